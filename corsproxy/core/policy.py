@@ -1,0 +1,213 @@
+"""The policy: the compiled configuration, frozen, complete and shared by every request.
+
+`config` builds it from a file, `cli` from a URL and flags; nothing else does. Times are
+seconds, sizes are bytes, None is "no limit". Constructors assume what the reader of the
+file has checked: a bad value here is a bug of ours, never a user's mistake.
+"""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from ipaddress import IPv4Network, IPv6Network
+from typing import Literal
+
+from corsproxy.core.messages import Field
+from corsproxy.core.origins import OriginSet
+from corsproxy.core.source import DEFAULT, Source
+
+OriginToUpstream = Literal["rewrite", "keep", "remove"]
+CookiesMode = Literal["auto", "keep"]
+UnlistedOrigins = Literal["block", "forward"]
+LogFormat = Literal["auto", "text", "json"]
+LogRequests = Literal["all", "denied", "none"]
+
+DEFAULT_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+DEFAULT_REQUEST_HEADERS = ("content-type", "authorization")
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A list of names as the file gives it: the members, or every name (`"*"`)."""
+
+    names: tuple[str, ...]
+    any: bool = False
+    source: Source = DEFAULT
+    """Where the list is written: the value node; where the key is missing, the `cors`
+    mapping that lacks it, or DEFAULT."""
+
+
+@dataclass(frozen=True, slots=True)
+class CorsRules:
+    """What a `cors:` mapping says, defaults filled in.
+
+    `methods.names` are as the browser would send them (the six methods that Fetch
+    normalises in upper case, all others as written); header names are in lower case.
+    """
+
+    origins: OriginSet
+    methods: Listed = Listed(DEFAULT_METHODS)
+    request_headers: Listed = Listed(DEFAULT_REQUEST_HEADERS)
+    expose_headers: Listed = Listed(())
+    credentials: bool = False
+    max_age: int | None = None
+    """Seconds; None sends no Access-Control-Max-Age, 0 sends 0."""
+    unlisted_origins: UnlistedOrigins = "block"
+    source: Source = DEFAULT
+    """Where the `cors` mapping is written."""
+    credentials_source: Source = DEFAULT
+    """Where allow_credentials is written, or the mapping that lacks it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """How a TLS connection to an upstream is made. Paths are absolute."""
+
+    verify: bool = True
+    ca_file: str | None = None
+    """PEM; added to the system's authorities, never instead of them."""
+    cert_file: str | None = None
+    key_file: str | None = None
+    server_name: str | None = None
+    """SNI and the name that the certificate must carry; None: the upstream's host."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """A route's bounds on waiting for its upstream, in seconds; None never ends."""
+
+    connect: float | None = 5.0
+    response: float | None = 60.0
+    idle: float | None = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamAddress:
+    """Where an upstream is. Equal addresses with equal `Tls` share connections."""
+
+    scheme: Literal["http", "https"]
+    host: str
+    """A name in punycode, an IPv4 address, or an IPv6 address without brackets.
+    Empty for a Unix socket."""
+    port: int
+    base: bytes = b""
+    """The path of the upstream URL without its trailing slash: b"" or b"/v2"."""
+    socket_path: str | None = None
+    """The Unix socket's path; `scheme` is then "http"."""
+
+    @property
+    def authority(self) -> bytes:
+        """host[:port] as the Host field has it: no default port, IPv6 in brackets."""
+        if self.socket_path is not None:
+            return b"localhost"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        default = 443 if self.scheme == "https" else 80
+        return (host if self.port == default else f"{host}:{self.port}").encode("ascii")
+
+    @property
+    def origin(self) -> bytes:
+        """The origin that a page of this upstream would have (Fetch, serialised)."""
+        return self.scheme.encode("ascii") + b"://" + self.authority
+
+    def __str__(self) -> str:
+        if self.socket_path is not None:
+            return f"unix:{self.socket_path}"
+        return (self.origin + self.base).decode("ascii")
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderRules:
+    """A user's `request_headers` or `response_headers`: set replaces, remove deletes."""
+
+    set: tuple[Field, ...] = ()
+    """Names as written, values as bytes."""
+    remove: frozenset[bytes] = frozenset()
+    """Names in lower case."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A path prefix and what becomes of the requests under it."""
+
+    name: str
+    path: bytes
+    """Starts with "/", has no trailing slash but for "/" itself; whole segments."""
+    upstream: UpstreamAddress
+    cors: CorsRules | Literal["passthrough"]
+    strip_path: bool = False
+    preserve_host: bool = False
+    origin: OriginToUpstream = "rewrite"
+    """What the upstream sees as Origin. The reader has filled in the default, which is
+    "keep" with preserve_host or passthrough."""
+    cookies: CookiesMode = "auto"
+    request_headers: HeaderRules = HeaderRules()
+    response_headers: HeaderRules = HeaderRules()
+    timeout: Timeouts = Timeouts()
+    tls: Tls = Tls()
+    source: Source = DEFAULT
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of the listener and of the upstream connections (seconds, bytes, counts)."""
+
+    head_timeout: float = 10.0  # the client's whole head
+    body_timeout: float = 30.0  # between bytes of the client's body
+    write_timeout: float = 60.0  # a client that does not read
+    keepalive_timeout: float = 75.0  # an idle client connection
+    upstream_keepalive: float = 30.0  # an idle upstream connection
+    queue_timeout: float = 5.0  # waiting for one of `in_flight`
+    target: int = 8 * 1024
+    field: int = 32 * 1024  # one field line
+    field_section: int = 64 * 1024
+    fields: int = 128
+    upstream_field_section: int = 64 * 1024
+    body: int | None = None  # a request's content
+    connections: int | None = None
+    """Client connections; None: 4,096 or 80 % of the descriptors / 2, the smaller."""
+    in_flight: int = 1024  # requests per upstream
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    format: LogFormat = "auto"
+    requests: LogRequests = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class ListenAddress:
+    """A `host:port` to listen on. "localhost" is 127.0.0.1 and ::1; port 0 is a free one."""
+
+    host: str
+    port: int
+    source: Source = DEFAULT
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Everything the product was told, compiled."""
+
+    routes: tuple[Route, ...]
+    default_cors: CorsRules
+    """Decides about requests that no route takes, and about errors before routing."""
+    listen: tuple[ListenAddress, ...] = (ListenAddress("localhost", 8010),)
+    admin: ListenAddress | None = ListenAddress("localhost", 8011)
+    allowed_hosts: frozenset[str] = frozenset()
+    """Names in lower case, without ports; those that are always allowed are not here."""
+    any_host: bool = False
+    """`allowed_hosts: "*"`: the Host check is off."""
+    allowed_hosts_source: Source = DEFAULT
+    limits: Limits = Limits()
+    log: Log = Log()
+    shutdown_grace: float = 10.0
+    drain_delay: float = 0.0
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
+    via: str | None = "corsproxy"
+    """The pseudonym in Via, unique to this process so that it finds loops; None: no Via."""
+    secrets: frozenset[str] = field(default=frozenset(), repr=False)
+    """Values that came from ${...} in header rules: never printed."""
+
+    @cached_property
+    def routes_by_path(self) -> dict[bytes, Route]:
+        return {route.path: route for route in self.routes}

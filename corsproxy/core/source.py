@@ -1,0 +1,24 @@
+"""Where a rule is written, so that every verdict can name the line that made it."""
+
+from typing import NamedTuple
+
+
+class Source(NamedTuple):
+    """A place in the allowlist file, or the flag or default that stands for one.
+
+    `line` and `column` count from 1, columns in code points. Line 0 means that the
+    rule is not in a file; `name` then says what made it ("--allow-origin", "default").
+    """
+
+    name: str
+    line: int = 0
+    column: int = 0
+
+    def __str__(self) -> str:
+        if not self.line:
+            return self.name
+        return f"{self.name}:{self.line}:{self.column}"
+
+
+DEFAULT = Source("default")
+"""The source of a rule that nobody wrote."""

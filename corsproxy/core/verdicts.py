@@ -1,0 +1,177 @@
+"""Verdicts: what was decided about a request, and why, under stable codes.
+
+One `Verdict` is made per exchange. The log line, the `Corsproxy-Reason` field, the body
+of an error and `corsproxy explain` all read it, so they cannot disagree. `FACTS` is the
+single table of what each code means: its status, its words and the name that Chromium
+gives the same failure.
+"""
+
+from enum import StrEnum
+from typing import NamedTuple
+
+from corsproxy.core.source import Source
+
+
+class Kind(StrEnum):
+    """What a request is to CORS (Fetch, "HTTP requests")."""
+
+    NO_ORIGIN = "no-origin"
+    PREFLIGHT = "preflight"
+    ACTUAL = "actual"
+    SAME_ORIGIN = "same-origin"  # carries an Origin, which is this proxy's own
+    WEBSOCKET = "websocket"
+    UNREADABLE = "unreadable"  # refused before it could be classified
+
+
+class Code(StrEnum):
+    """Why. Codes are part of the interface: added, never renamed."""
+
+    # Forwarded, or a preflight that was granted.
+    ORIGIN_ALLOWED = "origin-allowed"
+    NO_ORIGIN = "no-origin"
+    SAME_ORIGIN = "same-origin"
+    PASSTHROUGH = "passthrough"
+    ORIGIN_FORWARDED = "origin-unlisted-forwarded"
+    LOCAL_OPTIONS = "options-answered"
+
+    # Refused by the allowlist.
+    ORIGIN_NOT_ALLOWED = "origin-not-allowed"
+    METHOD_NOT_ALLOWED = "method-not-allowed"
+    HEADER_NOT_ALLOWED = "header-not-allowed"
+    CREDENTIALS_NOT_ALLOWED = "credentials-not-allowed"
+
+    # Refused by the guard.
+    HOST_NOT_ALLOWED = "host-not-allowed"
+    BAD_REQUEST = "bad-request"
+    BAD_TARGET = "bad-target"
+    BAD_FRAMING = "bad-framing"
+    TRANSFER_CODING = "transfer-coding-not-implemented"
+    METHOD_REFUSED = "method-refused"
+    NO_ROUTE = "no-route"
+    EXPECTATION_FAILED = "expectation-failed"
+    BODY_TOO_LARGE = "body-too-large"
+    TARGET_TOO_LONG = "target-too-long"
+    FIELDS_TOO_LARGE = "fields-too-large"
+    VERSION_NOT_SUPPORTED = "version-not-supported"
+    LOOP = "loop-detected"
+
+    # The listener's own limits and states.
+    HEAD_TIMEOUT = "head-timeout"
+    BODY_TIMEOUT = "body-timeout"
+    CONNECTIONS_FULL = "connections-full"
+    DRAINING = "draining"
+    INTERNAL = "internal-error"
+
+    # The upstream's failures; the values are those of errors.UpstreamFault.
+    UPSTREAM_UNREACHABLE = "upstream-unreachable"
+    UPSTREAM_DNS = "upstream-name-not-found"
+    UPSTREAM_TLS = "upstream-tls-failed"
+    UPSTREAM_CLOSED = "upstream-closed"
+    UPSTREAM_MALFORMED = "upstream-malformed"
+    UPSTREAM_HEAD_TOO_LARGE = "upstream-head-too-large"
+    UPSTREAM_CONNECT_TIMEOUT = "upstream-connect-timeout"
+    UPSTREAM_RESPONSE_TIMEOUT = "upstream-response-timeout"
+    UPSTREAM_IDLE_TIMEOUT = "upstream-idle-timeout"
+    UPSTREAM_TRUNCATED = "upstream-truncated"
+    UPSTREAM_BUSY = "upstream-busy"
+    UPSTREAM_PROXY_AUTH = "upstream-proxy-authentication"
+
+
+class CodeFacts(NamedTuple):
+    """What a code means, whoever it happens to."""
+
+    status: int
+    """Of the answer that this proxy makes; 0 where the upstream's answer is passed on."""
+    title: str
+    browser_error: str | None = None
+    """Chromium's name for it (CDP, Network.CorsError); None where the browser sees an
+    ordinary response."""
+
+
+FACTS: dict[Code, CodeFacts] = {
+    Code.ORIGIN_ALLOWED: CodeFacts(0, "The origin is allowed"),
+    Code.NO_ORIGIN: CodeFacts(0, "The request names no origin"),
+    Code.SAME_ORIGIN: CodeFacts(0, "The page is on this proxy's own origin"),
+    Code.PASSTHROUGH: CodeFacts(0, "The upstream answers CORS itself"),
+    Code.ORIGIN_FORWARDED: CodeFacts(
+        0, "The origin is not allowed; forwarded without a grant", "MissingAllowOriginHeader"
+    ),
+    Code.LOCAL_OPTIONS: CodeFacts(204, "OPTIONS was answered by this proxy"),
+    Code.ORIGIN_NOT_ALLOWED: CodeFacts(
+        403, "The origin is not allowed", "MissingAllowOriginHeader"
+    ),
+    Code.METHOD_NOT_ALLOWED: CodeFacts(
+        204, "The method is not allowed", "MethodDisallowedByPreflightResponse"
+    ),
+    Code.HEADER_NOT_ALLOWED: CodeFacts(
+        204, "A request header is not allowed", "HeaderDisallowedByPreflightResponse"
+    ),
+    Code.CREDENTIALS_NOT_ALLOWED: CodeFacts(
+        0, "Credentials are not allowed", "InvalidAllowCredentials"
+    ),
+    Code.HOST_NOT_ALLOWED: CodeFacts(421, "The Host is not allowed"),
+    Code.BAD_REQUEST: CodeFacts(400, "The request is not valid HTTP"),
+    Code.BAD_TARGET: CodeFacts(400, "The request target is not acceptable"),
+    Code.BAD_FRAMING: CodeFacts(400, "The length of the request is ambiguous"),
+    Code.TRANSFER_CODING: CodeFacts(501, "The transfer coding is not implemented"),
+    Code.METHOD_REFUSED: CodeFacts(405, "The method is never forwarded"),
+    Code.NO_ROUTE: CodeFacts(404, "No route takes this path"),
+    Code.EXPECTATION_FAILED: CodeFacts(417, "The expectation is not supported"),
+    Code.BODY_TOO_LARGE: CodeFacts(413, "The request body is too large"),
+    Code.TARGET_TOO_LONG: CodeFacts(414, "The request target is too long"),
+    Code.FIELDS_TOO_LARGE: CodeFacts(431, "The request headers are too large"),
+    Code.VERSION_NOT_SUPPORTED: CodeFacts(505, "The HTTP version is not supported"),
+    Code.LOOP: CodeFacts(508, "The request has been here before"),
+    Code.HEAD_TIMEOUT: CodeFacts(408, "The request head took too long"),
+    Code.BODY_TIMEOUT: CodeFacts(408, "The request body took too long"),
+    Code.CONNECTIONS_FULL: CodeFacts(503, "Too many connections"),
+    Code.DRAINING: CodeFacts(503, "The proxy is stopping"),
+    Code.INTERNAL: CodeFacts(500, "A fault in the proxy"),
+    Code.UPSTREAM_UNREACHABLE: CodeFacts(502, "The upstream cannot be reached"),
+    Code.UPSTREAM_DNS: CodeFacts(502, "The upstream's name cannot be resolved"),
+    Code.UPSTREAM_TLS: CodeFacts(502, "TLS with the upstream failed"),
+    Code.UPSTREAM_CLOSED: CodeFacts(502, "The upstream closed the connection"),
+    Code.UPSTREAM_MALFORMED: CodeFacts(502, "The upstream's reply is not valid HTTP"),
+    Code.UPSTREAM_HEAD_TOO_LARGE: CodeFacts(502, "The upstream's headers are too large"),
+    Code.UPSTREAM_CONNECT_TIMEOUT: CodeFacts(504, "Connecting to the upstream took too long"),
+    Code.UPSTREAM_RESPONSE_TIMEOUT: CodeFacts(504, "The upstream took too long to answer"),
+    Code.UPSTREAM_IDLE_TIMEOUT: CodeFacts(504, "The upstream stopped sending"),
+    Code.UPSTREAM_TRUNCATED: CodeFacts(502, "The upstream's reply ended early"),
+    Code.UPSTREAM_BUSY: CodeFacts(503, "The upstream is busy"),
+    Code.UPSTREAM_PROXY_AUTH: CodeFacts(502, "The upstream asked for proxy authentication"),
+}
+
+
+class Verdict(NamedTuple):
+    """What was decided about one request, and the rule that decided it."""
+
+    kind: Kind
+    code: Code
+    allowed: bool
+    """Whether a page on the request's origin gets what it asked for, as far as this
+    proxy decides it; True also for requests that CORS has nothing to say about."""
+    route: str | None = None
+    """The route's name; None where no route was reached."""
+    at: Source | None = None
+    """The rule: the entry that allowed, the list that did not, the limit's key."""
+    subject: str = ""
+    """What the rule was applied to and failed on: the origin, method, header or host."""
+
+    @property
+    def facts(self) -> CodeFacts:
+        return FACTS[self.code]
+
+    @property
+    def browser_error(self) -> str | None:
+        """Chromium's name for this failure, or None where the browser reports none."""
+        name = FACTS[self.code].browser_error
+        if name == "MissingAllowOriginHeader" and self.kind is Kind.PREFLIGHT:
+            return "PreflightMissingAllowOriginHeader"
+        return name
+
+    @property
+    def reason(self) -> str:
+        """The value of Corsproxy-Reason: the code and, where there is one, the place."""
+        if self.at is None:
+            return str(self.code)
+        return f"{self.code}; at={self.at}"

@@ -1,0 +1,48 @@
+"""Every way to fail that somebody outside can cause, by name.
+
+    CorsproxyError
+      ConfigError       the allowlist file is refused; holds every problem in it
+      StartError        the server could not start (a port is taken, a TLS file is missing)
+      UpstreamError     the upstream could not be asked, or its answer could not be used
+
+Each has its counterpart in an exit code or an HTTP answer. A bug raises something else.
+"""
+
+from enum import StrEnum
+
+
+class CorsproxyError(Exception):
+    """The base of all of them."""
+
+
+class StartError(CorsproxyError):
+    """The server could not start. The message is one clear sentence; exit code 3."""
+
+
+class UpstreamFault(StrEnum):
+    """What went wrong with an upstream; also a `code` of the answer and of the log."""
+
+    UNREACHABLE = "upstream-unreachable"  # refused, no route, socket file missing
+    DNS = "upstream-name-not-found"
+    TLS = "upstream-tls-failed"
+    CLOSED = "upstream-closed"  # the connection ended before a whole head
+    MALFORMED = "upstream-malformed"  # not HTTP/1.1, bad framing, forbidden bytes
+    HEAD_TOO_LARGE = "upstream-head-too-large"
+    CONNECT_TIMEOUT = "upstream-connect-timeout"
+    RESPONSE_TIMEOUT = "upstream-response-timeout"  # no head in time
+    IDLE_TIMEOUT = "upstream-idle-timeout"  # the body stalled
+    TRUNCATED = "upstream-truncated"  # the body ended early
+    BUSY = "upstream-busy"  # too many requests in flight, and the queue timed out
+
+
+class UpstreamError(CorsproxyError):
+    """The upstream could not be asked, or its answer could not be used.
+
+    `fault` says what happened and decides the status; `detail` is one sentence for
+    people: no secrets, no addresses that the file does not already name.
+    """
+
+    def __init__(self, fault: UpstreamFault, detail: str) -> None:
+        super().__init__(f"{fault}: {detail}")
+        self.fault = fault
+        self.detail = detail

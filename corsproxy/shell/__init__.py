@@ -1,0 +1,1 @@
+"""All I/O: the listeners, the upstream connections, the log, the clock. Decides nothing."""
