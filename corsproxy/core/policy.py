@@ -10,6 +10,11 @@ from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network
 from typing import Literal
 
+from corsproxy.core.fields import (
+    CORS_SAFELISTED_METHODS,
+    CORS_SAFELISTED_REQUEST_HEADERS,
+    FORBIDDEN_METHODS,
+)
 from corsproxy.core.messages import Field
 from corsproxy.core.origins import OriginSet
 from corsproxy.core.source import DEFAULT, Source
@@ -35,9 +40,9 @@ class Listed:
     mapping that lacks it, or DEFAULT."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CorsRules:
-    """What a `cors:` mapping says, defaults filled in.
+    """What a `cors:` mapping says, defaults filled in, and what follows from it.
 
     `methods.names` are as the browser would send them (the six methods that Fetch
     normalises in upper case, all others as written); header names are in lower case.
@@ -55,6 +60,48 @@ class CorsRules:
     """Where the `cors` mapping is written."""
     credentials_source: Source = DEFAULT
     """Where allow_credentials is written, or the mapping that lacks it."""
+
+    @cached_property
+    def allowed_methods(self) -> frozenset[bytes]:
+        """The methods that a preflight may name; compared by bytes (Fetch)."""
+        names = {*self.methods.names, *CORS_SAFELISTED_METHODS} - FORBIDDEN_METHODS
+        return frozenset(name.encode("ascii") for name in names)
+
+    @cached_property
+    def allowed_request_headers(self) -> frozenset[bytes]:
+        """The lower-case names that a preflight may name."""
+        names = frozenset(name.encode("ascii") for name in self.request_headers.names)
+        return names | CORS_SAFELISTED_REQUEST_HEADERS
+
+    @cached_property
+    def credentials_fields(self) -> tuple[Field, ...]:
+        if not self.credentials:
+            return ()
+        return ((b"Access-Control-Allow-Credentials", b"true"),)
+
+    @cached_property
+    def actual_fields(self) -> tuple[Field, ...]:
+        """The grant of an actual response without Access-Control-Allow-Origin, and
+        without the names to expose where they depend on the response."""
+        if self.expose_headers.any or not self.expose_headers.names:
+            return self.credentials_fields
+        exposed = ", ".join(self.expose_headers.names).encode("ascii")
+        return (*self.credentials_fields, (b"Access-Control-Expose-Headers", exposed))
+
+    @cached_property
+    def allow_methods_value(self) -> bytes:
+        """The configured methods as Access-Control-Allow-Methods has them."""
+        return ", ".join(self.methods.names).encode("ascii")
+
+    @cached_property
+    def allow_headers_value(self) -> bytes:
+        return ", ".join(self.request_headers.names).encode("ascii")
+
+    @cached_property
+    def max_age_fields(self) -> tuple[Field, ...]:
+        if self.max_age is None:
+            return ()
+        return ((b"Access-Control-Max-Age", str(self.max_age).encode("ascii")),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,3 +258,8 @@ class Policy:
     @cached_property
     def routes_by_path(self) -> dict[bytes, Route]:
         return {route.path: route for route in self.routes}
+
+    @cached_property
+    def longest_path(self) -> int:
+        """The length of the longest route path: no longer prefix can match."""
+        return max((len(route.path) for route in self.routes), default=0)

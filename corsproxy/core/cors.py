@@ -1,0 +1,227 @@
+"""The server's half of the CORS protocol (Fetch, "CORS protocol").
+
+Who may read what is decided here and nowhere else: `judge_origin` finds the entry that
+allows an origin, `judge_preflight` runs the browser's checks in the browser's order,
+and a `Grant` is every Access-Control-* field that a response may carry. No entry, no
+grant: every path that is not an explicit yes leaves the fields out.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from corsproxy.core.fields import (
+    CORS_FIELD_PREFIX,
+    CORS_SAFELISTED_RESPONSE_HEADERS,
+    FORBIDDEN_METHODS,
+    FORBIDDEN_RESPONSE_HEADERS,
+    is_token,
+    split_list,
+)
+from corsproxy.core.messages import Field
+from corsproxy.core.origins import OriginPattern
+from corsproxy.core.policy import CorsRules
+from corsproxy.core.source import Source
+from corsproxy.core.verdicts import Code
+
+ALLOW_ORIGIN = b"Access-Control-Allow-Origin"
+
+# More names than any page asks for; far below what could cost time.
+MAX_REQUESTED_HEADERS = 256
+MAX_REQUESTED_HEADERS_BYTES = 16 * 1024
+
+PREFLIGHT_VARY: Field = (
+    b"Vary",
+    b"Origin, Access-Control-Request-Method, Access-Control-Request-Headers",
+)
+
+
+class Grant(NamedTuple):
+    """The Access-Control-* fields of a response, and what the grant depends on."""
+
+    fields: tuple[Field, ...]
+    varies: bool
+    """Whether the response must say `Vary: Origin`: its grant, even none, depends on
+    the origin (Fetch, "CORS protocol and HTTP caches")."""
+    expose_all: bool = False
+    """Whether the names of the response's own fields are still to be exposed."""
+
+
+NO_GRANT = Grant((), varies=True)
+NOTHING_TO_SAY = Grant((), varies=False)
+"""For a route whose upstream answers CORS itself."""
+
+
+class OriginJudgement(NamedTuple):
+    """What the allowlist says about the origin of one request."""
+
+    value: bytes | None
+    """The received Origin; None where there is none, b"" where there are several."""
+    pattern: OriginPattern | None
+    """The entry that allows it."""
+    grant: Grant
+    """What an actual response to it carries."""
+
+
+def judge_origin(rules: CorsRules, origins: Sequence[bytes]) -> OriginJudgement:
+    """Find the entry that allows the request's origin, from its Origin field lines.
+
+    An empty value is no origin. Browsers send at most one line: several are an origin
+    that nothing but `"*"` allows.
+    """
+    value: bytes | None = None
+    if origins:
+        value = origins[0] if len(origins) == 1 else b""
+        if len(origins) == 1 and not value:
+            value = None
+    anyone = rules.origins.any
+    if anyone is not None:
+        # A constant grant, so it is sent to everybody and nothing varies.
+        grant = Grant(
+            ((ALLOW_ORIGIN, b"*"), *rules.actual_fields), False, rules.expose_headers.any
+        )
+        return OriginJudgement(value, anyone, grant)
+    if not value:
+        return OriginJudgement(value, None, NO_GRANT)
+    pattern = rules.origins.match(value)
+    if pattern is None:
+        return OriginJudgement(value, None, NO_GRANT)
+    grant = Grant(
+        ((ALLOW_ORIGIN, value), *rules.actual_fields), True, rules.expose_headers.any
+    )
+    return OriginJudgement(value, pattern, grant)
+
+
+class PreflightJudgement(NamedTuple):
+    """The answer to a preflight from an allowed origin."""
+
+    code: Code
+    """ORIGIN_ALLOWED, METHOD_NOT_ALLOWED or HEADER_NOT_ALLOWED."""
+    at: Source
+    """The entry that allowed, or the list that did not."""
+    subject: bytes
+    """The method or the header that is not allowed; empty where all is allowed."""
+    fields: tuple[Field, ...]
+    """Access-Control-* fields and Vary, with the true lists in either case."""
+
+
+def judge_preflight(
+    rules: CorsRules,
+    origin: bytes,
+    pattern: OriginPattern,
+    requested_method: bytes,
+    requested_headers: Sequence[bytes],
+) -> PreflightJudgement:
+    """Decide a preflight whose origin `pattern` allows.
+
+    `requested_headers` are the lines of Access-Control-Request-Headers. What is not
+    allowed is answered with the true lists, because then the browser's console names
+    the culprit; a refusal of the whole preflight would hide it (Fetch, "CORS-preflight
+    fetch").
+    """
+    names, malformed = _requested_names(requested_headers)
+    code, at, subject = Code.ORIGIN_ALLOWED, pattern.source, b""
+    if not _allows_method(rules, requested_method):
+        code, at, subject = Code.METHOD_NOT_ALLOWED, rules.methods.source, requested_method
+    else:
+        refused = malformed or _first_refused_header(rules, names)
+        if refused is not None:
+            code, at, subject = Code.HEADER_NOT_ALLOWED, rules.request_headers.source, refused
+    varies = rules.origins.any is None
+    fields: list[Field] = [(ALLOW_ORIGIN, origin if varies else b"*"), *rules.credentials_fields]
+    methods = _granted_methods(rules, requested_method)
+    if methods:
+        fields.append((b"Access-Control-Allow-Methods", methods))
+    headers = b", ".join(names) if rules.request_headers.any else rules.allow_headers_value
+    if headers:
+        fields.append((b"Access-Control-Allow-Headers", headers))
+    if code is Code.ORIGIN_ALLOWED:
+        fields += rules.max_age_fields
+    if varies:
+        fields.append(PREFLIGHT_VARY)
+    return PreflightJudgement(code, at, subject, tuple(fields))
+
+
+def _requested_names(lines: Sequence[bytes]) -> tuple[list[bytes], bytes | None]:
+    """Return the requested names in lower case, and what makes the list malformed."""
+    if sum(map(len, lines)) > MAX_REQUESTED_HEADERS_BYTES:
+        return [], b""
+    members = split_list(lines)
+    if len(members) > MAX_REQUESTED_HEADERS:
+        return [], b""
+    for member in members:
+        # Never echoed: one malformed name in Access-Control-Allow-Headers makes the
+        # browser refuse the whole preflight.
+        if not is_token(member):
+            return [], member
+    return list(dict.fromkeys(member.lower() for member in members)), None
+
+
+def _allows_method(rules: CorsRules, method: bytes) -> bool:
+    if rules.methods.any:
+        return is_token(method) and method.decode("ascii").upper() not in FORBIDDEN_METHODS
+    return method in rules.allowed_methods
+
+
+def _granted_methods(rules: CorsRules, requested: bytes) -> bytes:
+    if not rules.methods.any:
+        return rules.allow_methods_value
+    return requested if _allows_method(rules, requested) else b""
+
+
+def _first_refused_header(rules: CorsRules, names: Sequence[bytes]) -> bytes | None:
+    if rules.request_headers.any:
+        return None
+    allowed = rules.allowed_request_headers
+    for name in names:
+        if name not in allowed:
+            return name
+    return None
+
+
+def exposable_names(fields: Sequence[Field]) -> bytes:
+    """Return the Access-Control-Expose-Headers value for everything a response carries.
+
+    Names that are always exposed and names that never can be are left out (Fetch,
+    "CORS-exposed header-name list"). A list of names works with credentials, where "*"
+    would be an ordinary name.
+    """
+    names: dict[bytes, None] = {}
+    for field in fields:
+        name = field[0].lower()
+        if (
+            name not in CORS_SAFELISTED_RESPONSE_HEADERS
+            and name not in FORBIDDEN_RESPONSE_HEADERS
+            and not name.startswith(CORS_FIELD_PREFIX)
+        ):
+            names[name] = None
+    return b", ".join(names)
+
+
+def merge_vary(values: Sequence[bytes]) -> bytes:
+    """Return one Vary value: the members that were there, and Origin once.
+
+    "*" already covers it and stays as it is (RFC 9110, 12.5.5).
+    """
+    members = split_list(values)
+    if b"*" not in members and all(member.lower() != b"origin" for member in members):
+        members.append(b"Origin")
+    return b", ".join(members)
+
+
+def granted(fields: Sequence[Field], grant: Grant) -> list[Field]:
+    """Return a response's fields with the grant added.
+
+    `fields` must be free of Access-Control-* fields; Vary lines are merged into one.
+    """
+    result = list(fields)
+    if grant.varies:
+        vary = [value for name, value in fields if name.lower() == b"vary"]
+        if vary:
+            result = [line for line in fields if line[0].lower() != b"vary"]
+        result.append((b"Vary", merge_vary(vary)))
+    if grant.expose_all:
+        exposed = exposable_names(result)
+        if exposed:
+            result.append((b"Access-Control-Expose-Headers", exposed))
+    result += grant.fields
+    return result

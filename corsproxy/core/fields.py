@@ -1,0 +1,173 @@
+"""Field names and values: the grammar, the standards' lists, one-pass reading.
+
+Facts that the code rests on (RFC 9110, 5; RFC 9112, 5):
+
+* A field section is an ordered list of lines; names compare without case, values are
+  bytes and may hold obs-text (0x80-0xFF). Nothing here decodes them.
+* Only fields defined as lists may be joined with commas; `Set-Cookie` must never be.
+* Fields that an intermediary manages can also come under look-alike names
+  (`X_Forwarded_For`), which CGI-style upstreams read as the real one. `normal_name`
+  maps both to one key, so that a look-alike never slips past.
+"""
+
+import re
+from collections.abc import Iterable
+
+from corsproxy.core.messages import Field, Fields
+
+# RFC 9110, 5.6.2: token.
+_TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+# RFC 9110, 5.5: field-content, obs-text included; no CTL but HTAB, no outer whitespace.
+_FIELD_VALUE = re.compile(rb"(?:[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?)?")
+_FORBIDDEN_IN_VALUE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+
+_LOWER = bytes.maketrans(
+    b"ABCDEFGHIJKLMNOPQRSTUVWXYZ_.",
+    b"abcdefghijklmnopqrstuvwxyz--",
+)
+
+# RFC 9110, 7.6.1, with the fields that older peers send; Proxy-* belong to one hop (11.7).
+HOP_BY_HOP = frozenset(
+    {
+        b"connection",
+        b"keep-alive",
+        b"proxy-authenticate",
+        b"proxy-authentication-info",
+        b"proxy-authorization",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    }
+)
+
+# Fetch, "CORS-safelisted response-header name".
+CORS_SAFELISTED_RESPONSE_HEADERS = frozenset(
+    {
+        b"cache-control",
+        b"content-language",
+        b"content-length",
+        b"content-type",
+        b"expires",
+        b"last-modified",
+        b"pragma",
+    }
+)
+
+# Fetch, "CORS-safelisted request-header": the names that may appear in
+# Access-Control-Request-Headers only because of their value.
+CORS_SAFELISTED_REQUEST_HEADERS = frozenset(
+    {b"accept", b"accept-language", b"content-language", b"range"}
+)
+
+# Fetch, "forbidden response-header name".
+FORBIDDEN_RESPONSE_HEADERS = frozenset({b"set-cookie", b"set-cookie2"})
+
+# Fetch, "forbidden request-header": script can never set these.
+FORBIDDEN_REQUEST_HEADERS = frozenset(
+    {
+        b"accept-charset",
+        b"accept-encoding",
+        b"access-control-request-headers",
+        b"access-control-request-method",
+        b"connection",
+        b"content-length",
+        b"cookie",
+        b"cookie2",
+        b"date",
+        b"dnt",
+        b"expect",
+        b"host",
+        b"keep-alive",
+        b"origin",
+        b"referer",
+        b"set-cookie",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+        b"via",
+    }
+)
+FORBIDDEN_REQUEST_HEADER_PREFIXES = (b"proxy-", b"sec-")
+
+CORS_FIELD_PREFIX = b"access-control-"
+
+# Fetch, "forbidden method", "CORS-safelisted method", "normalize".
+FORBIDDEN_METHODS = frozenset({"CONNECT", "TRACE", "TRACK"})
+CORS_SAFELISTED_METHODS = frozenset({"GET", "HEAD", "POST"})
+NORMALIZED_METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT"})
+
+
+def is_token(value: bytes) -> bool:
+    """Whether `value` is a token: a field name, a method (RFC 9110, 5.6.2)."""
+    return _TOKEN.fullmatch(value) is not None
+
+
+def is_field_value(value: bytes) -> bool:
+    """Whether `value` may stand in a field line as it is (RFC 9110, 5.5)."""
+    return _FIELD_VALUE.fullmatch(value) is not None
+
+
+def is_safe_value(value: bytes) -> bool:
+    """Whether `value` holds none of the bytes that can end or corrupt a field line."""
+    return _FORBIDDEN_IN_VALUE.search(value) is None
+
+
+def is_forbidden_request_header(name: bytes) -> bool:
+    """Whether script can never set the field `name`, given in lower case (Fetch)."""
+    return name in FORBIDDEN_REQUEST_HEADERS or name.startswith(FORBIDDEN_REQUEST_HEADER_PREFIXES)
+
+
+def normal_name(name: bytes) -> bytes:
+    """Return the name in lower case, `_` and `.` read as `-` (see the module's facts)."""
+    return name.translate(_LOWER)
+
+
+def split_list(values: Iterable[bytes]) -> list[bytes]:
+    """Return the members of a `#token`-like list over all its lines, empty ones dropped.
+
+    RFC 9110, 5.6.1.2: a recipient must accept empty members.
+    """
+    return [
+        member
+        for value in values
+        for part in value.split(b",")
+        if (member := part.strip(b" \t"))
+    ]
+
+
+def partition(fields: Fields, managed: frozenset[bytes]) -> tuple[list[Field], dict[bytes, list[bytes]]]:
+    """Read a field section once: (the lines to pass on, the managed values by name).
+
+    The managed values are those whose lower-case name is in `managed`, in order, under
+    that name. A look-alike of a managed name is in neither: it is dropped.
+    """
+    passed: list[Field] = []
+    found: dict[bytes, list[bytes]] = {}
+    for line in fields:
+        name = line[0]
+        key = name.translate(_LOWER)
+        if key not in managed:
+            passed.append(line)
+        elif key == name.lower():
+            if key in found:
+                found[key].append(line[1])
+            else:
+                found[key] = [line[1]]
+    return passed, found
+
+
+def without(fields: Iterable[Field], names: frozenset[bytes]) -> list[Field]:
+    """Return the lines whose lower-case name is not in `names`."""
+    return [line for line in fields if line[0].lower() not in names]
+
+
+def serialize_head(start_line: bytes, fields: Iterable[Field]) -> bytes:
+    """Return a message head as it goes on the wire, the empty line included."""
+    lines = [start_line]
+    for name, value in fields:
+        lines.append(b"%b: %b" % (name, value))
+    lines.append(b"\r\n")
+    return b"\r\n".join(lines)

@@ -1,0 +1,196 @@
+"""What is refused before CORS is asked: requests that are ambiguous, or that reach for
+something this proxy must not be.
+
+Framing that two parsers could read differently (RFC 9112, 6), names of hosts that this
+listener is not (DNS rebinding), targets that could leave their route, methods that
+belong to another role, loops. Each check returns None or a `Refusal`.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from ipaddress import AddressValueError, IPv4Address, IPv6Address
+from typing import NamedTuple
+
+from corsproxy.core.fields import split_list
+from corsproxy.core.messages import Fields
+from corsproxy.core.policy import Limits, Policy
+from corsproxy.core.routing import Target
+from corsproxy.core.verdicts import Code
+
+FORBIDDEN_FORWARD = frozenset({"CONNECT", "TRACE", "TRACK"})
+
+# A "." or ".." segment, its dots or its separators percent-encoded or not; "\" counts
+# as a separator because browsers' URL parsers and many servers read it as one, and
+# ";" as an end because some servers drop path parameters before they resolve segments.
+_DOT_SEGMENT = re.compile(
+    rb"(?:^|/|\\|%2f|%5c)(?:\.|%2e){1,2}(?:$|/|\\|%2f|%5c|;|%3b)", re.IGNORECASE
+)
+# host[:port] as Host and the absolute-form have it (RFC 9110, 7.2), no userinfo.
+_HOST = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{0,5}))?")
+_CONTENT_LENGTH = re.compile(rb"[0-9]{1,18}")
+_CODINGS = frozenset({b"gzip", b"x-gzip", b"compress", b"x-compress", b"deflate", b"identity"})
+
+
+class Refusal(NamedTuple):
+    """Why a request goes no further. `subject` has passed a strict grammar, or is empty."""
+
+    code: Code
+    detail: str
+    subject: str = ""
+
+
+class Host(NamedTuple):
+    """A Host value that is well-formed."""
+
+    name: str
+    """In lower case, IPv6 in brackets, without the port."""
+    port: int | None
+    always_allowed: bool
+    """localhost, *.localhost and IP literals: a name is needed for DNS rebinding."""
+    unspecified: bool
+    """0.0.0.0 and [::], which browsers let reach this machine from any page."""
+
+
+@lru_cache(maxsize=256)
+def parse_host(value: bytes) -> Host | None:
+    """Take a Host value apart; None where it is malformed."""
+    match = _HOST.fullmatch(value)
+    if match is None:
+        return None
+    name = match[1].decode("ascii").lower()
+    port = int(match[2]) if match[2] else None
+    if port is not None and port > 65535:
+        return None
+    if name.startswith("["):
+        try:
+            address = IPv6Address(name[1:-1])
+        except AddressValueError:
+            return None
+        mapped = address.ipv4_mapped
+        unspecified = int(address if mapped is None else mapped) == 0
+        return Host(name, port, not unspecified, unspecified)
+    try:
+        unspecified = int(IPv4Address(name)) == 0
+    except AddressValueError:
+        local = name == "localhost" or name.endswith(".localhost")
+        return Host(name, port, local, False)
+    return Host(name, port, not unspecified, unspecified)
+
+
+def check_host(policy: Policy, hosts: Sequence[bytes], minor_version: int) -> Refusal | None:
+    """Refuse a request whose Host is missing, ambiguous, or no name of this proxy.
+
+    A page that has had its own name rebound to this address is same-origin with us, and
+    CORS does not protect anything then: only the Host still tells.
+    """
+    if len(hosts) != 1:
+        if not hosts and minor_version == 0:
+            return None
+        number = "no" if not hosts else "more than one"
+        return Refusal(Code.BAD_REQUEST, f"The request has {number} Host field.")
+    host = parse_host(hosts[0])
+    if host is None:
+        return Refusal(Code.BAD_REQUEST, "The Host field is not host[:port].")
+    if host.always_allowed or policy.any_host or host.name in policy.allowed_hosts:
+        return None
+    if host.unspecified:
+        detail = f"Host {host.name} is no name of this proxy: use localhost instead."
+    else:
+        detail = f"Host {host.name} is not a name that this proxy answers to."
+    return Refusal(Code.HOST_NOT_ALLOWED, detail, host.name)
+
+
+def check_framing(found: Mapping[bytes, Sequence[bytes]], minor_version: int) -> Refusal | None:
+    """Refuse a body whose length two parsers could read differently (RFC 9112, 6.1, 6.3)."""
+    codings = found.get(b"transfer-encoding")
+    lengths = found.get(b"content-length")
+    if codings is not None:
+        if minor_version == 0:
+            return Refusal(Code.BAD_FRAMING, "HTTP/1.0 has no Transfer-Encoding.")
+        if lengths is not None:
+            return Refusal(
+                Code.BAD_FRAMING, "The request has both Content-Length and Transfer-Encoding."
+            )
+        if len(codings) != 1 or codings[0].lower() != b"chunked":
+            if any(member.lower() in _CODINGS for member in split_list(codings)):
+                return Refusal(Code.TRANSFER_CODING, "Only the chunked transfer coding is known.")
+            return Refusal(Code.BAD_FRAMING, "Transfer-Encoding is not exactly: chunked.")
+    elif lengths is not None and (
+        len(lengths) != 1 or _CONTENT_LENGTH.fullmatch(lengths[0]) is None
+    ):
+        return Refusal(Code.BAD_FRAMING, "Content-Length is not one decimal number.")
+    return None
+
+
+def check_method(method: str) -> Refusal | None:
+    """Refuse the methods that would make this proxy a tunnel or an echo."""
+    if method.upper() in FORBIDDEN_FORWARD:
+        return Refusal(Code.METHOD_REFUSED, f"{method.upper()} is never forwarded.", method.upper())
+    return None
+
+
+def check_target(target: Target | None, received: bytes, hosts: Sequence[bytes]) -> Refusal | None:
+    """Refuse targets that could leave their route, or that name another host."""
+    if target is None:
+        return Refusal(Code.BAD_TARGET, "The request target is not a path.")
+    if b"#" in received:
+        return Refusal(Code.BAD_TARGET, "The request target has a fragment.")
+    if not received.isascii():
+        return Refusal(Code.BAD_TARGET, "The request target has bytes that are not ASCII.")
+    if _DOT_SEGMENT.search(target.path) is not None:
+        return Refusal(Code.BAD_TARGET, "The request target has a dot segment.")
+    if target.authority is not None and _differs(target.authority, hosts):
+        return Refusal(Code.BAD_TARGET, "The request target names another host than Host.")
+    return None
+
+
+def _differs(authority: bytes, hosts: Sequence[bytes]) -> bool:
+    named = parse_host(authority)
+    return named is None or len(hosts) != 1 or named != parse_host(hosts[0])
+
+
+def check_expectation(found: Mapping[bytes, Sequence[bytes]]) -> Refusal | None:
+    """Refuse an Expect that is not 100-continue (RFC 9110, 10.1.1)."""
+    for value in found.get(b"expect", ()):
+        if value.lower() != b"100-continue":
+            return Refusal(Code.EXPECTATION_FAILED, "Only Expect: 100-continue is supported.")
+    return None
+
+
+def check_loop(policy: Policy, found: Mapping[bytes, Sequence[bytes]]) -> Refusal | None:
+    """Refuse a request that carries this process's own pseudonym in Via (RFC 9110, 7.6.3)."""
+    via = found.get(b"via")
+    if via is not None and policy.via is not None:
+        pseudonym = policy.via.encode("ascii")
+        if any(pseudonym in member.split() for member in split_list(via)):
+            return Refusal(
+                Code.LOOP, "The upstream sent the request back here: it points at this proxy."
+            )
+    return None
+
+
+def check_size(limits: Limits, target: bytes, fields: Fields) -> Refusal | None:
+    """Refuse heads beyond the limits; sizes count names, values and four bytes a line."""
+    if len(target) > limits.target:
+        return Refusal(
+            Code.TARGET_TOO_LONG, f"The request target has more than {limits.target} bytes."
+        )
+    if len(fields) > limits.fields:
+        return Refusal(
+            Code.FIELDS_TOO_LARGE, f"The request has more than {limits.fields} header fields."
+        )
+    total = 0
+    for name, value in fields:
+        size = len(name) + len(value) + 4
+        if size > limits.field:
+            return Refusal(
+                Code.FIELDS_TOO_LARGE, f"A header field has more than {limits.field} bytes."
+            )
+        total += size
+    if total > limits.field_section:
+        return Refusal(
+            Code.FIELDS_TOO_LARGE,
+            f"The header fields have more than {limits.field_section} bytes together.",
+        )
+    return None

@@ -1,0 +1,62 @@
+"""From a request target to a route and to the target that the upstream gets.
+
+Everything is bytes and stays byte for byte: percent-encoding, empty queries and double
+slashes pass as they came (RFC 9110, 7.7). Only the configured prefix is mapped. A path
+that matches is never decoded, so the route that decided is the route that forwards.
+"""
+
+from typing import NamedTuple
+
+from corsproxy.core.policy import Policy, Route
+
+
+class Target(NamedTuple):
+    """A request target, taken apart (RFC 9112, 3.2)."""
+
+    path: bytes
+    """Starts with "/"; b"*" for the asterisk-form."""
+    query: bytes
+    """With its "?", or empty where there is none."""
+    authority: bytes | None
+    """Of the absolute-form, else None."""
+
+
+def parse_target(target: bytes) -> Target | None:
+    """Take an origin-form, absolute-form or asterisk-form target apart; None for others."""
+    authority = None
+    if not target.startswith(b"/"):
+        if target == b"*":
+            return Target(target, b"", None)
+        scheme, separator, rest = target.partition(b"://")
+        if not separator or scheme.lower() not in (b"http", b"https"):
+            return None
+        cut = min((i for i in (rest.find(b"/"), rest.find(b"?")) if i >= 0), default=len(rest))
+        authority, target = rest[:cut], rest[cut:]
+        if not target.startswith(b"/"):
+            target = b"/" + target
+    path, mark, query = target.partition(b"?")
+    return Target(path, mark + query, authority)
+
+
+def find_route(policy: Policy, path: bytes) -> Route | None:
+    """Return the route with the longest `path` that is a prefix on whole segments."""
+    routes = policy.routes_by_path
+    longest = policy.longest_path
+    candidate = path
+    if len(path) > longest:
+        candidate = path[: longest + 1]
+        candidate = candidate[: candidate.rfind(b"/")]
+    while candidate:
+        route = routes.get(candidate)
+        if route is not None:
+            return route
+        candidate = candidate[: candidate.rfind(b"/")]
+    return routes.get(b"/")
+
+
+def upstream_target(route: Route, target: Target) -> bytes:
+    """Return the origin-form target for the route's upstream."""
+    path = target.path
+    if route.strip_path and route.path != b"/":
+        path = path[len(route.path) :]
+    return (route.upstream.base + path or b"/") + target.query
