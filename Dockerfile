@@ -1,0 +1,41 @@
+# corsproxy as a container: the base image, one virtual environment, a user without rights.
+# The configuration is /etc/corsproxy/corsproxy.yaml. Mount its directory, never the file alone:
+# an edit replaces the file, and a mount of the old one would go on showing the old one.
+
+ARG BASE=python:3.13-slim-trixie
+
+FROM ${BASE} AS build
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
+WORKDIR /src
+RUN ["python3", "-m", "venv", "--without-pip", "/opt/corsproxy"]
+# The dependencies come first, with the version alone, so that a change of the sources does not fetch them again.
+COPY pyproject.toml README.md LICENSE ./
+COPY corsproxy/__init__.py corsproxy/
+RUN ["python3", "-m", "pip", "--python", "/opt/corsproxy/bin/python3", "install", ".[metrics]"]
+COPY corsproxy corsproxy
+RUN ["python3", "-m", "pip", "--python", "/opt/corsproxy/bin/python3", "install", "--no-deps", "--force-reinstall", "."]
+
+FROM ${BASE}
+LABEL org.opencontainers.image.title="corsproxy" \
+      org.opencontainers.image.description="A reverse proxy that adds CORS for the origins a YAML allowlist names" \
+      org.opencontainers.image.licenses="MIT"
+COPY --from=build /opt/corsproxy /opt/corsproxy
+ENV PATH=/opt/corsproxy/bin:${PATH}
+# The base image has no bytecode of the standard library, and the container may not write any:
+# importing every module once, here, spares each start and each health check the compiling.
+RUN ["python3", "-c", "import importlib, pkgutil, corsproxy; [importlib.import_module(m.name) for m in pkgutil.walk_packages(corsproxy.__path__, 'corsproxy.') if not m.name.endswith('__main__')]"]
+# From here on nothing is written: the root file system may be read-only.
+ENV PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    CORSPROXY_LISTEN=0.0.0.0:8010 \
+    CORSPROXY_ADMIN=0.0.0.0:8011 \
+    CORSPROXY_DRAIN_DELAY=5s \
+    CORSPROXY_SHUTDOWN_GRACE=20s
+WORKDIR /etc/corsproxy
+# By number, because Kubernetes' runAsNonRoot cannot look names up.
+USER 65532:65532
+EXPOSE 8010 8011
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=3s --start-period=10s CMD ["corsproxy", "health"]
+ENTRYPOINT ["corsproxy"]
+CMD ["serve"]

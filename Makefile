@@ -1,0 +1,58 @@
+# What people and CI run. Everything goes into .venv; `make clean` removes it.
+
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS :=
+
+# Debian keeps servers such as nginx where only root looks.
+export PATH := $(PATH):/usr/sbin:/sbin
+
+.PHONY: help demo test lint format image image-check clean
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+demo: $(VENV)/corsproxy.stamp ## an API without CORS, a page that calls it, and the proxy between them
+	@$(BIN)/corsproxy demo
+
+test: lint ## every check there is; ARGS="tests/core -k origin" picks tests
+	@scripts/install-test-programs
+	$(BIN)/pytest $(ARGS)
+
+lint: $(VENV)/dev.stamp ## format, lint, types and the direction of imports
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/dev.stamp ## rewrite the sources as the format check wants them
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+image: ## build the container image corsproxy:latest with docker, podman or buildah
+	@for tool in docker podman buildah; do \
+	  if command -v $$tool >/dev/null; then exec $$tool build --tag corsproxy:latest .; fi; \
+	done; echo "building the image needs docker, podman or buildah" >&2; exit 1
+
+image-check: ## build the image without a registry, run it and measure it (Debian, root)
+	@python3 scripts/check_image.py
+
+clean: ## remove the environment and everything that the tools leave behind
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A stamp is younger than what it was made from, so a second run installs nothing.
+
+$(VENV)/pip.stamp: scripts/find-python
+	python=$$(scripts/find-python) && "$$python" -m venv $(VENV)
+	@# dependency groups came with pip 25.1
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	@touch $@
+
+$(VENV)/corsproxy.stamp: $(VENV)/pip.stamp pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/dev.stamp: $(VENV)/pip.stamp pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable . --group dev
+	@touch $@ $(VENV)/corsproxy.stamp
