@@ -13,6 +13,18 @@ from corsproxy.core.policy import Limits, Route
 class RequestBody(Protocol):
     """The client's content, pulled by the upstream connection as it can write it."""
 
+    @property
+    def at_end(self) -> bool:
+        """Whether every byte of the content has been taken and its end was proper."""
+        ...
+
+    def take(self) -> bytes:
+        """Return the content that has arrived and not been taken, without waiting.
+
+        What has arrived with the head goes out with the head, in one write.
+        """
+        ...
+
     async def read(self) -> bytes:
         """Return the next bytes, or b"" at the end; waits while there are none.
 
@@ -24,7 +36,11 @@ class RequestBody(Protocol):
 
 
 class ByteStream(Protocol):
-    """One direction pair of a tunnel: raw bytes after a 101."""
+    """One direction pair of a tunnel: raw bytes after a 101.
+
+    Where the connection was dropped, by either side, `read` and `write` raise
+    ConnectionError.
+    """
 
     async def read(self) -> bytes:
         """Return the next bytes, or b"" when the peer has closed its sending side."""
