@@ -1,0 +1,186 @@
+"""Finding the entry that allows an origin (Fetch, "CORS check").
+
+Exact entries are one dictionary lookup. Wildcards are lookups by scheme, host and port:
+as many as the deepest entry has labels, however many entries there are.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+from corsproxy.core.origins.origin import Origin, parse_origin
+from corsproxy.core.origins.pattern import OriginPattern, PatternKind
+from corsproxy.core.source import DEFAULT, Source
+
+_ANY_PORT: Final = 0  # no origin has port 0
+
+_Place = tuple[str, str, int | None]
+"""Scheme, host, and a port, None for the default one, or _ANY_PORT."""
+
+
+class _Labels:
+    """The LABEL entries of one place, by what surrounds their `*`."""
+
+    __slots__ = ("_entries", "_shapes")
+
+    def __init__(self) -> None:
+        self._entries: dict[tuple[str, str], OriginPattern] = {}
+        # The lengths of prefix and suffix: as many as a label has room for, at worst.
+        self._shapes: list[tuple[int, int]] = []
+
+    def add(self, pattern: OriginPattern) -> None:
+        self._entries.setdefault((pattern.prefix, pattern.suffix), pattern)
+        shape = len(pattern.prefix), len(pattern.suffix)
+        if shape not in self._shapes:
+            self._shapes.append(shape)
+
+    def match(self, label: str) -> OriginPattern | None:
+        length = len(label)
+        for before, after in self._shapes:
+            end = length - after
+            if end > before:
+                found = self._entries.get((label[:before], label[end:]))
+                if found is not None and _fills(label, found):
+                    return found
+        return None
+
+
+def _fills(label: str, pattern: OriginPattern) -> bool:
+    """Whether `label` is what a LABEL entry's leftmost label stands for: the `*` for one
+    or more letters, digits and hyphens, and for no underscore."""
+    filling = label.removeprefix(pattern.prefix).removesuffix(pattern.suffix)
+    return (
+        len(filling) == len(label) - len(pattern.prefix) - len(pattern.suffix)
+        and filling != ""
+        and "_" not in filling
+    )
+
+
+class OriginSet:
+    """The origins that a rule allows: the compiled `allow_origins`. Immutable."""
+
+    __slots__ = (
+        "_any_port", "_at_host", "_depth", "_exact", "_has_wildcards", "_labels", "_subdomains",
+        "any", "patterns", "source",
+    )  # fmt: skip
+
+    patterns: tuple[OriginPattern, ...]
+    """In file order."""
+    source: Source
+    """Where the value of `allow_origins` is written."""
+    any: OriginPattern | None
+    """The `"*"` entry."""
+
+    def __init__(self, patterns: Iterable[OriginPattern], source: Source = DEFAULT) -> None:
+        self.patterns = tuple(patterns)
+        self.source = source
+        self.any = None
+        self._exact: dict[bytes, OriginPattern] = {}
+        self._any_port: dict[tuple[str, str], OriginPattern] = {}
+        self._subdomains: dict[_Place, OriginPattern] = {}
+        self._labels: dict[_Place, _Labels] = {}
+        self._at_host: dict[str, list[OriginPattern]] = {}
+        self._depth = 0  # labels of the deepest host below which SUBDOMAINS reach
+        for pattern in self.patterns:
+            self._add(pattern)
+        self._has_wildcards = bool(self._any_port or self._subdomains or self._labels)
+
+    def _add(self, pattern: OriginPattern) -> None:
+        """The first of equal entries stays: it is the one that messages name."""
+        if pattern.host:
+            self._at_host.setdefault(pattern.host, []).append(pattern)
+        place = pattern.scheme, pattern.host, _ANY_PORT if pattern.any_port else pattern.port
+        match pattern.kind:
+            case PatternKind.ANY:
+                self.any = self.any or pattern
+            case PatternKind.NULL | PatternKind.EXACT:
+                self._exact.setdefault(pattern.text.encode("ascii"), pattern)
+            case PatternKind.ANY_PORT:
+                self._any_port.setdefault((pattern.scheme, pattern.host), pattern)
+            case PatternKind.SUBDOMAINS:
+                self._subdomains.setdefault(place, pattern)
+                self._depth = max(self._depth, pattern.host.count(".") + 1)
+            case PatternKind.LABEL:
+                self._labels.setdefault(place, _Labels()).add(pattern)
+
+    def match(self, value: bytes) -> OriginPattern | None:
+        """The most specific entry that allows `value`, the bytes of an Origin field.
+
+        `"*"` allows everything, "null" and nonsense included (Fetch, "CORS check",
+        step 3). Never raises.
+        """
+        if self.any is not None:
+            return self.any
+        found = self._exact.get(value)
+        if found is not None or not self._has_wildcards:
+            return found
+        origin = parse_origin(value)
+        if origin is None:
+            return None
+        return (
+            self._any_port.get((origin.scheme, origin.host))
+            or (self._match_label(origin) if self._labels else None)
+            or (self._match_subdomain(origin) if self._subdomains else None)
+        )
+
+    def _match_label(self, origin: Origin) -> OriginPattern | None:
+        scheme, host, port = origin
+        label, _, parent = host.partition(".")
+        for place in ((scheme, parent, port), (scheme, parent, _ANY_PORT)):
+            labels = self._labels.get(place)
+            found = labels.match(label) if labels else None
+            if found is not None:
+                return found
+        return None
+
+    def _match_subdomain(self, origin: Origin) -> OriginPattern | None:
+        scheme, host, port = origin
+        # The hosts above this one, the longest first; none has more labels than an entry.
+        skipped = max(1, host.count(".") + 1 - self._depth)
+        above = host.split(".", skipped)
+        if len(above) <= skipped:
+            return None
+        parent = above[skipped]
+        while parent:
+            found = self._subdomains.get((scheme, parent, port)) or self._subdomains.get(
+                (scheme, parent, _ANY_PORT)
+            )
+            if found is not None:
+                return found
+            parent = parent.partition(".")[2]
+        return None
+
+    def at_host(self, host: str) -> Sequence[OriginPattern]:
+        """The entries written with `host`: for this host, or for names under it."""
+        return self._at_host.get(host, ())
+
+    def covering_host(self, host: str) -> Iterator[OriginPattern]:
+        """The entries that allow `host` under some scheme and port, the nearest first."""
+        for pattern in self.at_host(host):
+            if pattern.kind in (PatternKind.EXACT, PatternKind.ANY_PORT):
+                yield pattern
+        label, _, parent = host.partition(".")
+        for pattern in self.at_host(parent):
+            if pattern.kind is PatternKind.LABEL and _fills(label, pattern):
+                yield pattern
+        while parent:
+            for pattern in self.at_host(parent):
+                if pattern.kind is PatternKind.SUBDOMAINS:
+                    yield pattern
+            parent = parent.partition(".")[2]
+
+    def __len__(self) -> int:
+        return len(self.patterns)
+
+    def __iter__(self) -> Iterator[OriginPattern]:
+        return iter(self.patterns)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, OriginSet):
+            return NotImplemented
+        return self.patterns == other.patterns and self.source == other.source
+
+    def __hash__(self) -> int:
+        return hash((self.patterns, self.source))
+
+    def __repr__(self) -> str:
+        return f"OriginSet({[pattern.text for pattern in self.patterns]})"
