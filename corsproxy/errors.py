@@ -32,6 +32,7 @@ class UpstreamFault(StrEnum):
     RESPONSE_TIMEOUT = "upstream-response-timeout"  # no head in time
     IDLE_TIMEOUT = "upstream-idle-timeout"  # the body stalled
     TRUNCATED = "upstream-truncated"  # the body ended early
+    PROXY_AUTH = "upstream-proxy-authentication"  # a 407
     BUSY = "upstream-busy"  # too many requests in flight, and the queue timed out
 
 

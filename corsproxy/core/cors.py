@@ -208,20 +208,18 @@ def merge_vary(values: Sequence[bytes]) -> bytes:
     return b", ".join(members)
 
 
-def granted(fields: Sequence[Field], grant: Grant) -> list[Field]:
-    """Return a response's fields with the grant added.
+def add_grant(fields: list[Field], vary: Sequence[bytes], grant: Grant) -> None:
+    """Append the grant to a response's fields, and the one Vary line that it needs.
 
-    `fields` must be free of Access-Control-* fields; Vary lines are merged into one.
+    `fields` must be free of Access-Control-* and Vary lines; `vary` are the values of
+    the Vary lines that the response came with.
     """
-    result = list(fields)
     if grant.varies:
-        vary = [value for name, value in fields if name.lower() == b"vary"]
-        if vary:
-            result = [line for line in fields if line[0].lower() != b"vary"]
-        result.append((b"Vary", merge_vary(vary)))
+        fields.append((b"Vary", merge_vary(vary) if vary else b"Origin"))
+    else:
+        fields += [(b"Vary", value) for value in vary]
     if grant.expose_all:
-        exposed = exposable_names(result)
+        exposed = exposable_names(fields)
         if exposed:
-            result.append((b"Access-Control-Expose-Headers", exposed))
-    result += grant.fields
-    return result
+            fields.append((b"Access-Control-Expose-Headers", exposed))
+    fields += grant.fields

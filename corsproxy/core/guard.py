@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from corsproxy.core.fields import split_list
 from corsproxy.core.messages import Fields
+from corsproxy.core.origins import parse_origin
 from corsproxy.core.policy import Limits, Policy
 from corsproxy.core.routing import Target
 from corsproxy.core.verdicts import Code
@@ -194,3 +195,53 @@ def check_size(limits: Limits, target: bytes, fields: Fields) -> Refusal | None:
             f"The header fields have more than {limits.field_section} bytes together.",
         )
     return None
+
+
+def is_origin(value: bytes) -> bool:
+    """Whether a received Origin is well-formed, and so may be shown to people."""
+    return value == b"null" or parse_origin(value) is not None
+
+
+# Everything that the parser knows; a method outside of it never becomes a request.
+_KNOWN_METHODS = frozenset(
+    b"ACL BIND CHECKOUT CONNECT COPY DELETE GET HEAD LINK LOCK M-SEARCH MERGE MKACTIVITY"
+    b" MKCALENDAR MKCOL MOVE NOTIFY OPTIONS PATCH POST PROPFIND PROPPATCH PURGE PUT QUERY"
+    b" REBIND REPORT SEARCH SOURCE SUBSCRIBE TRACE UNBIND UNLINK UNLOCK UNSUBSCRIBE".split()
+)
+_REQUEST_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) (\S+) HTTP/([0-9]+\.[0-9]+)\r?$")
+
+
+def diagnose(limits: Limits, received: bytes) -> Refusal:
+    """Say why bytes did not become a request, so that the answer has the right status.
+
+    Only a method that is a token is quoted; nothing else of the bytes is.
+    """
+    head = received.partition(b"\r\n\r\n")[0]
+    lines = head.split(b"\n")
+    first = lines[0]
+    if len(first) > limits.target:
+        return Refusal(
+            Code.TARGET_TOO_LONG, f"The request target has more than {limits.target} bytes."
+        )
+    if (
+        len(head) > limits.field_section
+        or len(lines) > limits.fields
+        or any(len(line) > limits.field for line in lines)
+    ):
+        return Refusal(
+            Code.FIELDS_TOO_LARGE,
+            f"The header fields have more than {limits.field} bytes in one,"
+            f" {limits.field_section} bytes together, or are more than {limits.fields}.",
+        )
+    request_line = _REQUEST_LINE.match(first)
+    if request_line is None:
+        return Refusal(Code.BAD_REQUEST, "What was sent is not an HTTP/1.1 request.")
+    if request_line[3] not in (b"1.0", b"1.1"):
+        return Refusal(Code.VERSION_NOT_SUPPORTED, "Only HTTP/1.1 and HTTP/1.0 are supported.")
+    if request_line[1] not in _KNOWN_METHODS:
+        method = request_line[1][:32].decode("ascii")
+        return Refusal(Code.METHOD_NOT_IMPLEMENTED, f"The method {method} is not known.", method)
+    names = [line.partition(b":")[0].strip().lower() for line in lines[1:]]
+    if b"transfer-encoding" in names or names.count(b"content-length") > 1:
+        return Refusal(Code.BAD_FRAMING, "The length of the request's body is ambiguous.")
+    return Refusal(Code.BAD_REQUEST, "A header field of the request is not valid HTTP/1.1.")

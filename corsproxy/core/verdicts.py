@@ -39,6 +39,7 @@ class Code(StrEnum):
     METHOD_NOT_ALLOWED = "method-not-allowed"
     HEADER_NOT_ALLOWED = "header-not-allowed"
     CREDENTIALS_NOT_ALLOWED = "credentials-not-allowed"
+    CREDENTIALS_WITH_WILDCARD = "credentials-with-wildcard"
 
     # Refused by the guard.
     HOST_NOT_ALLOWED = "host-not-allowed"
@@ -47,6 +48,7 @@ class Code(StrEnum):
     BAD_FRAMING = "bad-framing"
     TRANSFER_CODING = "transfer-coding-not-implemented"
     METHOD_REFUSED = "method-refused"
+    METHOD_NOT_IMPLEMENTED = "method-not-implemented"
     NO_ROUTE = "no-route"
     EXPECTATION_FAILED = "expectation-failed"
     BODY_TOO_LARGE = "body-too-large"
@@ -109,12 +111,16 @@ FACTS: dict[Code, CodeFacts] = {
     Code.CREDENTIALS_NOT_ALLOWED: CodeFacts(
         0, "Credentials are not allowed", "InvalidAllowCredentials"
     ),
+    Code.CREDENTIALS_WITH_WILDCARD: CodeFacts(
+        0, 'Credentials never go with the "*" policy', "WildcardOriginNotAllowed"
+    ),
     Code.HOST_NOT_ALLOWED: CodeFacts(421, "The Host is not allowed"),
     Code.BAD_REQUEST: CodeFacts(400, "The request is not valid HTTP"),
     Code.BAD_TARGET: CodeFacts(400, "The request target is not acceptable"),
     Code.BAD_FRAMING: CodeFacts(400, "The length of the request is ambiguous"),
     Code.TRANSFER_CODING: CodeFacts(501, "The transfer coding is not implemented"),
     Code.METHOD_REFUSED: CodeFacts(405, "The method is never forwarded"),
+    Code.METHOD_NOT_IMPLEMENTED: CodeFacts(501, "The method is not known here"),
     Code.NO_ROUTE: CodeFacts(404, "No route takes this path"),
     Code.EXPECTATION_FAILED: CodeFacts(417, "The expectation is not supported"),
     Code.BODY_TOO_LARGE: CodeFacts(413, "The request body is too large"),
@@ -165,8 +171,8 @@ class Verdict(NamedTuple):
     def browser_error(self) -> str | None:
         """Chromium's name for this failure, or None where the browser reports none."""
         name = FACTS[self.code].browser_error
-        if name == "MissingAllowOriginHeader" and self.kind is Kind.PREFLIGHT:
-            return "PreflightMissingAllowOriginHeader"
+        if name is not None and self.kind is Kind.PREFLIGHT and "Preflight" not in name:
+            return f"Preflight{name}"
         return name
 
     @property

@@ -1,0 +1,333 @@
+"""Explanations: what the server would decide about a page's call, and why, in words.
+
+A `Question` is what a script does; the browser makes one or two requests of it (Fetch,
+"CORS-preflight fetch"). `explain` puts the same requests to the same `decide` as the
+server does, so an explanation cannot differ from what happens; the steps only spell out
+what each rule was and where it is written.
+"""
+
+from typing import NamedTuple
+
+from corsproxy.core.exchange import Forward, decide
+from corsproxy.core.fields import (
+    CORS_SAFELISTED_METHODS,
+    FORBIDDEN_METHODS,
+    NORMALIZED_METHODS,
+    is_forbidden_request_header,
+    is_token,
+)
+from corsproxy.core.messages import ClientHead, Field, RequestHead
+from corsproxy.core.policy import CorsRules, Listed, Policy
+from corsproxy.core.problems import Answer
+from corsproxy.core.remedies import Remedy, hint_for, remedy_for
+from corsproxy.core.routing import find_route, parse_target
+from corsproxy.core.source import Source
+from corsproxy.core.verdicts import Code, Kind, Verdict
+
+
+class Question(NamedTuple):
+    """A call that a script on a page makes: `fetch(target, {method, headers, credentials})`."""
+
+    origin: str
+    target: str
+    method: str = "GET"
+    headers: tuple[str, ...] = ()
+    """Names of request headers that the script sets and that need permission."""
+    credentials: bool = False
+    """Whether the script says `credentials: "include"`."""
+
+    @property
+    def needs_preflight(self) -> bool:
+        """Fetch: an unsafe method, or a header that is not safelisted by its name."""
+        return self.normalized_method not in CORS_SAFELISTED_METHODS or bool(self.asked_headers)
+
+    @property
+    def normalized_method(self) -> str:
+        """The method as the browser sends it (Fetch, "normalize a method")."""
+        upper = self.method.upper()
+        return upper if upper in NORMALIZED_METHODS else self.method
+
+    @property
+    def asked_headers(self) -> tuple[str, ...]:
+        """The names as Access-Control-Request-Headers has them: lower case, sorted, once."""
+        return tuple(sorted({name.lower() for name in self.headers}))
+
+
+class Step(NamedTuple):
+    """One rule, tested."""
+
+    passed: bool
+    text: str
+    at: Source | None = None
+
+
+class Explanation(NamedTuple):
+    """The decision in words. `text` is for people, `to_json` for programs."""
+
+    question: Question
+    steps: tuple[Step, ...]
+    verdict: Verdict
+    """The first refusal, or the verdict of the actual request."""
+    preflight: tuple[Field, ...] | None
+    """The fields that the preflight's answer carries; None where there is no preflight."""
+    grant: tuple[Field, ...]
+    """The grant on the response to the actual request; empty where it is never sent."""
+    console: str | None
+    """What Chromium's console prints."""
+    hint: str | None
+    remedy: Remedy | None
+    notes: tuple[str, ...]
+
+    @property
+    def allowed(self) -> bool:
+        return self.verdict.allowed
+
+    def text(self) -> str:
+        """Return the explanation as lines for a terminal, without colour."""
+        question = self.question
+        lines = [f"{question.normalized_method} {question.target} from {question.origin}", ""]
+        for step in self.steps:
+            place = "" if step.at is None else f"  ({step.at})"
+            lines.append(f"  {'✓' if step.passed else '✗'} {step.text}{place}")
+        lines += ["", f"{'allowed' if self.allowed else 'refused'}: {self.verdict.code}"]
+        if self.console is not None:
+            lines += ["", "The browser's console will say:", f"  {self.console}"]
+        if self.hint is not None:
+            lines += ["", self.hint]
+        for title, fields in (("preflight", self.preflight), ("response", self.grant)):
+            if fields:
+                lines += ["", f"On the {title}:"]
+                lines += [f"  {name.decode()}: {value.decode()}" for name, value in fields]
+        for note in self.notes:
+            lines += ["", note]
+        return "\n".join(lines)
+
+    def to_json(self) -> dict[str, object]:
+        """Return the explanation as what `json.dumps` takes; keys are stable."""
+        return {
+            "allowed": self.allowed,
+            "code": str(self.verdict.code),
+            "kind": str(self.verdict.kind),
+            "route": self.verdict.route,
+            "at": None if self.verdict.at is None else str(self.verdict.at),
+            "subject": self.verdict.subject,
+            "status": self.verdict.facts.status or None,
+            "browser_error": self.verdict.browser_error,
+            "console": self.console,
+            "hint": self.hint,
+            "remedy": None
+            if self.remedy is None
+            else {"key": self.remedy.key, "value": self.remedy.value, "at": str(self.remedy.at)},
+            "steps": [
+                {
+                    "passed": step.passed,
+                    "text": step.text,
+                    "at": None if step.at is None else str(step.at),
+                }
+                for step in self.steps
+            ],
+            "preflight": None if self.preflight is None else _as_json(self.preflight),
+            "response": _as_json(self.grant),
+            "notes": list(self.notes),
+        }
+
+
+def _as_json(fields: tuple[Field, ...]) -> dict[str, str]:
+    return {name.decode("ascii"): value.decode("ascii", "replace") for name, value in fields}
+
+
+def explain(policy: Policy, question: Question) -> Explanation:
+    """Explain what becomes of a page's call under `policy`.
+
+    Raises ValueError, with a sentence, for a question that no browser could ask.
+    """
+    _check(question)
+    rules = _rules(policy, question)
+    preflight = None
+    verdict: Verdict | None = None
+    if question.needs_preflight:
+        answer = decide(policy, _preflight(policy, question))
+        verdict = answer.verdict
+        if isinstance(answer, Answer):
+            preflight = _grant_of(answer.head)
+    grant: tuple[Field, ...] = ()
+    if verdict is None or verdict.allowed:
+        decision = decide(policy, _actual(policy, question))
+        verdict = decision.verdict
+        if isinstance(decision, Forward):
+            grant = () if decision.grant is None else decision.grant.fields
+        else:
+            grant = _grant_of(decision.head)
+        if question.credentials and verdict.allowed:
+            verdict = _credentials_verdict(rules, verdict)
+    return Explanation(
+        question,
+        tuple(_steps(policy, rules, question, verdict)),
+        verdict,
+        preflight,
+        grant,
+        _console(question, verdict),
+        hint_for(verdict, rules),
+        remedy_for(verdict),
+        tuple(_notes(question, verdict)),
+    )
+
+
+def _check(question: Question) -> None:
+    if not is_token(question.method.encode("utf-8")):
+        raise ValueError(f"{question.method!r} is not a method")
+    if question.method.upper() in FORBIDDEN_METHODS:
+        raise ValueError(f"browsers never let a script send {question.method.upper()}")
+    if not question.target.startswith("/") or not question.target.isascii():
+        raise ValueError("the path must start with / and be percent-encoded ASCII")
+    for name in question.headers:
+        if not is_token(name.encode("utf-8")):
+            raise ValueError(f"{name!r} is not a header name")
+        if is_forbidden_request_header(name.lower().encode("ascii")):
+            raise ValueError(f"browsers never let a script set {name}: it needs no permission")
+
+
+def _rules(policy: Policy, question: Question) -> CorsRules:
+    target = parse_target(question.target.encode("ascii"))
+    route = None if target is None else find_route(policy, target.path)
+    if route is None or route.cors == "passthrough":
+        return policy.default_cors
+    return route.cors
+
+
+def _request(policy: Policy, question: Question, method: str, fields: list[Field]) -> RequestHead:
+    host = str(policy.listen[0]) if policy.listen else "localhost"
+    if host.startswith(("0.0.0.0", "[::]")):  # noqa: S104 - compared, not bound
+        host = "localhost"
+    origin = (b"Origin", question.origin.encode("utf-8"))
+    target = question.target.encode("ascii")
+    return RequestHead(method, target, [(b"Host", host.encode("utf-8")), origin, *fields])
+
+
+def _preflight(policy: Policy, question: Question) -> RequestHead:
+    method = question.normalized_method.encode("ascii")
+    fields = [(b"Access-Control-Request-Method", method)]
+    if question.asked_headers:
+        names = ",".join(question.asked_headers).encode("ascii")
+        fields.append((b"Access-Control-Request-Headers", names))
+    return _request(policy, question, "OPTIONS", fields)
+
+
+def _actual(policy: Policy, question: Question) -> RequestHead:
+    return _request(policy, question, question.normalized_method, [])
+
+
+def _grant_of(head: ClientHead) -> tuple[Field, ...]:
+    return tuple(
+        line
+        for line in head.fields
+        if line[0].lower().startswith(b"access-control-") or line[0].lower() == b"vary"
+    )
+
+
+def _credentials_verdict(rules: CorsRules, verdict: Verdict) -> Verdict:
+    """The browser's last check: it alone knows the credentials mode (Fetch, "CORS check")."""
+    if verdict.code is not Code.ORIGIN_ALLOWED:
+        return verdict
+    if rules.origins.any is not None:
+        code, at = Code.CREDENTIALS_WITH_WILDCARD, rules.origins.any.source
+    elif not rules.credentials:
+        code, at = Code.CREDENTIALS_NOT_ALLOWED, rules.credentials_source
+    else:
+        return verdict
+    return verdict._replace(code=code, allowed=False, at=at, subject="credentials")
+
+
+_ORIGIN_REFUSED = (Code.ORIGIN_NOT_ALLOWED, Code.ORIGIN_FORWARDED)
+
+
+def _steps(policy: Policy, rules: CorsRules, question: Question, verdict: Verdict) -> list[Step]:
+    target = parse_target(question.target.encode("ascii"))
+    route = None if target is None else find_route(policy, target.path)
+    if route is None:
+        steps = [Step(False, f"path {question.target}: no route takes it")]
+    else:
+        path = route.path.decode("ascii")
+        steps = [Step(True, f"path {question.target}: route {route.name} ({path})", route.source)]
+    if verdict.code in (Code.PASSTHROUGH, Code.SAME_ORIGIN):
+        return [*steps, Step(True, verdict.facts.title, verdict.at)]
+    pattern = rules.origins.match(question.origin.encode("utf-8"))
+    if pattern is None:
+        text = f"origin {question.origin}: no entry of allow_origins matches"
+        return [*steps, Step(False, text, rules.origins.source)]
+    text = f"origin {question.origin}: allowed by {pattern.text}"
+    steps.append(Step(True, text, pattern.source))
+    if question.needs_preflight:
+        steps += _preflight_steps(rules, question, verdict)
+    if question.credentials and verdict.kind is not Kind.PREFLIGHT:
+        ok = verdict.allowed
+        at = verdict.at if not ok else rules.credentials_source
+        steps.append(Step(ok, f"credentials: {'allowed' if ok else 'not allowed'}", at))
+    return steps
+
+
+def _preflight_steps(rules: CorsRules, question: Question, verdict: Verdict) -> list[Step]:
+    method = question.normalized_method
+    refused = verdict.code is Code.METHOD_NOT_ALLOWED
+    word = "not in" if refused else "allowed by"
+    text = f"method {method}: {word} allow_methods {_shown(rules.methods)}"
+    if method in CORS_SAFELISTED_METHODS:
+        text = f"method {method}: always allowed"
+    steps = [Step(not refused, text, rules.methods.source)]
+    if refused:
+        return steps
+    for name in question.asked_headers:
+        refused = verdict.code is Code.HEADER_NOT_ALLOWED and verdict.subject == name
+        word = "not in" if refused else "allowed by"
+        text = f"header {name}: {word} allow_headers {_shown(rules.request_headers)}"
+        steps.append(Step(not refused, text, rules.request_headers.source))
+        if refused:
+            break
+    return steps
+
+
+def _shown(listed: Listed) -> str:
+    return '["*"]' if listed.any else f"[{', '.join(listed.names)}]"
+
+
+_NO_ALLOW_ORIGIN = "No 'Access-Control-Allow-Origin' header is present on the requested resource."
+_CONSOLE: dict[Code, str] = {
+    Code.ORIGIN_NOT_ALLOWED: _NO_ALLOW_ORIGIN,
+    Code.ORIGIN_FORWARDED: _NO_ALLOW_ORIGIN,
+    Code.METHOD_NOT_ALLOWED: "Method {subject} is not allowed by Access-Control-Allow-Methods"
+    " in preflight response.",
+    Code.HEADER_NOT_ALLOWED: "Request header field {subject} is not allowed by"
+    " Access-Control-Allow-Headers in preflight response.",
+    Code.CREDENTIALS_NOT_ALLOWED: "The value of the 'Access-Control-Allow-Credentials' header in"
+    " the response is '' which must be 'true' when the request's credentials mode is 'include'.",
+    Code.CREDENTIALS_WITH_WILDCARD: "The value of the 'Access-Control-Allow-Origin' header in the"
+    " response must not be the wildcard '*' when the request's credentials mode is 'include'.",
+}
+
+
+def _console(question: Question, verdict: Verdict) -> str | None:
+    """Return Chromium's message, without the URL that stands in front of it."""
+    template = _CONSOLE.get(verdict.code)
+    if template is None:
+        return None
+    message = template.format(subject=verdict.subject)
+    if verdict.kind is Kind.PREFLIGHT and verdict.code in _ORIGIN_REFUSED:
+        message = f"Response to preflight request doesn't pass access control check: {message}"
+    return f"… from origin '{question.origin}' has been blocked by CORS policy: {message}"
+
+
+def _notes(question: Question, verdict: Verdict) -> list[str]:
+    """The two confusions that nearly every broken frontend meets, where they fit."""
+    notes = []
+    if verdict.browser_error is not None:
+        notes.append(
+            "strict-origin-when-cross-origin, printed beside every request, is the browser's"
+            " Referrer-Policy: it blocks nothing, and no CORS setting changes it."
+        )
+    if question.credentials and verdict.allowed:
+        notes.append(
+            "Whether a cookie is sent has causes of its own: credentials: 'include' in the call,"
+            " the cookie's SameSite, its Secure, Domain and Path, and the browser's"
+            " third-party cookie setting. A preflight never carries one."
+        )
+    return notes

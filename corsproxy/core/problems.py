@@ -1,0 +1,81 @@
+"""The answers that this proxy makes itself: problem details (RFC 9457) and preflights.
+
+Every one of them carries the grant that the route would give, so that the page's script
+can read why; the reason is in the body for people, and in `Corsproxy-Reason` for
+DevTools, which shows the headers of a blocked response but not its body.
+"""
+
+import json
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import NamedTuple
+
+from corsproxy.core.cors import Grant, add_grant
+from corsproxy.core.messages import ClientHead, Field, Framing
+from corsproxy.core.verdicts import Verdict
+
+REASON = b"Corsproxy-Reason"
+
+
+class Answer(NamedTuple):
+    """A response to send here and now."""
+
+    head: ClientHead
+    body: bytes
+    verdict: Verdict
+    close: bool = False
+    """Whether the client's connection must end after it: what follows cannot be trusted."""
+
+
+def reason_phrase(status: int) -> bytes:
+    """Return the standard's phrase, or nothing for a status that has none."""
+    try:
+        return HTTPStatus(status).phrase.encode("ascii")
+    except ValueError:
+        return b""
+
+
+def problem(
+    verdict: Verdict,
+    grant: Grant,
+    detail: str,
+    hint: str | None = None,
+    *,
+    head_only: bool = False,
+    close: bool = False,
+    extra: Sequence[Field] = (),
+) -> Answer:
+    """Return an `application/problem+json` answer for `verdict`.
+
+    `detail` says what happened to this request, `hint` what to do about it. Neither
+    may hold a secret, nor bytes of the request that have not passed a strict grammar.
+    """
+    status = verdict.facts.status
+    members = {
+        "type": "about:blank",
+        "title": verdict.facts.title,
+        "status": status,
+        "detail": detail,
+        "code": str(verdict.code),
+    }
+    if hint is not None:
+        members["hint"] = hint
+    body = json.dumps(members, indent=2).encode("ascii") + b"\n"
+    fields: list[Field] = [
+        (b"Content-Type", b"application/problem+json"),
+        (b"Content-Length", b"%d" % len(body)),
+        (b"Cache-Control", b"no-store"),
+        (b"X-Content-Type-Options", b"nosniff"),
+        (REASON, verdict.reason.encode("utf-8")),
+        *extra,
+    ]
+    add_grant(fields, (), grant)
+    head = ClientHead(status, reason_phrase(status), fields, Framing.LENGTH)
+    if head_only:
+        return Answer(head._replace(framing=Framing.NONE), b"", verdict, close)
+    return Answer(head, body, verdict, close)
+
+
+def no_content(verdict: Verdict, fields: Sequence[Field]) -> Answer:
+    """Return a 204: a preflight's answer, or OPTIONS about the server itself."""
+    return Answer(ClientHead(204, b"No Content", fields, Framing.NONE), b"", verdict)
