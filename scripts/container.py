@@ -1,7 +1,7 @@
-"""Run a built image as Kubernetes would, and measure it: `check_image.py` starts this in namespaces.
+"""Run a built image as Kubernetes would, and measure it; `check_image.py` starts this module.
 
-No container engine is needed: namespaces, a read-only bind mount and setpriv give the process what
-a kubelet would, which is PID 1, a network of its own, the image's user, no capability, no new
+No container engine is needed: fresh namespaces, a read-only bind mount and setpriv give the process
+what a kubelet would, which is PID 1, a network of its own, the image's user, no capability, no new
 privileges, a root file system that nobody can write, and a ConfigMap mounted as a directory, whose
 content is swapped by renaming a symbolic link.
 """
