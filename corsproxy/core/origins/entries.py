@@ -93,7 +93,7 @@ def _refused_as_text(text: str) -> str | None:
         return "empty"
     if len(text) > MAX_LENGTH:
         return "too-long"
-    pieces = [piece for piece in re.split(r"[\s,;|]+", text) if re.search(r"[.:]", piece)]
+    pieces = [piece for piece in re.split(r"[\s,;]+", text) if re.search(r"[.:]", piece)]
     return "several-origins" if len(pieces) > 1 or text.count("://") > 1 else None
 
 

@@ -19,8 +19,8 @@ DOMAIN = rf"(?:{LABEL}\.)*{LABEL}"
 
 _OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _IPV4 = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}")
-_DIGITS = tuple("0123456789")
-_IPV4_PART = re.compile(r"0x[0-9a-f]*|[0-9]+")
+_DIGITS = frozenset("0123456789")
+_NUMBER = re.compile(r"0x[0-9a-f]*|[0-9]+")
 
 # IDNA's other full stops (UTS 46, mapped to U+002E).
 _FULL_STOPS = str.maketrans({"\u3002": ".", "\uff0e": ".", "\uff61": "."})
@@ -78,8 +78,8 @@ def is_web_host(host: str) -> bool:
 
 def ends_in_number(host: str) -> bool:
     """Whether a URL parser takes `host` for an IPv4 address (URL, "ends in a number")."""
-    last = host[host.rfind(".") + 1 :]
-    return last[:1] in _DIGITS and _IPV4_PART.fullmatch(last) is not None
+    start = host.rfind(".") + 1
+    return host[start : start + 1] in _DIGITS and _NUMBER.fullmatch(host, start) is not None
 
 
 def is_ipv4(host: str) -> bool:
@@ -90,7 +90,7 @@ def is_ipv4(host: str) -> bool:
 def canonical_ipv4(host: str) -> str | None:
     """The address that a URL parser makes of `host` ("0x7f.1" is 127.0.0.1), or None."""
     parts = host.split(".")
-    if len(parts) > 4 or not all(_IPV4_PART.fullmatch(part) for part in parts):
+    if len(parts) > 4 or not all(_NUMBER.fullmatch(part) for part in parts):
         return None
     try:
         *high, low = (
@@ -158,16 +158,13 @@ def is_public_suffix(domain: str) -> bool:
     return is_registry_suffix(domain) or domain in _PLATFORM_SUFFIXES
 
 
-def to_punycode(host: str) -> str | None:
-    """`host` in the ASCII form that browsers send, or None if it has none.
+def to_punycode(host: str) -> str:
+    """`host` in the ASCII form that browsers send.
 
     Near enough to UTS 46 (non-transitional) to be a suggestion, never a decision.
     """
     mapped = unicodedata.normalize("NFKC", host.translate(_FULL_STOPS).lower()).lower()
-    try:
-        return ".".join(
-            label if label.isascii() else "xn--" + label.encode("punycode").decode("ascii")
-            for label in mapped.split(".")
-        )
-    except UnicodeError:
-        return None
+    return ".".join(
+        label if label.isascii() else "xn--" + label.encode("punycode").decode("ascii")
+        for label in mapped.split(".")
+    )

@@ -7,14 +7,17 @@ as many as the deepest entry has labels, however many entries there are.
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from corsproxy.core.origins.origin import Origin, parse_origin
+from corsproxy.core.origins.origin import DEFAULT_PORTS, Origin, parse_origin
 from corsproxy.core.origins.pattern import OriginPattern, PatternKind
 from corsproxy.core.source import DEFAULT, Source
 
 _ANY_PORT: Final = 0  # no origin has port 0
 
-_Place = tuple[str, str, int | None]
-"""Scheme, host, and a port, None for the default one, or _ANY_PORT."""
+_Site = tuple[str, str]
+"""Scheme and host."""
+
+_Ports = dict[int | None, OriginPattern]
+"""Entries by port: None for the default one, or _ANY_PORT."""
 
 
 class _Labels:
@@ -55,6 +58,17 @@ def _fills(label: str, pattern: OriginPattern) -> bool:
     )
 
 
+def _is_port(digits: bytes, scheme: str) -> bool:
+    """Whether an origin of `scheme` would carry `digits` as its port."""
+    return (
+        digits.isdigit()
+        and len(digits) <= 5
+        and digits[0] != ord("0")
+        and int(digits) <= 65535
+        and int(digits) != DEFAULT_PORTS[scheme]
+    )
+
+
 class OriginSet:
     """The origins that a rule allows: the compiled `allow_origins`. Immutable."""
 
@@ -75,9 +89,9 @@ class OriginSet:
         self.source = source
         self.any = None
         self._exact: dict[bytes, OriginPattern] = {}
-        self._any_port: dict[tuple[str, str], OriginPattern] = {}
-        self._subdomains: dict[_Place, OriginPattern] = {}
-        self._labels: dict[_Place, _Labels] = {}
+        self._any_port: dict[bytes, OriginPattern] = {}  # by the origin without its port
+        self._subdomains: dict[_Site, _Ports] = {}
+        self._labels: dict[tuple[str, str, int | None], _Labels] = {}
         self._at_host: dict[str, list[OriginPattern]] = {}
         self._depth = 0  # labels of the deepest host below which SUBDOMAINS reach
         for pattern in self.patterns:
@@ -86,21 +100,22 @@ class OriginSet:
 
     def _add(self, pattern: OriginPattern) -> None:
         """The first of equal entries stays: it is the one that messages name."""
-        if pattern.host:
-            self._at_host.setdefault(pattern.host, []).append(pattern)
-        place = pattern.scheme, pattern.host, _ANY_PORT if pattern.any_port else pattern.port
+        scheme, host = pattern.scheme, pattern.host
+        port = _ANY_PORT if pattern.any_port else pattern.port
+        if host:
+            self._at_host.setdefault(host, []).append(pattern)
         match pattern.kind:
             case PatternKind.ANY:
                 self.any = self.any or pattern
             case PatternKind.NULL | PatternKind.EXACT:
                 self._exact.setdefault(pattern.text.encode("ascii"), pattern)
             case PatternKind.ANY_PORT:
-                self._any_port.setdefault((pattern.scheme, pattern.host), pattern)
+                self._any_port.setdefault(f"{scheme}://{host}".encode("ascii"), pattern)
             case PatternKind.SUBDOMAINS:
-                self._subdomains.setdefault(place, pattern)
-                self._depth = max(self._depth, pattern.host.count(".") + 1)
+                self._subdomains.setdefault((scheme, host), {}).setdefault(port, pattern)
+                self._depth = max(self._depth, host.count(".") + 1)
             case PatternKind.LABEL:
-                self._labels.setdefault(place, _Labels()).add(pattern)
+                self._labels.setdefault((scheme, host, port), _Labels()).add(pattern)
 
     def match(self, value: bytes) -> OriginPattern | None:
         """The most specific entry that allows `value`, the bytes of an Origin field.
@@ -113,16 +128,30 @@ class OriginSet:
         found = self._exact.get(value)
         if found is not None or not self._has_wildcards:
             return found
+        if self._any_port:
+            found = self._match_any_port(value)
+            if found is not None:
+                return found
+        if not self._subdomains and not self._labels:
+            return None
         origin = parse_origin(value)
         if origin is None:
             return None
-        return (
-            self._any_port.get((origin.scheme, origin.host))
-            or (self._match_label(origin) if self._labels else None)
-            or (self._match_subdomain(origin) if self._subdomains else None)
-        )
+        return self._match_label(origin) or self._match_subdomain(origin)
+
+    def _match_any_port(self, value: bytes) -> OriginPattern | None:
+        found = self._any_port.get(value)
+        if found is not None:
+            return found
+        site, _, digits = value.rpartition(b":")
+        found = self._any_port.get(site)
+        if found is None or not _is_port(digits, found.scheme):
+            return None
+        return found
 
     def _match_label(self, origin: Origin) -> OriginPattern | None:
+        if not self._labels:
+            return None
         scheme, host, port = origin
         label, _, parent = host.partition(".")
         for place in ((scheme, parent, port), (scheme, parent, _ANY_PORT)):
@@ -141,11 +170,11 @@ class OriginSet:
             return None
         parent = above[skipped]
         while parent:
-            found = self._subdomains.get((scheme, parent, port)) or self._subdomains.get(
-                (scheme, parent, _ANY_PORT)
-            )
-            if found is not None:
-                return found
+            ports = self._subdomains.get((scheme, parent))
+            if ports is not None:
+                found = ports.get(port) or ports.get(_ANY_PORT)
+                if found is not None:
+                    return found
             parent = parent.partition(".")[2]
         return None
 

@@ -61,7 +61,7 @@ def _split_scheme(text: str) -> tuple[str | None, bool, str]:
 
 
 def _split_port(authority: str) -> tuple[str, str | None]:
-    if authority.startswith("["):
+    if "[" in authority:
         address, bracket, port = authority.partition("]")
         return address + bracket, port[1:] if port.startswith(":") else None
     if canonical_ipv6(authority):
@@ -72,7 +72,9 @@ def _split_port(authority: str) -> tuple[str, str | None]:
 
 def repair(text: str) -> str | None:
     """An acceptable entry that `text` may have been meant to be, or None."""
-    text = re.sub(r"[\s\x00-\x1f\x7f]", "", text).strip(PUNCTUATION)
+    text = text.strip().strip(PUNCTUATION)
+    if "://" in text:
+        text = re.sub(r"[\s\x00-\x1f\x7f]", "", text)
     if text.lower() == "null":
         return "null"
     if looks_like_regex(text):
@@ -90,7 +92,9 @@ def _put_together(parts: Parts) -> str:
         host, port = "localhost", host  # a port alone
     host = host or ("" if parts.separated else "localhost")
     scheme = (parts.scheme or "").lower()
-    if scheme in ("", "*", "ws", "wss", "https?"):
+    if not scheme and port is None and not is_loopback(host) and "." not in host:
+        return host  # a word; no address
+    if scheme in ("", "*", "ws", "wss"):
         local = is_loopback(host) or is_ipv4(host)
         scheme = "http" if scheme == "ws" or (local and scheme in ("", "*")) else "https"
     if port and port != "*":
@@ -104,7 +108,7 @@ def _repair_host(host: str) -> str:
     if host.startswith("[") or ":" in host:
         address = canonical_ipv6(re.sub(r"%.*", "", host.strip("[]")))
         return f"[{address}]" if address else host
-    host = re.sub(r"\.{2,}", ".", (to_punycode(host) or host).strip("."))
+    host = re.sub(r"\.{2,}", ".", to_punycode(host).strip("."))
     if "*" in host:
         return _repair_wildcard(host)
     if ends_in_number(host) and "." in host:
@@ -113,7 +117,7 @@ def _repair_host(host: str) -> str:
 
 
 def _repair_wildcard(host: str) -> str:
-    missing_dot = re.fullmatch(r"\*([^*.]+\.[^*.]+)", host)
+    missing_dot = re.fullmatch(r"\*([^*.-][^*.]*\.[^*.]+)", host)
     if missing_dot:
         return f"*.{missing_dot[1]}"
     parent = host[host.rindex("*") :].partition(".")[2]

@@ -1,0 +1,50 @@
+"""The grammar takes what it names and refuses the rest, without ever guessing."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from corsproxy.core.origins.grammar import read_pattern
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://*.example.com.",
+        "https://*..example.com",
+        "https://*.example.com:443",
+        "https://*.example.com:0",
+        "https://*.example.com:65536",
+        "https://*.example.com:**",
+        "https://*.1.2.3.4",
+        "https://*.[::1]",
+        "http://1.2.3:*",
+        "http://[::0001]:*",
+        "https://*example.com",
+        "https://*-app.com",
+        "https://*-app.co.uk",
+        f"https://{'a' * 63}*.example.com",
+        f"https://*.{'a.' * 130}com",
+        "https://a.*.example.com",
+        "https://*a*.example.com",
+        "http*://example.com",
+        "chrome-extension://*",
+        "capacitor://localhost:*",
+        "file:///",
+        "https://例え.jp",
+        "https://*.example.com\n",
+    ],
+)
+def test_what_is_not_in_the_grammar_is_no_entry(text: str) -> None:
+    assert read_pattern(text) is None
+
+
+@pytest.mark.parametrize("text", ["https://*-app.test", "https://app-*.localhost"])
+def test_names_that_nobody_sells_may_hold_patterns_for_one_label(text: str) -> None:
+    assert read_pattern(text) is not None
+
+
+@given(st.text())
+def test_no_text_raises(text: str) -> None:
+    pattern = read_pattern(text)
+    assert pattern is None or pattern.text == text
