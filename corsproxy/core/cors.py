@@ -76,18 +76,14 @@ def judge_origin(rules: CorsRules, origins: Sequence[bytes]) -> OriginJudgement:
     anyone = rules.origins.any
     if anyone is not None:
         # A constant grant, so it is sent to everybody and nothing varies.
-        grant = Grant(
-            ((ALLOW_ORIGIN, b"*"), *rules.actual_fields), False, rules.expose_headers.any
-        )
+        grant = Grant(((ALLOW_ORIGIN, b"*"), *rules.actual_fields), False, rules.expose_headers.any)
         return OriginJudgement(value, anyone, grant)
     if not value:
         return OriginJudgement(value, None, NO_GRANT)
     pattern = rules.origins.match(value)
     if pattern is None:
         return OriginJudgement(value, None, NO_GRANT)
-    grant = Grant(
-        ((ALLOW_ORIGIN, value), *rules.actual_fields), True, rules.expose_headers.any
-    )
+    grant = Grant(((ALLOW_ORIGIN, value), *rules.actual_fields), True, rules.expose_headers.any)
     return OriginJudgement(value, pattern, grant)
 
 
@@ -123,7 +119,9 @@ def judge_preflight(
     if not _allows_method(rules, requested_method):
         code, at, subject = Code.METHOD_NOT_ALLOWED, rules.methods.source, requested_method
     else:
-        refused = malformed or _first_refused_header(rules, names)
+        refused = malformed
+        if refused is None:
+            refused = _first_refused_header(rules, names)
         if refused is not None:
             code, at, subject = Code.HEADER_NOT_ALLOWED, rules.request_headers.source, refused
     varies = rules.origins.any is None

@@ -155,9 +155,7 @@ def complete(exchange: Forward, upstream: UpstreamHead) -> ClientHead | Answer:
     grant = exchange.grant
     if upstream.status == 101 and grant is not None:
         grant = NOTHING_TO_SAY
-    links = LinkMap(
-        exchange.policy.link_bases, exchange.route, exchange.authority, exchange.secure
-    )
+    links = LinkMap(exchange.policy.link_bases, exchange.route, exchange.authority, exchange.secure)
     return to_client(exchange.route, exchange.received, upstream, grant, links)
 
 
@@ -424,4 +422,3 @@ def _forward_or_block(case: _Case, route: Route, target: Target) -> Decision:
         _effective_host(case),
         _is_secure(case),
     )
-

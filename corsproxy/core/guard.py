@@ -161,13 +161,12 @@ def check_expectation(found: Mapping[bytes, Sequence[bytes]]) -> Refusal | None:
 
 def check_loop(policy: Policy, found: Mapping[bytes, Sequence[bytes]]) -> Refusal | None:
     """Refuse a request that carries this process's own pseudonym in Via (RFC 9110, 7.6.3)."""
-    via = found.get(b"via")
-    if via is not None and policy.via is not None:
-        pseudonym = policy.via.encode("ascii")
-        if any(pseudonym in member.split() for member in split_list(via)):
-            return Refusal(
-                Code.LOOP, "The upstream sent the request back here: it points at this proxy."
-            )
+    via = found.get(b"via", ())
+    own = policy.pseudonym
+    if own and any(own in member.split() for member in split_list(via)):
+        return Refusal(
+            Code.LOOP, "The upstream sent the request back here: it points at this proxy."
+        )
     return None
 
 

@@ -260,6 +260,11 @@ class Policy:
         return {route.path: route for route in self.routes}
 
     @cached_property
+    def pseudonym(self) -> bytes:
+        """`via` as it stands in the Via field."""
+        return (self.via or "").encode("ascii")
+
+    @cached_property
     def longest_path(self) -> int:
         """The length of the longest route path: no longer prefix can match."""
         return max((len(route.path) for route in self.routes), default=0)

@@ -6,6 +6,7 @@ the same `Remedy`, so that none of them proposes what another would not.
 
 from typing import Literal, NamedTuple
 
+from corsproxy.core.fields import FORBIDDEN_METHODS, is_token
 from corsproxy.core.origins import near_misses, parse_origin
 from corsproxy.core.policy import CorsRules
 from corsproxy.core.source import Source
@@ -27,6 +28,8 @@ class Remedy(NamedTuple):
     @property
     def sentence(self) -> str:
         """What to do, for people."""
+        if self.at.name.startswith("--"):
+            return f"start corsproxy with {self.at.name} {self.value}"
         if self.key == "allow_credentials":
             return f"set allow_credentials: true ({self.at})"
         return f'add "{self.value}" to {self.key} ({self.at})'
@@ -55,8 +58,15 @@ def remedy_for(verdict: Verdict) -> Remedy | None:
         return None
     if key == "allowed_hosts" and verdict.subject in ("0.0.0.0", "[::]"):  # noqa: S104
         return None
+    if key in ("allow_methods", "allow_headers") and not is_grantable(verdict.subject):
+        return None
     value = "true" if key == "allow_credentials" else verdict.subject
     return Remedy(key, value, verdict.at)
+
+
+def is_grantable(name: str) -> bool:
+    """Whether a method or header name may stand in a list at all."""
+    return is_token(name.encode("utf-8")) and name.upper() not in FORBIDDEN_METHODS
 
 
 def hint_for(verdict: Verdict, rules: CorsRules) -> str | None:
@@ -81,4 +91,7 @@ def hint_for(verdict: Verdict, rules: CorsRules) -> str | None:
 
 
 def _capital(sentence: str) -> str:
+    """Begin with a capital, unless the sentence begins with an origin."""
+    if "://" in sentence.partition(" ")[0]:
+        return sentence
     return sentence[:1].upper() + sentence[1:]

@@ -179,7 +179,7 @@ def to_upstream(
     if route.request_headers.set or route.request_headers.remove:
         fields = _ruled(fields, route.request_headers)
     if policy.via is not None:
-        fields.append((b"Via", b"1.%d %b" % (request.minor_version, policy.via.encode("ascii"))))
+        fields.append((b"Via", b"1.%d %b" % (request.minor_version, policy.pseudonym)))
     if upgrade is not None:
         fields.append((b"Connection", b"Upgrade"))
         fields.append((b"Upgrade", upgrade))
@@ -204,7 +204,10 @@ def to_upstream(
 
 def _end_to_end(received: ReceivedFields) -> list[Field]:
     """Return the passed lines without those that Connection names (RFC 9110, 7.6.1)."""
-    nominated = {token.lower() for token in split_list(received.found.get(b"connection", ()))}
+    connection = received.found.get(b"connection")
+    if connection is None or connection == [b"keep-alive"]:
+        return received.passed[:]
+    nominated = {token.lower() for token in split_list(connection)}
     nominated -= _NOT_NOMINABLE
     if not nominated:
         return received.passed[:]

@@ -1,0 +1,59 @@
+"""Field names and values: the grammar and the one pass."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from corsproxy.core import fields as f
+
+
+@pytest.mark.parametrize("value", [b"a", b"X-A", b"!#$%&'*+-.^_`|~", b"0"])
+def test_tokens(value: bytes) -> None:
+    assert f.is_token(value)
+
+
+@pytest.mark.parametrize("value", [b"", b"a b", b"a:", b"a\n", b"\xe9", b'"a"', b"a,b", b"a\x00"])
+def test_what_is_no_token(value: bytes) -> None:
+    assert not f.is_token(value)
+
+
+@pytest.mark.parametrize("value", [b"", b"a", b"a b\tc", b"caf\xe9", b'"x", y;z=1'])
+def test_field_values(value: bytes) -> None:
+    assert f.is_field_value(value)
+    assert f.is_safe_value(value)
+
+
+@pytest.mark.parametrize("value", [b"a\r\nb: c", b"a\nb", b"\x00", b"a\x7f", b"\x1b[0m"])
+def test_values_that_could_split_or_corrupt_a_line(value: bytes) -> None:
+    assert not f.is_field_value(value)
+    assert not f.is_safe_value(value)
+
+
+def test_lists_join_over_lines_and_drop_empty_members() -> None:
+    assert f.split_list([b" a ,,b\t", b"", b",c"]) == [b"a", b"b", b"c"]
+
+
+def test_partition_keeps_order_and_drops_look_alikes() -> None:
+    lines = [(b"X-A", b"1"), (b"HOST", b"h"), (b"x-a", b"2"), (b"X_Real.IP", b"3"), (b"host", b"i")]
+    passed, found = f.partition(lines, frozenset({b"host", b"x-real-ip"}))
+    assert passed == [(b"X-A", b"1"), (b"x-a", b"2")]
+    assert found == {b"host": [b"h", b"i"]}
+
+
+@pytest.mark.parametrize("name", [b"cookie", b"sec-fetch-site", b"proxy-x", b"origin"])
+def test_headers_that_script_cannot_set(name: bytes) -> None:
+    assert f.is_forbidden_request_header(name)
+
+
+def test_serialized_head() -> None:
+    head = f.serialize_head(b"GET / HTTP/1.1", [(b"Host", b"a"), (b"X", b"")])
+    assert head == b"GET / HTTP/1.1\r\nHost: a\r\nX: \r\n\r\n"
+    assert f.serialize_head(b"HTTP/1.1 200 OK", []) == b"HTTP/1.1 200 OK\r\n\r\n"
+
+
+@given(st.binary(max_size=50))
+def test_grammar_never_raises_and_values_are_safe(value: bytes) -> None:
+    if f.is_field_value(value):
+        assert f.is_safe_value(value)
+    if f.is_token(value):
+        assert f.is_field_value(value)

@@ -1,0 +1,92 @@
+"""Policies and requests for tests, built from a few words."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from corsproxy.core.messages import Field, Framing, RequestHead, UpstreamHead
+from corsproxy.core.origins import OriginSet, parse_origin_pattern
+from corsproxy.core.policy import CorsRules, Listed, Policy, Route, UpstreamAddress
+from corsproxy.core.source import Source
+
+FILE = "corsproxy.yaml"
+PAGE = "http://localhost:5173"
+
+
+def origins(*texts: str, line: int = 3) -> OriginSet:
+    """An allowlist as if written in block style from `line` on."""
+    entries = [
+        parse_origin_pattern(text, Source(FILE, line + index, 7))
+        for index, text in enumerate(texts)
+    ]
+    return OriginSet(entries, Source(FILE, line, 5))
+
+
+def listed(*names: str, line: int = 9) -> Listed:
+    if names == ("*",):
+        return Listed((), any=True, source=Source(FILE, line, 18))
+    return Listed(names, source=Source(FILE, line, 18))
+
+
+def rules(*allow_origins: str, **changes: Any) -> CorsRules:
+    return replace(CorsRules(origins(*(allow_origins or (PAGE,)))), **changes)
+
+
+def upstream(text: str = "http://api.test:9000", base: bytes = b"") -> UpstreamAddress:
+    scheme, _, authority = text.partition("://")
+    host, _, port = authority.partition(":")
+    assert scheme == "http" or scheme == "https"
+    default = 443 if scheme == "https" else 80
+    return UpstreamAddress(scheme, host, int(port or default), base)
+
+
+def route(path: bytes = b"/", cors: CorsRules | None = None, **changes: Any) -> Route:
+    name = path.strip(b"/").decode() or "default"
+    source = Source(FILE, 1, 1)
+    return replace(Route(name, path, upstream(), cors or rules(), source=source), **changes)
+
+
+def policy(*routes: Route, default: CorsRules | None = None, **changes: Any) -> Policy:
+    routes = routes or (route(cors=default),)
+    return replace(Policy(tuple(routes), default or rules()), **changes)
+
+
+def request(
+    method: str = "GET",
+    target: bytes = b"/",
+    fields: Sequence[Field] = (),
+    *,
+    origin: str | bytes | None = None,
+    host: bytes | None = b"localhost:8010",
+    **changes: Any,
+) -> RequestHead:
+    lines: list[Field] = [] if host is None else [(b"Host", host)]
+    if origin is not None:
+        value = origin.encode() if isinstance(origin, str) else origin
+        lines.append((b"Origin", value))
+    return RequestHead(method, target, [*lines, *fields], client="127.0.0.1")._replace(**changes)
+
+
+def preflight(
+    method: bytes = b"PUT",
+    headers: bytes | None = None,
+    target: bytes = b"/",
+    origin: str | bytes = PAGE,
+) -> RequestHead:
+    fields: list[Field] = [(b"Access-Control-Request-Method", method)]
+    if headers is not None:
+        fields.append((b"Access-Control-Request-Headers", headers))
+    return request("OPTIONS", target, fields, origin=origin)
+
+
+def response(
+    status: int = 200,
+    fields: Sequence[Field] = ((b"Content-Length", b"2"),),
+    framing: Framing = Framing.LENGTH,
+) -> UpstreamHead:
+    return UpstreamHead(status, b"OK", fields, framing)
+
+
+def values(fields: Sequence[Field], name: bytes) -> list[bytes]:
+    """Every value of the field `name`, in order."""
+    return [value for key, value in fields if key.lower() == name.lower()]
