@@ -147,19 +147,17 @@ def explain(policy: Policy, question: Question) -> Explanation:
     verdict: Verdict | None = None
     if question.needs_preflight:
         answer = decide(policy, _preflight(policy, question))
-        verdict = answer.verdict
+        verdict = _with_credentials(rules, question, answer.verdict)
         if isinstance(answer, Answer):
             preflight = _grant_of(answer.head)
     grant: tuple[Field, ...] = ()
     if verdict is None or verdict.allowed:
         decision = decide(policy, _actual(policy, question))
-        verdict = decision.verdict
+        verdict = _with_credentials(rules, question, decision.verdict)
         if isinstance(decision, Forward):
             grant = () if decision.grant is None else decision.grant.fields
         else:
             grant = _grant_of(decision.head)
-        if question.credentials and verdict.allowed:
-            verdict = _credentials_verdict(rules, verdict)
     return Explanation(
         question,
         tuple(_steps(policy, rules, question, verdict)),
@@ -225,9 +223,14 @@ def _grant_of(head: ClientHead) -> tuple[Field, ...]:
     )
 
 
-def _credentials_verdict(rules: CorsRules, verdict: Verdict) -> Verdict:
-    """The browser's last check: it alone knows the credentials mode (Fetch, "CORS check")."""
-    if verdict.code is not Code.ORIGIN_ALLOWED:
+_ORIGIN_GRANTED = (Code.ORIGIN_ALLOWED, Code.METHOD_NOT_ALLOWED, Code.HEADER_NOT_ALLOWED)
+_CREDENTIALS_REFUSED = (Code.CREDENTIALS_NOT_ALLOWED, Code.CREDENTIALS_WITH_WILDCARD)
+
+
+def _with_credentials(rules: CorsRules, question: Question, verdict: Verdict) -> Verdict:
+    """Add the check that only the browser can make, since it alone knows the credentials
+    mode; it comes before the method and the headers (Fetch, "CORS check")."""
+    if not question.credentials or verdict.code not in _ORIGIN_GRANTED:
         return verdict
     if rules.origins.any is not None:
         code, at = Code.CREDENTIALS_WITH_WILDCARD, rules.origins.any.source
@@ -257,12 +260,14 @@ def _steps(policy: Policy, rules: CorsRules, question: Question, verdict: Verdic
         return [*steps, Step(False, text, rules.origins.source)]
     text = f"origin {question.origin}: allowed by {pattern.text}"
     steps.append(Step(True, text, pattern.source))
+    if question.credentials:
+        refused = verdict.code in _CREDENTIALS_REFUSED
+        at = verdict.at if refused else rules.credentials_source
+        steps.append(Step(not refused, f"credentials: {'not ' * refused}allowed", at))
+        if refused:
+            return steps
     if question.needs_preflight:
         steps += _preflight_steps(rules, question, verdict)
-    if question.credentials and verdict.kind is not Kind.PREFLIGHT:
-        ok = verdict.allowed
-        at = verdict.at if not ok else rules.credentials_source
-        steps.append(Step(ok, f"credentials: {'allowed' if ok else 'not allowed'}", at))
     return steps
 
 

@@ -1,0 +1,136 @@
+"""Explanations agree with the decisions, and name the rule and the change."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from corsproxy.core.exchange import decide
+from corsproxy.core.explain import Question, explain
+from corsproxy.core.verdicts import Code
+from tests.policies import PAGE, listed, policy, preflight, request, route, rules
+
+YAML_ORIGIN = "corsproxy.yaml:3:7"
+
+
+def test_allowed_call_shows_every_rule_with_its_place() -> None:
+    cors = rules(methods=listed("PUT", line=6), request_headers=listed("x-a", line=7))
+    explanation = explain(policy(default=cors), Question(PAGE, "/x", "put", ("X-A",)))
+    assert explanation.allowed
+    assert [str(step.at) for step in explanation.steps] == [
+        "corsproxy.yaml:1:1",
+        YAML_ORIGIN,
+        "corsproxy.yaml:6:18",
+        "corsproxy.yaml:7:18",
+    ]
+    assert all(step.passed for step in explanation.steps)
+    assert f"Access-Control-Allow-Origin: {PAGE}" in explanation.text()
+    assert explanation.console is None
+    assert explanation.remedy is None
+
+
+@pytest.mark.parametrize(
+    ("question", "code", "console", "key"),
+    [
+        (
+            Question("http://localhost:3000", "/"),
+            Code.ORIGIN_NOT_ALLOWED,
+            "No 'Access-Control-Allow-Origin' header",
+            "allow_origins",
+        ),
+        (
+            Question(PAGE, "/", "PURGE"),
+            Code.METHOD_NOT_ALLOWED,
+            "Method PURGE is not allowed by",
+            "allow_methods",
+        ),
+        (
+            Question(PAGE, "/", "GET", ("X-B",)),
+            Code.HEADER_NOT_ALLOWED,
+            "Request header field x-b is not allowed by",
+            "allow_headers",
+        ),
+        (
+            Question(PAGE, "/", credentials=True),
+            Code.CREDENTIALS_NOT_ALLOWED,
+            "must be 'true'",
+            "allow_credentials",
+        ),
+    ],
+)
+def test_refused_call_names_the_change_and_the_consoles_words(
+    question: Question, code: Code, console: str, key: str
+) -> None:
+    explanation = explain(policy(), question)
+    assert not explanation.allowed
+    assert explanation.verdict.code is code
+    assert explanation.console is not None
+    assert console in explanation.console
+    assert explanation.remedy is not None
+    assert explanation.remedy.key == key
+    assert not explanation.steps[-1].passed
+    assert json.loads(json.dumps(explanation.to_json()))["code"] == str(code)
+
+
+def test_star_policy_with_credentials_has_its_own_reason() -> None:
+    explanation = explain(policy(default=rules("*")), Question(PAGE, "/", credentials=True))
+    assert explanation.verdict.code is Code.CREDENTIALS_WITH_WILDCARD
+    assert explanation.verdict.browser_error == "WildcardOriginNotAllowed"
+
+
+def test_near_miss_is_the_first_thing_said() -> None:
+    explanation = explain(policy(), Question("http://127.0.0.1:5173", "/"))
+    assert explanation.hint is not None
+    assert PAGE in explanation.hint
+
+
+def test_path_without_route_is_a_404_that_the_page_can_read() -> None:
+    explanation = explain(policy(route(b"/api")), Question(PAGE, "/other"))
+    assert explanation.verdict.code is Code.NO_ROUTE
+    assert not explanation.allowed
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        Question(PAGE, "/", "TRACE"),
+        Question(PAGE, "/", "a b"),
+        Question(PAGE, "x"),
+        Question(PAGE, "/é"),
+        Question(PAGE, "/", headers=("a b",)),
+        Question(PAGE, "/", headers=("Cookie",)),
+    ],
+)
+def test_questions_that_no_browser_asks_are_refused_in_words(question: Question) -> None:
+    with pytest.raises(ValueError, match=r"\w+ \w+"):
+        explain(policy(), question)
+
+
+@given(
+    origin=st.sampled_from([PAGE, "http://localhost:1", "https://a.example.com", "null", "x"]),
+    method=st.sampled_from(["GET", "POST", "PUT", "PATCH", "patch", "PURGE"]),
+    headers=st.lists(st.sampled_from(["content-type", "X-A", "range"]), max_size=3),
+    target=st.sampled_from(["/", "/api/x", "/open", "/a/../b"]),
+)
+def test_explanation_agrees_with_the_decisions(
+    origin: str, method: str, headers: list[str], target: str
+) -> None:
+    given_policy = policy(
+        route(b"/"),
+        route(b"/api", rules("https://*.example.com", methods=listed("PURGE"))),
+        route(b"/open", rules("*", request_headers=listed("*"))),
+    )
+    question = Question(origin, target, method, tuple(headers))
+    explanation = explain(given_policy, question)
+    path = target.encode()
+    allowed = decide(given_policy, request(question.normalized_method, path, origin=origin))
+    expected = allowed.verdict.allowed
+    if question.needs_preflight:
+        asked = ",".join(question.asked_headers).encode() or None
+        asking = preflight(question.normalized_method.encode(), asked, path, origin)
+        expected = expected and decide(given_policy, asking).verdict.allowed
+    assert explanation.allowed == expected
+    assert explanation.allowed == all(step.passed for step in explanation.steps) or (
+        explanation.verdict.code is Code.BAD_TARGET
+    )

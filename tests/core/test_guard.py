@@ -1,0 +1,82 @@
+"""The guard's grammars; what each refusal becomes is tested with the exchange."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from corsproxy.core.guard import check_target, diagnose, parse_host
+from corsproxy.core.policy import Limits
+from corsproxy.core.routing import parse_target
+from corsproxy.core.verdicts import Code
+
+
+@pytest.mark.parametrize(
+    ("value", "name", "port", "always"),
+    [
+        (b"localhost", "localhost", None, True),
+        (b"A.LocalHost:80", "a.localhost", 80, True),
+        (b"127.0.0.1:", "127.0.0.1", None, True),
+        (b"[::1]:8010", "[::1]", 8010, True),
+        (b"shop.test", "shop.test", None, False),
+        (b"my_app", "my_app", None, False),
+        (b"127.1", "127.1", None, False),
+        (b"notlocalhost", "notlocalhost", None, False),
+        (b"0.0.0.0", "0.0.0.0", None, False),
+        (b"[::]", "[::]", None, False),
+        (b"[::ffff:0.0.0.0]", "[::ffff:0.0.0.0]", None, False),
+    ],
+)
+def test_host_is_taken_apart(value: bytes, name: str, port: int | None, always: bool) -> None:
+    host = parse_host(value)
+    assert host is not None
+    assert (host.name, host.port, host.always_allowed) == (name, port, always)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [b"", b":80", b"a b", b"a/b", b"u@h", b"h:99999", b"h:1:2", b"[1]", b"[::1", b"h\x00", b"\xff"],
+)
+def test_malformed_hosts(value: bytes) -> None:
+    assert parse_host(value) is None
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        b"/.well-known/x",
+        b"/a/...",
+        b"/a..b",
+        b"/.a/b",
+        b"/a/..b",
+        b"/%252e%252e/",
+        b"/a?/../b",
+        b"/a/%2Fb",
+        b"//",
+        b"/a;b=c",
+    ],
+)
+def test_targets_without_dot_segments_pass(target: bytes) -> None:
+    assert check_target(parse_target(target), target, [b"h"]) is None
+
+
+@pytest.mark.parametrize(
+    "segment", [b".", b"..", b"%2e", b".%2E", b"%2e%2e", b"..;x", b"..%5c", b"..\\a", b"..%2Fa"]
+)
+@pytest.mark.parametrize("around", [b"/%s", b"/a/%s", b"/a/%s/b", b"/a/%s?q"])
+def test_targets_with_dot_segments_do_not(segment: bytes, around: bytes) -> None:
+    target = around % segment
+    refusal = check_target(parse_target(target), target, [b"h"])
+    assert refusal is not None
+    assert refusal.code is Code.BAD_TARGET
+
+
+@given(st.binary(max_size=200))
+def test_nothing_raises(value: bytes) -> None:
+    parse_host(value)
+    check_target(parse_target(value), value, [value])
+    diagnose(Limits(), value)
+
+
+def test_diagnosis_quotes_nothing_but_a_method() -> None:
+    secret = b"GET / HTTP/1.1\r\nAuthorization : Bearer SECRET\r\n\r\n"
+    assert "SECRET" not in diagnose(Limits(), secret).detail

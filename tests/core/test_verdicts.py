@@ -1,0 +1,50 @@
+"""Every code has its facts, and the words that leave the house are stable."""
+
+import pytest
+
+from corsproxy.core.source import Source
+from corsproxy.core.verdicts import FACTS, Code, Kind, Verdict
+from corsproxy.errors import UpstreamFault
+
+
+def test_every_code_has_facts() -> None:
+    assert set(FACTS) == set(Code)
+    assert all(facts.title for facts in FACTS.values())
+
+
+def test_every_upstream_fault_is_a_code_with_a_gateway_status() -> None:
+    for fault in UpstreamFault:
+        assert FACTS[Code(fault)].status in (502, 503, 504)
+
+
+@pytest.mark.parametrize("code", list(Code))
+def test_codes_are_words_that_fit_into_a_field(code: Code) -> None:
+    assert code.replace("-", "").isalpha()
+    assert code == code.lower()
+
+
+def test_browser_names_map_one_to_one() -> None:
+    names = [f.browser_error for c, f in FACTS.items() if f.browser_error]
+    # The same failure for the browser, whether the upstream was asked or not.
+    names.remove("MissingAllowOriginHeader")
+    assert len(names) == len(set(names))
+
+
+def test_reason_names_the_code_and_the_place() -> None:
+    at = Source("corsproxy.yaml", 4, 5)
+    verdict = Verdict(Kind.ACTUAL, Code.ORIGIN_NOT_ALLOWED, False, "shop", at, "https://x.test")
+    assert verdict.reason == "origin-not-allowed; at=corsproxy.yaml:4:5"
+    assert verdict._replace(at=None).reason == "origin-not-allowed"
+
+
+@pytest.mark.parametrize(
+    ("kind", "code", "name"),
+    [
+        (Kind.PREFLIGHT, Code.ORIGIN_NOT_ALLOWED, "PreflightMissingAllowOriginHeader"),
+        (Kind.ACTUAL, Code.ORIGIN_NOT_ALLOWED, "MissingAllowOriginHeader"),
+        (Kind.PREFLIGHT, Code.METHOD_NOT_ALLOWED, "MethodDisallowedByPreflightResponse"),
+        (Kind.ACTUAL, Code.NO_ROUTE, None),
+    ],
+)
+def test_browser_error_follows_the_kind(kind: Kind, code: Code, name: str | None) -> None:
+    assert Verdict(kind, code, False).browser_error == name
