@@ -18,7 +18,9 @@ from corsproxy.core.messages import Field, Fields
 # RFC 9110, 5.6.2: token.
 _TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 # RFC 9110, 5.5: field-content, obs-text included; no CTL but HTAB, no outer whitespace.
-_FIELD_VALUE = re.compile(rb"(?:[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?)?")
+_FIELD_VALUE = re.compile(
+    rb"(?:[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?)?"
+)
 _FORBIDDEN_IN_VALUE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
 _LOWER = bytes.maketrans(
@@ -131,14 +133,13 @@ def split_list(values: Iterable[bytes]) -> list[bytes]:
     RFC 9110, 5.6.1.2: a recipient must accept empty members.
     """
     return [
-        member
-        for value in values
-        for part in value.split(b",")
-        if (member := part.strip(b" \t"))
+        member for value in values for part in value.split(b",") if (member := part.strip(b" \t"))
     ]
 
 
-def partition(fields: Fields, managed: frozenset[bytes]) -> tuple[list[Field], dict[bytes, list[bytes]]]:
+def partition(
+    fields: Fields, managed: frozenset[bytes]
+) -> tuple[list[Field], dict[bytes, list[bytes]]]:
     """Read a field section once: (the lines to pass on, the managed values by name).
 
     The managed values are those whose lower-case name is in `managed`, in order, under
