@@ -1,0 +1,234 @@
+"""The house rules that a reader relies on, checked instead of remembered.
+
+Which layer may import which is declared in `pyproject.toml` and checked by import-linter; here it
+is also shown that those contracts notice a breach.
+"""
+
+import ast
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parent.parent
+PACKAGE = PROJECT / "corsproxy"
+TESTS = PROJECT / "tests"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+# Modules without a test file of their own, each with the reason.
+TESTED_ELSEWHERE = {
+    "__main__.py": "two lines; tests/test_packaging.py runs them",
+}
+
+LONGEST_MODULE = 400
+LONGEST_FUNCTION = 60
+
+# A name that says nothing about its content collects everything.
+EMPTY_WORDS = {"utils", "util", "helpers", "helper", "manager", "common", "misc", "handle_data"}
+# RFC 9110 section 3.7 means by these the opposite of what most proxy code means.
+AMBIGUOUS_WORDS = {"inbound", "outbound"}
+
+
+def relative(path: Path) -> str:
+    return path.relative_to(PACKAGE).as_posix()
+
+
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), str(path))
+
+
+def functions(module: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    for node in ast.walk(module):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+
+
+def defined_names(module: ast.Module) -> Iterator[str]:
+    for node in ast.walk(module):
+        match node:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                yield name
+            case ast.ClassDef(name=name) | ast.arg(arg=name) | ast.Name(id=name, ctx=ast.Store()):
+                yield name
+            case _:
+                pass
+
+
+def has_code(module: ast.Module) -> bool:
+    definitions = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+    return any(isinstance(node, definitions) for node in module.body)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=relative)
+class TestEachModule:
+    def test_opens_with_a_docstring(self, path: Path) -> None:
+        assert ast.get_docstring(tree(path)), "say what the module is and what it promises"
+
+    def test_has_a_test_file_in_the_same_place(self, path: Path) -> None:
+        name = relative(path)
+        if name in TESTED_ELSEWHERE or not has_code(tree(path)):
+            return
+        own = TESTS / path.relative_to(PACKAGE).with_name(f"test_{path.name}")
+        assert own.is_file(), f"its tests belong into {own.relative_to(PROJECT)}"
+
+    def test_is_short_enough_to_read(self, path: Path) -> None:
+        lines = path.read_text(encoding="utf-8").count("\n")
+        assert lines <= LONGEST_MODULE, "split it by noun"
+        for function in functions(tree(path)):
+            length = (function.end_lineno or function.lineno) - function.lineno + 1
+            assert length <= LONGEST_FUNCTION, f"split {function.name} by verb"
+
+    def test_names_mean_something(self, path: Path) -> None:
+        for name in [path.stem, path.parent.name, *defined_names(tree(path))]:
+            words = {name.lower(), *re.findall(r"[A-Z]?[a-z]+", name)}
+            assert not {word.lower() for word in words} & (EMPTY_WORDS | AMBIGUOUS_WORDS), name
+
+    def test_imports_by_full_names(self, path: Path) -> None:
+        imports = [node for node in ast.walk(tree(path)) if isinstance(node, ast.ImportFrom)]
+        assert all(node.level == 0 for node in imports)
+
+
+def test_every_test_file_has_its_module() -> None:
+    """A test file that outlived its module, or is misspelt, covers nothing."""
+    for layer in ("cli", "config", "core", "shell"):
+        for test in (TESTS / layer).rglob("test_*.py"):
+            name = test.name.removeprefix("test_")
+            module = PACKAGE / test.relative_to(TESTS).with_name(name)
+            assert module.is_file() or module.with_suffix("").is_dir(), test.relative_to(PROJECT)
+
+
+def test_no_exception_of_the_mirror_is_stale() -> None:
+    assert {name for name in TESTED_ELSEWHERE if not (PACKAGE / name).is_file()} == set()
+
+
+# The direction of imports
+
+
+def lint_imports(project: Path) -> subprocess.CompletedProcess[str]:
+    program = Path(sys.executable).with_name("lint-imports")
+    return subprocess.run(
+        [str(program), "--no-cache"], cwd=project, capture_output=True, text=True, check=False
+    )
+
+
+def test_imports_go_one_way() -> None:
+    result = lint_imports(PROJECT)
+    assert result.returncode == 0, result.stdout
+
+
+@pytest.mark.parametrize(
+    ("module", "line"),
+    [
+        ("core/cors.py", "import asyncio"),
+        ("core/cors.py", "import time"),
+        ("core/fields.py", "from corsproxy.core import exchange"),
+        ("config/reader.py", "import corsproxy.shell"),
+        ("config/reader.py", "import socket"),
+        ("shell/server.py", "import corsproxy.cli"),
+        ("errors.py", "import corsproxy.core"),
+    ],
+)
+def test_a_breach_of_the_direction_is_noticed(tmp_path: Path, module: str, line: str) -> None:
+    shutil.copytree(PACKAGE, tmp_path / "corsproxy", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(PROJECT / "pyproject.toml", tmp_path)
+    with (tmp_path / "corsproxy" / module).open("a") as source:
+        source.write(f"\n{line}\n")
+    result = lint_imports(tmp_path)
+    assert result.returncode != 0
+    assert "BROKEN" in result.stdout
+
+
+# What a command loads
+
+
+RUN_AND_TELL = """
+import sys
+from corsproxy.cli.main import main
+try:
+    main()
+except SystemExit:
+    pass
+loaded = {"aiohttp", "uvloop", "httptools", "prometheus_client"} & set(sys.modules)
+print("loaded:", *sorted(loaded), file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["--version"],
+        ["--help"],
+        ["serve", "--help"],
+        ["init"],
+        ["check"],
+        ["check", "--format", "json"],
+        ["explain", "--origin", "http://localhost:5173", "/"],
+        ["explain", "--json", "--origin", "https://evil.example", "/"],
+        ["allow", "origin", "https://new.example.com", "--dry-run"],
+        ["schema"],
+        ["health", "http://127.0.0.1:9"],
+    ],
+    ids=" ".join,
+)
+def test_only_what_proxies_loads_the_server(tmp_path: Path, command: list[str]) -> None:
+    """Loading aiohttp takes longer than everything else that these commands do."""
+    if command != ["init"]:
+        (tmp_path / "corsproxy.yaml").write_text(
+            "upstream: https://api.example.com\ncors:\n  allow_origins: [http://localhost:5173]\n"
+        )
+    ran = subprocess.run(
+        [sys.executable, "-c", RUN_AND_TELL, *command],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(PROJECT)},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert ran.stderr.endswith("loaded:\n"), ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+# What the repository's files speak of
+
+
+# A path of somebody's machine, and the hosts of package registries, mean nothing to a reader.
+PRIVATE = re.compile(
+    r"(?<!file://)/(?:home|Users|work|farm)/\w|pypi[.]org|python[h]osted|registry[.]npm|deb[.]debian"
+)
+
+
+def repository_files() -> list[Path]:
+    """What git tracks or would; in an unpacked source archive, everything."""
+    listing = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    names = listing.stdout.splitlines() if listing.returncode == 0 else []
+    found = [PROJECT / name for name in names] or [*PACKAGE.rglob("*"), *TESTS.rglob("*")]
+    return [path for path in found if path.is_file() and "__pycache__" not in path.parts]
+
+
+def mentions(pattern: re.Pattern[str]) -> list[str]:
+    return [
+        f"{path.relative_to(PROJECT)}: {found[0]}"
+        for path in repository_files()
+        for found in pattern.finditer(path.read_bytes().decode("utf-8", "replace"))
+    ]
+
+
+def test_no_file_speaks_of_the_machine_it_was_written_on() -> None:
+    assert mentions(PRIVATE) == []
+
+
+def test_no_file_puts_work_off() -> None:
+    """An unfinished thing is finished, or is an issue; the marks of it do not stay in a file."""
+    assert mentions(re.compile(r"\b(?:TO[D]O|FIX[M]E|X[X]X)\b")) == []

@@ -1,0 +1,149 @@
+"""What is handed to others: the wheel, the source archive, and what they say about themselves."""
+
+import ast
+import os
+import re
+import subprocess
+import sys
+import tarfile
+import zipfile
+from email.message import Message
+from email.parser import HeaderParser
+from importlib.metadata import packages_distributions
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from corsproxy import __version__
+
+PROJECT = Path(__file__).resolve().parent.parent
+PACKAGE = PROJECT / "corsproxy"
+
+
+class Archives(NamedTuple):
+    """The two files of a release."""
+
+    wheel: Path
+    source: Path
+
+
+@pytest.fixture(scope="module")
+def archives(tmp_path_factory: pytest.TempPathFactory) -> Archives:
+    directory = tmp_path_factory.mktemp("dist")
+    build = [sys.executable, "-m", "hatchling", "build", "--directory", str(directory)]
+    subprocess.run(build, cwd=PROJECT, check=True, capture_output=True)
+    return Archives(next(directory.glob("*.whl")), next(directory.glob("*.tar.gz")))
+
+
+@pytest.fixture(scope="module")
+def metadata(archives: Archives) -> Message:
+    with zipfile.ZipFile(archives.wheel) as wheel:
+        name = f"corsproxy-{__version__}.dist-info/METADATA"
+        return HeaderParser().parsestr(wheel.read(name).decode())
+
+
+@pytest.fixture(scope="module")
+def unpacked(archives: Archives, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel as pip would place it, beside nothing of this repository."""
+    directory = tmp_path_factory.mktemp("installed")
+    with zipfile.ZipFile(archives.wheel) as wheel:
+        wheel.extractall(directory)
+    return directory
+
+
+def installed(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command from an unpacked wheel."""
+    return subprocess.run(
+        [sys.executable, "-m", "corsproxy", *arguments],
+        cwd=directory,
+        env={**os.environ, "PYTHONPATH": str(directory)},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+
+def required(metadata: Message) -> set[str]:
+    """Names of the distributions that an installation may bring along, extras included."""
+    lines = metadata.get_all("Requires-Dist", [])
+    return {re.split(r"[^\w.-]", line)[0].lower().replace("_", "-") for line in lines}
+
+
+def test_the_wheel_holds_the_package_and_nothing_else(archives: Archives) -> None:
+    on_disk = {
+        path.relative_to(PROJECT).as_posix()
+        for path in PACKAGE.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    with zipfile.ZipFile(archives.wheel) as wheel:
+        packed = {name for name in wheel.namelist() if ".dist-info/" not in name}
+    assert packed == on_disk
+    assert "corsproxy/py.typed" in packed
+
+
+def test_the_source_archive_can_be_tested_where_it_is_unpacked(archives: Archives) -> None:
+    with tarfile.open(archives.source) as source:
+        names = {name.partition("/")[2] for name in source.getnames()}
+    assert {
+        "Dockerfile",
+        "LICENSE",
+        "Makefile",
+        "README.md",
+        "config.example.yaml",
+        "deploy/compose.yaml",
+        "pyproject.toml",
+        "scripts/find-python",
+        "tests/test_packaging.py",
+    } <= names
+
+
+def test_it_says_what_it_is(metadata: Message) -> None:
+    assert metadata["Name"] == "corsproxy"
+    assert metadata["Version"] == __version__
+    assert metadata["License-Expression"] == "MIT"
+    assert metadata["License-File"] == "LICENSE"
+    assert metadata["Requires-Python"] == ">=3.11"
+    assert metadata["Description-Content-Type"] == "text/markdown"
+    assert "Typing :: Typed" in metadata.get_all("Classifier", [])
+
+
+def test_the_command_runs_from_the_wheel_alone(unpacked: Path) -> None:
+    ran = installed(unpacked, "--version")
+    assert (ran.returncode, ran.stdout) == (0, f"corsproxy {__version__}\n"), ran.stderr
+    script = (unpacked / f"corsproxy-{__version__}.dist-info/entry_points.txt").read_text()
+    assert "corsproxy = corsproxy.cli.main:main" in script
+
+
+def test_a_first_configuration_passes_its_own_check(unpacked: Path) -> None:
+    """Files that a command needs, such as a template, are in the wheel too."""
+    assert installed(unpacked, "init").returncode == 0
+    checked = installed(unpacked, "check")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_what_it_imports_is_what_it_requires(metadata: Message) -> None:
+    imported: set[str] = set()
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            match node:
+                case ast.Import(names=names):
+                    imported |= {name.name.partition(".")[0] for name in names}
+                case ast.ImportFrom(module=str(module)):
+                    imported.add(module.partition(".")[0])
+                case _:
+                    pass
+    foreign = imported - set(sys.stdlib_module_names) - {"corsproxy"}
+    providers = packages_distributions()
+    distributions = {providers[name][0].lower().replace("_", "-") for name in foreign}
+    assert distributions == required(metadata)
+
+
+def test_the_changelog_tells_of_this_version() -> None:
+    headings = re.findall(
+        r"^## \[([^]]+)\]", (PROJECT / "CHANGELOG.md").read_text(), flags=re.MULTILINE
+    )
+    assert headings, "Keep a Changelog: ## [1.2.3] - 2000-01-31"
+    assert headings[0] in {__version__, "Unreleased"}
+    assert __version__ in headings
