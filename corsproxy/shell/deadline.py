@@ -1,0 +1,59 @@
+"""A bound on waiting that is cheap to move.
+
+A connection's bound moves with every request and every read, and is almost never
+reached. So moving it is a store: the one timer behind it wakes up at the oldest bound,
+sees where the bound is now, and sleeps on.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+
+class Deadline:
+    """Calls `expired` once the last bound that was set has passed."""
+
+    __slots__ = ("_due", "_expired", "_loop", "_timer", "_wakes")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, expired: Callable[[], None]) -> None:
+        self._loop = loop
+        self._expired = expired
+        self._due: float | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._wakes = 0.0
+
+    def set(self, seconds: float | None) -> None:
+        """Expire `seconds` from now, instead of whenever it was to be; None is never."""
+        if seconds is None:
+            self._due = None
+            return
+        due = self._due = self._loop.time() + seconds
+        if self._timer is None:
+            self._sleep_until(due)
+        elif due < self._wakes:
+            self._timer.cancel()
+            self._sleep_until(due)
+
+    def clear(self) -> None:
+        """Expire never, until `set` is called again."""
+        self._due = None
+
+    def stop(self) -> None:
+        """Expire never again, and let go of the timer."""
+        self._due = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _sleep_until(self, due: float) -> None:
+        self._wakes = due
+        self._timer = self._loop.call_at(due, self._wake)
+
+    def _wake(self) -> None:
+        self._timer = None
+        if self._due is None:
+            return
+        if self._due > self._loop.time():
+            self._sleep_until(self._due)
+            return
+        self._due = None
+        self._expired()

@@ -1,0 +1,375 @@
+"""One HTTP/1.1 connection to an upstream: one exchange after another, never two at once.
+
+What it promises: a request leaves in one write as far as its content has arrived; the
+rest is sent while the answer is awaited, at the upstream's pace; bytes that nobody asked
+for end the connection and reach nobody; an answer that was cut short never ends properly.
+"""
+
+import asyncio
+import socket
+from typing import Protocol, cast
+
+from corsproxy.core.fields import serialize_head
+from corsproxy.core.messages import Field, Framing, UpstreamRequest
+from corsproxy.core.policy import Limits, Timeouts
+from corsproxy.errors import UpstreamError, UpstreamFault
+from corsproxy.shell.deadline import Deadline
+from corsproxy.shell.http1_response import Http1Response
+from corsproxy.shell.response_parser import ResponseParser
+from corsproxy.shell.upstream import RequestBody
+
+READ_SIZE = 64 * 1024
+_LAST_CHUNK = b"0\r\n\r\n"
+# Reads of what came before a reset: enough for any answer that explains one.
+_RESCUE_READS = 16
+
+
+class Keeper(Protocol):
+    """Who owns a connection and learns what becomes of it."""
+
+    def exchange_over(self, connection: "Http1Connection", *, reusable: bool) -> None:
+        """An exchange is over; unless `reusable`, the connection is being dropped."""
+        ...
+
+    def lost(self, connection: "Http1Connection") -> None:
+        """The connection is closed."""
+        ...
+
+
+class Http1Connection(asyncio.BufferedProtocol):
+    """The protocol of one connection. `start` may be called while it is `usable`."""
+
+    def __init__(
+        self,
+        keeper: Keeper,
+        buffer: memoryview,
+        *,
+        target_prefix: bytes = b"",
+        extra_fields: tuple[Field, ...] = (),
+    ) -> None:
+        """`buffer` takes every read; the connections of one loop may share it.
+
+        `target_prefix` makes absolute-form of origin-form and `extra_fields` go out with
+        every request: what a forward proxy needs.
+        """
+        self._keeper = keeper
+        self._buffer = buffer
+        self._target_prefix = target_prefix
+        self._extra_fields = extra_fields
+        self._loop = asyncio.get_running_loop()
+        self._deadline = Deadline(self._loop, self._expired)
+        self._parser: ResponseParser | None = None
+        self._response: Http1Response | None = None
+        self._timeouts = Timeouts()
+        self._limits = Limits()
+        self._idle_timeout: float | None = None
+        self._upload: asyncio.Task[None] | None = None
+        self._held = False
+        self._choked = False
+        self._writable: asyncio.Future[None] | None = None
+        self._read_closed = False
+        self._write_closed = False
+        self.idle_since = 0.0
+        """The loop's time when the last exchange ended."""
+
+    @property
+    def usable(self) -> bool:
+        """Whether a request may be started: open, and between two exchanges."""
+        return self._response is None and not self._transport.is_closing()
+
+    def start(
+        self,
+        request: UpstreamRequest,
+        content: bytes,
+        body: RequestBody | None,
+        timeouts: Timeouts,
+        limits: Limits,
+    ) -> Http1Response:
+        """Send a request whose first `content` has been taken from `body`.
+
+        `arrival` of the returned response raises UpstreamError, or what `body` raised.
+        """
+        response = Http1Response(self, self._loop.create_future())
+        self._response = response
+        self._parser = ResponseParser(
+            request.method,
+            upgrade=request.upgrade,
+            section_limit=limits.upstream_field_section,
+            put=response.put,
+        )
+        self._timeouts = timeouts
+        self._limits = limits
+        head = self._serialize(request)
+        if body is None or request.framing is Framing.NONE:
+            self._transport.write(head)
+            self._deadline.set(timeouts.response)
+            return response
+        chunked = request.framing is Framing.CHUNKED
+        first = _chunk(content) if chunked and content else content
+        if body.at_end:
+            self._transport.write(head + first + (_LAST_CHUNK if chunked else b""))
+            self._deadline.set(timeouts.response)
+        else:
+            self._transport.write(head + first)
+            self._deadline.clear()
+            self._upload = self._loop.create_task(self._send_content(body, chunked))
+            self._upload.add_done_callback(self._upload_over)
+        return response
+
+    def drop(self) -> None:
+        """Close at once, whatever is going on; only for a connection that is idle."""
+        self._deadline.stop()
+        self._transport.abort()
+
+    # The answer's view of the connection: http1_response.Line.
+
+    def give_up(self) -> None:
+        """Drop the connection at once; the exchange has failed."""
+        if self._response is not None:
+            self._fail(ConnectionAbortedError("the exchange was given up"))
+
+    def hold(self) -> None:
+        """Stop reading: too much has been received that nobody has taken."""
+        if not self._held and not self._transport.is_closing():
+            self._held = True
+            self._transport.pause_reading()
+            self._deadline.clear()
+
+    def flow(self) -> None:
+        """Read on."""
+        if self._held and not self._transport.is_closing():
+            self._held = False
+            self._transport.resume_reading()
+            self._deadline.set(self._idle_timeout)
+
+    async def write(self, data: bytes) -> None:
+        """Write tunnel bytes, and wait while the upstream does not read.
+
+        Raises ConnectionError where the connection is gone.
+        """
+        if self._transport.is_closing():
+            raise ConnectionResetError("the upstream has closed the connection")
+        self._transport.write(data)
+        if self._choked:
+            await self._drained()
+
+    def write_eof(self) -> None:
+        """Close the tunnel's sending side, or both where the other is closed already.
+
+        asyncio's TLS cannot close one side alone: both are, after what was written.
+        """
+        self._write_closed = True
+        if self._response is None or self._transport.is_closing():
+            return
+        if self._read_closed or not self._transport.can_write_eof():
+            self._close_tunnel(self._response)
+        else:
+            self._transport.write_eof()
+
+    # The transport's view: asyncio.BufferedProtocol.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        if self._response is None:
+            # Nobody asked: it must not become the answer to the next request.
+            self.drop()
+        else:
+            self._feed(self._buffer[:nbytes])
+
+    def eof_received(self) -> bool:
+        """Return whether the sending side stays open, which only a tunnel needs."""
+        response, parser = self._response, self._parser
+        if response is None or parser is None:
+            return False
+        try:
+            parser.feed_eof()
+        except UpstreamError as error:
+            self._fail(error)
+            return False
+        if not parser.switched:
+            self._complete(response, parser)
+            return False
+        self._read_closed = True
+        response.end()
+        if self._write_closed or not self._transport.can_write_eof():
+            self._close_tunnel(response)
+            return False
+        return True
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if exc is not None:
+            self._rescue()
+        if self._response is not None:
+            if exc is None:
+                self.eof_received()
+            self._fail_lost()
+        self._deadline.stop()
+        self._wake_writer()
+        self._keeper.lost(self)
+
+    def pause_writing(self) -> None:
+        self._choked = True
+
+    def resume_writing(self) -> None:
+        self._choked = False
+        self._wake_writer()
+
+    def _serialize(self, request: UpstreamRequest) -> bytes:
+        line = b"%b %b%b HTTP/1.1" % (
+            request.method.encode("ascii"),
+            self._target_prefix,
+            request.target,
+        )
+        return serialize_head(line, (*request.fields, *self._extra_fields))
+
+    def _feed(self, data: memoryview) -> None:
+        response, parser = self._response, self._parser
+        if response is None or parser is None:
+            return
+        awaiting = parser.head is None
+        try:
+            parser.feed(data)
+        except UpstreamError as error:
+            self._fail(error)
+            return
+        if parser.head is None:
+            return
+        if awaiting:
+            endless = parser.switched or parser.event_stream
+            self._idle_timeout = None if endless else self._timeouts.idle
+            response.arrive(parser.head)
+        if parser.complete:
+            self._complete(response, parser)
+        elif not self._held:
+            self._deadline.set(self._idle_timeout)
+
+    def _complete(self, response: Http1Response, parser: ResponseParser) -> None:
+        keep_for = 0.0
+        if parser.persistent and self._upload is None and not self._transport.is_closing():
+            keep_for = self._limits.upstream_keepalive
+            if parser.keep_alive is not None:
+                # Closed a second before the upstream does, no request meets the closing.
+                keep_for = min(keep_for, parser.keep_alive - 1.0)
+        response.end()
+        self._leave(response)
+        if keep_for > 0:
+            self.idle_since = self._loop.time()
+            self.flow()
+            self._deadline.set(keep_for)
+        else:
+            self.drop()
+        self._keeper.exchange_over(self, reusable=keep_for > 0)
+
+    def _fail(self, failure: BaseException) -> None:
+        response = self._response
+        if response is None:
+            return
+        self._leave(response)
+        response.fail(failure)
+        self.drop()
+        self._keeper.exchange_over(self, reusable=False)
+
+    def _close_tunnel(self, response: Http1Response) -> None:
+        """Close both sides, after what has been written."""
+        response.end()
+        self._leave(response)
+        self._deadline.stop()
+        self._transport.close()
+        self._keeper.exchange_over(self, reusable=False)
+
+    def _leave(self, response: Http1Response) -> None:
+        response.detach(touched=self._parser is not None and not self._parser.untouched)
+        self._response = self._parser = None
+        if self._upload is not None:
+            self._upload.cancel()
+            self._upload = None
+
+    def _fail_lost(self) -> None:
+        parser = self._parser
+        if parser is not None and parser.switched:
+            self._fail(ConnectionResetError("the upstream has reset the connection"))
+        elif parser is not None and parser.head is not None:
+            detail = "the upstream reset the connection inside the content"
+            self._fail(UpstreamError(UpstreamFault.TRUNCATED, detail))
+        else:
+            detail = "the upstream reset the connection before it had answered"
+            self._fail(UpstreamError(UpstreamFault.CLOSED, detail))
+
+    def _expired(self) -> None:
+        if self._response is None:
+            self.drop()
+        elif self._parser is not None and self._parser.head is None:
+            detail = f"the upstream did not answer within {self._timeouts.response:g} s"
+            self._fail(UpstreamError(UpstreamFault.RESPONSE_TIMEOUT, detail))
+        else:
+            detail = f"the upstream sent nothing for {self._idle_timeout:g} s"
+            self._fail(UpstreamError(UpstreamFault.IDLE_TIMEOUT, detail))
+
+    async def _send_content(self, body: RequestBody, chunked: bool) -> None:
+        while data := await body.read():
+            self._transport.write(_chunk(data) if chunked else data)
+            if self._choked:
+                awaiting = self._parser is not None and self._parser.head is None
+                if awaiting:
+                    self._deadline.set(self._timeouts.response)
+                await self._drained()
+                # The bound is on the upstream: it does not run while the client is slow.
+                if awaiting and self._parser is not None and self._parser.head is None:
+                    self._deadline.clear()
+        if chunked:
+            self._transport.write(_LAST_CHUNK)
+
+    def _upload_over(self, upload: asyncio.Task[None]) -> None:
+        if upload.cancelled():
+            return
+        failure = upload.exception()
+        if upload is not self._upload:
+            return
+        self._upload = None
+        if failure is not None:
+            self._fail(failure)
+        elif self._parser is not None and self._parser.head is None:
+            self._deadline.set(self._timeouts.response)
+
+    async def _drained(self) -> None:
+        self._writable = self._loop.create_future()
+        try:
+            await self._writable
+        finally:
+            self._writable = None
+        if self._transport.is_closing():
+            raise ConnectionResetError("the upstream has closed the connection")
+
+    def _wake_writer(self) -> None:
+        if self._writable is not None and not self._writable.done():
+            self._writable.set_result(None)
+
+    def _rescue(self) -> None:
+        """Read what had been received before a write failed.
+
+        An upstream that refuses an upload answers and resets; Linux keeps the answer
+        readable after the reset, but the failed write closes the transport first.
+        """
+        borrowed = self._transport.get_extra_info("socket")
+        if self._response is None or self._transport.get_extra_info("ssl_object") is not None:
+            return
+        descriptor = socket.socket(fileno=borrowed.fileno())
+        try:
+            for _ in range(_RESCUE_READS):
+                received = descriptor.recv_into(self._buffer)
+                if not received or self._response is None:
+                    break
+                self._feed(self._buffer[:received])
+        except OSError:
+            pass
+        finally:
+            descriptor.detach()
+
+
+def _chunk(data: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(data), data)

@@ -1,0 +1,99 @@
+"""Bytes that have arrived and that nobody has taken yet, within a bound.
+
+The receiving half of a flow: the connection puts in what it reads, the other side takes
+it out. More than `HIGH_WATER` bytes hold the connection still until they are taken, so a
+slow reader costs a bounded amount of memory and the sender feels it as TCP backpressure.
+"""
+
+import asyncio
+from typing import Protocol
+
+HIGH_WATER = 64 * 1024
+
+
+class Tap(Protocol):
+    """What lets bytes in: the reading side of a connection."""
+
+    def hold(self) -> None:
+        """Stop reading. May be called while already held."""
+        ...
+
+    def flow(self) -> None:
+        """Read on."""
+        ...
+
+
+class Intake:
+    """An ordered run of bytes with a proper end or a failure after it."""
+
+    __slots__ = ("_ended", "_failure", "_held", "_pieces", "_tap", "_waiter")
+
+    def __init__(self, tap: Tap) -> None:
+        self._tap: Tap | None = tap
+        self._pieces: list[bytes] = []
+        self._held = 0
+        self._ended = False
+        self._failure: BaseException | None = None
+        self._waiter: asyncio.Future[None] | None = None
+
+    @property
+    def at_end(self) -> bool:
+        """Whether every byte has been taken and the end was proper."""
+        return self._ended and not self._pieces
+
+    def take(self) -> bytes:
+        """Return what has arrived and not been taken, without waiting."""
+        pieces = self._pieces
+        if not pieces:
+            return b""
+        data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        pieces.clear()
+        if self._held > HIGH_WATER and self._tap is not None:
+            self._tap.flow()
+        self._held = 0
+        return data
+
+    async def read(self) -> bytes:
+        """Return the next bytes, or b"" at the proper end; waits while there are none.
+
+        Raises what `fail` was given, once the bytes before the failure are taken.
+        """
+        while not self._pieces:
+            if self._failure is not None:
+                raise self._failure
+            if self._ended:
+                return b""
+            self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+        return self.take()
+
+    def put(self, data: bytes) -> None:
+        """Add bytes that have arrived; holds the tap above the high-water mark."""
+        self._pieces.append(data)
+        self._held += len(data)
+        if self._held > HIGH_WATER and self._tap is not None:
+            self._tap.hold()
+        if self._waiter is not None:
+            self._wake()
+
+    def end(self) -> None:
+        """Nothing more will arrive, and that is proper."""
+        self._ended = True
+        self._tap = None
+        if self._waiter is not None:
+            self._wake()
+
+    def fail(self, failure: BaseException) -> None:
+        """Nothing more will arrive, because of `failure`."""
+        if not self._ended and self._failure is None:
+            self._failure = failure
+        self._tap = None
+        if self._waiter is not None:
+            self._wake()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)

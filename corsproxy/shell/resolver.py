@@ -1,0 +1,82 @@
+"""Host names to addresses, remembered for seconds so that a moved upstream is found."""
+
+import asyncio
+import ipaddress
+import socket
+from typing import cast
+
+TTL_SECONDS = 10.0
+
+AddressInfo = tuple[int, int, int, str, tuple[str, int] | tuple[str, int, int, int]]
+"""As `socket.getaddrinfo` returns it."""
+
+_LOOPBACKS = ("127.0.0.1", "::1")
+
+
+class Resolver:
+    """Looks names up off the loop's thread, the same name once at a time."""
+
+    def __init__(self, ttl: float = TTL_SECONDS) -> None:
+        """`ttl` is in seconds."""
+        self._ttl = ttl
+        self._known: dict[tuple[str, int], tuple[float, list[AddressInfo]]] = {}
+        self._lookups: dict[tuple[str, int], asyncio.Task[list[AddressInfo]]] = {}
+
+    async def resolve(self, host: str, port: int) -> list[AddressInfo]:
+        """Return the addresses of `host`, in the order in which to try them.
+
+        `localhost` is both loopback addresses, whatever the system says: which of the two
+        a local server has bound is an accident. Raises socket.gaierror.
+        """
+        literal = _literal(host, port)
+        if literal is not None:
+            return [literal]
+        key = (host, port)
+        loop = asyncio.get_running_loop()
+        expires, addresses = self._known.get(key, (0.0, []))
+        if addresses and loop.time() < expires:
+            return addresses
+        lookup = self._lookups.get(key)
+        if lookup is None:
+            lookup = self._lookups[key] = loop.create_task(_look_up(host, port))
+            lookup.add_done_callback(lambda done: self._remember(key, done))
+        # One caller's cancellation must not fail the others.
+        return await asyncio.shield(lookup)
+
+    def _remember(self, key: tuple[str, int], lookup: asyncio.Task[list[AddressInfo]]) -> None:
+        del self._lookups[key]
+        if lookup.cancelled() or lookup.exception() is not None:
+            self._known.pop(key, None)
+        else:
+            self._known[key] = (lookup.get_loop().time() + self._ttl, lookup.result())
+
+
+async def _look_up(host: str, port: int) -> list[AddressInfo]:
+    local = host == "localhost" or host.endswith(".localhost")
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except UnicodeError:
+        raise socket.gaierror(socket.EAI_NONAME, "not a host name") from None
+    except socket.gaierror:
+        if not local:
+            raise
+        found = []
+    addresses = cast(list[AddressInfo], found)
+    if host == "localhost" or not addresses:
+        have = {address[4][0] for address in addresses}
+        missing = (_literal(loopback, port) for loopback in _LOOPBACKS if loopback not in have)
+        addresses += [address for address in missing if address is not None]
+    return addresses
+
+
+def _literal(host: str, port: int) -> AddressInfo | None:
+    """Return the address that `host` spells out, None where it is a name."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return None
+    if isinstance(address, ipaddress.IPv4Address):
+        return (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (host, port))
+    if address.scope_id is not None:
+        return None
+    return (socket.AF_INET6, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (host, port, 0, 0))

@@ -1,0 +1,288 @@
+"""One HTTP/1.1 response: bytes in; a head, content and an end out. Does no I/O.
+
+llhttp reads the syntax, with none of its leniencies; this module adds what a gateway
+must not leave in doubt (RFC 9112, 6 and 11): one way to delimit the content or none, no
+transfer coding but `chunked`, no status below 100, a bounded field section, a bounded
+number of interim responses, an end after which nothing follows. Names and values come
+out as their bytes. Trailers are dropped, as RFC 9110, 6.5.1 allows.
+"""
+
+import re
+from collections.abc import Callable
+
+import httptools
+
+from corsproxy.core.fields import is_safe_value, split_list
+from corsproxy.core.messages import Field, Framing, UpstreamHead
+from corsproxy.errors import UpstreamError, UpstreamFault
+
+MAX_INTERIM = 10
+"""1xx responses before the final one; nobody sends more than two for good."""
+
+_MINOR_VERSIONS = {"1.1": 1, "1.0": 0}
+# The fields of a response head that are about its connection.
+_CONNECTION_FIELDS = frozenset(
+    {b"connection", b"content-length", b"content-type", b"keep-alive", b"transfer-encoding"}
+)
+_KEEP_ALIVE_TIMEOUT = re.compile(rb'(?:^|[\s,;])timeout\s*=\s*"?([0-9]{1,9})', re.IGNORECASE)
+# What a TLS server answers to plain text begins with this: an alert record (RFC 8446, 5.1).
+_TLS_ALERT = 0x15
+
+
+class ResponseParser:
+    """Reads the response to one request; made anew for each.
+
+    Feed it until `complete`. `head` is there as soon as the final head is; content goes
+    to `put` as it comes. A parser that is complete, or has raised, is used up. The `on_`
+    methods are llhttp's callbacks.
+    """
+
+    __slots__ = (
+        "_answers_head",
+        "_barren",
+        "_fields",
+        "_interim",
+        "_limit",
+        "_llhttp",
+        "_put",
+        "_reason",
+        "_received",
+        "_refusal",
+        "_upgrade",
+        "complete",
+        "event_stream",
+        "head",
+        "keep_alive",
+        "persistent",
+        "switched",
+    )
+
+    def __init__(
+        self, method: str, *, upgrade: bool, section_limit: int, put: Callable[[bytes], None]
+    ) -> None:
+        """`method` and `upgrade` are the request's; `section_limit` is in bytes."""
+        self.head: UpstreamHead | None = None
+        self.complete = False
+        self.persistent = False
+        """Whether the connection may carry another request after this response."""
+        self.keep_alive: int | None = None
+        """How many seconds the upstream says that it keeps an idle connection."""
+        self.event_stream = False
+        self.switched = False
+        """Whether the head is a 101; all that follows goes to `put` as it is."""
+        self._answers_head = method == "HEAD"
+        self._upgrade = upgrade
+        self._limit = section_limit
+        self._put = put
+        self._fields: list[Field] = []
+        self._reason = b""
+        self._received = 0
+        self._barren = 0
+        self._interim = 0
+        self._refusal: UpstreamError | None = None
+        self._llhttp: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
+
+    @property
+    def untouched(self) -> bool:
+        """Whether not one byte has been received."""
+        return not self._received
+
+    def feed(self, data: memoryview) -> None:
+        """Read what has been received.
+
+        Raises UpstreamError: MALFORMED, HEAD_TOO_LARGE. The content before the fault has
+        then gone to `put`.
+        """
+        llhttp = self._llhttp
+        if llhttp is None:
+            self._feed_after_end(data)
+            return
+        if self.head is None:
+            # llhttp also reads other protocols that share HTTP's syntax, and skips lines.
+            if not self._received and data[0] != 0x48:  # "H"
+                raise _malformed(_greeting(data[0]))
+            self._received += len(data)
+        else:
+            self._barren += len(data)
+        try:
+            llhttp.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._llhttp = None
+            self._feed_after_end(data[upgrade.args[0] :])
+            return
+        except httptools.HttpParserError as error:
+            if not self.complete:
+                self._llhttp = None
+                raise self._refusal or _malformed(str(error)) from None
+            self.persistent = False
+        self._check_bounds(data)
+
+    def feed_eof(self) -> None:
+        """The upstream has closed its side: properly, as far as TCP and TLS can tell.
+
+        Raises UpstreamError: CLOSED before a whole head, TRUNCATED inside the content.
+        """
+        if self.head is None:
+            before = "in the middle of the response's head" if self._received else "unanswered"
+            raise UpstreamError(
+                UpstreamFault.CLOSED, f"the upstream closed the connection {before}"
+            )
+        if self.head.framing is Framing.CLOSE or self.switched:
+            self._end()
+        elif not self.complete:
+            raise UpstreamError(
+                UpstreamFault.TRUNCATED, "the upstream closed the connection inside the content"
+            )
+
+    def _feed_after_end(self, data: memoryview) -> None:
+        if not self.switched:
+            self.persistent = False
+        elif data:
+            self._put(bytes(data))
+
+    def _check_bounds(self, data: memoryview) -> None:
+        if self.complete:
+            # llhttp has been waiting for the content of a response that has none, and
+            # may have swallowed the beginning of something that nobody asked for.
+            if self.head is not None and self.head.framing is Framing.NONE:
+                self.persistent = self.persistent and bytes(data[-4:]) == b"\r\n\r\n"
+            self._llhttp = None
+        elif self.head is None:
+            if self._received > self._limit:
+                raise self._too_large()
+        elif self._barren > self._limit + len(data):
+            raise _malformed("chunk extensions or trailers without end")
+
+    def on_message_begin(self) -> None:
+        if self.complete:
+            self.persistent = False
+
+    def on_status(self, reason: bytes) -> None:
+        self._reason += reason
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self.head is None:
+            self._fields.append((name, value.rstrip(b" \t")))
+
+    def on_headers_complete(self) -> None:
+        llhttp = self._llhttp
+        if self.complete or llhttp is None:
+            self.persistent = False
+            return
+        status = llhttp.get_status_code()
+        minor_version = _MINOR_VERSIONS.get(llhttp.get_http_version())
+        if minor_version is None or status < 100:
+            raise self._refuse(_malformed("a version or a status that HTTP/1.1 does not have"))
+        if not is_safe_value(self._reason):
+            raise self._refuse(_malformed("control characters in the reason phrase"))
+        if status < 200 and not (status == 101 and self._upgrade and llhttp.should_upgrade()):
+            self._skip_interim(status)
+            return
+        self._accept(status, minor_version)
+
+    def on_body(self, data: bytes) -> None:
+        if self.complete:
+            self.persistent = False
+            return
+        self._barren = 0
+        self._put(data)
+
+    def on_message_complete(self) -> None:
+        if self.head is not None:
+            self._end()
+
+    def _end(self) -> None:
+        self.complete = True
+
+    def _skip_interim(self, status: int) -> None:
+        self._interim += 1
+        if status == 101:
+            raise self._refuse(_malformed("101 to a request that asked for no upgrade"))
+        if self._interim > MAX_INTERIM:
+            raise self._refuse(_malformed(f"more than {MAX_INTERIM} interim responses"))
+        if any(
+            name.lower() in (b"content-length", b"transfer-encoding") for name, _ in self._fields
+        ):
+            raise self._refuse(_malformed("an interim response with content"))
+        self._check_section()
+        # The final response follows whatever this one says about the connection.
+        if self._llhttp is not None:
+            self._llhttp.set_dangerous_leniencies(lenient_data_after_close=True)
+        self._fields = []
+        self._reason = b""
+        self._received = 1
+
+    def _accept(self, status: int, minor_version: int) -> None:
+        self._check_section()
+        found: dict[bytes, list[bytes]] = {}
+        for name, value in self._fields:
+            key = name.lower()
+            if key in _CONNECTION_FIELDS:
+                found.setdefault(key, []).append(value)
+        framing = self._framing(status, minor_version, found)
+        self._read_persistence(minor_version, found)
+        self.event_stream = any(
+            value.lower().startswith(b"text/event-stream")
+            for value in found.get(b"content-type", ())
+        )
+        self.head = UpstreamHead(status, self._reason, self._fields, framing)
+        if status == 101:
+            self.switched = True
+        elif framing is Framing.NONE:
+            self._end()
+
+    def _framing(self, status: int, minor_version: int, found: dict[bytes, list[bytes]]) -> Framing:
+        """RFC 9112, 6.3, without its recoveries: what is in doubt is refused."""
+        codings = found.get(b"transfer-encoding")
+        lengths = found.get(b"content-length")
+        if codings is not None:
+            if minor_version == 0 or [coding.lower() for coding in codings] != [b"chunked"]:
+                raise self._refuse(_malformed("a transfer coding other than chunked"))
+            if lengths is not None:
+                raise self._refuse(_malformed("both Content-Length and Transfer-Encoding"))
+        if self._answers_head or status in (101, 204, 304):
+            return Framing.NONE
+        if codings is not None:
+            return Framing.CHUNKED
+        return Framing.CLOSE if lengths is None else Framing.LENGTH
+
+    def _read_persistence(self, minor_version: int, found: dict[bytes, list[bytes]]) -> None:
+        """RFC 9112, 9.3."""
+        options = {option.lower() for option in split_list(found.get(b"connection", ()))}
+        self.persistent = b"close" not in options and (
+            minor_version == 1 or b"keep-alive" in options
+        )
+        for value in found.get(b"keep-alive", ()):
+            if match := _KEEP_ALIVE_TIMEOUT.search(value):
+                self.keep_alive = int(match[1])
+
+    def _check_section(self) -> None:
+        # A field line is a name, a colon, a value and CRLF.
+        if self._received > self._limit and self._limit < sum(
+            len(name) + len(value) + 3 for name, value in self._fields
+        ):
+            raise self._refuse(self._too_large())
+
+    def _too_large(self) -> UpstreamError:
+        return UpstreamError(
+            UpstreamFault.HEAD_TOO_LARGE,
+            f"the upstream's response head is larger than {self._limit} bytes"
+            " (limits.upstream_field_section)",
+        )
+
+    def _refuse(self, refusal: UpstreamError) -> UpstreamError:
+        # llhttp turns what a callback raises into an error of its own.
+        self._refusal = refusal
+        return refusal
+
+
+def _malformed(what: str) -> UpstreamError:
+    return UpstreamError(
+        UpstreamFault.MALFORMED, f"the upstream's response is not valid HTTP/1.1: {what}"
+    )
+
+
+def _greeting(first: int) -> str:
+    if first == _TLS_ALERT:
+        return "it answered with TLS (does the upstream's URL need https://?)"
+    return "it begins with something else"
