@@ -3,6 +3,8 @@
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS :=
+ENGINE = $(shell for engine in docker podman buildah; do command -v $$engine && break; done)
+VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' corsproxy/__init__.py)
 
 # Debian keeps servers such as nginx where only root looks.
 export PATH := $(PATH):/usr/sbin:/sbin
@@ -29,10 +31,10 @@ format: $(VENV)/dev.stamp ## rewrite the sources as the format check wants them
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-image: ## build the container image corsproxy:latest with docker, podman or buildah
-	@for tool in docker podman buildah; do \
-	  if command -v $$tool >/dev/null; then exec $$tool build --tag corsproxy:latest .; fi; \
-	done; echo "building the image needs docker, podman or buildah" >&2; exit 1
+image: ## build the container image with docker, podman or buildah (ENGINE=podman chooses)
+	@test -n "$(ENGINE)" || { echo "building the image needs docker, podman or buildah" >&2; exit 1; }
+	@# the OCI format, which podman and buildah prefer, has no health check
+	BUILDAH_FORMAT=docker $(ENGINE) build --tag corsproxy:$(VERSION) --tag corsproxy:latest .
 
 image-check: ## build the image without a registry, run it and measure it (Debian, root)
 	@python3 scripts/check_image.py
