@@ -156,7 +156,9 @@ def complete(exchange: Forward, upstream: UpstreamHead) -> ClientHead | Answer:
     if upstream.status == 101 and grant is not None:
         grant = NOTHING_TO_SAY
     links = LinkMap(exchange.policy.link_bases, exchange.route, exchange.authority, exchange.secure)
-    return to_client(exchange.route, exchange.received, upstream, grant, links)
+    return to_client(
+        exchange.route, exchange.received, upstream, grant, links, secure=exchange.secure
+    )
 
 
 def fail(exchange: Forward, error: UpstreamError) -> Answer:

@@ -286,12 +286,14 @@ def to_client(
     request: RequestHead,
     upstream: UpstreamHead,
     grant: Grant | None,
-    links: LinkMap | None,
+    links: LinkMap,
+    *,
+    secure: bool,
 ) -> ClientHead:
     """Return a response head as the client gets it, complete but for Connection and Date.
 
-    `grant` None leaves the upstream's own CORS fields alone (passthrough). `links` None
-    leaves its links alone.
+    `grant` None leaves the upstream's own CORS fields alone (passthrough). `secure` says
+    whether the browser knows this proxy under https.
     """
     tunnel = upstream.status == 101
     fields: list[Field] = []
@@ -316,8 +318,8 @@ def to_client(
             ):
                 fields.append(line)
         elif name == b"set-cookie" and route.cookies == "auto":
-            fields.append((line[0], _cookie(route, request, line[1])))
-        elif name in _LINKING and links is not None:
+            fields.append((line[0], _cookie(route, line[1], secure=secure)))
+        elif name in _LINKING:
             fields.append((line[0], links.rewrite_field(name, line[1])))
         else:
             fields.append(line)
@@ -342,10 +344,10 @@ def to_client(
     return ClientHead(upstream.status, upstream.reason, fields, framing)
 
 
-def _cookie(route: Route, request: RequestHead, value: bytes) -> bytes:
+def _cookie(route: Route, value: bytes, *, secure: bool) -> bytes:
     return rewrite_set_cookie(
         value,
-        secure_listener=request.secure,
+        secure_listener=secure,
         base=route.upstream.base,
         path=route.path,
         strip_path=route.strip_path,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from corsproxy.core.exchange import Forward, complete, decide
 from corsproxy.core.fields import HOP_BY_HOP
 from corsproxy.core.messages import ClientHead, Field, Framing, RequestHead, UpstreamRequest
-from corsproxy.core.policy import HeaderRules, Policy
+from corsproxy.core.policy import CookiesMode, HeaderRules, Policy
 from corsproxy.core.rewrite import BOUND_TO_THE_UPSTREAM
 from tests.policies import PAGE, policy, request, response, route, upstream, values
 
@@ -245,8 +245,13 @@ _FIELD = st.tuples(
 )
 
 
-@given(st.lists(_FIELD, max_size=10), st.sampled_from(["auto", "keep"]))
-def test_no_upstream_response_makes_complete_raise_or_leak(fields: list[Field], mode: str) -> None:
+_MODES: st.SearchStrategy[CookiesMode] = st.sampled_from(["auto", "keep"])
+
+
+@given(st.lists(_FIELD, max_size=10), _MODES)
+def test_no_upstream_response_makes_complete_raise_or_leak(
+    fields: list[Field], mode: CookiesMode
+) -> None:
     head = received(fields, policy(replace(route(), cookies=mode)))
     names = [name.lower() for name, _ in head.fields]
     assert not set(names) & (HOP_BY_HOP - {b"transfer-encoding"})
