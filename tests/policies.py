@@ -35,9 +35,9 @@ def rules(*allow_origins: str, **changes: Any) -> CorsRules:
 def upstream(text: str = "http://api.test:9000", base: bytes = b"") -> UpstreamAddress:
     scheme, _, authority = text.partition("://")
     host, _, port = authority.partition(":")
-    assert scheme == "http" or scheme == "https"
-    default = 443 if scheme == "https" else 80
-    return UpstreamAddress(scheme, host, int(port or default), base)
+    if scheme == "https":
+        return UpstreamAddress("https", host, int(port or 443), base)
+    return UpstreamAddress("http", host, int(port or 80), base)
 
 
 def route(path: bytes = b"/", cors: CorsRules | None = None, **changes: Any) -> Route:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from corsproxy.core.fields import (
     CORS_FIELD_PREFIX,
+    CORS_SAFELISTED_REQUEST_HEADERS,
     CORS_SAFELISTED_RESPONSE_HEADERS,
     FORBIDDEN_METHODS,
     FORBIDDEN_RESPONSE_HEADERS,
@@ -129,7 +130,7 @@ def judge_preflight(
     methods = _granted_methods(rules, requested_method)
     if methods:
         fields.append((b"Access-Control-Allow-Methods", methods))
-    headers = b", ".join(names) if rules.request_headers.any else rules.allow_headers_value
+    headers = _granted_headers(rules, names)
     if headers:
         fields.append((b"Access-Control-Allow-Headers", headers))
     if code is Code.ORIGIN_ALLOWED:
@@ -164,6 +165,18 @@ def _granted_methods(rules: CorsRules, requested: bytes) -> bytes:
     if not rules.methods.any:
         return rules.allow_methods_value
     return requested if _allows_method(rules, requested) else b""
+
+
+def _granted_headers(rules: CorsRules, names: Sequence[bytes]) -> bytes:
+    """Return the configured names and the requested ones that are safelisted by name:
+    the browser asks for those only where their value is unusual, and then wants them."""
+    if rules.request_headers.any:
+        return b", ".join(names)
+    value = rules.allow_headers_value
+    for name in names:
+        if name in CORS_SAFELISTED_REQUEST_HEADERS and name not in split_list([value]):
+            value = value + b", " + name if value else name
+    return value
 
 
 def _first_refused_header(rules: CorsRules, names: Sequence[bytes]) -> bytes | None:

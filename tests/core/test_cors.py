@@ -57,6 +57,9 @@ def test_headers_safelisted_by_name_need_no_entry(name: bytes) -> None:
     cors = rules(request_headers=listed("x-a"))
     judgement = judge_preflight(cors, PAGE.encode(), cors.origins.patterns[0], b"PUT", [name])
     assert judgement.code is Code.ORIGIN_ALLOWED
+    # Else the browser would refuse it all the same.
+    granted = values(judgement.fields, b"Access-Control-Allow-Headers")
+    assert name.lower() in split_list(granted)
 
 
 def test_the_place_of_a_refusal_is_the_list_that_lacks_it() -> None:
