@@ -25,6 +25,9 @@ UnlistedOrigins = Literal["block", "forward"]
 LogFormat = Literal["auto", "text", "json"]
 LogRequests = Literal["all", "denied", "none"]
 
+Site = bytes | str
+"""An upstream whatever its base: its origin, or the path of its Unix socket."""
+
 DEFAULT_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 DEFAULT_REQUEST_HEADERS = ("content-type", "authorization")
 
@@ -154,6 +157,11 @@ class UpstreamAddress:
         """The origin that a page of this upstream would have (Fetch, serialised)."""
         return self.scheme.encode("ascii") + b"://" + self.authority
 
+    @property
+    def site(self) -> Site:
+        """What upstreams that differ only in their base share."""
+        return self.origin if self.socket_path is None else self.socket_path
+
     def __str__(self) -> str:
         if self.socket_path is not None:
             return f"unix:{self.socket_path}"
@@ -263,6 +271,18 @@ class Policy:
     def pseudonym(self) -> bytes:
         """`via` as it stands in the Via field."""
         return (self.via or "").encode("ascii")
+
+    @cached_property
+    def link_bases(self) -> dict[Site, list[Route]]:
+        """The routes to each upstream, those that reach the least of it first."""
+
+        def upstream_prefix(route: Route) -> int:
+            return len(route.upstream.base) + (0 if route.strip_path else len(route.path))
+
+        bases: dict[Site, list[Route]] = {}
+        for route in sorted(self.routes, key=upstream_prefix, reverse=True):
+            bases.setdefault(route.upstream.site, []).append(route)
+        return bases
 
     @cached_property
     def longest_path(self) -> int:

@@ -1,0 +1,161 @@
+"""Links of a response that point into an upstream, pointing back to this proxy.
+
+A redirect to the upstream's own host would lead the browser around the proxy: the page
+then asks a host that grants it nothing, with `Origin: null` (Fetch, "HTTP-redirect fetch").
+So Location, Content-Location, Refresh and Link (RFC 9110, 10.2.2 and 8.7; HTML, "shared
+declarative refresh steps"; RFC 8288, 3) are mapped, if and only if the proxy reaches the
+same resource. Everything else, and every byte of path, query and fragment behind the
+mapped prefix, stays as it is.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final, NamedTuple
+
+from corsproxy.core.paths import client_path, has_dot_segments
+from corsproxy.core.policy import Route, Site
+
+_ABSOLUTE: Final = re.compile(
+    rb"(?:(https?):)?//([^/?#\\]*)([^?#]*)(.*)", re.DOTALL | re.IGNORECASE
+)
+_HOST_AND_PORT: Final = re.compile(rb"([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::([0-9]{0,5}))?")
+_PATH_ABSOLUTE: Final = re.compile(rb"(/(?![/\\])[^?#]*)(.*)", re.DOTALL)
+_REFRESH: Final = re.compile(
+    rb"([ \t]*[0-9.]+(?:[ \t]*[;,]|[ \t])[ \t]*(?:url[ \t]*=[ \t]*)?)"
+    rb"""(?:(["'])(.*?)(\2.*|$)|(.*))""",
+    re.DOTALL | re.IGNORECASE,
+)
+_LINK_TARGET: Final = re.compile(rb"([ \t,]*<)([^>]*)(>)")
+_LINK_PARAMETERS: Final = re.compile(rb'(?:[^",]++|"(?:[^"\\]++|\\.)*+")*+', re.DOTALL)
+
+
+class LinkMap(NamedTuple):
+    """Maps the links of one response. Made per response, so it only holds references."""
+
+    bases: Mapping[Site, Sequence[Route]]
+    """`Policy.link_bases`."""
+    route: Route
+    """The route that the response came through."""
+    authority: bytes
+    """Under which the client addressed this proxy: host[:port]."""
+    secure: bool
+    """Whether it did so under https."""
+
+    def rewrite_field(self, name: bytes, value: bytes) -> bytes:
+        """Return the value of a Location, Content-Location, Refresh or Link line.
+
+        `name` is in lower case. Never raises; what cannot be parsed stays as it is.
+        """
+        if name == b"link":
+            return self.rewrite_link(value)
+        return self.rewrite_refresh(value) if name == b"refresh" else self.rewrite_url(value)
+
+    def rewrite_url(self, url: bytes) -> bytes:
+        """Return a URL on this proxy for one in an upstream; any other as it is.
+
+        Userinfo goes: a CORS redirect to a URL with credentials is a network error
+        (Fetch, "HTTP-redirect fetch", step 9).
+        """
+        found = _PATH_ABSOLUTE.fullmatch(url)
+        if found is not None:
+            return self._rewrite_path(found[1], found[2])
+        found = _ABSOLUTE.fullmatch(url)
+        if found is None:
+            return url
+        scheme, authority, path, rest = found.groups()
+        mapped = None
+        for site in self._sites(scheme, authority, path):
+            mapped = mapped or self._client_path(site, path)
+        return url if mapped is None else self._on_proxy(mapped + rest, url)
+
+    def rewrite_refresh(self, value: bytes) -> bytes:
+        """Return a Refresh value with its URL rewritten, quoted or not."""
+        found = _REFRESH.fullmatch(value)
+        if found is None:
+            return value
+        before, quote, quoted, after, bare = found.groups()
+        if quote is None:
+            return before + self.rewrite_url(bare)
+        return before + quote + self.rewrite_url(quoted) + after
+
+    def rewrite_link(self, value: bytes) -> bytes:
+        """Return a Link value with the target of each link rewritten, parameters as they are."""
+        pieces: list[bytes] = []
+        position = 0
+        while found := _LINK_TARGET.match(value, position):
+            before, target, after = found.groups()
+            parameters = _LINK_PARAMETERS.match(value, found.end())
+            position = parameters.end() if parameters else found.end()
+            pieces += before, self.rewrite_url(target), after, value[found.end() : position]
+        return b"".join(pieces) + value[position:]
+
+    def _rewrite_path(self, path: bytes, rest: bytes) -> bytes:
+        mapped = self._client_path(self.route.upstream.site, path)
+        if mapped is None or mapped == path:
+            return path + rest
+        if mapped.startswith((b"//", b"/\\")):
+            # On its own it would name a host.
+            return self._on_proxy(mapped + rest, path + rest)
+        return mapped + rest
+
+    def _on_proxy(self, target: bytes, otherwise: bytes) -> bytes:
+        if _HOST_AND_PORT.fullmatch(self.authority.lower()) is None:
+            return otherwise  # an HTTP/1.0 client that named no host
+        return (b"https://" if self.secure else b"http://") + self.authority + target
+
+    def _sites(self, scheme: bytes | None, authority: bytes, path: bytes) -> Iterator[Site]:
+        """The upstreams that a URL with this scheme and authority may mean."""
+        upstream = self.route.upstream
+        scheme = upstream.scheme.encode("ascii") if scheme is None else scheme.lower()
+        host = _without_default_port(authority.rpartition(b"@")[2], scheme)
+        if host is None:
+            return
+        if self.route.preserve_host:
+            # The upstream takes this proxy's host for its own, whose paths it does not
+            # know; but it may have been told its public URL, prefix included.
+            own = host == _without_default_port(self.authority, scheme)
+            if own and not (self.route.strip_path and client_path(path, self.route.path, b"")):
+                yield upstream.site
+        elif upstream.socket_path is not None and (scheme, host) == (b"http", upstream.authority):
+            yield upstream.site  # what it was told as its Host
+        yield scheme + b"://" + host
+
+    def _client_path(self, site: Site, path: bytes) -> bytes | None:
+        """Return the path under which the client reaches `path` of that upstream.
+
+        Through this route if it can, else through the route that maps most of the path.
+        Without any, a route that strips nothing gives its paths to the whole proxy, as
+        relative links do.
+        """
+        routes: Sequence[Route] = self.bases.get(site, ())
+        if has_dot_segments(path) or not routes:
+            return None
+        if site == self.route.upstream.site:
+            routes = (self.route, *routes)
+        for route in routes:
+            mapped = client_path(path, *_prefixes(route))
+            if mapped is not None:
+                return mapped
+        for route in routes:
+            if not route.strip_path:
+                mapped = client_path(path, route.upstream.base, b"")
+                if mapped is not None:
+                    return mapped
+        return None
+
+
+def _prefixes(route: Route) -> tuple[bytes, bytes]:
+    """The prefix of what the route reaches, at the upstream and here."""
+    path = b"" if route.path == b"/" else route.path
+    return route.upstream.base if route.strip_path else route.upstream.base + path, path
+
+
+def _without_default_port(authority: bytes, scheme: bytes) -> bytes | None:
+    """Return host[:port] as an origin has it; None for what is neither."""
+    found = _HOST_AND_PORT.fullmatch(authority.lower())
+    if found is None:
+        return None
+    host, port = found.groups()
+    if not port or int(port) == (443 if scheme == b"https" else 80):
+        return host
+    return b"%s:%d" % (host, int(port))
