@@ -282,7 +282,8 @@ def test_each_field_has_its_own_grammar(name: bytes, value: bytes, expected: byt
 FRAGMENTS = st.sampled_from(
     [
         b"https://", b"http:", b"//", b"api.test", b"wiki.test:9000", b"/v2", b"/x", b"/shop",
-        b"..", b"%2e", b"\\", b"@", b":443", b"?", b"#", b"<", b">", b",", b";", b'"', b"0; url=", b" ",
+        b"..", b"%2e", b"\\", b"@", b":443", b"?", b"#", b"<", b">", b",", b";", b'"', b"0; url=",
+        b" ",
     ]
 )  # fmt: skip
 VALUES = st.binary() | st.lists(FRAGMENTS, max_size=8).map(b"".join)
