@@ -121,6 +121,7 @@ def test_every_other_url_stays(url: bytes) -> None:
         (SHOP, b"/sso/login", b"/auth/login"),
         (BARE, b"/login", b"/shop/login"),
         (BARE, b"/", b"/shop/"),
+        (BARE, b"/\\evil.com", b"/\\evil.com"),
         (BASED, b"/v2/login", b"/login"),
         (BASED, b"/v2", b"/"),
         (BASED, b"/login", b"/login"),

@@ -158,6 +158,18 @@ def test_the_most_specific_entry_is_named() -> None:
         assert found.text == entries.pop()
 
 
+def test_entries_of_every_depth_are_found_in_any_order() -> None:
+    entries = ["https://*.a.b.c.test", "https://*.test", "https://*.b.c.test"]
+    for ordered in (entries, entries[::-1]):
+        origins = allowing(*ordered)
+        for value in (b"https://x.a.b.c.test", b"https://y.x.a.b.c.test"):
+            found = origins.match(value)
+            assert found is not None
+            assert found.text == "https://*.a.b.c.test"
+        assert origins.match(b"https://c.test") is not None
+        assert origins.match(b"https://test") is None
+
+
 def test_the_wildcard_wins_over_every_other_entry() -> None:
     origins = allowing("https://example.com", "*")
     assert origins.any is not None

@@ -54,6 +54,8 @@ def test_one_difference_is_named(value: bytes, entry: str, difference: str) -> N
         (b"https://example.com.evil.com", "https://example.com"),
         (b"https://example.org:1", "https://example.com"),
         (b"https://a.b", "https://a.c"),
+        (b"https://pr-.example.com:1", "https://pr-*.example.com"),
+        (b"https://pr-a_b.example.com:1", "https://pr-*.example.com"),
         (b"\xff\x00", "https://example.com"),
         (b"x" * 100_000, "https://example.com"),
         (b"https://example.com", "https://example.com"),
