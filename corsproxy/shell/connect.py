@@ -9,7 +9,7 @@ import os
 import socket
 import ssl
 from collections.abc import Callable
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar, cast
 
 from aiohappyeyeballs import start_connection
 
@@ -17,6 +17,7 @@ from corsproxy.core.messages import Field
 from corsproxy.core.policy import Tls, UpstreamAddress
 from corsproxy.errors import StartError, UpstreamError, UpstreamFault
 from corsproxy.shell.forward_proxy import ForwardProxies, ForwardProxy, open_tunnel
+from corsproxy.shell.rescue import TlsRescue
 from corsproxy.shell.resolver import Resolver
 from corsproxy.shell.upstream_tls import TlsContexts
 
@@ -119,12 +120,11 @@ class Dialer:
         make_protocol: Callable[[Forwarding], P],
     ) -> P:
         try:
-            context = self._tls_contexts.get(tls)
-            _, protocol = await asyncio.get_running_loop().create_connection(
+            return await _secure(
+                sock,
+                self._tls_contexts.get(tls),
+                tls.server_name or address.host.rstrip("."),
                 lambda: make_protocol(Forwarding()),
-                sock=sock,
-                ssl=context,
-                server_hostname=tls.server_name or address.host.rstrip("."),
             )
         except StartError as error:
             raise UpstreamError(UpstreamFault.TLS, f"{address}: {error}") from error
@@ -136,7 +136,23 @@ class Dialer:
             raise UpstreamError(
                 UpstreamFault.TLS, f"{address} closed the connection during the TLS handshake"
             ) from error
-        return protocol
+
+
+async def _secure(
+    sock: socket.socket,
+    context: ssl.SSLContext,
+    server_name: str,
+    make_protocol: Callable[[], P],
+) -> P:
+    loop = asyncio.get_running_loop()
+    transport, protocol = await loop.create_connection(make_protocol, sock=sock)
+    secured = await loop.start_tls(transport, protocol, context, server_hostname=server_name)
+    if secured is None:
+        raise ConnectionResetError
+    # start_tls leaves it to its caller to tell the protocol of its new transport.
+    protocol.connection_made(secured)
+    TlsRescue(transport, cast(asyncio.BufferedProtocol, transport.get_protocol()))
+    return protocol
 
 
 async def _dial_unix(address: UpstreamAddress, make_protocol: Callable[[Forwarding], P]) -> P:

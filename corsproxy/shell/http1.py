@@ -6,7 +6,6 @@ for end the connection and reach nobody; an answer that was cut short never ends
 """
 
 import asyncio
-import socket
 from typing import Protocol, cast
 
 from corsproxy.core.fields import serialize_head
@@ -15,13 +14,12 @@ from corsproxy.core.policy import Limits, Timeouts
 from corsproxy.errors import UpstreamError, UpstreamFault
 from corsproxy.shell.deadline import Deadline
 from corsproxy.shell.http1_response import Http1Response
+from corsproxy.shell.rescue import unread
 from corsproxy.shell.response_parser import ResponseParser
 from corsproxy.shell.upstream import RequestBody
 
 READ_SIZE = 64 * 1024
 _LAST_CHUNK = b"0\r\n\r\n"
-# Reads of what came before a reset: enough for any answer that explains one.
-_RESCUE_READS = 16
 
 
 class Keeper(Protocol):
@@ -202,12 +200,12 @@ class Http1Connection(asyncio.BufferedProtocol):
         return True
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if exc is not None:
-            self._rescue()
-        if self._response is not None:
-            if exc is None:
-                self.eof_received()
-            self._fail_lost()
+        if exc is None:
+            self.eof_received()
+        elif self._response is not None and self._transport.get_extra_info("ssl_object") is None:
+            for received in unread(self._transport, self):
+                self._feed(self._buffer[:received])
+        self._fail_lost()
         self._deadline.stop()
         self._wake_writer()
         self._keeper.lost(self)
@@ -312,6 +310,8 @@ class Http1Connection(asyncio.BufferedProtocol):
 
     async def _send_content(self, body: RequestBody, chunked: bool) -> None:
         while data := await body.read():
+            if self._transport.is_closing():
+                return
             self._transport.write(_chunk(data) if chunked else data)
             if self._choked:
                 awaiting = self._parser is not None and self._parser.head is None
@@ -348,27 +348,6 @@ class Http1Connection(asyncio.BufferedProtocol):
     def _wake_writer(self) -> None:
         if self._writable is not None and not self._writable.done():
             self._writable.set_result(None)
-
-    def _rescue(self) -> None:
-        """Read what had been received before a write failed.
-
-        An upstream that refuses an upload answers and resets; Linux keeps the answer
-        readable after the reset, but the failed write closes the transport first.
-        """
-        borrowed = self._transport.get_extra_info("socket")
-        if self._response is None or self._transport.get_extra_info("ssl_object") is not None:
-            return
-        descriptor = socket.socket(fileno=borrowed.fileno())
-        try:
-            for _ in range(_RESCUE_READS):
-                received = descriptor.recv_into(self._buffer)
-                if not received or self._response is None:
-                    break
-                self._feed(self._buffer[:received])
-        except OSError:
-            pass
-        finally:
-            descriptor.detach()
 
 
 def _chunk(data: bytes) -> bytes:

@@ -128,7 +128,7 @@ class ResponseParser:
                 UpstreamFault.CLOSED, f"the upstream closed the connection {before}"
             )
         if self.head.framing is Framing.CLOSE or self.switched:
-            self._end()
+            self.complete = True
         elif not self.complete:
             raise UpstreamError(
                 UpstreamFault.TRUNCATED, "the upstream closed the connection inside the content"
@@ -188,11 +188,12 @@ class ResponseParser:
         self._put(data)
 
     def on_message_complete(self) -> None:
-        if self.head is not None:
-            self._end()
+        if self.head is not None and not self.switched:
+            self.complete = True
 
-    def _end(self) -> None:
-        self.complete = True
+    def on_chunk_header(self) -> None:
+        if self.complete:
+            self.persistent = False
 
     def _skip_interim(self, status: int) -> None:
         self._interim += 1
@@ -207,7 +208,7 @@ class ResponseParser:
         self._check_section()
         # The final response follows whatever this one says about the connection.
         if self._llhttp is not None:
-            self._llhttp.set_dangerous_leniencies(lenient_data_after_close=True)
+            self._llhttp.set_dangerous_leniencies(lenient_keep_alive=True)
         self._fields = []
         self._reason = b""
         self._received = 1
@@ -229,7 +230,7 @@ class ResponseParser:
         if status == 101:
             self.switched = True
         elif framing is Framing.NONE:
-            self._end()
+            self.complete = True
 
     def _framing(self, status: int, minor_version: int, found: dict[bytes, list[bytes]]) -> Framing:
         """RFC 9112, 6.3, without its recoveries: what is in doubt is refused."""
