@@ -63,29 +63,26 @@ class OriginJudgement(NamedTuple):
     """What an actual response to it carries."""
 
 
-def judge_origin(rules: CorsRules, origins: Sequence[bytes]) -> OriginJudgement:
+def judge_origin(rules: CorsRules, origins: Sequence[bytes] | None) -> OriginJudgement:
     """Find the entry that allows the request's origin, from its Origin field lines.
 
     An empty value is no origin. Browsers send at most one line: several are an origin
     that nothing but `"*"` allows.
     """
-    value: bytes | None = None
+    value = None
     if origins:
-        value = origins[0] if len(origins) == 1 else b""
-        if len(origins) == 1 and not value:
-            value = None
+        value = b"" if len(origins) > 1 else origins[0] or None
+    expose_all = rules.expose_headers.any
     anyone = rules.origins.any
     if anyone is not None:
         # A constant grant, so it is sent to everybody and nothing varies.
-        grant = Grant(((ALLOW_ORIGIN, b"*"), *rules.actual_fields), False, rules.expose_headers.any)
-        return OriginJudgement(value, anyone, grant)
-    if not value:
+        fields = ((ALLOW_ORIGIN, b"*"), *rules.actual_fields)
+        return OriginJudgement(value, anyone, Grant(fields, False, expose_all))
+    pattern = rules.origins.match(value) if value else None
+    if value is None or pattern is None:
         return OriginJudgement(value, None, NO_GRANT)
-    pattern = rules.origins.match(value)
-    if pattern is None:
-        return OriginJudgement(value, None, NO_GRANT)
-    grant = Grant(((ALLOW_ORIGIN, value), *rules.actual_fields), True, rules.expose_headers.any)
-    return OriginJudgement(value, pattern, grant)
+    fields = ((ALLOW_ORIGIN, value), *rules.actual_fields)
+    return OriginJudgement(value, pattern, Grant(fields, True, expose_all))
 
 
 class PreflightJudgement(NamedTuple):

@@ -6,14 +6,17 @@ Facts that the code rests on (RFC 9110, 5; RFC 9112, 5):
   bytes and may hold obs-text (0x80-0xFF). Nothing here decodes them.
 * Only fields defined as lists may be joined with commas; `Set-Cookie` must never be.
 * Fields that an intermediary manages can also come under look-alike names
-  (`X_Forwarded_For`), which CGI-style upstreams read as the real one. `normal_name`
+  (`X_Forwarded_For`), which CGI-style upstreams read as the real one. `managed_names`
   maps both to one key, so that a look-alike never slips past.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
 from corsproxy.core.messages import Field, Fields
+
+T = TypeVar("T")
 
 # RFC 9110, 5.6.2: token.
 _TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
@@ -122,11 +125,6 @@ def is_forbidden_request_header(name: bytes) -> bool:
     return name in FORBIDDEN_REQUEST_HEADERS or name.startswith(FORBIDDEN_REQUEST_HEADER_PREFIXES)
 
 
-def normal_name(name: bytes) -> bytes:
-    """Return the name in lower case, `_` and `.` read as `-` (see the module's facts)."""
-    return name.translate(_LOWER)
-
-
 def split_list(values: Iterable[bytes]) -> list[bytes]:
     """Return the members of a `#token`-like list over all its lines, empty ones dropped.
 
@@ -137,26 +135,58 @@ def split_list(values: Iterable[bytes]) -> list[bytes]:
     ]
 
 
+class NameTable(dict[bytes, T]):
+    """What a field's name means, by the name as received.
+
+    Peers send the same few spellings again and again, so each is judged once and
+    remembered, up to a bound that no peer can push.
+    """
+
+    MOST = 4096
+
+    def __init__(self, judge: Callable[[bytes], T]) -> None:
+        """`judge` is asked about every name that is not remembered."""
+        super().__init__()
+        self._judge = judge
+
+    def __missing__(self, name: bytes) -> T:
+        meaning = self._judge(name)
+        if len(self) < self.MOST:
+            self[name] = meaning
+        return meaning
+
+
+def managed_names(names: frozenset[bytes]) -> NameTable[bytes | None]:
+    """Return a table for `partition`: a managed name in lower case, b"" for a look-alike
+    of one, None for every other name."""
+
+    def judge(name: bytes) -> bytes | None:
+        key = name.translate(_LOWER)
+        if key not in names:
+            return None
+        return key if key == name.lower() else b""
+
+    return NameTable(judge)
+
+
 def partition(
-    fields: Fields, managed: frozenset[bytes]
+    fields: Fields, table: NameTable[bytes | None]
 ) -> tuple[list[Field], dict[bytes, list[bytes]]]:
     """Read a field section once: (the lines to pass on, the managed values by name).
 
-    The managed values are those whose lower-case name is in `managed`, in order, under
-    that name. A look-alike of a managed name is in neither: it is dropped.
+    The managed values are in order, under their lower-case name. Look-alikes of managed
+    names are in neither: they are dropped.
     """
     passed: list[Field] = []
     found: dict[bytes, list[bytes]] = {}
     for line in fields:
-        name = line[0]
-        key = name.translate(_LOWER)
-        if key not in managed:
+        key = table[line[0]]
+        if key is None:
             passed.append(line)
-        elif key == name.lower():
-            if key in found:
-                found[key].append(line[1])
-            else:
-                found[key] = [line[1]]
+        elif key in found:
+            found[key].append(line[1])
+        elif key:
+            found[key] = [line[1]]
     return passed, found
 
 
@@ -165,10 +195,19 @@ def without(fields: Iterable[Field], names: frozenset[bytes]) -> list[Field]:
     return [line for line in fields if line[0].lower() not in names]
 
 
+def replaced(
+    fields: Iterable[Field], lines: Sequence[Field], removed: frozenset[bytes]
+) -> list[Field]:
+    """Return `fields` with every line of the names in `removed` (lower case) deleted, and
+    `lines` put in the place of all lines of their names."""
+    names = frozenset(name.lower() for name, _ in lines)
+    return [*without(fields, removed | names), *lines]
+
+
 def serialize_head(start_line: bytes, fields: Iterable[Field]) -> bytes:
     """Return a message head as it goes on the wire, the empty line included."""
-    lines = [start_line]
+    pieces = [start_line]
     for name, value in fields:
-        lines.append(b"%b: %b" % (name, value))
-    lines.append(b"\r\n")
-    return b"\r\n".join(lines)
+        pieces += (b"\r\n", name, b": ", value)
+    pieces.append(b"\r\n\r\n")
+    return b"".join(pieces)

@@ -35,9 +35,18 @@ def test_lists_join_over_lines_and_drop_empty_members() -> None:
 
 def test_partition_keeps_order_and_drops_look_alikes() -> None:
     lines = [(b"X-A", b"1"), (b"HOST", b"h"), (b"x-a", b"2"), (b"X_Real.IP", b"3"), (b"host", b"i")]
-    passed, found = f.partition(lines, frozenset({b"host", b"x-real-ip"}))
+    passed, found = f.partition(lines, f.managed_names(frozenset({b"host", b"x-real-ip"})))
     assert passed == [(b"X-A", b"1"), (b"x-a", b"2")]
     assert found == {b"host": [b"h", b"i"]}
+
+
+def test_name_table_is_bounded_and_judges_beyond_its_bound() -> None:
+    table = f.managed_names(frozenset({b"host"}))
+    for number in range(5000):
+        assert table[b"x-%d" % number] is None
+    assert len(table) < 5000
+    assert table[b"HOST"] == b"host"
+    assert table[b"HO_ST"] is None
 
 
 @pytest.mark.parametrize("name", [b"cookie", b"sec-fetch-site", b"proxy-x", b"origin"])

@@ -1,0 +1,178 @@
+"""A case: one request, read once against one policy.
+
+Everything that the decision, the refusals and the rewriting ask of a request is found
+here, so that none of them reads it again or reads it differently.
+"""
+
+from functools import lru_cache
+from ipaddress import AddressValueError, IPv4Address, IPv6Address, ip_address
+
+from corsproxy.core import guard
+from corsproxy.core.cors import judge_origin
+from corsproxy.core.fields import HOP_BY_HOP, managed_names, partition, split_list
+from corsproxy.core.messages import RequestHead
+from corsproxy.core.policy import CorsRules, Policy
+from corsproxy.core.routing import find_route, parse_target
+from corsproxy.core.source import Source
+from corsproxy.core.verdicts import Code, Kind, Verdict
+
+# Set by this proxy; what a client sends of them counts only behind a trusted proxy.
+FORWARDING = frozenset(
+    {
+        b"forwarded",
+        b"x-forwarded-for",
+        b"x-forwarded-host",
+        b"x-forwarded-port",
+        b"x-forwarded-prefix",
+        b"x-forwarded-proto",
+        b"x-forwarded-scheme",
+        b"x-forwarded-server",
+        b"x-forwarded-ssl",
+        b"x-real-ip",
+    }
+)
+SEC_FETCH = frozenset(
+    {
+        b"sec-fetch-dest",
+        b"sec-fetch-mode",
+        b"sec-fetch-site",
+        b"sec-fetch-storage-access",
+        b"sec-fetch-user",
+    }
+)
+# The request fields that are read here and written anew for the upstream, or not at all.
+_MANAGED = managed_names(
+    HOP_BY_HOP
+    | FORWARDING
+    | SEC_FETCH
+    | {b"content-length", b"expect", b"host", b"max-forwards", b"origin", b"referer", b"via"}
+)
+
+
+class Case:
+    """A request with what reading it has told. Made once, then only read."""
+
+    __slots__ = ("found", "origin", "passed", "policy", "request", "route", "rules", "target")
+
+    def __init__(self, policy: Policy, request: RequestHead) -> None:
+        self.policy = policy
+        self.request = request
+        self.passed, self.found = partition(request.fields, _MANAGED)
+        """The end-to-end lines that nobody manages, and the values of those that are."""
+        self.target = parse_target(request.target)
+        self.route = None if self.target is None else find_route(policy, self.target.path)
+        self.rules: CorsRules = policy.default_cors
+        if self.route is not None and self.route.cors != "passthrough":
+            self.rules = self.route.cors
+        self.origin = judge_origin(self.rules, self.found.get(b"origin"))
+
+    @property
+    def passthrough(self) -> bool:
+        """Whether the upstream answers CORS itself."""
+        return self.route is not None and self.route.cors == "passthrough"
+
+    @property
+    def kind(self) -> Kind:
+        if self.is_preflight:
+            return Kind.PREFLIGHT
+        if self.upgrade is not None:
+            return Kind.WEBSOCKET
+        return Kind.NO_ORIGIN if self.origin.value is None else Kind.ACTUAL
+
+    @property
+    def is_preflight(self) -> bool:
+        """Fetch, "CORS-preflight request"; decided by the fields as received."""
+        return (
+            self.request.method == "OPTIONS"
+            and self.origin.value is not None
+            and bool(self.values(b"access-control-request-method"))
+        )
+
+    @property
+    def upgrade(self) -> bytes | None:
+        """The Upgrade value to pass on, or None where the request asks for none.
+
+        h2c is never passed on: behind it, requests would flow that nobody here looks at.
+        A request with content cannot ask (its end and the new protocol's start would
+        blur).
+        """
+        protocols = self.found.get(b"upgrade")
+        if protocols is None or self.request.minor_version == 0 or self.request.method != "GET":
+            return None
+        found = self.found
+        if b"transfer-encoding" in found or found.get(b"content-length", [b"0"]) != [b"0"]:
+            return None
+        connection = split_list(found.get(b"connection", ()))
+        if all(token.lower() != b"upgrade" for token in connection):
+            return None
+        names = [name.partition(b"/")[0].lower() for name in split_list(protocols)]
+        if not names or any(name in (b"h2c", b"http", b"tls") for name in names):
+            return None
+        return b", ".join(protocols)
+
+    @property
+    def is_trusted(self) -> bool:
+        """Whether the peer's own forwarding fields are to be believed."""
+        networks = self.policy.trusted_proxies
+        if not networks:
+            return False
+        address = _address(self.request.client)
+        return address is not None and any(address in network for network in networks)
+
+    @property
+    def host(self) -> bytes:
+        """The Host as received; empty where an HTTP/1.0 client sent none."""
+        values = self.found.get(b"host")
+        return values[0] if values else b""
+
+    @property
+    def public_host(self) -> bytes:
+        """The Host that the browser used: behind a trusted proxy the one it reports."""
+        forwarded = self.found.get(b"x-forwarded-host")
+        return forwarded[-1] if forwarded and self.is_trusted else self.host
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether the browser knows this proxy under https."""
+        forwarded = self.found.get(b"x-forwarded-proto")
+        if forwarded and self.is_trusted:
+            return forwarded[-1].lower() == b"https"
+        return self.request.secure
+
+    def is_same_origin(self, origin: bytes) -> bool:
+        """Whether the page is this proxy's own: what the browser says, or what Host says.
+
+        The scheme is left out, because TLS may end in front of this listener.
+        """
+        sites = self.found.get(b"sec-fetch-site")
+        if sites == [b"same-origin"] or sites == [b"none"]:
+            return True
+        scheme, separator, authority = origin.partition(b"://")
+        if not separator:
+            return False
+        named = guard.parse_host(authority)
+        own = guard.parse_host(self.public_host)
+        if named is None or own is None:
+            return False
+        default = 443 if scheme == b"https" else 80
+        return (named.name, named.port or default) == (own.name, own.port or default)
+
+    def values(self, name: bytes) -> list[bytes]:
+        """Return the values of an unmanaged field, `name` in lower case."""
+        return [value for key, value in self.passed if key.lower() == name]
+
+    def verdict(self, code: Code, allowed: bool, at: Source | None, subject: str = "") -> Verdict:
+        """Return a verdict about this case."""
+        name = None if self.route is None else self.route.name
+        return Verdict(self.kind, code, allowed, name, at, subject)
+
+
+@lru_cache(maxsize=1024)
+def _address(client: str) -> IPv4Address | IPv6Address | None:
+    try:
+        address = ip_address(client)
+    except (AddressValueError, ValueError):
+        return None
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    return address

@@ -1,0 +1,120 @@
+"""Every way in which a request is refused here, in one place.
+
+The guard's checks run in one order, the allowlist's refusal has one answer, and limits,
+draining and bytes that are no request end in the same function: so each of them carries
+the grant of its route, a verdict, and what to do about it.
+"""
+
+import re
+
+from corsproxy.core import guard
+from corsproxy.core.case import Case
+from corsproxy.core.guard import Refusal
+from corsproxy.core.messages import Field, RequestHead
+from corsproxy.core.policy import Policy
+from corsproxy.core.problems import Answer, problem
+from corsproxy.core.remedies import hint_for
+from corsproxy.core.source import Source
+from corsproxy.core.verdicts import FACTS, Code, Kind
+
+# What follows such a request on its connection cannot be trusted to be a request.
+_CLOSING = frozenset(
+    {
+        Code.BAD_REQUEST,
+        Code.BAD_FRAMING,
+        Code.TRANSFER_CODING,
+        Code.METHOD_NOT_IMPLEMENTED,
+        Code.METHOD_REFUSED,
+        Code.TARGET_TOO_LONG,
+        Code.FIELDS_TOO_LARGE,
+        Code.BODY_TOO_LARGE,
+        Code.VERSION_NOT_SUPPORTED,
+        Code.HEAD_TIMEOUT,
+        Code.BODY_TIMEOUT,
+        Code.CONNECTIONS_FULL,
+        Code.DRAINING,
+        Code.INTERNAL,
+    }
+)
+ALLOW: tuple[Field, ...] = ((b"Allow", b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),)
+"""What this proxy forwards (RFC 9110, 10.2.1)."""
+
+_REQUEST_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([!-~]+) ")
+_ORIGIN_LINE = re.compile(rb"(?im)^origin:[ \t]*([^\r\n]*?)[ \t]*\r?$")
+
+
+def check(case: Case) -> Refusal | None:
+    """Run the guard, the most basic doubt first."""
+    request, found = case.request, case.found
+    hosts = found.get(b"host", ())
+    return (
+        guard.check_size(case.policy.limits, request.target, request.fields)
+        or guard.check_method(request.method)
+        or guard.check_framing(found, request.minor_version)
+        or guard.check_host(case.policy, hosts, request.minor_version)
+        or guard.check_target(case.target, request.target, hosts)
+        or (guard.check_expectation(found) if b"expect" in found else None)
+        or (guard.check_loop(case.policy, found) if b"via" in found else None)
+    )
+
+
+def refused(
+    case: Case, refusal: Refusal, at: Source | None = None, kind: Kind | None = None
+) -> Answer:
+    """Return the answer to a case that goes no further. `kind` overrides the case's own."""
+    code = refusal.code
+    if code is Code.HOST_NOT_ALLOWED:
+        at = case.policy.allowed_hosts_source
+    verdict = case.verdict(code, False, at, refusal.subject)
+    if kind is not None:
+        verdict = verdict._replace(kind=kind)
+    return problem(
+        verdict,
+        case.origin.grant,
+        refusal.detail,
+        hint_for(verdict, case.rules),
+        head_only=case.request.method == "HEAD",
+        close=code in _CLOSING,
+        extra=ALLOW if code is Code.METHOD_REFUSED else (),
+    )
+
+
+def origin_refused(case: Case) -> Answer:
+    """Answer 403 without a grant: the origin is not in the list."""
+    received = case.origin.value or b""
+    if guard.is_origin(received):
+        subject = received.decode("ascii")
+        detail = f"The page's origin {subject} is not in this proxy's allowlist."
+    else:
+        subject = ""
+        detail = "The Origin of the request is not one well-formed origin."
+    refusal = Refusal(Code.ORIGIN_NOT_ALLOWED, detail, subject)
+    return refused(case, refusal, case.rules.origins.source)
+
+
+def refuse(
+    policy: Policy,
+    request: RequestHead,
+    code: Code,
+    detail: str = "",
+    at: Source | None = None,
+) -> Answer:
+    """Return the answer for a request that a limit or the listener's state refuses."""
+    refusal = Refusal(code, detail or f"{FACTS[code].title}.")
+    return refused(Case(policy, request), refusal, at)
+
+
+def refuse_unread(policy: Policy, received: bytes) -> Answer:
+    """Return the answer for bytes that the parser refused to call a request.
+
+    `received` is what came of the head. Even such an answer carries the grant for the
+    one Origin line in it: otherwise a cookie that grew too long would look like a CORS
+    error in the browser.
+    """
+    refusal = guard.diagnose(policy.limits, received)
+    line = _REQUEST_LINE.match(received)
+    target = line[2] if line is not None else b"/"
+    origins = [match[1] for match in _ORIGIN_LINE.finditer(received.partition(b"\r\n\r\n")[0])]
+    fields = [(b"Origin", origin) for origin in origins]
+    case = Case(policy, RequestHead("GET", target, fields))
+    return refused(case, refusal, kind=Kind.UNREADABLE)

@@ -1,0 +1,152 @@
+"""The response as the client gets it.
+
+In the same order as requests: what belongs to one connection and what the upstream must
+not decide goes; then the user's rules apply; then the framing and the grant are put in.
+Everything else passes byte for byte, in its order.
+"""
+
+from enum import Enum, auto
+from typing import Literal
+
+from corsproxy.core.cookies import rewrite_set_cookie
+from corsproxy.core.cors import NOTHING_TO_SAY, Grant, add_grant
+from corsproxy.core.fields import (
+    CORS_FIELD_PREFIX,
+    HOP_BY_HOP,
+    NameTable,
+    replaced,
+    split_list,
+    without,
+)
+from corsproxy.core.links import LinkMap
+from corsproxy.core.messages import ClientHead, Field, Framing, UpstreamHead
+from corsproxy.core.policy import Route
+from corsproxy.core.to_upstream import NOT_NOMINABLE
+
+# Policies of the upstream's own host or port, which would bind to this listener's, and
+# with it to every other project on localhost (RFC 6797, 7.2; RFC 7838, 3; Clear Site
+# Data, 3.1); reports that would go out under this origin.
+BOUND_TO_THE_UPSTREAM = frozenset(
+    {
+        b"alt-svc",
+        b"clear-site-data",
+        b"expect-ct",
+        b"nel",
+        b"public-key-pins",
+        b"public-key-pins-report-only",
+        b"report-to",
+        b"strict-transport-security",
+    }
+)
+
+
+class Treatment(Enum):
+    """What becomes of a field line of the upstream's."""
+
+    PASS = auto()
+    DROP = auto()
+    CONNECTION = auto()  # drop, and what it names
+    UPGRADE = auto()  # drop, but after a 101
+    GRANT = auto()  # drop, but where the upstream answers CORS itself
+    VARY = auto()
+    LENGTH = auto()
+    COOKIE = auto()
+    LINK = auto()
+
+
+_TREATMENTS: dict[bytes, Treatment] = {
+    **dict.fromkeys(HOP_BY_HOP | BOUND_TO_THE_UPSTREAM, Treatment.DROP),
+    **dict.fromkeys((b"location", b"content-location", b"refresh", b"link"), Treatment.LINK),
+    b"connection": Treatment.CONNECTION,
+    b"upgrade": Treatment.UPGRADE,
+    b"vary": Treatment.VARY,
+    b"content-length": Treatment.LENGTH,
+    b"set-cookie": Treatment.COOKIE,
+}
+
+
+def _treatment(name: bytes) -> Treatment:
+    key = name.lower()
+    if key.startswith(CORS_FIELD_PREFIX):
+        return Treatment.GRANT
+    return _TREATMENTS.get(key, Treatment.PASS)
+
+
+_TABLE = NameTable(_treatment)
+_PASS: Literal[Treatment.PASS] = Treatment.PASS
+
+
+def to_client(
+    route: Route,
+    minor_version: int,
+    upstream: UpstreamHead,
+    grant: Grant | None,
+    links: LinkMap,
+) -> ClientHead:
+    """Return a response head as the client gets it, complete but for Connection and Date.
+
+    `minor_version` is the client's. `grant` None leaves the upstream's own CORS fields
+    alone (passthrough).
+    """
+    fields: list[Field] = []
+    vary: list[bytes] = []
+    nominated: list[bytes] = []
+    for line in upstream.fields:
+        treatment = _TABLE[line[0]]
+        if treatment is _PASS:
+            fields.append(line)
+        elif treatment is Treatment.LENGTH:
+            if _keeps_length(upstream):
+                fields.append(line)
+        elif treatment is Treatment.VARY:
+            vary.append(line[1])
+        elif treatment is Treatment.CONNECTION:
+            nominated.append(line[1])
+        elif (treatment is Treatment.GRANT and grant is None) or (
+            treatment is Treatment.UPGRADE and upstream.status == 101
+        ):
+            fields.append(line)
+        elif treatment is Treatment.COOKIE:
+            fields.append((line[0], _cookie(route, line[1], secure=links.secure)))
+        elif treatment is Treatment.LINK:
+            fields.append((line[0], links.rewrite_field(line[0].lower(), line[1])))
+    if nominated and nominated != [b"keep-alive"]:
+        names = {token.lower() for token in split_list(nominated)} - NOT_NOMINABLE
+        if names:
+            fields = without(fields, frozenset(names))
+    rules = route.response_headers
+    if rules:
+        fields += [(b"Vary", value) for value in vary]
+        fields = replaced(fields, rules.set, rules.remove)
+        vary = [value for name, value in fields if name.lower() == b"vary"]
+        fields = without(fields, frozenset({b"vary"}))
+    if upstream.status == 101:
+        fields.append((b"Connection", b"Upgrade"))
+        return ClientHead(101, upstream.reason, fields, Framing.NONE)
+    add_grant(fields, vary, NOTHING_TO_SAY if grant is None else grant)
+    framing = upstream.framing
+    if framing is Framing.CHUNKED or framing is Framing.CLOSE:
+        framing = Framing.CHUNKED if minor_version else Framing.CLOSE
+        if framing is Framing.CHUNKED:
+            fields.append((b"Transfer-Encoding", b"chunked"))
+    return ClientHead(upstream.status, upstream.reason, fields, framing)
+
+
+def _keeps_length(upstream: UpstreamHead) -> bool:
+    """Whether Content-Length is still true: beside a chunked body and after a 204 it
+    would be a lie (RFC 9110, 8.6)."""
+    if upstream.framing is Framing.LENGTH:
+        return True
+    return upstream.framing is Framing.NONE and upstream.status not in (101, 204)
+
+
+def _cookie(route: Route, value: bytes, *, secure: bool) -> bytes:
+    if route.cookies == "keep":
+        return value
+    return rewrite_set_cookie(
+        value,
+        secure_listener=secure,
+        base=route.upstream.base,
+        path=route.path,
+        strip_path=route.strip_path,
+    )

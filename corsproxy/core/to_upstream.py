@@ -1,0 +1,153 @@
+"""The request as the upstream gets it.
+
+The order is the design. First everything that belongs to one connection, or that the
+client must not decide, is taken away; then the user's rules apply; then our invariants
+are put in, so that no rule can undo them (RFC 9110, 7.6). Whatever is not named here
+passes byte for byte, in its order.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+from corsproxy.core.case import SEC_FETCH, Case
+from corsproxy.core.fields import replaced, split_list, without
+from corsproxy.core.messages import Field, Framing, UpstreamRequest
+from corsproxy.core.policy import Route
+from corsproxy.core.routing import Target, upstream_target
+
+# A client must not be able to strip these by naming them in Connection.
+NOT_NOMINABLE = frozenset(
+    {
+        b"authorization",
+        b"close",
+        b"cookie",
+        b"keep-alive",
+        b"upgrade",
+        b"access-control-request-headers",
+        b"access-control-request-method",
+    }
+)
+_IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
+_BELIEVED = (b"forwarded", b"x-real-ip", b"x-forwarded-port", b"x-forwarded-prefix")
+
+
+def to_upstream(
+    case: Case, route: Route, target: Target, *, vouched: bool, upgrade: bytes | None
+) -> UpstreamRequest:
+    """Return the request as `route.upstream` gets it.
+
+    `vouched` says that the allowlist, or being same-origin, stands for the request's
+    Origin: only then is it rewritten, because that disarms the upstream's own defence
+    against cross-site requests.
+    """
+    found = case.found
+    method = case.request.method
+    fields = [(b"Host", (route.preserve_host and case.host) or route.upstream.authority)]
+    fields += _end_to_end(case)
+    _add_provenance(fields, route, case, vouched=vouched)
+    _add_forwarding(fields, case)
+    if method == "OPTIONS" and b"max-forwards" in found:
+        fields += _decremented(found[b"max-forwards"])
+    rules = route.request_headers
+    if rules:
+        fields[1:] = replaced(fields[1:], rules.set, rules.remove)
+    if case.policy.via is not None:
+        fields.append(_via(case.policy.pseudonym, case.request.minor_version))
+    if upgrade is not None:
+        fields += ((b"Connection", b"Upgrade"), (b"Upgrade", upgrade))
+    framing = Framing.NONE
+    if b"content-length" in found:
+        length = found[b"content-length"][0]
+        framing = Framing.LENGTH if int(length) else Framing.NONE
+        fields.append((b"Content-Length", length))
+    elif b"transfer-encoding" in found:
+        framing = Framing.CHUNKED
+        fields.append((b"Transfer-Encoding", b"chunked"))
+    return UpstreamRequest(
+        method,
+        upstream_target(route, target),
+        fields,
+        framing,
+        framing is Framing.NONE and method in _IDEMPOTENT,
+        upgrade is not None,
+    )
+
+
+def _end_to_end(case: Case) -> list[Field]:
+    """Return the passed lines without those that Connection names (RFC 9110, 7.6.1)."""
+    connection = case.found.get(b"connection")
+    if connection is None or connection == [b"keep-alive"]:
+        return case.passed
+    nominated = {token.lower() for token in split_list(connection)} - NOT_NOMINABLE
+    return without(case.passed, frozenset(nominated)) if nominated else case.passed
+
+
+def _add_provenance(fields: list[Field], route: Route, case: Case, *, vouched: bool) -> None:
+    """Add Origin, Referer and Sec-Fetch-* as the route wants the upstream to see them.
+
+    A rewritten Origin goes without Sec-Fetch-*: they would contradict each other.
+    """
+    if route.origin == "remove":
+        return
+    found = case.found
+    origins = found.get(b"origin", ())
+    referers = found.get(b"referer", ())
+    if route.origin == "rewrite" and vouched and origins:
+        own = route.upstream.origin
+        fields.append((b"Origin", own))
+        fields += [(b"Referer", _moved(referer, origins[0], own)) for referer in referers]
+        return
+    fields += [(b"Origin", origin) for origin in origins]
+    fields += [(b"Referer", referer) for referer in referers]
+    for name in found:
+        if name in SEC_FETCH:
+            fields += [(name.title(), value) for value in found[name]]
+
+
+def _moved(referer: bytes, origin: bytes, own: bytes) -> bytes:
+    """Return a Referer of a page on `origin` as one of a page on `own`."""
+    rest = referer[len(origin) :]
+    if referer.startswith(origin) and rest[:1] in (b"", b"/", b"?"):
+        return own + (rest or b"/")
+    return referer
+
+
+def _add_forwarding(fields: list[Field], case: Case) -> None:
+    """Add X-Forwarded-*, and the Via that the request came with."""
+    request, found = case.request, case.found
+    if not case.is_trusted:
+        fields += _forwarding(request.client, case.host, request.secure)
+    else:
+        client = _forwarding(request.client, b"", False)[0][1] if request.client else b""
+        chain = [*found.get(b"x-forwarded-for", ()), client]
+        for name in _BELIEVED:
+            fields += [(name.title(), value) for value in found.get(name, ())]
+        fields.append((b"X-Forwarded-For", b", ".join(chain)))
+        fields.append((b"X-Forwarded-Host", case.public_host))
+        protocol = found.get(b"x-forwarded-proto") or [b"https" if request.secure else b"http"]
+        fields.append((b"X-Forwarded-Proto", protocol[-1]))
+    if b"via" in found:
+        fields += [(b"Via", value) for value in found[b"via"]]
+
+
+@lru_cache(maxsize=1024)
+def _forwarding(client: str, host: bytes, secure: bool) -> tuple[Field, ...]:
+    fields = []
+    if client:
+        fields.append((b"X-Forwarded-For", client.encode("ascii", "replace")))
+    if host:
+        fields.append((b"X-Forwarded-Host", host))
+    fields.append((b"X-Forwarded-Proto", b"https" if secure else b"http"))
+    return tuple(fields)
+
+
+@lru_cache(maxsize=16)
+def _via(pseudonym: bytes, minor_version: int) -> Field:
+    return (b"Via", b"1.%d %b" % (minor_version, pseudonym))
+
+
+def _decremented(values: Sequence[bytes]) -> list[Field]:
+    """Return Max-Forwards one lower (RFC 9110, 7.6.2); what is no number is left out."""
+    if len(values) == 1 and values[0].isdigit() and len(values[0]) < 10:
+        return [(b"Max-Forwards", b"%d" % max(int(values[0]) - 1, 0))]
+    return []

@@ -1,0 +1,73 @@
+"""A request, read once: what the decisions ask of it."""
+
+from ipaddress import ip_network
+
+import pytest
+
+from corsproxy.core.case import Case
+from corsproxy.core.messages import Field
+from corsproxy.core.verdicts import Kind
+from tests.policies import PAGE, policy, preflight, request, rules
+
+WEBSOCKET: list[Field] = [(b"Connection", b"Upgrade"), (b"Upgrade", b"websocket")]
+
+
+def test_kinds() -> None:
+    assert Case(policy(), request()).kind is Kind.NO_ORIGIN
+    assert Case(policy(), request(origin=PAGE)).kind is Kind.ACTUAL
+    assert Case(policy(), preflight()).kind is Kind.PREFLIGHT
+    assert Case(policy(), request(fields=WEBSOCKET)).kind is Kind.WEBSOCKET
+
+
+@pytest.mark.parametrize(
+    ("upgrade", "passed"),
+    [
+        (b"websocket", b"websocket"),
+        (b"Foo/2", b"Foo/2"),
+        (b"h2c", None),
+        (b"websocket, H2C", None),
+        (b"HTTP/2.0", None),
+        (b"TLS/1.0", None),
+        (b"", None),
+    ],
+)
+def test_protocols_that_would_hide_requests_are_not_upgrades(
+    upgrade: bytes, passed: bytes | None
+) -> None:
+    fields = [(b"Connection", b"upgrade"), (b"Upgrade", upgrade)]
+    assert Case(policy(), request(fields=fields)).upgrade == passed
+
+
+@pytest.mark.parametrize("client", ["10.1.2.3", "::ffff:10.1.2.3"])
+def test_trust_is_by_the_peers_address(client: str) -> None:
+    trusting = policy(trusted_proxies=(ip_network("10.0.0.0/8"),))
+    assert Case(trusting, request(client=client)).is_trusted
+    assert not Case(trusting, request(client="11.0.0.1")).is_trusted
+    assert not Case(trusting, request(client="")).is_trusted
+    assert not Case(policy(), request(client=client)).is_trusted
+
+
+def test_public_host_and_scheme_are_what_a_trusted_proxy_reports() -> None:
+    fields = [(b"X-Forwarded-Host", b"app.test"), (b"X-Forwarded-Proto", b"https")]
+    trusting = policy(trusted_proxies=(ip_network("127.0.0.1/32"),))
+    case = Case(trusting, request(fields=fields))
+    assert (case.public_host, case.is_secure) == (b"app.test", True)
+    case = Case(policy(), request(fields=fields))
+    assert (case.public_host, case.is_secure) == (b"localhost:8010", False)
+
+
+@pytest.mark.parametrize(
+    ("origin", "host", "same"),
+    [
+        (b"http://app.test", b"app.test", True),
+        (b"https://app.test", b"APP.test:443", True),
+        (b"https://app.test:444", b"app.test", False),
+        (b"http://app.test.evil", b"app.test", False),
+        (b"http://other.test", b"app.test", False),
+        (b"null", b"app.test", False),
+        (b"http://", b"app.test", False),
+        (b"http://a b", b"app.test", False),
+    ],
+)
+def test_same_origin_by_host_and_port(origin: bytes, host: bytes, same: bool) -> None:
+    assert Case(policy(default=rules()), request(host=host)).is_same_origin(origin) is same
