@@ -40,11 +40,14 @@ SEC_FETCH = frozenset(
         b"sec-fetch-user",
     }
 )
+# What a preflight asks for.
+ASKING = frozenset({b"access-control-request-method", b"access-control-request-headers"})
 # The request fields that are read here and written anew for the upstream, or not at all.
 _MANAGED = managed_names(
     HOP_BY_HOP
     | FORWARDING
     | SEC_FETCH
+    | ASKING
     | {b"content-length", b"expect", b"host", b"max-forwards", b"origin", b"referer", b"via"}
 )
 
@@ -85,7 +88,7 @@ class Case:
         return (
             self.request.method == "OPTIONS"
             and self.origin.value is not None
-            and bool(self.values(b"access-control-request-method"))
+            and b"access-control-request-method" in self.found
         )
 
     @property
@@ -156,10 +159,6 @@ class Case:
             return False
         default = 443 if scheme == b"https" else 80
         return (named.name, named.port or default) == (own.name, own.port or default)
-
-    def values(self, name: bytes) -> list[bytes]:
-        """Return the values of an unmanaged field, `name` in lower case."""
-        return [value for key, value in self.passed if key.lower() == name]
 
     def verdict(self, code: Code, allowed: bool, at: Source | None, subject: str = "") -> Verdict:
         """Return a verdict about this case."""

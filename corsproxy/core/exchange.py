@@ -130,13 +130,13 @@ def _answer_preflight(case: Case) -> Answer:
     origin, pattern, _ = case.origin
     if origin is None or pattern is None:
         return origin_refused(case)
-    methods = case.values(b"access-control-request-method")
+    methods = case.found[b"access-control-request-method"]
     judgement = judge_preflight(
         case.rules,
         origin,
         pattern,
         methods[0] if len(methods) == 1 else b"",
-        case.values(b"access-control-request-headers"),
+        case.found.get(b"access-control-request-headers", ()),
     )
     allowed = judgement.code is Code.ORIGIN_ALLOWED
     subject = (origin if allowed else judgement.subject).decode("ascii", "replace")

@@ -9,7 +9,7 @@ passes byte for byte, in its order.
 from collections.abc import Sequence
 from functools import lru_cache
 
-from corsproxy.core.case import SEC_FETCH, Case
+from corsproxy.core.case import ASKING, SEC_FETCH, Case
 from corsproxy.core.fields import replaced, split_list, without
 from corsproxy.core.messages import Field, Framing, UpstreamRequest
 from corsproxy.core.policy import Route
@@ -23,8 +23,6 @@ NOT_NOMINABLE = frozenset(
         b"cookie",
         b"keep-alive",
         b"upgrade",
-        b"access-control-request-headers",
-        b"access-control-request-method",
     }
 )
 _IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
@@ -46,8 +44,11 @@ def to_upstream(
     fields += _end_to_end(case)
     _add_provenance(fields, route, case, vouched=vouched)
     _add_forwarding(fields, case)
-    if method == "OPTIONS" and b"max-forwards" in found:
-        fields += _decremented(found[b"max-forwards"])
+    if method == "OPTIONS":
+        for name in ASKING & found.keys():
+            fields += [(name.title(), value) for value in found[name]]
+        if b"max-forwards" in found:
+            fields += _decremented(found[b"max-forwards"])
     rules = route.request_headers
     if rules:
         fields[1:] = replaced(fields[1:], rules.set, rules.remove)

@@ -1,5 +1,6 @@
 """The request as the upstream gets it: what stops here, what is added, what passes."""
 
+from dataclasses import replace
 from ipaddress import ip_network
 
 import pytest
@@ -8,7 +9,7 @@ from corsproxy.core.exchange import Forward, decide
 from corsproxy.core.fields import HOP_BY_HOP
 from corsproxy.core.messages import Field, Framing, RequestHead, UpstreamRequest
 from corsproxy.core.policy import HeaderRules, Policy
-from tests.policies import PAGE, policy, request, route, upstream, values
+from tests.policies import PAGE, policy, preflight, request, route, upstream, values
 
 
 def sent(head: RequestHead, given_policy: Policy | None = None) -> UpstreamRequest:
@@ -150,3 +151,10 @@ def test_header_rules_set_and_remove_but_not_the_invariants() -> None:
     assert values(request_sent.fields, b"X-Api-Key") == [b"k"]
     assert values(request_sent.fields, b"Referer") == []
     assert values(request_sent.fields, b"X-One") == [b"1"]
+
+
+def test_what_a_preflight_asks_passes_to_an_upstream_that_answers_it() -> None:
+    through = policy(replace(route(origin="keep"), cors="passthrough"))
+    fields = sent(preflight(b"PUT", b"x-a,x-b"), through).fields
+    assert values(fields, b"Access-Control-Request-Method") == [b"PUT"]
+    assert values(fields, b"Access-Control-Request-Headers") == [b"x-a,x-b"]
