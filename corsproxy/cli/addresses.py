@@ -1,0 +1,43 @@
+"""Flags that take a `host:port`: the file's own parser, with its suggestions."""
+
+from enum import Enum
+
+import click
+
+from corsproxy.config.listeners import parse_listen
+from corsproxy.config.mistakes import BadValueError
+from corsproxy.core.policy import ListenAddress
+from corsproxy.core.source import Source
+
+
+class Off(Enum):
+    """The word `off` where an address could stand."""
+
+    OFF = "off"
+
+
+def listen_addresses(
+    ctx: click.Context, param: click.Parameter, texts: tuple[str, ...]
+) -> tuple[ListenAddress, ...]:
+    """A click callback; raises click.BadParameter."""
+    return tuple(_address(ctx, param, text) for text in texts)
+
+
+def admin_address(
+    ctx: click.Context, param: click.Parameter, text: str | None
+) -> ListenAddress | Off | None:
+    """A click callback; None where the flag is not given. Raises click.BadParameter."""
+    if text is None:
+        return None
+    return Off.OFF if text == "off" else _address(ctx, param, text)
+
+
+def _address(ctx: click.Context, param: click.Parameter, text: str) -> ListenAddress:
+    try:
+        host, port = parse_listen(text)
+    except BadValueError as mistake:
+        remedy = f": {mistake.help}" if mistake.help else ""
+        likely = f". Did you mean {mistake.suggestion}?" if mistake.suggestion else ""
+        message = f"{text!r}: {mistake.message}{remedy}{likely}"
+        raise click.BadParameter(message, ctx, param) from None
+    return ListenAddress(host, port, Source(param.opts[-1]))

@@ -1,0 +1,88 @@
+"""What a person reads when the proxy is ready: where it is, who may call it, what to do."""
+
+from collections.abc import Iterator, Sequence
+
+from corsproxy import __version__
+from corsproxy.config.problems import escape
+from corsproxy.core.origins import LOOPBACK_ORIGINS
+from corsproxy.core.policy import CorsRules, Policy, Route
+from corsproxy.shell.ansi import Style, paint
+from corsproxy.shell.binding import Listeners
+
+_MAX_ROUTES = 12
+_MAX_ORIGINS = 4
+_LABEL_WIDTH = 12
+
+_LOOPBACK_PAGES = "pages on localhost, *.localhost, 127.0.0.1 and [::1], any port"
+
+
+def banner(
+    policy: Policy,
+    listeners: Listeners,
+    *,
+    file: str | None,
+    started_ms: float | None = None,
+    keys: bool = False,
+    color: bool = False,
+) -> str:
+    """Return the lines; `file` is None where the upstream came from the command line.
+
+    `started_ms` is how long the start took; None where the lines are shown again. `keys`
+    says that somebody may press some.
+    """
+    arrow = paint("➜", Style.GREEN, color=color)
+    title = paint(f"CORSPROXY v{__version__}", Style.BOLD, Style.GREEN, color=color)
+    ready = "" if started_ms is None else f"  ready in {started_ms:.0f} ms"
+    lines = ["", f"  {title}{ready}", ""]
+    for label, text in _rows(policy, listeners, file):
+        name = paint(f"{label + ':':<{_LABEL_WIDTH}}", Style.BOLD, color=color)
+        lines.append(f"  {arrow}  {name} {escape(text)}")
+    if keys:
+        lines.append(f"  {arrow}  press h + enter for help")
+    lines.append("")
+    return "\n".join(lines)
+
+
+def _rows(policy: Policy, listeners: Listeners, file: str | None) -> Iterator[tuple[str, str]]:
+    """Yield labels and texts."""
+    urls = [bound.url for bound in listeners.proxy]
+    only = policy.routes[0] if len(policy.routes) == 1 else None
+    if only is not None and only.path == b"/":
+        for url in urls:
+            yield "Proxy", f"{url}  →  {only.upstream}"
+        hint = "" if file else "  (--allow-origin adds others)"
+        yield "Allowed", f"{_allowed(only)}{hint}"
+        if only.upstream.socket_path is None:
+            yield "In your app", f"replace  {only.upstream}/…  with  {urls[0]}/…"
+    else:
+        for url in urls:
+            yield "Proxy", url
+        yield from _route_rows(policy.routes)
+    if any(not bound.is_loopback for bound in listeners.proxy):
+        yield "Network", "other machines can reach this port too"
+    if file is not None:
+        yield "Policy", f"{file}  (a saved edit counts at once)"
+    if listeners.admin is not None:
+        yield "Admin", f"{listeners.admin.url}/readyz  /livez  /metrics"
+
+
+def _route_rows(routes: Sequence[Route]) -> Iterator[tuple[str, str]]:
+    shown = routes[:_MAX_ROUTES]
+    width = max((len(route.path) for route in shown), default=0)
+    for route in shown:
+        path = route.path.decode("ascii", "backslashreplace")
+        yield "Route", f"{path:<{width}}  →  {route.upstream}  for {_allowed(route)}"
+    if len(routes) > len(shown):
+        yield "Route", f"and {len(routes) - len(shown)} more"
+
+
+def _allowed(route: Route) -> str:
+    if not isinstance(route.cors, CorsRules):
+        return "whom the upstream allows itself"
+    texts = [pattern.text for pattern in route.cors.origins.patterns]
+    if set(LOOPBACK_ORIGINS) <= set(texts):
+        texts = [_LOOPBACK_PAGES, *(text for text in texts if text not in LOOPBACK_ORIGINS)]
+    if not texts:
+        return "no origin"
+    more = f" and {len(texts) - _MAX_ORIGINS} more" if len(texts) > _MAX_ORIGINS else ""
+    return ", ".join(texts[:_MAX_ORIGINS]) + more

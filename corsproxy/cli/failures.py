@@ -1,0 +1,64 @@
+"""How a command ends when it cannot do what was asked: one sentence and an exit code."""
+
+from collections.abc import Iterable
+from enum import IntEnum
+from typing import IO, Any
+
+import click
+
+from corsproxy.cli.terminal import wants_color
+from corsproxy.config.problems import Problem, escape, render
+
+
+class Exit(IntEnum):
+    """The exit codes; part of the interface."""
+
+    OK = 0
+    FINDINGS = 1
+    """`check` found problems, `explain` says no, `health` is not well."""
+    USAGE = 2
+    NOT_STARTED = 3
+    """A port is taken, a TLS file is missing."""
+    REFUSED_CONFIG = 78
+    """EX_CONFIG of sysexits.h: starting again will not help."""
+
+
+class Failure(click.ClickException):
+    """An end with a sentence on stderr; `help` says what to do."""
+
+    def __init__(self, message: str, exit_code: Exit, help: str = "") -> None:
+        super().__init__(message)
+        self.exit_code = exit_code  # type: ignore[misc] # click reads it from the instance
+        self.help = help
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        click.echo(f"corsproxy: {escape(self.message)}", file=file, err=True)
+        if self.help:
+            click.echo(f"  {escape(self.help)}", file=file, err=True)
+
+
+class RefusedConfig(click.ClickException):
+    """A file that is refused: every problem with its caret."""
+
+    exit_code = Exit.REFUSED_CONFIG
+
+    def __init__(self, file: str, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__(f"{file} is refused: {summary(self.problems)}")
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        color = wants_color("stderr")
+        for problem in self.problems:
+            click.echo(f"{render(problem, color)}\n", file=file, err=True, color=True)
+        click.echo(f"corsproxy: {escape(self.message)}", file=file, err=True)
+
+
+def summary(problems: Iterable[Problem]) -> str:
+    """Return "2 errors and 1 warning", or "no problems"."""
+    found = list(problems)
+    counts = []
+    for severity in ("error", "warning"):
+        count = sum(problem.severity == severity for problem in found)
+        if count:
+            counts.append(f"{count} {severity}{'s' if count > 1 else ''}")
+    return " and ".join(counts) or "no problems"

@@ -1,0 +1,44 @@
+"""Reading the allowlist file: where it is, its bytes, its policy."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from corsproxy.cli.failures import Exit, Failure
+from corsproxy.config.reader import Reading, read_policy
+from corsproxy.config.source_text import MAX_BYTES
+
+DEFAULT_FILE = "corsproxy.yaml"
+
+
+def default_file() -> str:
+    """Return ./corsproxy.yaml; raises Failure with what to do where it is missing."""
+    if not os.path.lexists(DEFAULT_FILE):
+        raise Failure(
+            f"there is no {DEFAULT_FILE} in this directory",
+            Exit.USAGE,
+            "name an upstream (corsproxy https://api.example.com), name a file "
+            "(corsproxy -c FILE), or write one (corsproxy init)",
+        )
+    return DEFAULT_FILE
+
+
+def read_bytes(file: str) -> bytes:
+    """Return the file's content; raises Failure with the reason where it cannot be read."""
+    try:
+        with Path(file).open("rb") as source:
+            # One byte more than the reader takes tells it that the file is too large.
+            return source.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise Failure(f"cannot read {file}: {reason[:1].lower()}{reason[1:]}", Exit.USAGE) from None
+
+
+def read(content: bytes, file: str, environ: Mapping[str, str] | None = None) -> Reading:
+    """Return the policy in `content`, which is what `file` holds.
+
+    Raises ConfigError. Relative paths in it are resolved against the directory of the
+    path as given: that of a mounted ConfigMap, not of what its links point to.
+    """
+    directory = os.path.dirname(os.path.abspath(file))
+    return read_policy(content, file, os.environ if environ is None else environ, directory)

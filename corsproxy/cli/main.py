@@ -1,0 +1,101 @@
+"""`corsproxy`: the commands, and `serve` for everything that names none.
+
+A command's module is imported when the command is run: only `serve` and `demo` need the
+server, and every other one answers at once. Each module has its click command under
+the name `command`.
+"""
+
+import sys
+from difflib import get_close_matches
+from importlib import import_module
+from io import TextIOWrapper
+
+import click
+
+from corsproxy import __version__
+
+DEFAULT_COMMAND = "serve"
+
+COMMANDS = {
+    "serve": "Run the proxy. `corsproxy URL` is short for `corsproxy serve URL`.",
+    "check": "Say everything that is wrong with an allowlist file.",
+    "explain": "Say what the proxy would decide about a request, and why.",
+    "allow": "Add an origin, a method or a header to the allowlist file.",
+    "init": "Write a commented corsproxy.yaml to start from.",
+    "schema": "Print the JSON Schema of the file, for editors.",
+    "health": "Ask a running proxy whether it is ready.",
+    "demo": "Show it all: an API without CORS, a page that calls it, and the proxy.",
+}
+
+
+class CommandLine(click.Group):
+    """A group whose commands are imported when used, with a default command."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command = import_module(f"corsproxy.cli.{cmd_name}").command
+        if not isinstance(command, click.Command):
+            raise TypeError(f"corsproxy.cli.{cmd_name}.command is not a click command")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        # Completion must see the commands, not those of the default one.
+        if not ctx.resilient_parsing:
+            args = self._with_command(ctx, args)
+        return super().parse_args(ctx, args)
+
+    def _with_command(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put the default command in front of arguments that name none."""
+        if not args:
+            return [DEFAULT_COMMAND]
+        first = args[0]
+        if first in COMMANDS or first == "--version" or first in ctx.help_option_names:
+            return args
+        if first.startswith("-") or not _is_word(first):
+            return [DEFAULT_COMMAND, *args]
+        message = f"no command is named {first!r}."
+        close = get_close_matches(first, COMMANDS, n=1)
+        if close:
+            message += f" Did you mean {close[0]!r}?"
+        else:
+            message += f" An upstream is a URL: corsproxy https://{first}"
+        raise click.UsageError(message, ctx)
+
+
+def _is_word(argument: str) -> bool:
+    """Whether it looks like a command; URLs, hosts, ports and paths do not."""
+    return argument.replace("-", "").replace("_", "").isalnum() and argument != "localhost"
+
+
+@click.group(
+    cls=CommandLine,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    subcommand_metavar="[COMMAND] [ARGS]...",
+    epilog="Run a command with --help to see its flags.",
+)
+@click.version_option(__version__, message="%(prog)s %(version)s")
+def cli() -> None:
+    """A reverse proxy that adds CORS for the origins that you name, and for nobody else.
+
+    \b
+    corsproxy https://api.example.com     start at once; pages on localhost may call it
+    corsproxy init                        write corsproxy.yaml
+    corsproxy                             run with ./corsproxy.yaml
+    """
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    for stream in (sys.stdout, sys.stderr):
+        # A character that the terminal's encoding lacks is no reason for a traceback.
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    cli(prog_name="corsproxy")

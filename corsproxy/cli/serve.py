@@ -1,0 +1,233 @@
+"""`corsproxy serve`: puts the parts together and runs the proxy.
+
+aiohttp takes longer to import than everything before it, so a mistake in a flag or in
+the file is answered without it.
+"""
+
+import logging
+import os
+import secrets
+import signal
+import sys
+import time
+from asyncio import AbstractEventLoop, Runner
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+from typing import NamedTuple, NoReturn
+
+import click
+
+from corsproxy.cli.addresses import Off, admin_address, listen_addresses
+from corsproxy.cli.banner import banner
+from corsproxy.cli.failures import Exit, Failure, RefusedConfig
+from corsproxy.cli.files import default_file, read, read_bytes
+from corsproxy.cli.options import config_option, environment_variable, option
+from corsproxy.cli.terminal import is_interactive, is_terminal, wants_color
+from corsproxy.cli.upstream import policy_for
+from corsproxy.config.problems import ConfigError, Problem
+from corsproxy.config.reader import Reading
+from corsproxy.core.policy import ListenAddress, LogFormat, Policy
+from corsproxy.errors import StartError
+from corsproxy.shell.announcements import Announcer, FaultLog, LineFormat, Terms
+from corsproxy.shell.binding import Listeners, bind_all
+from corsproxy.shell.outlet import Outlet
+
+
+class Flags(NamedTuple):
+    """What the command line says over the file's head, at the start and at every reload."""
+
+    listen: tuple[ListenAddress, ...]
+    admin: ListenAddress | Off | None
+    log_format: LogFormat | None
+    pseudonym: str
+
+    def applied_to(self, policy: Policy) -> Policy:
+        """Return the policy with the flags in place of the file's keys."""
+        admin = policy.admin
+        if self.admin is not None:
+            admin = None if isinstance(self.admin, Off) else self.admin
+        return replace(
+            policy,
+            listen=self.listen or policy.listen,
+            admin=admin,
+            log=replace(policy.log, format=self.log_format or policy.log.format),
+            via=None if policy.via is None else self.pseudonym,
+        )
+
+
+class Source(NamedTuple):
+    """Where the policy comes from."""
+
+    policy: Policy
+    warnings: tuple[Problem, ...]
+    file: str | None
+    content: bytes
+
+
+@click.command()
+@config_option
+@option(
+    "-l",
+    "--listen",
+    multiple=True,
+    callback=listen_addresses,
+    metavar="HOST:PORT",
+    help="Where browsers reach the proxy; may be repeated. Port 0 takes a free one.  "
+    "[default: localhost:8010]",
+)
+@option(
+    "--admin",
+    callback=admin_address,
+    metavar="HOST:PORT|off",
+    help="Where probes and metrics are.  [default: localhost:8011]",
+)
+@option(
+    "--allow-origin",
+    "allow_origins",
+    multiple=True,
+    metavar="ORIGIN",
+    help="With UPSTREAM: another origin that may call it; may be repeated.",
+)
+@option(
+    "--log-format",
+    type=click.Choice(["auto", "text", "json"]),
+    help="auto is text on a terminal and json elsewhere.",
+)
+@click.argument("upstream", required=False, envvar=environment_variable("--upstream"))
+def command(
+    config: str | None,
+    listen: tuple[ListenAddress, ...],
+    admin: ListenAddress | Off | None,
+    allow_origins: tuple[str, ...],
+    log_format: LogFormat | None,
+    upstream: str | None,
+) -> None:
+    """Run the proxy.
+
+    With UPSTREAM, a URL, pages on this machine may call it, with every method, header
+    and credentials. Without it, the allowlist file says who may do what.
+    """
+    started = time.monotonic()
+    _stop_until_ready()
+    flags = Flags(listen, admin, log_format, f"corsproxy-{secrets.token_hex(4)}")
+    source = _source(config, upstream, allow_origins)
+    source = source._replace(policy=flags.applied_to(source.policy))
+    try:
+        _check_tls_files(source.policy)
+        listeners = bind_all(source.policy.listen, source.policy.admin)
+        code = _run(source, listeners, flags, started)
+    except StartError as error:
+        raise Failure(str(error), Exit.NOT_STARTED) from None
+    _leave(code)
+
+
+def _source(config: str | None, upstream: str | None, allow_origins: tuple[str, ...]) -> Source:
+    if upstream is not None:
+        if config is not None:
+            raise click.UsageError(
+                f"UPSTREAM ({upstream}) and --config ({config}) exclude each other: "
+                "the file names its upstreams itself."
+            )
+        return Source(policy_for(upstream, allow_origins), (), None, b"")
+    if allow_origins:
+        raise click.UsageError(
+            "--allow-origin goes with UPSTREAM. To add an origin to the file: "
+            f"corsproxy allow origin {allow_origins[0]}"
+        )
+    file = config or default_file()
+    content = read_bytes(file)
+    try:
+        reading = read(content, file)
+    except ConfigError as error:
+        raise RefusedConfig(file, error.problems) from None
+    return Source(reading.policy, reading.warnings, file, content)
+
+
+def _run(source: Source, listeners: Listeners, flags: Flags, started: float) -> int:
+    form = _line_format(source.policy.log.format)
+    outlet = Outlet(None if sys.stdout is None else sys.stdout.fileno())
+    announcer = Announcer(outlet.write, form, color=form == "text" and wants_color("stdout"))
+    logging.getLogger().addHandler(FaultLog(announcer))
+    announcer.warned(source.warnings)
+    interactive = form == "text" and is_interactive()
+
+    def shown(policy: Policy, first: bool) -> str:
+        return banner(
+            policy,
+            listeners,
+            file=source.file,
+            started_ms=(time.monotonic() - started) * 1000 if first else None,
+            keys=interactive,
+            color=announcer.color,
+        )
+
+    try:
+        return _serve(source, listeners, flags, Terms(outlet.write, announcer, shown, interactive))
+    finally:
+        outlet.close()
+
+
+def _serve(source: Source, listeners: Listeners, flags: Flags, terms: Terms) -> int:
+    # The server is imported here, after everything that a mistake can end.
+    from corsproxy.shell.lifecycle import PolicyFile, run
+
+    file = None
+    # What is no regular file, such as a pipe, has been read to its end and is no more.
+    if source.file is not None and os.path.isfile(source.file):
+        file = PolicyFile(source.file, source.content, partial(_reread, source.file, flags))
+    with Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(run(source.policy, listeners, file, terms))
+
+
+def _check_tls_files(policy: Policy) -> None:
+    """Raise StartError where a route names a file that its TLS cannot use."""
+    from corsproxy.shell.upstream_tls import check_tls
+
+    https = [route.tls for route in policy.routes if route.upstream.scheme == "https"]
+    for tls in dict.fromkeys(https):
+        if tls.ca_file is not None or tls.cert_file is not None:
+            check_tls(tls)
+
+
+def _reread(file: str, flags: Flags, content: bytes) -> Reading:
+    reading = read(content, file)
+    policy = flags.applied_to(reading.policy)
+    _check_tls_files(policy)
+    return reading._replace(policy=policy)
+
+
+def _line_format(log_format: LogFormat) -> LineFormat:
+    if log_format != "auto":
+        return log_format
+    return "text" if is_terminal("stdout") else "json"
+
+
+def _loop_factory() -> Callable[[], AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+def _stop_until_ready() -> None:
+    """Let a signal that comes before the run can drain end the process cleanly.
+
+    As process 1 of a container the kernel would otherwise ignore it.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(Exit.OK))
+
+
+def _leave(code: int) -> NoReturn:
+    """End the process at once.
+
+    The interpreter would wait for its threads, and one that resolves a name can hang for
+    longer than the grace that has just ended.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError, AttributeError):
+            stream.flush()
+    os._exit(code)

@@ -1,0 +1,35 @@
+"""Whether to write colours, decided once from the environment and the stream."""
+
+import os
+import sys
+from collections.abc import Mapping
+from typing import Literal
+
+Stream = Literal["stdout", "stderr"]
+
+
+def wants_color(stream: Stream, environ: Mapping[str, str] | None = None) -> bool:
+    """Whether output to the stream should be coloured.
+
+    NO_COLOR (no-color.org) wins over FORCE_COLOR (force-color.org), both if not empty;
+    otherwise a terminal that is not "dumb" gets colours and nothing else does.
+    """
+    environ = os.environ if environ is None else environ
+    if environ.get("NO_COLOR"):
+        return False
+    forced = environ.get("FORCE_COLOR")
+    if forced:
+        return forced != "0"
+    return environ.get("TERM") != "dumb" and is_terminal(stream)
+
+
+def is_terminal(stream: Stream | Literal["stdin"]) -> bool:
+    """Whether a person may be at the other end; False where the stream is closed."""
+    file = getattr(sys, stream)
+    return file is not None and file.isatty()
+
+
+def is_interactive(environ: Mapping[str, str] | None = None) -> bool:
+    """Whether a person can press keys: stdin is a terminal and this is no CI job."""
+    environ = os.environ if environ is None else environ
+    return is_terminal("stdin") and not environ.get("CI")

@@ -1,0 +1,177 @@
+"""What differs between two policies, in the words of the file.
+
+A pure function for the reload's report: a person who saves the file reads what the
+proxy made of it. Values of header rules are never shown, they may be secrets.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
+from typing import Literal, NamedTuple
+
+from corsproxy.core.policy import CorsRules, HeaderRules, Limits, Listed, Policy, Route
+
+Sign = Literal["+", "-", "~"]
+
+# More than this many routes are counted instead of named.
+_NAMED_ROUTES = 3
+
+
+class Change(NamedTuple):
+    """One difference."""
+
+    sign: Sign
+    what: str
+    """`origin http://localhost:5173`, `allow_credentials true (was false)`."""
+    where: str = ""
+    """`on route shop`; empty for what is not a route's."""
+    needs_restart: bool = False
+    narrows: bool = False
+    """Whether it takes away what a browser may still have from a cached preflight."""
+
+    def __str__(self) -> str:
+        where = f" {self.where}" if self.where else ""
+        restart = ": takes effect at the next start" if self.needs_restart else ""
+        return f"{self.sign} {self.what}{where}{restart}"
+
+
+def changes(before: Policy, after: Policy) -> tuple[Change, ...]:
+    """Return what `after` does differently from `before`; () where nothing."""
+    found = [*_listeners(before, after), *_routes(before, after)]
+    seen = {(change.sign, change.what) for change in found}
+    found += [
+        change._replace(where="by default")
+        for change in _cors(before.default_cors, after.default_cors)
+        if (change.sign, change.what) not in seen
+    ]
+    found += _whole(before, after)
+    return tuple(found)
+
+
+def _listeners(before: Policy, after: Policy) -> Iterator[Change]:
+    # Where an address is written is no difference, so texts are compared.
+    for key, old, new in (
+        ("listen", _texts(before.listen), _texts(after.listen)),
+        ("admin", _texts([before.admin or "off"]), _texts([after.admin or "off"])),
+    ):
+        if old != new:
+            yield Change("~", f"{key} {new} (was {old})", needs_restart=True)
+
+
+def _texts(values: Sequence[object]) -> str:
+    return ", ".join(map(str, values))
+
+
+def _routes(before: Policy, after: Policy) -> Iterator[Change]:
+    old, new = before.routes_by_path, after.routes_by_path
+    for path in sorted(old.keys() - new.keys()):
+        yield Change("-", f"route {old[path].name} at {path.decode()}")
+    for path in sorted(new.keys() - old.keys()):
+        route = new[path]
+        yield Change("+", f"route {route.name} at {path.decode()} to {route.upstream}")
+    grouped: dict[Change, list[str]] = {}
+    kept = [path for path in new if path in old]
+    for path in kept:
+        for change in _route(old[path], new[path]):
+            grouped.setdefault(change, []).append(new[path].name)
+    for change, names in grouped.items():
+        yield change._replace(where=_on_routes(names, len(kept)))
+
+
+def _on_routes(names: Sequence[str], total: int) -> str:
+    if len(names) == 1:
+        return f"on route {names[0]}"
+    if len(names) == total:
+        return "on every route"
+    if len(names) > _NAMED_ROUTES:
+        return f"on {len(names)} routes"
+    return f"on routes {', '.join(names[:-1])} and {names[-1]}"
+
+
+def _route(before: Route, after: Route) -> Iterator[Change]:
+    for key in ("name", "upstream", "strip_path", "preserve_host", "origin", "cookies"):
+        yield from _value(key, getattr(before, key), getattr(after, key))
+    if isinstance(before.cors, CorsRules) and isinstance(after.cors, CorsRules):
+        yield from _cors(before.cors, after.cors)
+    elif before.cors != after.cors:
+        word = "rules" if isinstance(after.cors, CorsRules) else "passthrough"
+        yield Change("~", f"cors {word}", narrows=True)
+    yield from _headers("request_headers", before.request_headers, after.request_headers)
+    yield from _headers("response_headers", before.response_headers, after.response_headers)
+    for key in ("connect", "response", "idle"):
+        old, new = getattr(before.timeout, key), getattr(after.timeout, key)
+        yield from _value(f"timeout.{key}", old, new)
+    for key in ("verify", "ca_file", "cert_file", "key_file", "server_name"):
+        yield from _value(f"tls.{key}", getattr(before.tls, key), getattr(after.tls, key))
+
+
+def _cors(before: CorsRules, after: CorsRules) -> Iterator[Change]:
+    old = [pattern.text for pattern in before.origins.patterns]
+    new = [pattern.text for pattern in after.origins.patterns]
+    yield from _members("origin", old, new)
+    yield from _members("method", _names(before.methods), _names(after.methods))
+    yield from _members("header", _names(before.request_headers), _names(after.request_headers))
+    exposed = _names(before.expose_headers), _names(after.expose_headers)
+    yield from _members("exposed header", *exposed)
+    for change in _value("allow_credentials", before.credentials, after.credentials):
+        yield change._replace(narrows=before.credentials)
+    yield from _value("max_age", before.max_age, after.max_age)
+    yield from _value("unlisted_origins", before.unlisted_origins, after.unlisted_origins)
+
+
+def _names(listed: Listed) -> Sequence[str]:
+    return ('"*"',) if listed.any else listed.names
+
+
+def _members(noun: str, before: Sequence[str], after: Sequence[str]) -> Iterator[Change]:
+    old, new = frozenset(before), frozenset(after)
+    for name in after:
+        if name not in old:
+            yield Change("+", f"{noun} {name}")
+    for name in before:
+        if name not in new:
+            yield Change("-", f"{noun} {name}", narrows=noun != "exposed header")
+
+
+def _headers(key: str, before: HeaderRules, after: HeaderRules) -> Iterator[Change]:
+    old, new = dict(before.set), dict(after.set)
+    for name in new:
+        if old.get(name) != new[name]:
+            yield Change("~" if name in old else "+", f"{key}.set {name.decode()}")
+    for name in old:
+        if name not in new:
+            yield Change("-", f"{key}.set {name.decode()}")
+    for name in sorted(after.remove - before.remove):
+        yield Change("+", f"{key}.remove {name.decode()}")
+    for name in sorted(before.remove - after.remove):
+        yield Change("-", f"{key}.remove {name.decode()}")
+
+
+def _whole(before: Policy, after: Policy) -> Iterator[Change]:
+    yield from _members("allowed host", _hosts(before), _hosts(after))
+    for field in fields(Limits):
+        old, new = getattr(before.limits, field.name), getattr(after.limits, field.name)
+        yield from _value(f"limits.{field.name}", old, new)
+    for key in ("format", "requests"):
+        yield from _value(f"log.{key}", getattr(before.log, key), getattr(after.log, key))
+    for key in ("shutdown_grace", "drain_delay"):
+        yield from _value(key, getattr(before, key), getattr(after, key))
+    yield from _value("via", before.via is not None, after.via is not None)
+    old_proxies, new_proxies = map(str, before.trusted_proxies), map(str, after.trusted_proxies)
+    yield from _members("trusted proxy", list(old_proxies), list(new_proxies))
+
+
+def _hosts(policy: Policy) -> Sequence[str]:
+    return ('"*"',) if policy.any_host else sorted(policy.allowed_hosts)
+
+
+def _value(key: str, before: object, after: object) -> Iterator[Change]:
+    if before != after:
+        yield Change("~", f"{key} {_shown(after)} (was {_shown(before)})")
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)
