@@ -67,26 +67,25 @@ def measure(image: Image, work: Path) -> None:
     prepare_root(image, root, mounted)
     upstream = http.server.ThreadingHTTPServer(("127.0.0.1", 9000), Upstream)
     threading.Thread(target=upstream.serve_forever, daemon=True).start()
-    with (work / "output").open("w+") as output:
+    log = work / "output"
+    with log.open("wb") as output:
         began = time.monotonic()
-        container = subprocess.Popen(
-            confined(image, root, image.entrypoint + image.command), stdout=output, stderr=output
-        )
-        try:
-            wait_for(lambda: status("/readyz", port=8011) == 200, container, "ready")
-            show("start to ready", milliseconds_since(began))
-            process = first_child(container.pid)
-            check_process(image, process)
-            check_answers()
-            check_health(image, root)
-            check_reload(mounted, container)
-            check_stop(process, container)
-        except CheckError as error:
-            output.seek(0)
-            raise CheckError(f"{error}\n{output.read()[-4000:]}") from error
-        finally:
-            container.kill()
-            container.wait()
+        command = confined(image, root, image.entrypoint + image.command)
+        container = subprocess.Popen(command, stdout=output, stderr=output)
+    try:
+        wait_for(lambda: status("/readyz", port=8011) == 200, container, "ready")
+        show("start to ready", milliseconds_since(began))
+        process = first_child(container.pid)
+        check_process(image, process)
+        check_answers()
+        check_health(image, root)
+        check_reload(mounted, container)
+        check_stop(process, container)
+    except CheckError as error:
+        raise CheckError(f"{error}\n{log.read_text()[-2000:]}") from error
+    finally:
+        container.kill()
+        container.wait()
 
 
 def publish(directory: Path, text: str) -> None:
@@ -226,8 +225,8 @@ def run(*command: str) -> str:
     """
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:
-        complaint = (done.stdout + done.stderr)[-4000:]
-        raise CheckError(f"{' '.join(command[:2])} failed:\n{complaint}")
+        complaint = (done.stdout + done.stderr)[-2000:]
+        raise CheckError(f"{' '.join(command)[:200]} failed:\n{complaint}")
     return done.stdout
 
 
