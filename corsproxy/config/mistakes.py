@@ -1,0 +1,25 @@
+"""A text that means nothing where it stands, before anybody knows where that is."""
+
+
+class BadValueError(ValueError):
+    """Why a text cannot be used. Raised by the parsers of single values.
+
+    `code` is the problem's code. `message` says the cause, `help` the remedy.
+    `suggestion` is a text that would be accepted in place of the whole, `part` the part
+    of the text that is wrong, as written; each where there is one.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        help: str = "",
+        suggestion: str | None = None,
+        part: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.help = help
+        self.suggestion = suggestion
+        self.part = part
