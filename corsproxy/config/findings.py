@@ -1,0 +1,138 @@
+"""What was found in one file: its problems, its secrets, and where each rule is written.
+
+Readers report here and go on, so that one run finds every mistake.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from corsproxy.config.mistakes import BadValueError
+from corsproxy.config.nodes import Node, Scalar, is_null, kind_of
+from corsproxy.config.problems import Problem, Severity
+from corsproxy.config.source_text import Extent, Mark, SourceText, Span
+from corsproxy.config.spelling import as_value
+from corsproxy.config.substitution import expand
+from corsproxy.core.source import Source
+
+MAX_PROBLEMS = 1000
+
+
+class Value(NamedTuple):
+    """A scalar with its variables filled in."""
+
+    node: Scalar
+    text: str
+    plain: bool
+    """Unquoted, or from a variable: then `true` and `5` mean more than text."""
+
+    @property
+    def literal(self) -> bool:
+        """Whether the file holds the text itself, so that a fix can replace it."""
+        return self.text == self.node.text
+
+
+class Findings:
+    """The problems of one file, in the order in which they were found."""
+
+    def __init__(self, source: SourceText, environ: Mapping[str, str]) -> None:
+        self.source_text = source
+        self.secrets: set[str] = set()
+        """What the environment gave to header rules; never to be printed."""
+        self._environ = environ
+        self._problems: dict[tuple[str, Source, str], Problem] = {}
+        self._spans: dict[Source, Span] = {}
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """All of them, once each, in file order."""
+        found = sorted(self._problems.values(), key=lambda problem: problem.source[1:])
+        if len(found) >= MAX_PROBLEMS:
+            message = f"there may be more; only {MAX_PROBLEMS:,} are shown"
+            found.append(Problem("error", "too-many-problems", message, found[-1].source))
+        return tuple(found)
+
+    def add(self, problem: Problem) -> None:
+        if len(self._problems) < MAX_PROBLEMS:
+            self._problems.setdefault((problem.code, problem.source, problem.message), problem)
+
+    def error(
+        self, code: str, span: Span, message: str, help: str = "", fix: str | None = None
+    ) -> None:
+        self.add(self.source_text.problem(code, span, message, help, fix))
+
+    def warning(
+        self, code: str, span: Span, message: str, help: str = "", fix: str | None = None
+    ) -> None:
+        self.add(self.source_text.problem(code, span, message, help, fix, "warning"))
+
+    def source(self, span: Span) -> Source:
+        """Return where `span` is, and remember its length for problems found later."""
+        source = self.source_text.source(span)
+        self._spans.setdefault(source, span)
+        return source
+
+    def at(
+        self, severity: Severity, code: str, source: Source, message: str, help: str = ""
+    ) -> None:
+        """Report a problem at a source that a rule carries."""
+        span = self._spans.get(source)
+        if span is None:
+            self.add(Problem(severity, code, message, source, help=help))
+        else:
+            self.add(self.source_text.problem(code, span, message, help, None, severity))
+
+    def mistake(
+        self, value: Value, mistake: BadValueError, path: str, severity: Severity = "error"
+    ) -> None:
+        """Report why the value at `path` cannot be used."""
+        span: Span = value.node
+        fix = None
+        if mistake.suggestion is not None and value.literal:
+            fix = as_value(mistake.suggestion)
+        elif mistake.part:
+            span = self._part(value.node, mistake.part)
+        message = f"`{path}`: {mistake.message}"
+        problem = self.source_text.problem(mistake.code, span, message, mistake.help, fix, severity)
+        self.add(problem)
+
+    def value(self, node: Node, path: str, *, secret: bool = False) -> Value | None:
+        """Return the scalar that `node` is, filled in; None after a problem was reported."""
+        if not isinstance(node, Scalar):
+            self.error("wrong-type", node, f"`{path}` is {kind_of(node)}, not a single value")
+            return None
+        if is_null(node):
+            self.error("missing-value", node, f"`{path}` has an empty value", "write one")
+            return None
+        if node.plain and node.start.line != node.end.line:
+            self._runs_on(node, path)
+            return None
+        try:
+            expansion = expand(node.text, self._environ)
+        except BadValueError as mistake:
+            self.mistake(Value(node, node.text, node.plain), mistake, path)
+            return None
+        if secret:
+            self.secrets.update(expansion.secrets)
+        return Value(node, expansion.text, node.plain or expansion.found)
+
+    def _runs_on(self, node: Scalar, path: str) -> None:
+        """An unquoted value over several lines, which YAML joins: never what was meant."""
+        next_line = self.source_text.line(node.start.line + 1).strip()
+        help = "end it on its line, or quote it"
+        if next_line.startswith("- "):
+            help = "indent each `- ` like the first one"
+        elif next_line.startswith("-"):
+            help = "write a space after each `-`"
+        elif next_line.rstrip().endswith(":") or ": " in next_line:
+            help = "indent the next line like this one's key"
+        self.error("value-runs-on", node, f"`{path}` goes on in the next line", help)
+
+    def _part(self, node: Scalar, part: str) -> Span:
+        """Return where `part` is written in a scalar on one line; else the scalar."""
+        before = self.source_text.raw(node).find(part)
+        if before < 0 or node.start.line != node.end.line:
+            return node
+        offset, line, column = node.start
+        start = Mark(offset + before, line, column + before)
+        end = Mark(start.offset + len(part), line, start.column + len(part))
+        return Extent(start, end)

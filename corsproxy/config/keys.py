@@ -1,0 +1,217 @@
+"""The keys of the file, and what people coming from other products call them.
+
+Two keys can be four letters apart and mean the same (`origins`, `allow_origins`), so edit
+distance alone suggests nothing where it would help most. `suggest` tries, in order: the
+same letters, another product's name, a key that belongs elsewhere, and a typing error.
+"""
+
+import re
+from dataclasses import fields
+from difflib import get_close_matches
+from functools import lru_cache
+from typing import Literal, NamedTuple
+
+from corsproxy.core.policy import Limits, Timeouts, Tls
+
+Place = Literal["top", "route", "cors", "headers", "timeout", "tls", "limits", "log"]
+
+KEYS: dict[Place, tuple[str, ...]] = {
+    "top": (
+        "version", "listen", "admin", "allowed_hosts", "upstream", "cors", "routes", "limits",
+        "log", "shutdown_grace", "drain_delay", "trusted_proxies", "via",
+    ),
+    "cors": (
+        "allow_origins", "allow_methods", "allow_headers", "expose_headers", "allow_credentials",
+        "max_age", "unlisted_origins",
+    ),
+    "route": (
+        "name", "path", "upstream", "strip_path", "preserve_host", "cors", "request_headers",
+        "response_headers", "cookies", "origin", "timeout", "tls",
+    ),
+    "headers": ("set", "remove"),
+    "timeout": tuple(field.name for field in fields(Timeouts)),
+    "tls": tuple(field.name for field in fields(Tls)),
+    "limits": tuple(field.name for field in fields(Limits)),
+    "log": ("format", "requests"),
+}  # fmt: skip
+"""Every key there is, by the mapping that may hold it."""
+
+_UNDER: dict[Place, str] = {
+    "top": "at the top level",
+    "route": "in a route under `routes:`",
+    "cors": "under `cors:`",
+    "headers": "under `request_headers:` or `response_headers:`",
+    "timeout": "under a route's `timeout:`",
+    "tls": "under a route's `tls:`",
+    "limits": "under `limits:`",
+    "log": "under `log:`",
+}
+
+# By letters and digits in lower case. gateways, middlewares and dev servers; see `suggest`.
+_ALIASES: dict[Place, dict[str, str]] = {
+    "top": {
+        "port": "listen", "host": "listen", "bind": "listen", "address": "listen",
+        "addr": "listen", "server": "listen", "listenaddress": "listen", "listeners": "listen",
+        "bindaddress": "listen", "hosts": "allowed_hosts", "trustedhosts": "allowed_hosts",
+        "servername": "allowed_hosts", "target": "upstream", "proxyurl": "upstream",
+        "targeturl": "upstream", "backend": "upstream", "backendurl": "upstream",
+        "upstreams": "upstream", "upstreamurl": "upstream", "proxypass": "upstream",
+        "url": "upstream", "api": "upstream", "destination": "upstream", "route": "routes",
+        "proxy": "routes", "proxies": "routes", "rules": "routes", "locations": "routes",
+        "mappings": "routes", "services": "routes", "paths": "routes", "corspolicy": "cors",
+        "logging": "log", "logs": "log", "accesslog": "log", "inspector": "admin",
+        "metrics": "admin", "health": "admin", "gracefultimeout": "shutdown_grace",
+        "shutdowntimeout": "shutdown_grace", "graceperiod": "shutdown_grace",
+        "gracefulshutdown": "shutdown_grace", "stoptimeout": "shutdown_grace",
+        "drain": "drain_delay", "draintimeout": "drain_delay", "trustproxy": "trusted_proxies",
+        "trustedips": "trusted_proxies", "realipfrom": "trusted_proxies", "limit": "limits",
+    },
+    "route": {
+        "target": "upstream", "url": "upstream", "backend": "upstream", "service": "upstream",
+        "proxypass": "upstream", "to": "upstream", "destination": "upstream",
+        "upstreams": "upstream", "proxyurl": "upstream", "prefix": "path",
+        "pathprefix": "path", "location": "path", "match": "path", "from": "path",
+        "context": "path", "paths": "path", "pathpattern": "path", "proxypartial": "path",
+        "id": "name", "title": "name", "stripprefix": "strip_path", "rewrite": "strip_path",
+        "pathrewrite": "strip_path", "stripprefixpath": "strip_path",
+        "removeprefix": "strip_path", "keephost": "preserve_host", "passhost": "preserve_host",
+        "passhostheader": "preserve_host", "preservehostheader": "preserve_host",
+        "headers": "request_headers", "setheaders": "request_headers",
+        "addheaders": "request_headers", "proxysetheader": "request_headers",
+        "customrequestheaders": "request_headers", "headersup": "request_headers",
+        "customresponseheaders": "response_headers", "headersdown": "response_headers",
+        "cookie": "cookies", "cookiedomainrewrite": "cookies", "cookiepathrewrite": "cookies",
+        "timeouts": "timeout", "proxytimeout": "timeout", "ssl": "tls", "https": "tls",
+        "corspolicy": "cors", "originheader": "origin", "rewriteorigin": "origin",
+        "rewritewsorigin": "origin",
+    },
+    "cors": {
+        "origins": "allow_origins", "origin": "allow_origins", "alloworigin": "allow_origins",
+        "allowedorigins": "allow_origins", "allowedorigin": "allow_origins",
+        "alloworiginlist": "allow_origins", "whitelist": "allow_origins",
+        "originwhitelist": "allow_origins", "allowlist": "allow_origins",
+        "domains": "allow_origins", "hosts": "allow_origins", "alloworiginregex": "allow_origins",
+        "alloworiginregexes": "allow_origins", "alloworiginlistregex": "allow_origins",
+        "allowedoriginregexes": "allow_origins", "alloworiginsbyregex": "allow_origins",
+        "alloworiginpatterns": "allow_origins", "allowedoriginpatterns": "allow_origins",
+        "alloworiginstringmatch": "allow_origins", "withorigins": "allow_origins",
+        "methods": "allow_methods", "allowmethod": "allow_methods",
+        "allowedmethods": "allow_methods", "withmethods": "allow_methods",
+        "verbs": "allow_methods", "headers": "allow_headers", "allowheader": "allow_headers",
+        "allowedheaders": "allow_headers", "requestheaders": "allow_headers",
+        "withheaders": "allow_headers", "exposedheaders": "expose_headers",
+        "exposeheader": "expose_headers", "exposeallheaders": "expose_headers",
+        "responseheaders": "expose_headers", "withexposedheaders": "expose_headers",
+        "credentials": "allow_credentials", "credentialed": "allow_credentials",
+        "allowcredential": "allow_credentials", "allowscredentials": "allow_credentials",
+        "supportscredentials": "allow_credentials", "withcredentials": "allow_credentials",
+        "allowcookies": "allow_credentials", "cookies": "allow_credentials",
+        "maxageseconds": "max_age", "maxageinseconds": "max_age", "preflightmaxage": "max_age",
+        "setpreflightmaxage": "max_age", "preflightcache": "max_age", "ttl": "max_age",
+        "unlisted": "unlisted_origins", "unmatchedpreflights": "unlisted_origins",
+        "blockunlistedorigins": "unlisted_origins", "enforceallowedorigins": "unlisted_origins",
+    },
+    "headers": {"add": "set", "append": "set", "replace": "set", "overwrite": "set",
+                "delete": "remove", "del": "remove", "unset": "remove", "hide": "remove",
+                "drop": "remove", "strip": "remove"},
+    "timeout": {"connecttimeout": "connect", "dial": "connect", "read": "response",
+                "readtimeout": "response", "responsetimeout": "response", "header": "response",
+                "ttfb": "response", "firstbyte": "response", "request": "response",
+                "total": "response", "idletimeout": "idle", "stream": "idle", "write": "idle",
+                "send": "idle"},
+    "tls": {"ca": "ca_file", "cacert": "ca_file", "cabundle": "ca_file", "cafiles": "ca_file",
+            "rootca": "ca_file", "rootcas": "ca_file", "cert": "cert_file",
+            "certificate": "cert_file", "clientcert": "cert_file", "key": "key_file",
+            "clientkey": "key_file", "privatekey": "key_file", "sni": "server_name",
+            "hostname": "server_name"},
+    "limits": {"header": "field", "headers": "fields", "maxheaders": "fields",
+               "headersize": "field_section", "maxheadersize": "field_section",
+               "maxheaderbytes": "field_section", "headersection": "field_section",
+               "bodysize": "body", "maxbody": "body", "maxbodysize": "body",
+               "clientmaxbodysize": "body", "clientmaxsize": "body", "url": "target",
+               "urlsize": "target", "maxconnections": "connections",
+               "workerconnections": "connections", "inflight": "in_flight",
+               "concurrency": "in_flight", "maxrequests": "in_flight",
+               "keepalive": "keepalive_timeout", "idletimeout": "keepalive_timeout",
+               "headertimeout": "head_timeout", "clientheadertimeout": "head_timeout",
+               "clientbodytimeout": "body_timeout", "sendtimeout": "write_timeout"},
+    "log": {"fmt": "format", "style": "format", "output": "format", "access": "requests",
+            "accesslog": "requests", "request": "requests"},
+}  # fmt: skip
+
+# Keys of other products that have no counterpart, and why.
+_WITHOUT: dict[str, str] = {
+    "changeorigin": "remove it: the upstream's own host is sent unless `preserve_host: true`",
+    "ws": "remove it: WebSockets always work",
+    "websocket": "remove it: WebSockets always work",
+    "websockets": "remove it: WebSockets always work",
+    "secure": "write `verify: false` under `tls:` for `secure: false`",
+    "rejectunauthorized": "write `verify: false` under `tls:` for `rejectUnauthorized: false`",
+    "insecure": "write `verify: false` under `tls:`",
+    "insecureskipverify": "write `verify: false` under `tls:`",
+    "skipverify": "write `verify: false` under `tls:`",
+    "followredirects": "remove it: redirects are never followed, and point back to the proxy",
+    "allowprivatenetwork": "remove it: browsers ask the user now, and no header answers for them",
+    "allowprivatenetworkaccess": "remove it: browsers ask the user now, and no header answers",
+    "preflightcontinue": "remove it: preflights are always answered here",
+    "optionspassthrough": "remove it: preflights are always answered here",
+    "forwardnotmatchingpreflights": "remove it: preflights are always answered here",
+    "optionssuccessstatus": "remove it: a preflight is answered with 204",
+    "addvaryheader": "remove it: `Vary: Origin` is sent wherever it is needed",
+    "varyheader": "remove it: `Vary: Origin` is sent wherever it is needed",
+    "debug": "remove it: a refused request always says why",
+    "level": "remove it: `requests: all`, `denied` or `none` says what is logged",
+    "loglevel": "write `log: {requests: all}`, `denied` or `none`",
+    "workers": "remove it: one process serves; start more of them for more cores",
+    "enabled": "remove the whole block to switch it off",
+}
+
+
+class Suggestion(NamedTuple):
+    """What to do about an unknown key."""
+
+    help: str
+    key: str | None = None
+    """The key to write in its place, where that is all there is to do."""
+
+
+@lru_cache(maxsize=2048)
+def suggest(place: Place, key: str) -> Suggestion:
+    """Return what to do about `key`, which the mapping at `place` does not have."""
+    if len(key) > 64:
+        return Suggestion(_known(place))
+    letters = _letters(key)
+    own = _named(place, letters)
+    if own is not None:
+        return Suggestion(f"did you mean `{own}`?", own)
+    if place == "headers":
+        return Suggestion(f"to send a field of that name, write `set: {{{key}: …}}`")
+    if letters in _WITHOUT:
+        return Suggestion(_WITHOUT[letters])
+    for other in KEYS:
+        elsewhere = None if other == place else _named(other, letters)
+        if elsewhere is not None:
+            return Suggestion(f"`{elsewhere}` belongs {_UNDER[other]}")
+    near = get_close_matches(key.lower(), KEYS[place], n=1, cutoff=0.7)
+    if near:
+        return Suggestion(f"did you mean `{near[0]}`?", near[0])
+    return Suggestion(_known(place))
+
+
+def _letters(key: str) -> str:
+    letters = re.sub(r"[^a-z0-9]", "", key.lower())
+    for prefix in ("accesscontrol", "cors"):
+        if letters != prefix:
+            letters = letters.removeprefix(prefix)
+    return letters
+
+
+def _named(place: Place, letters: str) -> str | None:
+    for key in KEYS[place]:
+        if key.replace("_", "") == letters:
+            return key
+    return _ALIASES[place].get(letters)
+
+
+def _known(place: Place) -> str:
+    return f"the keys {_UNDER[place]} are {', '.join(KEYS[place])}"

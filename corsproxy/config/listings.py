@@ -1,0 +1,79 @@
+"""Lists of texts: origins, methods, header names, hosts. One text is a list of one."""
+
+import re
+from typing import NamedTuple
+
+from corsproxy.config.findings import Findings, Value
+from corsproxy.config.nodes import Mapping, Node, Scalar, is_null
+from corsproxy.config.spelling import as_list, as_value, shown
+
+_ENTRY = re.compile(r"[\w-]+|[A-Za-z][A-Za-z0-9+.-]*://\S+")
+
+
+class Listing(NamedTuple):
+    """A list of texts, or the one text that stands for a list of one."""
+
+    node: Node
+    values: list[Value]
+
+
+def read_listing(findings: Findings, node: Node, path: str) -> Listing | None:
+    """Return `node` as a list of texts; entries with problems are left out."""
+    if isinstance(node, Mapping):
+        message = f"`{path}` is a mapping, not a list"
+        findings.error("wrong-type", node, message, "write `[one, two]`, or lines with `- `")
+        return None
+    if isinstance(node, Scalar):
+        value = findings.value(node, path)
+        whole = value is not None and _is_one(findings, value, path, "[{}]")
+        return Listing(node, [value] if value is not None and whole else [])
+    values = []
+    pattern = "{}" if node.flow else ""
+    for item in node.items:
+        if is_null(item):
+            _empty_entry(findings, item, path)
+        elif isinstance(item, Mapping):
+            _pair(findings, item, path)
+        else:
+            value = findings.value(item, path)
+            if value is not None and _is_one(findings, value, path, pattern):
+                values.append(value)
+    return Listing(node, values)
+
+
+def _is_one(findings: Findings, value: Value, path: str, pattern: str) -> bool:
+    """Whether a value is one entry and not several in one text."""
+    parts = [part for part in re.split(r"[\s,;]+", value.text[:2000]) if part]
+    commas = "," in value.text or ";" in value.text
+    if len(parts) < 2 or not (commas or all(_ENTRY.fullmatch(part) for part in parts)):
+        return True
+    fix = pattern.format(as_list(parts)[1:-1]) if pattern and value.literal else None
+    help = "write each as an entry of its own"
+    if not value.literal:
+        help = "write each as an entry of its own; a variable holds one"
+    elif fix and pattern != "{}":
+        help = f"write a list: {shown(fix)}"
+    message = f"`{path}`: several entries in one text"
+    findings.error("several-entries", value.node, message, help, fix)
+    return False
+
+
+def _empty_entry(findings: Findings, item: Node, path: str) -> None:
+    written = isinstance(item, Scalar) and item.text
+    help = "remove it, or write its value"
+    if written:
+        help = 'write `"null"`, with quotes, if the text is meant'
+    fix = '"null"' if written == "null" else None
+    findings.error("missing-value", item, f"`{path}` has an empty entry", help, fix)
+
+
+def _pair(findings: Findings, item: Mapping, path: str) -> None:
+    """A mapping where a text was meant: mostly a text with a space after its colon."""
+    help = "write the entry as one text"
+    fix = None
+    if len(item.entries) == 1 and not item.flow:
+        key, value, _ = item.entries[0]
+        if isinstance(value, Scalar) and value.text and key.plain and value.plain:
+            fix = as_value(f"{key.text}:{value.text}")
+            help = f"write {shown(fix)}, without a space after the colon"
+    findings.error("wrong-type", item, f"`{path}`: an entry is a mapping, not a text", help, fix)
