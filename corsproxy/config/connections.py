@@ -1,0 +1,91 @@
+"""A route's `timeout` and `tls`: how its upstream is reached."""
+
+import os.path
+
+from corsproxy.config.hosts import parse_host
+from corsproxy.config.mistakes import BadValueError
+from corsproxy.config.section import Section
+from corsproxy.core.policy import Timeouts, Tls, UpstreamAddress
+
+_DEFAULTS = Timeouts()
+
+
+def read_timeout(route: Section) -> Timeouts:
+    """Return the route's bounds on waiting."""
+    section = route.mapping("timeout", "timeout", "{response: 30s}", "response")
+    if section is None:
+        return _DEFAULTS
+    # A connection that is not made in time never will be: this one has no `none`.
+    return Timeouts(
+        section.duration("connect", _DEFAULTS.connect or 5.0, zero=False),
+        section.duration_or_none("response", _DEFAULTS.response),
+        section.duration_or_none("idle", _DEFAULTS.idle),
+    )
+
+
+def read_tls(route: Section, upstream: UpstreamAddress | None, directory: str) -> Tls:
+    """Return how TLS is spoken to the upstream, which must be https."""
+    section = route.mapping("tls", "tls", "{ca_file: certs/ca.pem}")
+    if section is None:
+        return Tls()
+    findings = route.findings
+    if upstream is not None and upstream.scheme != "https":
+        help = "write an https:// upstream, or remove `tls`"
+        message = f"`{section.path}`: no TLS is spoken to an upstream without https"
+        findings.error("tls-without-https", route.key("tls"), message, help)
+    verify = section.flag("verify", True)
+    if not verify:
+        help = "name its authority with `ca_file` instead"
+        message = "anybody between here and the upstream can pose as it"
+        findings.warning(
+            "tls-unverified", section.raw("verify"), f"`{section.where('verify')}`: {message}", help
+        )
+    files = {key: _file(section, key, directory) for key in ("ca_file", "cert_file", "key_file")}
+    if not verify and section.has("ca_file"):
+        message = f"`{section.where('ca_file')}` says nothing where `verify` is false"
+        help = "remove `verify: false`, and the authority is trusted for this upstream"
+        findings.warning("tls-unused", section.key("ca_file"), message, help)
+    for key, other in (("cert_file", "key_file"), ("key_file", "cert_file")):
+        if section.has(key) and not section.has(other):
+            help = f"add `{other}`; it may be the same file"
+            message = f"`{section.where(key)}` needs `{other}` beside it"
+            findings.error("missing-key", section.key(key), message, help)
+    return Tls(
+        verify, files["ca_file"], files["cert_file"], files["key_file"], _server_name(section)
+    )
+
+
+def _file(section: Section, key: str, directory: str) -> str | None:
+    value = section.value(key, "write the path of a PEM file")
+    if value is None:
+        return None
+    mistake = None
+    if not value.text.strip():
+        mistake = BadValueError("bad-file", "the path is empty", "write the path of a PEM file")
+    elif "\0" in value.text or "\n" in value.text:
+        mistake = BadValueError(
+            "bad-file", "a path has no line breaks", "write the path of a PEM file"
+        )
+    elif "-----BEGIN" in value.text:
+        mistake = BadValueError(
+            "bad-file", "a path is meant, not a certificate", "write it to a file"
+        )
+    elif value.text.startswith("~"):
+        help = "write it from the root, or with `${HOME}`"
+        likely = f"${{HOME}}{value.text[1:]}" if value.text.startswith("~/") else None
+        mistake = BadValueError("bad-file", "`~` is not expanded", help, likely)
+    if mistake is not None:
+        section.findings.mistake(value, mistake, section.where(key))
+        return None
+    return os.path.normpath(os.path.join(directory, value.text))
+
+
+def _server_name(section: Section) -> str | None:
+    value = section.value("server_name", "write the name that the certificate carries")
+    if value is None:
+        return None
+    try:
+        return parse_host(value.text).strip("[]")
+    except BadValueError as mistake:
+        section.findings.mistake(value, mistake, section.where("server_name"))
+        return None

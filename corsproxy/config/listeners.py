@@ -1,0 +1,175 @@
+"""`listen` and `admin`: `host:port` texts -> addresses that can all be bound together."""
+
+import re
+from collections.abc import Iterable
+
+from corsproxy.config.findings import Findings, Value
+from corsproxy.config.hosts import parse_host, parse_port
+from corsproxy.config.mistakes import BadValueError
+from corsproxy.config.nodes import Scalar, is_null
+from corsproxy.config.section import Section
+from corsproxy.core.policy import ListenAddress
+
+DEFAULT_LISTEN = (ListenAddress("localhost", 8010),)
+DEFAULT_ADMIN = ListenAddress("localhost", 8011)
+
+_HOST_PORT = re.compile(r"(\[[^\]]*\]|[^:\[\]]*):([^:]*)", re.DOTALL)
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/]*)(?:/.*)?", re.DOTALL)
+_OFF = frozenset({"", "~", "false", "no", "none", "null", "disabled", "Off", "OFF", "False"})
+
+
+def parse_listen(text: str) -> tuple[str, int]:
+    """Return the host (IPv6 without brackets) and the port that `text` names.
+
+    A port alone is one of this machine: `localhost`. Raises BadValueError.
+    """
+    code = "bad-listen"
+    if text.isdigit():
+        return "localhost", parse_port(text, zero=True)
+    url = _URL.fullmatch(text)
+    if url is not None:
+        if url[1].lower() == "https":
+            help = "the listener speaks plain http; put what ends TLS in front of it"
+            raise BadValueError(code, "https is not served", help)
+        help = "write host and port alone"
+        raise BadValueError(code, "an address is meant, not a URL", help, _accepted(url[2]))
+    if text.startswith("unix:"):
+        raise BadValueError(code, "sockets are not served", "write `host:port`")
+    if text.startswith(":") and text[1:].isdigit():
+        help = f"write `localhost{text}` for this machine, or `0.0.0.0{text}` for all networks"
+        raise BadValueError(code, "the host is missing", help, _accepted(f"localhost{text}"))
+    if text.startswith("*:"):
+        help = "write `0.0.0.0` for every IPv4 address, `[::]` for every IPv6 address"
+        likely = _accepted(f"0.0.0.0{text[1:]}")  # noqa: S104
+        raise BadValueError(code, "an address has no wildcard", help, likely)
+    if "/" in text:
+        help = "write host and port alone"
+        raise BadValueError(code, "an address has no path", help, _accepted(text.partition("/")[0]))
+    parts = _HOST_PORT.fullmatch(text)
+    if parts is None:
+        raise _not_host_port(code, text)
+    try:
+        host = parse_host(parts[1])
+    except BadValueError as mistake:
+        if mistake.suggestion is not None:
+            mistake.suggestion = _accepted(f"{mistake.suggestion}:{parts[2]}")
+        raise
+    try:
+        port = parse_port(parts[2], zero=True)
+    except BadValueError as mistake:
+        if mistake.suggestion is not None:
+            mistake.suggestion = f"{parts[1]}:{mistake.suggestion}"
+        raise
+    return host.strip("[]"), port
+
+
+def _not_host_port(code: str, text: str) -> BadValueError:
+    if text.count(":") > 1:
+        address, _, port = text.rpartition(":")
+        likely = _accepted(f"[{address}]:{port}") if "[" not in text else None
+        help = "write IPv6 addresses in brackets, as in `[::1]:8010`"
+        return BadValueError(code, "address and port cannot be told apart", help, likely)
+    likely = _accepted(f"{text}:8010")
+    return BadValueError(code, "the port is missing", "write `host:port`, or a port alone", likely)
+
+
+def _accepted(text: str) -> str | None:
+    """Return the text if it is an address to listen on."""
+    try:
+        parse_listen(text)
+    except BadValueError:
+        return None
+    return text
+
+
+def read_listen(top: Section) -> tuple[ListenAddress, ...]:
+    """Return the file's `listen`."""
+    found = top.listing("listen")
+    if found is None:
+        return DEFAULT_LISTEN
+    if not found.values and not isinstance(found.node, Scalar):
+        help = "name an address, or remove the key for `localhost:8010`"
+        top.findings.error("empty-list", found.node, "`listen` names no address", help)
+    addresses = (_address(top.findings, value, "listen") for value in found.values)
+    return tuple(address for address in addresses if address is not None) or DEFAULT_LISTEN
+
+
+def read_admin(top: Section) -> ListenAddress | None:
+    """Return the file's `admin`; None where it is `off`."""
+    if not top.has("admin"):
+        return DEFAULT_ADMIN
+    node = top.raw("admin")
+    if isinstance(node, Scalar):
+        if node.text == "off":
+            return None
+        if node.plain and node.text in _OFF:
+            message = "`admin`: to have no admin listener, say `off`"
+            span = top.key("admin") if not node.text else node
+            fix = "off" if node.text else None
+            code = "missing-value" if is_null(node) else "wrong-type"
+            top.findings.error(code, span, message, "write `off`", fix)
+            return None
+    value = top.value("admin")
+    return None if value is None else _address(top.findings, value, "admin")
+
+
+def _address(findings: Findings, value: Value, path: str) -> ListenAddress | None:
+    try:
+        host, port = parse_listen(value.text)
+    except BadValueError as mistake:
+        findings.mistake(value, mistake, path)
+        return None
+    return ListenAddress(host, port, findings.source(value.node))
+
+
+def check_listeners(
+    findings: Findings, listen: Iterable[ListenAddress], admin: ListenAddress | None
+) -> None:
+    """Report addresses that cannot be bound beside each other."""
+    named = [("listen", address) for address in listen]
+    if admin is not None:
+        named.append(("admin", admin))
+    taken: list[tuple[str, ListenAddress]] = []
+    for key, address in named:
+        for other_key, other in taken:
+            if _collide(address, other):
+                _report(findings, key, address, other_key, other)
+                break
+        taken.append((key, address))
+
+
+def _report(
+    findings: Findings, key: str, address: ListenAddress, other_key: str, other: ListenAddress
+) -> None:
+    # The default of `admin` is written nowhere: what collides with it is.
+    if not address.source.line:
+        key, address, other_key, other = other_key, other, key, address
+    if not address.source.line:
+        return
+    place = (
+        f" on line {other.source.line}" if other.source.line else f", the default of `{other_key}`"
+    )
+    help = "give each its own port"
+    if key == other_key and address.host == other.host:
+        help = "remove one of them"
+    elif not other.source.line:
+        help = f"give it another port, or give `{other_key}` one"
+    message = f"`{key}`: {address} is taken by {other}{place}"
+    findings.at("error", "address-taken", address.source, message, help)
+
+
+def _collide(one: ListenAddress, other: ListenAddress) -> bool:
+    """Whether two listeners would take the same address; port 0 is a free one each time."""
+    if one.port != other.port or not one.port:
+        return False
+    return any(
+        mine == theirs
+        or ("0.0.0.0" in (mine, theirs) and ":" not in mine + theirs)  # noqa: S104
+        or ("::" in (mine, theirs) and ":" in mine and ":" in theirs)
+        for mine in _bound(one.host)
+        for theirs in _bound(other.host)
+    )
+
+
+def _bound(host: str) -> tuple[str, ...]:
+    return ("127.0.0.1", "::1") if host == "localhost" else (host,)
