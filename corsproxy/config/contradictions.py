@@ -1,0 +1,160 @@
+"""Rules that are each fine and together are not, or that say less than they seem to.
+
+Works on finished `CorsRules`, because a route takes over what it does not set: a `"*"` at
+the top and `allow_credentials: true` in a route contradict each other all the same.
+"""
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from corsproxy.config.problems import Severity
+from corsproxy.core.origins import OriginPattern, OriginSet, PatternKind
+from corsproxy.core.policy import CorsRules
+from corsproxy.core.source import Source
+
+# Beyond this many wildcards, comparing each with each is not worth its time.
+_COMPARED = 48
+
+# Nothing that somebody would write beside a wildcard by accident.
+_SAMPLE_LABELS = ("q7x", "0-zk9")
+_SAMPLE_PORTS = ("", ":1", ":49151")
+
+
+class Report(Protocol):
+    """Takes a problem at the source of a rule."""
+
+    def __call__(
+        self, severity: Severity, code: str, source: Source, message: str, help: str = ""
+    ) -> None: ...
+
+
+def check_rules(rules: CorsRules, report: Report) -> None:
+    """Report what is wrong with the rules as they will be used."""
+    for pattern in rules.origins:
+        if rules.credentials:
+            _with_credentials(rules, pattern, report)
+        else:
+            _without_credentials(pattern, report)
+
+
+def _with_credentials(rules: CorsRules, pattern: OriginPattern, report: Report) -> None:
+    """Fetch, "CORS protocol and credentials": who may act in the user's name."""
+    at = _inner(rules, pattern.source)
+    if pattern.is_any:
+        help = "name the origins; `http://localhost:*` is every port of this machine"
+        message = 'with `allow_credentials: true`, `"*"` would let every site act as the user'
+        report("error", "wildcard-with-credentials", at, message, help)
+    elif pattern.is_null:
+        help = "serve the page from a real origin and name that"
+        message = 'with `allow_credentials: true`, `"null"` would let every site act as the user'
+        report("error", "null-with-credentials", at, message, help)
+    elif pattern.over_public_suffix:
+        help = "name the origins, or a domain of your own after the `*`"
+        message = (
+            f"with `allow_credentials: true`, `{pattern}` would let everybody act as the user "
+            f"who gets a name under {pattern.host}"
+        )
+        report("error", "public-suffix-with-credentials", at, message, help)
+    elif pattern.is_insecure:
+        help = "serve the page over https"
+        message = f"`{pattern}` may act as the user, and anybody on the network can pose as it"
+        report("warning", "insecure-with-credentials", at, message, help)
+
+
+def _inner(rules: CorsRules, entry: Source) -> Source:
+    """Return where to report an entry that credentials contradict: at the entry, or at
+    `allow_credentials` where the entry is taken over and that is not."""
+    if entry[1:] < rules.source[1:] <= rules.credentials_source[1:]:
+        return rules.credentials_source
+    return entry
+
+
+def _without_credentials(pattern: OriginPattern, report: Report) -> None:
+    if pattern.is_null:
+        help = "serve the page from a real origin and name that"
+        message = 'every site can make a page with the origin "null", in a sandboxed frame'
+        report("warning", "null-origin", pattern.source, message, help)
+    elif pattern.kind is PatternKind.SUBDOMAINS and pattern.over_public_suffix:
+        help = "name the origins, or a domain of your own after the `*`"
+        message = f"`{pattern}`: everybody can get a name under {pattern.host}"
+        report("warning", "public-suffix", pattern.source, message, help)
+
+
+def check_list(origins: OriginSet, report: Report) -> None:
+    """Report entries that another entry makes superfluous, and hosts that are a slip."""
+    first: dict[str, OriginPattern] = {}
+    for pattern in origins:
+        if pattern.text in first:
+            message = f"`{pattern}` is listed twice"
+            help = f"remove it; first on line {first[pattern.text].source.line}"
+            report("warning", "duplicate-entry", pattern.source, message, help)
+            continue
+        first[pattern.text] = pattern
+        if pattern.host in ("0.0.0.0", "[::]"):  # noqa: S104
+            help = "servers listen on it; in the browser open `localhost`, and list that"
+            message = f"`{pattern}`: {pattern.host} is not where a page should be opened"
+            report("warning", "unspecified-address", pattern.source, message, help)
+    if origins.any is not None:
+        for pattern in first.values():
+            if not pattern.is_any:
+                message = f'`{pattern}` stands beside `"*"`, which allows every origin'
+                help = 'keep one: the origins that are meant, or `"*"` alone'
+                report("error", "wildcard-not-alone", pattern.source, message, help)
+        return
+    _check_subsumed(list(first.values()), report)
+    _check_loopback_names(list(first.values()), report)
+
+
+def _check_subsumed(patterns: list[OriginPattern], report: Report) -> None:
+    wildcards = [pattern for pattern in patterns if not (pattern.is_exact or pattern.is_null)]
+    wider = OriginSet(wildcards)
+    for pattern in patterns:
+        if pattern.is_exact:
+            found = wider.match(pattern.text.encode("ascii"))
+        elif len(wildcards) <= _COMPARED:
+            others = OriginSet(other for other in wildcards if other is not pattern)
+            found = _covering(pattern, others)
+        else:
+            found = None
+        if found is not None:
+            message = f"`{found}` on line {found.source.line} allows `{pattern}` as well"
+            report("warning", "subsumed-entry", pattern.source, message, "remove it")
+
+
+def _covering(pattern: OriginPattern, others: OriginSet) -> OriginPattern | None:
+    """Return the entry that allows everything that `pattern` allows, judged by samples."""
+    covering = {others.match(sample.encode("ascii")) for sample in _samples(pattern)}
+    return covering.pop() if len(covering) == 1 else None
+
+
+def _samples(pattern: OriginPattern) -> Iterable[str]:
+    text = pattern.text.removesuffix(":*") if pattern.any_port else pattern.text
+    ports = _SAMPLE_PORTS if pattern.any_port else ("",)
+    labels: tuple[str, ...] = _SAMPLE_LABELS
+    if pattern.kind is PatternKind.SUBDOMAINS:
+        labels = (*labels, "q7x.0-zk9")
+    for port in ports:
+        for label in labels:
+            yield text.replace("*", label, 1) + port
+
+
+def _check_loopback_names(patterns: list[OriginPattern], report: Report) -> None:
+    """Report ports that are listed for one name of this machine and not for the other.
+
+    Only where a list uses both names: then somebody knows that they are two origins.
+    """
+    places = {
+        host: [pattern for pattern in patterns if pattern.host == host and not pattern.prefix]
+        for host in ("localhost", "127.0.0.1")
+    }
+    if not all(places.values()):
+        return
+    allowed = OriginSet(patterns)
+    for host, twin in (("localhost", "127.0.0.1"), ("127.0.0.1", "localhost")):
+        for pattern in places[host]:
+            if pattern.is_exact:
+                other = pattern.text.replace(host, twin, 1)
+                if allowed.match(other.encode("ascii")) is None:
+                    message = f"`{pattern}` is listed and `{other}` is not: they are two origins"
+                    help = f"list `{other}` too, unless nobody opens the page by that name"
+                    report("warning", "loopback-twin", pattern.source, message, help)

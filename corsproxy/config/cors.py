@@ -1,0 +1,230 @@
+"""`cors:` -> `CorsRules`, with what it does not set taken from the rules above it."""
+
+from dataclasses import replace
+from typing import Literal
+
+from corsproxy.config.findings import Findings, Value
+from corsproxy.config.members import CHECKS
+from corsproxy.config.mistakes import BadValueError
+from corsproxy.config.nodes import Node, Scalar
+from corsproxy.config.section import Section, as_section
+from corsproxy.config.spelling import shown
+from corsproxy.config.units import parse_duration
+from corsproxy.core.origins import (
+    OriginPattern,
+    OriginPatternError,
+    OriginSet,
+    parse_origin_pattern,
+)
+from corsproxy.core.policy import CorsRules, Listed, UnlistedOrigins
+from corsproxy.core.source import Source
+
+Passthrough = Literal["passthrough"]
+
+NOBODY = CorsRules(OriginSet(()))
+"""The rules of a file that has no `cors:`."""
+
+_EXAMPLE = "{allow_origins: [http://localhost:5173]}"
+_LONGEST_AGE = 2**31 - 1
+_FIREFOX_MAX_AGE = 86400
+
+_UNLISTED: dict[str, UnlistedOrigins] = {
+    "deny": "block", "reject": "block", "refuse": "block", "true": "block", "403": "block",
+    "allow": "forward", "pass": "forward", "ignore": "forward", "false": "forward",
+}  # fmt: skip
+
+
+def read_cors(
+    findings: Findings, node: Node, path: str, above: CorsRules | Passthrough | None
+) -> CorsRules | Passthrough:
+    """Return what `node`, the value of a `cors:` key, says.
+
+    `above` are the rules whose keys it takes over where it sets none; None where `node`
+    is the outermost itself.
+    """
+    if isinstance(node, Scalar):
+        value = findings.value(node, path)
+        if value is not None and value.text == "passthrough":
+            return "passthrough"
+        if value is not None:
+            _not_rules(findings, value, path)
+        return NOBODY
+    section = as_section(findings, node, "cors", path, _EXAMPLE)
+    if section is None:
+        return NOBODY
+    return _Rules(section, above).read()
+
+
+def rules_for_nobody(source: Source) -> CorsRules:
+    """Return the rules that allow no origin; `source` is the mapping that lacks them all."""
+    return CorsRules(
+        OriginSet((), source),
+        methods=replace(NOBODY.methods, source=source),
+        request_headers=replace(NOBODY.request_headers, source=source),
+        expose_headers=replace(NOBODY.expose_headers, source=source),
+        source=source,
+        credentials_source=source,
+    )
+
+
+def _not_rules(findings: Findings, value: Value, path: str) -> None:
+    help = f"write a mapping, such as `{_EXAMPLE}`, or the word `passthrough`"
+    likely = None
+    if value.text.lower().replace("-", "").replace("_", "") == "passthrough":
+        likely, help = "passthrough", "write `passthrough`"
+    elif value.text == "*":
+        help = 'write `{allow_origins: "*"}` to allow every origin'
+        likely = '{allow_origins: "*"}'
+    elif value.text.lower() in ("off", "false", "none", "no", "disabled"):
+        help = (
+            "remove the key to grant nothing, or write `passthrough` where the upstream "
+            "answers CORS itself"
+        )
+    fix = likely if value.literal else None
+    message = f"`{path}`: {shown(value.text)} is not a mapping of rules"
+    findings.error("wrong-type", value.node, message, help, fix)
+
+
+class _Rules:
+    """Reads one `cors:` mapping."""
+
+    def __init__(self, section: Section, above: CorsRules | Passthrough | None) -> None:
+        self._section = section
+        self._findings = section.findings
+        self._source = self._findings.source(section.node)
+        self._above = above if isinstance(above, CorsRules) else None
+
+    def read(self) -> CorsRules:
+        section = self._section
+        base = self._above or rules_for_nobody(self._source)
+        credentials = section.flag("allow_credentials", base.credentials)
+        credentials_source = base.credentials_source
+        if section.has("allow_credentials"):
+            credentials_source = self._findings.source(section.raw("allow_credentials"))
+        return CorsRules(
+            origins=self._origins(base.origins),
+            methods=self._listed("allow_methods", base.methods),
+            request_headers=self._listed("allow_headers", base.request_headers),
+            expose_headers=self._listed("expose_headers", base.expose_headers),
+            credentials=credentials,
+            max_age=self._max_age(base.max_age),
+            unlisted_origins=section.choice(
+                "unlisted_origins", ("block", "forward"), base.unlisted_origins, _UNLISTED
+            ),
+            source=self._source,
+            credentials_source=credentials_source,
+        )
+
+    def _origins(self, above: OriginSet) -> OriginSet:
+        found = self._section.listing("allow_origins")
+        if found is None:
+            if not self._section.has("allow_origins"):
+                # Whether anybody above it named some is for the reader of the whole file.
+                return above
+            return OriginSet((), self._findings.source(self._section.key("allow_origins")))
+        path = self._section.where("allow_origins")
+        patterns = [
+            pattern
+            for value in found.values
+            if (pattern := _origin(self._findings, value, path)) is not None
+        ]
+        return OriginSet(patterns, self._findings.source(found.node))
+
+    def _listed(self, key: str, above: Listed) -> Listed:
+        found = self._section.listing(key)
+        if found is None:
+            return above
+        names: dict[str, Value] = {}
+        everything: Value | None = None
+        for value in found.values:
+            if value.text == "*":
+                everything = everything or value
+                continue
+            name = self._name(key, value)
+            if name is None:
+                continue
+            if name in names:
+                first = names[name].node.start.line
+                message = f"`{self._section.where(key)}`: {shown(name)} is listed twice"
+                help = f"remove it; first on line {first}"
+                self._findings.warning("duplicate-entry", value.node, message, help)
+            names.setdefault(name, value)
+        if everything is not None:
+            self._absorbed(key, names)
+        return Listed(tuple(names), everything is not None, self._findings.source(found.node))
+
+    def _absorbed(self, key: str, names: dict[str, Value]) -> None:
+        """Warn about names beside "*", which allows them all."""
+        for name, value in names.items():
+            # Fetch leaves Authorization out of its own wildcard, so people write both.
+            if name != "authorization":
+                message = f'`{self._section.where(key)}`: "*" allows {shown(name)} as well'
+                self._findings.warning("subsumed-entry", value.node, message, "remove it")
+
+    def _name(self, key: str, value: Value) -> str | None:
+        """Return a member as the rules hold it; None after a problem was reported."""
+        check = CHECKS[key]
+        try:
+            name, hint = check(value.text)
+        except BadValueError as mistake:
+            self._findings.mistake(value, mistake, self._section.where(key))
+            return None
+        if hint is not None:
+            self._findings.mistake(value, hint, self._section.where(key), "warning")
+        return name
+
+    def _max_age(self, above: int | None) -> int | None:
+        section = self._section
+        value = section.value("max_age", "write seconds or a duration, such as `10m`")
+        if value is None:
+            return above
+        if value.text == "none":
+            return None
+        path = section.where("max_age")
+        try:
+            seconds = _age(value.text)
+        except BadValueError as mistake:
+            self._findings.mistake(value, mistake, path)
+            return above
+        if seconds > _FIREFOX_MAX_AGE:
+            message = f"`{path}`: no browser remembers a preflight for longer than 24 hours"
+            help = "Firefox caps it at 86400 seconds, Chromium at 7200, Safari at 600"
+            self._findings.warning("max-age-capped", value.node, message, help)
+        return seconds
+
+
+def _age(text: str) -> int:
+    if text.startswith("-"):
+        help = "write `0` to switch the browser's cache off, or remove the key"
+        raise BadValueError(
+            "bad-duration", "an age is not negative", help, "0" if text == "-1" else None
+        )
+    seconds = parse_duration(text)
+    if not seconds.is_integer():
+        raise BadValueError(
+            "bad-duration",
+            "browsers count whole seconds",
+            "write whole seconds",
+            str(max(round(seconds), 1)),
+        )
+    if seconds > _LONGEST_AGE:
+        raise BadValueError(
+            "out-of-range", f"more than {_LONGEST_AGE} seconds", "write `24h` or less"
+        )
+    return int(seconds)
+
+
+def _origin(findings: Findings, value: Value, path: str) -> OriginPattern | None:
+    try:
+        return parse_origin_pattern(value.text, findings.source(value.node))
+    except OriginPatternError as error:
+        findings.mistake(value, origin_mistake(value.text, error), path)
+        return None
+
+
+def origin_mistake(text: str, error: OriginPatternError) -> BadValueError:
+    """Return why `text` is no entry of `allow_origins`."""
+    cause, _, remedy = error.message.partition(": ")
+    help = remedy if error.suggestion is None else f"{remedy}: {shown(error.suggestion)}"
+    message = f"{shown(text)}: {cause}"
+    return BadValueError(f"origin-{error.reason}", message, help, error.suggestion)

@@ -1,0 +1,151 @@
+"""The allowlist file -> `Policy`, or every problem in it.
+
+Reads no file, no network and no environment but what its caller hands it. A file with an
+error makes no policy at all: nothing is guessed, and nothing fails open.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from corsproxy.config.contradictions import check_list, check_rules
+from corsproxy.config.cookie_sites import routes_sharing_cookies
+from corsproxy.config.cors import NOBODY, Passthrough, read_cors, rules_for_nobody
+from corsproxy.config.document import read_document
+from corsproxy.config.findings import Findings
+from corsproxy.config.general import (
+    check_version,
+    read_allowed_hosts,
+    read_limits,
+    read_log,
+    read_trusted_proxies,
+    read_via,
+)
+from corsproxy.config.listeners import check_listeners, read_admin, read_listen
+from corsproxy.config.problems import ConfigError, Problem
+from corsproxy.config.routes import Surroundings, read_routes
+from corsproxy.config.section import Section
+from corsproxy.config.without_file import policy_for_url
+from corsproxy.core.policy import CorsRules, Policy, Route
+
+__all__ = ["Reading", "policy_for_url", "read_policy"]
+
+
+class Reading(NamedTuple):
+    """A file that can be served."""
+
+    policy: Policy
+    warnings: tuple[Problem, ...]
+    """In file order; none is an error."""
+
+
+def read_policy(
+    text: str | bytes, name: str, environ: Mapping[str, str], directory: str
+) -> Reading:
+    """Return the policy that `text` is, and what is worth a warning in it.
+
+    `name` is what messages call the file. `environ` fills in `${NAME}`. `directory` is
+    the absolute directory that relative paths in the file start from; none is opened.
+
+    Raises ConfigError with every problem, in file order.
+    """
+    document = read_document(text, name)
+    findings = Findings(document.source, environ)
+    for problem in document.problems:
+        findings.add(problem)
+    policy = _read(Section(findings, document.root, "top", ""), directory)
+    problems = findings.problems
+    if any(problem.severity == "error" for problem in problems):
+        raise ConfigError(problems)
+    return Reading(policy, problems)
+
+
+def _read(top: Section, directory: str) -> Policy:
+    findings = top.findings
+    check_version(top)
+    listen = read_listen(top)
+    admin = read_admin(top)
+    check_listeners(findings, listen, admin)
+    hosts = read_allowed_hosts(top)
+    default = _default_cors(top)
+    around = Surroundings(findings, default, directory, listen, [])
+    routes = read_routes(top, around)
+    _check_origins_named(top, around)
+    _check_rules(around)
+    _check_cookies(findings, routes)
+    return Policy(
+        routes=routes,
+        default_cors=default if isinstance(default, CorsRules) else NOBODY,
+        listen=listen,
+        admin=admin,
+        allowed_hosts=hosts.names,
+        any_host=hosts.any,
+        allowed_hosts_source=hosts.source,
+        limits=read_limits(top),
+        log=read_log(top),
+        shutdown_grace=top.duration("shutdown_grace", Policy.shutdown_grace),
+        drain_delay=top.duration("drain_delay", Policy.drain_delay),
+        trusted_proxies=read_trusted_proxies(top),
+        via=read_via(top),
+        secrets=frozenset(findings.secrets),
+    )
+
+
+def _default_cors(top: Section) -> CorsRules | Passthrough:
+    """Return the file's own `cors`; rules that allow nobody where it has none."""
+    node = top.get("cors", "write `{allow_origins: […]}`, or the word `passthrough`")
+    if node is None:
+        return rules_for_nobody(top.findings.source(top.node))
+    return read_cors(top.findings, node, "cors", None)
+
+
+def _check_origins_named(top: Section, around: Surroundings) -> None:
+    """Report rules that say nothing about origins, where only `[]` means nobody."""
+    findings, default = top.findings, around.cors
+    if default is NOBODY:
+        return  # it could not be read, so what routes take over cannot be judged
+    help = "list your pages' origins: `allow_origins: [http://localhost:5173]`"
+    for rules, _ in around.used:
+        if not isinstance(rules, CorsRules) or rules is NOBODY:
+            continue
+        if _unnamed(rules, default) and (rules is not default or top.has("cors")):
+            message = "these `cors` rules have no `allow_origins`"
+            findings.at("error", "missing-key", rules.source, message, help)
+        elif rules is default and not rules.origins.patterns:
+            source = rules.origins.source if top.has("cors") else around.used[0].route
+            message = "no origin is allowed: calls from pages on other origins are refused"
+            findings.at("warning", "no-origins", source, message, help)
+
+
+def _unnamed(rules: CorsRules, default: CorsRules | Passthrough) -> bool:
+    """Whether no `allow_origins` stands in the rules' mapping nor in the one above it."""
+    if isinstance(default, CorsRules) and rules.origins is default.origins:
+        rules = default
+    return rules.origins.source == rules.source
+
+
+def _check_rules(around: Surroundings) -> None:
+    """Report rules that contradict themselves, each list and each pair once."""
+    report = around.findings.at
+    listed: set[int] = set()
+    judged: set[tuple[int, bool]] = set()
+    for rules in (around.cors, *(used.rules for used in around.used)):
+        if not isinstance(rules, CorsRules):
+            continue
+        if id(rules.origins) not in listed:
+            listed.add(id(rules.origins))
+            check_list(rules.origins, report)
+        if (id(rules.origins), rules.credentials) not in judged:
+            judged.add((id(rules.origins), rules.credentials))
+            check_rules(rules, report)
+
+
+def _check_cookies(findings: Findings, routes: Sequence[Route]) -> None:
+    found = routes_sharing_cookies(routes)
+    if found is not None:
+        one, other = found
+        message = (
+            f"cookies that {one.upstream.host} sets are sent to {other.upstream.host} too: "
+            "behind one listener both are one host to browsers"
+        )
+        help = "run a proxy of its own, under a host name of its own, for one of them"
+        findings.at("warning", "shared-cookies", other.source, message, help)

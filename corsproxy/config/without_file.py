@@ -1,0 +1,75 @@
+"""The policy of `corsproxy URL`: what a developer means who has not written a file yet."""
+
+from collections.abc import Sequence
+
+from corsproxy.config.contradictions import check_rules
+from corsproxy.config.cors import origin_mistake
+from corsproxy.config.mistakes import BadValueError
+from corsproxy.config.problems import ConfigError, Problem, Severity
+from corsproxy.config.upstreams import parse_upstream
+from corsproxy.core.origins import (
+    LOOPBACK_ORIGINS,
+    OriginPatternError,
+    OriginSet,
+    parse_origin_pattern,
+)
+from corsproxy.core.policy import CorsRules, Listed, Policy, Route, UpstreamAddress
+from corsproxy.core.source import Source
+
+_UPSTREAM = Source("UPSTREAM")
+_ALLOW_ORIGIN = Source("--allow-origin")
+
+
+def policy_for_url(upstream: str, allow_origins: Sequence[str]) -> Policy:
+    """Return the policy without a file.
+
+    Pages that this machine serves may call with every method and header, with
+    credentials, and read every response header; so may the origins in `allow_origins`,
+    which are written as in the file. Never everybody. Raises ConfigError for a bad value.
+    """
+    problems: list[Problem] = []
+    address = _address(upstream, problems)
+    rules = _rules(allow_origins, problems)
+    if address is None or problems:
+        raise ConfigError(problems)
+    return Policy(routes=(Route("/", b"/", address, rules),), default_cors=rules)
+
+
+def _address(upstream: str, problems: list[Problem]) -> UpstreamAddress | None:
+    try:
+        return parse_upstream(upstream)
+    except BadValueError as mistake:
+        # The URL is not shown: it may hold a password.
+        problems.append(_problem(mistake, "", _UPSTREAM))
+        return None
+
+
+def _rules(allow_origins: Sequence[str], problems: list[Problem]) -> CorsRules:
+    patterns = [parse_origin_pattern(text) for text in LOOPBACK_ORIGINS]
+    for text in allow_origins:
+        try:
+            patterns.append(parse_origin_pattern(text, _ALLOW_ORIGIN))
+        except OriginPatternError as error:
+            problems.append(_problem(origin_mistake(text, error), text, _ALLOW_ORIGIN))
+    everything = Listed((), any=True)
+    rules = CorsRules(
+        OriginSet(patterns),
+        methods=everything,
+        request_headers=everything,
+        expose_headers=everything,
+        credentials=True,
+    )
+
+    def report(severity: Severity, code: str, source: Source, message: str, help: str = "") -> None:
+        if severity == "error":
+            problems.append(Problem(severity, code, message, source, help=help))
+
+    check_rules(rules, report)
+    return rules
+
+
+def _problem(mistake: BadValueError, text: str, source: Source) -> Problem:
+    help = mistake.help
+    if mistake.suggestion is not None and mistake.suggestion not in help:
+        help = f"{help}: {mistake.suggestion}" if help else f"write {mistake.suggestion}"
+    return Problem("error", mistake.code, mistake.message, source, len(text), help, text)
