@@ -13,7 +13,7 @@ _MAX_ROUTES = 12
 _MAX_ORIGINS = 4
 _LABEL_WIDTH = 12
 
-_LOOPBACK_PAGES = "pages on localhost, *.localhost, 127.0.0.1 and [::1], any port"
+LOOPBACK_PAGES = "pages on localhost, *.localhost, 127.0.0.1 and [::1], any port"
 
 
 def banner(
@@ -81,7 +81,7 @@ def _allowed(route: Route) -> str:
         return "whom the upstream allows itself"
     texts = [pattern.text for pattern in route.cors.origins.patterns]
     if set(LOOPBACK_ORIGINS) <= set(texts):
-        texts = [_LOOPBACK_PAGES, *(text for text in texts if text not in LOOPBACK_ORIGINS)]
+        texts = [LOOPBACK_PAGES, *(text for text in texts if text not in LOOPBACK_ORIGINS)]
     if not texts:
         return "no origin"
     more = f" and {len(texts) - _MAX_ORIGINS} more" if len(texts) > _MAX_ORIGINS else ""

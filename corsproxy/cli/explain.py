@@ -30,8 +30,7 @@ _MARKS = {"✓": Style.GREEN, "✗": Style.RED, "allowed:": Style.GREEN, "refuse
 )
 @option("--credentials", is_flag=True, help='The call says credentials: "include".')
 @option("--json", "as_json", is_flag=True, help="Print an object instead of words.")
-@click.argument("upstream", required=False)
-@click.argument("path")
+@click.argument("arguments", nargs=-1, required=True, metavar="[UPSTREAM] PATH")
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -41,8 +40,7 @@ def command(
     headers: tuple[str, ...],
     credentials: bool,
     as_json: bool,
-    upstream: str | None,
-    path: str,
+    arguments: tuple[str, ...],
 ) -> None:
     """Say what the proxy would decide about a page's call to PATH, and why.
 
@@ -51,7 +49,10 @@ def command(
     With UPSTREAM the policy is that of `corsproxy UPSTREAM`. The exit code is 0 if the
     call is allowed, 1 if it is refused.
     """
-    policy = _policy(config, upstream)
+    if len(arguments) > 2:
+        raise click.UsageError(f"unexpected argument {arguments[2]!r}.")
+    *upstream, path = arguments
+    policy = _policy(config, upstream[0] if upstream else None)
     try:
         explanation = explain(policy, Question(origin, path, method, headers, credentials))
     except ValueError as error:

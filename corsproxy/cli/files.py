@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 
 from corsproxy.cli.failures import Exit, Failure
 from corsproxy.config.reader import Reading, read_policy
@@ -26,7 +25,7 @@ def default_file() -> str:
 def read_bytes(file: str) -> bytes:
     """Return the file's content; raises Failure with the reason where it cannot be read."""
     try:
-        with Path(file).open("rb") as source:
+        with open(file, "rb") as source:
             # One byte more than the reader takes tells it that the file is too large.
             return source.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:

@@ -75,19 +75,19 @@ class JsonLines:
     """One JSON object an exchange."""
 
     def exchange(self, record: ExchangeRecord) -> str:
-        origin, trace = record.origin, _trace_id(record.traceparent)
+        verdict = record.verdict
+        if verdict.subject:
+            verdict = verdict._replace(subject="")
         line = (
             f'{{"ts": "{timestamp(record.started)}", "event": "request",'
-            f' "method": {quoted(record.method)},'
-            f' "path": {quoted(printable(redacted(record.target)))},'
-            f' "status": {record.status},'
-            f' "duration_ms": {record.duration_s * 1000:.3f},'
-            f' "client": {quoted(record.client)},'
-            f" {_verdict_members(record.verdict._replace(subject=''))},"
+            f' "method": {quoted(record.method)}, "path": {_quoted_path(record.target)},'
+            f' "status": {record.status}, "duration_ms": {record.duration_s * 1000:.3f},'
+            f' "client": {quoted(record.client)}, {_verdict_members(verdict)},'
             f' "bytes_in": {record.received}, "bytes_out": {record.sent}'
         )
+        origin, trace = record.origin, _trace_id(record.traceparent)
         if origin is not None:
-            line += f', "origin": {quoted(printable(origin[:_MAX_ORIGIN]))}'
+            line += f', "origin": {_quoted_origin(origin)}'
         if record.upstream_s is not None:
             line += f', "upstream_ms": {record.upstream_s * 1000:.3f}'
         if record.error is not None:
@@ -97,7 +97,20 @@ class JsonLines:
         return line + "}\n"
 
 
-# A policy makes few verdicts once what the client chose, the subject, is left out.
+# Pages ask for the same things again and again, and a policy makes few verdicts once the
+# subject, which the client chose, is left out. A hit costs a tenth of the work.
+
+
+@lru_cache(maxsize=512)
+def _quoted_path(target: bytes) -> str:
+    return quoted(printable(redacted(target)))
+
+
+@lru_cache(maxsize=256)
+def _quoted_origin(origin: bytes) -> str:
+    return quoted(printable(origin[:_MAX_ORIGIN]))
+
+
 @lru_cache(maxsize=1024)
 def _verdict_members(verdict: Verdict) -> str:
     members = {

@@ -245,7 +245,7 @@ async def test_sighup_reloads(tmp_path: Path) -> None:
         (tmp_path / "corsproxy.yaml").write_text(file_for(upstream, PAGE, OTHER))
         proxy.command.signal(signal.SIGHUP)
         told = await proxy.command.event("reloaded")
-        assert told["changes"] == [f"+ origin {OTHER} on route default"]
+        assert told["changes"] == [f"+ origin {OTHER} on route /"]
         assert (await proxy.ask(get(origin=OTHER))).grant == OTHER
 
 

@@ -1,0 +1,89 @@
+"""What a person reads when the proxy is ready."""
+
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from corsproxy.cli.banner import LOOPBACK_PAGES, banner
+from corsproxy.cli.upstream import policy_for
+from corsproxy.core.policy import ListenAddress, Policy, UpstreamAddress
+from corsproxy.shell.binding import Bound, Listeners, bind_all
+from tests.policies import FILE, policy, route, rules
+
+
+@pytest.fixture
+def listeners() -> Iterator[Listeners]:
+    listeners = bind_all([ListenAddress("localhost", 0)], ListenAddress("127.0.0.1", 0))
+    yield listeners
+    listeners.close()
+
+
+def lines(policy: Policy, listeners: Listeners, file: str | None = FILE) -> list[str]:
+    return banner(policy, listeners, file=file).splitlines()
+
+
+def test_one_upstream_without_a_file(listeners: Listeners) -> None:
+    found = lines(policy_for("https://api.example.com", ()), listeners, file=None)
+    url, admin = listeners.proxy[0].url, listeners.admin
+    assert admin is not None
+    assert found[3:] == [
+        f"  ➜  Proxy:       {url}  →  https://api.example.com",
+        f"  ➜  Allowed:     {LOOPBACK_PAGES}  (--allow-origin adds others)",
+        f"  ➜  In your app: replace  https://api.example.com/…  with  {url}/…",
+        f"  ➜  Admin:       {admin.url}/readyz  /livez  /metrics",
+    ]
+
+
+def test_an_origin_of_a_flag_is_named_too(listeners: Listeners) -> None:
+    found = lines(policy_for("https://api.example.com", ["https://a.example"]), listeners, None)
+    assert "any port, https://a.example  (" in found[4]
+
+
+def test_a_file_is_named(listeners: Listeners) -> None:
+    text = "\n".join(lines(policy(), listeners))
+    assert "Policy:      corsproxy.yaml  (a saved edit counts at once)" in text
+    assert "--allow-origin" not in text
+
+
+def test_routes_are_listed_with_who_may_call_them(listeners: Listeners) -> None:
+    shop = route(b"/shop", rules("https://a.example", "https://b.example"))
+    found = "\n".join(lines(policy(shop, route(b"/x", cors=None)), listeners))
+    assert "/shop  →  http://api.test:9000  for https://a.example, https://b.example" in found
+    assert "/x     →  http://api.test:9000  for http://localhost:5173" in found
+    assert "In your app" not in found
+
+
+def test_long_lists_are_counted(listeners: Listeners) -> None:
+    origins = rules(*(f"https://a{number}.example" for number in range(10)))
+    found = "\n".join(lines(policy(*(route(b"/%d" % n, origins) for n in range(50))), listeners))
+    assert "and 6 more" in found
+    assert "and 38 more" in found
+
+
+def test_a_port_that_others_can_reach_says_so() -> None:
+    server = socket.create_server(("0.0.0.0", 0))
+    port = server.getsockname()[1]
+    bound = Bound(ListenAddress("0.0.0.0", port), (server,))
+    found = "\n".join(lines(policy(), Listeners((bound,), None)))
+    bound.close()
+    assert f"http://localhost:{port}" in found
+    assert "other machines can reach this port" in found
+
+
+def test_a_socket_upstream_cannot_be_replaced_in_an_app(listeners: Listeners) -> None:
+    upstream = UpstreamAddress("http", "", 80, socket_path="/run/api.sock")
+    text = "\n".join(lines(policy(route(upstream=upstream)), listeners))
+    assert "unix:/run/api.sock" in text
+    assert "In your app" not in text
+
+
+def test_keys_time_and_colour_only_where_asked_for(listeners: Listeners) -> None:
+    text = banner(policy(), listeners, file=FILE, started_ms=123.4, keys=True, color=True)
+    assert "ready in 123 ms" in text
+    assert "press h + enter" in text
+    assert "\x1b[" in text
+    plain = banner(policy(), listeners, file=FILE)
+    assert "ready in" not in plain
+    assert "press" not in plain
+    assert "\x1b[" not in plain

@@ -1,0 +1,112 @@
+"""Saying what is wrong with a file."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.process import finished
+
+GOOD = "upstream: https://api.example.com\ncors:\n  allow_origins: [http://localhost:5173]\n"
+BAD = "upstream: https://api.example.com\ncors:\n  allow_orgins: [http://localhost:5173]\n"
+RISKY = 'upstream: https://api.example.com\nallowed_hosts: "*"\ncors:\n  allow_origins: ["*"]\n'
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    for name, text in (("good", GOOD), ("bad", BAD), ("risky", RISKY)):
+        (tmp_path / f"{name}.yaml").write_text(text)
+    return tmp_path
+
+
+async def test_a_clean_file(directory: Path) -> None:
+    result = await finished("check", "good.yaml", cwd=directory)
+    assert result == (0, "good.yaml: no problems\n", "")
+
+
+async def test_a_problem_has_its_line_and_its_fix(directory: Path) -> None:
+    code, out, err = await finished("check", "bad.yaml", cwd=directory)
+    assert (code, err) == (1, "")
+    assert "--> bad.yaml:3:3" in out
+    assert "allow_origins" in out
+    assert "bad.yaml: " in out.splitlines()[-1]
+    assert "\x1b" not in out
+
+
+async def test_warnings_fail_only_where_that_is_asked_for(directory: Path) -> None:
+    code, out, _ = await finished("check", "risky.yaml", cwd=directory)
+    assert code == 0
+    assert "warning" in out
+    assert (await finished("check", "risky.yaml", "--strict", cwd=directory))[0] == 1
+    strict = {"CORSPROXY_STRICT": "1"}
+    assert (await finished("check", "risky.yaml", cwd=directory, env=strict))[0] == 1
+
+
+async def test_json_is_a_list_of_problems(directory: Path) -> None:
+    code, out, _ = await finished("check", "--format", "json", "bad.yaml", cwd=directory)
+    assert code == 1
+    first = json.loads(out)[0]
+    assert (first["file"], first["line"], first["severity"]) == ("bad.yaml", 3, "error")
+    code, out, _ = await finished("check", "--format", "json", "good.yaml", cwd=directory)
+    assert (code, json.loads(out)) == (0, [])
+
+
+async def test_github_annotates_the_line(directory: Path) -> None:
+    code, out, _ = await finished("check", "--format", "github", "bad.yaml", cwd=directory)
+    assert code == 1
+    assert out.startswith("::error file=bad.yaml,line=3,col=3,")
+
+
+async def test_several_files_are_all_checked(directory: Path) -> None:
+    code, out, _ = await finished("check", "good.yaml", "bad.yaml", cwd=directory)
+    assert code == 1
+    assert "good.yaml: no problems" in out
+    assert "bad.yaml:3:3" in out
+
+
+async def test_standard_input(directory: Path) -> None:
+    code, out, _ = await finished("check", "-", given=BAD.encode())
+    assert code == 1
+    assert "--> <stdin>:3:3" in out
+
+
+async def test_colours_can_be_forced_and_forbidden(directory: Path) -> None:
+    _, out, _ = await finished("check", "bad.yaml", cwd=directory, env={"FORCE_COLOR": "1"})
+    assert "\x1b[" in out
+    both = {"FORCE_COLOR": "1", "NO_COLOR": "1"}
+    _, out, _ = await finished("check", "bad.yaml", cwd=directory, env=both)
+    assert "\x1b[" not in out
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "code"),
+    [
+        ("missing.yaml", None, 2),
+        (".", None, 2),
+        ("latin1.yaml", b"upstream: caf\xe9", 1),
+        ("utf16.yaml", "upstream: x".encode("utf-16"), 1),
+        ("empty.yaml", b"", 1),
+        ("nul.yaml", b"\0", 1),
+        ("list.yaml", b"- a", 1),
+        ("tab.yaml", b"cors:\n\tallow_origins: []", 1),
+        ("huge.yaml", b"#" * (2 * 1024 * 1024), 1),
+        ("deep.yaml", b"[" * 100_000, 1),
+    ],
+)
+async def test_no_file_makes_a_traceback(
+    tmp_path: Path, name: str, content: bytes | None, code: int
+) -> None:
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    found, out, err = await finished("check", name, cwd=tmp_path)
+    assert found == code
+    assert "Traceback" not in err
+    assert out or err
+
+
+async def test_without_a_name_it_is_the_file_here(directory: Path) -> None:
+    code, _, err = await finished("check", cwd=directory)
+    assert code == 2
+    assert "corsproxy init" in err
+    (directory / "good.yaml").rename(directory / "corsproxy.yaml")
+    assert (await finished("check", cwd=directory))[0] == 0

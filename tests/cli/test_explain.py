@@ -1,0 +1,103 @@
+"""The decision in words."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.process import finished
+
+PAGE = "http://localhost:5173"
+FILE = f"""\
+upstream: https://api.example.com
+cors:
+  allow_origins:
+    - {PAGE}
+"""
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    (tmp_path / "corsproxy.yaml").write_text(FILE)
+    return tmp_path
+
+
+async def test_an_allowed_call(directory: Path) -> None:
+    code, out, err = await finished("explain", "--origin", PAGE, "/v1/users", cwd=directory)
+    assert (code, err) == (0, "")
+    assert "allowed: origin-allowed" in out
+    assert "(corsproxy.yaml:4:7)" in out
+    assert f"Access-Control-Allow-Origin: {PAGE}" in out
+
+
+async def test_a_refused_call_says_what_would_allow_it(directory: Path) -> None:
+    arguments = ("--origin", PAGE, "--method", "PURGE", "--header", "X-A", "/v1/users")
+    code, out, _ = await finished("explain", *arguments, cwd=directory)
+    assert code == 1
+    assert "refused: method-not-allowed" in out
+    assert 'Add "PURGE" to allow_methods' in out
+
+
+async def test_json(directory: Path) -> None:
+    arguments = ("explain", "--json", "--origin", "https://evil.example", "/")
+    code, out, _ = await finished(*arguments, cwd=directory)
+    assert code == 1
+    found = json.loads(out)
+    assert (found["allowed"], found["code"]) == (False, "origin-not-allowed")
+
+
+async def test_another_file(directory: Path) -> None:
+    (directory / "corsproxy.yaml").rename(directory / "other.yaml")
+    arguments = ("explain", "-c", "other.yaml", "--origin", PAGE, "/")
+    code, out, _ = await finished(*arguments, cwd=directory)
+    assert code == 0
+    assert "other.yaml:4:7" in out
+
+
+async def test_the_policy_of_a_url(tmp_path: Path) -> None:
+    arguments = ("explain", "--origin", PAGE, "--method", "PURGE", "--credentials")
+    url = ("https://api.example.com", "/x")
+    code, out, _ = await finished(*arguments, *url, cwd=tmp_path)
+    assert code == 0, out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["/"], "--origin"),
+        (["--origin", PAGE], "PATH"),
+        (["--origin", PAGE, "no-slash"], "path must start with /"),
+        (["--origin", PAGE, "--method", "CONNECT", "/"], "never let a script send CONNECT"),
+        (["--origin", PAGE, "--method", "A B", "/"], "is not a method"),
+        (["--origin", PAGE, "--header", "a:b", "/"], "is not a header name"),
+        (["--origin", PAGE, "-c", "x.yaml", "https://api.example.com", "/"], "not both"),
+        (["--origin", PAGE, "nonsense", "/"], "UPSTREAM"),
+        (["--origin", PAGE, "-c", "missing.yaml", "/"], "cannot read missing.yaml"),
+    ],
+)
+async def test_a_question_that_makes_no_sense_is_a_usage_error(
+    directory: Path, arguments: list[str], sentence: str
+) -> None:
+    code, out, err = await finished("explain", *arguments, cwd=directory)
+    assert (code, out) == (2, "")
+    assert sentence in err
+    assert "Traceback" not in err
+
+
+async def test_a_broken_file_is_refused_as_by_serve(directory: Path) -> None:
+    (directory / "corsproxy.yaml").write_text("upstream: [")
+    code, _, err = await finished("explain", "--origin", PAGE, "/", cwd=directory)
+    assert code == 78
+    assert "corsproxy: corsproxy.yaml is refused: " in err
+
+
+async def test_what_is_asked_cannot_drive_a_terminal(directory: Path) -> None:
+    origin = "http://\x1b[31mx"
+    _, out, _ = await finished("explain", "--origin", origin, "/", cwd=directory)
+    assert "\x1b" not in out
+
+
+async def test_colours(directory: Path) -> None:
+    arguments = ("explain", "--origin", PAGE, "/")
+    _, out, _ = await finished(*arguments, cwd=directory, env={"FORCE_COLOR": "1"})
+    assert "\x1b[32m✓\x1b[0m path /" in out

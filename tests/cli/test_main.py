@@ -1,0 +1,134 @@
+"""Which command is meant, and what every command has in common."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from corsproxy import __version__
+from corsproxy.cli.main import COMMANDS, cli
+from tests.process import environment, finished
+
+QUICK = [
+    ["--version"],
+    ["--help"],
+    ["serve", "--help"],
+    ["check"],
+    ["explain", "--origin", "http://localhost:5173", "/"],
+    ["schema"],
+    ["health", "http://127.0.0.1:9"],
+]
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(cli, arguments, prog_name="corsproxy")
+
+
+def test_the_version() -> None:
+    result = run("--version")
+    assert (result.exit_code, result.output) == (0, f"corsproxy {__version__}\n")
+
+
+@pytest.mark.parametrize("flag", ["-h", "--help"])
+def test_help_names_every_command(flag: str) -> None:
+    result = run(flag)
+    assert result.exit_code == 0
+    assert all(f"  {name} " in result.output for name in COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_and_variables_for_its_flags(name: str) -> None:
+    result = run(name, "--help")
+    assert result.exit_code == 0
+    command = cli.get_command(click.Context(cli), name)
+    assert command is not None
+    assert command.help
+    for parameter in command.params:
+        if isinstance(parameter, click.Option) and parameter.name != "help":
+            assert str(parameter.envvar).startswith("CORSPROXY_"), parameter.name
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["https://"],
+        ["localhost"],
+        ["localhost:3000"],
+        ["api.example.com"],
+        ["--listen", "nonsense"],
+        ["-l", "nonsense"],
+        ["--no-such-flag"],
+        ["./corsproxy.yaml"],
+        ["serve", "https://"],
+    ],
+    ids=" ".join,
+)
+def test_what_is_no_command_goes_to_serve(arguments: list[str]) -> None:
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert "Usage: corsproxy serve" in result.output
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [("chekc", "check"), ("explian", "explain"), ("server", "serve"), ("helth", "health")],
+)
+def test_a_misspelt_command_is_recognised(typed: str, meant: str) -> None:
+    result = run(typed)
+    assert result.exit_code == 2
+    assert f"Did you mean '{meant}'?" in result.output
+
+
+def test_a_word_that_is_no_command_may_have_been_a_host() -> None:
+    result = run("intranet")
+    assert result.exit_code == 2
+    assert "corsproxy https://intranet" in result.output
+
+
+@pytest.mark.parametrize("arguments", QUICK, ids=" ".join)
+def test_commands_that_serve_nothing_answer_at_once(tmp_path: Path, arguments: list[str]) -> None:
+    """They never import the server, which takes longer than all that they do."""
+    (tmp_path / "corsproxy.yaml").write_text(
+        "upstream: https://api.example.com\ncors:\n  allow_origins: [http://localhost:5173]\n"
+    )
+    times = []
+    # The best of a few: the machine may be busy with other tests.
+    for _ in range(5):
+        begun = time.monotonic()
+        subprocess.run(
+            [sys.executable, "-m", "corsproxy", *arguments],
+            cwd=tmp_path,
+            env=environment(),
+            capture_output=True,
+            check=False,
+        )
+        times.append(time.monotonic() - begun)
+        if times[-1] < 0.3:
+            break
+    assert min(times) < 0.3
+
+
+async def test_python_dash_m_is_the_command() -> None:
+    assert await finished("--version") == (0, f"corsproxy {__version__}\n", "")
+
+
+async def test_an_encoding_without_our_characters_is_no_reason_to_fail(tmp_path: Path) -> None:
+    (tmp_path / "corsproxy.yaml").write_text(
+        "upstream: https://api.example.com\ncors:\n  allow_origins: [http://localhost:5173]\n"
+    )
+    arguments = ("explain", "--origin", "http://localhost:5173", "/")
+    code, out, err = await finished(*arguments, cwd=tmp_path, env={"PYTHONIOENCODING": "ascii"})
+    assert (code, err) == (0, "")
+    assert "\\u2713" in out
+
+
+def test_a_reader_that_leaves_early_is_no_reason_for_a_traceback() -> None:
+    line = f"{sys.executable} -m corsproxy schema | head -c 1 >/dev/null"
+    done = subprocess.run(
+        ["sh", "-c", line], env=environment(), capture_output=True, text=True, check=False
+    )
+    assert done.stderr == ""

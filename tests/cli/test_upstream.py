@@ -1,0 +1,33 @@
+"""The policy of a command line that names an upstream."""
+
+import click
+import pytest
+
+from corsproxy.cli.upstream import policy_for
+
+
+def test_a_url_makes_a_policy() -> None:
+    policy = policy_for("https://api.example.com/v2", ["https://app.example.com"])
+    assert str(policy.routes[0].upstream) == "https://api.example.com/v2"
+    assert policy.default_cors.origins.match(b"https://app.example.com") is not None
+    assert policy.default_cors.origins.match(b"http://localhost:5173") is not None
+    assert policy.default_cors.origins.match(b"https://evil.example") is None
+
+
+@pytest.mark.parametrize("upstream", ["", "api.example.com", "ftp://x", "https://", "http://a b"])
+def test_what_is_no_url_is_a_usage_error(upstream: str) -> None:
+    with pytest.raises(click.UsageError, match="UPSTREAM"):
+        policy_for(upstream, ())
+
+
+def test_every_bad_flag_is_named() -> None:
+    with pytest.raises(click.UsageError) as caught:
+        policy_for("nonsense", ["localhost:5173"])
+    assert "UPSTREAM: " in caught.value.message
+    assert "--allow-origin: " in caught.value.message
+
+
+def test_a_password_in_the_url_is_not_repeated() -> None:
+    with pytest.raises(click.UsageError) as caught:
+        policy_for("https://user:hunter2@api.example.com", ())
+    assert "hunter2" not in caught.value.message
