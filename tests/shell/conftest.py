@@ -11,6 +11,7 @@ from corsproxy.shell.pool import UpstreamPools
 from tests.peers import until
 
 _ON_BOTH_LOOPS = {
+    "test_client_body",
     "test_client_stream",
     "test_connect",
     "test_connection",
