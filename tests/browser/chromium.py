@@ -1,0 +1,157 @@
+"""A real Chromium, and what a page's script in it could read.
+
+One browser serves a whole run; every test gets a context of its own (cookies, caches and
+preflight caches apart). What the script cannot know, the name of the check that failed,
+comes from the DevTools protocol: Network.loadingFailed, corsErrorStatus.
+"""
+
+import asyncio
+import base64
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import NamedTuple
+
+from playwright.async_api import (
+    Browser,
+    BrowserContext,
+    CDPSession,
+    Frame,
+    Page,
+    async_playwright,
+)
+
+from tests.browser.programs import DEADLINE_S, program
+
+ARGUMENTS = (
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-quic",
+    "--disable-sync",
+    "--no-first-run",
+)
+
+
+@asynccontextmanager
+async def launch() -> AsyncIterator[Browser]:
+    """Run Debian's Chromium without a window."""
+    executable = program("chromium")
+    # Chromium refuses to run its sandbox as root, which is who runs in containers.
+    as_root = ("--no-sandbox",) if hasattr(os, "getuid") and os.getuid() == 0 else ()
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=executable, headless=True, args=[*ARGUMENTS, *as_root]
+        )
+        try:
+            yield browser
+        finally:
+            await browser.close()
+
+
+class Reading(NamedTuple):
+    """What a script got from `fetch`: a response, or nothing but an error's name."""
+
+    error: str = ""
+    """"TypeError" where the browser kept the response; then all else is empty."""
+    status: int = 0
+    headers: Mapping[str, str] = {}
+    body: bytes = b""
+    url: str = ""
+
+    @property
+    def ok(self) -> bool:
+        return not self.error
+
+    @property
+    def text(self) -> str:
+        return self.body.decode()
+
+
+class CorsFailure(NamedTuple):
+    """Why Chromium refused, in its own words (CDP, Network.CorsErrorStatus)."""
+
+    error: str
+    parameter: str
+
+
+_FETCH = """async ([url, init, deadline]) => {
+  try {
+    const response = await fetch(url, { signal: AbortSignal.timeout(deadline), ...init });
+    const bytes = new Uint8Array(await response.arrayBuffer());
+    let binary = "";
+    for (let at = 0; at < bytes.length; at += 8192) {
+      binary += String.fromCharCode(...bytes.subarray(at, at + 8192));
+    }
+    return {
+      status: response.status,
+      headers: Object.fromEntries(response.headers),
+      body: btoa(binary),
+      url: response.url,
+    };
+  } catch (error) {
+    return { error: error.name };
+  }
+}"""
+
+Init = Mapping[str, object]
+
+
+async def fetch_from(page: Page | Frame, url: str, init: Init | None = None) -> Reading:
+    """Call `fetch(url, init)` in the page and return what its script could read."""
+    got = await page.evaluate(_FETCH, [url, dict(init or {}), DEADLINE_S * 1000])
+    if "error" in got:
+        return Reading(error=got["error"])
+    return Reading(
+        status=got["status"],
+        headers=got["headers"],
+        body=base64.b64decode(got["body"]),
+        url=got["url"],
+    )
+
+
+class Tab:
+    """A page on some origin, and what DevTools says about its failed requests."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self._urls: dict[str, str] = {}
+        self._failures: dict[str, CorsFailure] = {}
+        self._failed = asyncio.Condition()
+
+    @classmethod
+    async def open(cls, context: BrowserContext, url: str) -> "Tab":
+        tab = cls(await context.new_page())
+        await tab._listen(await context.new_cdp_session(tab.page))
+        await tab.page.goto(url)
+        return tab
+
+    async def fetch(self, url: str, init: Init | None = None) -> Reading:
+        return await fetch_from(self.page, url, init)
+
+    async def cors_failure(self, url: str) -> CorsFailure:
+        """Return why the request to `url` was refused; waits for DevTools to say it."""
+        async with asyncio.timeout(DEADLINE_S), self._failed:
+            await self._failed.wait_for(lambda: url in self._failures)
+        return self._failures[url]
+
+    async def _listen(self, session: CDPSession) -> None:
+        session.on("Network.requestWillBeSent", self._on_request)
+        session.on("Network.loadingFailed", self._on_failure)
+        await session.send("Network.enable")
+
+    def _on_request(self, event: Mapping[str, object]) -> None:
+        request = event["request"]
+        assert isinstance(request, dict)
+        self._urls[str(event["requestId"])] = request["url"]
+
+    async def _on_failure(self, event: Mapping[str, object]) -> None:
+        status = event.get("corsErrorStatus")
+        if isinstance(status, dict):
+            failure = CorsFailure(status["corsError"], status["failedParameter"])
+            async with self._failed:
+                self._failures[self._urls[str(event["requestId"])]] = failure
+                self._failed.notify_all()
+
+
+OpenTab = Callable[[str], Awaitable[Tab]]
+"""Opens a page on an origin."""
