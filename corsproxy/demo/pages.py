@@ -1,0 +1,156 @@
+"""The demo's web pages: the one that the allowlist names and the one that it does not.
+
+Both are served from memory, by the same application on two ports, which makes them two
+origins. Beside the files it answers what a page cannot find out by itself: where the
+other parts are, what they saw, and what the allowlist says and can be edited to.
+"""
+
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from importlib.resources import files
+from typing import NamedTuple, Protocol
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from corsproxy.demo.observations import Observations
+
+CONTENT_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+
+
+class Places(NamedTuple):
+    """The origins of the demo's four parts."""
+
+    page: str
+    elsewhere: str
+    api: str
+    proxy: str
+
+    @property
+    def content_security_policy(self) -> str:
+        """What the pages may load and call: themselves, the API, the proxy; no inline code."""
+        return "; ".join(
+            (
+                "default-src 'none'",
+                "script-src 'self'",
+                "style-src 'self'",
+                "img-src 'self'",
+                f"connect-src 'self' {self.api} {self.proxy}",
+                f"frame-src {self.elsewhere}",
+                f"frame-ancestors {self.page}",
+                "base-uri 'none'",
+                "form-action 'none'",
+                "require-trusted-types-for 'script'",
+            )
+        )
+
+
+class Allowlist(Protocol):
+    """The allowlist that the proxy runs, as far as the page may see and edit it."""
+
+    def as_json(self) -> Mapping[str, object]: ...
+
+    def allow(self, refusal: str) -> None:
+        """Apply the edit that allows `refusal`; KeyError where there is no such refusal."""
+        ...
+
+    def reset(self) -> None: ...
+
+
+def read_files() -> dict[str, tuple[bytes, str]]:
+    """Return every file of the pages with its Content-Type, by name."""
+    found = {}
+    for entry in files("corsproxy.demo").joinpath("web").iterdir():
+        suffix = entry.name[entry.name.rfind(".") :]
+        if suffix in CONTENT_TYPES:
+            found[entry.name] = (entry.read_bytes(), CONTENT_TYPES[suffix])
+    return found
+
+
+class Pages:
+    """Both pages and what they ask their own server."""
+
+    def __init__(self, places: Places, observations: Observations, allowlist: Allowlist) -> None:
+        self._places = places
+        self._observations = observations
+        self._allowlist = allowlist
+        self._files = read_files()
+        pages = (places.page, places.elsewhere)
+        self._hosts = frozenset(origin.removeprefix("http://") for origin in pages)
+
+    def application(self) -> web.Application:
+        """Return the server's application; its shutdown ends `observations`."""
+        app = web.Application(middlewares=[self._guard], client_max_size=512)
+        app.on_response_prepare.append(self._protect)
+        app.on_shutdown.append(self._close)
+        app.add_routes(
+            [
+                web.get("/", self._serve_file),
+                web.get("/setup.json", self._setup),
+                web.get("/observed", self._follow),
+                web.get("/policy", self._read_policy),
+                web.post("/policy", self._edit_policy),
+                web.get("/{name}", self._serve_file),
+            ]
+        )
+        return app
+
+    @web.middleware
+    async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        # Without this a name that resolves to 127.0.0.1 would make any site this origin.
+        if request.host not in self._hosts:
+            raise web.HTTPMisdirectedRequest(text="this is the demo of corsproxy\n")
+        return await handler(request)
+
+    async def _protect(self, _: web.Request, response: web.StreamResponse) -> None:
+        response.headers["Content-Security-Policy"] = self._places.content_security_policy
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["Cache-Control"] = "no-store"
+
+    async def _close(self, _: web.Application) -> None:
+        self._observations.close()
+
+    async def _serve_file(self, request: web.Request) -> web.Response:
+        name = request.match_info.get("name", "index.html")
+        if name not in self._files:
+            raise web.HTTPNotFound
+        body, content_type = self._files[name]
+        return web.Response(body=body, headers={"Content-Type": content_type})
+
+    async def _setup(self, _: web.Request) -> web.Response:
+        return web.json_response(self._places._asdict())
+
+    async def _read_policy(self, _: web.Request) -> web.Response:
+        return web.json_response(dict(self._allowlist.as_json()))
+
+    async def _edit_policy(self, request: web.Request) -> web.Response:
+        # Browsers name the page that a POST comes from, and no page can lie about it.
+        if request.headers.get("Origin") != self._places.page:
+            raise web.HTTPForbidden
+        _edit(self._allowlist, await request.read())
+        return await self._read_policy(request)
+
+    async def _follow(self, request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        with suppress(ConnectionResetError):  # the page was closed
+            async for entry in self._observations.follow():
+                await response.write(f"data: {json.dumps(entry)}\n\n".encode())
+        return response
+
+
+def _edit(allowlist: Allowlist, body: bytes) -> None:
+    try:
+        command = json.loads(body)
+        if command.get("reset"):
+            allowlist.reset()
+        else:
+            allowlist.allow(command["allow"])
+    except (ValueError, RecursionError, LookupError, TypeError, AttributeError) as error:
+        raise web.HTTPUnprocessableEntity from error

@@ -1,0 +1,73 @@
+"""`corsproxy demo`: says where everything is, and stops when it is told to."""
+
+import asyncio
+import re
+import signal
+import sys
+
+import pytest
+from aiohttp import ClientSession
+
+from corsproxy.cli.demo import command
+from tests.browser.programs import Program, running
+
+COMMAND = [sys.executable, "-m", "corsproxy", "demo"]
+
+
+async def urls(demo: Program) -> dict[str, str]:
+    """The URLs that it prints, by their labels."""
+    await demo.until(lambda line: "Ctrl+C" in line)
+    found = re.findall(r"(\w+): +(http://\S+)", "\n".join(demo.lines))
+    return dict(found)
+
+
+async def test_it_prints_where_its_four_parts_are() -> None:
+    async with running(COMMAND) as demo:
+        places = await urls(demo)
+        assert places.keys() == {"Open", "API", "Proxy", "Unlisted"}
+        assert len(set(places.values())) == 4
+        async with ClientSession() as client:
+            origin = {"Origin": places["Open"]}
+            async with client.get(f"{places['Open']}/") as page:
+                assert "corsproxy demo" in await page.text()
+            async with client.get(f"{places['API']}/api/products", headers=origin) as direct:
+                assert "Access-Control-Allow-Origin" not in direct.headers
+            async with client.get(f"{places['Proxy']}/api/products", headers=origin) as proxied:
+                assert proxied.headers["Access-Control-Allow-Origin"] == places["Open"]
+                assert proxied.headers["X-Total-Count"] == "3"
+            origin = {"Origin": places["Unlisted"]}
+            async with client.get(f"{places['Proxy']}/api/products", headers=origin) as refused:
+                assert refused.status == 403
+                assert refused.headers["Corsproxy-Reason"].startswith("origin-not-allowed; at=")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_it_stops_at_once_with_its_streams_open(number: signal.Signals) -> None:
+    async with running(COMMAND) as demo:
+        places = await urls(demo)
+        async with (
+            ClientSession() as client,
+            client.get(f"{places['Open']}/observed"),
+            client.get(f"{places['Proxy']}/api/events"),
+        ):
+            async with asyncio.timeout(5):
+                assert await demo.stop(number) == 0
+    assert not [line for line in demo.lines if "Traceback" in line or "rror" in line]
+
+
+async def test_it_says_nothing_about_a_request_that_is_none() -> None:
+    async with running(COMMAND) as demo:
+        places = await urls(demo)
+        for url in places.values():
+            port = int(url.rpartition(":")[2])
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"\x16\x03\x01 no HTTP\r\n\r\n")
+            await writer.drain()
+            writer.close()
+            await writer.wait_closed()
+        assert await demo.stop() == 0
+    assert demo.lines[-1].strip() in ("", "Ctrl+C stops it")
+
+
+def test_it_has_no_flags() -> None:
+    assert [parameter.name for parameter in command.params] == []

@@ -1,0 +1,134 @@
+"""The demo's pages: served whole, to their own origins only, under a strict policy."""
+
+import json
+import re
+from collections.abc import Mapping
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient
+from pytest_aiohttp.plugin import AiohttpClient
+
+from corsproxy.demo.observations import Observations
+from corsproxy.demo.pages import Pages, Places, read_files
+
+PLACES = Places(
+    page="http://localhost:1",
+    elsewhere="http://localhost:2",
+    api="http://127.0.0.1:3",
+    proxy="http://localhost:4",
+)
+OWN = {"Host": "localhost:1", "Origin": PLACES.page}
+
+Client = TestClient[web.Request, web.Application]
+
+
+class FakeAllowlist:
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+
+    def as_json(self) -> Mapping[str, object]:
+        return {"calls": self.calls}
+
+    def allow(self, refusal: str) -> None:
+        if refusal != "method":
+            raise KeyError(refusal)
+        self.calls.append(refusal)
+
+    def reset(self) -> None:
+        self.calls.append("reset")
+
+
+@pytest.fixture
+def allowlist() -> FakeAllowlist:
+    return FakeAllowlist()
+
+
+@pytest.fixture
+async def pages(aiohttp_client: AiohttpClient, allowlist: FakeAllowlist) -> Client:
+    return await aiohttp_client(Pages(PLACES, Observations(), allowlist).application())
+
+
+@pytest.mark.parametrize("name", ["", *read_files()])
+async def test_every_file_is_served_under_the_policy(pages: Client, name: str) -> None:
+    async with pages.get(f"/{name}", headers=OWN) as response:
+        assert response.status == 200
+        policy = response.headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+        assert response.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize("name", [name for name in read_files() if name.endswith(".html")])
+def test_a_page_loads_nothing_from_elsewhere_and_holds_no_code(name: str) -> None:
+    html = read_files()[name][0].decode()
+    assert not re.search(r"(?:src|href)=\"(?:https?:)?//", html)
+    assert not re.search(r"<script(?![^>]*\ssrc=)|<style|\sstyle=|\son\w+=", html)
+    for file in re.findall(r"(?:src|href)=\"([^\"]+)\"", html):
+        assert file in read_files()
+
+
+@pytest.mark.parametrize("name", [name for name in read_files() if name.endswith(".js")])
+def test_a_module_imports_only_its_neighbours(name: str) -> None:
+    text = read_files()[name][0].decode()
+    for file in re.findall(r"from \"([^\"]+)\"", text):
+        assert file.removeprefix("./") in read_files()
+    assert "innerHTML" not in text
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/..%2fpages.py", "/__init__.py"])
+async def test_nothing_else_is_served(pages: Client, path: str) -> None:
+    async with pages.get(path, headers=OWN) as response:
+        assert response.status == 404
+
+
+@pytest.mark.parametrize("host", ["attacker.example", "attacker.example:1", "localhost:9", ""])
+async def test_a_name_that_was_rebound_gets_nothing(pages: Client, host: str) -> None:
+    async with pages.get("/setup.json", headers={"Host": host}) as response:
+        assert response.status in (400, 421)
+        assert "8" not in await response.text()
+
+
+async def test_a_page_learns_where_the_parts_are(pages: Client) -> None:
+    async with pages.get("/setup.json", headers=OWN) as response:
+        assert await response.json() == PLACES._asdict()
+
+
+async def test_the_page_edits_the_allowlist(pages: Client, allowlist: FakeAllowlist) -> None:
+    for command in ({"allow": "method"}, {"reset": True}):
+        async with pages.post("/policy", data=json.dumps(command), headers=OWN) as response:
+            assert response.status == 200
+    assert allowlist.calls == ["method", "reset"]
+
+
+@pytest.mark.parametrize("origin", [PLACES.elsewhere, PLACES.api, "null", None])
+async def test_no_other_page_edits_it(
+    pages: Client, allowlist: FakeAllowlist, origin: str | None
+) -> None:
+    headers = {"Host": "localhost:1"} if origin is None else {**OWN, "Origin": origin}
+    async with pages.post("/policy", data=b'{"reset": true}', headers=headers) as response:
+        assert response.status == 403
+        assert "Access-Control-Allow-Origin" not in response.headers
+    assert allowlist.calls == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"[]", b"{}", b"1", b'{"allow": "x"}', b'{"allow": []}', b"\xff", b"[" * 400],
+)
+async def test_an_edit_that_is_none_is_refused(pages: Client, body: bytes) -> None:
+    async with pages.post("/policy", data=body, headers=OWN) as response:
+        assert response.status == 422
+
+
+async def test_observations_come_as_events(aiohttp_client: AiohttpClient) -> None:
+    observations = Observations()
+    pages = await aiohttp_client(Pages(PLACES, observations, FakeAllowlist()).application())
+    observations.add("api", {"status": 200})
+    async with pages.get("/observed", headers=OWN) as response:
+        assert response.content_type == "text/event-stream"
+        line = await response.content.readline()
+        assert json.loads(line.removeprefix(b"data: "))["status"] == 200
+        observations.close()
+        assert (await response.content.read()).strip() == b""
