@@ -6,7 +6,7 @@ import click
 
 from corsproxy.cli.failures import Exit, RefusedConfig
 from corsproxy.cli.files import default_file, read, read_bytes
-from corsproxy.cli.options import config_option, option
+from corsproxy.cli.options import config_option, one_of, option
 from corsproxy.cli.terminal import wants_color
 from corsproxy.cli.upstream import policy_for
 from corsproxy.config.problems import ConfigError, escape
@@ -51,8 +51,10 @@ def command(
     """
     if len(arguments) > 2:
         raise click.UsageError(f"unexpected argument {arguments[2]!r}.")
-    *upstream, path = arguments
-    policy = _policy(config, upstream[0] if upstream else None)
+    path = arguments[-1]
+    upstream = arguments[0] if len(arguments) == 2 else None
+    config, upstream = one_of(ctx, config=config, upstream=upstream)
+    policy = policy_for(upstream, ()) if upstream is not None else _file_policy(config)
     try:
         explanation = explain(policy, Question(origin, path, method, headers, credentials))
     except ValueError as error:
@@ -64,11 +66,7 @@ def command(
     ctx.exit(Exit.OK if explanation.allowed else Exit.FINDINGS)
 
 
-def _policy(config: str | None, upstream: str | None) -> Policy:
-    if upstream is not None:
-        if config is not None:
-            raise click.UsageError("give UPSTREAM or --config, not both.")
-        return policy_for(upstream, ())
+def _file_policy(config: str | None) -> Policy:
     file = config or default_file()
     try:
         return read(read_bytes(file), file).policy

@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 
 from corsproxy.cli.failures import Exit, Failure
+from corsproxy.cli.options import environment_variable
 from corsproxy.config.reader import Reading, read_policy
 from corsproxy.config.source_text import MAX_BYTES
 
@@ -11,7 +12,13 @@ DEFAULT_FILE = "corsproxy.yaml"
 
 
 def default_file() -> str:
-    """Return ./corsproxy.yaml; raises Failure with what to do where it is missing."""
+    """Return the file that CORSPROXY_CONFIG names, or else ./corsproxy.yaml.
+
+    Raises Failure with what to do where that is missing.
+    """
+    named = os.environ.get(environment_variable("--config"))
+    if named:
+        return named
     if not os.path.lexists(DEFAULT_FILE):
         raise Failure(
             f"there is no {DEFAULT_FILE} in this directory",

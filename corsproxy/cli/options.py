@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 PREFIX = "CORSPROXY_"
 
@@ -29,3 +30,23 @@ config_option = option(
     metavar="FILE",
     help="The allowlist file; ./corsproxy.yaml where neither this nor UPSTREAM is given.",
 )
+
+
+def one_of(
+    ctx: click.Context, *, config: str | None, upstream: str | None
+) -> tuple[str | None, str | None]:
+    """Return the file or the upstream, whichever was named.
+
+    The command line counts more than the environment. Raises click.UsageError where
+    both are named in the same place: the file names its upstreams itself.
+    """
+    if config is None or upstream is None:
+        return config, upstream
+    is_typed = ctx.get_parameter_source("config") is ParameterSource.COMMANDLINE
+    upstream_is_typed = ctx.get_parameter_source("upstream") is not ParameterSource.ENVIRONMENT
+    if is_typed == upstream_is_typed:
+        raise click.UsageError(
+            f"UPSTREAM ({upstream}) and --config ({config}) exclude each other: "
+            "the file names its upstreams itself."
+        )
+    return (config, None) if is_typed else (None, upstream)

@@ -21,9 +21,10 @@ import click
 
 from corsproxy.cli.addresses import Off, admin_address, listen_addresses
 from corsproxy.cli.banner import banner
+from corsproxy.cli.durations import duration
 from corsproxy.cli.failures import Exit, Failure, RefusedConfig
 from corsproxy.cli.files import default_file, read, read_bytes
-from corsproxy.cli.options import config_option, environment_variable, option
+from corsproxy.cli.options import config_option, environment_variable, one_of, option
 from corsproxy.cli.terminal import is_interactive, is_terminal, wants_color
 from corsproxy.cli.upstream import policy_for
 from corsproxy.config.problems import ConfigError, Problem
@@ -41,17 +42,23 @@ class Flags(NamedTuple):
     listen: tuple[ListenAddress, ...]
     admin: ListenAddress | Off | None
     log_format: LogFormat | None
+    drain_delay: float | None
+    shutdown_grace: float | None
     pseudonym: str
+    """Under which this process knows itself in Via."""
 
     def applied_to(self, policy: Policy) -> Policy:
         """Return the policy with the flags in place of the file's keys."""
-        admin = policy.admin
         if self.admin is not None:
             admin = None if isinstance(self.admin, Off) else self.admin
+            policy = replace(policy, admin=admin)
+        if self.drain_delay is not None:
+            policy = replace(policy, drain_delay=self.drain_delay)
+        if self.shutdown_grace is not None:
+            policy = replace(policy, shutdown_grace=self.shutdown_grace)
         return replace(
             policy,
             listen=self.listen or policy.listen,
-            admin=admin,
             log=replace(policy.log, format=self.log_format or policy.log.format),
             via=None if policy.via is None else self.pseudonym,
         )
@@ -95,23 +102,42 @@ class Source(NamedTuple):
     type=click.Choice(["auto", "text", "json"]),
     help="auto is text on a terminal and json elsewhere.",
 )
+@option(
+    "--drain-delay",
+    callback=duration,
+    metavar="DURATION",
+    help="How long requests are still taken after SIGTERM.  [default: 0s]",
+)
+@option(
+    "--shutdown-grace",
+    callback=duration,
+    metavar="DURATION",
+    help="How long requests in flight may then take.  [default: 10s]",
+)
 @click.argument("upstream", required=False, envvar=environment_variable("--upstream"))
+@click.pass_context
 def command(
+    ctx: click.Context,
     config: str | None,
     listen: tuple[ListenAddress, ...],
     admin: ListenAddress | Off | None,
     allow_origins: tuple[str, ...],
     log_format: LogFormat | None,
+    drain_delay: float | None,
+    shutdown_grace: float | None,
     upstream: str | None,
 ) -> None:
     """Run the proxy.
 
     With UPSTREAM, a URL, pages on this machine may call it, with every method, header
-    and credentials. Without it, the allowlist file says who may do what.
+    and credentials. Without it, the allowlist file says who may do what. Flags count
+    more than the file.
     """
     started = time.monotonic()
     _stop_until_ready()
-    flags = Flags(listen, admin, log_format, f"corsproxy-{secrets.token_hex(4)}")
+    pseudonym = f"corsproxy-{secrets.token_hex(4)}"
+    flags = Flags(listen, admin, log_format, drain_delay, shutdown_grace, pseudonym)
+    config, upstream = one_of(ctx, config=config, upstream=upstream)
     source = _source(config, upstream, allow_origins)
     source = source._replace(policy=flags.applied_to(source.policy))
     try:
@@ -125,11 +151,6 @@ def command(
 
 def _source(config: str | None, upstream: str | None, allow_origins: tuple[str, ...]) -> Source:
     if upstream is not None:
-        if config is not None:
-            raise click.UsageError(
-                f"UPSTREAM ({upstream}) and --config ({config}) exclude each other: "
-                "the file names its upstreams itself."
-            )
         return Source(policy_for(upstream, allow_origins), (), None, b"")
     if allow_origins:
         raise click.UsageError(

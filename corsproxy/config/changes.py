@@ -151,8 +151,9 @@ def _whole(before: Policy, after: Policy) -> Iterator[Change]:
     for field in fields(Limits):
         old, new = getattr(before.limits, field.name), getattr(after.limits, field.name)
         yield from _value(f"limits.{field.name}", old, new)
-    for key in ("format", "requests"):
-        yield from _value(f"log.{key}", getattr(before.log, key), getattr(after.log, key))
+    for change in _value("log.format", before.log.format, after.log.format):
+        yield change._replace(needs_restart=True)
+    yield from _value("log.requests", before.log.requests, after.log.requests)
     for key in ("shutdown_grace", "drain_delay"):
         yield from _value(key, getattr(before, key), getattr(after, key))
     yield from _value("via", before.via is not None, after.via is not None)

@@ -70,7 +70,7 @@ async def test_the_policy_of_a_url(tmp_path: Path) -> None:
         (["--origin", PAGE, "--method", "CONNECT", "/"], "never let a script send CONNECT"),
         (["--origin", PAGE, "--method", "A B", "/"], "is not a method"),
         (["--origin", PAGE, "--header", "a:b", "/"], "is not a header name"),
-        (["--origin", PAGE, "-c", "x.yaml", "https://api.example.com", "/"], "not both"),
+        (["--origin", PAGE, "-c", "x.yaml", "https://api.example.com", "/"], "exclude each other"),
         (["--origin", PAGE, "nonsense", "/"], "UPSTREAM"),
         (["--origin", PAGE, "-c", "missing.yaml", "/"], "cannot read missing.yaml"),
     ],

@@ -14,12 +14,15 @@ FILE = b"upstream: https://api.example.com\ncors:\n  allow_origins: [http://loca
 
 def test_the_default_is_the_file_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("CORSPROXY_CONFIG", raising=False)
     with pytest.raises(Failure, match=r"there is no corsproxy\.yaml in this directory") as caught:
         default_file()
     assert caught.value.exit_code == Exit.USAGE
     assert "corsproxy init" in caught.value.help
     (tmp_path / "corsproxy.yaml").touch()
     assert default_file() == "corsproxy.yaml"
+    monkeypatch.setenv("CORSPROXY_CONFIG", "/etc/corsproxy/corsproxy.yaml")
+    assert default_file() == "/etc/corsproxy/corsproxy.yaml"
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from corsproxy.cli.options import environment_variable, option
+from corsproxy.cli.options import config_option, environment_variable, one_of, option
 
 
 @pytest.mark.parametrize(
@@ -25,3 +25,44 @@ def test_a_flag_wins_over_its_variable_and_help_names_it() -> None:
     assert run(command, []).output == "green\n"
     assert run(command, ["-c", "red"]).output == "red\n"
     assert "CORSPROXY_COLOR_NAME" in run(command, ["--help"]).output
+
+
+@click.command()
+@config_option
+@click.argument("upstream", required=False, envvar="CORSPROXY_UPSTREAM")
+@click.pass_context
+def named(ctx: click.Context, config: str | None, upstream: str | None) -> None:
+    click.echo(one_of(ctx, config=config, upstream=upstream))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables", "expected"),
+    [
+        ([], {}, (None, None)),
+        (["-c", "x"], {}, ("x", None)),
+        (["http://u"], {}, (None, "http://u")),
+        (["http://u"], {"CORSPROXY_CONFIG": "x"}, (None, "http://u")),
+        (["-c", "x"], {"CORSPROXY_UPSTREAM": "http://u"}, ("x", None)),
+        (["-c", "x"], {"CORSPROXY_UPSTREAM": ""}, ("x", None)),
+    ],
+)
+def test_what_is_typed_counts_more_than_a_variable(
+    arguments: list[str], variables: dict[str, str], expected: tuple[str | None, str | None]
+) -> None:
+    result = CliRunner(env=variables).invoke(named, arguments)
+    assert result.output == f"{expected}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables"),
+    [
+        (["-c", "x", "http://u"], {}),
+        ([], {"CORSPROXY_CONFIG": "x", "CORSPROXY_UPSTREAM": "http://u"}),
+    ],
+)
+def test_a_file_and_an_upstream_exclude_each_other(
+    arguments: list[str], variables: dict[str, str]
+) -> None:
+    result = CliRunner(env=variables).invoke(named, arguments)
+    assert result.exit_code == 2
+    assert "exclude each other" in result.output

@@ -181,7 +181,7 @@ def test_the_rest_of_the_file() -> None:
     after = policy(
         allowed_hosts=frozenset({"shop.test"}),
         limits=Limits(body=1024, head_timeout=2.5),
-        log=Log(requests="denied"),
+        log=Log(format="json", requests="denied"),
         shutdown_grace=20.0,
         via=None,
     )
@@ -189,6 +189,7 @@ def test_the_rest_of_the_file() -> None:
         "+ allowed host shop.test",
         "~ limits.head_timeout 2.5 (was 10)",
         "~ limits.body 1024 (was none)",
+        "~ log.format json (was auto): takes effect at the next start",
         "~ log.requests denied (was all)",
         "~ shutdown_grace 20 (was 10)",
         "~ via false (was true)",

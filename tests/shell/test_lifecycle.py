@@ -85,10 +85,12 @@ class Running:
 
 
 @asynccontextmanager
-async def running(upstream: RawPeer, directory: Path, more: str = "") -> AsyncIterator[Running]:
+async def running(
+    upstream: RawPeer, directory: Path, more: str = "", *arguments: str
+) -> AsyncIterator[Running]:
     """The command with a file in `directory`, ready."""
     (directory / "corsproxy.yaml").write_text(file_for(upstream, more=more))
-    async with started(*FREE_PORTS, cwd=directory) as command:
+    async with started(*FREE_PORTS, *arguments, cwd=directory) as command:
         yield Running(command, await command.event("ready"))
 
 
@@ -210,8 +212,8 @@ async def test_requests_are_taken_during_the_drain_delay(tmp_path: Path) -> None
 
 async def test_what_outlives_the_grace_is_cut(tmp_path: Path) -> None:
     slow = Slow()
-    grace = "shutdown_grace: 0.2\n"
-    async with RawPeer(slow.script) as upstream, running(upstream, tmp_path, grace) as proxy:
+    flag = ("--shutdown-grace", "200ms")
+    async with RawPeer(slow.script) as upstream, running(upstream, tmp_path, "", *flag) as proxy:
         client = await connect(proxy.port)
         await client.send(get())
         await slow.wait_asked()
