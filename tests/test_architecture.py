@@ -127,10 +127,14 @@ def test_imports_go_one_way() -> None:
     [
         ("core/cors.py", "import asyncio"),
         ("core/cors.py", "import time"),
+        ("core/policy.py", "import os"),
+        ("core/nowhere.py", "import this"),
+        ("nowhere.py", "import this"),
         ("core/fields.py", "from corsproxy.core import exchange"),
         ("config/reader.py", "import corsproxy.shell"),
         ("config/reader.py", "import socket"),
         ("shell/server.py", "import corsproxy.cli"),
+        ("shell/server.py", "import corsproxy.demo"),
         ("errors.py", "import corsproxy.core"),
     ],
 )
