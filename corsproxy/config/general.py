@@ -80,7 +80,8 @@ def read_allowed_hosts(top: Section) -> AllowedHosts:
     """Return the names beside `localhost` and addresses that Host may carry."""
     found = top.listing("allowed_hosts")
     if found is None:
-        return AllowedHosts()
+        # Where the key would be written.
+        return AllowedHosts(source=top.findings.source(top.node))
     findings = top.findings
     names: set[str] = set()
     any_host = False

@@ -32,7 +32,7 @@ def policy_for_url(upstream: str, allow_origins: Sequence[str]) -> Policy:
     rules = _rules(allow_origins, problems)
     if address is None or problems:
         raise ConfigError(problems)
-    return Policy(routes=(Route("/", b"/", address, rules),), default_cors=rules)
+    return Policy(routes=(Route("/", b"/", address, rules, source=_UPSTREAM),), default_cors=rules)
 
 
 def _address(upstream: str, problems: list[Problem]) -> UpstreamAddress | None:
@@ -53,7 +53,7 @@ def _rules(allow_origins: Sequence[str], problems: list[Problem]) -> CorsRules:
             problems.append(_problem(origin_mistake(text, error), text, _ALLOW_ORIGIN))
     everything = Listed((), any=True)
     rules = CorsRules(
-        OriginSet(patterns),
+        OriginSet(patterns, _ALLOW_ORIGIN),
         methods=everything,
         request_headers=everything,
         expose_headers=everything,

@@ -9,7 +9,7 @@ gives the same failure.
 from enum import StrEnum
 from typing import NamedTuple
 
-from corsproxy.core.source import Source
+from corsproxy.core.source import DEFAULT, Source
 
 
 class Kind(StrEnum):
@@ -178,6 +178,6 @@ class Verdict(NamedTuple):
     @property
     def reason(self) -> str:
         """The value of Corsproxy-Reason: the code and, where there is one, the place."""
-        if self.at is None:
+        if self.at is None or self.at == DEFAULT:
             return str(self.code)
         return f"{self.code}; at={self.at}"

@@ -3,7 +3,7 @@
 import pytest
 
 from corsproxy.core.remedies import hint_for, remedy_for
-from corsproxy.core.source import Source
+from corsproxy.core.source import DEFAULT, Source
 from corsproxy.core.verdicts import Code, Kind, Verdict
 from tests.policies import FILE, rules
 
@@ -60,6 +60,12 @@ def test_without_a_file_the_flag_is_named() -> None:
     remedy = remedy_for(verdict)
     assert remedy is not None
     assert remedy.sentence == "start corsproxy with --allow-origin https://a.test"
+
+
+def test_key_that_only_a_file_has_points_to_the_file() -> None:
+    remedy = remedy_for(refused(Code.HOST_NOT_ALLOWED, "a.test", DEFAULT))
+    assert remedy is not None
+    assert "corsproxy init" in remedy.sentence
 
 
 def test_opaque_origin_is_explained() -> None:
