@@ -74,22 +74,29 @@ class Dialer:
         self, address: UpstreamAddress, tls: Tls, make_protocol: Callable[[Forwarding], P]
     ) -> P:
         proxy = self._forward_proxies.for_upstream(address)
-        sock = await self._connect(address, proxy)
-        try:
-            if address.scheme == "http":
-                forwarding = Forwarding()
-                if proxy is not None:
-                    forwarding = Forwarding(b"http://" + address.authority, proxy.fields)
-                _, protocol = await asyncio.get_running_loop().create_connection(
-                    lambda: make_protocol(forwarding), sock=sock
-                )
-                return protocol
+        if address.scheme == "https":
+            context = self._tls_context(address, tls)
+            sock = await self._connect(address, proxy)
             if proxy is not None:
                 await _open_tunnel(sock, proxy, address)
-            return await self._start_tls(sock, address, tls, make_protocol)
-        except BaseException:
-            sock.close()
-            raise
+            server_name = tls.server_name or address.host.rstrip(".")
+            return await _secure(
+                sock, context, server_name, address, lambda: make_protocol(Forwarding())
+            )
+        forwarding = Forwarding()
+        if proxy is not None:
+            forwarding = Forwarding(b"http://" + address.authority, proxy.fields)
+        sock = await self._connect(address, proxy)
+        _, protocol = await asyncio.get_running_loop().create_connection(
+            lambda: make_protocol(forwarding), sock=sock
+        )
+        return protocol
+
+    def _tls_context(self, address: UpstreamAddress, tls: Tls) -> ssl.SSLContext:
+        try:
+            return self._tls_contexts.get(tls)
+        except StartError as error:
+            raise UpstreamError(UpstreamFault.TLS, f"{address}: {error}") from error
 
     async def _connect(self, address: UpstreamAddress, proxy: ForwardProxy | None) -> socket.socket:
         host, port = (address.host, address.port) if proxy is None else (proxy.host, proxy.port)
@@ -112,43 +119,25 @@ class Dialer:
         _keep_alive(sock)
         return sock
 
-    async def _start_tls(
-        self,
-        sock: socket.socket,
-        address: UpstreamAddress,
-        tls: Tls,
-        make_protocol: Callable[[Forwarding], P],
-    ) -> P:
-        try:
-            return await _secure(
-                sock,
-                self._tls_contexts.get(tls),
-                tls.server_name or address.host.rstrip("."),
-                lambda: make_protocol(Forwarding()),
-            )
-        except StartError as error:
-            raise UpstreamError(UpstreamFault.TLS, f"{address}: {error}") from error
-        except ssl.SSLError as error:
-            raise UpstreamError(UpstreamFault.TLS, _tls_sentence(address, error)) from error
-        except TimeoutError:
-            raise
-        except OSError as error:
-            raise UpstreamError(
-                UpstreamFault.TLS, f"{address} closed the connection during the TLS handshake"
-            ) from error
-
 
 async def _secure(
     sock: socket.socket,
     context: ssl.SSLContext,
     server_name: str,
+    address: UpstreamAddress,
     make_protocol: Callable[[], P],
 ) -> P:
     loop = asyncio.get_running_loop()
     transport, protocol = await loop.create_connection(make_protocol, sock=sock)
-    secured = await loop.start_tls(transport, protocol, context, server_hostname=server_name)
-    if secured is None:
-        raise ConnectionResetError
+    try:
+        secured = await loop.start_tls(transport, protocol, context, server_hostname=server_name)
+        if secured is None:
+            raise ConnectionResetError
+    except BaseException as error:
+        transport.abort()
+        if isinstance(error, OSError) and not isinstance(error, TimeoutError):
+            raise UpstreamError(UpstreamFault.TLS, _tls_sentence(address, error)) from error
+        raise
     # start_tls leaves it to its caller to tell the protocol of its new transport.
     protocol.connection_made(secured)
     TlsRescue(transport, cast(asyncio.BufferedProtocol, transport.get_protocol()))
@@ -170,10 +159,13 @@ async def _dial_unix(address: UpstreamAddress, make_protocol: Callable[[Forwardi
 async def _open_tunnel(sock: socket.socket, proxy: ForwardProxy, address: UpstreamAddress) -> None:
     try:
         await open_tunnel(sock, proxy, address)
-    except OSError as error:
-        raise UpstreamError(
-            UpstreamFault.UNREACHABLE, f"the forward proxy {proxy} failed: {_reason(error)}"
-        ) from error
+    except BaseException as error:
+        sock.close()
+        if isinstance(error, OSError) and not isinstance(error, TimeoutError):
+            raise UpstreamError(
+                UpstreamFault.UNREACHABLE, f"the forward proxy {proxy} failed: {_reason(error)}"
+            ) from error
+        raise
 
 
 def _keep_alive(sock: socket.socket) -> None:
@@ -192,7 +184,9 @@ def _reason(error: Exception) -> str:
     return "no address of it accepted the connection"
 
 
-def _tls_sentence(address: UpstreamAddress, error: ssl.SSLError) -> str:
+def _tls_sentence(address: UpstreamAddress, error: OSError) -> str:
+    if not isinstance(error, ssl.SSLError):
+        return f"{address} closed the connection during the TLS handshake"
     if isinstance(error, ssl.SSLCertVerificationError):
         return (
             f"the certificate of {address} was not accepted: {error.verify_message}"

@@ -3,6 +3,7 @@
 import asyncio
 import ipaddress
 import socket
+from collections.abc import Awaitable, Callable
 from typing import cast
 
 TTL_SECONDS = 10.0
@@ -13,12 +14,17 @@ AddressInfo = tuple[int, int, int, str, tuple[str, int] | tuple[str, int, int, i
 _LOOPBACKS = ("127.0.0.1", "::1")
 
 
+LookUp = Callable[[str, int], Awaitable[list[AddressInfo]]]
+"""Asks the system for the addresses of a host; raises socket.gaierror."""
+
+
 class Resolver:
     """Looks names up off the loop's thread, the same name once at a time."""
 
-    def __init__(self, ttl: float = TTL_SECONDS) -> None:
-        """`ttl` is in seconds."""
+    def __init__(self, ttl: float = TTL_SECONDS, look_up: LookUp | None = None) -> None:
+        """`ttl` is in seconds; `look_up` stands in for the system's resolver."""
         self._ttl = ttl
+        self._look_up = _ask_system if look_up is None else look_up
         self._known: dict[tuple[str, int], tuple[float, list[AddressInfo]]] = {}
         self._lookups: dict[tuple[str, int], asyncio.Task[list[AddressInfo]]] = {}
 
@@ -26,7 +32,8 @@ class Resolver:
         """Return the addresses of `host`, in the order in which to try them.
 
         `localhost` is both loopback addresses, whatever the system says: which of the two
-        a local server has bound is an accident. Raises socket.gaierror.
+        a local server has bound is an accident. A name below it is loopback where the
+        system does not know it (RFC 6761, 6.3). Raises socket.gaierror.
         """
         literal = _literal(host, port)
         if literal is not None:
@@ -38,10 +45,11 @@ class Resolver:
             return addresses
         lookup = self._lookups.get(key)
         if lookup is None:
-            lookup = self._lookups[key] = loop.create_task(_look_up(host, port))
+            lookup = self._lookups[key] = loop.create_task(self._find(host, port))
             lookup.add_done_callback(lambda done: self._remember(key, done))
-        # One caller's cancellation must not fail the others.
-        return await asyncio.shield(lookup)
+        # Waiting is not awaiting: one caller's cancellation must not fail the others.
+        await asyncio.wait((lookup,))
+        return lookup.result()
 
     def _remember(self, key: tuple[str, int], lookup: asyncio.Task[list[AddressInfo]]) -> None:
         del self._lookups[key]
@@ -50,23 +58,28 @@ class Resolver:
         else:
             self._known[key] = (lookup.get_loop().time() + self._ttl, lookup.result())
 
+    async def _find(self, host: str, port: int) -> list[AddressInfo]:
+        local = host == "localhost" or host.endswith(".localhost")
+        try:
+            addresses = list(await self._look_up(host, port))
+        except socket.gaierror:
+            if not local:
+                raise
+            addresses = []
+        if host == "localhost" or (local and not addresses):
+            have = {address[4][0] for address in addresses}
+            missing = (_literal(loopback, port) for loopback in _LOOPBACKS if loopback not in have)
+            addresses += [address for address in missing if address is not None]
+        return addresses
 
-async def _look_up(host: str, port: int) -> list[AddressInfo]:
-    local = host == "localhost" or host.endswith(".localhost")
+
+async def _ask_system(host: str, port: int) -> list[AddressInfo]:
+    loop = asyncio.get_running_loop()
     try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except UnicodeError:
         raise socket.gaierror(socket.EAI_NONAME, "not a host name") from None
-    except socket.gaierror:
-        if not local:
-            raise
-        found = []
-    addresses = cast(list[AddressInfo], found)
-    if host == "localhost" or not addresses:
-        have = {address[4][0] for address in addresses}
-        missing = (_literal(loopback, port) for loopback in _LOOPBACKS if loopback not in have)
-        addresses += [address for address in missing if address is not None]
-    return addresses
+    return cast(list[AddressInfo], found)
 
 
 def _literal(host: str, port: int) -> AddressInfo | None:

@@ -31,6 +31,7 @@ class Turns:
             return
         turn = asyncio.get_running_loop().create_future()
         self._line.append(turn)
+        self._admit()  # a reload may have raised the limit
         try:
             async with asyncio.timeout(limits.queue_timeout):
                 await turn
@@ -50,6 +51,9 @@ class Turns:
     def leave(self) -> None:
         """End a turn; it goes to whoever has waited longest."""
         self.in_flight -= 1
+        self._admit()
+
+    def _admit(self) -> None:
         while self._line and self.in_flight < self._limit:
             turn = self._line.popleft()
             if not turn.done():

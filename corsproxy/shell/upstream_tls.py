@@ -45,6 +45,8 @@ class TlsContexts:
 
 
 def _make_context(tls: Tls) -> ssl.SSLContext:
+    for key, path in _files(tls):
+        _check_readable(key, path)
     context = ssl.create_default_context()
     context.set_alpn_protocols(["http/1.1"])
     if not tls.verify:
@@ -53,47 +55,48 @@ def _make_context(tls: Tls) -> ssl.SSLContext:
     if tls.ca_file is not None:
         try:
             context.load_verify_locations(tls.ca_file)
-        except (OSError, ssl.SSLError) as error:
+        except ssl.SSLError as error:
             raise _unusable("ca_file", tls.ca_file, error) from error
     if tls.cert_file is not None:
         try:
             # Without a callback, OpenSSL asks the terminal for an encrypted key's password.
             context.load_cert_chain(tls.cert_file, tls.key_file, password=lambda: b"")
-        except (OSError, ssl.SSLError) as error:
-            raise _unusable("cert_file", _culprit(tls, error), error) from error
+        except ssl.SSLError as error:
+            pair = tls.cert_file if tls.key_file is None else f"{tls.cert_file} with {tls.key_file}"
+            raise _unusable("cert_file", pair, error) from error
     return context
 
 
-def _culprit(tls: Tls, error: Exception) -> str:
-    """Name the file of the pair: OpenSSL's errors do not."""
-    if tls.cert_file is None or tls.key_file is None:
-        return str(tls.cert_file)
-    missing = isinstance(error, OSError) and not isinstance(error, ssl.SSLError)
-    if missing and os.access(tls.cert_file, os.R_OK):
-        return tls.key_file
-    return f"{tls.cert_file} with key_file {tls.key_file}"
+def _files(tls: Tls) -> list[tuple[str, str]]:
+    named = (("ca_file", tls.ca_file), ("cert_file", tls.cert_file), ("key_file", tls.key_file))
+    return [(key, path) for key, path in named if path is not None]
 
 
-def _unusable(key: str, path: str, error: Exception) -> StartError:
-    if isinstance(error, ssl.SSLError):
-        reason = (error.reason or "not PEM").replace("_", " ").lower()
-    else:
-        reason = (
-            os.strerror(error.errno).lower()
-            if isinstance(error, OSError) and error.errno
-            else str(error)
-        )
+def _check_readable(key: str, path: str) -> None:
+    """OpenSSL's errors do not say which of its files is missing."""
+    try:
+        with open(path, "rb") as file:
+            file.read(1)
+    except OSError as error:
+        reason = (error.strerror or "it cannot be read").lower()
+        raise StartError(f"tls.{key} {path} cannot be used: {reason}") from error
+
+
+def _unusable(key: str, path: str, error: ssl.SSLError) -> StartError:
+    reason = "it is not PEM, or its key is encrypted"
+    if error.reason:
+        reason = error.reason.replace("_", " ").lower()
     return StartError(f"tls.{key} {path} cannot be used: {reason}")
 
 
 def _stamp(tls: Tls) -> _Stamp:
+    """What tells whether a file has changed."""
     stamps: list[tuple[int, int, int] | None] = []
-    for path in (tls.ca_file, tls.cert_file, tls.key_file):
+    for _, path in _files(tls):
         try:
-            status = None if path is None else os.stat(path)
+            status = os.stat(path)
         except OSError:
-            status = None
-        stamps.append(
-            None if status is None else (status.st_ino, status.st_mtime_ns, status.st_size)
-        )
+            stamps.append(None)
+        else:
+            stamps.append((status.st_ino, status.st_mtime_ns, status.st_size))
     return tuple(stamps)
