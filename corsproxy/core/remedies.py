@@ -31,7 +31,7 @@ class Remedy(NamedTuple):
         if self.at.name.startswith("--"):
             return f"start corsproxy with {self.at.name} {self.value}"
         if not self.at.line:
-            return f'{self.key} needs a file: run corsproxy init, and add "{self.value}" there'
+            return f'`{self.key}` needs a file: run corsproxy init, and add "{self.value}" there'
         if self.key == "allow_credentials":
             return f"set allow_credentials: true ({self.at})"
         return f'add "{self.value}" to {self.key} ({self.at})'
