@@ -52,6 +52,10 @@ def command(
     if len(arguments) > 2:
         raise click.UsageError(f"unexpected argument {arguments[2]!r}.")
     path = arguments[-1]
+    if "://" in path:
+        raise click.UsageError(
+            "PATH is a path on the proxy, such as /v1/users; an upstream comes before it."
+        )
     upstream = arguments[0] if len(arguments) == 2 else None
     config, upstream = one_of(ctx, config=config, upstream=upstream)
     policy = policy_for(upstream, ()) if upstream is not None else _file_policy(config)

@@ -5,8 +5,10 @@ from collections.abc import Mapping
 
 from corsproxy.cli.failures import Exit, Failure
 from corsproxy.cli.options import environment_variable
+from corsproxy.config.problems import Problem
 from corsproxy.config.reader import Reading, read_policy
 from corsproxy.config.source_text import MAX_BYTES
+from corsproxy.core.source import Source
 
 DEFAULT_FILE = "corsproxy.yaml"
 
@@ -48,3 +50,15 @@ def read(content: bytes, file: str, environ: Mapping[str, str] | None = None) ->
     """
     directory = os.path.dirname(os.path.abspath(file))
     return read_policy(content, file, os.environ if environ is None else environ, directory)
+
+
+def mount_warnings(file: str) -> tuple[Problem, ...]:
+    """Warn of a file that is a mount of its own, as with a volume's `subPath`.
+
+    Such a mount goes on showing the old file when an edit replaces it.
+    """
+    if not os.path.ismount(os.path.abspath(file)):
+        return ()
+    message = "the file is mounted by itself, so an edit that replaces it will never arrive here"
+    help = "mount the directory that holds it, without `subPath`"
+    return (Problem("warning", "mounted-file", message, Source(file), help=help),)

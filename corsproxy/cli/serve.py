@@ -23,7 +23,7 @@ from corsproxy.cli.addresses import Off, admin_address, listen_addresses
 from corsproxy.cli.banner import banner
 from corsproxy.cli.durations import duration
 from corsproxy.cli.failures import Exit, Failure, RefusedConfig
-from corsproxy.cli.files import default_file, read, read_bytes
+from corsproxy.cli.files import DEFAULT_FILE, default_file, mount_warnings, read, read_bytes
 from corsproxy.cli.options import config_option, environment_variable, one_of, option
 from corsproxy.cli.terminal import is_interactive, is_terminal, wants_color
 from corsproxy.cli.upstream import policy_for
@@ -163,7 +163,7 @@ def _source(config: str | None, upstream: str | None, allow_origins: tuple[str, 
         reading = read(content, file)
     except ConfigError as error:
         raise RefusedConfig(file, error.problems) from None
-    return Source(reading.policy, reading.warnings, file, content)
+    return Source(reading.policy, reading.warnings + mount_warnings(file), file, content)
 
 
 def _run(source: Source, listeners: Listeners, flags: Flags, started: float) -> int:
@@ -172,7 +172,10 @@ def _run(source: Source, listeners: Listeners, flags: Flags, started: float) -> 
     announcer = Announcer(outlet.write, form, color=form == "text" and wants_color("stdout"))
     logging.getLogger().addHandler(FaultLog(announcer))
     announcer.warned(source.warnings)
-    interactive = form == "text" and is_interactive()
+    if source.file is None and os.path.exists(DEFAULT_FILE):
+        announcer.note(f"{DEFAULT_FILE} is not read: the command line names an upstream.")
+    # Windows' event loops cannot wait for keys.
+    interactive = form == "text" and os.name == "posix" and is_interactive()
 
     def shown(policy: Policy, first: bool) -> str:
         return banner(

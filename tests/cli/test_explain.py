@@ -72,6 +72,8 @@ async def test_the_policy_of_a_url(tmp_path: Path) -> None:
         (["--origin", PAGE, "--header", "a:b", "/"], "is not a header name"),
         (["--origin", PAGE, "-c", "x.yaml", "https://api.example.com", "/"], "exclude each other"),
         (["--origin", PAGE, "nonsense", "/"], "UPSTREAM"),
+        (["--origin", PAGE, "https://api.example.com/v1"], "PATH is a path on the proxy"),
+        (["--origin", PAGE, "https://api.example.com", "/", "/"], "unexpected argument"),
         (["--origin", PAGE, "-c", "missing.yaml", "/"], "cannot read missing.yaml"),
     ],
 )

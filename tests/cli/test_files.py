@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from corsproxy.cli.failures import Exit, Failure
-from corsproxy.cli.files import default_file, read, read_bytes
+from corsproxy.cli.files import default_file, mount_warnings, read, read_bytes
 from corsproxy.config.source_text import MAX_BYTES
 
 FILE = b"upstream: https://api.example.com\ncors:\n  allow_origins: [http://localhost:5173]\n"
@@ -77,3 +77,13 @@ def test_relative_paths_start_at_the_file_and_not_at_its_target(
     monkeypatch.chdir(tmp_path)
     policy = read(text, "corsproxy.yaml", {}).policy
     assert policy.routes[0].tls.ca_file == str(tmp_path / "ca.pem")
+
+
+def test_a_file_that_is_a_mount_of_its_own_is_warned_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = str(tmp_path / "corsproxy.yaml")
+    assert mount_warnings(file) == ()
+    monkeypatch.setattr(os.path, "ismount", lambda path: path == file)
+    (warning,) = mount_warnings(file)
+    assert (warning.severity, warning.code) == ("warning", "mounted-file")

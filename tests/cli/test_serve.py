@@ -76,6 +76,14 @@ async def test_text_is_for_people(tmp_path: Path) -> None:
         assert f"→  {URL}" in lines[3].decode()
 
 
+async def test_a_file_that_is_not_read_is_said_not_to_be(tmp_path: Path) -> None:
+    (tmp_path / "corsproxy.yaml").write_text("broken: [")
+    async with started(URL, *FREE_PORTS, "--log-format", "text", cwd=tmp_path) as command:
+        assert command.process.stdout is not None
+        line = await command.process.stdout.readline()
+        assert line == b"corsproxy.yaml is not read: the command line names an upstream.\n"
+
+
 async def test_risky_settings_are_warned_of(tmp_path: Path) -> None:
     (tmp_path / "corsproxy.yaml").write_text(f'{GOOD}allowed_hosts: "*"\n')
     async with started(*FREE_PORTS, cwd=tmp_path) as command:
