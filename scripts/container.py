@@ -84,7 +84,13 @@ def measure(image: Image, work: Path) -> None:
     except CheckError as error:
         raise CheckError(f"{error}\n{log.read_text()[-2000:]}") from error
     finally:
-        container.kill()
+        end(container)
+
+
+def end(container: subprocess.Popen[bytes]) -> None:
+    """Leave nothing running: what unshare started does not end with it once its user changed."""
+    if container.poll() is None:
+        os.kill(first_child(container.pid), signal.SIGKILL)
         container.wait()
 
 
@@ -117,7 +123,7 @@ def confined(image: Image, root: Path, command: Sequence[str]) -> list[str]:
     """The command that runs one of the image's commands, without rights, as PID 1."""
     user, _, group = image.user.partition(":")
     return [
-        *("unshare", "--mount", "--pid", "--ipc", "--fork", "--kill-child", "--"),
+        *("unshare", "--mount", "--pid", "--ipc", "--fork", "--"),
         *("sh", "-ec", 'mount -t proc proc "$0/proc"; exec chroot "$0" "$@"', str(root)),
         *("setpriv", "--reuid", user, "--regid", group, "--clear-groups", "--no-new-privs"),
         *("--bounding-set=-all", "--inh-caps=-all", "--ambient-caps=-all"),
