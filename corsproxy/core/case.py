@@ -11,6 +11,7 @@ from corsproxy.core import guard
 from corsproxy.core.cors import judge_origin
 from corsproxy.core.fields import HOP_BY_HOP, managed_names, partition, split_list
 from corsproxy.core.messages import RequestHead
+from corsproxy.core.origins import parse_origin
 from corsproxy.core.policy import CorsRules, Policy
 from corsproxy.core.routing import find_route, parse_target
 from corsproxy.core.source import Source
@@ -150,15 +151,12 @@ class Case:
         sites = self.found.get(b"sec-fetch-site")
         if sites == [b"same-origin"] or sites == [b"none"]:
             return True
-        scheme, separator, authority = origin.partition(b"://")
-        if not separator:
-            return False
-        named = guard.parse_host(authority)
+        page = parse_origin(origin)
         own = guard.parse_host(self.public_host)
-        if named is None or own is None:
+        if page is None or own is None or page.scheme not in ("http", "https"):
             return False
-        default = 443 if scheme == b"https" else 80
-        return (named.name, named.port or default) == (own.name, own.port or default)
+        default = 443 if page.scheme == "https" else 80
+        return (page.host, page.port or default) == (own.name, own.port or default)
 
     def verdict(self, code: Code, allowed: bool, at: Source | None, subject: str = "") -> Verdict:
         """Return a verdict about this case."""
