@@ -60,13 +60,18 @@ class Command:
 
 @asynccontextmanager
 async def started(
-    *arguments: str, cwd: Path | None = None, env: Mapping[str, str] | None = None
+    *arguments: str,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    program: tuple[str, str] = ("-m", "corsproxy"),
 ) -> AsyncIterator[Command]:
-    """Start the command; it is killed at the end if it still runs."""
+    """Start the command; it is killed at the end if it still runs.
+
+    `program` may be ("-c", ...), to change something before the command runs.
+    """
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        "-m",
-        "corsproxy",
+        *program,
         *arguments,
         cwd=cwd,
         env=environment(**(env or {})),

@@ -201,8 +201,9 @@ def _serve(source: Source, listeners: Listeners, flags: Flags, terms: Terms) -> 
     # What is no regular file, such as a pipe, has been read to its end and is no more.
     if source.file is not None and os.path.isfile(source.file):
         file = PolicyFile(source.file, source.content, partial(_reread, source.file, flags))
-    with Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(run(source.policy, listeners, file, terms))
+    # The runner is not closed: that would wait for the loop's threads, see _leave.
+    runner = Runner(loop_factory=_loop_factory())
+    return runner.run(run(source.policy, listeners, file, terms))
 
 
 def _check_tls_files(policy: Policy) -> None:
@@ -248,8 +249,8 @@ def _stop_until_ready() -> None:
 def _leave(code: int) -> NoReturn:
     """End the process at once.
 
-    The interpreter would wait for its threads, and one that resolves a name can hang for
-    longer than the grace that has just ended.
+    The interpreter would wait for its threads, and one that resolves a name or reads from
+    a network drive can hang for longer than the grace that has just ended.
     """
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError, AttributeError):

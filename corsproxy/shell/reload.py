@@ -7,7 +7,9 @@ last good policy and is reported once, with its caret.
 """
 
 import asyncio
+import errno
 import os
+import stat
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -61,6 +63,9 @@ def look(path: Path, known: Stamp | None) -> Look | None:
     Blocks for some 50 ms: call it in a thread. Raises OSError where it cannot be read.
     """
     found = os.stat(path)
+    if not stat.S_ISREG(found.st_mode):
+        # Opening a pipe would wait for somebody to write into it.
+        raise OSError(errno.EINVAL, "Not a regular file")
     stamp = Stamp(found.st_mtime_ns, found.st_ino, found.st_size, found.st_dev)
     if stamp == known:
         return None

@@ -223,6 +223,26 @@ async def test_what_outlives_the_grace_is_cut(tmp_path: Path) -> None:
             await client.reply()
 
 
+async def test_an_event_stream_does_not_hold_up_the_end(tmp_path: Path) -> None:
+    async def stream(peer: PeerConnection) -> None:
+        await peer.head()
+        await peer.send(
+            b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+            b"Transfer-Encoding: chunked\r\n\r\n9\r\ndata: 1\n\n\r\n"
+        )
+        await peer.closed()
+
+    async with RawPeer(stream) as upstream, running(upstream, tmp_path) as proxy:
+        client = await connect(proxy.port)
+        await client.send(get("/events"))
+        head = await client.head()
+        assert head.startswith(b"HTTP/1.1 200 ")
+        begun = time.monotonic()
+        proxy.command.signal(signal.SIGTERM)
+        assert await proxy.command.exit_code() == 0
+        assert time.monotonic() - begun < 5
+
+
 async def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
     slow = Slow()
     async with RawPeer(slow.script) as upstream, running(upstream, tmp_path) as proxy:
@@ -236,6 +256,20 @@ async def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
         assert await proxy.command.exit_code() == 128 + signal.SIGTERM
         assert time.monotonic() - begun < 2
         assert await proxy.command.complaints() == ""
+
+
+async def test_a_thread_that_hangs_does_not_hold_up_the_end(tmp_path: Path) -> None:
+    """As one does that reads from a network drive, or resolves a name."""
+    hanging = (
+        "import threading; from corsproxy.cli.main import main; from corsproxy.shell import reload;"
+        "reload.look = lambda *arguments: threading.Event().wait(); main()"
+    )
+    async with RawPeer(answers(OK)) as upstream:
+        (tmp_path / "corsproxy.yaml").write_text(file_for(upstream))
+        async with started(*FREE_PORTS, cwd=tmp_path, program=("-c", hanging)) as command:
+            await command.event("ready")
+            command.signal(signal.SIGTERM)
+            assert await command.exit_code() == 0
 
 
 # Reloading

@@ -225,12 +225,15 @@ async def test_a_missing_file_is_reported_once_and_not_for_an_editors_gap(
     assert watched.reloader.succeeded
 
 
-async def test_a_directory_in_its_place_is_reported(watched: Watched) -> None:
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])
+async def test_what_is_no_file_in_its_place_is_reported(
+    watched: Watched, make: Callable[[Path], None]
+) -> None:
     watched.path.unlink()
-    watched.path.mkdir()
+    make(watched.path)
     for _ in range(3):
         await watched.check()
-    assert watched.told == [("failed", "is a directory")]
+    assert watched.told == [("failed", "not a regular file")]
 
 
 async def test_force_reports_even_where_nothing_changed(watched: Watched) -> None:
