@@ -1,8 +1,15 @@
 """A file to start from."""
 
+import re
+from importlib.resources import files
 from pathlib import Path
 
+import pytest
+
+from corsproxy.config.reader import read_policy
 from tests.process import finished
+
+STARTER = files("corsproxy.config").joinpath("starter.yaml").read_text(encoding="utf-8")
 
 
 async def test_the_file_it_writes_passes_check(tmp_path: Path) -> None:
@@ -14,6 +21,22 @@ async def test_the_file_it_writes_passes_check(tmp_path: Path) -> None:
         "corsproxy.yaml: no problems\n",
         "",
     )
+
+
+@pytest.mark.parametrize("line", re.findall(r"^ *#(?!routes)[a-z-].*$", STARTER, re.MULTILINE))
+def test_every_line_of_it_may_be_uncommented(line: str) -> None:
+    text = STARTER.replace(line, line.replace("#", "", 1))
+    warnings = read_policy(text, "corsproxy.yaml", {}, "/").warnings
+    # Any port of localhost makes the entry with one port needless.
+    assert {warning.code for warning in warnings} <= {"subsumed-entry"}
+
+
+def test_its_routes_may_be_uncommented() -> None:
+    block = STARTER[STARTER.index("#routes:") :].partition("\n\n")[0]
+    text = STARTER.replace(block, re.sub("^#", "", block, flags=re.MULTILINE))
+    text = text.replace("\nupstream: https://api.example.com\n", "\n")
+    policy = read_policy(text, "corsproxy.yaml", {}, "/").policy
+    assert [route.path for route in policy.routes] == [b"/shop", b"/auth"]
 
 
 async def test_a_file_that_exists_is_left_alone(tmp_path: Path) -> None:
