@@ -16,6 +16,7 @@ from corsproxy.config.nodes import Entry, Mapping, Node, Scalar, Sequence
 from corsproxy.config.problems import ConfigError, Problem
 from corsproxy.config.source_text import LINE_BREAK, Extent, Mark, SourceText
 from corsproxy.config.spelling import quoted, shown
+from corsproxy.config.syntax.values import bad_key
 
 MAX_NODES = 100_000
 MAX_DEPTH = 64
@@ -118,14 +119,17 @@ class Composer:
 
     def _scalar(self, event: yaml.ScalarEvent) -> None:
         start, end = self._extent(event)
-        node = Scalar(start, end, event.value, not event.style, event.anchor)
-        self._check_tag(event)
+        text = event.value
+        if self._check_tag(event) and not text and not event.style:
+            # The exclamation mark was meant as the text's first character.
+            text = event.tag or ""
+        node = Scalar(start, end, text, not event.style, event.anchor)
         if event.anchor is not None:
             anchored = self._anchors[event.anchor] = _Anchored(node)
             anchored.open = False
         self._add(node, 1, 1)
 
-    def _open(self, event: yaml.NodeEvent, node: Sequence | Mapping) -> None:
+    def _open(self, event: yaml.CollectionStartEvent, node: Sequence | Mapping) -> None:
         self._check_tag(event)
         frame = self._frames[-1] if self._frames else None
         if frame is not None and isinstance(frame.node, Mapping) and frame.key is None:
@@ -221,16 +225,20 @@ class Composer:
                     keys[entry.key.text] = entry.key
                     node.entries.append(Entry(entry.key, entry.value, merged=True))
 
-    def _check_tag(self, event: yaml.ScalarEvent | yaml.NodeEvent) -> None:
-        tag = getattr(event, "tag", None)
-        if tag is None or len(self.problems) >= _MAX_PROBLEMS:
-            return
-        mark = _mark(event.start_mark)
-        found = _TAG.search(self._source.line(mark.line), mark.column - 1)
-        column, text = (found.start() + 1, found[0]) if found else (mark.column, str(tag))
-        message = f"{shown(text)} is a YAML tag, and tags are not supported"
-        help = "remove it; quote the value if it is meant as text, exclamation mark included"
-        self.problems.append(self._source.at("tag", mark.line, column, len(text), message, help))
+    def _check_tag(self, event: yaml.ScalarEvent | yaml.CollectionStartEvent) -> bool:
+        """Report a tag; return whether there is one."""
+        if event.tag is None:
+            return False
+        if len(self.problems) < _MAX_PROBLEMS:
+            mark = _mark(event.start_mark)
+            found = _TAG.search(self._source.line(mark.line), mark.column - 1)
+            column, text = (found.start() + 1, found[0]) if found else (mark.column, event.tag)
+            message = f"{shown(text)} is a YAML tag, and tags are not supported"
+            help = "remove it; quote the value if it is meant as text, exclamation mark included"
+            self.problems.append(
+                self._source.at("tag", mark.line, column, len(text), message, help)
+            )
+        return True
 
     def _extent(self, event: yaml.Event) -> Extent:
         """Return where the event's node is written, its anchor and tag left out."""
@@ -253,8 +261,4 @@ class Composer:
         raise ConfigError([*self.problems, problem])
 
     def _refuse_key(self, node: Node) -> NoReturn:
-        message, help = "a key must be text", ""
-        if self._source.text[node.start.offset - 1 : node.start.offset + 1] == "{{":
-            message, help = "`{{` starts no value", "render the template first, or quote the value"
-        problem = self._source.at("bad-key", node.start.line, node.start.column, 1, message, help)
-        raise ConfigError([*self.problems, problem])
+        raise ConfigError([*self.problems, bad_key(self._source, node.start)])

@@ -6,9 +6,9 @@ from typing import Literal
 from corsproxy.config.findings import Findings, Value
 from corsproxy.config.members import CHECKS
 from corsproxy.config.mistakes import BadValueError
-from corsproxy.config.nodes import Node, Scalar
+from corsproxy.config.nodes import Node, Scalar, Sequence
 from corsproxy.config.section import Section, as_section
-from corsproxy.config.spelling import shown
+from corsproxy.config.spelling import as_value, shown, with_space
 from corsproxy.config.units import parse_duration
 from corsproxy.core.origins import (
     OriginPattern,
@@ -49,6 +49,11 @@ def read_cors(
         if value is not None:
             _not_rules(findings, value, path)
         return NOBODY
+    if isinstance(node, Sequence) and node.flow:
+        likely = f"{{allow_origins: {findings.source_text.raw(node)}}}"
+        message = f"`{path}` is a list, not a mapping of rules"
+        findings.error("wrong-type", node, message, f"write {shown(likely)}", likely)
+        return NOBODY
     section = as_section(findings, node, "cors", path, _EXAMPLE)
     if section is None:
         return NOBODY
@@ -69,12 +74,14 @@ def rules_for_nobody(source: Source) -> CorsRules:
 
 def _not_rules(findings: Findings, value: Value, path: str) -> None:
     help = f"write a mapping, such as `{_EXAMPLE}`, or the word `passthrough`"
-    likely = None
-    if value.text.lower().replace("-", "").replace("_", "") == "passthrough":
+    likely = with_space(value.text) if value.node.plain else None
+    if likely is not None:
+        help = "write a space after the colon"
+    elif value.text.lower().replace("-", "").replace("_", "") == "passthrough":
         likely, help = "passthrough", "write `passthrough`"
-    elif value.text == "*":
-        help = 'write `{allow_origins: "*"}` to allow every origin'
-        likely = '{allow_origins: "*"}'
+    elif value.text == "*" or "://" in value.text:
+        likely = f"{{allow_origins: {as_value(value.text)}}}"
+        help = f"write {shown(likely)}"
     elif value.text.lower() in ("off", "false", "none", "no", "disabled"):
         help = (
             "remove the key to grant nothing, or write `passthrough` where the upstream "
@@ -118,10 +125,9 @@ class _Rules:
     def _origins(self, above: OriginSet) -> OriginSet:
         found = self._section.listing("allow_origins")
         if found is None:
-            if not self._section.has("allow_origins"):
-                # Whether anybody above it named some is for the reader of the whole file.
-                return above
-            return OriginSet((), self._findings.source(self._section.key("allow_origins")))
+            # Whether anybody above named some is for the reader of the whole file to say.
+            broken = self._broken_origins()
+            return above if broken is None else broken
         path = self._section.where("allow_origins")
         patterns = [
             pattern
@@ -129,6 +135,13 @@ class _Rules:
             if (pattern := _origin(self._findings, value, path)) is not None
         ]
         return OriginSet(patterns, self._findings.source(found.node))
+
+    def _broken_origins(self) -> OriginSet | None:
+        """Return nobody, where origins are named but cannot be read."""
+        if self._section.has("allow_origins"):
+            return OriginSet((), self._findings.source(self._section.raw("allow_origins")))
+        meant = self._section.meant.get("allow_origins")
+        return None if meant is None else OriginSet((), self._findings.source(meant.value))
 
     def _listed(self, key: str, above: Listed) -> Listed:
         found = self._section.listing(key)
@@ -218,13 +231,15 @@ def _origin(findings: Findings, value: Value, path: str) -> OriginPattern | None
     try:
         return parse_origin_pattern(value.text, findings.source(value.node))
     except OriginPatternError as error:
-        findings.mistake(value, origin_mistake(value.text, error), path)
+        findings.mistake(value, origin_mistake(error, "" if value.literal else value.text), path)
         return None
 
 
-def origin_mistake(text: str, error: OriginPatternError) -> BadValueError:
-    """Return why `text` is no entry of `allow_origins`."""
-    cause, _, remedy = error.message.partition(": ")
-    help = remedy if error.suggestion is None else f"{remedy}: {shown(error.suggestion)}"
-    message = f"{shown(text)}: {cause}"
-    return BadValueError(f"origin-{error.reason}", message, help, error.suggestion)
+def origin_mistake(error: OriginPatternError, text: str = "") -> BadValueError:
+    """Return why an entry is none; it is repeated as `text` where the line does not show it."""
+    cause, _, help = error.message.partition(": ")
+    if not text:
+        return BadValueError(f"origin-{error.reason}", cause, help, error.suggestion)
+    if error.suggestion is not None:
+        help = f"{help}: {shown(error.suggestion)}" if help else f"write {shown(error.suggestion)}"
+    return BadValueError(f"origin-{error.reason}", f"{shown(text)}: {cause}", help)

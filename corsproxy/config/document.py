@@ -9,6 +9,7 @@ from corsproxy.config.compose import Composer
 from corsproxy.config.nodes import Mapping, Node, Scalar, Sequence, is_null
 from corsproxy.config.problems import ConfigError, Problem
 from corsproxy.config.source_text import SourceText, read_text
+from corsproxy.config.spelling import shown, with_space
 from corsproxy.config.syntax import check_characters, explain
 from corsproxy.core.source import Source
 
@@ -65,7 +66,11 @@ def _not_a_mapping(root: Node | None, source: SourceText) -> Problem:
     message = f"the file is {found}, not a mapping of keys to values"
     help, fix = _MINIMAL, None
     if isinstance(root, Scalar):
-        pair = re.match(r"([A-Za-z_]\w*):(\S.*)", source.raw(root))
-        if pair is not None:
-            help, fix = "write a space after the colon", f"{pair[1]}: {pair[2]}"
+        raw = source.raw(root)
+        fix = with_space(raw)
+        if fix is not None:
+            help = "write a space after the colon"
+        elif re.fullmatch(r"https?://\S+", raw):
+            fix = f"upstream: {raw}"
+            help = f"write {shown(fix)}, and below it `cors:` with `allow_origins:`"
     return source.problem("not-a-mapping", root, message, help, fix)

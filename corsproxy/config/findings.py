@@ -51,6 +51,10 @@ class Findings:
             found.append(Problem("error", "too-many-problems", message, found[-1].source))
         return tuple(found)
 
+    @property
+    def has_errors(self) -> bool:
+        return any(problem.severity == "error" for problem in self._problems.values())
+
     def add(self, problem: Problem) -> None:
         if len(self._problems) < MAX_PROBLEMS:
             self._problems.setdefault((problem.code, problem.source, problem.message), problem)
@@ -98,7 +102,8 @@ class Findings:
     def value(self, node: Node, path: str, *, secret: bool = False) -> Value | None:
         """Return the scalar that `node` is, filled in; None after a problem was reported."""
         if not isinstance(node, Scalar):
-            self.error("wrong-type", node, f"`{path}` is {kind_of(node)}, not a single value")
+            message = f"`{path}` is {kind_of(node)}, not a single value"
+            self.error("wrong-type", node, message, "write the value alone")
             return None
         if is_null(node):
             self.error("missing-value", node, f"`{path}` has an empty value", "write one")
@@ -119,10 +124,13 @@ class Findings:
         """An unquoted value over several lines, which YAML joins: never what was meant."""
         next_line = self.source_text.line(node.start.line + 1).strip()
         help = "end it on its line, or quote it"
+        behind = self.source_text.text[node.end.offset :].lstrip()[:1]
         if next_line.startswith("- "):
             help = "indent each `- ` like the first one"
         elif next_line.startswith("-"):
             help = "write a space after each `-`"
+        elif behind in (",", "]", "}"):
+            help = "separate the entries with commas"
         elif next_line.rstrip().endswith(":") or ": " in next_line:
             help = "indent the next line like this one's key"
         self.error("value-runs-on", node, f"`{path}` goes on in the next line", help)

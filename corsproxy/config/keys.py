@@ -198,6 +198,13 @@ def suggest(place: Place, key: str) -> Suggestion:
     return Suggestion(_known(place))
 
 
+def is_spelling_of(key: str, own: str) -> bool:
+    """Whether `key` is another spelling of `own`, or another product's name for it; a
+    typing error that resembles it is neither."""
+    letters = _letters(key)
+    return any(own in keys and _named(place, letters) == own for place, keys in KEYS.items())
+
+
 def _letters(key: str) -> str:
     letters = re.sub(r"[^a-z0-9]", "", key.lower())
     for prefix in ("accesscontrol", "cors"):

@@ -23,36 +23,19 @@ def parse_listen(text: str) -> tuple[str, int]:
 
     A port alone is one of this machine: `localhost`. Raises BadValueError.
     """
-    code = "bad-listen"
-    if text.isdigit():
+    if text.isascii() and text.isdigit():
         return "localhost", parse_port(text, zero=True)
-    url = _URL.fullmatch(text)
-    if url is not None:
-        if url[1].lower() == "https":
-            help = "the listener speaks plain http; put what ends TLS in front of it"
-            raise BadValueError(code, "https is not served", help)
-        help = "write host and port alone"
-        raise BadValueError(code, "an address is meant, not a URL", help, _accepted(url[2]))
-    if text.startswith("unix:"):
-        raise BadValueError(code, "sockets are not served", "write `host:port`")
-    if text.startswith(":") and text[1:].isdigit():
-        help = f"write `localhost{text}` for this machine, or `0.0.0.0{text}` for all networks"
-        raise BadValueError(code, "the host is missing", help, _accepted(f"localhost{text}"))
-    if text.startswith("*:"):
-        help = "write `0.0.0.0` for every IPv4 address, `[::]` for every IPv6 address"
-        likely = _accepted(f"0.0.0.0{text[1:]}")  # noqa: S104
-        raise BadValueError(code, "an address has no wildcard", help, likely)
-    if "/" in text:
-        help = "write host and port alone"
-        raise BadValueError(code, "an address has no path", help, _accepted(text.partition("/")[0]))
     parts = _HOST_PORT.fullmatch(text)
-    if parts is None:
-        raise _not_host_port(code, text)
+    if parts is None or not parts[1] or "*" in parts[1] or "/" in text:
+        message, help, likely = _explain(text)
+        if likely is not None and not _is_address(likely):
+            likely = None
+        raise BadValueError("bad-listen", message, help, likely)
     try:
         host = parse_host(parts[1])
     except BadValueError as mistake:
         if mistake.suggestion is not None:
-            mistake.suggestion = _accepted(f"{mistake.suggestion}:{parts[2]}")
+            mistake.suggestion = f"{mistake.suggestion}:{parts[2]}"
         raise
     try:
         port = parse_port(parts[2], zero=True)
@@ -63,28 +46,44 @@ def parse_listen(text: str) -> tuple[str, int]:
     return host.strip("[]"), port
 
 
-def _not_host_port(code: str, text: str) -> BadValueError:
+def _is_address(text: str) -> bool:
+    parts = _HOST_PORT.fullmatch(text)
+    try:
+        return parts is not None and bool(parse_host(parts[1])) and parse_port(parts[2]) > 0
+    except BadValueError:
+        return False
+
+
+def _explain(text: str) -> tuple[str, str, str | None]:
+    """Return what is wrong with a text that is no address, what to do, and a likely one."""
+    url = _URL.fullmatch(text)
+    if url is not None and url[1].lower() == "https":
+        help = "the listener speaks plain http; put what ends TLS in front of it"
+        return "https is not served", help, None
+    if url is not None:
+        return "an address is meant, not a URL", "write host and port alone", url[2]
+    if text.startswith("unix:"):
+        return "sockets are not served", "write `host:port`", None
+    if text.startswith(":") and text.count(":") == 1:
+        help = f"write `localhost{text}` for this machine, or `0.0.0.0{text}` for all networks"
+        return "the host is missing", help, f"localhost{text}"
+    if text.startswith("*:"):
+        help = "write `0.0.0.0` for every IPv4 address, `[::]` for every IPv6 address"
+        return "an address has no wildcard", help, f"0.0.0.0{text[1:]}"  # noqa: S104
+    if "/" in text:
+        return "an address has no path", "write host and port alone", text.partition("/")[0]
     if text.count(":") > 1:
         address, _, port = text.rpartition(":")
-        likely = _accepted(f"[{address}]:{port}") if "[" not in text else None
         help = "write IPv6 addresses in brackets, as in `[::1]:8010`"
-        return BadValueError(code, "address and port cannot be told apart", help, likely)
-    likely = _accepted(f"{text}:8010")
-    return BadValueError(code, "the port is missing", "write `host:port`, or a port alone", likely)
-
-
-def _accepted(text: str) -> str | None:
-    """Return the text if it is an address to listen on."""
-    try:
-        parse_listen(text)
-    except BadValueError:
-        return None
-    return text
+        return "address and port cannot be told apart", help, f"[{address}]:{port}"
+    help = "write `host:port`, or a port alone"
+    likely = f"{text}:8010" if re.match(r"[A-Za-z\[]|[0-9]+\.", text) else None
+    return "the port is missing", help, likely
 
 
 def read_listen(top: Section) -> tuple[ListenAddress, ...]:
     """Return the file's `listen`."""
-    found = top.listing("listen")
+    found = top.listing("listen", "write `localhost:8010`")
     if found is None:
         return DEFAULT_LISTEN
     if not found.values and not isinstance(found.node, Scalar):
@@ -146,15 +145,13 @@ def _report(
         key, address, other_key, other = other_key, other, key, address
     if not address.source.line:
         return
-    place = (
-        f" on line {other.source.line}" if other.source.line else f", the default of `{other_key}`"
-    )
+    place = f"on line {other.source.line}" if other.source.line else "by default"
     help = "give each its own port"
     if key == other_key and address.host == other.host:
         help = "remove one of them"
     elif not other.source.line:
         help = f"give it another port, or give `{other_key}` one"
-    message = f"`{key}`: {address} is taken by {other}{place}"
+    message = f"`{key}`: {address} is taken by `{other_key}` ({other}) {place}"
     findings.at("error", "address-taken", address.source, message, help)
 
 

@@ -5,8 +5,11 @@ from typing import NamedTuple
 
 from corsproxy.config.findings import Findings, Value
 from corsproxy.config.nodes import Mapping, Node, Scalar, is_null
+from corsproxy.config.source_text import Extent
 from corsproxy.config.spelling import as_list, as_value, shown
 
+_DASH = re.compile(r"-[A-Za-z]")
+_SPLIT = re.compile(r"[0-9*]+$|//")
 _ENTRY = re.compile(r"[\w-]+|[A-Za-z][A-Za-z0-9+.-]*://\S+")
 
 
@@ -24,6 +27,10 @@ def read_listing(findings: Findings, node: Node, path: str) -> Listing | None:
         findings.error("wrong-type", node, message, "write `[one, two]`, or lines with `- `")
         return None
     if isinstance(node, Scalar):
+        if node.plain and _DASH.match(node.text) and node.start.line == node.end.line:
+            message, help = f"`{path}`: a space is missing after the dash", "write `- ` before it"
+            findings.error("missing-space", node, message, help, f"- {node.text[1:]}")
+            return Listing(node, [])
         value = findings.value(node, path)
         whole = value is not None and _is_one(findings, value, path, "[{}]")
         return Listing(node, [value] if value is not None and whole else [])
@@ -71,9 +78,14 @@ def _pair(findings: Findings, item: Mapping, path: str) -> None:
     """A mapping where a text was meant: mostly a text with a space after its colon."""
     help = "write the entry as one text"
     fix = None
+    extent = Extent(item.start, item.end)
     if len(item.entries) == 1 and not item.flow:
         key, value, _ = item.entries[0]
         if isinstance(value, Scalar) and value.text and key.plain and value.plain:
-            fix = as_value(f"{key.text}:{value.text}")
-            help = f"write {shown(fix)}, without a space after the colon"
-    findings.error("wrong-type", item, f"`{path}`: an entry is a mapping, not a text", help, fix)
+            extent = Extent(item.start, value.end)
+            # A colon and a space make a mapping of what was to be one text.
+            split = _SPLIT.match(value.text) is not None
+            fix = as_value(f"{key.text}:{value.text}" if split else value.text)
+            help = f"write {shown(fix)}"
+    message = f"`{path}`: an entry is a mapping, not a text"
+    findings.error("wrong-type", extent, message, help, fix)

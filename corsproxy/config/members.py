@@ -18,7 +18,7 @@ from corsproxy.core.fields import (
     is_token,
 )
 
-_COOKIE_HINT = "cookies are sent where `allow_credentials: true`, and named nowhere"
+_COOKIE_HINT = "remove it: `allow_credentials: true` is what lets cookies through"
 
 Checked = tuple[str, BadValueError | None]
 """A name as the rules hold it, and a warning about it."""
@@ -39,7 +39,9 @@ def _method(text: str) -> Checked:
         return upper, None
     if text == upper:
         return text, None
-    help = f"methods are compared byte by byte, and browsers do not change this one: {shown(upper)}"
+    help = (
+        f"write {shown(upper)}: methods are compared byte by byte, and sent as scripts write them"
+    )
     return text, BadValueError(
         "method-case", f"{shown(text)} is another method than {upper}", help, upper
     )
@@ -74,7 +76,7 @@ def _request_header(text: str) -> Checked:
 def _exposed_header(text: str) -> Checked:
     name = _header_name(text)
     if name in FORBIDDEN_RESPONSE_HEADERS:
-        help = f"remove it; {_COOKIE_HINT}"
+        help = _COOKIE_HINT
         raise BadValueError("forbidden-header", f"no page can read {shown(text)}", help)
     if name.startswith(CORS_FIELD_PREFIX):
         help = "it is for the browser, not for the page: remove it"

@@ -4,7 +4,7 @@ Reads no file, no network and no environment but what its caller hands it. A fil
 error makes no policy at all: nothing is guessed, and nothing fails open.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from corsproxy.config.contradictions import check_list, check_rules
@@ -53,6 +53,7 @@ def read_policy(
     for problem in document.problems:
         findings.add(problem)
     policy = _read(Section(findings, document.root, "top", ""), directory)
+    _check_somebody_allowed(findings, policy)
     problems = findings.problems
     if any(problem.severity == "error" for problem in problems):
         raise ConfigError(problems)
@@ -94,7 +95,8 @@ def _default_cors(top: Section) -> CorsRules | Passthrough:
     """Return the file's own `cors`; rules that allow nobody where it has none."""
     node = top.get("cors", "write `{allow_origins: […]}`, or the word `passthrough`")
     if node is None:
-        return rules_for_nobody(top.findings.source(top.node))
+        # A `cors:` without a value, or misspelled, has its own problem already.
+        return rules_for_nobody(top.findings.source(top.node)) if top.lacks("cors") else NOBODY
     return read_cors(top.findings, node, "cors", None)
 
 
@@ -104,16 +106,12 @@ def _check_origins_named(top: Section, around: Surroundings) -> None:
     if default is NOBODY:
         return  # it could not be read, so what routes take over cannot be judged
     help = "list your pages' origins: `allow_origins: [http://localhost:5173]`"
-    for rules, _ in around.used:
+    for rules in around.used:
         if not isinstance(rules, CorsRules) or rules is NOBODY:
             continue
         if _unnamed(rules, default) and (rules is not default or top.has("cors")):
             message = "these `cors` rules have no `allow_origins`"
             findings.at("error", "missing-key", rules.source, message, help)
-        elif rules is default and not rules.origins.patterns:
-            source = rules.origins.source if top.has("cors") else around.used[0].route
-            message = "no origin is allowed: calls from pages on other origins are refused"
-            findings.at("warning", "no-origins", source, message, help)
 
 
 def _unnamed(rules: CorsRules, default: CorsRules | Passthrough) -> bool:
@@ -123,12 +121,26 @@ def _unnamed(rules: CorsRules, default: CorsRules | Passthrough) -> bool:
     return rules.origins.source == rules.source
 
 
+def _check_somebody_allowed(findings: Findings, policy: Policy) -> None:
+    """Warn where routes take over rules that allow nobody; a list of their own may be empty."""
+    if findings.has_errors or policy.default_cors.origins.patterns:
+        return
+    for route in policy.routes:
+        if route.cors is policy.default_cors:
+            named = not _unnamed(policy.default_cors, policy.default_cors)
+            source = policy.default_cors.origins.source if named else route.source
+            message = "no origin is allowed: calls from pages on other origins are refused"
+            help = "list your pages' origins: `cors: {allow_origins: [http://localhost:5173]}`"
+            findings.at("warning", "no-origins", source, message, help)
+            return
+
+
 def _check_rules(around: Surroundings) -> None:
     """Report rules that contradict themselves, each list and each pair once."""
     report = around.findings.at
     listed: set[int] = set()
     judged: set[tuple[int, bool]] = set()
-    for rules in (around.cors, *(used.rules for used in around.used)):
+    for rules in (around.cors, *around.used):
         if not isinstance(rules, CorsRules):
             continue
         if id(rules.origins) not in listed:
@@ -139,7 +151,7 @@ def _check_rules(around: Surroundings) -> None:
             check_rules(rules, report)
 
 
-def _check_cookies(findings: Findings, routes: Sequence[Route]) -> None:
+def _check_cookies(findings: Findings, routes: Iterable[Route]) -> None:
     found = routes_sharing_cookies(routes)
     if found is not None:
         one, other = found

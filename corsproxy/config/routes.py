@@ -26,7 +26,6 @@ from corsproxy.core.policy import (
     Route,
     UpstreamAddress,
 )
-from corsproxy.core.source import Source
 
 _EXAMPLE = "{path: /api, upstream: https://api.example.com}"
 
@@ -52,15 +51,8 @@ class Surroundings(NamedTuple):
     directory: str
     """Absolute; where relative paths start."""
     listen: tuple[ListenAddress, ...]
-    used: list["UsedRules"]
+    used: list[CorsRules | Passthrough]
     """Every route's rules, those of broken routes included; filled as routes are read."""
-
-
-class UsedRules(NamedTuple):
-    """The rules of one route."""
-
-    rules: CorsRules | Passthrough
-    route: Source
 
 
 def read_routes(top: Section, around: Surroundings) -> tuple[Route, ...]:
@@ -74,7 +66,7 @@ def read_routes(top: Section, around: Surroundings) -> tuple[Route, ...]:
         value = top.value("upstream", "write `https://api.example.com`")
         if value is not None:
             _add_short_form(value, routes, around)
-    elif not top.has("routes"):
+    elif top.lacks("upstream") and top.lacks("routes"):
         help = "write `upstream: https://api.example.com`"
         message = "the file names no upstream"
         around.findings.error("missing-key", _first_key(top.node), message, help)
@@ -125,7 +117,7 @@ def _add_short_form(value: Value, routes: list[Route], around: Surroundings) -> 
             around.findings.error("duplicate-path", value.node, message, help)
             return
     source = around.findings.source(value.node)
-    around.used.append(UsedRules(around.cors, source))
+    around.used.append(around.cors)
     upstream = _upstream(around, value, "upstream")
     if upstream is not None:
         origin: OriginToUpstream = "keep" if around.cors == "passthrough" else "rewrite"
@@ -171,7 +163,7 @@ class _Reader:
         path = self._path()
         upstream = self._upstream()
         cors = self._cors()
-        self._around.used.append(UsedRules(cors, source))
+        self._around.used.append(cors)
         preserve_host = section.flag("preserve_host", False)
         keeps = preserve_host or cors == "passthrough"
         origin = section.choice(
@@ -211,7 +203,7 @@ class _Reader:
 
     def _path(self) -> bytes | None:
         section = self._section
-        if not section.has("path"):
+        if section.lacks("path"):
             help = "write `path: /` for all requests, or the prefix that it takes"
             message = f"`{section.path}` has no `path`"
             self._findings.error("missing-key", _first_key(section.node), message, help)
@@ -226,7 +218,7 @@ class _Reader:
 
     def _upstream(self) -> UpstreamAddress | None:
         section = self._section
-        if not section.has("upstream"):
+        if section.lacks("upstream"):
             help = "write `upstream: https://api.example.com`"
             message = f"`{section.path}` has no `upstream`"
             self._findings.error("missing-key", _first_key(section.node), message, help)

@@ -14,7 +14,7 @@ from corsproxy.config.keys import KEYS, Place, suggest
 from corsproxy.config.listings import Listing, read_listing
 from corsproxy.config.mistakes import BadValueError
 from corsproxy.config.nodes import Entry, Mapping, Node, Scalar, is_null, kind_of
-from corsproxy.config.spelling import as_value, shown
+from corsproxy.config.spelling import as_value, shown, with_space
 from corsproxy.config.units import parse_duration, parse_size
 
 _TRUE = frozenset({"true", "True", "TRUE"})
@@ -42,21 +42,26 @@ class Section:
         self.findings = findings
         self.node = node
         self.path = path
+        self.meant: dict[str, Entry] = {}
+        """Entries under unknown keys, by the key that was most likely meant."""
         self._entries: dict[str, Entry] = {}
         for entry in node.entries:
             if entry.key.text in KEYS[place]:
                 self._entries[entry.key.text] = entry
             # Like Compose: a place for anchors that belong to no key.
             elif place != "top" or not entry.key.text.startswith("x-"):
-                self._unknown(place, entry.key)
+                self._unknown(place, entry)
 
-    def _unknown(self, place: Place, key: Scalar) -> None:
+    def _unknown(self, place: Place, entry: Entry) -> None:
+        key = entry.key
         where = f" in `{self.path}`" if self.path else ""
         if not key.text.strip():
             self.findings.error("unknown-key", key, f"a key is missing before the colon{where}")
             return
         suggestion = suggest(place, key.text)
-        taken = any(entry.key.text == suggestion.key for entry in self.node.entries)
+        taken = any(other.key.text == suggestion.key for other in self.node.entries)
+        if suggestion.key is not None:
+            self.meant[suggestion.key] = entry
         message = f"unknown key {shown(key.text)}{where}"
         fix = None if taken else suggestion.key
         self.findings.error("unknown-key", key, message, suggestion.help, fix)
@@ -68,6 +73,10 @@ class Section:
     def has(self, key: str) -> bool:
         """Whether the key is written, with a value or without."""
         return key in self._entries
+
+    def lacks(self, key: str) -> bool:
+        """Whether the key is missing, and not only misspelled."""
+        return key not in self._entries and key not in self.meant
 
     def key(self, key: str) -> Scalar:
         """Return where the key itself is written."""
@@ -118,9 +127,10 @@ class Section:
         word = value.text.lower()
         likely = "true" if word in _LIKE_TRUE else "false" if word in _LIKE_FALSE else None
         help = f"write `{likely}`" if likely else "write `true` or `false`"
-        if not value.plain and likely:
-            help += " without quotes"
-        self._refuse(key, value, f"{shown(value.text)} is not true or false", help, likely)
+        message = f"{shown(value.text)} is not true or false"
+        if not value.plain and word == likely:
+            message, help = f"{shown(value.text)} is a text, not a boolean", "remove the quotes"
+        self._refuse(key, value, message, help, likely)
         return default
 
     def choice(
@@ -138,8 +148,9 @@ class Section:
             return choices[choices.index(value.text)]
         word = value.text.lower()
         likely = word if word in choices else (also or {}).get(word)
-        help = f"write `{likely}`" if likely else f"write one of: {', '.join(choices)}"
-        self._refuse(key, value, f"{shown(value.text)} is not one of its words", help, likely)
+        message = f"{shown(value.text)} is none of {', '.join(choices)}"
+        help = f"write `{likely}`" if likely else "write one of them"
+        self._refuse(key, value, message, help, likely)
         return default
 
     def duration(self, key: str, default: float, *, zero: bool = True) -> float:
@@ -210,9 +221,8 @@ class Section:
         count = self.count(key, -1)
         return default if count < 0 else count
 
-    def listing(self, key: str) -> Listing | None:
+    def listing(self, key: str, hint: str = "write a list; `[]` is an empty one") -> Listing | None:
         """Return the key's list of texts; a single text is a list of one."""
-        hint = "write a list; `[]` is an empty one"
         node = self.get(key, hint)
         return None if node is None else read_listing(self.findings, node, self.where(key))
 
@@ -270,11 +280,13 @@ def as_section(
         return Section(findings, node, place, path)
     help, fix = f"write a mapping, such as `{example}`", None
     if isinstance(node, Scalar) and node.plain:
-        if re.match(r"[A-Za-z_]+:\S", node.text):
+        fix = with_space(node.text)
+        if fix is not None:
             help = "write a space after the colon"
         elif main is not None and "$" not in node.text:
             fix = f"{{{main}: {as_value(node.text)}}}"
             help = f"write a mapping: {shown(fix)}"
-    message = f"`{path}` is {kind_of(node)}, not a mapping of keys to values"
+    found = "empty" if is_null(node) else kind_of(node)
+    message = f"`{path}` is {found}, not a mapping of keys to values"
     findings.error("wrong-type", node, message, help, fix)
     return None

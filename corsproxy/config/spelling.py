@@ -4,7 +4,8 @@ import re
 
 # What is safe unquoted in block and in flow context, and is text in YAML 1.1 and 1.2.
 _PLAIN = re.compile(r"[A-Za-z/][\w./+~-]*(?::[\w./+~*-]+)*", re.ASCII)
-_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)*(?:[A-Za-z]{1,3}|[:/][0-9]+)?")
+_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)*(?:[:/][0-9]+)?|(?:[0-9]+(?:\.[0-9]+)?[A-Za-z]{1,3})+")
+_NO_SPACE = re.compile(r"([A-Za-z_]\w*):(?!//)(\S.*)")
 _LONGEST_PLAIN = 512
 _SHOWN = 60
 _NOT_TEXT = re.compile(r"(?i)true|false|null|yes|no|on|off|y|n|~")
@@ -27,6 +28,13 @@ def as_list(values: list[str]) -> str:
     return f"[{', '.join(map(as_value, values))}]"
 
 
+def with_space(text: str) -> str | None:
+    """Return `key:value` as `key: value`; None for every other text, URLs included."""
+    found = _NO_SPACE.fullmatch(text)
+    return f"{found[1]}: {found[2]}" if found else None
+
+
 def shown(text: str) -> str:
     """Return `text` as messages quote it: short, in backticks."""
-    return f"`{text if len(text) <= _SHOWN else text[:_SHOWN] + '…'}`"
+    short = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+    return f"`{short}`" if short else '`""`'

@@ -18,19 +18,34 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def parse_upstream(text: str) -> UpstreamAddress:
-    """Return where an upstream is. Raises BadValueError; no message repeats the text."""
+    """Return where an upstream is.
+
+    Raises BadValueError; no message repeats the text, which may hold a password.
+    """
+    try:
+        return _parse(text)
+    except BadValueError as mistake:
+        if mistake.suggestion is not None and not _is_upstream(mistake.suggestion):
+            mistake.suggestion = None
+        raise
+
+
+def _is_upstream(text: str) -> bool:
+    try:
+        _parse(text)
+    except BadValueError:
+        return False
+    return True
+
+
+def _parse(text: str) -> UpstreamAddress:
     if not text:
         raise BadValueError("bad-upstream", "the URL is empty", "write `https://api.example.com`")
     if len(text) > _LONGEST:
         raise BadValueError("bad-upstream", f"the URL is longer than {_LONGEST} characters")
     if re.search(r"[\s\x00-\x1f\x7f]", text):
-        likely = text.strip()
-        raise BadValueError(
-            "bad-upstream",
-            "a URL has no white space and no control characters",
-            "remove them",
-            likely if _URL.fullmatch(likely) else None,
-        )
+        message = "a URL has no white space and no control characters"
+        raise BadValueError("bad-upstream", message, "remove them", text.strip())
     if text.startswith("unix:"):
         return _socket(text)
     if "\\" in text:
@@ -72,11 +87,6 @@ def _without_scheme(text: str) -> BadValueError:
     )
     if text.startswith("//") and rest:
         likely = f"https://{rest}"
-    try:
-        if likely:
-            parse_upstream(likely)
-    except BadValueError:
-        likely = None
     help = "write `http://` or `https://` before the host, or `unix:/path` for a socket"
     return BadValueError("bad-upstream", "the scheme is missing", help, likely)
 
@@ -95,7 +105,7 @@ def _other_scheme(scheme: str, text: str) -> BadValueError:
 
 def _authority(scheme: str, authority: str, path: str) -> tuple[str, int]:
     found = _HOST_PORT.fullmatch(authority)
-    if found is None:
+    if found is None or (authority.count(":") > 1 and authority[0] != "["):
         help = "write IPv6 addresses in brackets, as in `http://[::1]:3000`"
         raise BadValueError("bad-upstream", "host and port cannot be told apart", help)
     host_text, port_text = found.groups()
@@ -109,7 +119,8 @@ def _authority(scheme: str, authority: str, path: str) -> tuple[str, int]:
         raise
     if host.endswith(".") and scheme == "https":
         help = "no certificate names a host with a trailing dot: remove it"
-        raise BadValueError("bad-host", "the host ends with a dot", help)
+        likely = f"{prefix}{authority.replace(host_text, host_text[:-1], 1)}{path}"
+        raise BadValueError("bad-host", "the host ends with a dot", help, likely)
     if port_text is None:
         return host.strip("[]"), _DEFAULT_PORTS[scheme]
     try:

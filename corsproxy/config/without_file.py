@@ -50,7 +50,7 @@ def _rules(allow_origins: Sequence[str], problems: list[Problem]) -> CorsRules:
         try:
             patterns.append(parse_origin_pattern(text, _ALLOW_ORIGIN))
         except OriginPatternError as error:
-            problems.append(_problem(origin_mistake(text, error), text, _ALLOW_ORIGIN))
+            problems.append(_problem(origin_mistake(error, text), text, _ALLOW_ORIGIN))
     everything = Listed((), any=True)
     rules = CorsRules(
         OriginSet(patterns, _ALLOW_ORIGIN),

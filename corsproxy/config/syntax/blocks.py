@@ -7,7 +7,7 @@ from corsproxy.config.spelling import shown
 from corsproxy.config.syntax.refusal import Refusal
 
 _KEY_WITH_VALUE = re.compile(r"[ ]*(?:- +)*[A-Za-z_][\w.-]*:[ ]+[^\s#].*")
-_WORD_AND_MORE = re.compile(r"([A-Za-z_]\w*)([ ]+\S.*)")
+_NO_KEY = re.compile(r"[ ]*(?:- +)*([A-Za-z_]\w*(?:[ ]+[^\s:]\S*)?)")
 
 
 def tab(refusal: Refusal) -> Problem | None:
@@ -50,6 +50,24 @@ def too_deep(refusal: Refusal) -> Problem | None:
     return refusal.at("indentation", place, length, message, "indent both lines alike", "")
 
 
+def no_colon_above(refusal: Refusal) -> Problem | None:
+    """A line without a colon above a key, which YAML takes for the key's first words."""
+    if "mapping values are not allowed" not in refusal.problem or ": " in refusal.before:
+        return None
+    above = next(refusal.above(), None)
+    found = above and _NO_KEY.fullmatch(above.text.rstrip())
+    if above is None or not found:
+        return None
+    return _missing_colon(refusal, (above.number, found.start(1) + 1), found[1])
+
+
+def _missing_colon(refusal: Refusal, place: tuple[int, int], text: str) -> Problem:
+    word, space, rest = text.partition(" ")
+    fix = f"{word}:{space}{rest}"
+    message = "a key needs a colon, and a list item a dash"
+    return refusal.at("missing-colon", place, len(text), message, f"write {shown(fix)}", fix)
+
+
 def beside_items(refusal: Refusal) -> Problem | None:
     """A key that stands below a list's dashes and so belongs to no item."""
     if refusal.context != "while parsing a block collection" or refusal.before.strip():
@@ -81,13 +99,12 @@ def no_colon(refusal: Refusal) -> Problem | None:
     """A line that is no key and no list item."""
     if "could not find expected ':'" not in refusal.problem:
         return None
-    rest = refusal.source.line(refusal.context_line)[refusal.context_column - 1 :]
-    found = _WORD_AND_MORE.fullmatch(rest)
-    fix = f"{found[1]}:{found[2]}" if found else None
-    help = f"write {shown(fix)}" if fix else ""
+    rest = refusal.source.line(refusal.context_line)[refusal.context_column - 1 :].rstrip()
     place = refusal.context_line, refusal.context_column
+    if _NO_KEY.fullmatch(rest):
+        return _missing_colon(refusal, place, rest)
     message = "a key needs a colon, and a list item a dash"
-    return refusal.at("missing-colon", place, len(rest), message, help, fix)
+    return refusal.at("missing-colon", place, len(rest), message)
 
 
 def mixed(refusal: Refusal) -> Problem | None:
@@ -99,6 +116,18 @@ def mixed(refusal: Refusal) -> Problem | None:
     message = "a list item stands among the keys of a mapping"
     help = "indent it below the key that it belongs to"
     return refusal.at("mixed-block", (refusal.line, refusal.column), 1, message, help)
+
+
+def first_line(refusal: Refusal) -> Problem | None:
+    """A first key that is indented, and others that are not."""
+    if "document start" not in refusal.problem or refusal.column != 1:
+        return None
+    first = min(refusal.above(), default=None)
+    if first is None or not first.indent:
+        return None
+    message = "the first key is indented, and others are not"
+    help = "indent all keys of the file alike"
+    return refusal.at("indentation", (first.number, 1), first.indent, message, help, "")
 
 
 def misaligned(refusal: Refusal) -> Problem | None:

@@ -49,6 +49,14 @@ def second_colon(refusal: Refusal) -> Problem | None:
     return refusal.at("colon-in-value", place, len(value), message, help, fix)
 
 
+def no_key(refusal: Refusal) -> Problem | None:
+    """A colon without a key."""
+    if "expected key" not in refusal.problem or refusal.character != ":":
+        return None
+    place = refusal.line, refusal.column
+    return refusal.at("empty-key", place, 1, "a key is missing before the colon")
+
+
 def empty_entry(refusal: Refusal) -> Problem | None:
     """A comma too many in brackets."""
     if "flow" not in refusal.context or "node content" not in refusal.problem:
