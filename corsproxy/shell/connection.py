@@ -49,7 +49,8 @@ LINGER_S = 5.0
 
 _NEVER = 1e9  # aiohttp's own idle timer, which ours replaces
 _READ_BUFFER = 32 * 1024  # reading pauses at twice that
-_WRITE_BUFFER = 64 * 1024
+# What a client that does not read costs, next to one piece on its way.
+_WRITE_BUFFER = 16 * 1024
 _HEAD_END = b"\r\n\r\n"
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 _NO_REQUEST = RequestHead("GET", b"/", ())

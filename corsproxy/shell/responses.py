@@ -9,13 +9,13 @@ from email.utils import formatdate
 from functools import lru_cache
 
 from corsproxy.core.fields import serialize_head
-from corsproxy.core.messages import ClientHead, Fields
+from corsproxy.core.messages import ClientHead
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 LAST_CHUNK = b"0\r\n\r\n"
 
-_CLOSE = (b"Connection", b"close")
-_KEEP_ALIVE = (b"Connection", b"keep-alive")
+_CLOSE = b"Connection: close\r\n"
+_KEEP_ALIVE = b"Connection: keep-alive\r\n"
 
 
 def head_bytes(head: ClientHead, minor_version: int, *, keep_alive: bool) -> bytes:
@@ -24,15 +24,17 @@ def head_bytes(head: ClientHead, minor_version: int, *, keep_alive: bool) -> byt
     `Date` is added where the upstream sent none (RFC 9110, 6.6.1). Persistence is said
     where it is not the version's default (RFC 9112, 9.3).
     """
-    fields = [*head.fields]
-    if not _has_date(fields):
-        fields.append((b"Date", http_date()))
-    if keep_alive:
-        if minor_version == 0:
-            fields.append(_KEEP_ALIVE)
-    elif head.status != 101:
-        fields.append(_CLOSE)
-    return serialize_head(_status_line(head.status, head.reason), fields)
+    written = serialize_head(_status_line(head.status, head.reason), head.fields)
+    added = b""
+    # A field value holds no line end, so this is the start of a line.
+    if b"\r\ndate:" not in written.lower():
+        added = _date_line(int(time.time()))
+    if not keep_alive:
+        if head.status != 101:
+            added += _CLOSE
+    elif minor_version == 0:
+        added += _KEEP_ALIVE
+    return written[:-2] + added + b"\r\n" if added else written
 
 
 def chunk(data: bytes) -> bytes:
@@ -45,15 +47,7 @@ def _status_line(status: int, reason: bytes) -> bytes:
     return b"HTTP/1.1 %d %b" % (status, reason)
 
 
-def _has_date(fields: Fields) -> bool:
-    return any(len(name) == 4 and name.lower() == b"date" for name, _ in fields)
-
-
-def http_date() -> bytes:
-    """Return the time as the Date field has it (RFC 9110, 5.6.7)."""
-    return _date_of(int(time.time()))
-
-
 @lru_cache(maxsize=1)
-def _date_of(second: int) -> bytes:
-    return formatdate(second, usegmt=True).encode("ascii")
+def _date_line(second: int) -> bytes:
+    """Return the Date line of a time since the epoch (RFC 9110, 5.6.7)."""
+    return f"Date: {formatdate(second, usegmt=True)}\r\n".encode("ascii")

@@ -19,6 +19,7 @@ _ON_BOTH_LOOPS = {
     "test_pool",
     "test_relay",
     "test_server",
+    "test_through_the_proxy",
     "test_tunnel",
 }
 

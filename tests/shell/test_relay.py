@@ -423,7 +423,7 @@ async def test_a_slow_reader_holds_the_upstream_and_costs_a_bounded_buffer() -> 
         await until(lambda: connection.writing_paused)
         assert answer.untaken > 0
         assert connection.transport is not None
-        assert connection.transport.get_write_buffer_size() <= 64 * 1024 + len(piece) + 16
+        assert connection.transport.get_write_buffer_size() <= 16 * 1024 + len(piece) + 16
         answer.end()
         reply = await client.reply()
     assert len(reply.content) == 1000 * len(piece)

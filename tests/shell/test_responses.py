@@ -1,9 +1,11 @@
 """Response heads as bytes."""
 
+import re
+
 import pytest
 
 from corsproxy.core.messages import ClientHead, Framing
-from corsproxy.shell.responses import chunk, head_bytes, http_date
+from corsproxy.shell.responses import chunk, head_bytes
 
 
 def head(*fields: tuple[bytes, bytes], status: int = 200) -> ClientHead:
@@ -44,8 +46,15 @@ def test_the_date_of_the_upstream_is_kept_whatever_its_case() -> None:
 
 
 def test_the_date_has_the_standard_s_form() -> None:
-    assert len(http_date()) == 29
-    assert http_date().endswith(b" GMT")
+    written = head_bytes(head(), 1, keep_alive=True)
+    assert re.search(
+        rb"\r\nDate: [A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} [\d:]{8} GMT\r\n", written
+    )
+
+
+def test_a_date_inside_a_value_is_no_date() -> None:
+    written = head_bytes(head((b"X", b"date: now")), 1, keep_alive=True)
+    assert written.count(b"\r\nDate: ") == 1
 
 
 def test_a_chunk_says_its_length_in_hexadecimal() -> None:
