@@ -9,14 +9,14 @@ import os
 import socket
 import ssl
 from collections.abc import Callable
-from typing import NamedTuple, TypeVar, cast
+from typing import TypeVar, cast
 
 from aiohappyeyeballs import start_connection
 
-from corsproxy.core.messages import Field
 from corsproxy.core.policy import Tls, UpstreamAddress
 from corsproxy.errors import StartError, UpstreamError, UpstreamFault
 from corsproxy.shell.forward_proxy import ForwardProxies, ForwardProxy, open_tunnel
+from corsproxy.shell.request_form import RequestForm
 from corsproxy.shell.rescue import TlsRescue
 from corsproxy.shell.resolver import Resolver
 from corsproxy.shell.upstream_tls import TlsContexts
@@ -28,14 +28,6 @@ _ATTEMPT_DELAY_SECONDS = 0.25
 _KEEPALIVE_SECONDS = 30
 
 P = TypeVar("P", bound=asyncio.BaseProtocol)
-
-
-class Forwarding(NamedTuple):
-    """What requests on a connection must carry for a forward proxy on the way."""
-
-    target_prefix: bytes = b""
-    """Makes absolute-form of an origin-form target (RFC 9112, 3.2.2)."""
-    fields: tuple[Field, ...] = ()
 
 
 class Dialer:
@@ -53,7 +45,7 @@ class Dialer:
         address: UpstreamAddress,
         tls: Tls,
         timeout: float | None,
-        make_protocol: Callable[[Forwarding], P],
+        make_protocol: Callable[[RequestForm], P],
     ) -> P:
         """Connect and return the protocol, connected; TLS is part of `timeout` seconds.
 
@@ -71,7 +63,7 @@ class Dialer:
             ) from None
 
     async def _dial_tcp(
-        self, address: UpstreamAddress, tls: Tls, make_protocol: Callable[[Forwarding], P]
+        self, address: UpstreamAddress, tls: Tls, make_protocol: Callable[[RequestForm], P]
     ) -> P:
         proxy = self._forward_proxies.for_upstream(address)
         if address.scheme == "https":
@@ -81,14 +73,14 @@ class Dialer:
                 await _open_tunnel(sock, proxy, address)
             server_name = tls.server_name or address.host.rstrip(".")
             return await _secure(
-                sock, context, server_name, address, lambda: make_protocol(Forwarding())
+                sock, context, server_name, address, lambda: make_protocol(RequestForm())
             )
-        forwarding = Forwarding()
+        form = RequestForm()
         if proxy is not None:
-            forwarding = Forwarding(b"http://" + address.authority, proxy.fields)
+            form = RequestForm(b"http://" + address.authority, proxy.fields)
         sock = await self._connect(address, proxy)
         _, protocol = await asyncio.get_running_loop().create_connection(
-            lambda: make_protocol(forwarding), sock=sock
+            lambda: make_protocol(form), sock=sock
         )
         return protocol
 
@@ -144,10 +136,10 @@ async def _secure(
     return protocol
 
 
-async def _dial_unix(address: UpstreamAddress, make_protocol: Callable[[Forwarding], P]) -> P:
+async def _dial_unix(address: UpstreamAddress, make_protocol: Callable[[RequestForm], P]) -> P:
     try:
         _, protocol = await asyncio.get_running_loop().create_unix_connection(
-            lambda: make_protocol(Forwarding()), address.socket_path
+            lambda: make_protocol(RequestForm()), address.socket_path
         )
     except OSError as error:
         raise UpstreamError(

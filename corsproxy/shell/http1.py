@@ -6,20 +6,21 @@ for end the connection and reach nobody; an answer that was cut short never ends
 """
 
 import asyncio
+import ssl
+from collections.abc import Callable
 from typing import Protocol, cast
 
-from corsproxy.core.fields import serialize_head
-from corsproxy.core.messages import Field, Framing, UpstreamRequest
+from corsproxy.core.messages import Framing, UpstreamRequest
 from corsproxy.core.policy import Limits, Timeouts
 from corsproxy.errors import UpstreamError, UpstreamFault
 from corsproxy.shell.deadline import Deadline
 from corsproxy.shell.http1_response import Http1Response
+from corsproxy.shell.outflow import LAST_CHUNK, Outflow, chunk
 from corsproxy.shell.rescue import unread
 from corsproxy.shell.response_parser import ResponseParser
 from corsproxy.shell.upstream import RequestBody
 
 READ_SIZE = 64 * 1024
-_LAST_CHUNK = b"0\r\n\r\n"
 
 
 class Keeper(Protocol):
@@ -41,19 +42,15 @@ class Http1Connection(asyncio.BufferedProtocol):
         self,
         keeper: Keeper,
         buffer: memoryview,
-        *,
-        target_prefix: bytes = b"",
-        extra_fields: tuple[Field, ...] = (),
+        serialize: Callable[[UpstreamRequest], bytes],
     ) -> None:
         """`buffer` takes every read; the connections of one loop may share it.
 
-        `target_prefix` makes absolute-form of origin-form and `extra_fields` go out with
-        every request: what a forward proxy needs.
+        `serialize` makes the bytes of a request's head.
         """
         self._keeper = keeper
         self._buffer = buffer
-        self._target_prefix = target_prefix
-        self._extra_fields = extra_fields
+        self._serialize = serialize
         self._loop = asyncio.get_running_loop()
         self._deadline = Deadline(self._loop, self._expired)
         self._parser: ResponseParser | None = None
@@ -63,8 +60,6 @@ class Http1Connection(asyncio.BufferedProtocol):
         self._idle_timeout: float | None = None
         self._upload: asyncio.Task[None] | None = None
         self._held = False
-        self._choked = False
-        self._writable: asyncio.Future[None] | None = None
         self._read_closed = False
         self._write_closed = False
         self.idle_since = 0.0
@@ -87,6 +82,7 @@ class Http1Connection(asyncio.BufferedProtocol):
 
         `arrival` of the returned response raises UpstreamError, or what `body` raised.
         """
+        head = self._serialize(request)
         response = Http1Response(self, self._loop.create_future())
         self._response = response
         self._parser = ResponseParser(
@@ -97,20 +93,20 @@ class Http1Connection(asyncio.BufferedProtocol):
         )
         self._timeouts = timeouts
         self._limits = limits
-        head = self._serialize(request)
         if body is None or request.framing is Framing.NONE:
             self._transport.write(head)
             self._deadline.set(timeouts.response)
             return response
         chunked = request.framing is Framing.CHUNKED
-        first = _chunk(content) if chunked and content else content
+        first = chunk(content) if chunked and content else content
         if body.at_end:
-            self._transport.write(head + first + (_LAST_CHUNK if chunked else b""))
+            self._transport.write(head + first + (LAST_CHUNK if chunked else b""))
             self._deadline.set(timeouts.response)
         else:
             self._transport.write(head + first)
             self._deadline.clear()
-            self._upload = self._loop.create_task(self._send_content(body, chunked))
+            sending = self._outflow.send_content(body, chunked=chunked)
+            self._upload = self._loop.create_task(sending)
             self._upload.add_done_callback(self._upload_over)
         return response
 
@@ -145,11 +141,7 @@ class Http1Connection(asyncio.BufferedProtocol):
 
         Raises ConnectionError where the connection is gone.
         """
-        if self._transport.is_closing():
-            raise ConnectionResetError("the upstream has closed the connection")
-        self._transport.write(data)
-        if self._choked:
-            await self._drained()
+        await self._outflow.write(data)
 
     def write_eof(self) -> None:
         """Close the tunnel's sending side, or both where the other is closed already.
@@ -168,6 +160,7 @@ class Http1Connection(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        self._outflow = Outflow(self._transport, self._stalled)
 
     def get_buffer(self, sizehint: int) -> memoryview:
         return self._buffer
@@ -205,25 +198,16 @@ class Http1Connection(asyncio.BufferedProtocol):
         elif self._response is not None and self._transport.get_extra_info("ssl_object") is None:
             for received in unread(self._transport, self):
                 self._feed(self._buffer[:received])
-        self._fail_lost()
+        self._fail_lost(exc)
         self._deadline.stop()
-        self._wake_writer()
+        self._outflow.release()
         self._keeper.lost(self)
 
     def pause_writing(self) -> None:
-        self._choked = True
+        self._outflow.choke()
 
     def resume_writing(self) -> None:
-        self._choked = False
-        self._wake_writer()
-
-    def _serialize(self, request: UpstreamRequest) -> bytes:
-        line = b"%b %b%b HTTP/1.1" % (
-            request.method.encode("ascii"),
-            self._target_prefix,
-            request.target,
-        )
-        return serialize_head(line, (*request.fields, *self._extra_fields))
+        self._outflow.release()
 
     def _feed(self, data: memoryview) -> None:
         response, parser = self._response, self._parser
@@ -248,7 +232,8 @@ class Http1Connection(asyncio.BufferedProtocol):
 
     def _complete(self, response: Http1Response, parser: ResponseParser) -> None:
         keep_for = 0.0
-        if parser.persistent and self._upload is None and not self._transport.is_closing():
+        all_sent = self._upload is None and not self._outflow.choked
+        if parser.persistent and all_sent and not self._transport.is_closing():
             keep_for = self._limits.upstream_keepalive
             if parser.keep_alive is not None:
                 # Closed a second before the upstream does, no request meets the closing.
@@ -287,13 +272,19 @@ class Http1Connection(asyncio.BufferedProtocol):
             self._upload.cancel()
             self._upload = None
 
-    def _fail_lost(self) -> None:
+    def _fail_lost(self, exc: Exception | None) -> None:
         parser = self._parser
-        if parser is not None and parser.switched:
+        if parser is None:
+            return
+        if parser.switched:
             self._fail(ConnectionResetError("the upstream has reset the connection"))
-        elif parser is not None and parser.head is not None:
+        elif parser.head is not None:
             detail = "the upstream reset the connection inside the content"
             self._fail(UpstreamError(UpstreamFault.TRUNCATED, detail))
+        elif isinstance(exc, ssl.SSLError) and exc.reason:
+            # TLS 1.3 refuses a client's certificate only after the handshake (RFC 8446, 4.4.2.4).
+            reason = exc.reason.replace("_", " ").lower()
+            self._fail(UpstreamError(UpstreamFault.TLS, f"the upstream ended TLS: {reason}"))
         else:
             detail = "the upstream reset the connection before it had answered"
             self._fail(UpstreamError(UpstreamFault.CLOSED, detail))
@@ -308,21 +299,11 @@ class Http1Connection(asyncio.BufferedProtocol):
             detail = f"the upstream sent nothing for {self._idle_timeout:g} s"
             self._fail(UpstreamError(UpstreamFault.IDLE_TIMEOUT, detail))
 
-    async def _send_content(self, body: RequestBody, chunked: bool) -> None:
-        while data := await body.read():
-            if self._transport.is_closing():
-                return
-            self._transport.write(_chunk(data) if chunked else data)
-            if self._choked:
-                awaiting = self._parser is not None and self._parser.head is None
-                if awaiting:
-                    self._deadline.set(self._timeouts.response)
-                await self._drained()
-                # The bound is on the upstream: it does not run while the client is slow.
-                if awaiting and self._parser is not None and self._parser.head is None:
-                    self._deadline.clear()
-        if chunked:
-            self._transport.write(_LAST_CHUNK)
+    def _stalled(self, stalled: bool) -> None:
+        """The bound on the answer runs while the upstream takes nothing of the content, but
+        not while the client has nothing to give."""
+        if self._parser is not None and self._parser.head is None:
+            self._deadline.set(self._timeouts.response if stalled else None)
 
     def _upload_over(self, upload: asyncio.Task[None]) -> None:
         if upload.cancelled():
@@ -335,20 +316,3 @@ class Http1Connection(asyncio.BufferedProtocol):
             self._fail(failure)
         elif self._parser is not None and self._parser.head is None:
             self._deadline.set(self._timeouts.response)
-
-    async def _drained(self) -> None:
-        self._writable = self._loop.create_future()
-        try:
-            await self._writable
-        finally:
-            self._writable = None
-        if self._transport.is_closing():
-            raise ConnectionResetError("the upstream has closed the connection")
-
-    def _wake_writer(self) -> None:
-        if self._writable is not None and not self._writable.done():
-            self._writable.set_result(None)
-
-
-def _chunk(data: bytes) -> bytes:
-    return b"%x\r\n%b\r\n" % (len(data), data)

@@ -9,6 +9,8 @@ import asyncio
 from typing import Protocol
 
 HIGH_WATER = 64 * 1024
+# What a piece costs besides its bytes, so that many small ones count for what they take.
+_PIECE_OVERHEAD = 64
 
 
 class Tap(Protocol):
@@ -73,7 +75,7 @@ class Intake:
     def put(self, data: bytes) -> None:
         """Add bytes that have arrived; holds the tap above the high-water mark."""
         self._pieces.append(data)
-        self._held += len(data)
+        self._held += len(data) + _PIECE_OVERHEAD
         if self._held > HIGH_WATER and self._tap is not None:
             self._tap.hold()
         if self._waiter is not None:

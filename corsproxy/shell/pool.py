@@ -128,16 +128,19 @@ class UpstreamPool:
     ) -> tuple[Http1Response, bool]:
         """Return the response to come, and whether its connection had been used before."""
         await self._turns.enter(limits)
+        connection: Http1Connection | None = None
         try:
             content = b"" if body is None else body.take()
             connection = None if fresh else self._take_idle(request.repeatable)
             reused = connection is not None
             if connection is None:
                 connection = await self._connect(timeouts)
+            return connection.start(request, content, body, timeouts, limits), reused
         except BaseException:
             self._turns.leave()
+            if connection is not None:
+                connection.drop()
             raise
-        return connection.start(request, content, body, timeouts, limits), reused
 
     def _take_idle(self, repeatable: bool) -> Http1Connection | None:
         while self._idle:
@@ -158,12 +161,7 @@ class UpstreamPool:
                 self._address,
                 self._tls,
                 timeouts.connect,
-                lambda forward: Http1Connection(
-                    self,
-                    self._buffer,
-                    target_prefix=forward.target_prefix,
-                    extra_fields=forward.fields,
-                ),
+                lambda form: Http1Connection(self, self._buffer, form.serialize),
             )
         except BaseException:
             self._failed_connects += 1

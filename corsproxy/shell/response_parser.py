@@ -44,6 +44,7 @@ class ResponseParser:
         "_interim",
         "_limit",
         "_llhttp",
+        "_pieces",
         "_put",
         "_reason",
         "_received",
@@ -74,6 +75,7 @@ class ResponseParser:
         self._upgrade = upgrade
         self._limit = section_limit
         self._put = put
+        self._pieces: list[bytes] = []
         self._fields: list[Field] = []
         self._reason = b""
         self._received = 0
@@ -115,6 +117,11 @@ class ResponseParser:
                 self._llhttp = None
                 raise self._refusal or _malformed(str(error)) from None
             self.persistent = False
+        finally:
+            if self._pieces:
+                # However small the chunks, one read makes one piece.
+                self._put(b"".join(self._pieces))
+                self._pieces.clear()
         self._check_bounds(data)
 
     def feed_eof(self) -> None:
@@ -185,7 +192,7 @@ class ResponseParser:
             self.persistent = False
             return
         self._barren = 0
-        self._put(data)
+        self._pieces.append(data)
 
     def on_message_complete(self) -> None:
         if self.head is not None and not self.switched:

@@ -41,12 +41,20 @@ def test_the_end_is_reached_when_all_is_taken() -> None:
 def test_too_much_holds_the_tap_until_it_is_taken() -> None:
     valve = Valve()
     intake = Intake(valve)
-    intake.put(b"x" * HIGH_WATER)
+    intake.put(b"x" * (HIGH_WATER - 100))
     before = valve.open
-    intake.put(b"x")
+    intake.put(b"x" * 100)
     above = valve.open
-    assert len(intake.take()) == HIGH_WATER + 1
+    assert len(intake.take()) == HIGH_WATER
     assert (before, above, valve.open) == (True, False, True)
+
+
+def test_small_pieces_count_for_the_memory_they_take() -> None:
+    valve = Valve()
+    intake = Intake(valve)
+    for _ in range(HIGH_WATER // 50):
+        intake.put(b"x")
+    assert not valve.open
 
 
 async def test_a_reader_waits_for_bytes_the_end_or_a_failure() -> None:

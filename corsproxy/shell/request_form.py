@@ -1,0 +1,32 @@
+"""The head of a request as it goes on the wire, for an upstream or a proxy before it."""
+
+from typing import NamedTuple
+
+from corsproxy.core.fields import serialize_head
+from corsproxy.core.messages import Field, UpstreamRequest
+
+
+class RequestForm(NamedTuple):
+    """What the requests on a connection carry besides their own."""
+
+    target_prefix: bytes = b""
+    """Makes absolute-form of an origin-form target, as a forward proxy needs it
+    (RFC 9112, 3.2.2)."""
+    fields: tuple[Field, ...] = ()
+
+    def serialize(self, request: UpstreamRequest) -> bytes:
+        """Return the head, the empty line included.
+
+        Raises ValueError where a line break is in what must be one line: the request would
+        be read as two. Nothing that a client can send gets here in that shape.
+        """
+        fields = (*request.fields, *self.fields) if self.fields else request.fields
+        line = b"%b %b%b HTTP/1.1" % (
+            request.method.encode("ascii"),
+            self.target_prefix,
+            request.target,
+        )
+        head = serialize_head(line, fields)
+        if not head.count(b"\n") == head.count(b"\r") == len(fields) + 2:
+            raise ValueError("a line break inside a line of a request")
+        return head
