@@ -348,16 +348,36 @@ async def test_nobody_reading_the_log_is_no_reason_to_end(tmp_path: Path) -> Non
         assert (process.returncode, complaints) == (0, b"")
 
 
-class Terminal:
-    """A pseudo-terminal with the command as its session's leader."""
+# A session's first process that opens a terminal gets it as its own, and is told when it
+# hangs up.
+ON_TERMINAL = (
+    "import os, sys; os.close(os.open(os.ttyname(0), os.O_RDWR));"
+    "os.execv(sys.executable, [sys.executable, '-m', 'corsproxy', *sys.argv[1:]])"
+)
 
-    def __init__(self, directory: Path, *arguments: str) -> None:
+
+class Terminal:
+    """A person's terminal with the command in it."""
+
+    def __init__(self, descriptor: int, process: asyncio.subprocess.Process) -> None:
         self.seen = ""
-        self.pid, self.descriptor = pty.fork()
-        if self.pid == 0:
-            os.chdir(directory)
-            command = [sys.executable, "-m", "corsproxy", *arguments]
-            os.execve(sys.executable, command, environment(TERM="xterm"))
+        self._descriptor = descriptor
+        self._process = process
+
+    @classmethod
+    async def opened(cls, directory: Path, *arguments: str) -> "Terminal":
+        ours, theirs = pty.openpty()
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", ON_TERMINAL, *arguments),
+            cwd=directory,
+            env=environment(TERM="xterm"),
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+        )
+        os.close(theirs)
+        return cls(ours, process)
 
     async def shows(self, text: str) -> None:
         async with asyncio.timeout(DEADLINE_SECONDS):
@@ -366,26 +386,25 @@ class Terminal:
 
     def _read(self) -> str:
         try:
-            return os.read(self.descriptor, 65536).decode()
+            return os.read(self._descriptor, 65536).decode()
         except OSError as error:
             raise AssertionError(f"it ended, and showed {self.seen}") from error
 
     def press(self, key: str) -> None:
-        os.write(self.descriptor, f"{key}\n".encode())
+        os.write(self._descriptor, f"{key}\n".encode())
 
     def hang_up(self) -> None:
-        os.close(self.descriptor)
+        os.close(self._descriptor)
 
     async def exit_code(self) -> int:
         async with asyncio.timeout(DEADLINE_SECONDS):
-            _, status = await asyncio.to_thread(os.waitpid, self.pid, 0)
-            return os.waitstatus_to_exitcode(status)
+            return await self._process.wait()
 
 
 async def test_a_person_at_a_terminal_has_lines_colours_and_keys(tmp_path: Path) -> None:
     async with RawPeer(answers(OK)) as upstream:
         (tmp_path / "corsproxy.yaml").write_text(file_for(upstream))
-        terminal = Terminal(tmp_path, *FREE_PORTS)
+        terminal = await Terminal.opened(tmp_path, *FREE_PORTS)
         await terminal.shows("press h + enter")
         port = port_of(terminal.seen.partition("replace")[2].partition("with  ")[2].split("/…")[0])
         assert "\x1b[1;32mCORSPROXY" in terminal.seen
@@ -406,7 +425,7 @@ async def test_a_person_at_a_terminal_has_lines_colours_and_keys(tmp_path: Path)
 async def test_a_closed_terminal_ends_the_run(tmp_path: Path) -> None:
     async with RawPeer(answers(OK)) as upstream:
         (tmp_path / "corsproxy.yaml").write_text(file_for(upstream))
-        terminal = Terminal(tmp_path, *FREE_PORTS)
+        terminal = await Terminal.opened(tmp_path, *FREE_PORTS)
         await terminal.shows("press h + enter")
         terminal.hang_up()
         assert await terminal.exit_code() == 0
