@@ -11,6 +11,8 @@ from corsproxy.core.policy import Policy
 
 def policy_for(upstream: str, allow_origins: Sequence[str]) -> Policy:
     """Return the policy of `corsproxy UPSTREAM`; raises click.UsageError for a bad flag."""
+    if upstream.endswith((".yaml", ".yml")):
+        raise click.UsageError(f"UPSTREAM is a URL; to run with a file: corsproxy -c {upstream}")
     try:
         return policy_for_url(upstream, allow_origins)
     except ConfigError as error:

@@ -31,3 +31,8 @@ def test_a_password_in_the_url_is_not_repeated() -> None:
     with pytest.raises(click.UsageError) as caught:
         policy_for("https://user:hunter2@api.example.com", ())
     assert "hunter2" not in caught.value.message
+
+
+def test_a_file_in_its_place_is_recognised() -> None:
+    with pytest.raises(click.UsageError, match=r"corsproxy -c \./shop\.yml"):
+        policy_for("./shop.yml", ())
