@@ -1,15 +1,20 @@
 """`corsproxy check`: every problem of allowlist files, for people, programs and CI."""
 
 import json
+import os
 import sys
 
 import click
 
-from corsproxy.cli.failures import Exit, summary
+from corsproxy.cli.diffs import print_diff
+from corsproxy.cli.failures import Exit, Failure, summary
 from corsproxy.cli.files import default_file, read, read_bytes
 from corsproxy.cli.options import option
-from corsproxy.cli.terminal import wants_color
+from corsproxy.cli.terminal import Stream, wants_color
+from corsproxy.config.edits import File
+from corsproxy.config.fixes import correct
 from corsproxy.config.problems import ConfigError, Problem, as_github, as_json, render
+from corsproxy.shell.saving import SaveError, save
 
 
 @click.command()
@@ -23,16 +28,21 @@ from corsproxy.config.problems import ConfigError, Problem, as_github, as_json, 
     help="json: a list of objects; github: annotations for pull requests.",
 )
 @option("--strict", is_flag=True, help="Let warnings fail the check too.")
+@option("--fix", is_flag=True, help="Correct what can mean only one thing, and print the diff.")
 @click.pass_context
-def command(ctx: click.Context, file: tuple[str, ...], form: str, strict: bool) -> None:
+def command(ctx: click.Context, file: tuple[str, ...], form: str, strict: bool, fix: bool) -> None:
     """Say everything that is wrong with allowlist files.
 
     FILE is ./corsproxy.yaml by default, and - is standard input. The exit code is 0 if
     the files can be served, 1 if not.
+
+    With --fix, an unquoted asterisk is quoted, an origin is written as browsers send it,
+    a key gets its own name in place of another product's, and an entry that is listed
+    twice is removed. The rest is reported as without it.
     """
     problems: list[Problem] = []
     for name in file or (default_file(),):
-        found = _problems(name)
+        found = _corrected(name, form) if fix else _problems(name)
         problems += found
         if form == "text":
             _print(name, found)
@@ -51,6 +61,24 @@ def _problems(name: str) -> tuple[Problem, ...]:
         return read(content, "<stdin>" if name == "-" else name).warnings
     except ConfigError as error:
         return error.problems
+
+
+def _corrected(name: str, form: str) -> tuple[Problem, ...]:
+    """Correct a file, and return the problems that are left."""
+    if name == "-":
+        raise click.UsageError("--fix needs a file to write into, and - is standard input.")
+    directory = os.path.dirname(os.path.abspath(name))
+    correction = correct(File(read_bytes(name), name, os.environ, directory))
+    if correction.fixed:
+        # What programs read is the problems alone.
+        stream: Stream = "stdout" if form == "text" else "stderr"
+        print_diff(name, correction.before, correction.after, stream)
+        try:
+            save(name, correction.after, known=correction.before)
+        except SaveError as error:
+            message = f"{name} was left as it is: {error}"
+            raise Failure(message, Exit.FINDINGS, "make the change above by hand") from None
+    return correction.problems
 
 
 def _print(name: str, problems: tuple[Problem, ...]) -> None:

@@ -1,0 +1,102 @@
+"""`corsproxy allow`: the edit that `corsproxy explain` proposes, made."""
+
+import os
+
+import click
+
+from corsproxy.cli.diffs import print_diff
+from corsproxy.cli.failures import Exit, Failure
+from corsproxy.cli.files import default_file, read_bytes
+from corsproxy.cli.options import config_option, option
+from corsproxy.cli.terminal import wants_color
+from corsproxy.config.edits import Edit, File, allow
+from corsproxy.config.problems import ConfigError, Problem, escape, render
+from corsproxy.config.splices import EditError
+from corsproxy.core.remedies import RemedyKey
+from corsproxy.shell.saving import SaveError, save
+
+_KEYS: dict[str, RemedyKey] = {
+    "origin": "allow_origins",
+    "method": "allow_methods",
+    "header": "allow_headers",
+    "credentials": "allow_credentials",
+    "host": "allowed_hosts",
+}
+
+
+@click.command()
+@click.argument("kind", type=click.Choice(list(_KEYS)))
+@click.argument("value", required=False)
+@config_option
+@option("--route", metavar="NAME", help="Allow it for this route alone: its name or its path.")
+@option("--dry-run", is_flag=True, help="Print the diff and write nothing.")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    kind: str,
+    value: str | None,
+    config: str | None,
+    route: str | None,
+    dry_run: bool,
+) -> None:
+    """Add VALUE to the allowlist file: an origin, a method, a request header, or the name
+    of a host that this proxy answers to; or allow credentials, without a VALUE.
+
+    Prints the diff. The bytes that are in the file stay as they are, comments included,
+    and the new file allows nothing else; what cannot be done so is refused. Without
+    --route, the list is changed that decides: that of the only route, or the default.
+    The exit code is 0 if VALUE is allowed now, 1 if it is refused.
+    """
+    if kind == "credentials" and value in (None, "true"):
+        value = "true"
+    elif kind == "credentials" or value is None:
+        raise click.UsageError(_wrong_value(kind))
+    if kind == "host" and route is not None:
+        raise click.UsageError("hosts are not a route's own: leave out --route.")
+    name = config or default_file()
+    directory = os.path.dirname(os.path.abspath(name))
+    file = File(read_bytes(name), name, os.environ, directory)
+    edit = _edited(file, kind, value, route)
+    if not edit.changed:
+        click.echo(escape(edit.summary))
+        return
+    print_diff(name, edit.before, edit.after)
+    if not dry_run:
+        _save(file, edit)
+    _print(edit.warnings)
+    click.echo(f"{name}: {escape(edit.summary)}" + (" (not written)" if dry_run else ""))
+    if edit.untouched:
+        names = ", ".join(edit.untouched)
+        click.echo(f"Lists of their own, not changed: {names}. See --route.")
+
+
+def _wrong_value(kind: str) -> str:
+    if kind == "credentials":
+        return "credentials are allowed or not: give no VALUE."
+    return f"which {kind}? Give a VALUE."
+
+
+def _edited(file: File, kind: str, value: str, route: str | None) -> Edit:
+    try:
+        return allow(file, _KEYS[kind], value, route)
+    except ConfigError as error:
+        _print(error.problems)
+        raise Failure(f"{file.name} was left as it is", Exit.FINDINGS) from None
+    except EditError as error:
+        _print(error.problems)
+        message = f"{file.name} was left as it is: {error.reason}"
+        raise Failure(message, Exit.FINDINGS, error.help) from None
+
+
+def _save(file: File, edit: Edit) -> None:
+    try:
+        save(file.name, edit.after, known=edit.before)
+    except SaveError as error:
+        message = f"{file.name} was left as it is: {error}"
+        raise Failure(message, Exit.FINDINGS, "make the change above by hand") from None
+
+
+def _print(problems: tuple[Problem, ...]) -> None:
+    color = wants_color("stderr")
+    for problem in problems:
+        click.echo(f"{render(problem, color)}\n", err=True, color=True)
