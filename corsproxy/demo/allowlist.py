@@ -5,10 +5,9 @@ file is missing, because a demo leaves nothing behind.
 """
 
 from collections.abc import Callable, Mapping
-from difflib import SequenceMatcher
-from typing import NamedTuple
+from difflib import ndiff
 
-from corsproxy.config.reader import read_policy
+from corsproxy.config.edits import File, allow
 from corsproxy.core.explain import Question, explain
 from corsproxy.core.policy import Policy
 from corsproxy.demo.pages import Places
@@ -28,27 +27,16 @@ cors:
   max_age: 0  # so that edits show at once
 """
 
-
-class Refusal(NamedTuple):
-    """A call of the page's that the allowlist refuses, and the value that it lacks."""
-
-    question: Question
-    noun: str
-    value: str
-
-    @property
-    def command(self) -> str:
-        return f"corsproxy allow {self.noun} {self.value}"
+_NOUNS = {"allow_origins": "origin", "allow_methods": "method", "allow_headers": "header"}
+"""What `corsproxy allow` calls an entry of each list."""
 
 
-def refusals(places: Places) -> dict[str, Refusal]:
-    """Return the calls by the ids that the page has for them."""
+def refused_calls(places: Places) -> dict[str, Question]:
+    """Return the calls that the text refuses, by the ids that the page has for them."""
     return {
-        "method": Refusal(Question(places.page, "/api/cart/1", "DELETE"), "method", "DELETE"),
-        "header": Refusal(
-            Question(places.page, "/api/products", headers=("x-debug",)), "header", "x-debug"
-        ),
-        "origin": Refusal(Question(places.elsewhere, "/api/products"), "origin", places.elsewhere),
+        "method": Question(places.page, "/api/cart/1", "DELETE"),
+        "header": Question(places.page, "/api/products", headers=("x-debug",)),
+        "origin": Question(places.elsewhere, "/api/products"),
     }
 
 
@@ -56,23 +44,20 @@ class DemoAllowlist:
     """The text in force."""
 
     def __init__(self, places: Places) -> None:
-        self._original = TEXT.format(api=places.api, page=places.page)
-        self._text = self._original
-        self._refusals = refusals(places)
+        self._original = TEXT.format(api=places.api, page=places.page).encode()
+        self._calls = refused_calls(places)
         self._followers: list[Callable[[Policy], None]] = []
-
-    @property
-    def policy(self) -> Policy:
+        self._file = File(self._original, NAME, {}, "/")
+        self.policy = self._file.read().policy
         """What the text says."""
-        return _policy(self._text)
 
     def on_change(self, follower: Callable[[Policy], None]) -> None:
         """Call `follower` with the policy of every later text."""
         self._followers.append(follower)
 
-    def allow(self, refusal: str) -> None:
-        """Make the edit that allows `refusal`; KeyError where there is no such refusal."""
-        self._put(_edited(self._text, self._refusals[refusal]))
+    def allow(self, call: str) -> None:
+        """Make the edit that allows `call`; KeyError where there is no such call."""
+        self._put(self._edited(self._calls[call]))
 
     def reset(self) -> None:
         """Take every edit back."""
@@ -80,58 +65,47 @@ class DemoAllowlist:
 
     def as_json(self) -> Mapping[str, object]:
         """Return the text, what has changed in it, and each refusal in words."""
+        text = self._file.content.decode()
+        original = self._original.decode().splitlines()
+        lines = enumerate(text.splitlines(), 1)
         return {
             "name": NAME,
-            "text": self._text,
-            "edited": self._text != self._original,
-            "changed": [
-                number
-                for number, line in enumerate(self._text.splitlines(), 1)
-                if line not in self._original.splitlines()
-            ],
-            "refusals": {
-                name: self._refusal_as_json(refusal) for name, refusal in self._refusals.items()
-            },
+            "text": text,
+            "edited": self._file.content != self._original,
+            "changed": [number for number, line in lines if line not in original],
+            "refusals": {name: self._explained(call) for name, call in self._calls.items()},
         }
 
-    def _put(self, text: str) -> None:
-        self._text = text
+    def _put(self, content: bytes) -> None:
+        self._file = self._file._replace(content=content)
+        self.policy = self._file.read().policy
         for follower in self._followers:
             follower(self.policy)
 
-    def _refusal_as_json(self, refusal: Refusal) -> Mapping[str, object]:
-        explanation = explain(self.policy, refusal.question)
+    def _edited(self, call: Question) -> bytes:
+        remedy = explain(self.policy, call).remedy
+        if remedy is None:  # it is allowed
+            return self._file.content
+        return allow(self._file, remedy.key, remedy.value).after
+
+    def _explained(self, call: Question) -> Mapping[str, object]:
+        explanation = explain(self.policy, call)
+        remedy = explanation.remedy
+        command = None
+        if remedy is not None:
+            command = f"corsproxy allow {_NOUNS[remedy.key]} {remedy.value}"
         return {
-            "command": refusal.command,
+            "command": command,
             "console": explanation.console,
             "steps": [
                 {"passed": step.passed, "text": step.text, "at": step.at and str(step.at)}
                 for step in explanation.steps[1:]  # the first is the route, the only one
             ],
-            "diff": _diff(self._text, _edited(self._text, refusal)),
+            "diff": _diff(self._file.content, self._edited(call)),
         }
 
 
-def _policy(text: str) -> Policy:
-    return read_policy(text, NAME, {}, "/").policy
-
-
-def _diff(before: str, after: str) -> list[dict[str, str]]:
+def _diff(before: bytes, after: bytes) -> list[dict[str, str]]:
     """Return the lines that differ, each with its sign."""
-    old, new = before.splitlines(), after.splitlines()
-    found: list[dict[str, str]] = []
-    for tag, first, last, start, end in SequenceMatcher(None, old, new).get_opcodes():
-        if tag != "equal":
-            found += [{"sign": "-", "text": line} for line in old[first:last]]
-            found += [{"sign": "+", "text": line} for line in new[start:end]]
-    return found
-
-
-def _edited(text: str, refusal: Refusal) -> str:
-    if refusal.noun == "origin":
-        return text.replace("  allow_methods", f"    - {refusal.value}\n  allow_methods")
-    lines = [
-        line.replace("]", f", {refusal.value}]") if f"allow_{refusal.noun}s" in line else line
-        for line in text.splitlines(keepends=True)
-    ]
-    return "".join(lines)
+    lines = ndiff(before.decode().splitlines(), after.decode().splitlines())
+    return [{"sign": line[0], "text": line[2:]} for line in lines if line[0] in "+-"]

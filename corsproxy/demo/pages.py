@@ -56,8 +56,8 @@ class Allowlist(Protocol):
 
     def as_json(self) -> Mapping[str, object]: ...
 
-    def allow(self, refusal: str) -> None:
-        """Apply the edit that allows `refusal`; KeyError where there is no such refusal."""
+    def allow(self, call: str) -> None:
+        """Make the edit that allows `call`; KeyError where there is no such call."""
         ...
 
     def reset(self) -> None: ...

@@ -4,7 +4,7 @@ import pytest
 
 from corsproxy.core.explain import explain
 from corsproxy.core.policy import Policy
-from corsproxy.demo.allowlist import DemoAllowlist, refusals
+from corsproxy.demo.allowlist import DemoAllowlist, refused_calls
 from corsproxy.demo.pages import Places
 
 PLACES = Places(
@@ -13,7 +13,7 @@ PLACES = Places(
     api="http://127.0.0.1:40003",
     proxy="http://localhost:40004",
 )
-REFUSALS = refusals(PLACES)
+CALLS = refused_calls(PLACES)
 
 
 @pytest.fixture
@@ -22,24 +22,24 @@ def allowlist() -> DemoAllowlist:
 
 
 def refused(policy: Policy) -> set[str]:
-    return {n for n, refusal in REFUSALS.items() if not explain(policy, refusal.question).allowed}
+    return {name for name, call in CALLS.items() if not explain(policy, call).allowed}
 
 
 def test_each_of_the_calls_is_refused(allowlist: DemoAllowlist) -> None:
-    assert refused(allowlist.policy) == REFUSALS.keys()
+    assert refused(allowlist.policy) == CALLS.keys()
 
 
-@pytest.mark.parametrize("name", REFUSALS)
+@pytest.mark.parametrize("name", CALLS)
 def test_an_edit_allows_its_call_and_no_other(allowlist: DemoAllowlist, name: str) -> None:
     allowlist.allow(name)
-    assert refused(allowlist.policy) == REFUSALS.keys() - {name}
+    assert refused(allowlist.policy) == CALLS.keys() - {name}
     allowlist.allow(name)  # once more does nothing
-    assert refused(allowlist.policy) == REFUSALS.keys() - {name}
+    assert refused(allowlist.policy) == CALLS.keys() - {name}
 
 
 def test_the_edits_add_up_and_are_taken_back(allowlist: DemoAllowlist) -> None:
     before = allowlist.as_json()
-    for name in REFUSALS:
+    for name in CALLS:
         allowlist.allow(name)
     assert refused(allowlist.policy) == set()
     assert allowlist.as_json()["edited"] is True
@@ -52,10 +52,10 @@ def test_followers_get_the_policy_of_every_edit(allowlist: DemoAllowlist) -> Non
     allowlist.on_change(policies.append)
     allowlist.allow("method")
     allowlist.reset()
-    assert [refused(policy) for policy in policies] == [{"header", "origin"}, set(REFUSALS)]
+    assert [refused(policy) for policy in policies] == [{"header", "origin"}, set(CALLS)]
 
 
-def test_an_unknown_refusal_is_a_key_error(allowlist: DemoAllowlist) -> None:
+def test_an_unknown_call_is_a_key_error(allowlist: DemoAllowlist) -> None:
     with pytest.raises(KeyError):
         allowlist.allow("everything")
 
@@ -72,6 +72,14 @@ def test_the_diff_is_what_changes(
     assert "".join(line["sign"] for line in shown[name]["diff"]) == signs
     allowlist.allow(name)
     assert allowlist.as_json()["changed"] == changed
+
+
+def test_an_allowed_call_invites_no_edit(allowlist: DemoAllowlist) -> None:
+    allowlist.allow("header")
+    shown = allowlist.as_json()["refusals"]
+    assert isinstance(shown, dict)
+    assert (shown["header"]["command"], shown["header"]["diff"]) == (None, [])
+    assert shown["method"]["command"] == "corsproxy allow method DELETE"
 
 
 def test_every_rule_is_named_by_its_line(allowlist: DemoAllowlist) -> None:

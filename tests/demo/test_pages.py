@@ -30,10 +30,10 @@ class FakeAllowlist:
     def as_json(self) -> Mapping[str, object]:
         return {"calls": self.calls}
 
-    def allow(self, refusal: str) -> None:
-        if refusal != "method":
-            raise KeyError(refusal)
-        self.calls.append(refusal)
+    def allow(self, call: str) -> None:
+        if call != "method":
+            raise KeyError(call)
+        self.calls.append(call)
 
     def reset(self) -> None:
         self.calls.append("reset")

@@ -10,7 +10,7 @@ export function mark(good, word, detail = "") {
   return el(
     `span.mark.${good ? "good" : "bad"}`,
     {},
-    el("span.sign", { ariaHidden: "true" }, good ? "✓" : "✕"),
+    el("span.sign", { "aria-hidden": "true" }, good ? "✓" : "✕"),
     el("strong", {}, word),
     detail ? el("span.detail", {}, detail) : null,
   );
@@ -92,7 +92,7 @@ export function trail(seen) {
 export function way(stations, good) {
   return el(
     `ol.way.${good ? "good" : "bad"}`,
-    { ariaLabel: "The way of the call" },
+    { "aria-label": "The way of the call" },
     ...stations.map(([name, origin]) =>
       el("li", {}, el("span.station", {}, el("b", {}, name), el("small", {}, bare(origin)))),
     ),

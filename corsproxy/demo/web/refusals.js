@@ -15,7 +15,7 @@ export class Refusal {
     this.element = el(
       "article.refusal",
       { onmouseenter: point, onfocusin: point },
-      el("h3", {}, el("span.badge", { ariaHidden: "true" }, label), call.title),
+      el("h3", {}, el("span.badge", { "aria-hidden": "true" }, label), call.title),
       el("pre.code", { tabIndex: 0 }, el("code", {}, code(`"${setup.proxy}"`, call))),
       call.elsewhere ? this.#frame() : null,
       this.summary,
@@ -108,7 +108,7 @@ function check({ passed, text, at }) {
   return el(
     `li.${passed ? "good" : "bad"}`,
     {},
-    el("span.sign", { ariaHidden: "true" }, passed ? "✓" : "✕"),
+    el("span.sign", { "aria-hidden": "true" }, passed ? "✓" : "✕"),
     el("span", {}, text),
     el("small", {}, at ?? ""),
   );
