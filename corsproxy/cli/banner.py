@@ -21,11 +21,13 @@ def banner(
     listeners: Listeners,
     *,
     file: str | None,
+    live: bool = False,
     started_ms: float | None = None,
     keys: bool = False,
     color: bool = False,
 ) -> str:
-    """Return the lines; `file` is None where the upstream came from the command line.
+    """Return the lines; `file` is None where the upstream came from the command line, and
+    `live` says that its edits count.
 
     `started_ms` is how long the start took; None where the lines are shown again. `keys`
     says that somebody may press some.
@@ -34,7 +36,7 @@ def banner(
     title = paint(f"CORSPROXY v{__version__}", Style.BOLD, Style.GREEN, color=color)
     ready = "" if started_ms is None else f"  ready in {started_ms:.0f} ms"
     lines = ["", f"  {title}{ready}", ""]
-    for label, text in _rows(policy, listeners, file):
+    for label, text in _rows(policy, listeners, file, live):
         name = paint(f"{label + ':':<{_LABEL_WIDTH}}", Style.BOLD, color=color)
         lines.append(f"  {arrow}  {name} {escape(text)}")
     if keys:
@@ -43,7 +45,9 @@ def banner(
     return "\n".join(lines)
 
 
-def _rows(policy: Policy, listeners: Listeners, file: str | None) -> Iterator[tuple[str, str]]:
+def _rows(
+    policy: Policy, listeners: Listeners, file: str | None, live: bool
+) -> Iterator[tuple[str, str]]:
     """Yield labels and texts."""
     urls = [bound.url for bound in listeners.proxy]
     only = policy.routes[0] if len(policy.routes) == 1 else None
@@ -61,7 +65,7 @@ def _rows(policy: Policy, listeners: Listeners, file: str | None) -> Iterator[tu
     if any(not bound.is_loopback for bound in listeners.proxy):
         yield "Network", "other machines can reach this port too"
     if file is not None:
-        yield "Policy", f"{file}  (a saved edit counts at once)"
+        yield "Policy", f"{file}  (a saved edit counts at once)" if live else file
     if listeners.admin is not None:
         yield "Admin", f"{listeners.admin.url}/readyz  /livez  /metrics"
 

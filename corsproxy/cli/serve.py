@@ -72,6 +72,11 @@ class Source(NamedTuple):
     file: str | None
     content: bytes
 
+    @property
+    def is_live(self) -> bool:
+        """Whether there is a file that may change: a pipe has been read and is no more."""
+        return self.file is not None and os.path.isfile(self.file)
+
 
 @click.command()
 @config_option
@@ -182,6 +187,7 @@ def _run(source: Source, listeners: Listeners, flags: Flags, started: float) -> 
             policy,
             listeners,
             file=source.file,
+            live=source.is_live,
             started_ms=(time.monotonic() - started) * 1000 if first else None,
             keys=interactive,
             color=announcer.color,
@@ -198,9 +204,9 @@ def _serve(source: Source, listeners: Listeners, flags: Flags, terms: Terms) -> 
     from corsproxy.shell.lifecycle import PolicyFile, run
 
     file = None
-    # What is no regular file, such as a pipe, has been read to its end and is no more.
-    if source.file is not None and os.path.isfile(source.file):
-        file = PolicyFile(source.file, source.content, partial(_reread, source.file, flags))
+    if source.file is not None and source.is_live:
+        reread = partial(_reread, source.file, flags)
+        file = PolicyFile(source.file, source.content, source.warnings, reread)
     # The runner is not closed: that would wait for the loop's threads, see _leave.
     runner = Runner(loop_factory=_loop_factory())
     return runner.run(run(source.policy, listeners, file, terms))

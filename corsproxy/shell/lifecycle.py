@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
+from corsproxy.config.problems import Problem
 from corsproxy.config.reader import Reading
 from corsproxy.core.policy import CorsRules, Policy
 from corsproxy.core.remedies import hint_for
@@ -27,7 +28,7 @@ from corsproxy.shell.metrics import Gauges, Metrics
 from corsproxy.shell.notify import notify
 from corsproxy.shell.pool import UpstreamPools
 from corsproxy.shell.reload import Reloader
-from corsproxy.shell.server import ProxyServer
+from corsproxy.shell.server import ProxyServer, require_native_parser
 
 KEYS_HELP = """
   h  this help          r  reload the file
@@ -48,6 +49,8 @@ class PolicyFile(NamedTuple):
 
     name: str
     content: bytes
+    warnings: tuple[Problem, ...]
+    """Those of `content`, which have been told."""
     read: Callable[[bytes], Reading]
     """Raises ConfigError, or StartError for files that it names; called in a thread."""
 
@@ -167,7 +170,7 @@ class Run:
         return Reloader(
             file.name,
             file.content,
-            policy,
+            Reading(policy, file.warnings),
             read=file.read,
             adopt=self._adopt,
             reports=self._announcer,
@@ -237,5 +240,6 @@ class Run:
 
 
 async def run(policy: Policy, listeners: Listeners, file: PolicyFile | None, terms: Terms) -> int:
-    """Run until stopped, and return the exit code."""
+    """Run until stopped, and return the exit code. Raises StartError."""
+    require_native_parser()
     return await Run(policy, listeners, file, terms).until_stopped()

@@ -11,7 +11,7 @@ import errno
 import os
 import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -56,6 +56,8 @@ class Reports(Protocol):
 
     def failed(self, file: str, reason: str) -> None: ...
 
+    def warned(self, problems: Sequence[Problem]) -> None: ...
+
 
 def look(path: Path, known: Stamp | None) -> Look | None:
     """Read the file if its stamp is not `known`; None where it is, or will not hold still.
@@ -92,13 +94,13 @@ class Reloader:
         self,
         file: str,
         content: bytes,
-        policy: Policy,
+        started_with: Reading,
         *,
         read: Callable[[bytes], Reading],
         adopt: Callable[[Policy], None],
         reports: Reports,
     ) -> None:
-        """`content` is what `policy` was made from.
+        """`content` is what `started_with`, the running policy, was made from.
 
         `read` raises ConfigError for content that it refuses; it is called in a thread,
         because a megabyte of YAML takes longer than a request may wait. `adopt` swaps
@@ -107,7 +109,8 @@ class Reloader:
         self._file = file
         self._path = Path(os.path.abspath(file))
         self._content = content
-        self._policy = policy
+        self._policy = started_with.policy
+        self._warnings = started_with.warnings
         self._read = read
         self._adopt = adopt
         self._reports = reports
@@ -172,3 +175,6 @@ class Reloader:
         self._policy = policy
         self.succeeded, self.succeeded_at = True, time.time()
         self._reports.reloaded(self._file, found)
+        known = {(warning.code, warning.message) for warning in self._warnings}
+        self._warnings = reading.warnings
+        self._reports.warned([w for w in reading.warnings if (w.code, w.message) not in known])

@@ -177,3 +177,10 @@ async def test_a_missing_tls_file_is_one_sentence(tmp_path: Path) -> None:
     assert (code, out) == (3, "")
     assert f"{tmp_path}/missing.pem" in err
     assert "Traceback" not in err
+
+
+async def test_an_unsafe_parser_is_refused() -> None:
+    code, _, err = await finished(URL, *FREE_PORTS, env={"AIOHTTP_NO_EXTENSIONS": "1"})
+    assert code == 3
+    assert "native parser" in err
+    assert "Traceback" not in err

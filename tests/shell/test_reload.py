@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,7 +34,13 @@ def read(content: bytes) -> Reading:
     for line in text.splitlines():
         if line.startswith("listen "):
             made = replace(made, listen=(ListenAddress("localhost", int(line[7:])),))
-    return Reading(made, ())
+    warnings = [line for line in text.splitlines() if line.startswith("risky ")]
+    return Reading(
+        made,
+        tuple(
+            Problem("warning", "risky", line, Source("corsproxy.yaml", 1, 1)) for line in warnings
+        ),
+    )
 
 
 class Watched:
@@ -44,11 +50,12 @@ class Watched:
         self.path = directory / "corsproxy.yaml"
         self.path.write_text("http://a.example")
         self.told: list[tuple[str, ...]] = []
-        self.policy = read(self.path.read_bytes()).policy
+        reading = read(self.path.read_bytes())
+        self.policy = reading.policy
         self.reloader = Reloader(
             str(self.path),
             self.path.read_bytes(),
-            self.policy,
+            reading,
             read=read,
             adopt=self.adopt,
             reports=self,
@@ -65,6 +72,9 @@ class Watched:
 
     def failed(self, file: str, reason: str) -> None:
         self.told.append(("failed", reason))
+
+    def warned(self, problems: Sequence[Problem]) -> None:
+        self.told += [("warned", problem.message) for problem in problems]
 
     @property
     def origins(self) -> list[str]:
@@ -145,7 +155,7 @@ async def test_the_swap_of_a_config_maps_link_is_seen_again_and_again(
     reporter = Watched.__new__(Watched)
     reporter.told = []
     reloader = Reloader(
-        str(link), content, read(content).policy, read=read, adopt=seen.append, reports=reporter
+        str(link), content, read(content), read=read, adopt=seen.append, reports=reporter
     )
     for number in range(1, 4):
         publish(number)
@@ -258,6 +268,16 @@ async def test_a_new_listen_address_is_told_with_every_reload_and_not_adopted(
         "~ listen localhost:9000 (was localhost:8010): takes effect at the next start"
     ] * 2
     assert str(watched.policy.listen[0]) == "localhost:8010"
+
+
+async def test_a_warning_is_told_when_it_is_new(watched: Watched) -> None:
+    for text in ("http://a.example\nrisky 1", "http://b.example\nrisky 1\nrisky 2"):
+        overwrite(watched.path, text)
+        await watched.check()
+    assert [told for told in watched.told if told[0] == "warned"] == [
+        ("warned", "risky 1"),
+        ("warned", "risky 2"),
+    ]
 
 
 async def test_a_file_that_is_being_written_waits_for_its_end(
