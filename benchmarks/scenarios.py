@@ -1,0 +1,290 @@
+"""The load scenarios: what each sends, what it counts, and what must be right first.
+
+In these, every peer stands ready and the load goes round among them. Scenarios that
+start a peer afresh for each sample are in `lifecycle`.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, Protocol
+
+from benchmarks.checks import (
+    UPLOAD_BYTES,
+    check_download,
+    check_preflight,
+    check_upload,
+    check_websocket,
+)
+from benchmarks.measure import Sample, Usage, run_websockets, run_wrk
+from benchmarks.peers import Peer
+from benchmarks.stand import Running, Stand, UpstreamName
+
+GIB = 1 << 30
+MIB = 1 << 20
+CONNECTIONS = 32
+BULK_CONNECTIONS = 4
+
+
+class Settings(NamedTuple):
+    """How much is measured."""
+
+    rounds: int
+    seconds: int
+    """Of each load."""
+    warm_up_seconds: int
+    held_connections: int
+    """Idle connections opened to learn what one costs; a third as many of other kinds."""
+
+
+class Metric(NamedTuple):
+    """One number that a scenario yields for each peer."""
+
+    key: str
+    title: str
+    unit: str
+    better: Literal["more", "less"]
+    digits: int = 0
+
+
+class Scenario(Protocol):
+    """Something to measure. Every peer that can do it is measured in every round."""
+
+    @property
+    def key(self) -> str: ...
+
+    @property
+    def title(self) -> str: ...
+
+    @property
+    def method(self) -> str:
+        """How it is measured, in a sentence for the reader of the results."""
+        ...
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]: ...
+
+    @property
+    def most_rounds(self) -> int | None:
+        """A bound on the rounds where each takes long; None for as many as asked."""
+        ...
+
+    def excuse(self, peer: Peer) -> str | None:
+        """Say why the peer is not measured, or None where it is."""
+        ...
+
+    def prepare(
+        self, stand: Stand, peer: Peer, settings: Settings
+    ) -> AbstractContextManager[Callable[[], dict[str, Sample]]]:
+        """Make the peer ready, check that it does the job, and warm it up.
+
+        Yields what takes one sample of each metric. Raises DisqualifiedError, ProcessError,
+        LoadError and MissingError; taking a sample raises the same.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class LoadScenario:
+    """Load on a peer that stays up through all rounds."""
+
+    key: str
+    title: str
+    method: str
+    metrics: tuple[Metric, ...]
+    upstream: UpstreamName
+    check: Callable[[Stand, Running], None]
+    load: Callable[[Stand, Running, int], dict[str, Sample]]
+    """Takes the seconds of load; returns a sample by metric."""
+    without_proxy: bool = True
+    """Whether the client could ask the upstream itself."""
+    websocket: bool = False
+    most_rounds: int | None = None
+
+    def excuse(self, peer: Peer) -> str | None:
+        """Say why the peer is not measured, or None where it is."""
+        if peer.family == "none" and not self.without_proxy:
+            return "does not apply"
+        if self.websocket and not peer.websockets:
+            return "has no WebSockets"
+        return None
+
+    @contextmanager
+    def prepare(
+        self, stand: Stand, peer: Peer, settings: Settings
+    ) -> Iterator[Callable[[], dict[str, Sample]]]:
+        """Start, check and warm up the peer; yield what takes a sample."""
+        with stand.start(peer, self.upstream) as running:
+            self.check(stand, running)
+            self.load(stand, running, settings.warm_up_seconds)
+            yield lambda: self.load(stand, running, settings.seconds)
+
+
+def _check_file(name: str) -> Callable[[Stand, Running], None]:
+    def check(stand: Stand, running: Running) -> None:
+        file = stand.files[name]
+        check_download(running.peer, running.site, file.path, file.digest, file.length)
+
+    return check
+
+
+def load_requests(
+    stand: Stand, running: Running, seconds: int, *, path: str = "/1k.json", method: str = "GET"
+) -> dict[str, Sample]:
+    """Load with small requests over 32 connections; sample `rate` and `cpu` (µs each)."""
+    usage = Usage(running.watch)
+    counted = run_wrk(
+        running.url(path),
+        core=stand.cores.load,
+        connections=CONNECTIONS,
+        seconds=seconds,
+        method=method,
+    )
+    rate = usage.sample(counted, counted.work / counted.seconds)
+    return {"rate": rate} | _per_unit("cpu", rate, 1e6)
+
+
+def _load_one(stand: Stand, running: Running, seconds: int) -> dict[str, Sample]:
+    usage = Usage(running.watch)
+    counted = run_wrk(
+        running.url("/1k.json"),
+        core=stand.cores.load,
+        connections=1,
+        seconds=seconds,
+        method="GET",
+    )
+    # One connection leaves the peer idle by design, so its share says nothing here.
+    others = usage.sample(counted, 0).others_share
+    return {
+        "p50": Sample(counted.p50 * 1e6, errors=counted.errors, others_share=others),
+        "p99": Sample(counted.p99 * 1e6, errors=counted.errors, others_share=others),
+    }
+
+
+def _load_downloads(stand: Stand, running: Running, seconds: int) -> dict[str, Sample]:
+    usage = Usage(running.watch)
+    counted = run_wrk(
+        running.url("/64m.bin"),
+        core=stand.cores.load,
+        connections=BULK_CONNECTIONS,
+        seconds=seconds,
+        method="GET",
+    )
+    # wrk counts the bytes of unfinished bodies too, so that slow peers are not rounded.
+    counted = counted._replace(work=counted.bytes)
+    rate = usage.sample(counted, counted.work / counted.seconds / MIB)
+    return {"rate": rate} | _per_unit("cpu", rate, GIB)
+
+
+def _load_uploads(stand: Stand, running: Running, seconds: int) -> dict[str, Sample]:
+    before = stand.received_bytes()
+    usage = Usage(running.watch)
+    counted = run_wrk(
+        running.url("/upload"),
+        core=stand.cores.load,
+        connections=BULK_CONNECTIONS,
+        seconds=seconds,
+        method="POST",
+        upload_bytes=UPLOAD_BYTES,
+    )
+    counted = counted._replace(work=stand.received_bytes() - before)
+    rate = usage.sample(counted, counted.work / counted.seconds / MIB)
+    return {"rate": rate} | _per_unit("cpu", rate, GIB)
+
+
+def _load_websockets(stand: Stand, running: Running, seconds: int) -> dict[str, Sample]:
+    usage = Usage(running.watch)
+    counted = run_websockets(
+        running.site.port,
+        running.peer.path(running.site, "/ws"),
+        core=stand.cores.load,
+        connections=CONNECTIONS,
+        seconds=seconds,
+    )
+    return {"rate": usage.sample(counted, counted.work / counted.seconds)}
+
+
+def _per_unit(key: str, rate: Sample, factor: float) -> dict[str, Sample]:
+    """Return the CPU time per unit of work as a sample of its own, where there is one."""
+    if rate.cpu_seconds is None:
+        return {}
+    return {key: Sample(rate.cpu_seconds * factor, others_share=rate.others_share)}
+
+
+_CPU_EACH = Metric("cpu", "CPU per request", "µs", "less", 1)
+_CPU_GIB = Metric("cpu", "CPU per GiB", "s", "less", 2)
+
+LOADS: tuple[Scenario, ...] = (
+    LoadScenario(
+        key="forwards",
+        title="Small forwards",
+        method=f"GET of 1 KB JSON, {CONNECTIONS} kept-alive connections, with Origin",
+        metrics=(Metric("rate", "forwards", "/s", "more"), _CPU_EACH),
+        upstream="files",
+        check=_check_file("1k.json"),
+        load=load_requests,
+    ),
+    LoadScenario(
+        key="preflights",
+        title="Preflights",
+        method=f"OPTIONS for PUT with two field names, {CONNECTIONS} kept-alive connections",
+        metrics=(Metric("rate", "preflights", "/s", "more"), _CPU_EACH),
+        upstream="files",
+        check=lambda _stand, running: check_preflight(running.peer, running.site, "/1k.json"),
+        load=lambda stand, running, seconds: load_requests(
+            stand, running, seconds, method="OPTIONS"
+        ),
+        without_proxy=False,
+    ),
+    LoadScenario(
+        key="bodies",
+        title="100 KB bodies",
+        method=f"GET of 100 KB JSON, {CONNECTIONS} kept-alive connections",
+        metrics=(Metric("rate", "forwards of 100 KB", "/s", "more"), _CPU_EACH),
+        upstream="files",
+        check=_check_file("100k.json"),
+        load=lambda stand, running, seconds: load_requests(
+            stand, running, seconds, path="/100k.json"
+        ),
+    ),
+    LoadScenario(
+        key="downloads",
+        title="64 MiB downloads",
+        method=f"GET of 64 MiB, {BULK_CONNECTIONS} connections",
+        metrics=(Metric("rate", "downloads", "MiB/s", "more"), _CPU_GIB),
+        upstream="files",
+        check=_check_file("64m.bin"),
+        load=_load_downloads,
+    ),
+    LoadScenario(
+        key="uploads",
+        title="64 MiB uploads",
+        method=f"POST of 64 MiB, {BULK_CONNECTIONS} connections; counted where they arrive",
+        metrics=(Metric("rate", "uploads", "MiB/s", "more"), _CPU_GIB),
+        upstream="backend",
+        check=lambda _stand, running: check_upload(running.peer, running.site, "/upload"),
+        load=_load_uploads,
+    ),
+    LoadScenario(
+        key="websockets",
+        title="WebSocket echo",
+        method=f"{CONNECTIONS} WebSockets, one message of 77 bytes on its way in each",
+        metrics=(Metric("rate", "messages there and back", "/s", "more"),),
+        upstream="backend",
+        check=lambda _stand, running: check_websocket(running.peer, running.site, "/ws"),
+        load=_load_websockets,
+        websocket=True,
+    ),
+    LoadScenario(
+        key="latency",
+        title="Latency of one connection",
+        method="GET of 1 KB JSON, one connection, one request at a time",
+        metrics=(
+            Metric("p50", "median", "µs", "less"),
+            Metric("p99", "99th percentile", "µs", "less"),
+        ),
+        upstream="files",
+        check=_check_file("1k.json"),
+        load=_load_one,
+    ),
+)
