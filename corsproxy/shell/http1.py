@@ -217,7 +217,8 @@ class Http1Connection(asyncio.BufferedProtocol):
         try:
             parser.feed(data)
         except UpstreamError as error:
-            self._fail(error)
+            # Its traceback would keep what has arrived alive.
+            self._fail(error.with_traceback(None))
             return
         if parser.head is None:
             return
@@ -266,7 +267,9 @@ class Http1Connection(asyncio.BufferedProtocol):
         self._keeper.exchange_over(self, reusable=False)
 
     def _leave(self, response: Http1Response) -> None:
-        response.detach(touched=self._parser is not None and not self._parser.untouched)
+        if self._parser is not None:
+            response.detach(touched=not self._parser.untouched)
+            self._parser.stop()
         self._response = self._parser = None
         if self._upload is not None:
             self._upload.cancel()

@@ -114,7 +114,6 @@ class ResponseParser:
             return
         except httptools.HttpParserError as error:
             if not self.complete:
-                self._llhttp = None
                 raise self._refusal or _malformed(str(error)) from None
             self.persistent = False
         finally:
@@ -140,6 +139,10 @@ class ResponseParser:
             raise UpstreamError(
                 UpstreamFault.TRUNCATED, "the upstream closed the connection inside the content"
             )
+
+    def stop(self) -> None:
+        """Read no more. Until then, llhttp and its callbacks hold each other alive."""
+        self._llhttp = None
 
     def _feed_after_end(self, data: memoryview) -> None:
         if not self.switched:
@@ -229,10 +232,8 @@ class ResponseParser:
                 found.setdefault(key, []).append(value)
         framing = self._framing(status, minor_version, found)
         self._read_persistence(minor_version, found)
-        self.event_stream = any(
-            value.lower().startswith(b"text/event-stream")
-            for value in found.get(b"content-type", ())
-        )
+        for value in found.get(b"content-type", ()):
+            self.event_stream = value.lower().startswith(b"text/event-stream")
         self.head = UpstreamHead(status, self._reason, self._fields, framing)
         if status == 101:
             self.switched = True
@@ -256,10 +257,12 @@ class ResponseParser:
 
     def _read_persistence(self, minor_version: int, found: dict[bytes, list[bytes]]) -> None:
         """RFC 9112, 9.3."""
-        options = {option.lower() for option in split_list(found.get(b"connection", ()))}
-        self.persistent = b"close" not in options and (
-            minor_version == 1 or b"keep-alive" in options
-        )
+        self.persistent = minor_version == 1
+        if values := found.get(b"connection"):
+            options = {option.lower() for option in split_list(values)}
+            self.persistent = b"close" not in options and (
+                self.persistent or b"keep-alive" in options
+            )
         for value in found.get(b"keep-alive", ()):
             if match := _KEEP_ALIVE_TIMEOUT.search(value):
                 self.keep_alive = int(match[1])

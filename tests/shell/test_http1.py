@@ -9,6 +9,7 @@ from corsproxy.core.messages import Framing
 from corsproxy.core.policy import Limits, Timeouts
 from corsproxy.errors import UpstreamError, UpstreamFault
 from corsproxy.shell.http1 import READ_SIZE
+from corsproxy.shell.http1_response import Http1Response
 from corsproxy.shell.intake import HIGH_WATER
 from corsproxy.shell.pool import UpstreamPools
 from tests.exchanges import (
@@ -701,6 +702,31 @@ async def test_exchanges_leave_no_garbage_behind(pools: UpstreamPools) -> None:
             assert len(gc.get_objects()) - before < 50
         finally:
             gc.enable()
+
+
+@pytest.mark.parametrize("reply", [CUT["length"], CUT["chunk"]])
+async def test_what_an_exchange_held_is_freed_without_a_collection(
+    pools: UpstreamPools, reply: bytes
+) -> None:
+    """Contents are large: they must not wait for the garbage collector."""
+
+    async def script(peer: PeerConnection) -> None:
+        await peer.head()
+        await peer.send(reply)
+        await peer.closed()
+
+    gc.collect()
+    gc.disable()
+    try:
+        async with RawPeer(script) as peer:
+            response = await ask(pools, make_route(peer.port))
+            assert await response.read() == b"half"
+            response.abort()
+            del response
+            await until(lambda: pools.figures()[0].open == 0)
+        assert not [found for found in gc.get_objects() if isinstance(found, Http1Response)]
+    finally:
+        gc.enable()
 
 
 # Tunnels.
