@@ -18,7 +18,8 @@ from benchmarks.checks import DisqualifiedError, observe_strictness
 from benchmarks.decisions import Decisions
 from benchmarks.lifecycle import Memory, RequestLog, StartUp
 from benchmarks.machine import Cores, choose_cores, describe, raise_descriptor_limit
-from benchmarks.peers import DIRECT, NOT_COVERED, PEERS, QUICK, Peer
+from benchmarks.peer import Peer
+from benchmarks.peers import DIRECT, NOT_COVERED, PEERS, QUICK
 from benchmarks.processes import ProcessError, signals_as_exit
 from benchmarks.results import PeerFacts, Results
 from benchmarks.rounds import run

@@ -12,7 +12,7 @@ import socket
 from enum import StrEnum
 from typing import NamedTuple
 
-from benchmarks.peers import ORIGIN, Peer, Site
+from benchmarks.peer import ORIGIN, Peer, Site
 
 SECONDS = 30.0
 UNLISTED = "https://unlisted.example"

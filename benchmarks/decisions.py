@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from benchmarks.measure import Sample, run_load
-from benchmarks.peers import Peer
+from benchmarks.peer import Peer
 from benchmarks.scenarios import Metric, Settings
 from benchmarks.stand import Stand
 

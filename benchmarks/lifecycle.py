@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from benchmarks.checks import open_websocket
 from benchmarks.measure import LoadError, Sample
-from benchmarks.peers import ORIGIN, Peer
+from benchmarks.peer import ORIGIN, Peer
 from benchmarks.scenarios import MIB, Metric, Settings, load_requests
 from benchmarks.stand import Running, Stand, UpstreamName, wait_for_response
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from benchmarks.cache import PROJECT, system_program
 from benchmarks.machine import Cores, CoreTime, read_core_time
-from benchmarks.peers import ORIGIN
+from benchmarks.peer import ORIGIN
 from benchmarks.processes import Process, ThreadTimes
 
 LOAD_MARGIN_SECONDS = 30.0

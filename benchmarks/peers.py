@@ -10,9 +10,6 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Literal, NamedTuple
 
 from benchmarks.cache import (
     CACHE,
@@ -23,70 +20,7 @@ from benchmarks.cache import (
     render,
     system_program,
 )
-
-ORIGIN = "http://localhost:5173"
-"""The one origin that every peer lists."""
-
-Family = Literal["corsproxy", "server", "node", "python", "none"]
-
-
-class Site(NamedTuple):
-    """Where a peer is to listen, whom it asks, and where its files are."""
-
-    port: int
-    upstream_port: int
-    directory: Path
-    log: bool = False
-    """Whether each request is logged, to standard output."""
-
-    @property
-    def upstream(self) -> str:
-        return f"http://127.0.0.1:{self.upstream_port}"
-
-    def render(self, name: str, **values: str) -> str:
-        """Return the path of `configs/NAME` made out for this site."""
-        common = {
-            "PORT": str(self.port),
-            "UPSTREAM": str(self.upstream_port),
-            "DIRECTORY": str(self.directory),
-            "ORIGIN": ORIGIN,
-        }
-        return str(render(name, self.directory, common | values))
-
-
-@dataclass(frozen=True)
-class Peer:
-    """One program that can do the job."""
-
-    name: str
-    family: Family
-    about: str
-    """How it is set up, in a few words for the reader of the results."""
-    version: Callable[[], str]
-    """Finds it, installs it where that is possible, and returns its version.
-    Raises cache.MissingError."""
-    command: Callable[[Site], list[str]]
-    environment: dict[str, str] = field(default_factory=dict)
-    websockets: bool = True
-    can_log: bool = False
-    """Whether the configuration has a switch for a request log."""
-    upstream_in_path: bool = False
-    """Whether the request's path must start with the upstream's URL."""
-    start_seconds: float = 20.0
-
-    def path(self, site: Site, path: str) -> str:
-        """Return the path that a client asks this peer for to get `path`."""
-        return f"/{site.upstream}{path}" if self.upstream_in_path else path
-
-    def env(self, site: Site) -> dict[str, str]:
-        """Return what the configurations that are programs read."""
-        return {
-            "PORT": str(site.port),
-            "UPSTREAM": site.upstream,
-            "ORIGIN": ORIGIN,
-            "DIRECTORY": str(site.directory),
-            **self.environment,
-        }
+from benchmarks.peer import ORIGIN, Peer, Site
 
 
 def _output(argv: list[str], pattern: str) -> str:
@@ -233,7 +167,8 @@ PEERS = (
     Peer(
         name="nginx",
         family="server",
-        about="maps and `if` for the allowlist, worker_processes 1",
+        about="maps and `if` for the allowlist, worker_processes 1, default proxy_buffers "
+        "(32 KB ones double its rate for large bodies)",
         version=_system_version("nginx", "-v"),
         command=_nginx,
         can_log=True,

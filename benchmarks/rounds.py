@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from benchmarks.cache import MissingError
 from benchmarks.checks import DisqualifiedError
 from benchmarks.measure import LoadError, Sample, Series
-from benchmarks.peers import Peer
+from benchmarks.peer import Peer
 from benchmarks.processes import ProcessError
 from benchmarks.scenarios import Scenario, Settings
 from benchmarks.stand import Stand

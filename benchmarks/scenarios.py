@@ -17,7 +17,7 @@ from benchmarks.checks import (
     check_websocket,
 )
 from benchmarks.measure import Sample, Usage, run_websockets, run_wrk
-from benchmarks.peers import Peer
+from benchmarks.peer import Peer
 from benchmarks.stand import Running, Stand, UpstreamName
 
 GIB = 1 << 30

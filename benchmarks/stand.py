@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple, Self
 from benchmarks.cache import CACHE, PROJECT, render, system_program
 from benchmarks.machine import Cores
 from benchmarks.measure import Watch
-from benchmarks.peers import ORIGIN, Peer, Site
+from benchmarks.peer import ORIGIN, Peer, Site
 from benchmarks.processes import Process, ProcessError, free_port, wait_for_port
 
 UPSTREAM_SECONDS = 20.0
