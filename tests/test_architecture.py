@@ -117,7 +117,8 @@ def test_every_test_file_has_its_module() -> None:
         for test in (TESTS / room).rglob("test_*.py"):
             name = test.name.removeprefix("test_")
             module = PACKAGE / test.relative_to(TESTS).with_name(name)
-            assert module.is_file() or module.with_suffix("").is_dir(), test.relative_to(PROJECT)
+            rooms_and_data = (module, module.with_suffix(""), module.with_suffix(".json"))
+            assert any(path.exists() for path in rooms_and_data), test.relative_to(PROJECT)
 
 
 def test_no_exception_of_the_mirror_is_stale() -> None:
