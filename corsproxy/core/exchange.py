@@ -43,6 +43,10 @@ class Forward(NamedTuple):
     secure: bool
     """Whether the client knows it under https."""
 
+    def links(self) -> LinkMap:
+        """Return the map that brings the response's links back to this proxy."""
+        return LinkMap(self.policy.link_bases, self.route, self.authority, self.secure)
+
 
 class Tunnel(Forward):
     """Ask the upstream to switch protocols. After a 101: `complete`, then bytes both ways;
@@ -162,9 +166,14 @@ def complete(exchange: Forward, upstream: UpstreamHead) -> ClientHead | Answer:
             detail = "The upstream switched protocols without being asked."
             return fail(exchange, UpstreamError(UpstreamFault.MALFORMED, detail))
         grant = None if grant is None else NOTHING_TO_SAY
-    route = exchange.route
-    links = LinkMap(exchange.policy.link_bases, route, exchange.authority, exchange.secure)
-    return to_client(route, exchange.received.minor_version, upstream, grant, links)
+    return to_client(
+        exchange.route,
+        exchange.received.minor_version,
+        upstream,
+        grant,
+        exchange.links,
+        secure=exchange.secure,
+    )
 
 
 def fail(exchange: Forward, error: UpstreamError) -> Answer:

@@ -129,7 +129,7 @@ class Timeouts:
     idle: float | None = 300.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class UpstreamAddress:
     """Where an upstream is. Equal addresses with equal `Tls` share connections."""
 
@@ -143,7 +143,7 @@ class UpstreamAddress:
     socket_path: str | None = None
     """The Unix socket's path; `scheme` is then "http"."""
 
-    @property
+    @cached_property
     def authority(self) -> bytes:
         """host[:port] as the Host field has it: no default port, IPv6 in brackets."""
         if self.socket_path is not None:
@@ -152,7 +152,7 @@ class UpstreamAddress:
         default = 443 if self.scheme == "https" else 80
         return (host if self.port == default else f"{host}:{self.port}").encode("ascii")
 
-    @property
+    @cached_property
     def origin(self) -> bytes:
         """The origin that a page of this upstream would have (Fetch, serialised)."""
         return self.scheme.encode("ascii") + b"://" + self.authority

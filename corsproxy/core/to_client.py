@@ -5,6 +5,7 @@ not decide goes; then the user's rules apply; then the framing and the grant are
 Everything else passes byte for byte, in its order.
 """
 
+from collections.abc import Callable
 from enum import Enum, auto
 from typing import Literal
 
@@ -81,12 +82,15 @@ def to_client(
     minor_version: int,
     upstream: UpstreamHead,
     grant: Grant | None,
-    links: LinkMap,
+    links: Callable[[], LinkMap],
+    *,
+    secure: bool,
 ) -> ClientHead:
     """Return a response head as the client gets it, complete but for Connection and Date.
 
     `minor_version` is the client's. `grant` None leaves the upstream's own CORS fields
-    alone (passthrough).
+    alone (passthrough). `links` is asked for only if there are any. `secure` says whether
+    the browser knows this proxy under https.
     """
     fields: list[Field] = []
     vary: list[bytes] = []
@@ -107,9 +111,9 @@ def to_client(
         ):
             fields.append(line)
         elif treatment is Treatment.COOKIE:
-            fields.append((line[0], _cookie(route, line[1], secure=links.secure)))
+            fields.append((line[0], _cookie(route, line[1], secure=secure)))
         elif treatment is Treatment.LINK:
-            fields.append((line[0], links.rewrite_field(line[0].lower(), line[1])))
+            fields.append((line[0], links().rewrite_field(line[0].lower(), line[1])))
     if nominated and nominated != [b"keep-alive"]:
         names = {token.lower() for token in split_list(nominated)} - NOT_NOMINABLE
         if names:
