@@ -118,12 +118,17 @@ class Composer:
         return self._root
 
     def _scalar(self, event: yaml.ScalarEvent) -> None:
-        start, end = self._extent(event)
+        plain = not event.style
+        if event.anchor is None and event.tag is None:
+            # By far the most events of a file: no properties to step over.
+            start, end = _mark(event.start_mark), _mark(event.end_mark)
+            self._add(Scalar(start, end, event.value, plain), 1, 1)
+            return
         text = event.value
-        if self._check_tag(event) and not text and not event.style:
+        if self._check_tag(event) and not text and plain:
             # The exclamation mark was meant as the text's first character.
             text = event.tag or ""
-        node = Scalar(start, end, text, not event.style, event.anchor)
+        node = Scalar(*self._extent(event), text, plain, event.anchor)
         if event.anchor is not None:
             anchored = self._anchors[event.anchor] = _Anchored(node)
             anchored.open = False

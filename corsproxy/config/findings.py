@@ -52,6 +52,11 @@ class Findings:
         return tuple(found)
 
     @property
+    def count(self) -> int:
+        """How many problems there are so far."""
+        return len(self._problems)
+
+    @property
     def has_errors(self) -> bool:
         return any(problem.severity == "error" for problem in self._problems.values())
 
@@ -111,6 +116,8 @@ class Findings:
         if node.plain and node.start.line != node.end.line:
             self._runs_on(node, path)
             return None
+        if "$" not in node.text:
+            return Value(node, node.text, node.plain)
         try:
             expansion = expand(node.text, self._environ)
         except BadValueError as mistake:

@@ -167,6 +167,10 @@ _WITHOUT: dict[str, str] = {
 }
 
 
+_LONGEST_TYPED = 32
+"""Beyond this, a key is no typing error, and comparing it costs too much."""
+
+
 class Suggestion(NamedTuple):
     """What to do about an unknown key."""
 
@@ -178,8 +182,6 @@ class Suggestion(NamedTuple):
 @lru_cache(maxsize=2048)
 def suggest(place: Place, key: str) -> Suggestion:
     """Return what to do about `key`, which the mapping at `place` does not have."""
-    if len(key) > 64:
-        return Suggestion(_known(place))
     letters = _letters(key)
     own = _named(place, letters)
     if own is not None:
@@ -192,6 +194,8 @@ def suggest(place: Place, key: str) -> Suggestion:
         elsewhere = None if other == place else _named(other, letters)
         if elsewhere is not None:
             return Suggestion(f"`{elsewhere}` belongs {_UNDER[other]}")
+    if len(key) > _LONGEST_TYPED:
+        return Suggestion(_known(place))
     near = get_close_matches(key.lower(), KEYS[place], n=1, cutoff=0.7)
     if near:
         return Suggestion(f"did you mean `{near[0]}`?", near[0])

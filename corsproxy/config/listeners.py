@@ -13,6 +13,8 @@ from corsproxy.core.policy import ListenAddress
 DEFAULT_LISTEN = (ListenAddress("localhost", 8010),)
 DEFAULT_ADMIN = ListenAddress("localhost", 8011)
 
+_MOST_ADDRESSES = 64
+
 _HOST_PORT = re.compile(r"(\[[^\]]*\]|[^:\[\]]*):([^:]*)", re.DOTALL)
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/]*)(?:/.*)?", re.DOTALL)
 _OFF = frozenset({"", "~", "false", "no", "none", "null", "disabled", "Off", "OFF", "False"})
@@ -89,6 +91,11 @@ def read_listen(top: Section) -> tuple[ListenAddress, ...]:
     if not found.values and not isinstance(found.node, Scalar):
         help = "name an address, or remove the key for `localhost:8010`"
         top.findings.error("empty-list", found.node, "`listen` names no address", help)
+    if len(found.values) > _MOST_ADDRESSES:
+        message = f"`listen` names more than {_MOST_ADDRESSES} addresses"
+        help = "`0.0.0.0` is every IPv4 address, `[::]` every IPv6 address"
+        top.findings.error("out-of-range", found.node, message, help)
+        return DEFAULT_LISTEN
     addresses = (_address(top.findings, value, "listen") for value in found.values)
     return tuple(address for address in addresses if address is not None) or DEFAULT_LISTEN
 

@@ -119,7 +119,9 @@ def as_github(problem: Problem) -> str:
     if source.line:
         end = source.column + max(problem.length, 1)
         place += f",line={source.line},col={source.column},endColumn={end}"
-    text = problem.message if not problem.help else f"{problem.message}\nhelp: {problem.help}"
+    text = escape(problem.message)
+    if problem.help:
+        text += f"\nhelp: {escape(problem.help)}"
     return f"::{problem.severity} {place},title={_property(problem.code)}::{_data(text)}"
 
 
@@ -180,8 +182,8 @@ def _plain(text: str, color: str) -> str:
 
 
 def _data(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return text.replace("%", "%25").replace("\n", "%0A")
 
 
 def _property(text: str) -> str:
-    return _data(text).replace(":", "%3A").replace(",", "%2C")
+    return _data(escape(text)).replace(":", "%3A").replace(",", "%2C")

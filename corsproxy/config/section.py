@@ -10,7 +10,7 @@ from collections.abc import Sequence as ValueSequence
 from typing import TypeVar
 
 from corsproxy.config.findings import Findings, Value
-from corsproxy.config.keys import KEYS, Place, suggest
+from corsproxy.config.keys import KEYS, Place, Suggestion, suggest
 from corsproxy.config.listings import Listing, read_listing
 from corsproxy.config.mistakes import BadValueError
 from corsproxy.config.nodes import Entry, Mapping, Node, Scalar, is_null, kind_of
@@ -29,6 +29,8 @@ _NO_LIMIT = frozenset(
         "infinity", "unlimited",
     }
 )  # fmt: skip
+_GUESSED = 200
+_LONGEST_KEY = 64
 _LONGEST_TIME = 365 * 86400.0
 _LARGEST_NUMBER = 2**53
 
@@ -44,6 +46,7 @@ class Section:
         self.path = path
         self.meant: dict[str, Entry] = {}
         """Entries under unknown keys, by the key that was most likely meant."""
+        self._written = {entry.key.text for entry in node.entries}
         self._entries: dict[str, Entry] = {}
         for entry in node.entries:
             if entry.key.text in KEYS[place]:
@@ -58,12 +61,14 @@ class Section:
         if not key.text.strip():
             self.findings.error("unknown-key", key, f"a key is missing before the colon{where}")
             return
-        suggestion = suggest(place, key.text)
-        taken = any(other.key.text == suggestion.key for other in self.node.entries)
+        suggestion = Suggestion("")
+        # A file with more problems than this needs no guesses but another file.
+        if self.findings.count < _GUESSED and len(key.text) <= _LONGEST_KEY:
+            suggestion = suggest(place, key.text)
         if suggestion.key is not None:
             self.meant[suggestion.key] = entry
         message = f"unknown key {shown(key.text)}{where}"
-        fix = None if taken else suggestion.key
+        fix = None if suggestion.key in self._written else suggestion.key
         self.findings.error("unknown-key", key, message, suggestion.help, fix)
 
     def where(self, key: str) -> str:

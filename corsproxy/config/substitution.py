@@ -39,8 +39,6 @@ def expand(text: str, environ: Mapping[str, str]) -> Expansion:
 
     Raises BadValueError at the first that cannot be.
     """
-    if "$" not in text:
-        return Expansion(text, False, ())
     parts: list[str] = []
     secrets: list[str] = []
     found = False

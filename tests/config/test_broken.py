@@ -73,25 +73,29 @@ def problems_of(text: str) -> tuple[Problem, ...]:
         return error.problems
 
 
-CASES = [
-    pytest.param(case, id=f"{path.stem}-{name}")
+BROKEN = {
+    f"{path.stem}-{name}": case
     for path in sorted((Path(__file__).parent / "broken").glob("*.txt"))
     for name, case in read_cases(path)
-]
+}
+CASES = [pytest.param(case, id=name) for name, case in BROKEN.items()]
+FIXED = {name: case for name, case in BROKEN.items() if case.fixed is not None}
+
+each_case = pytest.mark.parametrize("case", CASES)
 
 
 def test_there_are_many_cases() -> None:
     assert len(CASES) >= 500
 
 
-@pytest.mark.parametrize("case", CASES)
+@each_case
 def test_each_problem_is_found_where_it_is(case: Case) -> None:
     found = problems_of(case.text)
     places = [(problem.source.line, problem.source.column, problem.code) for problem in found]
     assert places == case.expected, "\n\n".join(map(render, found))
 
 
-@pytest.mark.parametrize("case", CASES)
+@each_case
 def test_each_problem_underlines_text_of_its_line(case: Case) -> None:
     lines = re.split(r"\r\n|\n|\r", case.text)
     for problem in problems_of(case.text):
@@ -101,13 +105,13 @@ def test_each_problem_underlines_text_of_its_line(case: Case) -> None:
         assert not problem.message.endswith(".")
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if case.values[0].fixed is not None])
+@pytest.mark.parametrize("case", FIXED.values(), ids=FIXED)
 def test_the_fix_passes(case: Case) -> None:
     assert case.fixed is not None
     assert problems_of(case.fixed) == ()
 
 
-@pytest.mark.parametrize("case", CASES)
+@each_case
 def test_what_a_problem_suggests_is_rid_of_that_problem(case: Case) -> None:
     for problem in problems_of(case.text):
         fixed = fixed_line(problem)

@@ -51,7 +51,8 @@ def second_colon(refusal: Refusal) -> Problem | None:
 
 def no_key(refusal: Refusal) -> Problem | None:
     """A colon without a key."""
-    if "expected key" not in refusal.problem or refusal.character != ":":
+    missed = "expected key" in refusal.problem or "block end" in refusal.problem
+    if not missed or refusal.character not in (":", "?"):
         return None
     place = refusal.line, refusal.column
     return refusal.at("empty-key", place, 1, "a key is missing before the colon")
@@ -63,9 +64,20 @@ def empty_entry(refusal: Refusal) -> Problem | None:
         return None
     place = refusal.line, refusal.column
     message = "an entry is missing here"
+    if not refusal.character:
+        return _open_at_the_end(refusal)
     if refusal.character != ",":
         return refusal.at("empty-entry", place, 1, message)
     return refusal.at("empty-entry", place, 1, message, "remove the surplus comma", "")
+
+
+def _open_at_the_end(refusal: Refusal) -> Problem:
+    last = Line(refusal.line, refusal.text)
+    if not last.text.strip():
+        last = next(refusal.above(), last)
+    place = last.number, max(len(last.text.rstrip()), 1)
+    message = "the file ends inside of brackets"
+    return refusal.at("open-bracket", place, 1, message, "close them")
 
 
 def open_bracket(refusal: Refusal) -> Problem | None:
