@@ -17,7 +17,7 @@ help: ## this list
 demo: $(VENV)/corsproxy.stamp ## an API without CORS, a page that calls it, and the proxy between them
 	@$(BIN)/corsproxy demo
 
-test: lint ## every check there is; ARGS="tests/core -k origin" picks tests
+test: lint $(VENV)/httpbin.stamp ## every check there is; ARGS="tests/core -k origin" picks tests
 	@scripts/install-test-programs
 	$(BIN)/pytest $(ARGS)
 
@@ -58,3 +58,9 @@ $(VENV)/corsproxy.stamp: $(VENV)/pip.stamp pyproject.toml
 $(VENV)/dev.stamp: $(VENV)/pip.stamp pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable . --group dev
 	@touch $@ $(VENV)/corsproxy.stamp
+
+# Where the tests look for it: beside the environment that runs them.
+$(VENV)/httpbin.stamp: $(VENV)/pip.stamp pyproject.toml
+	$(BIN)/python -m venv --without-pip $(VENV)/httpbin
+	$(BIN)/python -m pip --python $(VENV)/httpbin install --quiet --group httpbin
+	@touch $@

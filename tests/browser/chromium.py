@@ -112,17 +112,19 @@ async def fetch_from(page: Page | Frame, url: str, init: Init | None = None) -> 
 class Tab:
     """A page on some origin, and what DevTools says about its failed requests."""
 
-    def __init__(self, page: Page) -> None:
+    def __init__(self, page: Page, session: CDPSession) -> None:
         self.page = page
+        self._session = session
         self._urls: dict[str, str] = {}
         self._failures: dict[str, CorsFailure] = {}
         self._failed = asyncio.Condition()
 
     @classmethod
     async def open(cls, context: BrowserContext, url: str) -> "Tab":
-        tab = cls(await context.new_page())
-        await tab._listen(await context.new_cdp_session(tab.page))
-        await tab.page.goto(url)
+        page = await context.new_page()
+        tab = cls(page, await context.new_cdp_session(page))
+        await tab._listen()
+        await page.goto(url)
         return tab
 
     async def fetch(self, url: str, init: Init | None = None) -> Reading:
@@ -134,10 +136,42 @@ class Tab:
             await self._failed.wait_for(lambda: url in self._failures)
         return self._failures[url]
 
-    async def _listen(self, session: CDPSession) -> None:
-        session.on("Network.requestWillBeSent", self._on_request)
-        session.on("Network.loadingFailed", self._on_failure)
-        await session.send("Network.enable")
+    @asynccontextmanager
+    async def cancelling_sign_in(self) -> AsyncIterator[list[str]]:
+        """Press Cancel in every dialog that asks for a password; yields the origins it named.
+
+        Without a window nobody sees the dialog, and the request would wait for ever.
+        """
+        asked: list[str] = []
+
+        async def cancel(event: Mapping[str, object]) -> None:
+            challenge = event["authChallenge"]
+            assert isinstance(challenge, dict)
+            asked.append(challenge["origin"])
+            answer = {"response": "CancelAuth"}
+            await self._session.send(
+                "Fetch.continueWithAuth",
+                {"requestId": event["requestId"], "authChallengeResponse": answer},
+            )
+
+        async def go_on(event: Mapping[str, object]) -> None:
+            await self._session.send("Fetch.continueRequest", {"requestId": event["requestId"]})
+
+        listeners = {"Fetch.authRequired": cancel, "Fetch.requestPaused": go_on}
+        for name, listener in listeners.items():
+            self._session.on(name, listener)
+        await self._session.send("Fetch.enable", {"handleAuthRequests": True})
+        try:
+            yield asked
+        finally:
+            await self._session.send("Fetch.disable")
+            for name, listener in listeners.items():
+                self._session.remove_listener(name, listener)
+
+    async def _listen(self) -> None:
+        self._session.on("Network.requestWillBeSent", self._on_request)
+        self._session.on("Network.loadingFailed", self._on_failure)
+        await self._session.send("Network.enable")
 
     def _on_request(self, event: Mapping[str, object]) -> None:
         request = event["request"]

@@ -62,8 +62,8 @@ async def open_tab(context: BrowserContext) -> OpenTab:
 
 
 @shared
-async def gunicorn_url() -> AsyncIterator[str]:
-    async with servers.gunicorn() as url:
+async def httpbin_url() -> AsyncIterator[str]:
+    async with servers.httpbin() as url:
         yield url
 
 

@@ -4,6 +4,7 @@ import asyncio
 import os
 import shutil
 import signal
+import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -24,6 +25,25 @@ def program(name: str) -> str:
             pytrace=False,
         )
     return path
+
+
+def httpbin_gunicorn() -> str:
+    """Return the path of the gunicorn that has httpbin beside it; fails where it is missing.
+
+    Both have an environment of their own: httpbin's greenlet is not Playwright's.
+    """
+    own = os.environ.get("HTTPBIN_ENVIRONMENT")
+    environment = Path(own) if own else Path(sys.prefix) / "httpbin"
+    gunicorn = environment / "bin" / "gunicorn"
+    if not gunicorn.is_file():
+        pytest.fail(
+            f"the browser tests need an environment with httpbin and gunicorn in {environment}: "
+            f"run `make test` once, or `python -m venv {environment} && "
+            f"{environment}/bin/pip install httpbin gunicorn`, "
+            "or let HTTPBIN_ENVIRONMENT say where it is",
+            pytrace=False,
+        )
+    return str(gunicorn)
 
 
 class Program:

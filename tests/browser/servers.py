@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from aiohttp import web
 
-from tests.browser.programs import program, running
+from tests.browser.programs import httpbin_gunicorn, program, running
 
 
 def loopback_sockets() -> tuple[list[socket.socket], int]:
@@ -57,9 +57,6 @@ async def blank_page(request: web.BaseRequest) -> web.Response:
     """A page to call from. Its icon keeps the browser from asking for one."""
     html = "<!doctype html><html lang=en><title>page</title><link rel=icon href=data:,>"
     return web.Response(text=html, content_type="text/html")
-
-
-PROJECT = Path(__file__).parents[2]
 
 
 class Received(NamedTuple):
@@ -125,10 +122,10 @@ async def recording_upstream() -> AsyncIterator[RecordingUpstream]:
 
 
 @asynccontextmanager
-async def gunicorn() -> AsyncIterator[str]:
-    """gunicorn with the API of `gunicorn_app`; yields its URL."""
-    arguments = ["--bind=127.0.0.1:0", "--threads=8", "tests.browser.gunicorn_app:application"]
-    async with running([sys.executable, "-m", "gunicorn", *arguments], cwd=PROJECT) as server:
+async def httpbin() -> AsyncIterator[str]:
+    """httpbin, run by gunicorn; yields its URL."""
+    arguments = ["--bind=127.0.0.1:0", "--threads=8", "--no-control-socket", "httpbin:app"]
+    async with running([httpbin_gunicorn(), *arguments]) as server:
         line = await server.until(lambda line: "Listening at: http://" in line)
         yield line.partition("Listening at: ")[2].split()[0]
 

@@ -1,8 +1,10 @@
 """What the tests drive is there, or they say how to get it."""
 
+from pathlib import Path
+
 import pytest
 
-from tests.browser.programs import program
+from tests.browser.programs import httpbin_gunicorn, program
 
 
 def test_a_missing_program_fails_with_the_way_to_install_it() -> None:
@@ -13,3 +15,15 @@ def test_a_missing_program_fails_with_the_way_to_install_it() -> None:
 @pytest.mark.parametrize("name", ["chromium", "nginx"])
 def test_a_program_is_found_where_debian_keeps_it(name: str) -> None:
     assert program(name).endswith(f"/{name}")
+
+
+def test_a_missing_httpbin_fails_with_the_way_to_install_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HTTPBIN_ENVIRONMENT", str(tmp_path))
+    with pytest.raises(pytest.fail.Exception, match=f"{tmp_path}/bin/pip install httpbin gunicorn"):
+        httpbin_gunicorn()
+
+
+def test_httpbin_is_found_beside_what_runs_the_tests() -> None:
+    assert httpbin_gunicorn().endswith("/bin/gunicorn")
