@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 
 from corsproxy.config.reader import read_policy
-
 from corsproxy.core.exchange import complete, decide
 from corsproxy.core.messages import ClientHead, Framing, RequestHead, UpstreamHead
 from corsproxy.core.policy import Policy
