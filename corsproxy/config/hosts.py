@@ -3,7 +3,7 @@
 import re
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
-from corsproxy.config.mistakes import BadValueError
+from corsproxy.config.mistakes import BadValueError, checked
 from corsproxy.core.origins.hosts import (
     MAX_HOST_LENGTH,
     MAX_LABEL_LENGTH,
@@ -24,6 +24,10 @@ def parse_host(text: str) -> str:
 
     Raises BadValueError; its suggestion is a host.
     """
+    return checked(_parse_host, text)
+
+
+def _parse_host(text: str) -> str:
     host = text.lower()
     if not host:
         raise BadValueError("bad-host", "the host is missing", "write a name or an address")
@@ -92,6 +96,10 @@ def parse_allowed_host(text: str) -> str:
 
     Raises BadValueError.
     """
+    return checked(_parse_allowed_host, text)
+
+
+def _parse_allowed_host(text: str) -> str:
     code = "bad-allowed-host"
     url = _URL.fullmatch(text)
     if url is not None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from corsproxy.config.findings import Findings, Value
 from corsproxy.config.hosts import parse_host, parse_port
-from corsproxy.config.mistakes import BadValueError
+from corsproxy.config.mistakes import BadValueError, checked
 from corsproxy.config.nodes import Scalar, is_null
 from corsproxy.config.section import Section
 from corsproxy.core.policy import ListenAddress
@@ -25,13 +25,15 @@ def parse_listen(text: str) -> tuple[str, int]:
 
     A port alone is one of this machine: `localhost`. Raises BadValueError.
     """
+    return checked(_parse, text)
+
+
+def _parse(text: str) -> tuple[str, int]:
     if text.isascii() and text.isdigit():
         return "localhost", parse_port(text, zero=True)
     parts = _HOST_PORT.fullmatch(text)
     if parts is None or not parts[1] or "*" in parts[1] or "/" in text:
         message, help, likely = _explain(text)
-        if likely is not None and not _is_address(likely):
-            likely = None
         raise BadValueError("bad-listen", message, help, likely)
     try:
         host = parse_host(parts[1])
@@ -46,14 +48,6 @@ def parse_listen(text: str) -> tuple[str, int]:
             mistake.suggestion = f"{parts[1]}:{mistake.suggestion}"
         raise
     return host.strip("[]"), port
-
-
-def _is_address(text: str) -> bool:
-    parts = _HOST_PORT.fullmatch(text)
-    try:
-        return parts is not None and bool(parse_host(parts[1])) and parse_port(parts[2]) > 0
-    except BadValueError:
-        return False
 
 
 def _explain(text: str) -> tuple[str, str, str | None]:

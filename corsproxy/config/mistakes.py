@@ -1,5 +1,10 @@
 """A text that means nothing where it stands, before anybody knows where that is."""
 
+from collections.abc import Callable
+from typing import TypeVar
+
+_Value = TypeVar("_Value")
+
 
 class BadValueError(ValueError):
     """Why a text cannot be used. Raised by the parsers of single values.
@@ -23,3 +28,16 @@ class BadValueError(ValueError):
         self.help = help
         self.suggestion = suggestion
         self.part = part
+
+
+def checked(parse: Callable[[str], _Value], text: str) -> _Value:
+    """Return `parse(text)`. Where it refuses the text, its suggestion is one that it takes."""
+    try:
+        return parse(text)
+    except BadValueError as mistake:
+        if mistake.suggestion is not None:
+            try:
+                parse(mistake.suggestion)
+            except BadValueError:
+                mistake.suggestion = None
+        raise

@@ -2,7 +2,7 @@
 
 import re
 
-from corsproxy.config.mistakes import BadValueError
+from corsproxy.config.mistakes import BadValueError, checked
 
 # RFC 3986, 3.3: the characters of a segment that need no percent-encoding, less those
 # that other products' patterns are made of.
@@ -19,20 +19,14 @@ def parse_path(text: str) -> bytes:
     Requests are matched byte by byte and never decoded, so a path holds only characters
     that every client sends as they are. Raises BadValueError.
     """
-    if not _is_path(text):
+    return checked(_parse, text)
+
+
+def _parse(text: str) -> bytes:
+    if len(text) > _LONGEST or _PATTERN.search(text) or not _PATH.fullmatch(text):
         message, help, likely = _explain(text)
-        if likely is not None and not _is_path(likely):
-            likely = None
         raise BadValueError("bad-path", message, help, likely)
     return text.encode("ascii")
-
-
-def _is_path(text: str) -> bool:
-    return (
-        len(text) <= _LONGEST
-        and _PATH.fullmatch(text) is not None
-        and _PATTERN.search(text) is None
-    )
 
 
 def _explain(text: str) -> tuple[str, str, str | None]:

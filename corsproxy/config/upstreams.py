@@ -3,7 +3,7 @@
 import re
 
 from corsproxy.config.hosts import parse_host, parse_port
-from corsproxy.config.mistakes import BadValueError
+from corsproxy.config.mistakes import BadValueError, checked
 from corsproxy.core.policy import UpstreamAddress
 
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(/*)([^/?#]*)([^?#]*)(\?[^#]*)?(#.*)?", re.DOTALL)
@@ -22,20 +22,7 @@ def parse_upstream(text: str) -> UpstreamAddress:
 
     Raises BadValueError; no message repeats the text, which may hold a password.
     """
-    try:
-        return _parse(text)
-    except BadValueError as mistake:
-        if mistake.suggestion is not None and not _is_upstream(mistake.suggestion):
-            mistake.suggestion = None
-        raise
-
-
-def _is_upstream(text: str) -> bool:
-    try:
-        _parse(text)
-    except BadValueError:
-        return False
-    return True
+    return checked(_parse, text)
 
 
 def _parse(text: str) -> UpstreamAddress:

@@ -1,0 +1,79 @@
+"""Suggestions for unknown keys."""
+
+from itertools import chain
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from corsproxy.config import keys
+from corsproxy.config.keys import KEYS, Place, suggest
+
+
+@pytest.mark.parametrize(
+    ("place", "key", "expected"),
+    [
+        ("cors", "allow_orgins", "allow_origins"),
+        ("cors", "allowOrigins", "allow_origins"),
+        ("cors", "Access-Control-Allow-Methods", "allow_methods"),
+        ("cors", "accessControlMaxAge", "max_age"),
+        ("cors", "CORS_ALLOW_CREDENTIALS", "allow_credentials"),
+        ("cors", "exposed", "expose_headers"),
+        ("top", "admn", "admin"),
+        ("top", "allowedHosts", "allowed_hosts"),
+        ("route", "proxy_pass", "upstream"),
+        ("route", "stripPrefix", "strip_path"),
+        ("timeout", "read_timeout", "response"),
+        ("tls", "key", "key_file"),
+        ("limits", "client_max_body_size", "body"),
+        ("log", "access_log", "requests"),
+        ("headers", "unset", "remove"),
+    ],
+)
+def test_the_key_that_was_meant_is_suggested(place: Place, key: str, expected: str) -> None:
+    suggestion = suggest(place, key)
+    assert suggestion.key == expected
+    assert expected in suggestion.help
+
+
+@pytest.mark.parametrize(
+    ("place", "key", "said"),
+    [
+        ("top", "allow_origins", "`allow_origins` belongs under `cors:`"),
+        ("top", "origins", "`allow_origins` belongs under `cors:`"),
+        ("top", "cookies", "`allow_credentials` belongs under `cors:`"),
+        ("top", "strip_path", "belongs in a route"),
+        ("route", "listen", "belongs at the top level"),
+        ("route", "verify", "belongs under a route's `tls:`"),
+        ("cors", "changeOrigin", "remove it"),
+        ("tls", "insecure", "write `verify: false`"),
+        ("headers", "X-Api-Key", "`set: {X-Api-Key: …}`"),
+        ("log", "zzz", "format, requests"),
+        ("top", "x" * 50, "the keys at the top level are"),
+    ],
+)
+def test_other_keys_are_explained(place: Place, key: str, said: str) -> None:
+    suggestion = suggest(place, key)
+    assert suggestion.key is None
+    assert said in suggestion.help
+
+
+@pytest.mark.parametrize("place", KEYS)
+def test_every_alias_leads_to_a_key_of_its_mapping(place: Place) -> None:
+    aliases = keys._ALIASES[place]
+    assert set(aliases.values()) <= set(KEYS[place])
+    assert all(alias == alias.lower() and alias.isalnum() for alias in aliases)
+    assert not set(aliases) & {key.replace("_", "") for key in KEYS[place]}
+
+
+def test_no_alias_is_shadowed() -> None:
+    named = {alias for aliases in keys._ALIASES.values() for alias in aliases}
+    known = {key.replace("_", "") for key in chain.from_iterable(KEYS.values())}
+    assert not keys._WITHOUT.keys() & (named | known)
+
+
+@given(st.sampled_from(list(KEYS)), st.text(max_size=64))
+def test_every_key_gets_an_answer(place: Place, key: str) -> None:
+    suggestion = suggest(place, key)
+    assert suggestion.help
+    assert suggestion.key is None or suggestion.key in KEYS[place]

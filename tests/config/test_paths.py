@@ -1,0 +1,51 @@
+"""Route paths. What is refused, and how, stands in broken/routes.txt."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from corsproxy.config.mistakes import BadValueError
+from corsproxy.config.paths import parse_path
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "/",
+        "/api",
+        "/api/v1",
+        "/a.b",
+        "/...",
+        "/.well-known/x",
+        "/~me",
+        "/a:b",
+        "/v1/x:cancel",
+        "/a;b=c",
+        "/@x/(y)",
+    ],
+)
+def test_paths_are_bytes_as_they_are_written(text: str) -> None:
+    assert parse_path(text) == text.encode()
+
+
+@pytest.mark.parametrize(
+    "text", ["/.", "/..", "/a/..", "/./a", "/a//b", "//", "/a/", "/:id", "/a%2Fb", "/" + "a" * 1024]
+)
+def test_what_could_match_otherwise_than_it_looks_is_refused(text: str) -> None:
+    with pytest.raises(BadValueError) as refused:
+        parse_path(text)
+    assert refused.value.code == "bad-path"
+
+
+@given(st.text(st.sampled_from("/a.*?#%:{}^$()\\é h"), max_size=20))
+def test_every_text_is_a_path_or_refused_with_one(text: str) -> None:
+    try:
+        path = parse_path(text)
+    except BadValueError as mistake:
+        if mistake.suggestion is not None:
+            parse_path(mistake.suggestion)
+    else:
+        assert path.startswith(b"/")
+        assert path == b"/" or not path.endswith(b"/")
+        assert b"//" not in path
+        assert not {b".", b".."} & set(path.split(b"/"))

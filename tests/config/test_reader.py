@@ -1,0 +1,149 @@
+"""The file as a whole."""
+
+import subprocess
+import sys
+from dataclasses import fields
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from corsproxy.config.document import read_document
+from corsproxy.config.findings import MAX_PROBLEMS
+from corsproxy.config.keys import KEYS
+from corsproxy.config.nodes import Mapping, Node, Sequence
+from corsproxy.config.problems import ConfigError
+from corsproxy.config.reader import read_policy
+from corsproxy.core.policy import Policy
+from tests.config.reading import DIRECTORY, MINIMAL, NAME, codes_of, policy_of, problems_of
+
+EXAMPLE = (Path(__file__).parents[2] / "config.example.yaml").read_text(encoding="utf-8")
+STARTER = files("corsproxy.config").joinpath("starter.yaml").read_text(encoding="utf-8")
+
+
+def test_three_lines_are_enough() -> None:
+    policy = policy_of(MINIMAL)
+    assert len(policy.routes) == 1
+    assert policy.default_cors.origins.match(b"http://localhost:5173") is not None
+
+
+def test_bytes_and_text_are_the_same_file() -> None:
+    assert policy_of(MINIMAL.encode()) == policy_of(MINIMAL)
+
+
+def test_the_policy_does_not_depend_on_line_breaks() -> None:
+    assert policy_of(MINIMAL.replace("\n", "\r\n").encode()) == policy_of(MINIMAL)
+    assert policy_of(b"\xef\xbb\xbf" + MINIMAL.encode()) == policy_of(MINIMAL)
+
+
+def test_every_problem_is_found_at_once_and_in_file_order() -> None:
+    text = """\
+verison: 1
+listen: nowhere
+cors:
+  allow_origins: ["*", https://a.test/]
+  allow_credentials: yes
+  max_age: 999999
+upstream: ${API}
+routes:
+  - path: api
+    upstream: ftp://a
+    tls: {verify: false}
+admin: off
+limits: {body: 5 apples}
+drain_delay: never
+"""
+    problems = problems_of(text)
+    assert [problem.source.line for problem in problems] == [1, 2, 4, 5, 6, 7, 9, 10, 11, 13, 14]
+    assert [problem.severity for problem in problems].count("warning") == 2
+
+
+def test_a_file_with_an_error_makes_no_policy_and_keeps_its_warnings() -> None:
+    text = f"{MINIMAL}trusted_proxies: 0.0.0.0/0\nvia: off\n"
+    with pytest.raises(ConfigError) as refused:
+        read_policy(text, NAME, {}, DIRECTORY)
+    assert [problem.severity for problem in refused.value.problems] == ["warning", "error"]
+
+
+def test_warnings_come_with_the_policy() -> None:
+    reading = read_policy(f"{MINIMAL}trusted_proxies: 0.0.0.0/0\n", NAME, {}, DIRECTORY)
+    assert [problem.code for problem in reading.warnings] == ["trusts-everybody"]
+    assert len(reading.policy.trusted_proxies) == 1
+
+
+def test_the_number_of_problems_shown_is_bounded() -> None:
+    text = "".join(f"k{number}: 1\n" for number in range(MAX_PROBLEMS + 500))
+    problems = problems_of(text)
+    assert len(problems) == MAX_PROBLEMS + 1
+    assert problems[-1].code == "too-many-problems"
+
+
+def keys_in(node: Node) -> set[str]:
+    if isinstance(node, Mapping):
+        return {entry.key.text for entry in node.entries}.union(
+            *(keys_in(entry.value) for entry in node.entries)
+        )
+    if isinstance(node, Sequence):
+        return set().union(*map(keys_in, node.items))
+    return set()
+
+
+def test_the_example_has_every_key_and_no_problem() -> None:
+    assert codes_of(EXAMPLE) == []
+    known = {key for keys in KEYS.values() for key in keys}
+    assert known <= keys_in(read_document(EXAMPLE, NAME).root)
+
+
+def test_the_example_shows_the_defaults_of_limits_and_log() -> None:
+    policy, default = policy_of(EXAMPLE), policy_of(MINIMAL)
+    for name in ("limits", "log", "shutdown_grace", "drain_delay", "via"):
+        assert getattr(policy, name) == getattr(default, name)
+
+
+def test_the_example_is_all_that_a_policy_holds() -> None:
+    policy = policy_of(EXAMPLE, {"SHOP_API_KEY": "s3cret"})
+    default = policy_of(MINIMAL)
+    same = {
+        field.name
+        for field in fields(Policy)
+        if getattr(policy, field.name) == getattr(default, field.name)
+    }
+    assert same == {"any_host", "limits", "log", "shutdown_grace", "drain_delay", "via"}
+    assert [route.name for route in policy.routes] == ["shop", "events", "/legacy", "/"]
+    assert policy.secrets == {"s3cret"}
+
+
+def test_the_starter_has_no_problem() -> None:
+    assert codes_of(STARTER) == []
+
+
+def test_sources_name_the_file_as_it_was_called() -> None:
+    policy = read_policy(MINIMAL, "deploy/cors.yml", {}, DIRECTORY).policy
+    assert str(policy.default_cors.origins.patterns[0].source) == "deploy/cors.yml:3:19"
+
+
+def test_an_alias_points_at_its_anchor() -> None:
+    policy = policy_of(
+        "x-o: &o [http://localhost:1]\nupstream: http://a\ncors: {allow_origins: *o}\n"
+    )
+    assert policy.default_cors.origins.source == (NAME, 1, 9)
+
+
+@pytest.mark.parametrize("environ", [{}, {"API": "https://api.example.com"}])
+def test_only_the_given_environment_is_read(
+    environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("API", "https://other.example.com")
+    text = MINIMAL.replace("https://api.example.com", "${API:-http://default}")
+    policy = policy_of(text, environ)
+    assert str(policy.routes[0].upstream) == (environ.get("API") or "http://default")
+
+
+def test_the_server_is_not_imported() -> None:
+    code = (
+        "import sys, corsproxy.config.reader\n"
+        "slow = {'aiohttp', 'asyncio', 'uvloop', 'httptools', 'click', 'ssl', 'socket'}\n"
+        "sys.exit(str(sorted(slow & sys.modules.keys())) if slow & sys.modules.keys() else 0)"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (result.returncode, result.stderr) == (0, "")

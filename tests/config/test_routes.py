@@ -1,0 +1,104 @@
+"""Routes. What is refused, and how, stands in broken/routes.txt."""
+
+import pytest
+
+from corsproxy.core.policy import Route
+from tests.config.reading import MINIMAL, NAME, codes_of, policy_of, route_of
+
+
+def test_a_route_has_defaults() -> None:
+    route = route_of()
+    assert route == Route("/api", b"/api", route.upstream, route.cors, source=route.source)
+    assert str(route.upstream) == "https://api.example.com"
+    assert route.source == (NAME, 4, 5)
+
+
+def test_every_key_of_a_route_is_read() -> None:
+    route = route_of(
+        "name: shop", "strip_path: true", "preserve_host: true", "origin: remove", "cookies: keep"
+    )
+    assert (route.name, route.strip_path, route.preserve_host) == ("shop", True, True)
+    assert (route.origin, route.cookies) == ("remove", "keep")
+
+
+@pytest.mark.parametrize(
+    ("lines", "origin"),
+    [
+        ((), "rewrite"),
+        (("preserve_host: true",), "keep"),
+        (("cors: passthrough",), "keep"),
+        (("preserve_host: true", "origin: rewrite"), "rewrite"),
+    ],
+)
+def test_origin_is_kept_where_the_upstream_is_to_see_the_client(
+    lines: tuple[str, ...], origin: str
+) -> None:
+    assert route_of(*lines).origin == origin
+
+
+def test_the_short_form_is_the_route_at_the_root() -> None:
+    (route,) = policy_of(MINIMAL).routes
+    assert (route.name, route.path, route.source) == ("/", b"/", (NAME, 1, 11))
+    assert str(route.upstream) == "https://api.example.com"
+
+
+def test_beside_routes_the_short_form_takes_what_no_route_takes() -> None:
+    policy = policy_of(f"{MINIMAL}routes:\n  - {{path: /b, upstream: 'http://b'}}\n")
+    assert [(route.path, str(route.upstream)) for route in policy.routes] == [
+        (b"/b", "http://b"),
+        (b"/", "https://api.example.com"),
+    ]
+
+
+def test_routes_keep_the_order_of_the_file() -> None:
+    routes = "".join(f"  - {{path: /{name}, upstream: 'http://a'}}\n" for name in "cab")
+    policy = policy_of(f"cors: {{allow_origins: ['http://localhost:1']}}\nroutes:\n{routes}")
+    assert [route.path for route in policy.routes] == [b"/c", b"/a", b"/b"]
+
+
+def test_a_route_may_be_named_by_its_path() -> None:
+    assert route_of("name: /api").name == "/api"
+
+
+def test_a_broken_route_does_not_hide_the_others_problems() -> None:
+    text = """\
+routes:
+  - upstream: nothing here
+    cors: {max_age: 5}
+  - path: b
+    strip_path: maybe
+    cors: {allow_origins: [https://a/]}
+limits: {body: much}
+"""
+    assert codes_of(text) == [
+        "missing-key",
+        "bad-upstream",
+        "missing-key",
+        "missing-key",
+        "bad-path",
+        "wrong-type",
+        "origin-trailing-slash",
+        "bad-size",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("upstream", "listen", "is_self"),
+    [
+        ("http://localhost:8010", "localhost:8010", True),
+        ("http://127.0.0.1:8010", "localhost:8010", True),
+        ("http://[::1]:8010", "0.0.0.0:8010", True),
+        ("http://api:8010", "api:8010", True),
+        ("http://localhost:8020", "localhost:8010", False),
+        ("http://api:8010", "localhost:8010", False),
+        ("http://10.0.0.1:8010", "0.0.0.0:8010", False),
+        ("unix:/run/a.sock", "localhost:8010", False),
+    ],
+)
+def test_an_upstream_that_is_this_proxy_is_a_warning(
+    upstream: str, listen: str, is_self: bool
+) -> None:
+    text = (
+        f"upstream: '{upstream}'\nlisten: '{listen}'\ncors: {{allow_origins: ['http://a.test']}}\n"
+    )
+    assert codes_of(text) == (["upstream-is-self"] if is_self else [])
