@@ -8,6 +8,7 @@ what each rule was and where it is written.
 
 from typing import NamedTuple
 
+from corsproxy.core.cors import Grant
 from corsproxy.core.exchange import Forward, decide
 from corsproxy.core.fields import (
     CORS_SAFELISTED_METHODS,
@@ -155,7 +156,7 @@ def explain(policy: Policy, question: Question) -> Explanation:
         decision = decide(policy, _actual(policy, question))
         verdict = _with_credentials(rules, question, decision.verdict)
         if isinstance(decision, Forward):
-            grant = () if decision.grant is None else decision.grant.fields
+            grant = _shown_grant(decision.grant)
         else:
             grant = _grant_of(decision.head)
     return Explanation(
@@ -215,6 +216,12 @@ def _actual(policy: Policy, question: Question) -> RequestHead:
     return _request(policy, question, question.normalized_method, [])
 
 
+def _shown_grant(grant: Grant | None) -> tuple[Field, ...]:
+    if grant is None:
+        return ()
+    return (*grant.fields, (b"Vary", b"Origin")) if grant.varies else grant.fields
+
+
 def _grant_of(head: ClientHead) -> tuple[Field, ...]:
     return tuple(
         line
@@ -251,7 +258,8 @@ def _steps(policy: Policy, rules: CorsRules, question: Question, verdict: Verdic
         steps = [Step(False, f"path {question.target}: no route takes it")]
     else:
         path = route.path.decode("ascii")
-        steps = [Step(True, f"path {question.target}: route {route.name} ({path})", route.source)]
+        name = path if route.name == path else f"{route.name} ({path})"
+        steps = [Step(True, f"path {question.target}: taken by route {name}", route.source)]
     if verdict.code in (Code.PASSTHROUGH, Code.SAME_ORIGIN):
         return [*steps, Step(True, verdict.facts.title, verdict.at)]
     pattern = rules.origins.match(question.origin.encode("utf-8"))

@@ -9,8 +9,8 @@ belong to another role, loops. Each check returns None or a `Refusal`.
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from itertools import chain
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
+from itertools import chain
 from typing import NamedTuple
 
 from corsproxy.core.fields import split_list
