@@ -14,7 +14,9 @@ import asyncio
 import socket
 import ssl
 import struct
-from collections.abc import Awaitable, Callable
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
@@ -172,6 +174,36 @@ def sends_and_closes(response: bytes) -> Script:
         await connection.send(response)
 
     return script
+
+
+@contextmanager
+def threaded_peer(
+    script: Callable[[socket.socket], None], tls: ssl.SSLContext | None = None
+) -> Iterator[int]:
+    """A peer that takes one connection in a thread of its own; yields its port.
+
+    It acts while the event loop stands still, and its TLS says why it refuses, which
+    asyncio's does not.
+    """
+
+    def serve() -> None:
+        sock, _ = listener.accept()
+        # What a script sends leaves at once, so that a reset behind it does not take it back.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        try:
+            if tls is not None:
+                sock = tls.wrap_socket(sock, server_side=True)
+            script(sock)
+        except OSError:
+            pass
+        finally:
+            sock.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield int(listener.getsockname()[1])
+        thread.join(DEADLINE_SECONDS)
 
 
 async def until(condition: Callable[[], bool]) -> None:

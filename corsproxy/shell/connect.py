@@ -67,7 +67,7 @@ class Dialer:
     ) -> P:
         proxy = self._forward_proxies.for_upstream(address)
         if address.scheme == "https":
-            context = self._tls_context(address, tls)
+            context = await self._tls_context(address, tls)
             sock = await self._connect(address, proxy)
             if proxy is not None:
                 await _open_tunnel(sock, proxy, address)
@@ -84,9 +84,12 @@ class Dialer:
         )
         return protocol
 
-    def _tls_context(self, address: UpstreamAddress, tls: Tls) -> ssl.SSLContext:
+    async def _tls_context(self, address: UpstreamAddress, tls: Tls) -> ssl.SSLContext:
+        context = self._tls_contexts.current(tls)
+        if context is not None:
+            return context
         try:
-            return self._tls_contexts.get(tls)
+            return await asyncio.to_thread(self._tls_contexts.make, tls)
         except StartError as error:
             raise UpstreamError(UpstreamFault.TLS, f"{address}: {error}") from error
 
@@ -101,10 +104,12 @@ class Dialer:
             ) from error
         try:
             sock = await start_connection(addresses, happy_eyeballs_delay=_ATTEMPT_DELAY_SECONDS)
-        except TimeoutError:
-            raise
-        # uvloop raises RuntimeError for some of what asyncio calls OSError.
-        except (OSError, RuntimeError) as error:
+        except BaseException as error:
+            # Perhaps the upstream has moved.
+            self._resolver.forget(host, port)
+            # uvloop raises RuntimeError for some of what asyncio calls OSError.
+            if isinstance(error, TimeoutError) or not isinstance(error, (OSError, RuntimeError)):
+                raise
             raise UpstreamError(
                 UpstreamFault.UNREACHABLE, f"{whom} could not be connected to: {_reason(error)}"
             ) from error

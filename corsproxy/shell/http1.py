@@ -287,7 +287,8 @@ class Http1Connection(asyncio.BufferedProtocol):
         elif isinstance(exc, ssl.SSLError) and exc.reason:
             # TLS 1.3 refuses a client's certificate only after the handshake (RFC 8446, 4.4.2.4).
             reason = exc.reason.replace("_", " ").lower()
-            self._fail(UpstreamError(UpstreamFault.TLS, f"the upstream ended TLS: {reason}"))
+            hint = " (tls.cert_file)" if "certificate" in reason else ""
+            self._fail(UpstreamError(UpstreamFault.TLS, f"the upstream ended TLS: {reason}{hint}"))
         else:
             detail = "the upstream reset the connection before it had answered"
             self._fail(UpstreamError(UpstreamFault.CLOSED, detail))

@@ -43,6 +43,10 @@ class Outflow:
         while data := await body.read():
             if not await self._send(chunk(data) if chunked else data):
                 return
+            if body.at_end:
+                break
+            # Content that is always at hand must not keep the loop from hearing a refusal.
+            await asyncio.sleep(0)
         if chunked and not self._transport.is_closing():
             self._transport.write(LAST_CHUNK)
 

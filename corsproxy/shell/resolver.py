@@ -51,6 +51,10 @@ class Resolver:
         await asyncio.wait((lookup,))
         return lookup.result()
 
+    def forget(self, host: str, port: int) -> None:
+        """Look `host` up again next time: none of its addresses could be connected to."""
+        self._known.pop((host, port), None)
+
     def _remember(self, key: tuple[str, int], lookup: asyncio.Task[list[AddressInfo]]) -> None:
         del self._lookups[key]
         if lookup.cancelled() or lookup.exception() is not None:

@@ -97,7 +97,7 @@ class ResponseParser:
         """
         llhttp = self._llhttp
         if llhttp is None:
-            self._feed_after_end(data)
+            self._pass_on(data)
             return
         if self.head is None:
             # llhttp also reads other protocols that share HTTP's syntax, and skips lines.
@@ -110,7 +110,7 @@ class ResponseParser:
             llhttp.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
             self._llhttp = None
-            self._feed_after_end(data[upgrade.args[0] :])
+            self._pass_on(data[upgrade.args[0] :])
             return
         except httptools.HttpParserError as error:
             if not self.complete:
@@ -144,10 +144,8 @@ class ResponseParser:
         """Read no more. Until then, llhttp and its callbacks hold each other alive."""
         self._llhttp = None
 
-    def _feed_after_end(self, data: memoryview) -> None:
-        if not self.switched:
-            self.persistent = False
-        elif data:
+    def _pass_on(self, data: memoryview) -> None:
+        if data:
             self._put(bytes(data))
 
     def _check_bounds(self, data: memoryview) -> None:

@@ -24,16 +24,19 @@ class TlsContexts:
     def __init__(self) -> None:
         self._made: dict[Tls, tuple[_Stamp, ssl.SSLContext]] = {}
 
-    def get(self, tls: Tls) -> ssl.SSLContext:
-        """Return the context for `tls`.
+    def current(self, tls: Tls) -> ssl.SSLContext | None:
+        """Return the context for `tls`, None where `make` must make one."""
+        made = self._made.get(tls)
+        return made[1] if made is not None and made[0] == _stamp(tls) else None
+
+    def make(self, tls: Tls) -> ssl.SSLContext:
+        """Make a context for `tls`. Reads files, for tens of milliseconds; any thread may.
 
         While a changed file cannot be used, the context made of the last good ones stays.
         Raises StartError where there never were good ones.
         """
         stamp = _stamp(tls)
         made = self._made.get(tls)
-        if made is not None and made[0] == stamp:
-            return made[1]
         try:
             context = _make_context(tls)
         except StartError:

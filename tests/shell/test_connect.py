@@ -18,7 +18,7 @@ from corsproxy.shell.forward_proxy import ForwardProxies
 from corsproxy.shell.pool import UpstreamPools
 from corsproxy.shell.resolver import AddressInfo, Resolver
 from tests.exchanges import ask, content, fetch, make_request, make_route
-from tests.peers import PeerConnection, RawPeer, answers, sends_and_closes, until
+from tests.peers import PeerConnection, RawPeer, answers, sends_and_closes, threaded_peer, until
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: echo\r\nConnection: Upgrade\r\n\r\n"
@@ -164,6 +164,21 @@ async def test_a_moved_upstream_is_found_again() -> None:
         await pools.close()
 
 
+async def test_an_address_that_fails_is_not_remembered() -> None:
+    async with RawPeer(answers(OK)) as peer:
+        ports = [free_port(), peer.port]
+
+        async def look_up(host: str, port: int) -> list[AddressInfo]:
+            return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", ports.pop(0)))]
+
+        pools = UpstreamPools(Dialer(resolver=Resolver(ttl=60, look_up=look_up)))
+        route = make_route(80, host="moving.test")
+        with pytest.raises(UpstreamError):
+            await ask(pools, route)
+        assert await fetch(pools, route, [b"/"]) == [b"ok"]
+        await pools.close()
+
+
 # Unix sockets.
 
 
@@ -274,12 +289,44 @@ async def test_a_client_certificate_is_shown(
         with_certificate = Tls(ca_file=ca_file, cert_file=str(cert), key_file=str(key))
         route = make_route(peer.port, host="localhost", tls=with_certificate)
         assert await fetch(pools, route, [b"/"]) == [b"ok"]
-        without = make_route(peer.port, host="localhost", tls=Tls(ca_file=ca_file))
-        with pytest.raises(UpstreamError) as caught:
-            await fetch(pools, without, [b"/"])
-        # In TLS 1.3 the server refuses only after the client's handshake is done.
-        assert caught.value.fault in (UpstreamFault.TLS, UpstreamFault.CLOSED)
         await pools.close()
+
+
+async def test_a_missing_client_certificate_is_said(
+    pools: UpstreamPools, ca: trustme.CA, ca_file: str
+) -> None:
+    context = server_context(ca, "localhost")
+    context.verify_mode = ssl.CERT_REQUIRED
+    with (
+        threaded_peer(socket.socket.close, context) as port,
+        pytest.raises(UpstreamError) as caught,
+    ):
+        await ask(pools, make_route(port, host="localhost", tls=Tls(ca_file=ca_file)))
+    # In TLS 1.3 the refusal comes after the handshake; asyncio may see the reset behind it first.
+    if caught.value.fault is not UpstreamFault.CLOSED:
+        assert caught.value.fault is UpstreamFault.TLS
+        assert "certificate required (tls.cert_file)" in caught.value.detail
+
+
+async def test_a_handshake_that_is_refused_is_said(
+    pools: UpstreamPools, ca: trustme.CA, ca_file: str
+) -> None:
+    context = server_context(ca, "localhost")
+    context.sni_callback = lambda *_: ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
+    with threaded_peer(socket.socket.close, context) as port:
+        error = await fault_of(pools, port, host="localhost", tls=Tls(ca_file=ca_file))
+    assert error.fault is UpstreamFault.TLS
+    assert "unrecognized name" in error.detail
+
+
+async def test_contexts_are_made_once(pools: UpstreamPools, ca: trustme.CA, ca_file: str) -> None:
+    script = sends_and_closes(OK)
+    async with RawPeer(script, tls=server_context(ca, "localhost")) as peer:
+        route = make_route(peer.port, host="localhost", tls=Tls(ca_file=ca_file))
+        for _ in range(3):
+            assert await fetch(pools, route, [b"/"]) == [b"ok"]
+            await until(lambda: pools.figures()[0].open == 0)
+        assert len(peer.connections) == 3
 
 
 async def test_plain_http_behind_https_hints_at_the_scheme(pools: UpstreamPools) -> None:
@@ -410,6 +457,7 @@ async def test_https_goes_through_a_forward_proxys_tunnel(ca: trustme.CA, ca_fil
 @pytest.mark.parametrize(
     ("reply", "fault", "words"),
     [
+        (b"", UpstreamFault.UNREACHABLE, "did not answer"),
         (b"HTTP/1.1 407 No\r\n\r\n", UpstreamFault.PROXY_AUTH, "a name and a password"),
         (b"HTTP/1.1 403 No\r\n\r\n", UpstreamFault.UNREACHABLE, "status 403"),
         (b"SSH-2.0-OpenSSH\r\n\r\n", UpstreamFault.UNREACHABLE, "not HTTP"),
@@ -427,6 +475,19 @@ async def test_a_forward_proxy_that_refuses_is_named(
         assert error.fault is fault
         assert words in error.detail
         assert f"127.0.0.1:{proxy.port}" in error.detail
+
+
+async def test_a_forward_proxy_that_resets_is_named() -> None:
+    async def script(peer: PeerConnection) -> None:
+        await peer.head()
+        await peer.reset()
+
+    async with RawPeer(script) as proxy:
+        settings = {"https": f"http://127.0.0.1:{proxy.port}"}
+        pools = UpstreamPools(Dialer(ForwardProxies(settings)))
+        error = await fault_of(pools, 443, host="api.test", tls=Tls())
+        assert error.fault is UpstreamFault.UNREACHABLE
+        assert f"the forward proxy 127.0.0.1:{proxy.port} failed" in error.detail
 
 
 async def test_a_forward_proxy_that_is_down_is_named() -> None:

@@ -2,11 +2,17 @@
 
 import asyncio
 import gc
+import socket
+import ssl
+import struct
+import threading
+from pathlib import Path
 
 import pytest
+import trustme
 
 from corsproxy.core.messages import Framing
-from corsproxy.core.policy import Limits, Timeouts
+from corsproxy.core.policy import Limits, Timeouts, Tls
 from corsproxy.errors import UpstreamError, UpstreamFault
 from corsproxy.shell.http1 import READ_SIZE
 from corsproxy.shell.http1_response import Http1Response
@@ -22,7 +28,16 @@ from tests.exchanges import (
     make_route,
     make_upload,
 )
-from tests.peers import PeerConnection, RawPeer, Script, answers, sends_and_closes, settled, until
+from tests.peers import (
+    PeerConnection,
+    RawPeer,
+    Script,
+    answers,
+    sends_and_closes,
+    settled,
+    threaded_peer,
+    until,
+)
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -410,6 +425,49 @@ async def test_an_early_refusal_survives_the_reset_behind_it(
     body = EndlessBody(20 * 1024 * 1024)
     async with RawPeer(script) as peer:
         response = await ask(pools, make_route(peer.port), make_upload(body.left), body)
+        assert response.head.status == 413
+        assert await content(response) == b"much"
+
+
+class StandingStill:
+    """A body that holds up the event loop until `refused`, and then has more to send."""
+
+    at_end = False
+
+    def __init__(self) -> None:
+        self.refused = threading.Event()
+
+    def take(self) -> bytes:
+        return b"x"
+
+    async def read(self) -> bytes:
+        assert self.refused.wait(10)
+        return b"x" * 100_000
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["TCP", "TLS"])
+async def test_an_early_refusal_survives_a_write_into_the_reset(
+    pools: UpstreamPools, secure: bool, tmp_path: Path
+) -> None:
+    body = StandingStill()
+
+    def refuse(sock: socket.socket) -> None:
+        sock.recv(65536)
+        sock.sendall(TOO_LARGE)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        sock.close()
+        body.refused.set()
+
+    server, tls = None, None
+    if secure:
+        ca = trustme.CA()
+        ca.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+        tls = Tls(ca_file=str(tmp_path / "ca.pem"))
+        server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        ca.issue_cert("localhost").configure_cert(server)
+    with threaded_peer(refuse, server) as port:
+        route = make_route(port, host="localhost", tls=tls)
+        response = await ask(pools, route, make_upload(10**9), body)
         assert response.head.status == 413
         assert await content(response) == b"much"
 
@@ -811,6 +869,27 @@ async def test_a_reset_tunnel_raises(pools: UpstreamPools) -> None:
         response = await ask(pools, make_route(peer.port), make_request(upgrade=True))
         tunnel = response.switch()
         await tunnel.write(b"x")
+        with pytest.raises(ConnectionError):
+            await tunnel.read()
+        with pytest.raises(ConnectionError):
+            await tunnel.write(b"y")
+        tunnel.write_eof()
+        tunnel.abort()
+
+
+async def test_a_tunnel_that_was_lost_before_it_was_taken_up_says_so(
+    pools: UpstreamPools,
+) -> None:
+    async def script(peer: PeerConnection) -> None:
+        await peer.head()
+        await peer.send(SWITCH + b"x")
+        await peer.reset()
+
+    async with RawPeer(script) as peer:
+        response = await ask(pools, make_route(peer.port), make_request(upgrade=True))
+        await until(lambda: pools.figures()[0].open == 0)
+        tunnel = response.switch()
+        assert await tunnel.read() == b"x"
         with pytest.raises(ConnectionError):
             await tunnel.read()
         with pytest.raises(ConnectionError):

@@ -341,6 +341,19 @@ async def test_a_body_that_fails_at_once_gives_the_turn_back(pools: UpstreamPool
         assert pools.figures()[0].in_flight == 0
 
 
+async def test_a_request_that_cannot_be_written_costs_its_connection(
+    pools: UpstreamPools,
+) -> None:
+    async with RawPeer(answers(OK)) as peer:
+        route = make_route(peer.port)
+        await fetch(pools, route, [b"/"])
+        with pytest.raises(ValueError, match="line break"):
+            await ask(pools, route, make_request("GET", b"/\r\nX-Evil: 1"))
+        assert pools.figures()[0].in_flight == 0
+        await until(lambda: pools.figures()[0].open == 0)
+        assert len(peer.heads) == 1
+
+
 # The end.
 
 

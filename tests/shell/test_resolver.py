@@ -75,6 +75,16 @@ async def test_an_answer_is_remembered_and_then_asked_for_again() -> None:
     assert hosts(await forgetting.resolve("api", 80)) == ["10.0.0.3"]
 
 
+async def test_an_answer_can_be_forgotten() -> None:
+    system = System(api=["10.0.0.1"])
+    resolver = Resolver(ttl=60, look_up=system.look_up)
+    await resolver.resolve("api", 80)
+    resolver.forget("api", 80)
+    resolver.forget("other", 80)
+    await resolver.resolve("api", 80)
+    assert len(system.asked) == 2
+
+
 async def test_a_failure_is_not_remembered() -> None:
     system = System()
     resolver = Resolver(look_up=system.look_up)

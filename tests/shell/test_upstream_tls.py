@@ -1,6 +1,5 @@
 """shell/upstream_tls.py: the files behind a TLS connection."""
 
-import os
 import ssl
 from pathlib import Path
 
@@ -29,36 +28,44 @@ def write(path: Path, *blobs: trustme.Blob) -> str:
 
 
 def test_contexts_verify_and_speak_http_1_1() -> None:
-    context = TlsContexts().get(Tls())
+    context = TlsContexts().make(Tls())
     assert context.verify_mode is ssl.CERT_REQUIRED
     assert context.check_hostname
 
 
 def test_verification_ends_only_where_it_is_switched_off() -> None:
-    context = TlsContexts().get(Tls(verify=False))
+    context = TlsContexts().make(Tls(verify=False))
     assert context.verify_mode is ssl.CERT_NONE
     assert not context.check_hostname
 
 
 def test_a_ca_file_adds_to_the_authorities_of_the_system(ca: trustme.CA, tmp_path: Path) -> None:
     contexts = TlsContexts()
-    plain = contexts.get(Tls())
-    added = contexts.get(Tls(ca_file=write(tmp_path / "ca.pem", ca.cert_pem)))
+    plain = contexts.make(Tls())
+    added = contexts.make(Tls(ca_file=write(tmp_path / "ca.pem", ca.cert_pem)))
     assert added.cert_store_stats()["x509"] == plain.cert_store_stats()["x509"] + 1
 
 
-def test_equal_settings_share_a_context_until_a_file_changes(
-    ca: trustme.CA, tmp_path: Path
-) -> None:
+def test_a_context_is_current_until_a_file_changes(ca: trustme.CA, tmp_path: Path) -> None:
     path = write(tmp_path / "ca.pem", ca.cert_pem)
-    contexts = TlsContexts()
-    first = contexts.get(Tls(ca_file=path))
-    assert contexts.get(Tls(ca_file=path)) is first
+    tls, contexts = Tls(ca_file=path), TlsContexts()
+    assert contexts.current(tls) is None
+    first = contexts.make(tls)
+    assert contexts.current(Tls(ca_file=path)) is first
     write(tmp_path / "ca.pem", trustme.CA().cert_pem, ca.cert_pem)
-    renewed = contexts.get(Tls(ca_file=path))
-    assert renewed is not first
-    os.unlink(path)
-    assert contexts.get(Tls(ca_file=path)) is renewed
+    assert contexts.current(tls) is None
+    renewed = contexts.make(tls)
+    assert contexts.current(tls) is renewed
+
+
+def test_a_changed_file_that_cannot_be_used_changes_nothing(ca: trustme.CA, tmp_path: Path) -> None:
+    path = write(tmp_path / "ca.pem", ca.cert_pem)
+    tls, contexts = Tls(ca_file=path), TlsContexts()
+    first = contexts.make(tls)
+    Path(path).write_text("half a file")
+    assert contexts.make(tls) is first
+    Path(path).unlink()
+    assert contexts.make(tls) is first
 
 
 def test_files_that_cannot_be_used_are_named(ca: trustme.CA, tmp_path: Path) -> None:
