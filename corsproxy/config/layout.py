@@ -12,6 +12,7 @@ its own: its node is the anchored one, which is written elsewhere.
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 from corsproxy.config.document import Document
@@ -23,9 +24,9 @@ from corsproxy.config.splices import EditError, Splice, insertion
 _WIDEST_LINE = 100
 _USUAL_STEP = 2
 
-_SPACE_AND_COMMENTS = r"(?:[ \t\r\n]|(?<=[ \t\r\n])#[^\r\n]*)*"
-_COMMA = re.compile(rf"{_SPACE_AND_COMMENTS},")
-_GAP = re.compile(r"-([ \t]+)\S")
+# Possessive: a comma in a comment separates nothing.
+_COMMA = re.compile(r"(?:[ \t\r\n]|(?<=[ \t\r\n])#[^\r\n]*+)*+,")
+_GAP = re.compile(r"-( +)\S")
 _REST_OF_LINE = re.compile(r"[ \t]*(?:#[^\r\n]*)?(?=[\r\n]|\Z)")
 _COMMENT_LINE = re.compile(r"(?:\r\n|\n|\r)(?P<indent> *)#[^\r\n]*")
 # What a plain scalar may hold in block context only (YAML 1.2, 7.3.3).
@@ -203,7 +204,7 @@ class Layout:
             pad = " " if self._text[inside] in " \t" else ""
             return [insertion(inside, f"{pad}{text}" if empty else f"{pad}{text},{pad or ' '}")]
         last = slots[-1]
-        if [*slots] != sorted(slots):
+        if any(one.end > other.start for one, other in pairwise(slots)):
             raise EditError(*_HOLDS_ALIAS)
         before = self._text[self._line_start(last.start) : last.start]
         comma = _COMMA.match(self._text, last.end)

@@ -110,3 +110,49 @@ async def test_without_a_name_it_is_the_file_here(directory: Path) -> None:
     assert "corsproxy init" in err
     (directory / "good.yaml").rename(directory / "corsproxy.yaml")
     assert (await finished("check", cwd=directory))[0] == 0
+
+
+FIXABLE = "upstream: https://api.example.com\ncors:\n  origins: [https://App.test/]  # ours\n"
+FIXED = "upstream: https://api.example.com\ncors:\n  allow_origins: [https://app.test]  # ours\n"
+
+
+async def test_what_can_mean_one_thing_only_is_corrected(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text(FIXABLE)
+    code, out, err = await finished("check", "--fix", "c.yaml", cwd=tmp_path)
+    assert (code, err) == (0, "")
+    assert out == (
+        "--- a/c.yaml\n+++ b/c.yaml\n@@ -1,3 +1,3 @@\n upstream: https://api.example.com\n cors:\n"
+        "-  origins: [https://App.test/]  # ours\n+  allow_origins: [https://app.test]  # ours\n"
+        "c.yaml: no problems\n"
+    )
+    assert (tmp_path / "c.yaml").read_text() == FIXED
+
+
+async def test_what_is_not_corrected_is_reported(directory: Path) -> None:
+    code, out, _ = await finished("check", "--fix", "bad.yaml", cwd=directory)
+    assert code == 1
+    assert "unknown key `allow_orgins`" in out
+    assert (directory / "bad.yaml").read_text() == BAD
+
+
+async def test_programs_get_the_problems_alone(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text(FIXABLE)
+    code, out, err = await finished("check", "--fix", "--format", "json", "c.yaml", cwd=tmp_path)
+    assert (code, json.loads(out)) == (0, [])
+    assert "+  allow_origins: [https://app.test]" in err
+
+
+async def test_a_file_that_cannot_be_written_is_told_and_stays(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text(FIXABLE)
+    (tmp_path / "c.yaml").chmod(0o444)
+    code, out, err = await finished("check", "--fix", "c.yaml", cwd=tmp_path)
+    assert code == 1
+    assert "+  allow_origins: [https://app.test]" in out
+    assert "c.yaml was left as it is: it is read-only" in err
+    assert (tmp_path / "c.yaml").read_text() == FIXABLE
+
+
+async def test_standard_input_cannot_be_corrected(directory: Path) -> None:
+    code, _, err = await finished("check", "--fix", "-", cwd=directory, given=FIXABLE.encode())
+    assert code == 2
+    assert "--fix needs a file" in err
