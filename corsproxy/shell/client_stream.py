@@ -25,7 +25,9 @@ class ClientStream:
         await self._connection.drained()
 
     def write_eof(self) -> None:
-        self._connection.write_eof()
+        """Close the sending side, or both where one side alone cannot be closed."""
+        if not self._connection.write_eof():
+            self._connection.force_close()
 
     def abort(self) -> None:
         self._connection.abort()

@@ -10,14 +10,12 @@ complete. Nothing is decided here, and no exchange ends without a record.
 """
 
 import asyncio
-import logging
 import time
 from typing import Self
 
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http import RawRequestMessage
 from aiohttp.streams import StreamReader
-from aiohttp.web import BaseRequest
 
 from corsproxy.core.exchange import Forward, Tunnel, complete, decide, fail
 from corsproxy.core.messages import ClientHead, Framing, RequestHead
@@ -28,25 +26,19 @@ from corsproxy.core.verdicts import Code, Verdict
 from corsproxy.errors import UpstreamError
 from corsproxy.shell.client_body import ClientBody
 from corsproxy.shell.client_stream import ClientStream
-from corsproxy.shell.connection import LINGER_S, Connection
+from corsproxy.shell.connection import Connection
 from corsproxy.shell.faults import BodyRefusedError, ClientLeftError
+from corsproxy.shell.leftover import can_keep, read_away
+from corsproxy.shell.link import logger
 from corsproxy.shell.records import CLIENT_LEFT, ExchangeRecord
 from corsproxy.shell.responses import LAST_CHUNK, chunk, head_bytes
+from corsproxy.shell.stand_ins import RequestAndResponse
 from corsproxy.shell.tunnel import splice
 from corsproxy.shell.upstream import UpstreamResponse
 
-# What is read of a body that nobody wants, to keep its connection.
-_DISCARDED_AT_MOST = 1024 * 1024
 
-logger = logging.getLogger("corsproxy")
-
-
-class Relay:
-    """An exchange in progress.
-
-    It plays both parts of aiohttp's `RequestHandler`: the request that goes to the
-    handler, and the response that comes out of it, when all has been written already.
-    """
+class Relay(RequestAndResponse):
+    """An exchange in progress."""
 
     __slots__ = (
         "_body",
@@ -58,11 +50,9 @@ class Relay:
         "_sent",
         "_started",
         "_status",
-        "_task",
         "_upstream_s",
         "_verdict",
         "is_tunnel",
-        "keep_alive",
         "payload",
     )
 
@@ -74,12 +64,11 @@ class Relay:
         writer: AbstractStreamWriter,
         task: "asyncio.Task[None]",
     ) -> None:
+        super().__init__()
         self.payload = payload
-        self.keep_alive = False
         self.is_tunnel = False
         self._message = message
         self._connection = connection
-        self._task: asyncio.Task[None] | None = task
         self._body: ClientBody | None = None
         self._head: ClientHead | None = None
         self._verdict: Verdict | None = None
@@ -90,7 +79,7 @@ class Relay:
         self._received = 0
         self._error: str | None = None
         # Already here: between now and `run`, more of the content can arrive.
-        connection.exchange = self
+        connection.begin_exchange(self)
 
     @property
     def is_endless(self) -> bool:
@@ -119,14 +108,14 @@ class Relay:
         except asyncio.CancelledError:
             self._cut(connection.ended_by or "client-left")
             raise
-        except Exception:  # a bug of ours must cost one exchange, and be seen
+        except Exception:  # noqa: BLE001 - a bug of ours must cost one exchange, and be seen
             logger.exception("fault in an exchange")
             self._answer_fault(policy, request)
         finally:
             if service.journal is not None:
                 self._record(request)
         if not self.payload.is_eof() and self._error is None:
-            await self._discard_body()
+            await self._end_request()
         connection.end_exchange(keep_alive=self.keep_alive)
         return self
 
@@ -154,7 +143,7 @@ class Relay:
             else:
                 self._cut(str(error.code))
 
-    # -- to the upstream ----------------------------------------------------------------
+    # To the upstream.
 
     def _prepare_body(self, exchange: Forward) -> Code | None:
         """Make the body to send; returns why the request goes no further, or None."""
@@ -207,7 +196,7 @@ class Relay:
         self._verdict = answer.verdict
         await self._answer(answer)
 
-    # -- to the client ------------------------------------------------------------------
+    # To the client.
 
     async def _answer(self, answer: Answer) -> None:
         self._send_head(answer.head, answer.body, close=answer.close)
@@ -249,7 +238,12 @@ class Relay:
             or head.framing is Framing.CLOSE
             or self._connection.service.draining
             or self._connection.must_end_behind(self._message)
-            or not (self.payload.is_eof() or self._can_read_on(head.status))
+            or not (
+                self.payload.is_eof()
+                or can_keep(
+                    self._message, self.payload, head.status, forwarded=self._body is not None
+                )
+            )
         )
         self._head = head
         self._status = head.status
@@ -259,39 +253,17 @@ class Relay:
         self._connection.send(data)
         self._sent += len(data)
 
-    # -- the end ------------------------------------------------------------------------
+    # The end.
 
-    def _can_read_on(self, status: int) -> bool:
-        """Whether a connection may be kept although the content is still arriving."""
-        headers = self._message.headers
-        if "Expect" in headers and not self.payload.total_bytes:
-            # Nobody can know whether a client that was not told to continue goes on.
-            return False
-        if self._body is not None:
-            return status < 400  # the upstream may still want it, unless it has refused
-        length = headers.get("Content-Length")
-        return length is None or int(length) - self.payload.total_bytes <= _DISCARDED_AT_MOST
-
-    async def _discard_body(self) -> None:
-        """Read the rest of a body that nobody wants, or end the connection behind it."""
-        connection = self._connection
-        self.keep_alive = self.keep_alive and self._body is None and await self._read_away()
+    async def _end_request(self) -> None:
+        """Get past what is left of the request's content, or end the connection behind it."""
+        connection, payload = self._connection, self.payload
+        if self.keep_alive:
+            # What was being forwarded, the upstream's connection may still be reading.
+            self.keep_alive = self._body is None and await read_away(connection, payload)
         if not self.keep_alive:
             connection.end_in_stages()
             await connection.ended()
-
-    async def _read_away(self) -> bool:
-        budget = _DISCARDED_AT_MOST
-        reading = self._connection.reading
-        reading.set(LINGER_S)
-        try:
-            while budget >= 0 and not self.payload.at_eof():
-                budget -= len(await self.payload.readany())
-        except BodyRefusedError:
-            return False
-        finally:
-            reading.clear()
-        return budget >= 0
 
     def _cut(self, error: str) -> None:
         """End an exchange that did not come to its end."""
@@ -333,20 +305,6 @@ class Relay:
                 self._error,
             )
         )
-
-    # -- what RequestHandler asks of a request and of a response -------------------------
-
-    def _finish(self) -> None:
-        """The handler has returned."""
-
-    def _cancel(self, exc: BaseException) -> None:
-        """The connection is lost; whoever waits is cancelled with its task."""
-
-    async def prepare(self, request: BaseRequest) -> None:
-        """The head has been sent."""
-
-    async def write_eof(self) -> None:
-        """The content has been sent."""
 
 
 def _is_event_stream(head: ClientHead) -> bool:

@@ -1,5 +1,10 @@
-"""What takes the place of aiohttp's own objects where it asks for one."""
+"""What takes the place of aiohttp's own objects where it asks for one.
 
+Of a request, aiohttp 3.14's `RequestHandler` calls `_finish` and `_cancel` and sets
+`_task`; of a response, it calls `prepare` and `write_eof` and reads `keep_alive`.
+"""
+
+import asyncio
 from collections.abc import Awaitable, Callable
 
 from aiohttp.web import BaseRequest
@@ -24,6 +29,30 @@ class TunnelParser:
     def feed_eof(self) -> None:
         """The connection is lost."""
         self._intake.fail(ClientLeftError())
+
+
+class RequestAndResponse:
+    """Stands in for the request that goes to a handler, and for the response that comes
+    out of it once all has been written."""
+
+    __slots__ = ("_task", "keep_alive")
+
+    def __init__(self) -> None:
+        self._task: asyncio.Task[None] | None = None
+        self.keep_alive = False
+        """Whether another request may follow on the connection."""
+
+    def _finish(self) -> None:
+        """The handler has returned."""
+
+    def _cancel(self, exc: BaseException) -> None:
+        """The connection is lost; whoever waits is cancelled with its task."""
+
+    async def prepare(self, request: BaseRequest) -> None:
+        """The head has been sent."""
+
+    async def write_eof(self) -> None:
+        """The content has been sent."""
 
 
 class SentResponse:

@@ -16,6 +16,7 @@ _ON_BOTH_LOOPS = {
     "test_connect",
     "test_connection",
     "test_http1",
+    "test_leftover",
     "test_link",
     "test_pool",
     "test_relay",

@@ -209,6 +209,37 @@ async def test_no_deadline_of_the_head_cuts_a_long_exchange() -> None:
         assert (await proxy.ask(post(b"x"))).content == b"late"
 
 
+async def test_the_deadlines_between_two_exchanges_end_with_the_second_one() -> None:
+    async def play(asked: Asked) -> FakeResponse:
+        if asked.request.target == b"/2":
+            await asyncio.sleep(0.2)
+        return FakeResponse(await asked.content())
+
+    limits = Limits(head_timeout=0.05, keepalive_timeout=0.05)
+    async with serving(FakeUpstream(play), policy(limits=limits)) as proxy:
+        client = await proxy.connect()
+        await client.send(get("/1") + post(b"two", "/2"))
+        assert (await client.reply()).content == b""
+        assert (await client.reply()).content == b"two"
+
+
+async def test_a_deadline_that_meets_a_closing_connection_is_silent(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with serving(rules=policy(limits=Limits(head_timeout=0.05))) as proxy:
+        client = await proxy.connect()
+        await client.send(HEAD)
+        await until(lambda: bool(proxy.server.connections))
+        [connection] = proxy.server.connections
+        assert isinstance(connection, Connection)
+        await until(lambda: bool(connection._head))
+        connection.force_close()
+        connection._overdue()
+        assert await client.rest() == b""
+    assert proxy.records == []
+    assert caplog.records == []
+
+
 async def test_an_answer_that_nobody_reads_does_not_keep_a_closed_connection() -> None:
     content = bytes(4_000_000)
 
@@ -278,6 +309,20 @@ async def test_what_the_parser_may_have_lost_ends_the_connection(second: bytes) 
         assert (await client.reply()).status == 200
         reply = await client.reply()
         assert (reply.status, reply.value("Connection")) == (200, "close")
+        assert await client.rest() == b""
+    assert [asked.request.target for asked in upstream.asked] == [b"/1", b"/h2c"]
+
+
+async def test_an_upgrade_behind_the_end_of_a_body_ends_the_connection() -> None:
+    upstream = FakeUpstream()
+    h2c = get("/h2c", "Connection: Upgrade", "Upgrade: h2c")
+    async with serving(upstream) as proxy:
+        client = await proxy.connect()
+        await client.send(get("/1", "Content-Length: 12", method="POST") + b"a\r\n\r\nb")
+        await until(lambda: bool(upstream.asked))
+        await client.send(b"c\r\n\r\nd" + h2c + get("/lost"))
+        assert (await client.reply()).status == 200
+        assert (await client.reply()).value("Connection") == "close"
         assert await client.rest() == b""
     assert [asked.request.target for asked in upstream.asked] == [b"/1", b"/h2c"]
 
@@ -390,5 +435,4 @@ async def test_a_reset_cannot_be_taken_for_an_end() -> None:
 def test_what_is_used_of_aiohttp_is_there() -> None:
     slots = {name for each in web.RequestHandler.__mro__ for name in getattr(each, "__slots__", ())}
     assert {"_messages", "_upgraded", "_message_tail"} <= slots
-    assert asyncio.iscoroutinefunction(web.RequestHandler._drain_helper)
     assert hasattr(HttpRequestParser, "set_upgraded")

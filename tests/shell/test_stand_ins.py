@@ -7,7 +7,7 @@ from aiohttp.test_utils import make_mocked_request
 
 from corsproxy.shell.faults import ClientLeftError
 from corsproxy.shell.intake import Intake
-from corsproxy.shell.stand_ins import SentResponse, TunnelParser
+from corsproxy.shell.stand_ins import RequestAndResponse, SentResponse, TunnelParser
 
 
 class Tap:
@@ -24,6 +24,15 @@ async def test_a_tunnel_s_parser_passes_everything_on() -> None:
     parser.feed_eof()
     with pytest.raises(ClientLeftError):
         await intake.read()
+
+
+async def test_what_has_been_sent_needs_no_more_writing() -> None:
+    both = RequestAndResponse()
+    both._finish()
+    both._cancel(ConnectionResetError())
+    await both.prepare(make_mocked_request("GET", "/"))
+    await both.write_eof()
+    assert not both.keep_alive
 
 
 async def test_a_sent_response_waits_for_the_end_of_its_connection() -> None:
