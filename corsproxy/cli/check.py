@@ -37,8 +37,8 @@ def command(ctx: click.Context, file: tuple[str, ...], form: str, strict: bool, 
     the files can be served, 1 if not.
 
     With --fix, an unquoted asterisk is quoted, an origin is written as browsers send it,
-    a key gets its own name in place of another product's, and an entry that is listed
-    twice is removed. The rest is reported as without it.
+    a key as this file spells it, and an entry that is listed twice is removed. The rest
+    is reported as without it.
     """
     problems: list[Problem] = []
     for name in file or (default_file(),):

@@ -2,8 +2,8 @@
 
 A file with an error is refused, so a correction takes no meaning away. What is corrected
 here leaves no doubt about the one that it gives: quotes around an asterisk, an origin in
-another spelling of itself, a key by another product's name, an entry that is listed
-twice. Everything else, typing errors included, is its author's to decide.
+another spelling of itself, a key in another spelling, an entry that is listed twice.
+Everything else, typing errors included, is its author's to decide.
 """
 
 import re

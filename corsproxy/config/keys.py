@@ -204,10 +204,14 @@ def suggest(place: Place, key: str) -> Suggestion:
 
 
 def is_spelling_of(key: str, own: str) -> bool:
-    """Whether `key` is another spelling of `own`, or another product's name for it; a
-    typing error that resembles it is neither."""
+    """Whether `key` can mean nothing but `own`: its letters, or what another product calls
+    the same rule of CORS. A typing error is neither, and no name without the noun is:
+    `cookies` may be meant otherwise."""
     letters = _letters(key)
-    return any(own in keys and _named(place, letters) == own for place, keys in KEYS.items())
+    if letters == own.replace("_", ""):
+        return True
+    noun = own.rpartition("_")[2].removesuffix("s")
+    return _ALIASES["cors"].get(letters) == own and noun in letters
 
 
 def _letters(key: str) -> str:

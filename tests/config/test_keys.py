@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from corsproxy.config import keys
-from corsproxy.config.keys import KEYS, Place, suggest
+from corsproxy.config.keys import KEYS, Place, is_spelling_of, suggest
 
 
 @pytest.mark.parametrize(
@@ -77,3 +77,34 @@ def test_every_key_gets_an_answer(place: Place, key: str) -> None:
     suggestion = suggest(place, key)
     assert suggestion.help
     assert suggestion.key is None or suggestion.key in KEYS[place]
+
+
+@pytest.mark.parametrize(
+    ("key", "own"),
+    [
+        ("Allow-Origins", "allow_origins"),
+        ("Access-Control-Max-Age", "max_age"),
+        ("allowed_origin", "allow_origins"),
+        ("exposedHeaders", "expose_headers"),
+        ("supports_credentials", "allow_credentials"),
+        ("StripPath", "strip_path"),
+    ],
+)
+def test_another_spelling_is_known_as_one(key: str, own: str) -> None:
+    assert is_spelling_of(key, own)
+
+
+@pytest.mark.parametrize(
+    ("key", "own"),
+    [
+        ("allow_orgins", "allow_origins"),
+        ("cookies", "allow_credentials"),
+        ("whitelist", "allow_origins"),
+        ("headers", "request_headers"),
+        ("total", "response"),
+        ("host", "listen"),
+        ("allow_methods", "allow_origins"),
+    ],
+)
+def test_a_guess_is_no_spelling(key: str, own: str) -> None:
+    assert not is_spelling_of(key, own)
