@@ -67,19 +67,13 @@ def _problems(file: File) -> tuple[Problem, ...]:
 def _corrections(file: File, problems: Iterable[Problem]) -> Iterator[tuple[Problem, Splice]]:
     """The problems that have a safe correction, with it; no two overlap."""
     keys = Counter(_renaming(problem) for problem in problems if problem.code == "unknown-key")
+    safe = [problem for problem in problems if _is_safe(problem) and keys[_renaming(problem)] <= 1]
+    if safe:
+        yield from _replacements(read_text(file.content, file.name).text, safe)
+        return
+    # In a round of their own, because an entry may end on a line that is corrected.
     duplicates = [problem for problem in problems if problem.code == "duplicate-entry"]
-    end = 0
-    source: SourceText | None = None
-    for problem in problems:
-        if problem.fix is None or keys[_renaming(problem)] > 1 or not _is_safe(problem):
-            continue
-        source = source or read_text(file.content, file.name)
-        splice = _replacement(source, problem)
-        if splice.start >= end:
-            end = splice.end
-            yield problem, splice
-    if duplicates and not end:
-        # Alone in a round, because an entry may end on a line that was just corrected.
+    if duplicates:
         yield from _removals(read_document(file.content, file.name), duplicates)
 
 
@@ -90,9 +84,11 @@ def _renaming(problem: Problem) -> tuple[str | None, str]:
 
 def _is_safe(problem: Problem) -> bool:
     """Whether the problem's own fix is the only thing that can be meant."""
+    if problem.fix is None:
+        return False
     start = problem.source.column - 1
     written = problem.line_text[start : start + problem.length]
-    fix = problem.fix or ""
+    fix = problem.fix
     if problem.code == "unquoted-asterisk":
         # `*name` is an alias to an anchor that is missing or misspelt.
         return fix == quoted(written) and (written == "*" or not re.fullmatch(r"\*[\w-]+", written))
@@ -107,18 +103,19 @@ def _same_origin(written: str, fix: str) -> bool:
     return "://" in fix and _DEFAULT_PORT.sub(r"\1\2", plain) == fix
 
 
-def _replacement(source: SourceText, problem: Problem) -> Splice:
-    start = 0
-    for _ in range(problem.source.line - 1):
-        found = LINE_BREAK.search(source.text, start)
-        start = found.end() if found else start
-    start += problem.source.column - 1
-    written = source.text[start : start + problem.length]
-    fix = problem.fix or ""
-    quote = written[:1]
-    if quote and quote in _QUOTES and fix[:1] not in _QUOTES:
-        fix = f"{quote}{fix}{quote}"
-    return Splice(start, start + problem.length, fix)
+def _replacements(text: str, problems: Iterable[Problem]) -> Iterator[tuple[Problem, Splice]]:
+    """The problems with their own fixes, in the quotes that are there."""
+    line_starts = [0, *(found.end() for found in LINE_BREAK.finditer(text))]
+    end = 0
+    for problem in problems:
+        start = line_starts[problem.source.line - 1] + problem.source.column - 1
+        if start < end:
+            continue
+        end = start + problem.length
+        fix, quote = problem.fix or "", text[start : start + 1]
+        if quote in ("'", '"') and fix[:1] not in ("'", '"'):
+            fix = f"{quote}{fix}{quote}"
+        yield problem, Splice(start, end, fix)
 
 
 def _removals(
