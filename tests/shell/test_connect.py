@@ -121,17 +121,20 @@ async def test_cancelling_while_connecting_leaves_nothing(
     assert pools.figures()[0].in_flight == 0
 
 
-@pytest.mark.parametrize("bound", ["127.0.0.1", "::1"])
-async def test_localhost_is_reached_on_either_loopback(pools: UpstreamPools, bound: str) -> None:
+def has(host: str) -> bool:
     try:
-        peer = await RawPeer(answers(OK), host=bound).__aenter__()
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        socket.create_server((host, 0), family=family).close()
     except OSError:
-        pytest.fail(f"this machine has no {bound}")
-    try:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("bound", [host for host in ("127.0.0.1", "::1") if has(host)])
+async def test_localhost_is_reached_on_either_loopback(pools: UpstreamPools, bound: str) -> None:
+    async with RawPeer(answers(OK), host=bound) as peer:
         route = make_route(peer.port, host="localhost")
         assert await fetch(pools, route, [b"/"]) == [b"ok"]
-    finally:
-        await peer.__aexit__(None, None, None)
 
 
 async def test_the_next_address_is_tried_where_one_does_not_answer(full_port: int) -> None:

@@ -599,18 +599,43 @@ async def test_content_that_stalls_is_a_timeout(pools: UpstreamPools) -> None:
 
 async def test_a_slow_reader_is_not_the_upstreams_timeout(pools: UpstreamPools) -> None:
     size = 16 * 1024 * 1024
+    more = asyncio.Event()
 
     async def script(peer: PeerConnection) -> None:
         await peer.head()
-        await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + b"x" * size)
+        await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\nx" % size)
+        await more.wait()
+        await peer.send(b"x" * (size - 1))
 
     async with RawPeer(script) as peer:
         route = make_route(peer.port, timeouts=Timeouts(idle=0.05))
         response = await ask(pools, route)
-        expired = asyncio.get_running_loop().create_future()
-        asyncio.get_running_loop().call_later(0.2, expired.set_result, None)
-        await expired
-        assert len(await content(response)) == size
+        assert await response.read() == b"x"
+        more.set()
+        later = asyncio.Event()
+        asyncio.get_running_loop().call_later(0.2, later.set)
+        await later.wait()
+        assert len(await content(response)) == size - 1
+
+
+async def test_a_slow_client_is_not_an_idle_connection(pools: UpstreamPools) -> None:
+    body = Body(b"one", b"two")
+    limits = Limits(upstream_keepalive=0.1)
+
+    async def script(peer: PeerConnection) -> None:
+        await peer.head()
+        await peer.send(OK)
+        await peer.head()
+        await peer.exactly(6)
+        await peer.send(OK)
+
+    async with RawPeer(script) as peer:
+        route = make_route(peer.port)
+        assert await content(await ask(pools, route, limits=limits)) == b"ok"
+        asyncio.get_running_loop().call_later(0.2, body.more.set)
+        response = await ask(pools, route, make_upload(6), body, limits)
+        assert await content(response) == b"ok"
+        assert len(peer.connections) == 1
 
 
 async def test_an_event_stream_may_be_silent(pools: UpstreamPools) -> None:

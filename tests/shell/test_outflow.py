@@ -9,10 +9,11 @@ from tests.exchanges import Body
 
 
 class Pipe(asyncio.Transport):
-    """A transport that holds one write at most."""
+    """A transport that holds one write at most, or any number."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, roomy: bool = False) -> None:
         super().__init__()
+        self._roomy = roomy
         self.written: list[bytes] = []
         self.closed = False
         self.stalls: list[bool] = []
@@ -20,7 +21,8 @@ class Pipe(asyncio.Transport):
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         self.written.append(bytes(data))
-        self.outflow.choke()
+        if not self._roomy:
+            self.outflow.choke()
 
     def is_closing(self) -> bool:
         return self.closed
@@ -75,6 +77,22 @@ async def test_content_for_a_connection_that_is_gone_ends_quietly() -> None:
     pipe.close()
     await sending
     assert pipe.written == [b"3\r\none\r\n"]
+
+
+class AtHand(Body):
+    """A body that never has to be waited for, and never ends."""
+
+    at_end = False
+
+    async def read(self) -> bytes:
+        return b"x"
+
+
+async def test_content_that_is_always_at_hand_lets_others_run() -> None:
+    pipe = Pipe(roomy=True)
+    asyncio.get_running_loop().call_soon(pipe.close)
+    await pipe.outflow.send_content(AtHand(), chunked=False)
+    assert pipe.closed
 
 
 async def test_what_the_body_raises_is_raised() -> None:

@@ -44,6 +44,28 @@ async def test_requests_at_once_have_connections_of_their_own(pools: UpstreamPoo
         await pools.close()
 
 
+async def test_a_connection_is_reused_before_what_it_brought_is_taken(
+    pools: UpstreamPools,
+) -> None:
+    rest = asyncio.Event()
+
+    async def script(peer: PeerConnection) -> None:
+        await peer.head()
+        await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 70000\r\n\r\n" + b"x" * 40_000)
+        await rest.wait()
+        await peer.send(b"x" * 30_000)
+        await answers(OK)(peer)
+
+    async with RawPeer(script) as peer:
+        route = make_route(peer.port)
+        first = await ask(pools, route)
+        rest.set()
+        await until(lambda: pools.figures()[0].idle == 1)
+        assert await fetch(pools, route, [b"/"]) == [b"ok"]
+        assert len(peer.connections) == 1
+        assert len(await content(first)) == 70_000
+
+
 async def test_the_connection_used_last_is_reused_first(pools: UpstreamPools) -> None:
     turns = [asyncio.Event(), asyncio.Event()]
 
@@ -148,6 +170,32 @@ async def test_a_repeatable_request_is_sent_again_on_a_new_connection(
         response.abort()
         assert [len(connection.heads) for connection in peer.connections] == [2, 1]
         assert pools.figures()[0].retries == 1
+
+
+async def test_the_second_attempt_meets_no_other_old_connection(pools: UpstreamPools) -> None:
+    """An upstream that restarts kills them all at once."""
+    together = asyncio.Barrier(2)
+
+    async def script(peer: PeerConnection) -> None:
+        await peer.head()
+        if peer.number < 2:
+            await together.wait()
+            await peer.send(OK)
+            await peer.head()
+        else:
+            await peer.send(OK)
+            await peer.closed()
+
+    async with RawPeer(script) as peer:
+        route = make_route(peer.port)
+        await asyncio.gather(fetch(pools, route, [b"/1"]), fetch(pools, route, [b"/2"]))
+        assert pools.figures()[0].idle == 2
+        assert await fetch(pools, route, [b"/3"]) == [b"ok"]
+        assert [len(connection.heads) for connection in peer.connections] in (
+            [2, 1, 1],
+            [1, 2, 1],
+        )
+        await pools.close()
 
 
 @pytest.mark.parametrize("by_reset", [False, True], ids=["FIN", "RST"])
