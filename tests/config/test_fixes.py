@@ -4,7 +4,7 @@ import pytest
 
 from corsproxy.config.edits import File
 from corsproxy.config.fixes import Correction, correct
-from tests.config.test_broken import CASES, Case
+from tests.config.broken_files import BROKEN
 
 HEAD = "upstream: https://a.test\n"
 
@@ -52,6 +52,8 @@ def test_what_can_mean_one_thing_only_is_corrected(before: str, after: str) -> N
     "lines",
     [
         "  allow_orgins: [https://b.test]\n",
+        "  whitelist: [https://b.test]\n",
+        "  allow_origins: [https://b.test]\n  cookies: true\n",
         "  allow_origins: [https://b.test/path]\n",
         "  allow_origins: [b.test]\n",
         "  allow_origins: [*.b.test]\n",
@@ -90,9 +92,7 @@ def test_a_byte_order_mark_and_other_alphabets_do_not_move_it() -> None:
 
 def test_a_correction_is_undone_by_no_other() -> None:
     """Correcting twice is correcting once."""
-    for parameters in CASES:
-        [case] = parameters.values
-        assert isinstance(case, Case)
+    for case in BROKEN.values():
         once = corrected(case.text)
         again = corrected(once.after.decode())
         assert (again.after, again.fixed) == (once.after, ())

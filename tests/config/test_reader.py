@@ -1,5 +1,6 @@
 """The file as a whole."""
 
+import re
 import subprocess
 import sys
 from dataclasses import fields
@@ -12,9 +13,11 @@ from corsproxy.config.document import read_document
 from corsproxy.config.findings import MAX_PROBLEMS
 from corsproxy.config.keys import KEYS
 from corsproxy.config.nodes import Mapping, Node, Sequence
-from corsproxy.config.problems import ConfigError
+from corsproxy.config.problems import ConfigError, fixed_line, render
 from corsproxy.config.reader import read_policy
 from corsproxy.core.policy import Policy
+from tests.config import broken_files
+from tests.config.broken_files import CASES, FIXED, Case, each_case
 from tests.config.reading import DIRECTORY, MINIMAL, NAME, codes_of, policy_of, problems_of
 
 EXAMPLE = (Path(__file__).parents[2] / "config.example.yaml").read_text(encoding="utf-8")
@@ -147,3 +150,43 @@ def test_the_server_is_not_imported() -> None:
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_there_are_many_broken_files() -> None:
+    assert len(CASES) >= 500
+
+
+@each_case
+def test_each_problem_of_a_broken_file_is_found_where_it_is(case: Case) -> None:
+    found = broken_files.problems_of(case.text)
+    places = [(problem.source.line, problem.source.column, problem.code) for problem in found]
+    assert places == case.expected, "\n\n".join(map(render, found))
+
+
+@each_case
+def test_each_problem_underlines_text_of_its_line(case: Case) -> None:
+    lines = re.split(r"\r\n|\n|\r", case.text)
+    for problem in broken_files.problems_of(case.text):
+        assert problem.line_text == lines[problem.source.line - 1]
+        assert problem.source.column + problem.length <= len(problem.line_text) + 2
+        assert problem.message
+        assert not problem.message.endswith(".")
+
+
+@pytest.mark.parametrize("case", FIXED.values(), ids=FIXED)
+def test_the_fix_of_a_broken_file_passes(case: Case) -> None:
+    assert case.fixed is not None
+    assert broken_files.problems_of(case.fixed) == ()
+
+
+@each_case
+def test_what_a_problem_suggests_is_rid_of_that_problem(case: Case) -> None:
+    for problem in broken_files.problems_of(case.text):
+        fixed = fixed_line(problem)
+        if fixed is None:
+            continue
+        lines = case.text.split("\n")
+        lines[problem.source.line - 1] = fixed
+        left = broken_files.problems_of("\n".join(lines))
+        same = (problem.code, problem.source, problem.message)
+        assert same not in {(each.code, each.source, each.message) for each in left}

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
-from _pytest.mark import ParameterSet
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft7Validator
@@ -22,8 +21,8 @@ from corsproxy.config.problems import ConfigError
 from corsproxy.config.reader import read_policy
 from corsproxy.config.units import parse_duration, parse_size
 from corsproxy.core.policy import Limits, Log, LogFormat, LogRequests, Policy, Timeouts, Tls
+from tests.config.broken_files import BROKEN, ENVIRON, Case
 from tests.config.editor import SCHEMA, Json, complaints, instance
-from tests.config.test_broken import CASES, ENVIRON, Case
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -69,12 +68,6 @@ def is_yaml(text: str) -> bool:
     return True
 
 
-def case_of(parameters: ParameterSet) -> Case:
-    [case] = parameters.values
-    assert isinstance(case, Case)
-    return case
-
-
 def assert_agreed(text: str) -> None:
     found, complained = errors(text), complaints(text)
     if not found:
@@ -86,16 +79,16 @@ def assert_agreed(text: str) -> None:
 # The corpus
 
 
-READABLE = [param for param in CASES if is_yaml(case_of(param).text)]
-MENDED = [param for param in CASES if case_of(param).fixed is not None]
+READABLE = {name: case for name, case in BROKEN.items() if is_yaml(case.text)}
+MENDED = {name: case for name, case in BROKEN.items() if case.fixed is not None}
 
 
-@pytest.mark.parametrize("case", READABLE)
+@pytest.mark.parametrize("case", READABLE.values(), ids=READABLE)
 def test_schema_and_reader_agree_on_a_broken_file(case: Case) -> None:
     assert_agreed(case.text)
 
 
-@pytest.mark.parametrize("case", MENDED)
+@pytest.mark.parametrize("case", MENDED.values(), ids=MENDED)
 def test_the_schema_accepts_the_file_that_is_mended(case: Case) -> None:
     assert case.fixed is not None
     assert complaints(case.fixed) == []

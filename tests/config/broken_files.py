@@ -17,10 +17,10 @@ from typing import NamedTuple
 
 import pytest
 
-from corsproxy.config.problems import ConfigError, Problem, fixed_line, render
+from corsproxy.config.problems import ConfigError, Problem, fixed_line
 from corsproxy.config.reader import read_policy
 
-ENVIRON = {"TOKEN": "t", "EMPTY": "", "LINES": "a\nb", "HOME": "/home/me"}
+ENVIRON = {"TOKEN": "t", "EMPTY": "", "LINES": "a\nb", "HOME": "/srv"}
 
 _PROBLEM = re.compile(r"--- (\d+):(\d+) (\S+)")
 _FIX = re.compile(r"\+\+\+(?: (\d+) (.*))?")
@@ -82,43 +82,3 @@ CASES = [pytest.param(case, id=name) for name, case in BROKEN.items()]
 FIXED = {name: case for name, case in BROKEN.items() if case.fixed is not None}
 
 each_case = pytest.mark.parametrize("case", CASES)
-
-
-def test_there_are_many_cases() -> None:
-    assert len(CASES) >= 500
-
-
-@each_case
-def test_each_problem_is_found_where_it_is(case: Case) -> None:
-    found = problems_of(case.text)
-    places = [(problem.source.line, problem.source.column, problem.code) for problem in found]
-    assert places == case.expected, "\n\n".join(map(render, found))
-
-
-@each_case
-def test_each_problem_underlines_text_of_its_line(case: Case) -> None:
-    lines = re.split(r"\r\n|\n|\r", case.text)
-    for problem in problems_of(case.text):
-        assert problem.line_text == lines[problem.source.line - 1]
-        assert problem.source.column + problem.length <= len(problem.line_text) + 2
-        assert problem.message
-        assert not problem.message.endswith(".")
-
-
-@pytest.mark.parametrize("case", FIXED.values(), ids=FIXED)
-def test_the_fix_passes(case: Case) -> None:
-    assert case.fixed is not None
-    assert problems_of(case.fixed) == ()
-
-
-@each_case
-def test_what_a_problem_suggests_is_rid_of_that_problem(case: Case) -> None:
-    for problem in problems_of(case.text):
-        fixed = fixed_line(problem)
-        if fixed is None:
-            continue
-        lines = case.text.split("\n")
-        lines[problem.source.line - 1] = fixed
-        left = problems_of("\n".join(lines))
-        same = (problem.code, problem.source, problem.message)
-        assert same not in {(each.code, each.source, each.message) for each in left}

@@ -1,0 +1,26 @@
+"""Texts that mean nothing where they stand."""
+
+import pytest
+
+from corsproxy.config.mistakes import BadValueError, checked
+
+
+def even(text: str) -> int:
+    number = int(text)
+    if number % 2:
+        suggestion = "0" if number == 1 else "3"
+        raise BadValueError("odd", "this is odd", "write an even number", suggestion)
+    return number
+
+
+def test_what_is_accepted_is_returned() -> None:
+    assert checked(even, "4") == 4
+
+
+def test_a_suggestion_that_would_be_refused_too_is_none() -> None:
+    with pytest.raises(BadValueError) as kept:
+        checked(even, "1")
+    with pytest.raises(BadValueError) as dropped:
+        checked(even, "5")
+    assert (kept.value.suggestion, dropped.value.suggestion) == ("0", None)
+    assert str(dropped.value) == "this is odd"
