@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 LINGER_S = 5.0
 """How long an ended connection is read on, so that its answer arrives (RFC 9112, 9.6)."""
 
-_NEVER = 1e9  # aiohttp's own idle timer, which ours replaces
 _READ_BUFFER = 32 * 1024  # reading pauses at twice that
 # What a client that does not read costs, next to one piece on its way.
 _WRITE_BUFFER = 16 * 1024
@@ -46,7 +45,7 @@ class Link(web.RequestHandler):
         super().__init__(
             server,
             loop=server.loop,
-            keepalive_timeout=_NEVER,
+            keepalive_timeout=0,  # ours replaces it
             logger=logger,
             access_log=None,  # type: ignore[arg-type] # None is how aiohttp itself switches it off
             auto_decompress=False,
@@ -157,10 +156,12 @@ class Link(web.RequestHandler):
         else:
             self.force_close()
 
-    def bound_closing(self) -> None:
-        """A close waits for what is written to leave, and that must not take for ever."""
-        if self._wire is not None:
-            self._writing.start(self._wire)
+    def close_behind(self) -> None:
+        """Close once what is written has gone out, or the client stops reading it."""
+        wire = self.transport
+        if wire is not None:
+            self._writing.start(wire)
+            wire.close()
 
     async def ended(self) -> None:
         """Wait for the end of a connection that is ended in stages: it never returns,
@@ -169,8 +170,8 @@ class Link(web.RequestHandler):
             await asyncio.get_running_loop().create_future()
 
     def force_close(self) -> None:
-        """Close once what is written has gone out, or the client stops reading it."""
-        self.bound_closing()
+        """Close likewise, and read nothing more."""
+        self.close_behind()
         super().force_close()
 
     def abort(self, cause: str | None = None, *, reset: bool = True) -> None:

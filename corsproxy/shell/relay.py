@@ -11,9 +11,7 @@ complete. Nothing is decided here, and no exchange ends without a record.
 
 import asyncio
 import time
-from typing import Self
 
-from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http import RawRequestMessage
 from aiohttp.streams import StreamReader
 
@@ -32,12 +30,11 @@ from corsproxy.shell.leftover import can_keep, read_away
 from corsproxy.shell.link import logger
 from corsproxy.shell.records import CLIENT_LEFT, ExchangeRecord
 from corsproxy.shell.responses import LAST_CHUNK, chunk, head_bytes
-from corsproxy.shell.stand_ins import RequestAndResponse
 from corsproxy.shell.tunnel import splice
 from corsproxy.shell.upstream import UpstreamResponse
 
 
-class Relay(RequestAndResponse):
+class Relay:
     """An exchange in progress."""
 
     __slots__ = (
@@ -53,6 +50,7 @@ class Relay(RequestAndResponse):
         "_upstream_s",
         "_verdict",
         "is_tunnel",
+        "keep_alive",
         "payload",
     )
 
@@ -61,11 +59,9 @@ class Relay(RequestAndResponse):
         message: RawRequestMessage,
         payload: StreamReader,
         connection: Connection,
-        writer: AbstractStreamWriter,
-        task: "asyncio.Task[None]",
     ) -> None:
-        super().__init__()
         self.payload = payload
+        self.keep_alive = False
         self.is_tunnel = False
         self._message = message
         self._connection = connection
@@ -78,15 +74,14 @@ class Relay(RequestAndResponse):
         self._sent = 0
         self._received = 0
         self._error: str | None = None
-        # Already here: between now and `run`, more of the content can arrive.
-        connection.begin_exchange(self)
 
     @property
     def is_endless(self) -> bool:
         return self.is_tunnel or (self._head is not None and _is_event_stream(self._head))
 
-    async def run(self) -> Self:
-        """Carry the exchange out, whatever becomes of it."""
+    async def run(self) -> bool:
+        """Carry the exchange out, whatever becomes of it; returns whether the connection
+        may be used again."""
         connection = self._connection
         service = connection.service
         policy = service.policy
@@ -116,8 +111,7 @@ class Relay(RequestAndResponse):
                 self._record(request)
         if not self.payload.is_eof() and self._error is None:
             await self._end_request()
-        connection.end_exchange(keep_alive=self.keep_alive)
-        return self
+        return self.keep_alive
 
     async def _obey(self, policy: Policy, request: RequestHead) -> None:
         decision: Answer | Forward

@@ -67,8 +67,7 @@ class ProxyServer(web.Server):
         """Must be called while the event loop runs. `journal` None wants no records."""
         self.loop = asyncio.get_running_loop()
         super().__init__(
-            Relay.run,  # type: ignore[arg-type] # our request is no BaseRequest, but all that is asked of one
-            request_factory=Relay,  # type: ignore[arg-type] # likewise
+            None,  # type: ignore[arg-type] # no handler: a Connection carries its exchanges out
             handler_cancellation=True,
             loop=self.loop,
         )
@@ -102,7 +101,7 @@ class ProxyServer(web.Server):
         return sum(not connection.is_idle for connection in self._open())
 
     def __call__(self) -> Connection:
-        return Connection(self, self.service)
+        return Connection(self, self.service, Relay)
 
     def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
         super().connection_made(handler, transport)

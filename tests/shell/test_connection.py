@@ -434,5 +434,8 @@ async def test_a_reset_cannot_be_taken_for_an_end() -> None:
 
 def test_what_is_used_of_aiohttp_is_there() -> None:
     slots = {name for each in web.RequestHandler.__mro__ for name in getattr(each, "__slots__", ())}
-    assert {"_messages", "_upgraded", "_message_tail"} <= slots
-    assert hasattr(HttpRequestParser, "set_upgraded")
+    used = {"_messages", "_waiter", "_parser", "_buffer_paused", "_upgraded", "_message_tail"}
+    assert used <= slots
+    assert callable(web.RequestHandler._resume_reading_if_drained)
+    assert callable(HttpRequestParser.set_upgraded)
+    assert callable(HttpRequestParser.message_consumed)
