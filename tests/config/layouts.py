@@ -17,7 +17,7 @@ STYLES: tuple[Style, ...] = (
 COMMENTS = ("", "  # the app", "\t# tabs\tand [brackets], - dashes", " #ünïcödé ✓ 'quote", "   ")
 
 
-class Layout(NamedTuple):
+class Written(NamedTuple):
     """How a file with one list of origins is written."""
 
     style: Style
@@ -81,7 +81,7 @@ class Layout(NamedTuple):
 
 
 layouts = st.builds(
-    Layout,
+    Written,
     style=st.sampled_from(STYLES),
     step=st.integers(1, 8),
     dash=st.integers(0, 5),
@@ -96,7 +96,7 @@ layouts = st.builds(
 )
 
 GRID = [
-    Layout(style, step, dash, " ", quote, comment, newline, last, mark, between, behind)
+    Written(style, step, dash, " ", quote, comment, newline, last, mark, between, behind)
     for style, (step, dash), quote, comment, (newline, last, mark, between, behind) in product(
         STYLES,
         [(2, 0), (3, 2)],

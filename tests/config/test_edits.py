@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 from corsproxy.config.changes import changes
 from corsproxy.config.edits import Edit, File, allow
+from corsproxy.config.layout import Layout
 from corsproxy.config.problems import ConfigError
-from corsproxy.config.splices import EditError
+from corsproxy.config.splices import EditError, insertion
 from corsproxy.core.policy import CorsRules
 from corsproxy.core.remedies import RemedyKey
-from tests.config.layouts import GRID, Layout, layouts
+from tests.config.layouts import GRID, Written, layouts
 
 NEW = "https://new.example.com"
 ORIGINS = ["http://localhost:5173", "https://*.example.org"]
@@ -83,7 +84,7 @@ def test_there_are_many_layouts() -> None:
 
 
 @pytest.mark.parametrize("layout", GRID, ids=lambda layout: layout.style)
-def test_one_entry_is_new_and_nothing_else(layout: Layout) -> None:
+def test_one_entry_is_new_and_nothing_else(layout: Written) -> None:
     origins = ORIGINS[:1] if layout.style == "one" else ORIGINS
     assert_adds_origin(layout.file(origins), NEW)
 
@@ -94,13 +95,13 @@ def test_one_entry_is_new_and_nothing_else(layout: Layout) -> None:
     st.sampled_from([NEW, "https://*.new.example.com", "http://new.test:8080", "app://new"]),
 )
 def test_one_entry_is_new_whatever_the_layout(
-    layout: Layout, origins: list[str], value: str
+    layout: Written, origins: list[str], value: str
 ) -> None:
     assert_adds_origin(layout.file(origins), value)
 
 
 @given(layouts)
-def test_entries_follow_each_other(layout: Layout) -> None:
+def test_entries_follow_each_other(layout: Written) -> None:
     """The second is added to what the first made, as if somebody had written it."""
     once = allow(file(layout.file(ORIGINS)), "allow_origins", NEW).after
     assert_adds_origin(once, "https://second.example.com")
@@ -112,7 +113,7 @@ def test_line_breaks_are_those_of_the_file() -> None:
 
 
 @given(layouts.filter(lambda layout: layout.newline == "\r\n"))
-def test_no_line_feed_comes_without_its_carriage_return(layout: Layout) -> None:
+def test_no_line_feed_comes_without_its_carriage_return(layout: Written) -> None:
     after = allow(file(layout.file(ORIGINS)), "allow_origins", NEW).after
     assert after.count(b"\n") == after.count(b"\r\n")
 
@@ -425,6 +426,24 @@ def test_a_file_with_problems_is_not_edited() -> None:
 def test_a_file_that_would_grow_too_large_is_refused() -> None:
     text = CORS + "#" * (1024 * 1024 - len(CORS))
     assert "the file would be refused" in refusal(text)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "",
+        "# only a comment\n",
+        "allowed_hosts: [a.test]\n",
+        "  max_age: 5\n",
+        "  allow_credentials: true\n",
+    ],
+)
+def test_a_file_that_means_anything_else_is_not_believed(
+    monkeypatch: pytest.MonkeyPatch, wrong: str
+) -> None:
+    """The last check catches what the layout gets wrong, whatever that is."""
+    monkeypatch.setattr(Layout, "add_item", lambda *_: [insertion(len(CORS), wrong)])
+    assert "without changing more than is asked for" in refusal(CORS)
 
 
 def test_a_new_warning_is_told_and_an_old_one_is_not() -> None:
