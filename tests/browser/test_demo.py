@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from playwright.async_api import BrowserContext, ConsoleMessage, Page, expect
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, expect
 
 from tests.browser.programs import running
 from tests.browser.scopes import fresh, shared
@@ -43,10 +43,21 @@ async def complaints(context: BrowserContext) -> list[str]:
 
 @fresh
 async def demo(context: BrowserContext, demo_url: str, complaints: list[str]) -> Page:
+    """A demo to use."""
+    return await opened(context, demo_url)
+
+
+@shared
+async def shown(browser: Browser, demo_url: str) -> AsyncIterator[Page]:
+    """A demo to look at."""
+    async with await browser.new_context() as context:
+        yield await opened(context, demo_url)
+
+
+async def opened(context: BrowserContext, demo_url: str) -> Page:
     page = await context.new_page()
     await page.goto(demo_url)
     await expect(page.locator("body")).to_have_attribute("data-state", "done")
-    await page.get_by_role("button", name="Undo the edits").or_(page.locator("h1")).first.wait_for()
     return page
 
 
@@ -59,8 +70,8 @@ async def test_every_call_fails_directly_and_works_through_the_proxy(
     assert complaints == []
 
 
-async def test_the_first_screen_says_what_it_does(demo: Page) -> None:
-    direct, proxied = demo.locator(".card").nth(0), demo.locator(".card").nth(1)
+async def test_the_first_screen_says_what_it_does(shown: Page) -> None:
+    direct, proxied = shown.locator(".card").nth(0), shown.locator(".card").nth(1)
     await expect(direct).to_contain_text("Blocked by the browser")
     await expect(direct).to_contain_text("TypeError: Failed to fetch")
     await expect(direct).to_contain_text("No 'Access-Control-Allow-Origin' header is present")
@@ -80,8 +91,8 @@ async def test_the_first_screen_says_what_it_does(demo: Page) -> None:
         ("Read a 500", '500 { "error": "the report database is down" }'),
     ],
 )
-async def test_a_row_tells_both_outcomes(demo: Page, call: str, outcome: str) -> None:
-    row = demo.locator("details.row", has_text=call).first
+async def test_a_row_tells_both_outcomes(shown: Page, call: str, outcome: str) -> None:
+    row = shown.locator("details.row", has_text=call).first
     text = " ".join((await row.locator("summary").inner_text()).split())
     assert "blocked" in text
     assert outcome in text
@@ -96,14 +107,14 @@ async def test_a_row_tells_both_outcomes(demo: Page, call: str, outcome: str) ->
     ],
 )
 async def test_a_refusal_names_its_line_and_its_edit(
-    demo: Page, index: int, code: str, line: int, console: str
+    shown: Page, index: int, code: str, line: int, console: str
 ) -> None:
-    card = demo.locator(".refusal").nth(index)
+    card = shown.locator(".refusal").nth(index)
     await expect(card).to_contain_text(code)
     await expect(card).to_contain_text(f"corsproxy.yaml:{line}:")
     await expect(card).to_contain_text(console)
     await expect(card).to_contain_text("The API was not asked.")
-    marked = demo.locator("#yaml li").nth(line - 1)
+    marked = shown.locator("#yaml li").nth(line - 1)
     await expect(marked.locator(".badge")).to_have_text(str(index + 1))
     await card.hover()
     await expect(marked).to_have_class(re.compile("pointed"))
@@ -129,14 +140,14 @@ async def test_the_unlisted_page_alone_reads_nothing(demo: Page, context: Browse
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1280])
 async def test_nothing_sticks_out_and_every_text_has_contrast(
-    demo: Page, width: int, scheme: str
+    shown: Page, width: int, scheme: str
 ) -> None:
-    await demo.set_viewport_size({"width": width, "height": 800})
-    await demo.emulate_media(
+    await shown.set_viewport_size({"width": width, "height": 800})
+    await shown.emulate_media(
         color_scheme="dark" if scheme == "dark" else "light", reduced_motion="reduce"
     )
-    assert await demo.evaluate("document.documentElement.scrollWidth") <= width
-    assert await demo.evaluate(TOO_FAINT) == []
+    assert await shown.evaluate("document.documentElement.scrollWidth") <= width
+    assert await shown.evaluate(TOO_FAINT) == []
 
 
 async def test_the_page_can_be_used_without_a_pointer(demo: Page) -> None:
