@@ -135,7 +135,6 @@ class Connection(Link):
                     finally:
                         self._waiter = None
                 message, payload = messages.popleft()
-                self._request_taken()
                 if isinstance(message, RawRequestMessage):
                     await self._carry_out(message, payload)
                 else:
@@ -147,6 +146,7 @@ class Connection(Link):
     async def _carry_out(self, message: RawRequestMessage, payload: StreamReader) -> None:
         self.exchange = exchange = self._make_exchange(message, payload, self)
         self.reading.clear()
+        self._request_taken()
         keep_alive = await exchange.run()
         self.exchange = None
         if not keep_alive:

@@ -405,6 +405,15 @@ async def test_a_flood_of_pipelined_requests_is_held_not_stored() -> None:
     assert len(upstream.asked) == 1
 
 
+async def test_what_waits_behind_a_full_queue_is_answered_in_its_turn() -> None:
+    async with serving() as proxy:
+        client = await proxy.connect()
+        await client.send(get() * 100 + post(b"content"))
+        assert [(await client.reply()).status for _ in range(101)] == [200] * 101
+        await client.send(get())
+        assert (await client.reply()).status == 200
+
+
 async def test_a_client_on_a_unix_socket_has_no_address(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
