@@ -57,7 +57,7 @@ class ConfigError(CorsproxyError):
     """
 
     def __init__(self, problems: Iterable[Problem]) -> None:
-        self.problems = tuple(problems)
+        self.problems = tuple(sorted(problems, key=lambda problem: problem.source[1:]))
         super().__init__(self.problems)
 
     def __str__(self) -> str:
