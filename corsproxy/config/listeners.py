@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from corsproxy.config.findings import Findings, Value
 from corsproxy.config.hosts import parse_host, parse_port
 from corsproxy.config.mistakes import BadValueError, checked
-from corsproxy.config.nodes import Scalar, is_null
+from corsproxy.config.nodes import Scalar
 from corsproxy.config.section import Section
 from corsproxy.core.policy import ListenAddress
 
@@ -17,7 +17,7 @@ _MOST_ADDRESSES = 64
 
 _HOST_PORT = re.compile(r"(\[[^\]]*\]|[^:\[\]]*):([^:]*)", re.DOTALL)
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/]*)(?:/.*)?", re.DOTALL)
-_OFF = frozenset({"", "~", "false", "no", "none", "null", "disabled", "Off", "OFF", "False"})
+_LIKE_OFF = frozenset({"off", "false", "no", "none", "disabled"})
 
 
 def parse_listen(text: str) -> tuple[str, int]:
@@ -98,19 +98,15 @@ def read_admin(top: Section) -> ListenAddress | None:
     """Return the file's `admin`; None where it is `off`."""
     if not top.has("admin"):
         return DEFAULT_ADMIN
-    node = top.raw("admin")
-    if isinstance(node, Scalar):
-        if node.text == "off":
-            return None
-        if node.plain and node.text in _OFF:
-            message = "`admin`: to have no admin listener, say `off`"
-            span = top.key("admin") if not node.text else node
-            fix = "off" if node.text else None
-            code = "missing-value" if is_null(node) else "wrong-type"
-            top.findings.error(code, span, message, "write `off`", fix)
-            return None
-    value = top.value("admin")
-    return None if value is None else _address(top.findings, value, "admin")
+    value = top.value("admin", "write `off` to have none, or `localhost:8011`")
+    if value is None or value.text == "off":
+        return None
+    if value.plain and value.text.lower() in _LIKE_OFF:
+        message = "`admin`: to have no admin listener, say `off`"
+        fix = "off" if value.literal else None
+        top.findings.error("wrong-type", value.node, message, "write `off`", fix)
+        return None
+    return _address(top.findings, value, "admin")
 
 
 def _address(findings: Findings, value: Value, path: str) -> ListenAddress | None:

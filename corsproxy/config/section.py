@@ -1,8 +1,8 @@
 """A mapping of the file with the keys that it may have, read one key at a time.
 
-Each method reports what is wrong with its key and returns None then, as it does where
-the key is missing: the caller's default stands in both cases. Booleans and numbers follow
-YAML 1.2's core schema (10.3.2): `yes`, `off` and `1:30` are texts.
+Each method reports what is wrong with its key and returns the default then, as it does
+where the key is missing, so that reading goes on. Booleans and numbers follow YAML 1.2's
+core schema (10.3.2): `yes`, `off` and `1:30` are texts.
 """
 
 import re
@@ -237,6 +237,9 @@ class Section:
         if entry is None or not isinstance(entry.value, Scalar):
             return False
         text = entry.value.text
+        if not is_null(entry.value):
+            value = self.findings.value(entry.value, self.where(key))
+            text = text if value is None else value.text
         if text == "none":
             return True
         if text not in _NO_LIMIT:

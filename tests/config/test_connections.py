@@ -13,6 +13,7 @@ from tests.config.reading import codes_of, route_of, route_text
         ("{connect: 250ms, response: 2m, idle: 90}", Timeouts(0.25, 120.0, 90.0)),
         ("{response: none, idle: none}", Timeouts(5.0, None, None)),
         ("{idle: 1h}", Timeouts(5.0, 60.0, 3600.0)),
+        ("{idle: '${IDLE:-none}'}", Timeouts(5.0, 60.0, None)),
     ],
 )
 def test_timeouts_are_seconds(text: str, expected: Timeouts) -> None:

@@ -55,8 +55,9 @@ def test_by_default_only_this_machine_is_served() -> None:
     assert str(policy.admin) == "localhost:8011"
 
 
-def test_admin_may_be_off() -> None:
-    assert policy_of(f"{MINIMAL}admin: off\n").admin is None
+@pytest.mark.parametrize("value", ["off", '"off"', "${ADMIN:-off}"])
+def test_admin_may_be_off(value: str) -> None:
+    assert policy_of(f"{MINIMAL}admin: {value}\n").admin is None
 
 
 @pytest.mark.parametrize(
