@@ -5,18 +5,16 @@ reader that stalls costs a bounded buffer and then lines, which are counted; a r
 that has gone costs nothing more. Neither can hold up or end the process.
 """
 
-import errno
-import os
-import select
 import threading
 from collections import deque
 from collections.abc import Callable
+
+from corsproxy.shell.sink import Sink
 
 # A batch waits this long for company: 50 wake-ups a second at most, and still instant to
 # somebody who watches a terminal.
 _BATCH_SECONDS = 0.02
 _CAPACITY = 4 * 1024 * 1024
-_PASSING = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class Outlet:
@@ -30,7 +28,8 @@ class Outlet:
         dropped_line: Callable[[int], str] = "{} lines were dropped\n".format,
     ) -> None:
         """`capacity` is in characters; `dropped_line` words the count of lost lines."""
-        self._descriptor = -1 if descriptor is None else descriptor
+        self.sink = Sink(descriptor)
+        """Where the lines go; others may write there too."""
         self._capacity = capacity
         self._dropped_line = dropped_line
         self._lines: deque[str] = deque()
@@ -41,14 +40,14 @@ class Outlet:
         self._reported = 0
         self._wake = threading.Event()
         self._closing = threading.Event()
-        self._gone = descriptor is None
+        self._closed = descriptor is None
         self._thread = threading.Thread(target=self._run, name="log", daemon=True)
-        if not self._gone:
+        if not self._closed:
             self._thread.start()
 
     def write(self, line: str) -> None:
         """Queue a line, its newline included. Never waits."""
-        if self._gone:
+        if self._closed or self.sink.gone:
             return
         if self._appended - self._taken > self._capacity:
             self._dropped += 1
@@ -64,10 +63,10 @@ class Outlet:
         self._wake.set()
         if self._thread.is_alive():
             self._thread.join(timeout)
-        self._gone = True
+        self._closed = True
 
     def _run(self) -> None:
-        while not self._gone:
+        while not (self._closed or self.sink.gone):
             self._wake.wait()
             self._closing.wait(_BATCH_SECONDS)
             # Cleared before the lines are taken: one that comes in between wakes again.
@@ -86,23 +85,5 @@ class Outlet:
         if dropped > self._reported:
             batch.append(self._dropped_line(dropped - self._reported))
             self._reported = dropped
-        self._put("".join(batch).encode("utf-8", "backslashreplace"))
+        self.sink.put("".join(batch).encode("utf-8", "backslashreplace"))
         self._taken += len(text)
-
-    def _put(self, data: bytes) -> None:
-        view = memoryview(data)
-        while view:
-            try:
-                written = os.write(self._descriptor, view)
-            except BlockingIOError:
-                # Somebody who shares the descriptor made it non-blocking.
-                select.select([], [self._descriptor], [], 1.0)
-                continue
-            except BrokenPipeError:
-                self._gone = True
-                return
-            except OSError as error:
-                # A full disk may be emptied; a terminal that hung up never comes back.
-                self._gone = error.errno not in _PASSING
-                return
-            view = view[written:]
