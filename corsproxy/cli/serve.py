@@ -6,16 +6,11 @@ the file is answered without it.
 
 import logging
 import os
-import secrets
 import signal
 import sys
 import time
-from asyncio import AbstractEventLoop, Runner
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import replace
 from functools import partial
-from typing import NamedTuple, NoReturn
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -24,44 +19,25 @@ from corsproxy.cli.banner import banner
 from corsproxy.cli.durations import duration
 from corsproxy.cli.failures import Exit, Failure, RefusedConfig
 from corsproxy.cli.files import DEFAULT_FILE, default_file, mount_warnings, read, read_bytes
+from corsproxy.cli.flags import Flags
 from corsproxy.cli.options import config_option, environment_variable, one_of, option
+from corsproxy.cli.process import leave, run, without_client
 from corsproxy.cli.terminal import is_interactive, is_terminal, wants_color
 from corsproxy.cli.upstream import policy_for
+from corsproxy.cli.worker import supervisors_channel, work
 from corsproxy.config.problems import ConfigError, Problem
 from corsproxy.config.reader import Reading
 from corsproxy.core.policy import ListenAddress, LogFormat, Policy
 from corsproxy.errors import StartError
 from corsproxy.shell.announcements import Announcer, FaultLog, LineFormat, Terms
 from corsproxy.shell.binding import Listeners, bind_all
+from corsproxy.shell.channel import Beginning, text_of
 from corsproxy.shell.outlet import Outlet
 
+if TYPE_CHECKING:
+    from corsproxy.shell.lifecycle import Workforce
 
-class Flags(NamedTuple):
-    """What the command line says over the file's head, at the start and at every reload."""
-
-    listen: tuple[ListenAddress, ...]
-    admin: ListenAddress | Off | None
-    log_format: LogFormat | None
-    drain_delay: float | None
-    shutdown_grace: float | None
-    pseudonym: str
-    """Under which this process knows itself in Via."""
-
-    def applied_to(self, policy: Policy) -> Policy:
-        """Return the policy with the flags in place of the file's keys."""
-        if self.admin is not None:
-            admin = None if isinstance(self.admin, Off) else self.admin
-            policy = replace(policy, admin=admin)
-        if self.drain_delay is not None:
-            policy = replace(policy, drain_delay=self.drain_delay)
-        if self.shutdown_grace is not None:
-            policy = replace(policy, shutdown_grace=self.shutdown_grace)
-        return replace(
-            policy,
-            listen=self.listen or policy.listen,
-            log=replace(policy.log, format=self.log_format or policy.log.format),
-            via=None if policy.via is None else self.pseudonym,
-        )
+_MOST_WORKERS = 64
 
 
 class Source(NamedTuple):
@@ -119,6 +95,13 @@ class Source(NamedTuple):
     metavar="DURATION",
     help="How long requests in flight may then take.  [default: 10s]",
 )
+@option(
+    "--workers",
+    type=click.IntRange(1, _MOST_WORKERS),
+    default=1,
+    metavar="N",
+    help="How many processes answer requests; more than one needs Linux.  [default: 1]",
+)
 @click.argument("upstream", required=False, envvar=environment_variable("--upstream"))
 @click.pass_context
 def command(
@@ -130,6 +113,7 @@ def command(
     log_format: LogFormat | None,
     drain_delay: float | None,
     shutdown_grace: float | None,
+    workers: int,
     upstream: str | None,
 ) -> None:
     """Run the proxy.
@@ -139,19 +123,24 @@ def command(
     more than the file.
     """
     started = time.monotonic()
-    _stop_until_ready()
-    pseudonym = f"corsproxy-{secrets.token_hex(4)}"
+    pseudonym = f"corsproxy-{os.urandom(4).hex()}"
     flags = Flags(listen, admin, log_format, drain_delay, shutdown_grace, pseudonym)
     config, upstream = one_of(ctx, config=config, upstream=upstream)
-    source = _source(config, upstream, allow_origins)
-    source = source._replace(policy=flags.applied_to(source.policy))
+    channel = supervisors_channel()
     try:
+        if channel is not None:
+            leave(work(channel, flags, upstream, allow_origins))
+        _stop_until_ready()
+        source = _source(config, upstream, allow_origins)
+        source = source._replace(policy=flags.applied_to(source.policy))
         _check_tls_files(source.policy)
-        listeners = bind_all(source.policy.listen, source.policy.admin)
+        if workers > 1 and sys.platform != "linux":
+            raise StartError("--workers needs Linux, whose kernel deals out the connections")
+        listeners = bind_all(source.policy.listen, source.policy.admin, workers)
         code = _run(source, listeners, flags, started)
     except StartError as error:
         raise Failure(str(error), Exit.NOT_STARTED) from None
-    _leave(code)
+    leave(code)
 
 
 def _source(config: str | None, upstream: str | None, allow_origins: tuple[str, ...]) -> Source:
@@ -194,22 +183,44 @@ def _run(source: Source, listeners: Listeners, flags: Flags, started: float) -> 
         )
 
     try:
-        return _serve(source, listeners, flags, Terms(outlet.write, announcer, shown, interactive))
+        return _serve(source, listeners, flags, Terms(outlet, announcer, shown, interactive))
     finally:
         outlet.close()
 
 
 def _serve(source: Source, listeners: Listeners, flags: Flags, terms: Terms) -> int:
-    # The server is imported here, after everything that a mistake can end.
-    from corsproxy.shell.lifecycle import PolicyFile, run
+    # What takes long to import is imported here, after everything that a mistake can end.
+    without_client()
+    from corsproxy.shell import lifecycle
 
     file = None
     if source.file is not None and source.is_live:
         reread = partial(_reread, source.file, flags)
-        file = PolicyFile(source.file, source.content, source.warnings, reread)
-    # The runner is not closed: that would wait for the loop's threads, see _leave.
-    runner = Runner(loop_factory=_loop_factory())
-    return runner.run(run(source.policy, listeners, file, terms))
+        file = lifecycle.PolicyFile(source.file, source.content, source.warnings, reread)
+    workforce = partial(_workforce, source, listeners, flags, terms)
+    return run(lambda: lifecycle.run(source.policy, listeners, file, terms, workforce))
+
+
+def _workforce(source: Source, listeners: Listeners, flags: Flags, terms: Terms) -> "Workforce":
+    announcer, shares = terms.announcer, listeners.shares
+    form, color = announcer.form, announcer.color
+    if len(shares) == 1:
+        from corsproxy.shell.engine import Engine
+        from corsproxy.shell.single_process import SingleProcess
+
+        engine = Engine(source.policy, terms.outlet.write, form, color=color)
+        return SingleProcess(engine, shares[0])
+    from corsproxy.shell.supervisor import Supervisor
+
+    beginning: Beginning = {
+        "shares": [[each.fileno() for each in share] for share in shares],
+        "file": source.file,
+        "content": text_of(source.content),
+        "pseudonym": flags.pseudonym,
+        "form": form,
+        "color": color,
+    }
+    return Supervisor(source.policy, beginning, shares, announcer, terms.outlet.sink)
 
 
 def _check_tls_files(policy: Policy) -> None:
@@ -235,14 +246,6 @@ def _line_format(log_format: LogFormat) -> LineFormat:
     return "text" if is_terminal("stdout") else "json"
 
 
-def _loop_factory() -> Callable[[], AbstractEventLoop] | None:
-    try:
-        import uvloop
-    except ImportError:
-        return None
-    return uvloop.new_event_loop
-
-
 def _stop_until_ready() -> None:
     """Let a signal that comes before the run can drain end the process cleanly.
 
@@ -250,15 +253,3 @@ def _stop_until_ready() -> None:
     """
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(Exit.OK))
-
-
-def _leave(code: int) -> NoReturn:
-    """End the process at once.
-
-    The interpreter would wait for its threads, and one that resolves a name or reads from
-    a network drive can hang for longer than the grace that has just ended.
-    """
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError, AttributeError):
-            stream.flush()
-    os._exit(code)

@@ -5,18 +5,22 @@ careful about who asks as the proxy is: a page whose name was rebound to this ad
 gets nothing (the Host check), and no page on another origin can read an answer.
 """
 
+import asyncio
 import logging
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from enum import StrEnum
 from http import HTTPStatus
 
-from aiohttp import web
+# aiohttp.web would bring the framework along, for memory that nobody uses.
+from aiohttp.web_request import BaseRequest
+from aiohttp.web_response import Response
+from aiohttp.web_server import Server
 
 from corsproxy.core.guard import check_host
 from corsproxy.core.policy import Policy
 from corsproxy.core.verdicts import FACTS
-from corsproxy.shell.metrics import Gauges, Metrics, MetricsUnavailableError
+from corsproxy.shell.figures import Snapshot
 
 _KEEPALIVE_SECONDS = 30.0
 _LINGERING_SECONDS = 1.0
@@ -46,24 +50,23 @@ class AdminListener:
 
     def __init__(
         self,
-        metrics: Metrics,
         *,
         phase: Callable[[], Phase],
         policy: Callable[[], Policy],
-        gauges: Callable[[], Gauges],
+        snapshot: Callable[[], Awaitable[Snapshot]],
     ) -> None:
-        self._metrics = metrics
         self._phase = phase
         self._policy = policy
-        self._gauges = gauges
-        self._runner: web.ServerRunner | None = None
+        self._snapshot = snapshot
+        self._server: Server | None = None
+        self._listening: list[asyncio.Server] = []
 
     async def start(self, sockets: Sequence[socket.socket]) -> None:
         """Accept connections on sockets that already listen."""
         # aiohttp logs a malformed request with the bytes of its header.
         quiet = logging.getLogger("corsproxy.admin")
         quiet.disabled = True
-        server = web.Server(
+        self._server = server = Server(
             self._answer,
             access_log=None,
             logger=quiet,
@@ -71,18 +74,19 @@ class AdminListener:
             keepalive_timeout=_KEEPALIVE_SECONDS,
             lingering_time=_LINGERING_SECONDS,
         )
-        runner = web.ServerRunner(server, shutdown_timeout=_SHUTDOWN_SECONDS)
-        await runner.setup()
-        self._runner = runner
+        loop = asyncio.get_running_loop()
         for each in sockets:
-            await web.SockSite(runner, each).start()
+            self._listening.append(await loop.create_server(server, sock=each))
 
     async def close(self) -> None:
         """Stop listening and end every connection."""
-        if self._runner is not None:
-            await self._runner.cleanup()
+        for each in self._listening:
+            each.close()
+        if self._server is not None:
+            self._server.pre_shutdown()
+            await self._server.shutdown(_SHUTDOWN_SECONDS)
 
-    async def _answer(self, request: web.BaseRequest) -> web.Response:
+    async def _answer(self, request: BaseRequest) -> Response:
         hosts = [value for name, value in request.raw_headers if name.lower() == b"host"]
         refusal = check_host(self._policy(), hosts, request.version.minor)
         if refusal is not None:
@@ -101,20 +105,21 @@ class AdminListener:
                 phase = self._phase()
                 return _text(200 if phase is Phase.READY else 503, phase)
             case "/metrics":
-                return self._metrics_page(request.headers.get("Accept", ""))
+                return await self._metrics_page(request.headers.get("Accept", ""))
             case _:
                 return _text(404, f"There is {_PATHS}.")
 
-    def _metrics_page(self, accept: str) -> web.Response:
+    async def _metrics_page(self, accept: str) -> Response:
         try:
-            body, content_type = self._metrics.exposition(accept, self._gauges())
-        except MetricsUnavailableError as error:
-            return _text(501, str(error))
+            from corsproxy.shell.metrics import exposition
+        except ImportError:
+            return _text(501, "metrics need prometheus_client: pip install 'corsproxy[metrics]'")
+        body, content_type = exposition(await self._snapshot(), accept)
         headers = {**_FIELDS, "Content-Type": content_type}
-        return web.Response(body=body, headers=headers)
+        return Response(body=body, headers=headers)
 
 
-def _text(status: int, text: str, fields: dict[str, str] | None = None) -> web.Response:
+def _text(status: int, text: str, fields: dict[str, str] | None = None) -> Response:
     reason = HTTPStatus(status).phrase
     headers = {**_FIELDS, "Content-Type": _TEXT, **(fields or {})}
-    return web.Response(status=status, reason=reason, text=f"{text}\n", headers=headers)
+    return Response(status=status, reason=reason, text=f"{text}\n", headers=headers)

@@ -15,6 +15,7 @@ from corsproxy.config.problems import Problem, as_json, escape, render
 from corsproxy.core.policy import Policy
 from corsproxy.shell.ansi import CLEAR_SCREEN, Style, paint
 from corsproxy.shell.clock import clock_time, timestamp
+from corsproxy.shell.outlet import Outlet
 
 LineFormat = Literal["text", "json"]
 Fact = str | int | float | bool | None | Sequence[str] | Sequence[dict[str, str | int | None]]
@@ -99,6 +100,28 @@ class Announcer:
         else:
             self._line("stopped")
 
+    def worker_ended(self, worker: int, pid: int, how: str, pause: float) -> None:
+        """A worker process is no more; another follows after `pause` seconds."""
+        if self.form == "json":
+            self._json("worker-ended", worker=worker, pid=pid, how=how, restart_in_s=pause)
+        else:
+            sentence = f"worker {worker} ended ({how}); another starts in {pause:g} s"
+            self._line(sentence, Style.RED)
+
+    def worker_started(self, worker: int, pid: int) -> None:
+        """A worker process has taken the place of one that ended."""
+        if self.form == "json":
+            self._json("worker-started", worker=worker, pid=pid)
+        else:
+            self._line(f"worker {worker} is there again", Style.GREEN)
+
+    def worker_hangs(self, worker: int, pid: int) -> None:
+        """A worker process does not answer, and is ended."""
+        if self.form == "json":
+            self._json("worker-hangs", worker=worker, pid=pid)
+        else:
+            self._line(f"worker {worker} does not answer any more", Style.RED)
+
     def note(self, text: str) -> None:
         """An answer to a key, or a remark; for people only."""
         if self.form == "text":
@@ -143,8 +166,8 @@ class FaultLog(logging.Handler):
 class Terms(NamedTuple):
     """How a run talks to people."""
 
-    write: Callable[[str], None]
-    """Takes whole lines; must neither wait nor raise."""
+    outlet: Outlet
+    """Takes the lines."""
     announcer: Announcer
     banner: Callable[[Policy, bool], str]
     """The lines for people; the flag says that the run has just started."""

@@ -3,6 +3,9 @@
 A port is never moved silently: its URL is pasted into an app. "localhost" is both
 loopback addresses, each bound explicitly, so that no other program can sit on one of
 them and receive half of the requests.
+
+For several workers there is a socket for each, all on one port, among which the kernel
+deals the connections (SO_REUSEPORT).
 """
 
 import errno
@@ -35,6 +38,8 @@ class Bound(NamedTuple):
     address: ListenAddress
     """As it was asked for, with the port it really has."""
     sockets: tuple[socket.socket, ...]
+    siblings: tuple[tuple[socket.socket, ...], ...] = ()
+    """The same once more for each further worker."""
 
     @property
     def url(self) -> str:
@@ -56,8 +61,9 @@ class Bound(NamedTuple):
         return all(host == "::1" or host.startswith("127.") for host in hosts)
 
     def close(self) -> None:
-        for each in self.sockets:
-            each.close()
+        for sockets in (self.sockets, *self.siblings):
+            for each in sockets:
+                each.close()
 
 
 class Listeners(NamedTuple):
@@ -66,14 +72,22 @@ class Listeners(NamedTuple):
     proxy: tuple[Bound, ...]
     admin: Bound | None
 
+    @property
+    def shares(self) -> list[list[socket.socket]]:
+        """The sockets of each worker: one for every address."""
+        shares = zip(*((bound.sockets, *bound.siblings) for bound in self.proxy), strict=True)
+        return [[each for sockets in share for each in sockets] for share in shares]
+
     def close(self) -> None:
         for bound in (*self.proxy, self.admin):
             if bound is not None:
                 bound.close()
 
 
-def bind_all(listen: Sequence[ListenAddress], admin: ListenAddress | None) -> Listeners:
-    """Bind and listen on every address, or on none.
+def bind_all(
+    listen: Sequence[ListenAddress], admin: ListenAddress | None, workers: int = 1
+) -> Listeners:
+    """Bind and listen on every address, or on none; for several workers, each has a share.
 
     Raises StartError with one sentence: which address, what is wrong, what to try.
     """
@@ -83,7 +97,7 @@ def bind_all(listen: Sequence[ListenAddress], admin: ListenAddress | None) -> Li
     done: list[Bound] = []
     try:
         for role, address in asked:
-            done.append(_bind(role, address, done))
+            done.append(_bind(role, address, done, workers if role == "listen" else 1))
     except StartError:
         for bound in done:
             bound.close()
@@ -93,28 +107,45 @@ def bind_all(listen: Sequence[ListenAddress], admin: ListenAddress | None) -> Li
     return Listeners(tuple(done[:-1]), done[-1])
 
 
-def _bind(role: Role, address: ListenAddress, done: Sequence[Bound]) -> Bound:
+def _bind(role: Role, address: ListenAddress, done: Sequence[Bound], workers: int) -> Bound:
     hosts = _LOOPBACKS if address.host == "localhost" else (address.host,)
     for _ in range(_ATTEMPTS):
         try:
-            sockets = _listen(hosts, address.port)
+            sockets = _listen(hosts, address.port, shared=workers > 1)
+            siblings = tuple(_siblings(sockets) for _ in range(workers - 1))
         except OSError as error:
             if error.errno == errno.EADDRINUSE and not address.port:
                 continue
             raise StartError(_sentence(role, address, error, done)) from error
         port = sockets[0].getsockname()[1]
-        return Bound(replace(address, port=port), sockets)
+        return Bound(replace(address, port=port), sockets, siblings)
     raise StartError(f"no port is free on both 127.0.0.1 and ::1; try {_FLAGS[role]} 127.0.0.1:0")
 
 
-def _listen(hosts: Iterable[str], port: int) -> tuple[socket.socket, ...]:
+def _siblings(sockets: Iterable[socket.socket]) -> tuple[socket.socket, ...]:
+    """Listen on the same addresses once more."""
+    siblings = []
+    for each in sockets:
+        sibling = socket.socket(each.family, each.type, each.proto)
+        sibling.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sibling.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if each.family == socket.AF_INET6:
+            sibling.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sibling.setblocking(False)
+        sibling.bind(each.getsockname())
+        sibling.listen(BACKLOG)
+        siblings.append(sibling)
+    return tuple(siblings)
+
+
+def _listen(hosts: Iterable[str], port: int, *, shared: bool = False) -> tuple[socket.socket, ...]:
     """Listen on every host that this machine has, all on one port."""
     sockets: list[socket.socket] = []
     missing: list[OSError] = []
     try:
         for host in hosts:
             try:
-                sockets += _listen_on(host, port)
+                sockets += _listen_on(host, port, shared=shared)
             except OSError as error:
                 if error.errno not in _MISSING:
                     raise
@@ -130,7 +161,7 @@ def _listen(hosts: Iterable[str], port: int) -> tuple[socket.socket, ...]:
     return tuple(sockets)
 
 
-def _listen_on(host: str, port: int) -> list[socket.socket]:
+def _listen_on(host: str, port: int, *, shared: bool) -> list[socket.socket]:
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     sockets: list[socket.socket] = []
     try:
@@ -145,6 +176,9 @@ def _listen_on(host: str, port: int) -> list[socket.socket]:
                 listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             listener.setblocking(False)
             listener.bind(address)
+            if shared:
+                # After bind, which thereby still fails where another program has the port.
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             # Only listen() finds out about another program that has bound but not yet
             # listened; and from here on the kernel holds the first clients for us.
             listener.listen(BACKLOG)

@@ -19,9 +19,8 @@ from corsproxy.core.policy import LogRequests
 from corsproxy.core.verdicts import Code, Kind, Verdict
 from corsproxy.shell.ansi import Style, paint
 from corsproxy.shell.clock import clock_time, timestamp
-from corsproxy.shell.metrics import Metrics
 from corsproxy.shell.printable import printable, redacted
-from corsproxy.shell.records import ExchangeRecord
+from corsproxy.shell.records import ExchangeRecord, Journal
 
 _MAX_ORIGIN = 512
 _MAX_PATH_TEXT = 160
@@ -54,18 +53,18 @@ class LineJournal:
     """Counts every exchange, and writes the lines of those that are asked for."""
 
     def __init__(
-        self, write: Callable[[str], None], lines: Lines, requests: LogRequests, metrics: Metrics
+        self, write: Callable[[str], None], lines: Lines, requests: LogRequests, counts: Journal
     ) -> None:
-        """`write` takes whole lines and must neither wait nor raise."""
+        """`write` takes whole lines and must neither wait nor raise. `counts` counts."""
         self._write = write
         self._lines = lines
-        self._metrics = metrics
+        self._counts = counts
         self.requests = requests
         """Which exchanges are written; may be changed at any time."""
 
     def exchange(self, record: ExchangeRecord) -> None:
         """Take the record of one exchange that is over."""
-        self._metrics.observe(record)
+        self._counts.exchange(record)
         requests = self.requests
         if requests == "all" or (requests == "denied" and not record.verdict.allowed):
             self._write(self._lines.exchange(record))

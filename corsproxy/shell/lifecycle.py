@@ -1,9 +1,11 @@
-"""One run of the proxy, from listening sockets to the last byte.
+"""One run of the command, from listening sockets to the last byte.
 
 Start: nothing answers before everything can. Stop, on SIGTERM or SIGINT: readiness goes
 first, then for `drain_delay` requests are still taken while load balancers learn of it,
 then the listeners close and what is in flight may finish within `shutdown_grace`. A
 second signal ends it at once. SIGHUP reloads.
+
+Who answers the requests is a `Workforce`: this process, or worker processes.
 """
 
 import asyncio
@@ -11,24 +13,18 @@ import os
 import signal
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from corsproxy.config.problems import Problem
 from corsproxy.config.reader import Reading
-from corsproxy.core.policy import CorsRules, Policy
-from corsproxy.core.remedies import hint_for
-from corsproxy.core.verdicts import Verdict
+from corsproxy.core.policy import Policy
 from corsproxy.shell.admin import AdminListener, Phase
 from corsproxy.shell.announcements import Terms
-from corsproxy.shell.binding import BACKLOG, Listeners
-from corsproxy.shell.journal import JsonLines, LineJournal, TextLines
+from corsproxy.shell.binding import Listeners
+from corsproxy.shell.figures import Figures, Snapshot, WorkerState
 from corsproxy.shell.keys import Keys
-from corsproxy.shell.metrics import Gauges, Metrics
 from corsproxy.shell.notify import notify
-from corsproxy.shell.pool import UpstreamPools
 from corsproxy.shell.reload import Reloader
-from corsproxy.shell.server import ProxyServer, require_native_parser
 
 KEYS_HELP = """
   h  this help          r  reload the file
@@ -40,8 +36,6 @@ KEYS_HELP = """
 _STDIN = 0
 # The signals' conventional exit codes start here.
 _SIGNALLED = 128
-# Connections to upstreams that do not want to end.
-_POOLS_SECONDS = 1.0
 
 
 class PolicyFile(NamedTuple):
@@ -55,16 +49,60 @@ class PolicyFile(NamedTuple):
     """Raises ConfigError, or StartError for files that it names; called in a thread."""
 
 
+class Workforce(Protocol):
+    """Who answers the requests."""
+
+    @property
+    def is_listening(self) -> bool:
+        """Whether every connection finds somebody who accepts it."""
+        ...
+
+    async def start(self) -> None:
+        """Accept connections. Raises StartError."""
+        ...
+
+    async def adopt(self, policy: Policy, content: bytes) -> None:
+        """Decide by `policy`, which `content` says; returns when everybody does."""
+        ...
+
+    async def figures(self) -> Figures:
+        """Return what has been counted, all together."""
+        ...
+
+    def workers(self) -> Sequence[WorkerState]:
+        """Return the state of each worker process, where there are any."""
+        ...
+
+    async def begin_drain(self) -> int:
+        """Make every response the last of its connection; returns how many are awaited."""
+        ...
+
+    async def finish_drain(self) -> None:
+        """Stop accepting after the delay; return when the last response is over."""
+        ...
+
+    def abandon(self) -> None:
+        """End at once whatever is still going on."""
+        ...
+
+
 class Run:
     """Everything that lives as long as the process listens."""
 
     def __init__(
-        self, policy: Policy, listeners: Listeners, file: PolicyFile | None, terms: Terms
+        self,
+        policy: Policy,
+        listeners: Listeners,
+        file: PolicyFile | None,
+        terms: Terms,
+        workforce: Workforce,
     ) -> None:
         """Must be called while the event loop runs; takes the sockets over."""
         self._loop = asyncio.get_running_loop()
+        self._policy = policy
         self._listeners = listeners
         self._terms = terms
+        self._workforce = workforce
         self._started = time.time()
         self._phase = Phase.STARTING
         self._stop = asyncio.Event()
@@ -73,49 +111,43 @@ class Run:
         self._reloading: set[asyncio.Task[None]] = set()
         self._had_terminal = os.isatty(_STDIN)
         self._announcer = terms.announcer
-        self._text = TextLines(self._hint, color=terms.announcer.color)
-        lines = self._text if terms.announcer.form == "text" else JsonLines()
-        metrics = Metrics()
-        self._journal = LineJournal(terms.write, lines, policy.log.requests, metrics)
-        self._pools = UpstreamPools()
-        self._server = ProxyServer(policy, self._pools, self._journal)
         self._reloader = None if file is None else self._watcher(file, policy)
         self._admin = AdminListener(
-            metrics,
-            phase=lambda: self._phase,
-            policy=lambda: self._server.policy,
-            gauges=self._gauges,
+            phase=self._current_phase, policy=lambda: self._policy, snapshot=self._snapshot
         )
 
     async def until_stopped(self) -> int:
-        """Answer requests until a signal or a key says stop. Returns the exit code."""
+        """Answer requests until a signal or a key says stop. Returns the exit code.
+
+        Raises StartError.
+        """
         self._main = asyncio.current_task()
         self._install_signals()
         watch: asyncio.Task[None] | None = None
         keys: Keys | None = None
-        listening: list[asyncio.Server] = []
         try:
             if self._listeners.admin is not None:
                 await self._admin.start(self._listeners.admin.sockets)
-            for each in [each for bound in self._listeners.proxy for each in bound.sockets]:
-                server = await self._loop.create_server(self._server, sock=each, backlog=BACKLOG)
-                listening.append(server)
+            await self._workforce.start()
             if self._reloader is not None:
                 watch = asyncio.create_task(self._reloader.watch())
             if self._terms.interactive:
                 keys = self._listen_to_keys()
             self._ready()
             await self._stop.wait()
-            await self._drain(listening)
+            await self._drain()
         except asyncio.CancelledError:
-            if self._signalled is None:
+            if self._signalled is not None:
+                return _SIGNALLED + self._signalled
+            if not self._stop.is_set():
                 raise
-            return _SIGNALLED + self._signalled
+            return 0
         finally:
             if keys is not None:
                 keys.stop()
             if watch is not None:
                 watch.cancel()
+            self._workforce.abandon()
             self._listeners.close()
         self._announcer.stopped()
         return 0
@@ -125,10 +157,9 @@ class Run:
     def _ready(self) -> None:
         self._phase = Phase.READY
         notify("READY=1")
-        policy = self._server.policy
-        proxy, admin = self._listeners
+        proxy, admin = self._listeners.proxy, self._listeners.admin
         self._announcer.ready(
-            self._terms.banner(policy, True),
+            self._terms.banner(self._policy, True),
             [bound.url for bound in proxy],
             [endpoint for bound in proxy for endpoint in bound.endpoints],
             None if admin is None else admin.url,
@@ -155,7 +186,7 @@ class Run:
             _STDIN,
             {
                 "h": lambda: self._announcer.note(KEYS_HELP),
-                "u": lambda: self._announcer.note(self._terms.banner(self._server.policy, False)),
+                "u": lambda: self._announcer.note(self._terms.banner(self._policy, False)),
                 "r": self._reload,
                 "c": self._announcer.clear,
                 "q": self._stop.set,
@@ -176,10 +207,9 @@ class Run:
             reports=self._announcer,
         )
 
-    def _adopt(self, policy: Policy) -> None:
-        self._server.policy = policy
-        self._journal.requests = policy.log.requests
-        self._text.forget()
+    async def _adopt(self, policy: Policy, content: bytes) -> None:
+        await self._workforce.adopt(policy, content)
+        self._policy = policy
 
     def _reload(self) -> None:
         if self._reloader is None:
@@ -199,47 +229,45 @@ class Run:
     # -- stopping -----------------------------------------------------------------------
 
     def _stop_signal(self, number: int) -> None:
-        if not self._stop.is_set():
-            self._stop.set()
-        elif self._main is not None:
+        if self._stop.is_set():
             self._signalled = number
+        self._stop.set()
+        # There is nothing to wait for before the start is over, and no more patience after
+        # a second signal.
+        if self._main is not None and (self._phase is Phase.STARTING or self._signalled):
             self._main.cancel()
 
-    async def _drain(self, listening: Sequence[asyncio.Server]) -> None:
-        policy = self._server.policy
+    async def _drain(self) -> None:
         self._phase = Phase.DRAINING
         notify("STOPPING=1")
-        self._server.draining = True
-        self._announcer.draining(self._server.in_flight, policy.shutdown_grace)
-        # Connections that the kernel has accepted are taken before the listeners close.
-        await asyncio.sleep(policy.drain_delay)
-        for each in listening:
-            each.close()
-        await self._server.drain(policy.shutdown_grace)
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._pools.close(), _POOLS_SECONDS)
+        in_flight = await self._workforce.begin_drain()
+        self._announcer.draining(in_flight, self._policy.shutdown_grace)
+        await self._workforce.finish_drain()
         await self._admin.close()
 
     # -- telling ------------------------------------------------------------------------
 
-    def _gauges(self) -> Gauges:
+    def _current_phase(self) -> Phase:
+        if self._phase is Phase.READY and not self._workforce.is_listening:
+            return Phase.STARTING
+        return self._phase
+
+    async def _snapshot(self) -> Snapshot:
         reloader = self._reloader
-        if reloader is None:
-            return Gauges(self._server.in_flight, True, self._started)
-        return Gauges(self._server.in_flight, reloader.succeeded, reloader.succeeded_at)
-
-    def _hint(self, verdict: Verdict) -> str | None:
-        policy = self._server.policy
-        rules = policy.default_cors
-        for route in policy.routes:
-            if route.name == verdict.route and isinstance(route.cors, CorsRules):
-                rules = route.cors
-        if verdict.facts.status >= 500:
-            return verdict.facts.title
-        return hint_for(verdict, rules)
+        return Snapshot(
+            await self._workforce.figures(),
+            True if reloader is None else reloader.succeeded,
+            self._started if reloader is None else reloader.succeeded_at,
+            self._workforce.workers(),
+        )
 
 
-async def run(policy: Policy, listeners: Listeners, file: PolicyFile | None, terms: Terms) -> int:
+async def run(
+    policy: Policy,
+    listeners: Listeners,
+    file: PolicyFile | None,
+    terms: Terms,
+    workforce: Callable[[], Workforce],
+) -> int:
     """Run until stopped, and return the exit code. Raises StartError."""
-    require_native_parser()
-    return await Run(policy, listeners, file, terms).until_stopped()
+    return await Run(policy, listeners, file, terms, workforce()).until_stopped()

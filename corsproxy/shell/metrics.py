@@ -1,162 +1,142 @@
-"""Counting exchanges, and the Prometheus text of the counts.
+"""The metrics page: figures in the formats that Prometheus reads.
 
-Counting is plain dictionaries, because it happens for every request; prometheus_client,
-an optional package, is imported by the first scrape. No label ever holds a value that
-a client chooses: origins and paths are no labels, and unknown methods are one.
+Imported by the first scrape, because it needs prometheus_client, an optional package.
+Names and labels are an interface: `deploy/OPERATING.md` lists them.
 """
 
-from bisect import bisect_left
-from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from itertools import accumulate
-from typing import TYPE_CHECKING, NamedTuple
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.metrics_core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
 
 from corsproxy import __version__
-from corsproxy.core.verdicts import Kind
-from corsproxy.errors import CorsproxyError
-from corsproxy.shell.records import ExchangeRecord
+from corsproxy.shell.figures import BUCKETS, Figures, Snapshot, WorkerState
 
-if TYPE_CHECKING:
-    from prometheus_client.metrics_core import Metric
-
-# The advice of OpenTelemetry's HTTP conventions for durations, in seconds.
-BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
-
-_METHODS = frozenset(
-    {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE", "QUERY"}
-)
-_NO_ROUTE = ""
-
-
-class MetricsUnavailableError(CorsproxyError):
-    """prometheus_client is not installed."""
+_UPSTREAM_GAUGES = {
+    "open": ("corsproxy_upstream_connections", "Open connections to the upstream."),
+    "idle": ("corsproxy_upstream_connections_idle", "Those that wait for a request."),
+    "in_flight": ("corsproxy_upstream_in_flight", "Requests that the upstream has not ended."),
+    "waiting": ("corsproxy_upstream_waiting", "Requests that wait for limits.in_flight."),
+}
+_UPSTREAM_COUNTERS = {
+    "connects": ("corsproxy_upstream_connects", "Connections begun."),
+    "failed_connects": ("corsproxy_upstream_connect_failures", "Connections that failed."),
+    "retries": ("corsproxy_upstream_retries", "Requests that went out a second time."),
+}
 
 
-class Gauges(NamedTuple):
-    """What is true at the moment of a scrape."""
-
-    in_flight: int
-    reload_successful: bool
-    reload_timestamp: float
-    """Seconds since the epoch."""
-
-
-class _Histogram:
-    __slots__ = ("counts", "total")
-
-    def __init__(self) -> None:
-        self.counts = [0] * (len(BUCKETS) + 1)
-        self.total = 0.0
-
-    def observe(self, seconds: float) -> None:
-        self.counts[bisect_left(BUCKETS, seconds)] += 1
-        self.total += seconds
+def exposition(snapshot: Snapshot, accept: str) -> tuple[bytes, str]:
+    """Return the metrics and their content type, as `accept` prefers it."""
+    registry = CollectorRegistry()
+    registry.register(_Collector(snapshot))
+    encode, content_type = choose_encoder(accept)
+    return encode(registry), content_type
 
 
-class Metrics:
-    """The counters of a process."""
+def _exchanges(figures: Figures) -> Iterator[Metric]:
+    requests = CounterMetricFamily(
+        "corsproxy_requests",
+        "Requests answered.",
+        labels=["route", "method", "status_class", "decision"],
+    )
+    preflights = CounterMetricFamily(
+        "corsproxy_preflights",
+        "Preflights answered, and why.",
+        labels=["route", "decision", "reason"],
+    )
+    errors = CounterMetricFamily(
+        "corsproxy_upstream_errors", "Upstream failures.", labels=["route", "kind"]
+    )
+    for family, counts in (
+        (requests, figures.requests),
+        (preflights, figures.preflights),
+        (errors, figures.upstream_errors),
+    ):
+        for labels, count in counts.items():
+            family.add_metric(labels, count)
+        yield family
+    durations = HistogramMetricFamily(
+        "corsproxy_upstream_duration_seconds",
+        "From asking the upstream to the head of its answer.",
+        labels=["route"],
+    )
+    bounds = [*map(str, BUCKETS), "+Inf"]
+    for route, histogram in figures.upstream_seconds.items():
+        buckets = list(zip(bounds, accumulate(histogram.counts), strict=True))
+        durations.add_metric([route], buckets, histogram.total)
+    yield durations
+    yield GaugeMetricFamily(
+        "corsproxy_in_flight", "Requests being answered now.", figures.in_flight
+    )
 
-    def __init__(self) -> None:
-        self._requests: dict[tuple[str, str, str, str], int] = defaultdict(int)
-        self._preflights: dict[tuple[str, str, str], int] = defaultdict(int)
-        self._upstream_errors: dict[tuple[str, str], int] = defaultdict(int)
-        self._upstream_duration: dict[str, _Histogram] = defaultdict(_Histogram)
 
-    def observe(self, record: ExchangeRecord) -> None:
-        """Count one finished exchange."""
-        verdict = record.verdict
-        route = verdict.route or _NO_ROUTE
-        decision = "allowed" if verdict.allowed else "refused"
-        method = record.method if record.method in _METHODS else "_OTHER"
-        status = f"{record.status // 100}xx" if record.status else "none"
-        self._requests[route, method, status, decision] += 1
-        if verdict.kind is Kind.PREFLIGHT:
-            self._preflights[route, decision, verdict.code] += 1
-        if verdict.code.startswith("upstream-"):
-            self._upstream_errors[route, verdict.code] += 1
-        if record.upstream_s is not None:
-            self._upstream_duration[route].observe(record.upstream_s)
+def _upstreams(figures: Figures) -> Iterator[Metric]:
+    for key, (name, text) in _UPSTREAM_GAUGES.items():
+        gauge = GaugeMetricFamily(name, text, labels=["upstream"])
+        for upstream, counts in figures.upstreams.items():
+            gauge.add_metric([upstream], counts[key])
+        yield gauge
+    for key, (name, text) in _UPSTREAM_COUNTERS.items():
+        counter = CounterMetricFamily(name, text, labels=["upstream"])
+        for upstream, counts in figures.upstreams.items():
+            counter.add_metric([upstream], counts[key])
+        yield counter
 
-    def exposition(self, accept: str, gauges: Gauges) -> tuple[bytes, str]:
-        """Return the metrics and their content type, as `accept` prefers it.
 
-        Raises MetricsUnavailableError.
-        """
-        try:
-            from prometheus_client import CollectorRegistry
-            from prometheus_client.exposition import choose_encoder
-        except ImportError:
-            raise MetricsUnavailableError(
-                "metrics need prometheus_client: pip install 'corsproxy[metrics]'"
-            ) from None
-        registry = CollectorRegistry()
-        registry.register(_Collector(lambda: self._collect(gauges)))
-        encode, content_type = choose_encoder(accept)
-        return encode(registry), content_type
+def _process(snapshot: Snapshot) -> Iterator[Metric]:
+    yield GaugeMetricFamily(
+        "corsproxy_config_last_reload_successful",
+        "1 if the running policy is what the file says.",
+        int(snapshot.reload_successful),
+    )
+    yield GaugeMetricFamily(
+        "corsproxy_config_last_reload_timestamp_seconds",
+        "When the running policy was read.",
+        snapshot.reload_timestamp,
+    )
+    yield InfoMetricFamily(
+        "corsproxy_build", "The running version.", value={"version": __version__}
+    )
 
-    def _collect(self, gauges: Gauges) -> Iterator["Metric"]:
-        from prometheus_client.metrics_core import (
-            CounterMetricFamily,
-            GaugeMetricFamily,
-            HistogramMetricFamily,
-            InfoMetricFamily,
-        )
 
-        requests = CounterMetricFamily(
-            "corsproxy_requests",
-            "Requests answered.",
-            labels=["route", "method", "status_class", "decision"],
-        )
-        for labels, count in self._requests.items():
-            requests.add_metric(labels, count)
-        yield requests
-        preflights = CounterMetricFamily(
-            "corsproxy_preflights",
-            "Preflights answered, and why.",
-            labels=["route", "decision", "reason"],
-        )
-        for names, count in self._preflights.items():
-            preflights.add_metric(names, count)
-        yield preflights
-        errors = CounterMetricFamily(
-            "corsproxy_upstream_errors", "Upstream failures.", labels=["route", "kind"]
-        )
-        for pair, count in self._upstream_errors.items():
-            errors.add_metric(pair, count)
-        yield errors
-        durations = HistogramMetricFamily(
-            "corsproxy_upstream_duration_seconds",
-            "From asking the upstream to the head of its answer.",
-            labels=["route"],
-        )
-        for route, histogram in self._upstream_duration.items():
-            bounds = [*map(str, BUCKETS), "+Inf"]
-            buckets = list(zip(bounds, accumulate(histogram.counts), strict=True))
-            durations.add_metric([route], buckets, histogram.total)
-        yield durations
-        yield GaugeMetricFamily(
-            "corsproxy_in_flight", "Requests being answered now.", gauges.in_flight
-        )
-        yield GaugeMetricFamily(
-            "corsproxy_config_last_reload_successful",
-            "1 if the running policy is what the file says.",
-            int(gauges.reload_successful),
-        )
-        yield GaugeMetricFamily(
-            "corsproxy_config_last_reload_timestamp_seconds",
-            "When the running policy was read.",
-            gauges.reload_timestamp,
-        )
-        yield InfoMetricFamily(
-            "corsproxy_build", "The running version.", value={"version": __version__}
-        )
+def _workers(workers: Sequence[WorkerState]) -> Iterator[Metric]:
+    if not workers:
+        return
+    up = GaugeMetricFamily(
+        "corsproxy_worker_up", "1 if the worker answers requests.", labels=["worker"]
+    )
+    restarts = CounterMetricFamily(
+        "corsproxy_worker_restarts", "How often the worker had to be replaced.", labels=["worker"]
+    )
+    in_flight = GaugeMetricFamily(
+        "corsproxy_worker_in_flight", "Requests that it is answering now.", labels=["worker"]
+    )
+    for number, worker in enumerate(workers):
+        up.add_metric([str(number)], int(worker.up))
+        restarts.add_metric([str(number)], worker.restarts)
+        in_flight.add_metric([str(number)], worker.in_flight)
+    yield from (up, restarts, in_flight)
 
 
 class _Collector:
     """What a registry asks: `register` does not call it where `describe` answers."""
 
-    def __init__(self, collect: Callable[[], Iterator["Metric"]]) -> None:
-        self.collect = collect
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
 
     def describe(self) -> tuple[()]:
         return ()
+
+    def collect(self) -> Iterator[Metric]:
+        yield from _exchanges(self._snapshot.figures)
+        yield from _upstreams(self._snapshot.figures)
+        yield from _process(self._snapshot)
+        yield from _workers(self._snapshot.workers)

@@ -11,7 +11,7 @@ import errno
 import os
 import stat
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -97,14 +97,14 @@ class Reloader:
         started_with: Reading,
         *,
         read: Callable[[bytes], Reading],
-        adopt: Callable[[Policy], None],
+        adopt: Callable[[Policy, bytes], Awaitable[None]],
         reports: Reports,
     ) -> None:
         """`content` is what `started_with`, the running policy, was made from.
 
         `read` raises ConfigError for content that it refuses; it is called in a thread,
         because a megabyte of YAML takes longer than a request may wait. `adopt` swaps
-        the policy in, or raises StartError and changes nothing.
+        the policy and its content in, or raises StartError and changes nothing.
         """
         self._file = file
         self._path = Path(os.path.abspath(file))
@@ -159,7 +159,7 @@ class Reloader:
             found = changes(self._policy, reading.policy)
             # The listeners stay as they are, so they are what the next file is compared to.
             policy = replace(reading.policy, listen=self._policy.listen, admin=self._policy.admin)
-            self._adopt(policy)
+            await self._adopt(policy, content)
         except ConfigError as error:
             self.succeeded = False
             self._reports.refused(self._file, error.problems)

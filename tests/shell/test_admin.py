@@ -9,7 +9,7 @@ import pytest
 
 from corsproxy.core.policy import Policy
 from corsproxy.shell.admin import AdminListener, Phase
-from corsproxy.shell.metrics import Gauges, Metrics
+from corsproxy.shell.figures import Figures, Snapshot
 from tests.fakes import Client, Reply
 from tests.policies import policy
 
@@ -21,12 +21,12 @@ class Admin:
         self.phase = Phase.READY
         self.policy: Policy = policy()
         self.listener = AdminListener(
-            Metrics(),
-            phase=lambda: self.phase,
-            policy=lambda: self.policy,
-            gauges=lambda: Gauges(0, True, 0.0),
+            phase=lambda: self.phase, policy=lambda: self.policy, snapshot=self.snapshot
         )
         self.socket = socket.create_server(("127.0.0.1", 0))
+
+    async def snapshot(self) -> Snapshot:
+        return Snapshot(Figures(), True, 0.0)
 
     async def ask(
         self, path: str, method: str = "GET", *lines: str, host: str = "localhost"
@@ -81,6 +81,7 @@ async def test_metrics_are_the_prometheus_text(admin: Admin) -> None:
 async def test_metrics_without_the_package_say_what_to_install(
     admin: Admin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delitem(sys.modules, "corsproxy.shell.metrics", raising=False)
     monkeypatch.setitem(sys.modules, "prometheus_client", None)
     reply = await admin.ask("/metrics")
     assert reply.status == 501

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from corsproxy.core.policy import LogRequests
 from corsproxy.core.source import Source
 from corsproxy.core.verdicts import Code, Kind, Verdict
+from corsproxy.shell.figures import Figures
 from corsproxy.shell.journal import JsonLines, LineJournal, TextLines
-from corsproxy.shell.metrics import Gauges, Metrics
 from corsproxy.shell.records import ExchangeRecord
 
 ORIGIN = b"http://localhost:5173"
@@ -241,17 +241,13 @@ def test_colour_adds_escape_sequences_and_no_text() -> None:
 )
 def test_log_requests_chooses_what_is_written(requests: LogRequests, written: list[str]) -> None:
     lines: list[str] = []
-    journal = LineJournal(lines.append, JsonLines(), requests, Metrics())
+    journal = LineJournal(lines.append, JsonLines(), requests, Figures())
     journal.exchange(record())
     journal.exchange(preflight())
     assert [json.loads(line)["method"] for line in lines] == written
 
 
 def test_what_is_not_written_is_counted() -> None:
-    metrics = Metrics()
-    LineJournal(lambda line: None, JsonLines(), "none", metrics).exchange(preflight())
-    body, _ = metrics.exposition("", Gauges(0, True, 0.0))
-    expected = (
-        b'corsproxy_preflights_total{decision="refused",reason="method-not-allowed",route="shop"} 1'
-    )
-    assert expected in body
+    figures = Figures()
+    LineJournal(lambda line: None, JsonLines(), "none", figures).exchange(preflight())
+    assert figures.preflights == {("shop", "refused", "method-not-allowed"): 1}

@@ -7,110 +7,17 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 
-from tests.fakes import Client, CutShortError, Reply, get
+from tests.fakes import CutShortError, get
 from tests.peers import DEADLINE_SECONDS, PeerConnection, RawPeer, answers
 from tests.policies import PAGE
-from tests.process import FREE_PORTS, Command, environment, started
+from tests.process import FREE_PORTS, environment, started
+from tests.running import OK, Slow, ask, file_for, port_of, running
 
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 OTHER = "https://app.example.com"
-
-
-def file_for(upstream: RawPeer, *origins: str, more: str = "") -> str:
-    listed = "".join(f"    - {origin}\n" for origin in origins or (PAGE,))
-    return f"upstream: http://127.0.0.1:{upstream.port}\ncors:\n  allow_origins:\n{listed}{more}"
-
-
-def port_of(url: str) -> int:
-    port = urlsplit(url).port
-    assert port is not None
-    return port
-
-
-OPENED: list[Client] = []
-
-
-@pytest.fixture(autouse=True)
-async def _close_clients() -> AsyncIterator[None]:
-    yield
-    while OPENED:
-        await OPENED.pop().close()
-
-
-async def connect(port: int, host: str = "127.0.0.1") -> Client:
-    """Open a connection that is closed at the end of the test."""
-    client = Client(*await asyncio.open_connection(host, port))
-    OPENED.append(client)
-    return client
-
-
-async def ask(port: int, data: bytes, host: str = "127.0.0.1") -> Reply:
-    client = await connect(port, host)
-    await client.send(data)
-    return await client.reply()
-
-
-class Running:
-    """A ready proxy and where it is."""
-
-    def __init__(self, command: Command, ready: dict[str, Any]) -> None:
-        self.command = command
-        self.port = port_of(ready["listen"][0])
-        self.admin_port = port_of(ready["admin"])
-
-    async def ask(self, data: bytes) -> Reply:
-        return await ask(self.port, data)
-
-    async def admin(self, path: str) -> Reply:
-        return await ask(self.admin_port, get(path, origin=None))
-
-    async def metric(self, name: str) -> float:
-        text = (await self.admin("/metrics")).content.decode()
-        values = [line.split()[-1] for line in text.splitlines() if line.startswith(f"{name} ")]
-        return float(values[0])
-
-    async def listener_closed(self) -> None:
-        async with asyncio.timeout(DEADLINE_SECONDS):
-            with suppress(ConnectionRefusedError):
-                while True:
-                    await connect(self.port)
-
-
-@asynccontextmanager
-async def running(
-    upstream: RawPeer, directory: Path, more: str = "", *arguments: str
-) -> AsyncIterator[Running]:
-    """The command with a file in `directory`, ready."""
-    (directory / "corsproxy.yaml").write_text(file_for(upstream, more=more))
-    async with started(*FREE_PORTS, *arguments, cwd=directory) as command:
-        yield Running(command, await command.event("ready"))
-
-
-class Slow:
-    """An upstream whose answers wait for the test."""
-
-    def __init__(self) -> None:
-        self.asked = asyncio.Event()
-        self.may_answer = asyncio.Event()
-
-    async def script(self, peer: PeerConnection) -> None:
-        while True:
-            await peer.head()
-            self.asked.set()
-            await self.may_answer.wait()
-            await peer.send(OK)
-
-    async def wait_asked(self) -> None:
-        async with asyncio.timeout(DEADLINE_SECONDS):
-            await self.asked.wait()
 
 
 # Starting
@@ -176,7 +83,7 @@ async def test_an_idle_proxy_stops_at_once(number: signal.Signals) -> None:
 async def test_a_request_in_flight_is_answered_before_the_end(tmp_path: Path) -> None:
     slow = Slow()
     async with RawPeer(slow.script) as upstream, running(upstream, tmp_path) as proxy:
-        client = await connect(proxy.port)
+        client = await proxy.connect()
         await client.send(get())
         await slow.wait_asked()
         proxy.command.signal(signal.SIGTERM)
@@ -196,13 +103,13 @@ async def test_a_request_in_flight_is_answered_before_the_end(tmp_path: Path) ->
 async def test_requests_are_taken_during_the_drain_delay(tmp_path: Path) -> None:
     delay = "drain_delay: 1\n"
     async with RawPeer(answers(OK)) as upstream, running(upstream, tmp_path, delay) as proxy:
-        kept = await connect(proxy.port)
+        kept = await proxy.connect()
         await kept.send(get())
         assert (await kept.reply()).value("Connection") is None
         proxy.command.signal(signal.SIGTERM)
         await proxy.command.event("draining")
         assert (await proxy.admin("/readyz")).status == 503
-        for client in (kept, await connect(proxy.port)):
+        for client in (kept, await proxy.connect()):
             await client.send(get())
             reply = await client.reply()
             assert (reply.status, reply.value("Connection")) == (200, "close")
@@ -214,7 +121,7 @@ async def test_what_outlives_the_grace_is_cut(tmp_path: Path) -> None:
     slow = Slow()
     flag = ("--shutdown-grace", "200ms")
     async with RawPeer(slow.script) as upstream, running(upstream, tmp_path, "", *flag) as proxy:
-        client = await connect(proxy.port)
+        client = await proxy.connect()
         await client.send(get())
         await slow.wait_asked()
         proxy.command.signal(signal.SIGTERM)
@@ -233,7 +140,7 @@ async def test_an_event_stream_does_not_hold_up_the_end(tmp_path: Path) -> None:
         await peer.closed()
 
     async with RawPeer(stream) as upstream, running(upstream, tmp_path) as proxy:
-        client = await connect(proxy.port)
+        client = await proxy.connect()
         await client.send(get("/events"))
         head = await client.head()
         assert head.startswith(b"HTTP/1.1 200 ")
@@ -246,7 +153,7 @@ async def test_an_event_stream_does_not_hold_up_the_end(tmp_path: Path) -> None:
 async def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
     slow = Slow()
     async with RawPeer(slow.script) as upstream, running(upstream, tmp_path) as proxy:
-        client = await connect(proxy.port)
+        client = await proxy.connect()
         await client.send(get())
         await slow.wait_asked()
         proxy.command.signal(signal.SIGTERM)
@@ -313,7 +220,7 @@ async def test_a_broken_edit_changes_nothing_and_is_reported_once(tmp_path: Path
 async def test_no_request_is_lost_to_reloads(tmp_path: Path) -> None:
     async with RawPeer(answers(OK)) as upstream, running(upstream, tmp_path) as proxy:
         file = tmp_path / "corsproxy.yaml"
-        client = await connect(proxy.port)
+        client = await proxy.connect()
         for number in range(5):
             file.write_text(file_for(upstream, PAGE, f"https://app{number}.example.com"))
             proxy.command.signal(signal.SIGHUP)

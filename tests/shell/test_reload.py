@@ -61,8 +61,9 @@ class Watched:
             reports=self,
         )
 
-    def adopt(self, policy: Policy) -> None:
+    async def adopt(self, policy: Policy, content: bytes) -> None:
         self.policy = policy
+        self.content = content
 
     def reloaded(self, file: str, changes: tuple[Change, ...]) -> None:
         self.told.append(("reloaded", *map(str, changes)))
@@ -151,19 +152,21 @@ async def test_the_swap_of_a_config_maps_link_is_seen_again_and_again(
     link = tmp_path / "corsproxy.yaml"
     link.symlink_to("..data/corsproxy.yaml")
     content = link.read_bytes()
-    seen: list[Policy] = []
+    seen: list[bytes] = []
+
+    async def adopt(policy: Policy, content: bytes) -> None:
+        seen.append(content)
+
     reporter = Watched.__new__(Watched)
     reporter.told = []
-    reloader = Reloader(
-        str(link), content, read(content), read=read, adopt=seen.append, reports=reporter
-    )
+    reloader = Reloader(str(link), content, read(content), read=read, adopt=adopt, reports=reporter)
     for number in range(1, 4):
         publish(number)
         await reloader.check()
     assert [told[1] for told in reporter.told] == [
         f"+ origin http://v{number}.example on route default" for number in range(1, 4)
     ]
-    assert len(seen) == 3
+    assert seen == [b"http://v%d.example" % number for number in range(1, 4)]
 
 
 async def test_an_edit_of_the_same_size_in_the_same_moment_is_seen(watched: Watched) -> None:

@@ -1,0 +1,43 @@
+"""The event loop of this process, and its end."""
+
+import os
+import sys
+from asyncio import AbstractEventLoop, Runner
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from typing import NoReturn, TypeVar
+
+from corsproxy.shell.lazy_package import import_lazily
+
+Result = TypeVar("Result")
+
+
+def run(main: Callable[[], Coroutine[object, object, Result]]) -> Result:
+    """Run what `main` returns on the best event loop there is."""
+    # The runner is not closed: that would wait for the loop's threads, see `leave`.
+    return Runner(loop_factory=_loop_factory()).run(main())
+
+
+def without_client() -> None:
+    """Spare what will be imported of aiohttp its HTTP client."""
+    import_lazily("aiohttp")
+
+
+def leave(code: int) -> NoReturn:
+    """End the process at once.
+
+    The interpreter would wait for its threads, and one that resolves a name or reads from
+    a network drive can hang for longer than the grace that has just ended.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError, AttributeError):
+            stream.flush()
+    os._exit(code)
+
+
+def _loop_factory() -> Callable[[], AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop

@@ -1,0 +1,72 @@
+"""A worker of `corsproxy serve --workers`: the same command, started by its supervisor.
+
+The flags are the same too; what the file says comes from the supervisor, so that all
+workers serve the same policy while somebody edits it.
+"""
+
+import os
+import signal
+import socket
+from collections.abc import Sequence
+from functools import partial
+
+import click
+
+from corsproxy.cli.failures import Exit
+from corsproxy.cli.files import read
+from corsproxy.cli.flags import Flags
+from corsproxy.cli.process import run, without_client
+from corsproxy.cli.upstream import policy_for
+from corsproxy.core.policy import Policy
+from corsproxy.shell.channel import CHANNEL_VARIABLE, SUPERVISORS_SIGNALS, Beginning
+
+
+def supervisors_channel() -> socket.socket | None:
+    """Return the socket to the supervisor; None where this process is not a worker.
+
+    Raises click.UsageError where it was not a supervisor that set the variable.
+    """
+    descriptor = os.environ.get(CHANNEL_VARIABLE)
+    if descriptor is None:
+        return None
+    try:
+        return socket.socket(fileno=int(descriptor))
+    except (OSError, ValueError):
+        sentence = f"{CHANNEL_VARIABLE} is for corsproxy's own processes; unset it"
+        raise click.UsageError(sentence) from None
+
+
+def work(
+    channel: socket.socket, flags: Flags, upstream: str | None, allow_origins: Sequence[str]
+) -> Exit:
+    """Answer requests until the supervisor says that it is enough, or has gone.
+
+    Raises StartError.
+    """
+    for number in SUPERVISORS_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    # They were blocked by the supervisor, for the time until now.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SUPERVISORS_SIGNALS)
+    without_client()
+    from corsproxy.shell import worker
+
+    policy_of = partial(_policy, flags, upstream, allow_origins)
+    run(lambda: worker.work(channel, policy_of))
+    return Exit.OK
+
+
+def _policy(
+    flags: Flags,
+    upstream: str | None,
+    allow_origins: Sequence[str],
+    beginning: Beginning,
+    content: bytes,
+) -> Policy:
+    file = beginning["file"]
+    if file is not None:
+        policy = read(content, file).policy
+    elif upstream is not None:
+        policy = policy_for(upstream, allow_origins)
+    else:
+        raise ValueError("a worker needs a file or an upstream")
+    return flags._replace(pseudonym=beginning["pseudonym"]).applied_to(policy)

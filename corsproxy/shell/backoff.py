@@ -1,0 +1,21 @@
+"""How long to wait before what has ended is started again."""
+
+FIRST_S = 0.5
+LONGEST_S = 30.0
+STEADY_S = 60.0
+"""Who has lived as long as this ended for a new reason."""
+
+
+class Backoff:
+    """Waits longer each time, until something has lived for a while."""
+
+    def __init__(self) -> None:
+        self._next = FIRST_S
+
+    def after(self, alive_s: float) -> float:
+        """Return the seconds to wait after a life of `alive_s` seconds."""
+        if alive_s >= STEADY_S:
+            self._next = FIRST_S
+        pause = self._next
+        self._next = min(pause * 2, LONGEST_S)
+        return pause

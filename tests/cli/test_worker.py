@@ -1,0 +1,32 @@
+"""How a process knows that it is a worker. What it then does is tested with its supervisor."""
+
+import socket
+
+import click
+import pytest
+
+from corsproxy.cli.worker import supervisors_channel
+from corsproxy.shell.channel import CHANNEL_VARIABLE
+
+
+def test_most_processes_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(CHANNEL_VARIABLE, raising=False)
+    assert supervisors_channel() is None
+
+
+def test_a_worker_finds_its_channel(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        monkeypatch.setenv(CHANNEL_VARIABLE, str(theirs.dup().detach()))
+        channel = supervisors_channel()
+        assert channel is not None
+        with channel:
+            ours.sendall(b"hello")
+            assert channel.recv(100) == b"hello"
+
+
+@pytest.mark.parametrize("value", ["", "x", "-1", "98765", "1.5"])
+def test_what_no_supervisor_has_set_is_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv(CHANNEL_VARIABLE, value)
+    with pytest.raises(click.UsageError, match=CHANNEL_VARIABLE):
+        supervisors_channel()

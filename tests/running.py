@@ -1,0 +1,115 @@
+"""The command at work in front of an upstream that a test plays, with a file to edit."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from tests.fakes import Client, Reply, get
+from tests.peers import DEADLINE_SECONDS, PeerConnection, RawPeer
+from tests.policies import PAGE
+from tests.process import FREE_PORTS, Command, started
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+def file_for(upstream: RawPeer, *origins: str, more: str = "") -> str:
+    """A file that allows `origins`, PAGE by default."""
+    listed = "".join(f"    - {origin}\n" for origin in origins or (PAGE,))
+    return f"upstream: http://127.0.0.1:{upstream.port}\ncors:\n  allow_origins:\n{listed}{more}"
+
+
+def port_of(url: str) -> int:
+    port = urlsplit(url).port
+    assert port is not None
+    return port
+
+
+async def ask(port: int, data: bytes, host: str = "127.0.0.1") -> Reply:
+    """Send `data` on a new connection and read one response."""
+    client = Client(*await asyncio.open_connection(host, port))
+    try:
+        await client.send(data)
+        return await client.reply()
+    finally:
+        await client.close()
+
+
+class Running:
+    """A ready proxy and where it is."""
+
+    def __init__(self, command: Command, ready: dict[str, Any]) -> None:
+        self.command = command
+        self.port = port_of(ready["listen"][0])
+        self.admin_port = port_of(ready["admin"])
+        self._opened: list[Client] = []
+
+    async def connect(self) -> Client:
+        """Open a connection that is closed at the end of the test."""
+        client = Client(*await asyncio.open_connection("127.0.0.1", self.port))
+        self._opened.append(client)
+        return client
+
+    async def close(self) -> None:
+        while self._opened:
+            await self._opened.pop().close()
+
+    async def ask(self, data: bytes) -> Reply:
+        return await ask(self.port, data)
+
+    async def admin(self, path: str) -> Reply:
+        return await ask(self.admin_port, get(path, origin=None))
+
+    async def metrics(self) -> dict[str, float]:
+        """What a scrape says: values by names with their labels."""
+        text = (await self.admin("/metrics")).content.decode()
+        lines = [line.rpartition(" ") for line in text.splitlines() if not line.startswith("#")]
+        return {name: float(value) for name, _, value in lines}
+
+    async def metric(self, name: str) -> float:
+        return (await self.metrics())[name]
+
+    async def listener_closed(self) -> None:
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            with suppress(ConnectionRefusedError):
+                while True:
+                    await self.connect()
+
+
+@asynccontextmanager
+async def running(
+    upstream: RawPeer,
+    directory: Path,
+    more: str = "",
+    *arguments: str,
+    program: tuple[str, str] = ("-m", "corsproxy"),
+) -> AsyncIterator[Running]:
+    """The command with a file in `directory`, ready."""
+    (directory / "corsproxy.yaml").write_text(file_for(upstream, more=more))
+    async with started(*FREE_PORTS, *arguments, cwd=directory, program=program) as command:
+        proxy = Running(command, await command.event("ready"))
+        try:
+            yield proxy
+        finally:
+            await proxy.close()
+
+
+class Slow:
+    """An upstream whose answers wait for the test."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+        self.may_answer = asyncio.Event()
+
+    async def script(self, peer: PeerConnection) -> None:
+        while True:
+            await peer.head()
+            self.asked.set()
+            await self.may_answer.wait()
+            await peer.send(OK)
+
+    async def wait_asked(self) -> None:
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            await self.asked.wait()
