@@ -81,9 +81,7 @@ async def test_how_it_ended_is_known(command_is: Prepare, code: int) -> None:
     with pytest.raises(ConnectionError):
         await process.questions.ask(Order.DRAIN, {"code": code})
     assert await process.ended() == f"exit code {code}"
-    # There is nothing left of it, and nothing else is killed in its place.
-    with pytest.raises(ChildProcessError):
-        os.waitpid(process.pid, os.WNOHANG)
+    # Whoever has its number now is not killed in its place.
     process.kill()
 
 
