@@ -14,7 +14,7 @@ import socket
 import struct
 from typing import TYPE_CHECKING, cast
 
-from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
 
 from corsproxy.core.policy import Limits
 from corsproxy.shell.deadline import Deadline
@@ -36,7 +36,7 @@ _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 logger = logging.getLogger("corsproxy")
 
 
-class Link(web.RequestHandler):
+class Link(RequestHandler):
     """One client connection, below its messages."""
 
     __slots__ = ("_wire", "_writing", "client", "ended_by", "is_deaf", "reading", "secure")

@@ -13,7 +13,9 @@ import sys
 from collections.abc import Callable
 from typing import cast
 
-from aiohttp import http_parser, web
+from aiohttp import http_parser
+from aiohttp.web_protocol import RequestHandler
+from aiohttp.web_server import Server
 
 from corsproxy.core.policy import Policy
 from corsproxy.errors import StartError
@@ -60,7 +62,7 @@ def connections_limit(policy: Policy) -> int:
     return max(1, min(_MOST_CONNECTIONS, descriptors * 4 // 5 // 2))
 
 
-class ProxyServer(web.Server):
+class ProxyServer(Server):
     """Makes a `Connection` for every client."""
 
     def __init__(self, policy: Policy, upstream: Upstream, journal: Journal | None = None) -> None:
@@ -103,7 +105,7 @@ class ProxyServer(web.Server):
     def __call__(self) -> Connection:
         return Connection(self, self.service, Relay)
 
-    def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
+    def connection_made(self, handler: RequestHandler, transport: asyncio.Transport) -> None:
         super().connection_made(handler, transport)
         self._count += 1
         if self._watch is None:
@@ -114,9 +116,7 @@ class ProxyServer(web.Server):
             if self._count > self._limit + self._limit // _STANDING_ROOM + 1:
                 connection.abort()
 
-    def connection_lost(
-        self, handler: web.RequestHandler, exc: BaseException | None = None
-    ) -> None:
+    def connection_lost(self, handler: RequestHandler, exc: BaseException | None = None) -> None:
         super().connection_lost(handler, exc)
         self._count -= 1
 
