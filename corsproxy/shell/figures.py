@@ -21,6 +21,7 @@ _METHODS = frozenset(
     {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE", "QUERY"}
 )
 _NO_ROUTE = ""
+_UPSTREAM = "upstream-"
 _STATUS_CLASSES = ("none", *(f"{digit}xx" for digit in range(1, 10)))
 
 Row = list[str | int]
@@ -117,8 +118,10 @@ class Figures:
         self.requests[route, method, _STATUS_CLASSES[record.status // 100], decision] += 1
         if verdict.kind is Kind.PREFLIGHT:
             self.preflights[route, decision, verdict.code] += 1
-        if verdict.code.startswith("upstream-"):
-            self.upstream_errors[route, verdict.code] += 1
+        # A failure inside the content ends an exchange whose verdict was good.
+        for code in (verdict.code, record.error):
+            if code is not None and code.startswith(_UPSTREAM):
+                self.upstream_errors[route, code] += 1
         if record.upstream_s is not None:
             self.upstream_seconds[route].observe(record.upstream_s)
 

@@ -1,9 +1,7 @@
 """The log of exchanges: one aligned line each for people, one JSON object for programs.
 
-The JSON names are an interface: ts, event ("request"), method, path, status,
-duration_ms, client, origin, route, kind, decision (allowed|refused), code, at,
-browser_error, upstream_ms, bytes_in, bytes_out, error, trace_id. What does not apply is
-left out. Every value is escaped, credentials in queries are replaced, and no header but
+The JSON names are an interface, which `deploy/OPERATING.md` describes. What does not apply
+is left out. Every value is escaped, credentials in queries are replaced, and no header but
 Origin and traceparent is read.
 """
 
@@ -23,6 +21,7 @@ from corsproxy.shell.printable import printable, redacted
 from corsproxy.shell.records import ExchangeRecord, Journal
 
 _MAX_ORIGIN = 512
+_MAX_DETAIL = 512
 _MAX_PATH_TEXT = 160
 # Distinct refusals that are told apart; clients choose what is in them.
 _MAX_REFUSALS = 256
@@ -91,6 +90,8 @@ class JsonLines:
             line += f', "upstream_ms": {record.upstream_s * 1000:.3f}'
         if record.error is not None:
             line += f', "error": {quoted(record.error)}'
+        if record.detail is not None:
+            line += f', "detail": {quoted(record.detail[:_MAX_DETAIL])}'
         if trace is not None:
             line += f', "trace_id": "{trace}"'
         return line + "}\n"
@@ -131,7 +132,7 @@ def _trace_id(traceparent: bytes | None) -> str | None:
 
 
 class TextLines:
-    """One aligned line an exchange; under a refusal, the first time, what to do about it."""
+    """One aligned line an exchange; under a refusal or a failure, the first time, more."""
 
     def __init__(self, hint: Callable[[Verdict], str | None], *, color: bool) -> None:
         """`hint` says what would allow a refused request, or None."""
@@ -180,7 +181,7 @@ class TextLines:
             if len(self._refusals) > _MAX_REFUSALS:
                 self._refusals.popitem(last=False)
             if count == 1:
-                hint = self._hint(verdict)
+                hint = record.detail or self._hint(verdict)
             else:
                 words += f" (×{count})"
         if record.error is not None:

@@ -38,6 +38,8 @@ class ExchangeRecord(NamedTuple):
     error: str | None
     """What cut the exchange short: "client-left", "client-stalled", "shutdown", or the
     code of a failure after the response head was sent."""
+    detail: str | None = None
+    """What was wrong with the upstream, as one sentence; None where nothing was."""
 
     def value(self, name: bytes) -> bytes | None:
         """Return the first value of the request field `name`, given in lower case."""

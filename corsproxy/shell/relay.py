@@ -40,6 +40,7 @@ class Relay:
     __slots__ = (
         "_body",
         "_connection",
+        "_detail",
         "_error",
         "_head",
         "_message",
@@ -74,6 +75,7 @@ class Relay:
         self._sent = 0
         self._received = 0
         self._error: str | None = None
+        self._detail: str | None = None
 
     @property
     def is_endless(self) -> bool:
@@ -176,6 +178,7 @@ class Relay:
             else:
                 await self._stream(head, response)
         except UpstreamError as error:
+            self._detail = error.detail
             self._cut(str(error.fault))
         finally:
             response.abort()
@@ -183,6 +186,7 @@ class Relay:
     async def _fail(self, exchange: Forward, error: UpstreamError) -> None:
         answer = fail(exchange, error)
         self._verdict = answer.verdict
+        self._detail = error.detail
         await self._answer(answer)
 
     async def _refuse(self, exchange: Forward, code: Code) -> None:
@@ -297,6 +301,7 @@ class Relay:
                 received,
                 self._upstream_s,
                 self._error,
+                self._detail,
             )
         )
 

@@ -83,6 +83,12 @@ def test_upstream_failures_are_counted_by_kind() -> None:
     }
 
 
+def test_a_failure_inside_the_content_is_counted_too() -> None:
+    cut = record()._replace(error="upstream-truncated")
+    left = record()._replace(error="client-left")
+    assert counted(cut, left).upstream_errors == {("shop", "upstream-truncated"): 1}
+
+
 def test_durations_fall_into_buckets_bounds_included() -> None:
     histogram = counted(*(record(upstream_s=s) for s in (0.004, 0.005, 0.3, 60.0))).upstream_seconds
     counts = histogram["shop"].counts

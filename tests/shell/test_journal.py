@@ -68,7 +68,9 @@ def test_every_json_name_of_an_exchange() -> None:
         (b"Origin", ORIGIN),
         (b"traceparent", b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
     ]
-    assert parsed(record(fields=fields, received=10, error="client-left")) == {
+    detail = "the upstream sent nothing for 300 s"
+    found = parsed(record(fields=fields, received=10, error="upstream-idle-timeout", detail=detail))
+    assert found == {
         "ts": "2025-11-21T00:01:02.250Z",
         "event": "request",
         "method": "GET",
@@ -85,7 +87,8 @@ def test_every_json_name_of_an_exchange() -> None:
         "upstream_ms": 30.0,
         "bytes_in": 10,
         "bytes_out": 512,
-        "error": "client-left",
+        "error": "upstream-idle-timeout",
+        "detail": detail,
         "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
     }
 
@@ -193,6 +196,18 @@ def test_hints_come_again_after_a_reload() -> None:
     assert "Add PATCH." not in lines.exchange(preflight())
     lines.forget()
     assert "Add PATCH." in lines.exchange(preflight())
+
+
+def test_what_was_wrong_with_the_upstream_is_said_the_first_time() -> None:
+    down = record(
+        verdict=ALLOWED._replace(code=Code.UPSTREAM_UNREACHABLE),
+        status=502,
+        detail="127.0.0.1 refused the connection",
+    )
+    lines = text(down, down, hint="The upstream cannot be reached.")
+    assert [line for line in lines if "refused the connection" in line] == [
+        f"{'':10}corsproxy.yaml:4:7  127.0.0.1 refused the connection"
+    ]
 
 
 def test_refusals_that_are_told_apart_are_bounded() -> None:

@@ -67,6 +67,32 @@ async def test_the_service_manager_is_told(tmp_path: Path) -> None:
             assert manager.recv(100) == b"STOPPING=1"
 
 
+# The log
+
+
+async def test_a_trace_is_passed_on_and_logged(tmp_path: Path) -> None:
+    trace_id = "4bf92f3577b34da6a3ce929d0e0e4736"
+    trace = (
+        f"traceparent: 00-{trace_id}-00f067aa0ba902b7-01",
+        "tracestate: vendor=opaque,other=1",
+        "baggage: user=1",
+    )
+    async with RawPeer(answers(OK)) as upstream, running(upstream, tmp_path) as proxy:
+        await proxy.ask(get("/", *trace))
+        lines = upstream.heads[0].decode().split("\r\n")
+        assert [line for line in lines if line in trace] == list(trace)
+        assert (await proxy.command.event("request"))["trace_id"] == trace_id
+
+
+async def test_a_failure_of_the_upstream_is_logged_in_words(tmp_path: Path) -> None:
+    nonsense = answers(b"nonsense\r\n\r\n")
+    async with RawPeer(nonsense) as upstream, running(upstream, tmp_path) as proxy:
+        assert (await proxy.ask(get())).status == 502
+        request = await proxy.command.event("request")
+    assert request["code"] == "upstream-malformed"
+    assert request["detail"]
+
+
 # Stopping
 
 

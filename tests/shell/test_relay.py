@@ -369,6 +369,7 @@ async def test_a_cut_response_never_looks_complete(framing: Framing, version: by
                 await client.rest()
         record = await proxy.record()
         assert (record.status, record.error) == (200, "upstream-truncated")
+        assert record.detail == "cut"
     assert answer.aborted
 
 
