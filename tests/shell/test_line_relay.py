@@ -42,13 +42,22 @@ def test_a_line_that_was_cut_off_is_not_passed_on() -> None:
 
 def test_what_has_no_end_is_not_kept_for_ever() -> None:
     relayed = Relayed()
+    endless = b"x" * (2 << 20)
+    seen = threading.Event()
+
+    def write() -> None:
+        os.write(relayed.writer, endless)
+        seen.wait()
+        os.write(relayed.writer, b"\nafter\n")
+
+    # The relay holds up who writes while nobody reads: one thread cannot do both.
+    writing = threading.Thread(target=write, daemon=True)
+    writing.start()
+    assert select.select([relayed.reader], [], [], 10)[0], "before the line has ended"
+    seen.set()
     passed_on = b""
-    while not passed_on:
-        os.write(relayed.writer, b"x" * 65536)
-        if select.select([relayed.reader], [], [], 0)[0]:
-            passed_on = os.read(relayed.reader, 65536)
-    assert set(passed_on) == {ord("x")}
-    threading.Thread(target=lambda: os.write(relayed.writer, b"\nafter\n")).start()
     while not passed_on.endswith(b"\nafter\n"):
         passed_on += os.read(relayed.reader, 65536)
+    writing.join()
+    assert passed_on == endless + b"\nafter\n"
     assert relayed.finish() == b""
