@@ -29,7 +29,7 @@ from corsproxy.config.problems import ConfigError, Problem
 from corsproxy.config.reader import Reading
 from corsproxy.core.policy import ListenAddress, LogFormat, Policy
 from corsproxy.errors import StartError
-from corsproxy.shell.announcements import Announcer, FaultLog, LineFormat, Terms
+from corsproxy.shell.announcements import Announcer, FaultLog, LineFormat, Terms, dropped_lines
 from corsproxy.shell.binding import Listeners, bind_all
 from corsproxy.shell.channel import Beginning, text_of
 from corsproxy.shell.outlet import Outlet
@@ -162,7 +162,8 @@ def _source(config: str | None, upstream: str | None, allow_origins: tuple[str, 
 
 def _run(source: Source, listeners: Listeners, flags: Flags, started: float) -> int:
     form = _line_format(source.policy.log.format)
-    outlet = Outlet(None if sys.stdout is None else sys.stdout.fileno())
+    stdout = None if sys.stdout is None else sys.stdout.fileno()
+    outlet = Outlet(stdout, dropped_line=dropped_lines(form))
     announcer = Announcer(outlet.write, form, color=form == "text" and wants_color("stdout"))
     logging.getLogger().addHandler(FaultLog(announcer))
     announcer.warned(source.warnings)

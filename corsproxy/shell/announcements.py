@@ -146,7 +146,18 @@ class Announcer:
         self._write(f"{time}  {paint(escape(text), *styles, color=self.color)}\n")
 
     def _json(self, event: str, **facts: Fact) -> None:
-        self._write(f"{json.dumps({'ts': timestamp(), 'event': event, **facts})}\n")
+        self._write(_object(event, **facts))
+
+
+def _object(event: str, **facts: Fact) -> str:
+    return f"{json.dumps({'ts': timestamp(), 'event': event, **facts})}\n"
+
+
+def dropped_lines(form: LineFormat) -> Callable[[int], str]:
+    """Return what words the count of lines that were lost; see `outlet.Outlet`."""
+    if form == "text":
+        return "{} lines were dropped\n".format
+    return lambda count: _object("lines-dropped", count=count)
 
 
 class FaultLog(logging.Handler):

@@ -12,7 +12,7 @@ from functools import partial
 from typing import cast
 
 from corsproxy.core.policy import Policy
-from corsproxy.shell.announcements import Announcer, FaultLog
+from corsproxy.shell.announcements import Announcer, FaultLog, dropped_lines
 from corsproxy.shell.channel import Answers, Beginning, Facts, Order, bytes_of
 from corsproxy.shell.engine import Engine, settle
 from corsproxy.shell.outlet import Outlet
@@ -103,7 +103,7 @@ async def work(end: socket.socket, policy_of: Callable[[Beginning, bytes], Polic
         return
     beginning = cast(Beginning, asked[1])
     form, color = beginning["form"], beginning["color"]
-    outlet = Outlet(_STDOUT)
+    outlet = Outlet(_STDOUT, dropped_line=dropped_lines(form))
     try:
         logging.getLogger().addHandler(FaultLog(Announcer(outlet.write, form, color=color)))
         policy = policy_of(beginning, bytes_of(beginning["content"]))

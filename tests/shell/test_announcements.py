@@ -9,7 +9,7 @@ import pytest
 from corsproxy.config.changes import Change
 from corsproxy.config.problems import Problem
 from corsproxy.core.source import Source
-from corsproxy.shell.announcements import Announcer, FaultLog, LineFormat
+from corsproxy.shell.announcements import Announcer, FaultLog, LineFormat, dropped_lines
 
 PROBLEM = Problem(
     "error",
@@ -60,6 +60,9 @@ def everything(announcer: Announcer) -> None:
     announcer.failed("corsproxy.yaml", "no such file or directory")
     announcer.draining(2, 10.0)
     announcer.fault("it broke", "Traceback\n  line")
+    announcer.worker_ended(1, 4711, "signal SIGKILL", 0.5)
+    announcer.worker_started(1, 4712)
+    announcer.worker_hangs(0, 4713)
     announcer.stopped()
 
 
@@ -89,6 +92,15 @@ def test_every_event_has_its_name_and_facts(lines: Said) -> None:
         },
         {"event": "draining", "in_flight": 2, "grace_s": 10.0},
         {"event": "fault", "message": "it broke", "trace": "Traceback\n  line"},
+        {
+            "event": "worker-ended",
+            "worker": 1,
+            "pid": 4711,
+            "how": "signal SIGKILL",
+            "restart_in_s": 0.5,
+        },
+        {"event": "worker-started", "worker": 1, "pid": 4712},
+        {"event": "worker-hangs", "worker": 0, "pid": 4713},
         {"event": "stopped"},
     ]
 
@@ -103,7 +115,16 @@ def test_people_read_words(text: Said) -> None:
     assert "3 |   allow_orgins:\n  |   ^^^^^^^^^^^^" in text.text
     assert "the policy from before goes on" in text.text
     assert "stopping: 2 requests may take 10 s more" in text.text
+    assert "worker 1 ended (signal SIGKILL); another starts in 0.5 s" in text.text
+    assert "worker 1 is there again" in text.text
+    assert "worker 0 does not answer any more" in text.text
     assert text.text.endswith("stopped\n")
+
+
+def test_lines_that_were_lost_are_counted_in_the_form_of_the_others() -> None:
+    assert dropped_lines("text")(3) == "3 lines were dropped\n"
+    told = json.loads(dropped_lines("json")(3))
+    assert (told["event"], told["count"]) == ("lines-dropped", 3)
 
 
 def test_only_what_narrows_is_followed_by_the_hint_about_caches(text: Said) -> None:
