@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol, Self, TypedDict
 
 from corsproxy.core.verdicts import Kind
+from corsproxy.errors import UpstreamFault
 from corsproxy.shell.records import ExchangeRecord
 
 # The advice of OpenTelemetry's HTTP conventions for durations, in seconds.
@@ -21,7 +22,7 @@ _METHODS = frozenset(
     {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE", "QUERY"}
 )
 _NO_ROUTE = ""
-_UPSTREAM = "upstream-"
+_UPSTREAM_CODES = frozenset(map(str, UpstreamFault))
 _STATUS_CLASSES = ("none", *(f"{digit}xx" for digit in range(1, 10)))
 
 Row = list[str | int]
@@ -118,10 +119,11 @@ class Figures:
         self.requests[route, method, _STATUS_CLASSES[record.status // 100], decision] += 1
         if verdict.kind is Kind.PREFLIGHT:
             self.preflights[route, decision, verdict.code] += 1
-        # A failure inside the content ends an exchange whose verdict was good.
-        for code in (verdict.code, record.error):
-            if code is not None and code.startswith(_UPSTREAM):
-                self.upstream_errors[route, code] += 1
+        if verdict.code in _UPSTREAM_CODES:
+            self.upstream_errors[route, verdict.code] += 1
+        elif record.error in _UPSTREAM_CODES:
+            # A failure inside the content ends an exchange whose verdict was good.
+            self.upstream_errors[route, record.error] += 1
         if record.upstream_s is not None:
             self.upstream_seconds[route].observe(record.upstream_s)
 
