@@ -75,7 +75,9 @@ class Running:
         async with asyncio.timeout(DEADLINE_SECONDS):
             with suppress(ConnectionRefusedError):
                 while True:
-                    await self.connect()
+                    # Whom nobody has accepted when the listener closes gets a reset.
+                    with suppress(ConnectionResetError):
+                        await self.connect()
 
 
 @asynccontextmanager
