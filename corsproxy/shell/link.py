@@ -78,10 +78,12 @@ class Link(RequestHandler):
         super().connection_made(transport)
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        self.reading.stop()
-        self._writing.stop()
         self._wire = None
         super().connection_lost(exc)
+        # Last, because the parent closes once more what is lost. A timer would keep alive
+        # all that belongs to the connection.
+        self.reading.stop()
+        self._writing.stop()
 
     def _overdue(self) -> None:
         """The client has taken longer than it may."""

@@ -1,6 +1,7 @@
 """The line to a client: bounded, and ended so that everybody can tell how."""
 
 import asyncio
+import gc
 
 import pytest
 from aiohttp import web
@@ -88,3 +89,21 @@ async def test_waiting_for_a_client_that_leaves_ends() -> None:
 
 def test_what_is_used_of_aiohttp_is_there() -> None:
     assert asyncio.iscoroutinefunction(web.RequestHandler._drain_helper)
+
+
+def connections_in_memory() -> int:
+    gc.collect()
+    return sum(type(each) is Connection for each in gc.get_objects())
+
+
+@pytest.mark.parametrize("leaves", ["closes", "resets"])
+async def test_nothing_is_kept_of_a_connection_that_is_lost(leaves: str) -> None:
+    before = connections_in_memory()
+    async with serving(FakeUpstream(never)) as proxy:
+        client, connection = await busy(proxy)
+        del connection
+        assert connections_in_memory() == before + 1
+        if leaves == "resets":
+            client.reset()
+        await client.close()
+        await until(lambda: connections_in_memory() == before)
