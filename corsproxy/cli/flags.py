@@ -15,8 +15,9 @@ class Flags(NamedTuple):
     log_format: LogFormat | None
     drain_delay: float | None
     shutdown_grace: float | None
-    pseudonym: str
-    """Under which this proxy knows itself in Via, all its processes together."""
+    instance: str
+    """What tells this run from others of the same name in Via, all its processes together:
+    without it, two proxies in a row would look like a loop."""
 
     def applied_to(self, policy: Policy) -> Policy:
         """Return the policy with the flags in place of the file's keys."""
@@ -31,5 +32,5 @@ class Flags(NamedTuple):
             policy,
             listen=self.listen or policy.listen,
             log=replace(policy.log, format=self.log_format or policy.log.format),
-            via=None if policy.via is None else self.pseudonym,
+            via=None if policy.via is None else f"{policy.via}-{self.instance}",
         )

@@ -123,8 +123,8 @@ def command(
     more than the file.
     """
     started = time.monotonic()
-    pseudonym = f"corsproxy-{os.urandom(4).hex()}"
-    flags = Flags(listen, admin, log_format, drain_delay, shutdown_grace, pseudonym)
+    instance = os.urandom(4).hex()
+    flags = Flags(listen, admin, log_format, drain_delay, shutdown_grace, instance)
     config, upstream = one_of(ctx, config=config, upstream=upstream)
     channel = supervisors_channel()
     try:
@@ -217,7 +217,7 @@ def _workforce(source: Source, listeners: Listeners, flags: Flags, terms: Terms)
         "shares": [[each.fileno() for each in share] for share in shares],
         "file": source.file,
         "content": text_of(source.content),
-        "pseudonym": flags.pseudonym,
+        "instance": flags.instance,
         "form": form,
         "color": color,
     }

@@ -69,4 +69,4 @@ def _policy(
         policy = policy_for(upstream, allow_origins)
     else:
         raise ValueError("a worker needs a file or an upstream")
-    return flags._replace(pseudonym=beginning["pseudonym"]).applied_to(policy)
+    return flags._replace(instance=beginning["instance"]).applied_to(policy)

@@ -104,14 +104,18 @@ def refuse(
     return refused(Case(policy, request), refusal, at)
 
 
-def refuse_unread(policy: Policy, received: bytes) -> Answer:
-    """Return the answer for bytes that the parser refused to call a request.
+def refuse_unread(policy: Policy, received: bytes, code: Code | None = None) -> Answer:
+    """Return the answer for bytes that did not become a request.
 
-    `received` is what came of the head. Even such an answer carries the grant for the
+    `received` is what came of the head; `code` says why, or None where it is to be found
+    out from the bytes. Even such an answer carries the grant for the
     one Origin line in it: otherwise a cookie that grew too long would look like a CORS
     error in the browser.
     """
-    refusal = guard.diagnose(policy.limits, received)
+    if code is None:
+        refusal = guard.diagnose(policy.limits, received)
+    else:
+        refusal = Refusal(code, f"{FACTS[code].title}.")
     line = _REQUEST_LINE.match(received)
     target = line[2] if line is not None else b"/"
     origins = [match[1] for match in _ORIGIN_LINE.finditer(received.partition(b"\r\n\r\n")[0])]

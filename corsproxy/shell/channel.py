@@ -55,8 +55,8 @@ class Beginning(TypedDict):
     """The file's name; None where the upstream came from the command line."""
     content: str
     """Of the file: a character for each byte."""
-    pseudonym: str
-    """Under which all the workers together know themselves in Via."""
+    instance: str
+    """What all the workers together add to their name in Via."""
     form: LineFormat
     color: bool
 

@@ -35,7 +35,8 @@ class ClientBody:
 
     @property
     def at_end(self) -> bool:
-        return self._payload.at_eof()
+        # Where `read` has still something to raise, nothing is at its end.
+        return self._payload.at_eof() and not self._is_too_large()
 
     def take(self) -> bytes:
         """Return what has arrived; what is wrong with it, `read` will tell."""

@@ -26,9 +26,8 @@ from typing import TYPE_CHECKING, Protocol
 from aiohttp.http import RawRequestMessage
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 
-from corsproxy.core.messages import RequestHead
 from corsproxy.core.problems import Answer
-from corsproxy.core.refusals import refuse, refuse_unread
+from corsproxy.core.refusals import refuse_unread
 from corsproxy.core.verdicts import Code
 from corsproxy.shell.faults import BodyRefusedError, ClientLeftError
 from corsproxy.shell.intake import Intake
@@ -42,7 +41,6 @@ if TYPE_CHECKING:
     from corsproxy.shell.server import ProxyServer
 
 _HEAD_END = b"\r\n\r\n"
-_NO_REQUEST = RequestHead("GET", b"/", ())
 
 
 class Exchange(Protocol):
@@ -258,8 +256,8 @@ class Connection(Link):
         elif self.exchange is not None:
             self.exchange.payload.set_exception(BodyRefusedError(Code.BODY_TIMEOUT))
         elif self._head:
-            self._head.take()
-            self._refuse(refuse(self.service.policy, _NO_REQUEST, Code.HEAD_TIMEOUT))
+            received = self._head.take()
+            self._refuse(refuse_unread(self.service.policy, received, Code.HEAD_TIMEOUT))
         else:
             super()._overdue()
 

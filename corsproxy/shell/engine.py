@@ -5,6 +5,7 @@ A run has one of these, or one in each of its worker processes.
 
 import asyncio
 import gc
+import os
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -14,7 +15,9 @@ from corsproxy.core.remedies import hint_for
 from corsproxy.core.verdicts import Verdict
 from corsproxy.shell.announcements import LineFormat
 from corsproxy.shell.binding import BACKLOG
+from corsproxy.shell.connect import Dialer
 from corsproxy.shell.figures import Figures
+from corsproxy.shell.forward_proxy import ForwardProxies
 from corsproxy.shell.journal import JsonLines, LineJournal, TextLines
 from corsproxy.shell.pool import UpstreamPools
 from corsproxy.shell.server import ProxyServer, require_native_parser
@@ -31,14 +34,15 @@ class Engine:
     ) -> None:
         """Must be called while the event loop runs. `write` takes whole lines of the log.
 
-        Raises StartError where the parser is not to be trusted.
+        Raises StartError where the parser is not to be trusted, or the environment names
+        a forward proxy that cannot be used.
         """
         require_native_parser()
         self._text = TextLines(self._hint, color=color)
         lines = self._text if form == "text" else JsonLines()
         self._figures = Figures()
         self._journal = LineJournal(write, lines, policy.log.requests, self._figures)
-        self._pools = UpstreamPools()
+        self._pools = UpstreamPools(Dialer(ForwardProxies.of_environment(os.environ)))
         self._server = ProxyServer(policy, self._pools, self._journal)
         self._listening: dict[socket.socket, asyncio.Server] = {}
 

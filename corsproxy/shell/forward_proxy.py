@@ -9,7 +9,7 @@ import ipaddress
 import socket
 from base64 import b64encode
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import NamedTuple, Self
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from corsproxy.core.messages import Field
@@ -50,6 +50,15 @@ class ForwardProxies:
             for scheme in ("http", "https")
             if settings.get(scheme)
         }
+
+    @classmethod
+    def of_environment(cls, environ: Mapping[str, str]) -> Self:
+        """Return what the variables say; those in lower case count more."""
+        names = {"http": "http_proxy", "https": "https_proxy", "no": "no_proxy"}
+        settings = {
+            key: environ.get(name) or environ.get(name.upper(), "") for key, name in names.items()
+        }
+        return cls(settings)
 
     def for_upstream(self, address: UpstreamAddress) -> ForwardProxy | None:
         """Return the proxy for an upstream, None where it is reached directly."""

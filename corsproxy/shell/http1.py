@@ -20,7 +20,7 @@ from corsproxy.shell.rescue import unread
 from corsproxy.shell.response_parser import ResponseParser
 from corsproxy.shell.upstream import RequestBody
 
-READ_SIZE = 64 * 1024
+READ_SIZE = 32 * 1024
 
 
 class Keeper(Protocol):

@@ -8,7 +8,7 @@ slow reader costs a bounded amount of memory and the sender feels it as TCP back
 import asyncio
 from typing import Protocol
 
-HIGH_WATER = 64 * 1024
+HIGH_WATER = 16 * 1024
 # What a piece costs besides its bytes, so that many small ones count for what they take.
 _PIECE_OVERHEAD = 64
 

@@ -143,6 +143,13 @@ def test_bytes_that_are_no_request_are_answered_with_the_grant(
     assert values(answer.head.fields, ALLOW_ORIGIN) == [PAGE.encode()]
 
 
+def test_a_head_that_never_ended_is_answered_with_the_grant_too() -> None:
+    received = b"GET /x HTTP/1.1\r\nOrigin: %b\r\nX: " % PAGE.encode()
+    answer = refuse_unread(policy(), received, Code.HEAD_TIMEOUT)
+    assert answer.head.status == 408
+    assert values(answer.head.fields, ALLOW_ORIGIN) == [PAGE.encode()]
+
+
 @given(st.binary(max_size=300))
 def test_no_bytes_make_refuse_unread_raise_or_grant(received: bytes) -> None:
     answer = refuse_unread(policy(), received)

@@ -33,6 +33,8 @@ async def test_taking_more_than_the_limit_takes_nothing_and_reading_says_why() -
     async def play(asked: Asked) -> FakeResponse:
         assert asked.body is not None
         assert asked.body.take() == b""
+        # Else the upstream would get an empty body in its place.
+        assert not asked.body.at_end
         await asked.body.read()
         raise AssertionError
 

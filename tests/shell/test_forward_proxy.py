@@ -91,3 +91,11 @@ def test_a_proxy_is_read_from_its_url(value: str, proxy: ForwardProxy, name: str
 def test_a_proxy_that_cannot_be_used_stops_the_start(value: str) -> None:
     with pytest.raises(StartError, match="HTTPS_PROXY"):
         ForwardProxies({"https": value})
+
+
+def test_variables_of_the_environment_are_read_in_both_cases() -> None:
+    environ = {"HTTP_PROXY": "http://p:1", "http_proxy": "http://q:2", "NO_PROXY": "b.test"}
+    proxies = ForwardProxies.of_environment(environ)
+    assert str(proxies.for_upstream(upstream("a.test"))) == "q:2"
+    assert proxies.for_upstream(upstream("b.test")) is None
+    assert proxies.for_upstream(upstream("a.test", 443, secure=True)) is None

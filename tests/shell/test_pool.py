@@ -51,9 +51,9 @@ async def test_a_connection_is_reused_before_what_it_brought_is_taken(
 
     async def script(peer: PeerConnection) -> None:
         await peer.head()
-        await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 70000\r\n\r\n" + b"x" * 40_000)
+        await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 14000\r\n\r\n" + b"x" * 8_000)
         await rest.wait()
-        await peer.send(b"x" * 30_000)
+        await peer.send(b"x" * 6_000)
         await answers(OK)(peer)
 
     async with RawPeer(script) as peer:
@@ -63,7 +63,7 @@ async def test_a_connection_is_reused_before_what_it_brought_is_taken(
         await until(lambda: pools.figures()[0].idle == 1)
         assert await fetch(pools, route, [b"/"]) == [b"ok"]
         assert len(peer.connections) == 1
-        assert len(await content(first)) == 70_000
+        assert len(await content(first)) == 14_000
 
 
 async def test_the_connection_used_last_is_reused_first(pools: UpstreamPools) -> None:
