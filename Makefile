@@ -3,13 +3,15 @@
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS :=
+SECONDS := 600
+WORKERS := 1
 ENGINE = $(shell for engine in docker podman buildah; do command -v $$engine && break; done)
 VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' corsproxy/__init__.py)
 
 # Debian keeps servers such as nginx where only root looks.
 export PATH := $(PATH):/usr/sbin:/sbin
 
-.PHONY: help demo test lint format image image-check clean
+.PHONY: help demo test lint format soak image image-check clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -30,6 +32,9 @@ lint: $(VENV)/dev.stamp ## format, lint, types and the direction of imports
 format: $(VENV)/dev.stamp ## rewrite the sources as the format check wants them
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+soak: $(VENV)/dev.stamp ## mixed load, restarts and edits for SECONDS=600; WORKERS=2 takes several processes
+	$(BIN)/python -m tests.soak --seconds $(SECONDS) --workers $(WORKERS)
 
 image: ## build the container image with docker, podman or buildah (ENGINE=podman chooses)
 	@test -n "$(ENGINE)" || { echo "building the image needs docker, podman or buildah" >&2; exit 1; }

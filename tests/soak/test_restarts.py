@@ -1,0 +1,114 @@
+"""Stopping and replacing a proxy, and its upstream, while requests arrive."""
+
+import asyncio
+import random
+import signal
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.process import FREE_PORTS, started
+from tests.running import Running
+from tests.soak.disturbances import EditedFile, Upstream
+from tests.soak.switch import Switch
+from tests.soak.visitor import Numbers, Outcome, Visit, Visitor
+
+VISITORS = 8
+DELAY = ("--drain-delay", "1s", "--shutdown-grace", "9s")
+
+
+class Crowd:
+    """Visitors that come until they are told to go, or until the first has nobody to visit."""
+
+    def __init__(self, port: Callable[[], int], upstream: Upstream, kinds: Sequence[str]) -> None:
+        self.visits: list[Visit] = []
+        self._over = asyncio.Event()
+        numbers = Numbers()
+        self._tasks = [
+            asyncio.create_task(
+                self._come(Visitor(port, upstream.received, numbers), random.Random(seed), kinds)
+            )
+            for seed in range(VISITORS)
+        ]
+
+    async def _come(self, visitor: Visitor, choose: random.Random, kinds: Sequence[str]) -> None:
+        while not self._over.is_set():
+            visit = await visitor.visit(choose.choice(kinds))
+            self.visits.append(visit)
+            if "ConnectionRefused" in visit.detail:
+                break
+            await asyncio.sleep(choose.random() * 0.02)
+        await visitor.leave()
+
+    async def at_work(self, visits: int) -> None:
+        """Wait until there have been so many more."""
+        wanted = len(self.visits) + visits
+        async with asyncio.timeout(30):
+            while len(self.visits) < wanted:  # noqa: ASYNC110 - of what has no event
+                await asyncio.sleep(0.01)
+
+    async def gone(self, *, told: bool = False) -> None:
+        """Wait until the last has gone."""
+        if told:
+            self._over.set()
+        async with asyncio.timeout(30):
+            await asyncio.gather(*self._tasks)
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+async def test_a_stop_under_load_cuts_nothing_that_ends_in_time(
+    tmp_path: Path, workers: str
+) -> None:
+    upstream = Upstream()
+    EditedFile(tmp_path, upstream)
+    arguments = (*FREE_PORTS, *DELAY, "--workers", workers)
+    async with upstream.running(), started(*arguments, cwd=tmp_path) as command:
+        proxy = Running(command, await command.event("ready"))
+        crowd = Crowd(lambda: proxy.port, upstream, ["forward", "post", "slow", "preflight"])
+        await crowd.at_work(100)
+        command.signal(signal.SIGTERM)
+        await crowd.gone()
+        assert await command.exit_code() == 0
+        assert await command.complaints() == ""
+    seen = upstream.received.seen
+    cut = [visit for visit in crowd.visits if visit.outcome is not Outcome.RIGHT]
+    # The last visit of each found nobody; nothing that was begun has been given up.
+    assert not [visit for visit in cut if seen[visit.number]]
+    assert len(cut) <= 2 * VISITORS
+    assert [visit for visit in crowd.visits if visit.kind == "slow"]
+
+
+async def test_a_rolling_restart_loses_nothing_that_may_be_sent_again(tmp_path: Path) -> None:
+    upstream = Upstream()
+    EditedFile(tmp_path, upstream)
+    switch = Switch()
+    kinds = ["forward", "forward", "post", "slow", "preflight", "upload", "events", "socket"]
+
+    async def start(stack: AsyncExitStack) -> Running:
+        command = await stack.enter_async_context(started(*FREE_PORTS, *DELAY, cwd=tmp_path))
+        proxy = Running(command, await command.event("ready"))
+        switch.proxies.append(proxy)
+        return proxy
+
+    async with upstream.running(), AsyncExitStack() as stack:
+        for _ in range(2):
+            await start(stack)
+        async with switch.running():
+            crowd = Crowd(lambda: switch.port, upstream, kinds)
+            await crowd.at_work(50)
+            for old in list(switch.proxies):
+                await start(stack)
+                old.command.signal(signal.SIGTERM)
+                await upstream.replace()
+                assert await old.command.exit_code() == 0
+                assert await old.command.complaints() == ""
+                switch.proxies.remove(old)
+                await crowd.at_work(50)
+            await crowd.gone(told=True)
+    unwell = [visit for visit in crowd.visits if visit.outcome is not Outcome.RIGHT]
+    assert not [visit for visit in unwell if visit.repeatable or not upstream.explains(visit)]
+    once = [visit.number for visit in crowd.visits if not visit.repeatable]
+    assert max(upstream.received.seen[number] for number in once) == 1
+    assert upstream.received.faults == []
