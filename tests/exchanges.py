@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from corsproxy.core.messages import Field, Framing, UpstreamRequest
 from corsproxy.core.policy import Limits, Route, Timeouts, Tls, UpstreamAddress
-from corsproxy.shell.upstream import RequestBody, Upstream, UpstreamResponse
+from corsproxy.shell.upstreams.upstream import RequestBody, Upstream, UpstreamResponse
 
 LIMITS = Limits()
 

@@ -20,9 +20,9 @@ from typing import NamedTuple
 
 from corsproxy.core.messages import Field, Framing, UpstreamHead, UpstreamRequest
 from corsproxy.core.policy import Limits, Policy, Route
-from corsproxy.shell.records import ExchangeRecord
-from corsproxy.shell.server import ProxyServer
-from corsproxy.shell.upstream import RequestBody, Upstream
+from corsproxy.shell.client.server import ProxyServer
+from corsproxy.shell.log.records import ExchangeRecord
+from corsproxy.shell.upstreams.upstream import RequestBody, Upstream
 from tests.peers import DEADLINE_SECONDS, until
 from tests.policies import PAGE, policy
 

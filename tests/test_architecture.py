@@ -158,8 +158,8 @@ def test_imports_go_one_way() -> None:
         ("core/fields.py", "from corsproxy.core import exchange"),
         ("config/reader.py", "import corsproxy.shell"),
         ("config/reader.py", "import socket"),
-        ("shell/server.py", "import corsproxy.cli"),
-        ("shell/server.py", "import corsproxy.demo"),
+        ("shell/client/server.py", "import corsproxy.cli"),
+        ("shell/client/server.py", "import corsproxy.demo"),
         ("errors.py", "import corsproxy.core"),
     ],
 )

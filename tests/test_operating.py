@@ -10,11 +10,12 @@ import pytest
 
 from corsproxy.core.source import Source
 from corsproxy.core.verdicts import Code, Kind, Verdict
-from corsproxy.shell.announcements import dropped_lines
-from corsproxy.shell.figures import Snapshot, WorkerState
-from corsproxy.shell.journal import JsonLines
-from corsproxy.shell.metrics import exposition
-from tests.shell import test_announcements, test_figures, test_journal
+from corsproxy.shell.log.announcements import dropped_lines
+from corsproxy.shell.log.journal import JsonLines
+from corsproxy.shell.process.figures import Snapshot, WorkerState
+from corsproxy.shell.process.metrics import exposition
+from tests.shell.log import test_announcements, test_journal
+from tests.shell.process import test_figures
 
 DEPLOY = Path(__file__).resolve().parent.parent / "deploy"
 MANUAL = (DEPLOY / "OPERATING.md").read_text()

@@ -9,11 +9,11 @@ from corsproxy.cli.failures import Exit, Failure
 from corsproxy.cli.files import default_file, read_bytes
 from corsproxy.cli.options import config_option, option
 from corsproxy.cli.terminal import wants_color
-from corsproxy.config.edits import Edit, File, allow
+from corsproxy.config.editing.edits import Edit, File, allow
+from corsproxy.config.editing.splices import EditError
 from corsproxy.config.problems import ConfigError, Problem, escape, render
-from corsproxy.config.splices import EditError
 from corsproxy.core.remedies import RemedyKey
-from corsproxy.shell.saving import SaveError, save
+from corsproxy.shell.process.saving import SaveError, save
 
 _KEYS: dict[str, RemedyKey] = {
     "origin": "allow_origins",

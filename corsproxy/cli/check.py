@@ -11,10 +11,10 @@ from corsproxy.cli.failures import Exit, Failure, summary
 from corsproxy.cli.files import default_file, read, read_bytes
 from corsproxy.cli.options import option
 from corsproxy.cli.terminal import Stream, wants_color
-from corsproxy.config.edits import File
-from corsproxy.config.fixes import correct
+from corsproxy.config.editing.edits import File
+from corsproxy.config.editing.fixes import correct
 from corsproxy.config.problems import ConfigError, Problem, as_github, as_json, render
-from corsproxy.shell.saving import SaveError, save
+from corsproxy.shell.process.saving import SaveError, save
 
 
 @click.command()

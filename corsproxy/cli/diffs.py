@@ -3,9 +3,9 @@
 import click
 
 from corsproxy.cli.terminal import Stream, wants_color
-from corsproxy.config.diffs import diff
+from corsproxy.config.editing.diffs import diff
 from corsproxy.config.problems import escape
-from corsproxy.shell.ansi import Style, paint
+from corsproxy.shell.log.ansi import Style, paint
 
 _STYLES = {"-": Style.RED, "+": Style.GREEN, "@": Style.CYAN}
 

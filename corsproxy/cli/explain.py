@@ -1,18 +1,23 @@
 """`corsproxy explain`: the decision that the server would take, in words."""
 
 import json
+import os
 
 import click
 
+from corsproxy.cli.diffs import print_diff
 from corsproxy.cli.failures import Exit, RefusedConfig
-from corsproxy.cli.files import default_file, read, read_bytes
+from corsproxy.cli.files import default_file, read_bytes
 from corsproxy.cli.options import config_option, one_of, option
 from corsproxy.cli.terminal import wants_color
 from corsproxy.cli.upstream import policy_for
+from corsproxy.config.editing.diffs import diff
+from corsproxy.config.editing.edits import Edit, File, allow
+from corsproxy.config.editing.splices import EditError
 from corsproxy.config.problems import ConfigError, escape
 from corsproxy.core.explain import Explanation, Question, explain
 from corsproxy.core.policy import Policy
-from corsproxy.shell.ansi import Style, paint
+from corsproxy.shell.log.ansi import Style, paint
 
 _MARKS = {"✓": Style.GREEN, "✗": Style.RED, "allowed:": Style.GREEN, "refused:": Style.RED}
 
@@ -58,24 +63,54 @@ def command(
         )
     upstream = arguments[0] if len(arguments) == 2 else None
     config, upstream = one_of(ctx, config=config, upstream=upstream)
-    policy = policy_for(upstream, ()) if upstream is not None else _file_policy(config)
+    file = None if upstream is not None else _file(config)
+    policy = policy_for(upstream or "", ()) if file is None else _file_policy(file)
     try:
         explanation = explain(policy, Question(origin, path, method, headers, credentials))
     except ValueError as error:
         raise click.UsageError(f"{error}.") from None
+    edit = None if file is None else _smallest_edit(file, policy, explanation)
     if as_json:
-        click.echo(json.dumps(explanation.to_json(), indent=2))
+        lines = None if file is None or edit is None else diff(file.name, edit.before, edit.after)
+        click.echo(json.dumps({**explanation.to_json(), "edit": lines}, indent=2))
     else:
         click.echo(_colored(explanation, wants_color("stdout")), color=True)
+        if file is not None and edit is not None:
+            click.echo("\nThe smallest edit that allows it; corsproxy allow makes it:\n")
+            print_diff(file.name, edit.before, edit.after)
     ctx.exit(Exit.OK if explanation.allowed else Exit.FINDINGS)
 
 
-def _file_policy(config: str | None) -> Policy:
-    file = config or default_file()
+def _file(config: str | None) -> File:
+    name = config or default_file()
+    return File(read_bytes(name), name, os.environ, os.path.dirname(os.path.abspath(name)))
+
+
+def _file_policy(file: File) -> Policy:
     try:
-        return read(read_bytes(file), file).policy
+        return file.read().policy
     except ConfigError as error:
-        raise RefusedConfig(file, error.problems) from None
+        raise RefusedConfig(file.name, error.problems) from None
+
+
+def _smallest_edit(file: File, policy: Policy, explanation: Explanation) -> Edit | None:
+    """Return the edit that the remedy stands for; None where none can be made."""
+    remedy = explanation.remedy
+    if remedy is None:
+        return None
+    default = policy.default_cors
+    inherited = {
+        "allow_origins": default.origins.source,
+        "allow_methods": default.methods.source,
+        "allow_headers": default.request_headers.source,
+        "allow_credentials": default.credentials_source,
+    }
+    # A list of the route's own is changed there; one that it inherits is the default's.
+    own = remedy.key in inherited and remedy.at != inherited[remedy.key]
+    try:
+        return allow(file, remedy.key, remedy.value, explanation.verdict.route if own else None)
+    except (ConfigError, EditError):
+        return None
 
 
 def _colored(explanation: Explanation, color: bool) -> str:

@@ -29,13 +29,13 @@ from corsproxy.config.problems import ConfigError, Problem
 from corsproxy.config.reader import Reading
 from corsproxy.core.policy import ListenAddress, LogFormat, Policy
 from corsproxy.errors import StartError
-from corsproxy.shell.announcements import Announcer, FaultLog, LineFormat, Terms, dropped_lines
-from corsproxy.shell.binding import Listeners, bind_all
-from corsproxy.shell.channel import Beginning, text_of
-from corsproxy.shell.outlet import Outlet
+from corsproxy.shell.log.announcements import Announcer, FaultLog, LineFormat, Terms, dropped_lines
+from corsproxy.shell.log.outlet import Outlet
+from corsproxy.shell.process.binding import Listeners, bind_all
+from corsproxy.shell.workers.channel import Beginning, text_of
 
 if TYPE_CHECKING:
-    from corsproxy.shell.lifecycle import Workforce
+    from corsproxy.shell.process.lifecycle import Workforce
 
 _MOST_WORKERS = 64
 
@@ -192,7 +192,7 @@ def _run(source: Source, listeners: Listeners, flags: Flags, started: float) -> 
 def _serve(source: Source, listeners: Listeners, flags: Flags, terms: Terms) -> int:
     # What takes long to import is imported here, after everything that a mistake can end.
     without_client()
-    from corsproxy.shell import lifecycle
+    from corsproxy.shell.process import lifecycle
 
     file = None
     if source.file is not None and source.is_live:
@@ -206,12 +206,12 @@ def _workforce(source: Source, listeners: Listeners, flags: Flags, terms: Terms)
     announcer, shares = terms.announcer, listeners.shares
     form, color = announcer.form, announcer.color
     if len(shares) == 1:
-        from corsproxy.shell.engine import Engine
-        from corsproxy.shell.single_process import SingleProcess
+        from corsproxy.shell.process.engine import Engine
+        from corsproxy.shell.process.single_process import SingleProcess
 
         engine = Engine(source.policy, terms.outlet.write, form, color=color)
         return SingleProcess(engine, shares[0])
-    from corsproxy.shell.supervisor import Supervisor
+    from corsproxy.shell.workers.supervisor import Supervisor
 
     beginning: Beginning = {
         "shares": [[each.fileno() for each in share] for share in shares],
@@ -226,7 +226,7 @@ def _workforce(source: Source, listeners: Listeners, flags: Flags, terms: Terms)
 
 def _check_tls_files(policy: Policy) -> None:
     """Raise StartError where a route names a file that its TLS cannot use."""
-    from corsproxy.shell.upstream_tls import check_tls
+    from corsproxy.shell.upstreams.upstream_tls import check_tls
 
     https = [route.tls for route in policy.routes if route.upstream.scheme == "https"]
     for tls in dict.fromkeys(https):

@@ -18,7 +18,7 @@ from corsproxy.cli.flags import Flags
 from corsproxy.cli.process import run, without_client
 from corsproxy.cli.upstream import policy_for
 from corsproxy.core.policy import Policy
-from corsproxy.shell.channel import CHANNEL_VARIABLE, SUPERVISORS_SIGNALS, Beginning
+from corsproxy.shell.workers.channel import CHANNEL_VARIABLE, SUPERVISORS_SIGNALS, Beginning
 
 
 def supervisors_channel() -> socket.socket | None:
@@ -48,7 +48,7 @@ def work(
     # They were blocked by the supervisor, for the time until now.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SUPERVISORS_SIGNALS)
     without_client()
-    from corsproxy.shell import worker
+    from corsproxy.shell.workers import worker
 
     policy_of = partial(_policy, flags, upstream, allow_origins)
     run(lambda: worker.work(channel, policy_of))

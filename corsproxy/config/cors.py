@@ -6,10 +6,10 @@ from typing import Literal
 from corsproxy.config.findings import Findings, Value
 from corsproxy.config.members import CHECKS
 from corsproxy.config.mistakes import BadValueError
-from corsproxy.config.nodes import Node, Scalar, Sequence
 from corsproxy.config.section import Section, as_section
 from corsproxy.config.spelling import as_value, shown, with_space
 from corsproxy.config.units import parse_duration
+from corsproxy.config.yaml.nodes import Node, Scalar, Sequence
 from corsproxy.core.origins import (
     OriginPattern,
     OriginPatternError,

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from corsproxy.config.mistakes import BadValueError
-from corsproxy.config.nodes import Node, Scalar, is_null, kind_of
 from corsproxy.config.problems import Problem, Severity
-from corsproxy.config.source_text import Extent, Mark, SourceText, Span
 from corsproxy.config.spelling import as_value
-from corsproxy.config.substitution import expand
+from corsproxy.config.yaml.nodes import Node, Scalar, is_null, kind_of
+from corsproxy.config.yaml.source_text import Extent, Mark, SourceText, Span
+from corsproxy.config.yaml.substitution import expand
 from corsproxy.core.source import Source
 
 MAX_PROBLEMS = 1000

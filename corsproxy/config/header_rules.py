@@ -6,9 +6,9 @@ to one connection, and the grants. Everything else is the user's (RFC 9110, 5.1,
 
 from corsproxy.config.findings import Findings
 from corsproxy.config.mistakes import BadValueError
-from corsproxy.config.nodes import Mapping, Scalar, is_null
 from corsproxy.config.section import Section
 from corsproxy.config.spelling import shown
+from corsproxy.config.yaml.nodes import Mapping, Scalar, is_null
 from corsproxy.core.fields import CORS_FIELD_PREFIX, HOP_BY_HOP, is_field_value, is_token
 from corsproxy.core.messages import Field
 from corsproxy.core.policy import HeaderRules

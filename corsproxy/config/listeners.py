@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from corsproxy.config.findings import Findings, Value
 from corsproxy.config.hosts import parse_host, parse_port
 from corsproxy.config.mistakes import BadValueError, checked
-from corsproxy.config.nodes import Scalar
 from corsproxy.config.section import Section
+from corsproxy.config.yaml.nodes import Scalar
 from corsproxy.core.policy import ListenAddress
 
 DEFAULT_LISTEN = (ListenAddress("localhost", 8010),)

@@ -4,9 +4,9 @@ import re
 from typing import NamedTuple
 
 from corsproxy.config.findings import Findings, Value
-from corsproxy.config.nodes import Mapping, Node, Scalar, is_null
-from corsproxy.config.source_text import Extent
 from corsproxy.config.spelling import as_list, as_value, shown
+from corsproxy.config.yaml.nodes import Mapping, Node, Scalar, is_null
+from corsproxy.config.yaml.source_text import Extent
 
 _DASH = re.compile(r"-[A-Za-z]")
 _SPLIT = re.compile(r"[0-9*]+$|//")

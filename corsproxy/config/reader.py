@@ -10,7 +10,6 @@ from typing import NamedTuple
 from corsproxy.config.contradictions import check_list, check_rules
 from corsproxy.config.cookie_sites import routes_sharing_cookies
 from corsproxy.config.cors import NOBODY, Passthrough, read_cors, rules_for_nobody
-from corsproxy.config.document import read_document
 from corsproxy.config.findings import Findings
 from corsproxy.config.general import (
     check_version,
@@ -25,6 +24,7 @@ from corsproxy.config.problems import ConfigError, Problem
 from corsproxy.config.routes import Surroundings, read_routes
 from corsproxy.config.section import Section
 from corsproxy.config.without_file import policy_for_url
+from corsproxy.config.yaml.document import read_document
 from corsproxy.core.policy import CorsRules, Policy, Route
 
 __all__ = ["Reading", "policy_for_url", "read_policy"]

@@ -12,11 +12,11 @@ from corsproxy.config.cors import Passthrough, read_cors
 from corsproxy.config.findings import Findings, Value
 from corsproxy.config.header_rules import read_header_rules
 from corsproxy.config.mistakes import BadValueError
-from corsproxy.config.nodes import Mapping, Node, Scalar, Sequence, kind_of
 from corsproxy.config.paths import parse_path
 from corsproxy.config.section import Section, as_section
 from corsproxy.config.spelling import shown
 from corsproxy.config.upstreams import parse_upstream
+from corsproxy.config.yaml.nodes import Mapping, Node, Scalar, Sequence, kind_of
 from corsproxy.core.origins.hosts import is_loopback
 from corsproxy.core.policy import (
     CookiesMode,

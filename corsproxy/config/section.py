@@ -13,9 +13,9 @@ from corsproxy.config.findings import Findings, Value
 from corsproxy.config.keys import KEYS, Place, Suggestion, suggest
 from corsproxy.config.listings import Listing, read_listing
 from corsproxy.config.mistakes import BadValueError
-from corsproxy.config.nodes import Entry, Mapping, Node, Scalar, is_null, kind_of
 from corsproxy.config.spelling import as_value, shown, with_space
 from corsproxy.config.units import parse_duration, parse_size
+from corsproxy.config.yaml.nodes import Entry, Mapping, Node, Scalar, is_null, kind_of
 
 _TRUE = frozenset({"true", "True", "TRUE"})
 _FALSE = frozenset({"false", "False", "FALSE"})

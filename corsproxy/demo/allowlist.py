@@ -7,7 +7,7 @@ file is missing, because a demo leaves nothing behind.
 from collections.abc import Callable, Mapping
 from difflib import ndiff
 
-from corsproxy.config.edits import File, allow
+from corsproxy.config.editing.edits import File, allow
 from corsproxy.core.explain import Question, explain
 from corsproxy.core.policy import Policy
 from corsproxy.demo.pages import Places

@@ -1,5 +1,6 @@
 """The decision in words."""
 
+import asyncio
 import json
 from pathlib import Path
 
@@ -13,6 +14,14 @@ upstream: https://api.example.com
 cors:
   allow_origins:
     - {PAGE}
+"""
+
+
+TWO_ROUTES = f"""\
+cors: {{allow_origins: [{PAGE}]}}
+routes:
+  - {{path: /a, upstream: "http://a.test", cors: {{allow_methods: [PUT]}}}}
+  - {{path: /b, upstream: "http://b.test", cors: {{allow_methods: [PUT]}}}}
 """
 
 
@@ -103,3 +112,33 @@ async def test_colours(directory: Path) -> None:
     arguments = ("explain", "--origin", PAGE, "/")
     _, out, _ = await finished(*arguments, cwd=directory, env={"FORCE_COLOR": "1"})
     assert "\x1b[32m✓\x1b[0m path /" in out
+
+
+@pytest.mark.parametrize(
+    ("file", "call"),
+    [
+        (FILE, ("--origin", "http://localhost:3000", "/")),
+        (FILE, ("--origin", PAGE, "--method", "PURGE", "/")),
+        (FILE, ("--origin", PAGE, "--header", "X-A", "/")),
+        (FILE, ("--origin", PAGE, "--credentials", "/")),
+        (
+            TWO_ROUTES,
+            ("--origin", PAGE, "--method", "PATCH", "/b/x"),
+        ),
+    ],
+    ids=["origin", "method", "header", "credentials", "a route's own list"],
+)
+async def test_the_edit_that_is_shown_allows_the_call(
+    tmp_path: Path, file: str, call: tuple[str, ...]
+) -> None:
+    (tmp_path / "corsproxy.yaml").write_text(file)
+    code, out, _ = await finished("explain", "--json", *call, cwd=tmp_path)
+    assert code == 1
+    shown = json.loads(out)["edit"]
+    code, out, _ = await finished("explain", *call, cwd=tmp_path)
+    assert all(line in out for line in shown)
+    (tmp_path / "edit.diff").write_text("\n".join(shown) + "\n")
+    patch = await asyncio.create_subprocess_exec("patch", "-p1", "-i", "edit.diff", cwd=tmp_path)
+    assert await patch.wait() == 0
+    code, out, _ = await finished("explain", *call, cwd=tmp_path)
+    assert code == 0, out

@@ -7,7 +7,7 @@ import pytest
 
 from corsproxy.cli.failures import Exit, Failure
 from corsproxy.cli.files import default_file, mount_warnings, read, read_bytes
-from corsproxy.config.source_text import MAX_BYTES
+from corsproxy.config.yaml.source_text import MAX_BYTES
 
 FILE = b"upstream: https://api.example.com\ncors:\n  allow_origins: [http://localhost:5173]\n"
 

@@ -6,7 +6,7 @@ import click
 import pytest
 
 from corsproxy.cli.worker import supervisors_channel
-from corsproxy.shell.channel import CHANNEL_VARIABLE
+from corsproxy.shell.workers.channel import CHANNEL_VARIABLE
 
 
 def test_most_processes_are_none(monkeypatch: pytest.MonkeyPatch) -> None:

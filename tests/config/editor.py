@@ -6,8 +6,8 @@ from importlib.resources import files
 
 from jsonschema import Draft7Validator
 
-from corsproxy.config.document import read_document
-from corsproxy.config.nodes import Mapping, Node, Scalar, Sequence
+from corsproxy.config.yaml.document import read_document
+from corsproxy.config.yaml.nodes import Mapping, Node, Scalar, Sequence
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 

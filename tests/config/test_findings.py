@@ -2,7 +2,7 @@
 
 from corsproxy.config.findings import Findings, Value
 from corsproxy.config.mistakes import BadValueError
-from corsproxy.config.nodes import Scalar
+from corsproxy.config.yaml.nodes import Scalar
 from corsproxy.core.source import Source
 from tests.config.trees import child, document_of
 

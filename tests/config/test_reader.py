@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from corsproxy.config.document import read_document
 from corsproxy.config.findings import MAX_PROBLEMS
 from corsproxy.config.keys import KEYS
-from corsproxy.config.nodes import Mapping, Node, Sequence
 from corsproxy.config.problems import ConfigError, fixed_line, render
 from corsproxy.config.reader import read_policy
+from corsproxy.config.yaml.document import read_document
+from corsproxy.config.yaml.nodes import Mapping, Node, Sequence
 from corsproxy.core.policy import Policy
 from tests.config import broken_files
 from tests.config.broken_files import CASES, FIXED, Case, each_case

@@ -5,9 +5,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corsproxy.config.document import read_document
-from corsproxy.config.nodes import Node, Scalar, Sequence
 from corsproxy.config.spelling import as_list, as_value, quoted, shown, with_space
+from corsproxy.config.yaml.document import read_document
+from corsproxy.config.yaml.nodes import Node, Scalar, Sequence
 
 
 def value_in(text: str) -> Node:

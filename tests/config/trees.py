@@ -3,9 +3,9 @@
 import pytest
 import yaml
 
-from corsproxy.config.document import LOADER, Document, Loader, read_document
-from corsproxy.config.nodes import Mapping, Node, Scalar, Sequence
 from corsproxy.config.problems import ConfigError, Problem
+from corsproxy.config.yaml.document import LOADER, Document, Loader, read_document
+from corsproxy.config.yaml.nodes import Mapping, Node, Scalar, Sequence
 
 LOADERS: list[Loader] = [yaml.SafeLoader, LOADER]
 

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from corsproxy.core.policy import Policy, UpstreamAddress
-from corsproxy.shell.pool import UpstreamPools
+from corsproxy.shell.upstreams.pool import UpstreamPools
 from tests.fakes import Client, CutShortError, Proxy, get, post, serving
 from tests.peers import PeerConnection, RawPeer, Script, until
 from tests.policies import PAGE, policy, route

@@ -1,0 +1,1 @@
+"""Edits of the allowlist file that change the needed bytes and no others."""

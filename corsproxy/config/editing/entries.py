@@ -1,0 +1,138 @@
+"""One value that somebody wants to allow: checked as the file's own, and added to rules."""
+
+from dataclasses import replace
+from typing import NamedTuple
+
+from corsproxy.config.cors import read_cors
+from corsproxy.config.findings import Findings
+from corsproxy.config.general import AllowedHosts, read_allowed_hosts
+from corsproxy.config.problems import ConfigError
+from corsproxy.config.section import Section
+from corsproxy.config.yaml.nodes import Entry, Mapping, Scalar
+from corsproxy.config.yaml.source_text import Mark, SourceText
+from corsproxy.core.guard import parse_host
+from corsproxy.core.origins import OriginSet
+from corsproxy.core.policy import CorsRules, Listed, Policy
+from corsproxy.core.remedies import RemedyKey
+from corsproxy.core.source import Source
+
+_VALUE = Source("VALUE")
+
+
+class NewEntry(NamedTuple):
+    """What is to be allowed, and under which key."""
+
+    key: RemedyKey
+    text: str
+    """As it belongs into the file, not quoted."""
+    rules: CorsRules
+    """Rules that allow it and nothing else under `key`."""
+    hosts: AllowedHosts
+
+    @property
+    def any(self) -> bool:
+        """Whether it is `"*"`, beside which no other entry says anything."""
+        return self.text == "*"
+
+    def added_to(self, rules: CorsRules) -> CorsRules:
+        """Return the rules that allow it too; it comes last in its list."""
+        if self.key == "allow_origins":
+            patterns = (*rules.origins, *self.rules.origins)
+            return replace(rules, origins=OriginSet(patterns, rules.origins.source))
+        if self.key == "allow_methods":
+            return replace(rules, methods=_joined(rules.methods, self.rules.methods))
+        if self.key == "allow_headers":
+            joined = _joined(rules.request_headers, self.rules.request_headers)
+            return replace(rules, request_headers=joined)
+        return replace(rules, credentials=True)
+
+    def alone_in(self, rules: CorsRules) -> CorsRules:
+        """Return the rules with a list of this entry alone."""
+        if self.key == "allow_origins":
+            return replace(rules, origins=self.rules.origins)
+        if self.key == "allow_methods":
+            return replace(rules, methods=self.rules.methods)
+        return replace(rules, request_headers=self.rules.request_headers)
+
+    def added_to_hosts(self, policy: Policy) -> Policy:
+        """Return the policy that answers to the host too."""
+        return replace(
+            policy,
+            allowed_hosts=policy.allowed_hosts | self.hosts.names,
+            any_host=policy.any_host or self.hosts.any,
+        )
+
+    def allowed_by(self, rules: CorsRules, *, written: bool) -> str | None:
+        """Return, in words, what allows it already; None where nothing does.
+
+        `written` says whether the list is: a default has no place of its own.
+        """
+        if self.key == "allow_credentials":
+            return f"{rules.credentials_source}" if rules.credentials else None
+        if self.key == "allow_origins":
+            return self._origin_allowed_by(rules.origins)
+        if self.key == "allow_methods":
+            listed, [name] = rules.methods, self.rules.methods.names or ("*",)
+            implied = rules.allowed_methods
+        else:
+            listed, [name] = rules.request_headers, self.rules.request_headers.names or ("*",)
+            implied = rules.allowed_request_headers
+        if listed.any:
+            return f'by "*", {listed.source}'
+        if name in listed.names:
+            return str(listed.source) if written else "by default"
+        return "always" if name.encode("ascii") in implied else None
+
+    def host_allowed_by(self, policy: Policy) -> str | None:
+        """Return, in words, what lets Host carry it already; None where nothing does."""
+        if policy.any_host:
+            return f'by "*", {policy.allowed_hosts_source}'
+        if self.any:
+            return None
+        [name] = self.hosts.names
+        if name in policy.allowed_hosts:
+            return str(policy.allowed_hosts_source)
+        host = parse_host(name.encode("ascii"))
+        return "always" if host is not None and host.always_allowed else None
+
+    def _origin_allowed_by(self, origins: OriginSet) -> str | None:
+        if origins.any is not None:
+            return f'by "*", {origins.any.source}'
+        [wanted] = self.rules.origins
+        same = next((pattern for pattern in origins if pattern.text == wanted.text), None)
+        if same is not None:
+            return str(same.source)
+        exact = wanted.is_exact or wanted.is_null
+        found = origins.match(wanted.text.encode("ascii")) if exact else None
+        return None if found is None else f"by {found}, {found.source}"
+
+
+def _joined(listed: Listed, added: Listed) -> Listed:
+    return replace(listed, names=(*listed.names, *added.names), any=listed.any or added.any)
+
+
+def read_entry(key: RemedyKey, value: str) -> NewEntry:
+    """Return what `value`, from a command line, is under `key`; "true" is the only value
+    of `allow_credentials`.
+
+    Raises ConfigError with what the reader would say about it in the file.
+    """
+    source = SourceText(_VALUE.name, value)
+    last = source.lines[-1]
+    start, end = Mark(0, 1, 1), Mark(len(value), len(source.lines), len(last) + 1)
+    # References are not filled in here, so each dollar sign stands for itself.
+    node = Scalar(start, end, value.replace("$", "$$"), key == "allow_credentials")
+    mapping = Mapping(start, end, [Entry(Scalar(start, start, key, True), node)], flow=True)
+    findings = Findings(source, {})
+    hosts, rules = AllowedHosts(), CorsRules(OriginSet(()))
+    if key == "allowed_hosts":
+        hosts = read_allowed_hosts(Section(findings, mapping, "top", ""))
+    else:
+        read = read_cors(findings, mapping, "cors", None)
+        rules = read if isinstance(read, CorsRules) else rules
+    problems = [problem for problem in findings.problems if problem.severity == "error"]
+    if problems:
+        # The value is in no file, so it has no line.
+        raise ConfigError(problem._replace(source=_VALUE) for problem in problems)
+    text = rules.methods.names[0] if key == "allow_methods" and rules.methods.names else value
+    return NewEntry(key, text, rules, hosts)

@@ -1,0 +1,76 @@
+"""A YAML file that holds one mapping: the tree, and the text that it was read from."""
+
+import re
+from dataclasses import dataclass
+
+import yaml
+
+from corsproxy.config.problems import ConfigError, Problem
+from corsproxy.config.spelling import shown, with_space
+from corsproxy.config.yaml.compose import Composer
+from corsproxy.config.yaml.nodes import Mapping, Node, Scalar, Sequence, is_null
+from corsproxy.config.yaml.source_text import SourceText, read_text
+from corsproxy.config.yaml.syntax import check_characters, explain
+from corsproxy.core.source import Source
+
+Loader = type[yaml.SafeLoader] | type[yaml.CSafeLoader]
+
+LOADER: Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""libyaml's parser where PyYAML has it: ten times faster, the same events and errors."""
+
+_MINIMAL = "it needs `upstream: https://…` and `cors:` with `allow_origins:`; see `corsproxy init`"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Document:
+    """One file."""
+
+    source: SourceText
+    root: Mapping
+    problems: tuple[Problem, ...]
+    """What YAML allows and we do not: duplicate keys, tags."""
+    aliased: frozenset[str]
+    """The anchors of nodes that stand in several places, because an alias repeats them."""
+
+
+def read_document(data: str | bytes, name: str, loader: Loader = LOADER) -> Document:
+    """Return the document that `data` is; `name` is what messages call the file.
+
+    Raises ConfigError where it is not YAML or not one mapping: with the first such
+    problem, because a parser cannot go on behind it.
+    """
+    source = read_text(data, name)
+    bad = check_characters(source)
+    if bad is not None:
+        raise ConfigError([bad])
+    composer = Composer(source)
+    try:
+        root = composer.compose(yaml.parse(source.text, Loader=loader))
+    except yaml.MarkedYAMLError as error:
+        raise ConfigError([*composer.problems, explain(error, source)]) from error
+    except yaml.YAMLError as error:
+        problem = Problem("error", "yaml-syntax", "this is not YAML", Source(name, 1, 1))
+        raise ConfigError([*composer.problems, problem]) from error
+    if not isinstance(root, Mapping):
+        raise ConfigError([*composer.problems, _not_a_mapping(root, source)])
+    return Document(source, root, tuple(composer.problems), frozenset(composer.aliased))
+
+
+def _not_a_mapping(root: Node | None, source: SourceText) -> Problem:
+    if root is None or is_null(root):
+        message = "the file is empty"
+        if any(line.strip() for line in source.lines):
+            message = "the file holds no keys, only comments"
+        return Problem("error", "empty-file", message, Source(source.name, 1, 1), help=_MINIMAL)
+    found = "a list" if isinstance(root, Sequence) else "a text"
+    message = f"the file is {found}, not a mapping of keys to values"
+    help, fix = _MINIMAL, None
+    if isinstance(root, Scalar):
+        raw = source.raw(root)
+        fix = with_space(raw)
+        if fix is not None:
+            help = "write a space after the colon"
+        elif re.fullmatch(r"https?://\S+", raw):
+            fix = f"upstream: {raw}"
+            help = f"write {shown(fix)}, and below it `cors:` with `allow_origins:`"
+    return source.problem("not-a-mapping", root, message, help, fix)

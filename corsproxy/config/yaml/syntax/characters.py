@@ -1,0 +1,37 @@
+"""Characters that no allowlist file should hold, found before the parser trips over them."""
+
+import re
+
+from corsproxy.config.problems import Problem
+from corsproxy.config.yaml.source_text import SourceText
+
+# YAML 1.2, 5.1 (c-printable), less the line breaks that only YAML 1.1 knows, which
+# would make every line number differ from the editor's.
+_UNPRINTABLE = re.compile(
+    r"[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
+)
+_INVISIBLE_INDENT = re.compile(r"(?m)^[ ]*([\u00a0\u1680\u2000-\u200f\u202f\u205f\u2060\u3000])")
+_DIRECTIVE = re.compile(r"(?m)^(%)(?!YAML[ \t]+1\.)[^\r\n]*")
+
+
+def check_characters(source: SourceText) -> Problem | None:
+    """Return the problem of the first character that should not be there."""
+    for pattern in (_UNPRINTABLE, _INVISIBLE_INDENT, _DIRECTIVE):
+        found = pattern.search(source.text)
+        if found is None:
+            continue
+        offset = found.start(pattern.groups)
+        above = SourceText(source.name, source.text[:offset])
+        line, column = len(above.lines), len(above.lines[-1]) + 1
+        if pattern is _DIRECTIVE:
+            message = "directives (lines that start with `%`) are not supported"
+            return source.at("directive", line, column, len(found[0]), message, "remove the line")
+        shown = f"U+{ord(source.text[offset]):04X}"
+        if pattern is _INVISIBLE_INDENT:
+            message = f"an invisible character ({shown}) stands where spaces indent"
+            help = "write spaces; it may come from a web page"
+            return source.at("invisible-indentation", line, column, 1, message, help, " ")
+        kind = "a NUL byte" if shown == "U+0000" else f"the unprintable character {shown}"
+        message = f"the file holds {kind}"
+        return source.at("unprintable-character", line, column, 1, message, "remove it", "")
+    return None

@@ -1,0 +1,74 @@
+"""A request's content, as the upstream connection pulls it.
+
+Nothing is read ahead of the upstream but what the parser has already been given, and
+the client is held still above that. A client that asked for it is told to continue when
+the upstream first pulls: by then the request has been allowed.
+"""
+
+from aiohttp.streams import StreamReader
+
+from corsproxy.core.messages import RequestHead
+from corsproxy.core.policy import Limits
+from corsproxy.core.verdicts import Code
+from corsproxy.shell.client.connection import Connection
+from corsproxy.shell.client.faults import BodyRefusedError, ClientLeftError
+from corsproxy.shell.client.responses import CONTINUE
+
+
+class ClientBody:
+    """The `RequestBody` of one exchange."""
+
+    __slots__ = ("_awaits_continue", "_connection", "_limit", "_payload", "_timeout", "received")
+
+    def __init__(
+        self, connection: Connection, payload: StreamReader, request: RequestHead, limits: Limits
+    ) -> None:
+        self._connection = connection
+        self._payload = payload
+        self._timeout = limits.body_timeout
+        self._limit = limits.body
+        # The client may be holding its content back for a 100 (RFC 9110, 10.1.1).
+        self._awaits_continue = request.minor_version > 0 and any(
+            name.lower() == b"expect" for name, _ in request.fields
+        )
+        self.received = 0
+
+    @property
+    def at_end(self) -> bool:
+        # Where `read` has still something to raise, nothing is at its end.
+        return self._payload.at_eof() and not self._is_too_large()
+
+    def take(self) -> bytes:
+        """Return what has arrived; what is wrong with it, `read` will tell."""
+        if self._payload.exception() is not None:
+            return b""
+        data = self._payload.read_nowait()
+        self.received += len(data)
+        return b"" if self._is_too_large() else data
+
+    async def read(self) -> bytes:
+        """Return the next bytes, or b"" at the end.
+
+        Raises ClientLeftError, and BodyRefusedError where the content stalls for
+        `limits.body_timeout`, exceeds `limits.body` or breaks its framing.
+        """
+        if self._is_too_large():
+            raise BodyRefusedError(Code.BODY_TOO_LARGE)
+        if self._connection.transport is None:
+            raise ClientLeftError
+        if self._awaits_continue:
+            self._awaits_continue = False
+            if not self._payload.total_bytes and not self._payload.is_eof():
+                self._connection.send(CONTINUE)
+        self._connection.reading.set(self._timeout)
+        try:
+            data = await self._payload.readany()
+        finally:
+            self._connection.reading.clear()
+        self.received += len(data)
+        if self._is_too_large():
+            raise BodyRefusedError(Code.BODY_TOO_LARGE)
+        return data
+
+    def _is_too_large(self) -> bool:
+        return self._limit is not None and self.received > self._limit

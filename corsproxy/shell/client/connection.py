@@ -1,0 +1,302 @@
+"""A client's connection: bytes in, requests out, and every wait on the client bounded.
+
+aiohttp's `RequestHandler` parses and queues the requests. This class adds what a proxy
+must have and a framework need not: deadlines for heads and idle connections, answers of
+our own to bytes that are no request, a tunnel for any protocol. And it carries out the
+exchanges itself: aiohttp's own loop makes a task, a writer and a timer for each, which
+is 7 % of the cost of a forwarded request and 15 % of a preflight's.
+
+What of aiohttp 3.14 is used here beyond its public names, and why; a test fails where
+one of them goes away:
+
+    _messages, _waiter       the requests that were parsed and not begun, and who waits
+                             for one; the parser's error is one of them
+    _parser                  counts the requests that it has handed over
+    _buffer_paused,          whether too many requests have been received, and how to go
+    _resume_reading_if_…     on once they are answered
+    _upgraded,               whether the parser has stopped, and what came after: it stops
+    _message_tail            for "Upgrade: websocket" alone and loses the bytes behind others
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+from aiohttp.http import RawRequestMessage
+from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
+
+from corsproxy.core.problems import Answer
+from corsproxy.core.refusals import refuse_unread
+from corsproxy.core.verdicts import Code
+from corsproxy.shell.client.faults import BodyRefusedError, ClientLeftError
+from corsproxy.shell.client.link import Link
+from corsproxy.shell.client.responses import head_bytes
+from corsproxy.shell.client.service import Service
+from corsproxy.shell.client.unfinished_head import UnfinishedHead
+from corsproxy.shell.log.records import ExchangeRecord
+from corsproxy.shell.streams.intake import Intake
+
+if TYPE_CHECKING:
+    from corsproxy.shell.client.server import ProxyServer
+
+_HEAD_END = b"\r\n\r\n"
+
+
+class Exchange(Protocol):
+    """What a connection knows of the exchange that it is busy with."""
+
+    @property
+    def payload(self) -> StreamReader:
+        """The request's content."""
+        ...
+
+    @property
+    def is_endless(self) -> bool:
+        """Whether it ends only when somebody ends it: a tunnel, an event stream."""
+        ...
+
+    async def run(self) -> bool:
+        """Carry it out; returns whether another may follow on the connection."""
+        ...
+
+
+MakeExchange = Callable[[RawRequestMessage, StreamReader, "Connection"], Exchange]
+
+
+class Connection(Link):
+    """One client connection, for as many exchanges as it lasts."""
+
+    __slots__ = (
+        "_head",
+        "_is_last",
+        "_limits",
+        "_lossy",
+        "_make_exchange",
+        "_tunnel",
+        "exchange",
+        "is_full",
+        "service",
+    )
+
+    def __init__(self, server: "ProxyServer", service: Service, make: MakeExchange) -> None:
+        limits = service.policy.limits
+        super().__init__(server, limits)
+        self.service = service
+        self.exchange: Exchange | None = None
+        """The exchange in progress, from when its message is taken from the queue."""
+        self.is_full = False
+        """Whether the listener had no room for this connection: it gets one answer."""
+        self._make_exchange = make
+        self._is_last = False  # whether no exchange follows the one in progress
+        self._limits = limits
+        self._head = UnfinishedHead(limits)
+        self._lossy: RawRequestMessage | None = None  # see must_end_behind
+        self._tunnel: Intake | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.reading.set(self._limits.head_timeout)
+        super().connection_made(transport)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        if self._tunnel is not None:
+            self._tunnel.fail(ClientLeftError())
+        super().connection_lost(exc)
+
+    def eof_received(self) -> bool | None:  # type: ignore[override] # asyncio's own signature
+        """Take the end of what the client sends: in a tunnel half a close, else its leaving."""
+        if self._tunnel is None:
+            return None
+        self._tunnel.end()
+        return True
+
+    @property
+    def is_idle(self) -> bool:
+        return self.exchange is None and not self._messages
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether an exchange is in progress that will come to an end by itself."""
+        return not (self.is_idle or self.is_deaf) and (
+            self.exchange is None or not self.exchange.is_endless
+        )
+
+    async def start(self) -> None:
+        """Carry out one exchange after another, until one of them is the last."""
+        messages = self._messages
+        try:
+            while not self._is_last:
+                if not messages:
+                    self._waiter = asyncio.get_running_loop().create_future()
+                    try:
+                        await self._waiter
+                    finally:
+                        self._waiter = None
+                message, payload = messages.popleft()
+                if isinstance(message, RawRequestMessage):
+                    await self._carry_out(message, payload)
+                else:
+                    self._refuse(refuse_unread(self.service.policy, self._head.take()))
+                    await self.ended()
+        finally:
+            self.close_behind()
+
+    async def _carry_out(self, message: RawRequestMessage, payload: StreamReader) -> None:
+        self.exchange = exchange = self._make_exchange(message, payload, self)
+        self.reading.clear()
+        self._request_taken()
+        keep_alive = await exchange.run()
+        self.exchange = None
+        if not keep_alive:
+            self._is_last = True
+        elif self.transport is not None:
+            if self._upgraded and not self._messages:
+                self._decline_upgrade()
+            head_begun = len(self._head) > 0
+            limits = self._limits
+            self.reading.set(limits.head_timeout if head_begun else limits.keepalive_timeout)
+
+    def _request_taken(self) -> None:
+        """Let the parser go on where the queue was full."""
+        if self._parser is not None:
+            self._parser.message_consumed()
+        if self._buffer_paused and not self._messages:
+            self._resume_reading_if_drained()
+
+    def data_received(self, data: bytes) -> None:
+        if self._tunnel is not None:
+            self._tunnel.put(data)
+            return
+        if self.is_deaf:
+            return
+        in_body = self._in_body()
+        waiting = len(self._messages)
+        super().data_received(data)
+        if len(self._messages) != waiting:
+            self._requests_arrived(data, behind_body=in_body)
+        elif not in_body and not self._upgraded:
+            self._head_grew(data)
+
+    def _in_body(self) -> bool:
+        if self._messages:
+            return not self._messages[-1][1].is_eof()
+        return self.exchange is not None and not self.exchange.payload.is_eof()
+
+    def _requests_arrived(self, data: bytes, *, behind_body: bool) -> None:
+        message, payload = self._messages[-1]
+        self.reading.clear()
+        if not isinstance(message, RawRequestMessage):
+            self._head.add(data)
+            self._parser_failed()
+            return
+        if self._head:
+            data = self._head.take() + data
+        if message.upgrade and not self._upgraded:
+            if data and len(self._messages) == 1 and payload.is_eof() and not behind_body:
+                self._stop_behind_upgrade(data)
+            elif self._lossy is None:
+                self._lossy = message
+        elif payload is EMPTY_PAYLOAD and not data.endswith(_HEAD_END):
+            self._head_grew(data.rpartition(_HEAD_END)[2])
+
+    def _head_grew(self, data: bytes) -> None:
+        if self._head.add(data) and self.exchange is None:
+            self.reading.set(self._limits.head_timeout)
+        if self._head.is_too_large:
+            if self.exchange is None:
+                self._refuse(refuse_unread(self.service.policy, self._head.take()))
+            else:
+                # It gets no answer: the exchange before it is the last.
+                self.is_deaf = self._is_last = True
+                self._head.take()
+
+    def _parser_failed(self) -> None:
+        """The parser's error waits its turn as a message; a body that it broke fails now."""
+        self.is_deaf = True
+        payload = self._messages[-2][1] if len(self._messages) > 1 else None
+        if payload is None and self.exchange is not None:
+            payload = self.exchange.payload
+        if payload is not None and not payload.is_eof():
+            payload.set_exception(BodyRefusedError(Code.BAD_FRAMING))
+
+    def _stop_behind_upgrade(self, data: bytes) -> None:
+        """Keep what follows a request to upgrade from being read as requests.
+
+        The parser does so for WebSocket. For other protocols it reads on, and what the
+        same bytes held behind the request is lost to it: here `data` begins with the
+        request, so that it can be found again.
+        """
+        self._upgraded = True
+        self._message_tail = data.lstrip(b"\r\n").partition(_HEAD_END)[2]
+
+    def _decline_upgrade(self) -> None:
+        """Read on as HTTP behind a request to upgrade that was answered otherwise."""
+        self._upgraded = False
+        if self._parser is not None:
+            self._parser.set_upgraded(False)
+        tail, self._message_tail = self._message_tail, b""
+        if tail:
+            self.data_received(tail)
+        if self._buffer_paused:
+            self._resume_reading_if_drained()
+
+    def must_end_behind(self, message: RawRequestMessage) -> bool:
+        """Whether bytes may be missing behind a request to upgrade: then nothing that
+        follows it can be trusted."""
+        return message is self._lossy or (message.upgrade and not self._upgraded)
+
+    def look_for_client(self) -> None:
+        """Notice that the client has left an exchange while it is held still."""
+        if self.exchange is not None:
+            self.drop_if_left(half_close=self._tunnel is not None)
+
+    def _overdue(self) -> None:
+        if self.is_deaf:
+            super()._overdue()
+        elif self.exchange is not None:
+            self.exchange.payload.set_exception(BodyRefusedError(Code.BODY_TIMEOUT))
+        elif self._head:
+            received = self._head.take()
+            self._refuse(refuse_unread(self.service.policy, received, Code.HEAD_TIMEOUT))
+        else:
+            super()._overdue()
+
+    def _refuse(self, answer: Answer) -> None:
+        """Answer outside of an exchange, and end the connection."""
+        if self.transport is None:
+            return
+        data = head_bytes(answer.head, 1, keep_alive=False) + answer.body
+        self.send(data)
+        journal = self.service.journal
+        if journal is not None:
+            journal.exchange(
+                ExchangeRecord(
+                    time.time(), 0.0, self.client, "", b"", answer.head.status, (),
+                    answer.verdict, len(data), 0, None, None,
+                )
+            )  # fmt: skip
+        self.end_in_stages()
+
+    def hang_up(self) -> None:
+        """End whatever is in progress: a stream by closing, all else by a reset, so that
+        no cut response can pass for complete."""
+        if self.ended_by is None:
+            self.ended_by = "shutdown"
+        if self.is_awaited:
+            self.abort()
+        else:
+            self.force_close()
+
+    def can_switch(self, message: RawRequestMessage) -> bool:
+        """Whether everything behind the request is at hand for a tunnel."""
+        return self._upgraded and message is not self._lossy and not self._messages
+
+    def switch(self) -> Intake:
+        """Read no more requests: return where everything that arrives now goes."""
+        intake = self._tunnel = Intake(self)
+        tail, self._message_tail = self._message_tail, b""
+        if tail:
+            intake.put(tail)
+        if self._buffer_paused:
+            self._resume_reading_if_drained()
+        return intake

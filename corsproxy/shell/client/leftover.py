@@ -1,0 +1,45 @@
+"""What is left of a request's content when its answer has been sent.
+
+It must be read before the next request can be, or the connection must end: otherwise it
+would be taken for a request (RFC 9112, 9.3).
+"""
+
+from aiohttp.http import RawRequestMessage
+from aiohttp.streams import StreamReader
+
+from corsproxy.shell.client.connection import Connection
+from corsproxy.shell.client.faults import BodyRefusedError
+from corsproxy.shell.client.link import LINGER_S
+
+_AT_MOST = 1024 * 1024
+
+
+def can_keep(
+    message: RawRequestMessage, payload: StreamReader, status: int, *, forwarded: bool
+) -> bool:
+    """Return whether the connection may outlast content that is still arriving.
+
+    `forwarded` content may still be wanted by the upstream, unless it has refused.
+    """
+    headers = message.headers
+    if "Expect" in headers and not payload.total_bytes:
+        # Nobody can know whether a client that was not told to continue goes on.
+        return False
+    if forwarded:
+        return status < 400
+    length = headers.get("Content-Length")
+    return length is None or int(length) - payload.total_bytes <= _AT_MOST
+
+
+async def read_away(connection: Connection, payload: StreamReader) -> bool:
+    """Read the rest and forget it; returns whether that was possible within bounds."""
+    budget = _AT_MOST
+    connection.reading.set(LINGER_S)
+    try:
+        while budget >= 0 and not payload.at_eof():
+            budget -= len(await payload.readany())
+    except BodyRefusedError:
+        return False
+    finally:
+        connection.reading.clear()
+    return budget >= 0

@@ -1,0 +1,193 @@
+"""The line to a client: who is there, how much is on its way, and how it ends.
+
+What it promises: nothing waits for a client that does not read; an answer is not lost to
+a reset of our own making; what was cut cannot pass for complete; and a client that has
+left is noticed even while nothing is read from it.
+
+Of aiohttp 3.14, `_drain_helper` is used beyond its public names: it waits until a client
+reads again. A test fails where it goes away.
+"""
+
+import asyncio
+import logging
+import socket
+import struct
+from typing import TYPE_CHECKING, cast
+
+from aiohttp.web_protocol import RequestHandler
+
+from corsproxy.core.policy import Limits
+from corsproxy.shell.client.departure import has_left
+from corsproxy.shell.client.faults import ClientLeftError
+from corsproxy.shell.client.writing import WriteWatch
+from corsproxy.shell.streams.deadline import Deadline
+
+if TYPE_CHECKING:
+    from corsproxy.shell.client.server import ProxyServer
+
+LINGER_S = 5.0
+"""How long an ended connection is read on, so that its answer arrives (RFC 9112, 9.6)."""
+
+_READ_BUFFER = 32 * 1024  # reading pauses at twice that
+# What a client that does not read costs, next to one piece on its way.
+_WRITE_BUFFER = 16 * 1024
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+
+logger = logging.getLogger("corsproxy")
+
+
+class Link(RequestHandler):
+    """One client connection, below its messages."""
+
+    __slots__ = ("_wire", "_writing", "client", "ended_by", "is_deaf", "reading", "secure")
+
+    def __init__(self, server: "ProxyServer", limits: Limits) -> None:
+        super().__init__(
+            server,
+            loop=server.loop,
+            keepalive_timeout=0,  # ours replaces it
+            logger=logger,
+            access_log=None,  # type: ignore[arg-type] # None is how aiohttp itself switches it off
+            auto_decompress=False,
+            max_line_size=limits.target,
+            max_field_size=limits.field,
+            max_headers=limits.fields,
+            lingering_time=0,
+            read_bufsize=_READ_BUFFER,
+        )
+        self.client = ""
+        """The peer's IP address; empty where there is none."""
+        self.secure = False
+        """Whether the connection is TLS."""
+        self.ended_by: str | None = None
+        """What ended the connection, where it was not the client."""
+        self.reading = Deadline(server.loop, self._overdue)
+        """How long the client may take with what is awaited of it now."""
+        self._writing = WriteWatch(server.loop, limits.write_timeout, self._stalled)
+        self.is_deaf = False
+        """Whether what arrives is thrown away."""
+        self._wire: asyncio.Transport | None = None  # stays until the connection is lost
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        wire = self._wire = cast(asyncio.Transport, transport)
+        wire.set_write_buffer_limits(high=_WRITE_BUFFER)
+        peer = wire.get_extra_info("peername")
+        # A Unix socket's peer is a string, and names nobody.
+        self.client = peer[0] if isinstance(peer, tuple) else ""
+        self.secure = wire.get_extra_info("sslcontext") is not None
+        super().connection_made(transport)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._wire = None
+        super().connection_lost(exc)
+        # Last, because the parent closes once more what is lost. A timer would keep alive
+        # all that belongs to the connection.
+        self.reading.stop()
+        self._writing.stop()
+
+    def _overdue(self) -> None:
+        """The client has taken longer than it may."""
+        self.force_close()
+
+    def hold(self) -> None:
+        """Stop reading."""
+        self.pause_reading()
+
+    def flow(self) -> None:
+        """Read on."""
+        self.resume_reading(resume_parser=False)
+
+    def drop_if_left(self, *, half_close: bool) -> None:
+        """Drop the connection if the client has left it while nothing is read from it;
+        with `half_close`, only if it is gone altogether."""
+        wire = self.transport
+        if (
+            wire is not None
+            and not wire.is_reading()
+            and has_left(wire.get_extra_info("socket"), half_close=half_close)
+        ):
+            self.abort("client-left")
+
+    def send(self, data: bytes) -> None:
+        """Write; raises ClientLeftError where nobody is left to read."""
+        if self.transport is None:
+            raise ClientLeftError
+        self.transport.write(data)
+
+    async def drained(self) -> None:
+        """Wait while the client does not read. Raises ClientLeftError."""
+        if not self.writing_paused:
+            return
+        if self._wire is not None:
+            self._writing.start(self._wire)
+        try:
+            await self._drain_helper()
+        except ConnectionError as error:
+            raise ClientLeftError from error
+        finally:
+            self._writing.clear()
+        if self.transport is None:
+            raise ClientLeftError
+
+    def _stalled(self) -> None:
+        self.abort("client-stalled")
+
+    def write_eof(self) -> bool:
+        """Close the sending side, behind what has been written. Returns whether it did."""
+        wire = self.transport
+        if wire is None or wire.is_closing() or not wire.can_write_eof():
+            return False
+        try:
+            wire.write_eof()
+        except OSError:
+            # A reset has arrived that nobody has read yet.
+            return False
+        return True
+
+    def end_in_stages(self) -> None:
+        """Send no more, and throw away what arrives until the client has closed.
+
+        Closing at once would answer bytes that are still on their way with a reset,
+        which can destroy the answer before the client has read it (RFC 9112, 9.6).
+        """
+        self.is_deaf = True
+        wire = self.transport
+        if wire is not None and self.write_eof():
+            wire.resume_reading()
+            self.reading.set(LINGER_S)
+        else:
+            self.force_close()
+
+    def close_behind(self) -> None:
+        """Close once what is written has gone out, or the client stops reading it."""
+        wire = self.transport
+        if wire is not None:
+            self._writing.start(wire)
+            wire.close()
+
+    async def ended(self) -> None:
+        """Wait for the end of a connection that is ended in stages: it never returns,
+        because losing the connection cancels whoever waits here."""
+        if self.transport is not None:
+            await asyncio.get_running_loop().create_future()
+
+    def force_close(self) -> None:
+        """Close likewise, and read nothing more."""
+        self.close_behind()
+        super().force_close()
+
+    def abort(self, cause: str | None = None, *, reset: bool = True) -> None:
+        """Drop the connection, so that nothing sent so far can pass for complete.
+
+        `reset` false ends it without a reset, which spares what the client has not read
+        yet; for content whose framing shows that it is cut.
+        """
+        if self.ended_by is None:
+            self.ended_by = cause
+        wire = self._wire
+        if wire is None:
+            return
+        if reset and not wire.is_closing():
+            sock = wire.get_extra_info("socket")
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+        wire.abort()

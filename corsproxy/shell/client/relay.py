@@ -1,0 +1,315 @@
+"""One exchange: ask the core, and obey.
+
+    Answer    respond here and now
+    Forward   ask the upstream; stream its answer as it arrives
+    Tunnel    the same; after a 101, bytes both ways
+
+Until a response head is sent, every failure becomes an answer that the page can read.
+After it, every failure drops the connection, because a cut response must never look
+complete. Nothing is decided here, and no exchange ends without a record.
+"""
+
+import asyncio
+import time
+
+from aiohttp.http import RawRequestMessage
+from aiohttp.streams import StreamReader
+
+from corsproxy.core.exchange import Forward, Tunnel, complete, decide, fail
+from corsproxy.core.messages import ClientHead, Framing, RequestHead
+from corsproxy.core.policy import Policy
+from corsproxy.core.problems import Answer
+from corsproxy.core.refusals import refuse
+from corsproxy.core.verdicts import Code, Verdict
+from corsproxy.errors import UpstreamError
+from corsproxy.shell.client.client_body import ClientBody
+from corsproxy.shell.client.client_stream import ClientStream
+from corsproxy.shell.client.connection import Connection
+from corsproxy.shell.client.faults import BodyRefusedError, ClientLeftError
+from corsproxy.shell.client.leftover import can_keep, read_away
+from corsproxy.shell.client.link import logger
+from corsproxy.shell.client.responses import LAST_CHUNK, chunk, head_bytes
+from corsproxy.shell.log.records import CLIENT_LEFT, ExchangeRecord
+from corsproxy.shell.streams.tunnel import splice
+from corsproxy.shell.upstreams.upstream import UpstreamResponse
+
+
+class Relay:
+    """An exchange in progress."""
+
+    __slots__ = (
+        "_body",
+        "_connection",
+        "_detail",
+        "_error",
+        "_head",
+        "_message",
+        "_received",
+        "_sent",
+        "_started",
+        "_status",
+        "_upstream_s",
+        "_verdict",
+        "is_tunnel",
+        "keep_alive",
+        "payload",
+    )
+
+    def __init__(
+        self,
+        message: RawRequestMessage,
+        payload: StreamReader,
+        connection: Connection,
+    ) -> None:
+        self.payload = payload
+        self.keep_alive = False
+        self.is_tunnel = False
+        self._message = message
+        self._connection = connection
+        self._body: ClientBody | None = None
+        self._head: ClientHead | None = None
+        self._verdict: Verdict | None = None
+        self._started = 0.0
+        self._upstream_s: float | None = None
+        self._status = CLIENT_LEFT
+        self._sent = 0
+        self._received = 0
+        self._error: str | None = None
+        self._detail: str | None = None
+
+    @property
+    def is_endless(self) -> bool:
+        return self.is_tunnel or (self._head is not None and _is_event_stream(self._head))
+
+    async def run(self) -> bool:
+        """Carry the exchange out, whatever becomes of it; returns whether the connection
+        may be used again."""
+        connection = self._connection
+        service = connection.service
+        policy = service.policy
+        message = self._message
+        request = RequestHead(
+            message.method,
+            message.path.encode("utf-8", "surrogateescape"),
+            message.raw_headers,
+            message.version.minor,
+            connection.client,
+            connection.secure,
+        )
+        started = time.perf_counter() if service.journal is not None else 0.0
+        self._started = started
+        try:
+            await self._obey(policy, request)
+        except ClientLeftError:
+            self._cut(connection.ended_by or "client-left")
+        except asyncio.CancelledError:
+            self._cut(connection.ended_by or "client-left")
+            raise
+        except Exception:  # noqa: BLE001 - a bug of ours must cost one exchange, and be seen
+            logger.exception("fault in an exchange")
+            self._answer_fault(policy, request)
+        finally:
+            if service.journal is not None:
+                self._record(request)
+        if not self.payload.is_eof() and self._error is None:
+            await self._end_request()
+        return self.keep_alive
+
+    async def _obey(self, policy: Policy, request: RequestHead) -> None:
+        decision: Answer | Forward
+        if self._connection.is_full:
+            decision = refuse(policy, request, Code.CONNECTIONS_FULL)
+        elif self._message.version.major != 1 or request.minor_version > 1:
+            decision = refuse(policy, request._replace(minor_version=1), Code.VERSION_NOT_SUPPORTED)
+        else:
+            decision = decide(policy, request)
+        self._verdict = decision.verdict
+        if isinstance(decision, Answer):
+            await self._answer(decision)
+            return
+        refused = self._prepare_body(decision)
+        if refused is not None:
+            await self._refuse(decision, refused)
+            return
+        try:
+            await self._forward(decision)
+        except BodyRefusedError as error:
+            if self._head is None:
+                await self._refuse(decision, error.code)
+            else:
+                self._cut(str(error.code))
+
+    # To the upstream.
+
+    def _prepare_body(self, exchange: Forward) -> Code | None:
+        """Make the body to send; returns why the request goes no further, or None."""
+        if exchange.request.framing is Framing.NONE:
+            if isinstance(exchange, Tunnel) and not self._connection.can_switch(self._message):
+                return Code.BAD_REQUEST
+            return None
+        limits = exchange.policy.limits
+        self._body = ClientBody(self._connection, self.payload, exchange.received, limits)
+        if (
+            limits.body is not None
+            and exchange.request.framing is Framing.LENGTH
+            and int(self._message.headers["Content-Length"]) > limits.body
+        ):
+            return Code.BODY_TOO_LARGE
+        return None
+
+    async def _forward(self, exchange: Forward) -> None:
+        connection = self._connection
+        try:
+            response = await connection.service.upstream.send(
+                exchange.route, exchange.request, self._body, exchange.policy.limits
+            )
+        except UpstreamError as error:
+            await self._fail(exchange, error)
+            return
+        if self._started:
+            self._upstream_s = time.perf_counter() - self._started
+        try:
+            head = complete(exchange, response.head)
+            if isinstance(head, Answer):
+                self._verdict = head.verdict
+                await self._answer(head)
+            elif head.status == 101:
+                await self._tunnel(head, response)
+            else:
+                await self._stream(head, response)
+        except UpstreamError as error:
+            self._detail = error.detail
+            self._cut(str(error.fault))
+        finally:
+            response.abort()
+
+    async def _fail(self, exchange: Forward, error: UpstreamError) -> None:
+        answer = fail(exchange, error)
+        self._verdict = answer.verdict
+        self._detail = error.detail
+        await self._answer(answer)
+
+    async def _refuse(self, exchange: Forward, code: Code) -> None:
+        answer = refuse(exchange.policy, exchange.received, code)
+        self._verdict = answer.verdict
+        await self._answer(answer)
+
+    # To the client.
+
+    async def _answer(self, answer: Answer) -> None:
+        self._send_head(answer.head, answer.body, close=answer.close)
+        await self._connection.drained()
+
+    async def _stream(self, head: ClientHead, response: UpstreamResponse) -> None:
+        connection = self._connection
+        chunked = head.framing is Framing.CHUNKED
+        data = response.take()
+        if chunked and data:
+            data = chunk(data)
+        if response.at_end:
+            self._send_head(head, data + LAST_CHUNK if chunked else data)
+            await connection.drained()
+            return
+        self._send_head(head, data)
+        await connection.drained()
+        while data := await response.read():
+            self._send(chunk(data) if chunked else data)
+            await connection.drained()
+        if chunked:
+            self._send(LAST_CHUNK)
+
+    async def _tunnel(self, head: ClientHead, response: UpstreamResponse) -> None:
+        self._send_head(head, b"", close=True)
+        self.is_tunnel = True
+        client = ClientStream(self._connection)
+        try:
+            await splice(client, response.switch())
+        finally:
+            self._received = client.received
+            self._sent += client.sent
+
+    def _send_head(self, head: ClientHead, first: bytes, *, close: bool = False) -> None:
+        minor_version = 0 if self._message.version.minor == 0 else 1
+        self.keep_alive = not (
+            close
+            or self._message.should_close
+            or head.framing is Framing.CLOSE
+            or self._connection.service.draining
+            or self._connection.must_end_behind(self._message)
+            or not (
+                self.payload.is_eof()
+                or can_keep(
+                    self._message, self.payload, head.status, forwarded=self._body is not None
+                )
+            )
+        )
+        self._head = head
+        self._status = head.status
+        self._send(head_bytes(head, minor_version, keep_alive=self.keep_alive) + first)
+
+    def _send(self, data: bytes) -> None:
+        self._connection.send(data)
+        self._sent += len(data)
+
+    # The end.
+
+    async def _end_request(self) -> None:
+        """Get past what is left of the request's content, or end the connection behind it."""
+        connection, payload = self._connection, self.payload
+        if self.keep_alive:
+            # What was being forwarded, the upstream's connection may still be reading.
+            self.keep_alive = self._body is None and await read_away(connection, payload)
+        if not self.keep_alive:
+            connection.end_in_stages()
+            await connection.ended()
+
+    def _cut(self, error: str) -> None:
+        """End an exchange that did not come to its end."""
+        self._error = error
+        self.keep_alive = False
+        shows = self._head is not None and self._head.framing in (Framing.LENGTH, Framing.CHUNKED)
+        self._connection.abort(reset=not shows)
+
+    def _answer_fault(self, policy: Policy, request: RequestHead) -> None:
+        answer = refuse(policy, request, Code.INTERNAL)
+        self._verdict = answer.verdict
+        if self._head is not None:
+            self._cut(str(Code.INTERNAL))
+            return
+        try:
+            self._send_head(answer.head, answer.body, close=True)
+        except ClientLeftError:
+            self._cut("client-left")
+
+    def _record(self, request: RequestHead) -> None:
+        journal = self._connection.service.journal
+        if journal is None or self._verdict is None:
+            return
+        duration = time.perf_counter() - self._started
+        received = self._received if self._body is None else self._body.received
+        journal.exchange(
+            ExchangeRecord(
+                time.time() - duration,
+                duration,
+                request.client,
+                request.method,
+                request.target,
+                self._status,
+                request.fields,
+                self._verdict,
+                self._sent,
+                received,
+                self._upstream_s,
+                self._error,
+                self._detail,
+            )
+        )
+
+
+def _is_event_stream(head: ClientHead) -> bool:
+    """Whether the response is a stream of server-sent events (HTML, 9.2) whose end, where
+    it is cut, does not look like an end."""
+    return head.framing is not Framing.CLOSE and any(
+        name.lower() == b"content-type" and value.lower().startswith(b"text/event-stream")
+        for name, value in head.fields
+    )

@@ -1,0 +1,160 @@
+"""The listener: one object for `loop.create_server`, and the end of all its connections.
+
+server = ProxyServer(policy, upstream, journal)
+listening = await asyncio.get_running_loop().create_server(server, sock=...)
+server.policy = another          # a reload, between two requests
+server.draining = True           # every response from now on closes its connection
+listening.close()
+await server.drain(policy.shutdown_grace)
+"""
+
+import asyncio
+import sys
+from collections.abc import Callable
+from typing import cast
+
+from aiohttp import http_parser
+from aiohttp.web_protocol import RequestHandler
+from aiohttp.web_server import Server
+
+from corsproxy.core.policy import Policy
+from corsproxy.errors import StartError
+from corsproxy.shell.client.connection import Connection
+from corsproxy.shell.client.relay import Relay
+from corsproxy.shell.client.service import Service
+from corsproxy.shell.log.records import Journal
+from corsproxy.shell.upstreams.upstream import Upstream
+
+if sys.platform != "win32":
+    import resource
+
+_MOST_CONNECTIONS = 4096
+# Over its limit, the listener still says so to a quarter more; then it hangs up.
+_STANDING_ROOM = 4
+_LAST_WORDS_S = 1.0
+_LOOK_S = 0.02
+_WATCH_S = 0.5
+
+
+def require_native_parser(parser: object = http_parser.HttpRequestParser) -> None:
+    """Refuse to run on aiohttp's parser in pure Python: it upper-cases methods, accepts
+    repeated transfer codings, and has been the source of most request smuggling in aiohttp.
+
+    Raises StartError.
+    """
+    if parser is http_parser.HttpRequestParserPy:
+        raise StartError(
+            "aiohttp runs without its native parser, which this proxy needs to be safe: "
+            "install aiohttp from a wheel, and unset AIOHTTP_NO_EXTENSIONS"
+        )
+
+
+def connections_limit(policy: Policy) -> int:
+    """Return how many clients may be connected: what the policy says, or what the
+    process has descriptors for, two for each exchange and some to spare."""
+    if policy.limits.connections is not None:
+        return policy.limits.connections
+    if sys.platform == "win32":
+        return _MOST_CONNECTIONS
+    descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if descriptors == resource.RLIM_INFINITY:
+        return _MOST_CONNECTIONS
+    return max(1, min(_MOST_CONNECTIONS, descriptors * 4 // 5 // 2))
+
+
+class ProxyServer(Server):
+    """Makes a `Connection` for every client."""
+
+    def __init__(self, policy: Policy, upstream: Upstream, journal: Journal | None = None) -> None:
+        """Must be called while the event loop runs. `journal` None wants no records."""
+        self.loop = asyncio.get_running_loop()
+        super().__init__(
+            None,  # type: ignore[arg-type] # no handler: a Connection carries its exchanges out
+            handler_cancellation=True,
+            loop=self.loop,
+        )
+        self.service = Service(policy, upstream, journal)
+        self._count = 0
+        self._limit = connections_limit(policy)
+        self._watch: asyncio.TimerHandle | None = None
+
+    @property
+    def policy(self) -> Policy:
+        """The policy in force; every exchange reads it once."""
+        return self.service.policy
+
+    @policy.setter
+    def policy(self, policy: Policy) -> None:
+        self.service.policy = policy
+        self._limit = connections_limit(policy)
+
+    @property
+    def draining(self) -> bool:
+        """Whether every response is the last one on its connection."""
+        return self.service.draining
+
+    @draining.setter
+    def draining(self, draining: bool) -> None:
+        self.service.draining = draining
+
+    @property
+    def in_flight(self) -> int:
+        """How many exchanges are in progress."""
+        return sum(not connection.is_idle for connection in self._open())
+
+    def __call__(self) -> Connection:
+        return Connection(self, self.service, Relay)
+
+    def connection_made(self, handler: RequestHandler, transport: asyncio.Transport) -> None:
+        super().connection_made(handler, transport)
+        self._count += 1
+        if self._watch is None:
+            self._watch = self.loop.call_later(_WATCH_S, self._look_for_clients)
+        if self._count > self._limit:
+            connection = cast(Connection, handler)
+            connection.is_full = True
+            if self._count > self._limit + self._limit // _STANDING_ROOM + 1:
+                connection.abort()
+
+    def connection_lost(self, handler: RequestHandler, exc: BaseException | None = None) -> None:
+        super().connection_lost(handler, exc)
+        self._count -= 1
+
+    def _look_for_clients(self) -> None:
+        connections = self._open()
+        for connection in connections:
+            connection.look_for_client()
+        again = self.loop.call_later(_WATCH_S, self._look_for_clients) if connections else None
+        self._watch = again
+
+    async def drain(self, grace: float) -> None:
+        """End every connection: the idle ones now, the busy ones behind their response,
+        and after `grace` seconds all that are left.
+
+        Tunnels and event streams have no end of their own. They are ended as soon as
+        nothing else is left to wait for.
+        """
+        self.draining = True
+        for connection in self._open():
+            if connection.is_idle:
+                connection.force_close()
+        await self._until(grace, lambda: not any(each.is_awaited for each in self._open()))
+        for connection in self._open():
+            connection.hang_up()
+        await self._until(_LAST_WORDS_S, lambda: not self._connections)
+        for connection in self._open():
+            connection.abort("shutdown")
+        await self._until(_LAST_WORDS_S, lambda: not self._connections)
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
+
+    async def _until(self, seconds: float, is_done: Callable[[], bool]) -> None:
+        """Look again and again, for at most `seconds`: an exchange can come to its end in
+        many ways, and only here somebody waits for it."""
+        deadline = self.loop.time() + seconds
+        while not is_done() and self.loop.time() < deadline:  # noqa: ASYNC110 - see above
+            await asyncio.sleep(_LOOK_S)
+
+    def _open(self) -> list[Connection]:
+        return [each for each in self.connections if isinstance(each, Connection)]

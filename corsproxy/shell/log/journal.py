@@ -1,0 +1,217 @@
+"""The log of exchanges: one aligned line each for people, one JSON object for programs.
+
+The JSON names are an interface, which `deploy/OPERATING.md` describes. What does not apply
+is left out. Every value is escaped, credentials in queries are replaced, and no header but
+Origin and traceparent is read.
+"""
+
+import re
+from collections import OrderedDict
+from collections.abc import Callable
+from functools import lru_cache
+from json.encoder import encode_basestring_ascii as quoted
+from typing import Protocol
+
+from corsproxy.config.problems import escape
+from corsproxy.core.policy import LogRequests
+from corsproxy.core.verdicts import Code, Kind, Verdict
+from corsproxy.shell.log.ansi import Style, paint
+from corsproxy.shell.log.clock import clock_time, timestamp
+from corsproxy.shell.log.printable import printable, redacted
+from corsproxy.shell.log.records import ExchangeRecord, Journal
+
+_MAX_ORIGIN = 512
+_MAX_DETAIL = 512
+_MAX_PATH_TEXT = 160
+# Distinct refusals that are told apart; clients choose what is in them.
+_MAX_REFUSALS = 256
+
+# W3C Trace Context: version, trace-id, parent-id, flags.
+_TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}.*")
+
+_BLOCKED = frozenset(
+    {
+        Code.ORIGIN_NOT_ALLOWED,
+        Code.ORIGIN_FORWARDED,
+        Code.METHOD_NOT_ALLOWED,
+        Code.HEADER_NOT_ALLOWED,
+        Code.CREDENTIALS_NOT_ALLOWED,
+    }
+)
+
+
+class Lines(Protocol):
+    """How an exchange is worded."""
+
+    def exchange(self, record: ExchangeRecord) -> str:
+        """Return the line, or lines, newline included."""
+        ...
+
+
+class LineJournal:
+    """Counts every exchange, and writes the lines of those that are asked for."""
+
+    def __init__(
+        self, write: Callable[[str], None], lines: Lines, requests: LogRequests, counts: Journal
+    ) -> None:
+        """`write` takes whole lines and must neither wait nor raise. `counts` counts."""
+        self._write = write
+        self._lines = lines
+        self._counts = counts
+        self.requests = requests
+        """Which exchanges are written; may be changed at any time."""
+
+    def exchange(self, record: ExchangeRecord) -> None:
+        """Take the record of one exchange that is over."""
+        self._counts.exchange(record)
+        requests = self.requests
+        if requests == "all" or (requests == "denied" and not record.verdict.allowed):
+            self._write(self._lines.exchange(record))
+
+
+class JsonLines:
+    """One JSON object an exchange."""
+
+    def exchange(self, record: ExchangeRecord) -> str:
+        verdict = record.verdict
+        if verdict.subject:
+            verdict = verdict._replace(subject="")
+        line = (
+            f'{{"ts": "{timestamp(record.started)}", "event": "request",'
+            f' "method": {quoted(record.method)}, "path": {_quoted_path(record.target)},'
+            f' "status": {record.status}, "duration_ms": {record.duration_s * 1000:.3f},'
+            f' "client": {quoted(record.client)}, {_verdict_members(verdict)},'
+            f' "bytes_in": {record.received}, "bytes_out": {record.sent}'
+        )
+        origin, trace = record.origin, _trace_id(record.traceparent)
+        if origin is not None:
+            line += f', "origin": {_quoted_origin(origin)}'
+        if record.upstream_s is not None:
+            line += f', "upstream_ms": {record.upstream_s * 1000:.3f}'
+        if record.error is not None:
+            line += f', "error": {quoted(record.error)}'
+        if record.detail is not None:
+            line += f', "detail": {quoted(record.detail[:_MAX_DETAIL])}'
+        if trace is not None:
+            line += f', "trace_id": "{trace}"'
+        return line + "}\n"
+
+
+# Pages ask for the same things again and again, and a policy makes few verdicts once the
+# subject, which the client chose, is left out. A hit costs a tenth of the work.
+
+
+@lru_cache(maxsize=512)
+def _quoted_path(target: bytes) -> str:
+    return quoted(printable(redacted(target)))
+
+
+@lru_cache(maxsize=256)
+def _quoted_origin(origin: bytes) -> str:
+    return quoted(printable(origin[:_MAX_ORIGIN]))
+
+
+@lru_cache(maxsize=1024)
+def _verdict_members(verdict: Verdict) -> str:
+    members = {
+        "route": verdict.route,
+        "kind": str(verdict.kind),
+        "decision": "allowed" if verdict.allowed else "refused",
+        "code": str(verdict.code),
+        "at": None if verdict.at is None else str(verdict.at),
+        "browser_error": verdict.browser_error,
+    }
+    return ", ".join(f'"{key}": {quoted(value)}' for key, value in members.items() if value)
+
+
+def _trace_id(traceparent: bytes | None) -> str | None:
+    if traceparent is None:
+        return None
+    match = _TRACEPARENT.fullmatch(traceparent)
+    return None if match is None else match[1].decode("ascii")
+
+
+class TextLines:
+    """One aligned line an exchange; under a refusal or a failure, the first time, more."""
+
+    def __init__(self, hint: Callable[[Verdict], str | None], *, color: bool) -> None:
+        """`hint` says what would allow a refused request, or None."""
+        self._hint = hint
+        self._color = color
+        self._refusals: OrderedDict[Verdict, int] = OrderedDict()
+
+    def forget(self) -> None:
+        """Give every hint again: the policy has changed."""
+        self._refusals.clear()
+
+    def exchange(self, record: ExchangeRecord) -> str:
+        verdict = record.verdict
+        path = printable(redacted(record.target))
+        if len(path) > _MAX_PATH_TEXT:
+            path = path[:_MAX_PATH_TEXT] + "…"
+        origin = record.origin
+        words, hint = self._words(record)
+        columns = (
+            self._paint(clock_time(record.started), Style.DIM),
+            "",
+            f"{escape(record.method) or '-':<7}",
+            f"{path or '-':<32}",
+            self._paint(f"{record.status:>3}", _status_style(record.status)),
+            f"{record.duration_s * 1000:>6.0f} ms",
+            "",
+            f"{printable((origin or b'-')[:_MAX_ORIGIN]):<24}",
+            "",
+            words,
+        )
+        line = " ".join(columns).rstrip() + "\n"
+        if hint is not None:
+            place = "" if verdict.at is None else f"{verdict.at}"
+            text = hint if place in hint else f"{place}  {hint}"
+            line += f"{'':10}{self._paint(escape(text), Style.DIM)}\n"
+        return line
+
+    def _words(self, record: ExchangeRecord) -> tuple[str, str | None]:
+        """Return the decision where it is interesting, and its hint where it is new."""
+        verdict = record.verdict
+        words, style = _decision(record)
+        hint = None
+        if style is Style.RED:
+            count = self._refusals.pop(verdict, 0) + 1
+            self._refusals[verdict] = count
+            if len(self._refusals) > _MAX_REFUSALS:
+                self._refusals.popitem(last=False)
+            if count == 1:
+                hint = record.detail or self._hint(verdict)
+            else:
+                words += f" (×{count})"
+        if record.error is not None:
+            words = f"{words} [{record.error}]".lstrip()
+        return self._paint(escape(words), style), hint
+
+    def _paint(self, text: str, style: Style) -> str:
+        return paint(text, style, color=self._color)
+
+
+def _decision(record: ExchangeRecord) -> tuple[str, Style]:
+    verdict = record.verdict
+    method = ""
+    if verdict.kind is Kind.PREFLIGHT:
+        method = printable((record.value(b"access-control-request-method") or b"")[:32])
+    if not verdict.allowed:
+        word = "BLOCKED" if verdict.code in _BLOCKED else "REFUSED"
+        # The origin has a column of its own.
+        subject = verdict.subject.encode("utf-8", "replace")
+        named = f" {verdict.subject}" if subject not in (b"", record.origin) else ""
+        asked = f" in the preflight for {method}" if method not in ("", verdict.subject) else ""
+        return f"{word} {verdict.code}{named}{asked}", Style.RED
+    if verdict.facts.status >= 500:
+        return f"FAILED {verdict.code}", Style.RED
+    if method:
+        return f"preflight for {method} ok", Style.DIM
+    return ("websocket" if record.status == 101 else ""), Style.DIM
+
+
+def _status_style(status: int) -> Style:
+    if status >= 400:
+        return Style.RED if status >= 500 else Style.YELLOW
+    return Style.CYAN if 300 <= status < 400 else Style.GREEN

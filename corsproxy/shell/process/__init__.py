@@ -1,0 +1,1 @@
+"""The process around the proxy: start, signals, reload, probes, figures, end."""

@@ -1,0 +1,109 @@
+"""The proxy without the process around it: sockets in, answers out, lines and figures.
+
+A run has one of these, or one in each of its worker processes.
+"""
+
+import asyncio
+import gc
+import os
+import socket
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from corsproxy.core.policy import CorsRules, Policy
+from corsproxy.core.remedies import hint_for
+from corsproxy.core.verdicts import Verdict
+from corsproxy.shell.client.server import ProxyServer, require_native_parser
+from corsproxy.shell.log.announcements import LineFormat
+from corsproxy.shell.log.journal import JsonLines, LineJournal, TextLines
+from corsproxy.shell.process.binding import BACKLOG
+from corsproxy.shell.process.figures import Figures
+from corsproxy.shell.upstreams.connect import Dialer
+from corsproxy.shell.upstreams.forward_proxy import ForwardProxies
+from corsproxy.shell.upstreams.pool import UpstreamPools
+
+# Connections to upstreams that do not want to end.
+_POOLS_SECONDS = 1.0
+
+
+class Engine:
+    """Answers requests between `listen` and `finish`."""
+
+    def __init__(
+        self, policy: Policy, write: Callable[[str], None], form: LineFormat, *, color: bool
+    ) -> None:
+        """Must be called while the event loop runs. `write` takes whole lines of the log.
+
+        Raises StartError where the parser is not to be trusted, or the environment names
+        a forward proxy that cannot be used.
+        """
+        require_native_parser()
+        self._text = TextLines(self._hint, color=color)
+        lines = self._text if form == "text" else JsonLines()
+        self._figures = Figures()
+        self._journal = LineJournal(write, lines, policy.log.requests, self._figures)
+        self._pools = UpstreamPools(Dialer(ForwardProxies.of_environment(os.environ)))
+        self._server = ProxyServer(policy, self._pools, self._journal)
+        self._listening: dict[socket.socket, asyncio.Server] = {}
+
+    @property
+    def policy(self) -> Policy:
+        """The policy in force."""
+        return self._server.policy
+
+    @property
+    def in_flight(self) -> int:
+        """How many requests are being answered."""
+        return self._server.in_flight
+
+    async def listen(self, sockets: Sequence[socket.socket]) -> None:
+        """Accept connections on these sockets and on no others; they are taken over."""
+        for each in set(self._listening) - set(sockets):
+            self._listening.pop(each).close()
+        for each in sockets:
+            if each not in self._listening:
+                loop = asyncio.get_running_loop()
+                server = await loop.create_server(self._server, sock=each, backlog=BACKLOG)
+                self._listening[each] = server
+
+    def adopt(self, policy: Policy) -> None:
+        """Decide by `policy` from the next request on."""
+        self._server.policy = policy
+        self._journal.requests = policy.log.requests
+        self._text.forget()
+
+    def figures(self) -> Figures:
+        """Return what has been counted, and what is true now; not a copy."""
+        self._figures.look(self.in_flight, self._pools.figures())
+        return self._figures
+
+    def begin_drain(self) -> None:
+        """Make each response from now on the last one of its connection."""
+        self._server.draining = True
+
+    async def finish_drain(self) -> None:
+        """Take connections for `drain_delay` more, then none; return when the last is over."""
+        policy = self.policy
+        # Connections that the kernel has accepted are taken before the listeners close.
+        await asyncio.sleep(policy.drain_delay)
+        await self.listen(())
+        await self._server.drain(policy.shutdown_grace)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._pools.close(), _POOLS_SECONDS)
+
+    def _hint(self, verdict: Verdict) -> str | None:
+        policy = self.policy
+        rules = policy.default_cors
+        for route in policy.routes:
+            if route.name == verdict.route and isinstance(route.cors, CorsRules):
+                rules = route.cors
+        if verdict.facts.status >= 500:
+            return verdict.facts.title
+        return hint_for(verdict, rules)
+
+
+def settle() -> None:
+    """Spare the garbage collector what has been made so far and lives as long as the
+    process: going through it would hold up every request for some ten milliseconds."""
+    gc.collect()
+    gc.freeze()

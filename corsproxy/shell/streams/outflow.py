@@ -1,0 +1,76 @@
+"""Bytes that go out on a connection, at the pace at which the peer takes them."""
+
+import asyncio
+from collections.abc import Callable
+
+from corsproxy.shell.upstreams.upstream import RequestBody
+
+LAST_CHUNK = b"0\r\n\r\n"
+
+
+def chunk(data: bytes) -> bytes:
+    """Frame `data`, which is not empty, as one chunk (RFC 9112, 7.1)."""
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+class Outflow:
+    """The sending side of a transport; one writer at a time.
+
+    `stalled` is told True when the writer begins to wait for the peer, and False when it
+    writes on.
+    """
+
+    def __init__(self, transport: asyncio.WriteTransport, stalled: Callable[[bool], None]) -> None:
+        self._transport = transport
+        self._stalled = stalled
+        self._writable: asyncio.Future[None] | None = None
+        self.choked = False
+        """Whether more has been written than the peer takes."""
+
+    async def write(self, data: bytes) -> None:
+        """Write, and wait while the peer does not read.
+
+        Raises ConnectionResetError where the connection is gone.
+        """
+        if not await self._send(data):
+            raise ConnectionResetError("the upstream has closed the connection")
+
+    async def send_content(self, body: RequestBody, *, chunked: bool) -> None:
+        """Write what is left of `body`; raises what reading it raises.
+
+        Ends early where the connection is gone: what became of it, its loss will tell.
+        """
+        while data := await body.read():
+            if not await self._send(chunk(data) if chunked else data):
+                return
+            if body.at_end:
+                break
+            # Content that is always at hand must not keep the loop from hearing a refusal.
+            await asyncio.sleep(0)
+        if chunked and not self._transport.is_closing():
+            self._transport.write(LAST_CHUNK)
+
+    def choke(self) -> None:
+        """The transport holds all that it may: asyncio's pause_writing."""
+        self.choked = True
+
+    def release(self) -> None:
+        """There is room again, or the connection is gone."""
+        self.choked = False
+        if self._writable is not None and not self._writable.done():
+            self._writable.set_result(None)
+
+    async def _send(self, data: bytes) -> bool:
+        """Write, and wait for room; returns whether the connection is still there."""
+        if self._transport.is_closing():
+            return False
+        self._transport.write(data)
+        if self.choked:
+            self._stalled(True)
+            self._writable = asyncio.get_running_loop().create_future()
+            try:
+                await self._writable
+            finally:
+                self._writable = None
+            self._stalled(False)
+        return not self._transport.is_closing()

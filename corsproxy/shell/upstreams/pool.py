@@ -1,0 +1,217 @@
+"""The upstreams as the server sees them: `UpstreamPools` is a `shell.upstreams.upstream.Upstream`.
+
+Each upstream has its own connections, kept while idle and reused last in, first out. What
+it promises: a request goes out twice only where nobody can tell (RFC 9110, 9.2.2; RFC
+9112, 9.3.1), and one that cannot be repeated never meets a connection about to close.
+"""
+
+import asyncio
+from typing import NamedTuple
+
+from corsproxy.core.messages import UpstreamRequest
+from corsproxy.core.policy import Limits, Route, Timeouts, Tls, UpstreamAddress
+from corsproxy.errors import UpstreamError, UpstreamFault
+from corsproxy.shell.upstreams.connect import Dialer
+from corsproxy.shell.upstreams.http1 import READ_SIZE, Http1Connection
+from corsproxy.shell.upstreams.http1_response import Http1Response
+from corsproxy.shell.upstreams.turns import Turns
+from corsproxy.shell.upstreams.upstream import RequestBody
+
+# How long a connection may have been idle to carry a request that cannot be repeated:
+# shorter than any upstream's own keep-alive.
+_SURE_SECONDS = 1.0
+# Routes are found by identity; the ones that reloads leave behind are forgotten in bulk.
+_ROUTES_REMEMBERED = 256
+
+
+class PoolFigures(NamedTuple):
+    """What one upstream's connections are doing, for the metrics."""
+
+    upstream: str
+    open: int
+    idle: int
+    in_flight: int
+    waiting: int  # requests that wait for one in flight to end
+    connects: int  # so far, as the next two
+    failed_connects: int
+    retries: int  # requests that went out a second time
+
+
+class UpstreamPool:
+    """The connections to one upstream; an `http1.Keeper`."""
+
+    def __init__(
+        self, address: UpstreamAddress, tls: Tls, dialer: Dialer, buffer: memoryview
+    ) -> None:
+        self._address = address
+        self._tls = tls
+        self._dialer = dialer
+        self._buffer = buffer
+        self._loop = asyncio.get_running_loop()
+        self._turns = Turns()
+        self._open: set[Http1Connection] = set()
+        self._idle: list[Http1Connection] = []
+        self._closing = False
+        self._no_idle = asyncio.Event()
+        self._connects = 0
+        self._failed_connects = 0
+        self._retries = 0
+
+    def figures(self) -> PoolFigures:
+        """Return the counters as they are now."""
+        return PoolFigures(
+            upstream=str(self._address),
+            open=len(self._open),
+            idle=len(self._idle),
+            in_flight=self._turns.in_flight,
+            waiting=self._turns.waiting,
+            connects=self._connects,
+            failed_connects=self._failed_connects,
+            retries=self._retries,
+        )
+
+    async def send(
+        self, request: UpstreamRequest, body: RequestBody | None, timeouts: Timeouts, limits: Limits
+    ) -> Http1Response:
+        """Send a request and wait for the final head, as `Upstream.send`."""
+        response, reused = await self._start(request, body, timeouts, limits, fresh=False)
+        try:
+            await response.arrival
+        except UpstreamError as error:
+            stale = reused and error.fault is UpstreamFault.CLOSED and not response.touched
+            if not (stale and request.repeatable):
+                raise
+        except BaseException:
+            response.abort()
+            raise
+        else:
+            return response
+        self._retries += 1
+        response, _ = await self._start(request, body, timeouts, limits, fresh=True)
+        try:
+            await response.arrival
+        except BaseException:
+            response.abort()
+            raise
+        return response
+
+    async def close(self) -> None:
+        """Close the idle connections now and the others when their exchange is over."""
+        self._closing = True
+        for connection in self._idle:
+            connection.drop()
+        if self._idle:
+            await self._no_idle.wait()
+
+    def exchange_over(self, connection: Http1Connection, *, reusable: bool) -> None:
+        if reusable:
+            self._idle.append(connection)
+            if self._closing:
+                connection.drop()
+        self._turns.leave()
+
+    def lost(self, connection: Http1Connection) -> None:
+        self._open.discard(connection)
+        if connection in self._idle:
+            self._idle.remove(connection)
+        if not self._idle:
+            self._no_idle.set()
+
+    async def _start(
+        self,
+        request: UpstreamRequest,
+        body: RequestBody | None,
+        timeouts: Timeouts,
+        limits: Limits,
+        *,
+        fresh: bool,
+    ) -> tuple[Http1Response, bool]:
+        """Return the response to come, and whether its connection had been used before."""
+        await self._turns.enter(limits)
+        connection: Http1Connection | None = None
+        try:
+            content = b"" if body is None else body.take()
+            connection = None if fresh else self._take_idle(request.repeatable)
+            reused = connection is not None
+            if connection is None:
+                connection = await self._connect(timeouts)
+            return connection.start(request, content, body, timeouts, limits), reused
+        except BaseException:
+            self._turns.leave()
+            if connection is not None:
+                connection.drop()
+            raise
+
+    def _take_idle(self, repeatable: bool) -> Http1Connection | None:
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.usable:
+                continue
+            if repeatable or self._loop.time() - connection.idle_since < _SURE_SECONDS:
+                return connection
+            # The others have been idle for longer.
+            self._idle.append(connection)
+            return None
+        return None
+
+    async def _connect(self, timeouts: Timeouts) -> Http1Connection:
+        self._connects += 1
+        try:
+            connection = await self._dialer.dial(
+                self._address,
+                self._tls,
+                timeouts.connect,
+                lambda form: Http1Connection(self, self._buffer, form.serialize),
+            )
+        except BaseException:
+            self._failed_connects += 1
+            raise
+        if not connection.usable:
+            raise UpstreamError(
+                UpstreamFault.CLOSED, "the upstream closed the connection before it was asked"
+            )
+        self._open.add(connection)
+        return connection
+
+
+class UpstreamPools:
+    """Every upstream of the policy; a `shell.upstreams.upstream.Upstream`.
+
+    Made and used on one event loop. Pools are kept by address and TLS settings, so that
+    they outlive a reload.
+    """
+
+    def __init__(self, dialer: Dialer | None = None) -> None:
+        self._dialer = Dialer() if dialer is None else dialer
+        self._buffer = memoryview(bytearray(READ_SIZE))
+        self._pools: dict[tuple[UpstreamAddress, Tls], UpstreamPool] = {}
+        # Hashing an address costs more than all the rest of finding its pool.
+        self._by_route: dict[int, tuple[Route, UpstreamPool]] = {}
+
+    async def send(
+        self, route: Route, request: UpstreamRequest, body: RequestBody | None, limits: Limits
+    ) -> Http1Response:
+        """As `shell.upstreams.upstream.Upstream.send`."""
+        known = self._by_route.get(id(route))
+        pool = self._remember(route) if known is None else known[1]
+        return await pool.send(request, body, route.timeout, limits)
+
+    async def close(self) -> None:
+        """Close every idle connection, and the others once their exchange is over."""
+        for pool in self._pools.values():
+            await pool.close()
+
+    def figures(self) -> list[PoolFigures]:
+        """Return what each upstream's connections are doing."""
+        return [pool.figures() for pool in self._pools.values()]
+
+    def _remember(self, route: Route) -> UpstreamPool:
+        key = (route.upstream, route.tls)
+        pool = self._pools.get(key)
+        if pool is None:
+            pool = self._pools[key] = UpstreamPool(*key, self._dialer, self._buffer)
+        if len(self._by_route) >= _ROUTES_REMEMBERED:
+            self._by_route.clear()
+        # The route is kept with its pool: while it lives, nothing else has its id.
+        self._by_route[id(route)] = (route, pool)
+        return pool

@@ -1,0 +1,1 @@
+"""Several processes that answer requests, and the one that minds them."""

@@ -1,0 +1,162 @@
+"""What the supervisor and a worker say to each other: a question, and its answer.
+
+One JSON array a line, over a pair of connected sockets. Questions are answered in their
+order. The end of the stream is the end of the process at the other side.
+"""
+
+import asyncio
+import json
+import signal
+import socket
+from collections import deque
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Self, TypedDict
+
+from corsproxy.shell.log.announcements import LineFormat
+
+CHANNEL_VARIABLE = "CORSPROXY_WORKER_CHANNEL"
+"""Names the descriptor of the worker's end. For corsproxy itself, never set by people."""
+
+# A terminal, or a service manager, signals every process; the supervisor alone decides
+# what a signal means.
+SUPERVISORS_SIGNALS: list[signal.Signals] = [
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+]
+
+Facts = Mapping[str, object]
+"""What JSON can hold."""
+
+# The file is at most 1 MiB, and a byte of it at most six characters of JSON.
+_LONGEST_MESSAGE = 8 * 1024 * 1024
+
+
+class Order(StrEnum):
+    """What a worker is asked to do."""
+
+    BEGIN = "begin"
+    """Make ready to answer requests."""
+    ACCEPT = "accept"
+    """Take connections from these shares of the sockets, and from no others."""
+    ADOPT = "adopt"
+    """Decide by the policy that this content says."""
+    COUNT = "count"
+    """Say the figures."""
+    DRAIN = "drain"
+    """Answer what has been asked, and end."""
+
+
+class Beginning(TypedDict):
+    """What a worker is told first."""
+
+    shares: list[list[int]]
+    """The descriptors of the listening sockets, as the workers share them."""
+    file: str | None
+    """The file's name; None where the upstream came from the command line."""
+    content: str
+    """Of the file: a character for each byte."""
+    instance: str
+    """What all the workers together add to their name in Via."""
+    form: LineFormat
+    color: bool
+
+
+def text_of(content: bytes) -> str:
+    """Return `content` as JSON can hold it."""
+    return content.decode("latin-1")
+
+
+def bytes_of(text: str) -> bytes:
+    """Return what `text_of` was given."""
+    return text.encode("latin-1")
+
+
+class Questions:
+    """The supervisor's end."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._awaited: deque[asyncio.Future[Facts]] = deque()
+        self._loop = asyncio.get_running_loop()
+        self._reading = asyncio.create_task(self._read())
+        self.heard_at = self._loop.time()
+        """When the last answer came, in the loop's time."""
+
+    @classmethod
+    async def connect(cls, end: socket.socket) -> Self:
+        """Take over one of the sockets."""
+        return cls(*await asyncio.open_unix_connection(sock=end, limit=_LONGEST_MESSAGE))
+
+    async def ask(self, order: Order, facts: Facts | None = None) -> Facts:
+        """Return the answer. Raises ConnectionError where the worker has gone.
+
+        May be cancelled: nobody else gets the answer.
+        """
+        if self._reading.done():
+            raise ConnectionResetError
+        answer: asyncio.Future[Facts] = self._loop.create_future()
+        self._awaited.append(answer)
+        self._writer.write(_line([order, facts or {}]))
+        return await answer
+
+    async def lost(self) -> None:
+        """Wait until the worker has gone."""
+        await asyncio.wait([self._reading])
+
+    def close(self) -> None:
+        """Ask nothing more: the worker drains, and ends."""
+        self._writer.close()
+
+    async def _read(self) -> None:
+        try:
+            while line := await self._reader.readline():
+                facts = json.loads(line)
+                self.heard_at = self._loop.time()
+                answer = self._awaited.popleft()
+                if not answer.done():
+                    answer.set_result(facts)
+        except (ConnectionError, ValueError, IndexError):
+            # It ended in the middle of a line, or is not what we have started.
+            pass
+        finally:
+            for answer in self._awaited:
+                if not answer.done():
+                    answer.set_exception(ConnectionResetError())
+            self._writer.close()
+
+
+class Answers:
+    """The worker's end: each `question` is followed by `say`."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    @classmethod
+    async def connect(cls, end: socket.socket) -> Self:
+        """Take over one of the sockets."""
+        return cls(*await asyncio.open_unix_connection(sock=end, limit=_LONGEST_MESSAGE))
+
+    async def question(self) -> tuple[Order, Facts] | None:
+        """Wait for what is asked next; None where the supervisor has gone."""
+        try:
+            line = await self._reader.readline()
+        except ConnectionError:
+            return None
+        if not line.endswith(b"\n"):
+            return None
+        order, facts = json.loads(line)
+        return Order(order), facts
+
+    def say(self, facts: Facts) -> None:
+        """Answer the last question."""
+        self._writer.write(_line(facts))
+
+    def close(self) -> None:
+        """Be gone for the supervisor."""
+        self._writer.close()
+
+
+def _line(message: object) -> bytes:
+    return json.dumps(message, ensure_ascii=False).encode() + b"\n"

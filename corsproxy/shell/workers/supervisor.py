@@ -1,0 +1,159 @@
+"""Several processes answer the requests; a `lifecycle.Workforce`.
+
+Each worker has its share of the listening sockets, among which the kernel deals the
+connections. A worker that ends is replaced, after a pause that grows while this goes on;
+until then another takes the connections of its share, so that what is lost is what it was
+answering. One that does not answer its supervisor any more is ended.
+"""
+
+import asyncio
+import socket
+from collections.abc import Sequence
+from typing import cast
+
+from corsproxy.core.policy import Policy
+from corsproxy.errors import StartError
+from corsproxy.shell.log.announcements import Announcer
+from corsproxy.shell.log.sink import Sink
+from corsproxy.shell.process.figures import Figures, WorkerState
+from corsproxy.shell.workers.channel import Beginning, Facts, Order, text_of
+from corsproxy.shell.workers.slot import Slot
+
+# Figures are asked for this often, so that what a worker has counted does not end with it.
+_LOOK_S = 5.0
+# What a drain takes beside its delay and its grace.
+_MARGIN_S = 5.0
+
+
+class Supervisor:
+    """Starts the workers, tells them what to do, and replaces those that end."""
+
+    def __init__(
+        self,
+        policy: Policy,
+        beginning: Beginning,
+        shares: Sequence[Sequence[socket.socket]],
+        announcer: Announcer,
+        sink: Sink,
+    ) -> None:
+        """Must be called while the event loop runs.
+
+        `shares` are the listening sockets, one share for each worker, as `beginning` tells
+        the workers. Their lines go to `sink`.
+        """
+        self._policy = policy
+        self._beginning = beginning
+        self._sockets = [each for share in shares for each in share]
+        self._announcer = announcer
+        self._sink = sink
+        self._slots = [Slot(number) for number in range(len(shares))]
+        self._keeping: list[asyncio.Task[None]] = []
+        self._looking: asyncio.Task[None] | None = None
+        self._dealing = asyncio.Lock()
+        self._draining = False
+
+    @property
+    def is_listening(self) -> bool:
+        return any(slot.up for slot in self._slots)
+
+    async def start(self) -> None:
+        begun = await asyncio.gather(*map(self._begin, self._slots), return_exceptions=True)
+        for failure in begun:
+            if failure is not None:
+                raise failure
+        await self._deal()
+        self._keeping = [asyncio.create_task(self._keep(slot)) for slot in self._slots]
+        self._looking = asyncio.create_task(self._look())
+
+    async def adopt(self, policy: Policy, content: bytes) -> None:
+        self._policy = policy
+        self._beginning["content"] = text_of(content)
+        # Those that are still beginning, too: they do so with what was there before.
+        processes = [slot.process for slot in self._slots if slot.process is not None]
+        facts: Facts = {"content": self._beginning["content"]}
+        asked = [each.questions.ask(Order.ADOPT, facts) for each in processes]
+        # One that ends meanwhile is replaced by one that begins with this content.
+        await asyncio.gather(*asked, return_exceptions=True)
+
+    async def figures(self) -> Figures:
+        await asyncio.gather(*(slot.count() for slot in self._slots))
+        total = Figures()
+        for slot in self._slots:
+            total.add(slot.past)
+            total.add(slot.figures)
+        return total
+
+    def workers(self) -> Sequence[WorkerState]:
+        return [WorkerState(slot.up, slot.restarts, slot.figures.in_flight) for slot in self._slots]
+
+    async def begin_drain(self) -> int:
+        self._draining = True
+        for slot, keeping in zip(self._slots, self._keeping, strict=True):
+            if not slot.up:
+                keeping.cancel()
+                slot.kill()
+        # A socket is closed when nobody holds it any more.
+        for each in self._sockets:
+            each.close()
+        answers = await asyncio.gather(*(slot.ask(Order.DRAIN) for slot in self._slots))
+        return sum(cast(int, answer["in_flight"]) for answer in answers if answer)
+
+    async def finish_drain(self) -> None:
+        patience = self._policy.drain_delay + self._policy.shutdown_grace + _MARGIN_S
+        await asyncio.wait(self._keeping, timeout=patience)
+
+    def abandon(self) -> None:
+        for task in (*self._keeping, self._looking):
+            if task is not None:
+                task.cancel()
+        for slot in self._slots:
+            slot.kill()
+
+    async def _begin(self, slot: Slot) -> None:
+        await slot.begin(self._sockets, self._sink, cast(Facts, self._beginning))
+
+    async def _keep(self, slot: Slot) -> None:
+        """Replace the slot's process whenever it has ended."""
+        while not self._draining:
+            pid = slot.pid
+            how = await slot.ended()
+            while not (self._draining or slot.up):
+                how = await self._replace(slot, pid, how)
+
+    async def _replace(self, slot: Slot, pid: int, how: str) -> str:
+        """Start another process after a pause; where that ends at once, return how."""
+        pause = slot.pause()
+        self._announcer.worker_ended(slot.number, pid, how, pause)
+        await self._deal()
+        await asyncio.sleep(pause)
+        slot.restarts += 1
+        try:
+            await self._begin(slot)
+        except StartError as error:
+            return str(error)
+        await self._deal()
+        self._announcer.worker_started(slot.number, slot.pid)
+        return ""
+
+    async def _deal(self) -> None:
+        """Have each share taken by its own worker, or by another where that is not up."""
+        async with self._dealing:
+            up = [slot for slot in self._slots if slot.up]
+            wanted = {slot: {slot.number} for slot in up}
+            for slot in self._slots:
+                if up and not slot.up:
+                    wanted[min(up, key=lambda each: len(wanted[each]))].add(slot.number)
+            # Nobody lets go of a share before somebody else has taken it.
+            await asyncio.gather(*(slot.accept(slot.shares | wanted[slot]) for slot in up))
+            await asyncio.gather(*(slot.accept(frozenset(wanted[slot])) for slot in up))
+
+    async def _look(self) -> None:
+        """Keep the figures, and end the workers that hang."""
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            await asyncio.gather(*(slot.count() for slot in self._slots))
+            for slot in self._slots:
+                if slot.is_hanging:
+                    self._announcer.worker_hangs(slot.number, slot.pid)
+                    slot.kill()
+            await self._deal()

@@ -1,0 +1,116 @@
+"""One of several processes that answer requests, on the word of a supervisor.
+
+It takes the sockets and the policy that it is given, and ends with its supervisor: it
+then drains, as it does when it is asked to.
+"""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import cast
+
+from corsproxy.core.policy import Policy
+from corsproxy.shell.log.announcements import Announcer, FaultLog, dropped_lines
+from corsproxy.shell.log.outlet import Outlet
+from corsproxy.shell.process.engine import Engine, settle
+from corsproxy.shell.workers.channel import Answers, Beginning, Facts, Order, bytes_of
+
+_STDOUT = 1
+
+
+class Worker:
+    """Does as the supervisor says."""
+
+    def __init__(
+        self, engine: Engine, shares: Sequence[Sequence[int]], read: Callable[[bytes], Policy]
+    ) -> None:
+        """`shares` are descriptors of listening sockets, which are taken over; `read` makes
+        a policy of a file's content, and is called in a thread."""
+        self._engine = engine
+        self._read = read
+        self._shares = [[socket.socket(fileno=number) for number in share] for share in shares]
+        self._accepting: dict[int, list[socket.socket]] = {}
+        self._draining: asyncio.Task[None] | None = None
+        self._over = asyncio.Event()
+
+    async def until_drained(self, answers: Answers) -> None:
+        """Obey until the last exchange is over."""
+        obeying = asyncio.create_task(self._obey(answers))
+        over = asyncio.create_task(self._over.wait())
+        await asyncio.wait([obeying, over], return_when=asyncio.FIRST_COMPLETED)
+        if obeying.done():
+            obeying.result()
+
+    async def _obey(self, answers: Answers) -> None:
+        while (asked := await answers.question()) is not None:
+            answers.say(await self._do(*asked))
+        self._begin_drain()
+        await self._over.wait()
+
+    async def _do(self, order: Order, facts: Facts) -> Facts:
+        match order:
+            case Order.ACCEPT:
+                await self._accept(cast(list[int], facts["shares"]))
+            case Order.ADOPT:
+                content = bytes_of(cast(str, facts["content"]))
+                self._engine.adopt(await asyncio.to_thread(self._read, content))
+            case Order.COUNT:
+                return cast(Facts, self._engine.figures().as_json())
+            case Order.DRAIN:
+                self._begin_drain()
+                return {"in_flight": self._engine.in_flight}
+            case Order.BEGIN:
+                raise ValueError("a worker begins once")
+        return {}
+
+    async def _accept(self, numbers: Sequence[int]) -> None:
+        """Take connections from the shares of these numbers, and from no others."""
+        if self._draining is not None:
+            return
+        for number in set(self._accepting) - set(numbers):
+            del self._accepting[number]
+        for number in numbers:
+            if number not in self._accepting:
+                # The engine closes what it is given, and this share may be back later.
+                self._accepting[number] = [each.dup() for each in self._shares[number]]
+        await self._engine.listen([each for share in self._accepting.values() for each in share])
+
+    def _begin_drain(self) -> None:
+        if self._draining is not None:
+            return
+        self._engine.begin_drain()
+        # A socket is closed when nobody holds it any more.
+        for share in self._shares:
+            for each in share:
+                each.close()
+        self._draining = asyncio.create_task(self._finish_drain())
+
+    async def _finish_drain(self) -> None:
+        await self._engine.finish_drain()
+        self._over.set()
+
+
+async def work(end: socket.socket, policy_of: Callable[[Beginning, bytes], Policy]) -> None:
+    """Be a worker of the supervisor at the other side of `end`, until it says drain.
+
+    `policy_of` makes a policy of a file's content. Raises StartError.
+    """
+    answers = await Answers.connect(end)
+    asked = await answers.question()
+    if asked is None:
+        return
+    beginning = cast(Beginning, asked[1])
+    form, color = beginning["form"], beginning["color"]
+    outlet = Outlet(_STDOUT, dropped_line=dropped_lines(form))
+    try:
+        logging.getLogger().addHandler(FaultLog(Announcer(outlet.write, form, color=color)))
+        policy = policy_of(beginning, bytes_of(beginning["content"]))
+        engine = Engine(policy, outlet.write, form, color=color)
+        worker = Worker(engine, beginning["shares"], partial(policy_of, beginning))
+        settle()
+        answers.say({})
+        await worker.until_drained(answers)
+    finally:
+        outlet.close()

@@ -1,0 +1,47 @@
+"""A client that reads nothing is told from one that reads slowly."""
+
+import asyncio
+
+from corsproxy.shell.client.writing import WriteWatch
+from tests.peers import until
+
+
+class Buffer(asyncio.WriteTransport):
+    """A transport of which only the amount of unsent bytes matters."""
+
+    def __init__(self, *sizes: int) -> None:
+        super().__init__()
+        self._sizes = list(sizes)
+
+    def get_write_buffer_size(self) -> int:
+        return self._sizes.pop(0) if len(self._sizes) > 1 else self._sizes[0]
+
+
+def watch(calls: list[float]) -> WriteWatch:
+    loop = asyncio.get_running_loop()
+    return WriteWatch(loop, 0.02, lambda: calls.append(loop.time()))
+
+
+async def test_no_progress_is_a_stall() -> None:
+    calls: list[float] = []
+    watch(calls).start(Buffer(100))
+    await until(lambda: bool(calls))
+
+
+async def test_any_progress_gives_more_time() -> None:
+    calls: list[float] = []
+    began = asyncio.get_running_loop().time()
+    watch(calls).start(Buffer(100, 99, 99, 98, 98))
+    await until(lambda: bool(calls))
+    assert calls[0] - began >= 0.06
+
+
+async def test_what_is_cleared_or_stopped_never_stalls() -> None:
+    calls: list[float] = []
+    cleared, stopped = watch(calls), watch(calls)
+    for each in (cleared, stopped):
+        each.start(Buffer(100))
+    cleared.clear()
+    stopped.stop()
+    await asyncio.sleep(0.05)
+    assert calls == []

@@ -1,0 +1,20 @@
+"""What a record tells of the request it is about."""
+
+from corsproxy.core.messages import Field
+from corsproxy.core.verdicts import Code, Kind, Verdict
+from corsproxy.shell.log.records import ExchangeRecord
+
+
+def record(*fields: Field) -> ExchangeRecord:
+    verdict = Verdict(Kind.NO_ORIGIN, Code.NO_ORIGIN, True)
+    return ExchangeRecord(0.0, 0.0, "", "GET", b"/", 200, fields, verdict, 0, 0, None, None)
+
+
+def test_a_value_is_found_whatever_the_case_of_its_name() -> None:
+    found = record((b"oRIGIN", b"a"), (b"Origin", b"b"), (b"TraceParent", b"c"))
+    assert (found.origin, found.traceparent) == (b"a", b"c")
+
+
+def test_a_missing_value_is_none() -> None:
+    assert record((b"X", b"y")).origin is None
+    assert record().traceparent is None

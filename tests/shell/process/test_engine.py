@@ -1,0 +1,101 @@
+"""The proxy without the process around it."""
+
+import asyncio
+import gc
+import json
+import socket
+
+from corsproxy.core.policy import Policy, UpstreamAddress
+from corsproxy.shell.process.engine import Engine, settle
+from tests.fakes import get
+from tests.peers import RawPeer, answers
+from tests.policies import PAGE, policy, route, rules
+from tests.running import OK, ask
+
+
+def asking(upstream: RawPeer, *origins: str) -> Policy:
+    address = UpstreamAddress("http", "127.0.0.1", upstream.port)
+    return policy(route(upstream=address, cors=rules(*(origins or (PAGE,)))))
+
+
+def listening() -> tuple[socket.socket, int]:
+    sock = socket.create_server(("127.0.0.1", 0))
+    return sock, sock.getsockname()[1]
+
+
+def ignore(line: str) -> None:
+    """The log of a test that is about something else."""
+
+
+async def test_it_answers_logs_and_counts() -> None:
+    lines: list[str] = []
+    async with RawPeer(answers(OK)) as upstream:
+        engine = Engine(asking(upstream), lines.append, "json", color=False)
+        sock, port = listening()
+        await engine.listen([sock])
+        assert (await ask(port, get())).grant == PAGE
+        await engine.finish_drain()
+    assert [json.loads(line)["status"] for line in lines] == [200]
+    figures = engine.figures()
+    assert sum(figures.requests.values()) == 1
+    assert [counts["connects"] for counts in figures.upstreams.values()] == [1]
+
+
+async def test_it_takes_connections_where_it_is_told_and_nowhere_else() -> None:
+    async with RawPeer(answers(OK)) as upstream:
+        engine = Engine(asking(upstream), ignore, "json", color=False)
+        (first, first_port), (second, second_port) = listening(), listening()
+        await engine.listen([first, second])
+        for port in (first_port, second_port):
+            assert (await ask(port, get())).status == 200
+        await engine.listen([second])
+        assert (await ask(second_port, get())).status == 200
+        try:
+            await asyncio.open_connection("127.0.0.1", first_port)
+        except ConnectionRefusedError:
+            refused = True
+        else:
+            refused = False
+        assert refused
+        await engine.finish_drain()
+
+
+async def test_another_policy_counts_from_the_next_request_on() -> None:
+    other = "https://other.example"
+    async with RawPeer(answers(OK)) as upstream:
+        engine = Engine(asking(upstream), ignore, "text", color=False)
+        sock, port = listening()
+        await engine.listen([sock])
+        assert (await ask(port, get(origin=other))).status == 403
+        engine.adopt(asking(upstream, other))
+        assert (await ask(port, get(origin=other))).grant == other
+        await engine.finish_drain()
+
+
+async def test_when_it_drains_every_response_ends_its_connection() -> None:
+    async with RawPeer(answers(OK)) as upstream:
+        engine = Engine(asking(upstream), ignore, "json", color=False)
+        sock, port = listening()
+        await engine.listen([sock])
+        engine.begin_drain()
+        assert (await ask(port, get())).value("Connection") == "close"
+        await engine.finish_drain()
+
+
+async def test_text_says_what_would_allow_a_refused_request() -> None:
+    lines: list[str] = []
+    async with RawPeer(answers(OK)) as upstream:
+        engine = Engine(asking(upstream), lines.append, "text", color=False)
+        sock, port = listening()
+        await engine.listen([sock])
+        await ask(port, get(origin="https://other.example"))
+        await engine.finish_drain()
+    assert "allow_origins" in lines[0]
+
+
+def test_what_lives_as_long_as_the_process_is_collected_no_more() -> None:
+    try:
+        settle()
+        assert gc.get_freeze_count() > 1000
+    finally:
+        gc.unfreeze()

@@ -1,0 +1,89 @@
+"""shell/streams/intake.py: bytes that wait to be taken."""
+
+import asyncio
+
+import pytest
+
+from corsproxy.shell.streams.intake import HIGH_WATER, Intake
+
+
+class Valve:
+    """A tap that remembers whether it is open."""
+
+    def __init__(self) -> None:
+        self.open = True
+
+    def hold(self) -> None:
+        self.open = False
+
+    def flow(self) -> None:
+        self.open = True
+
+
+def test_pieces_are_taken_together() -> None:
+    intake = Intake(Valve())
+    intake.put(b"one")
+    intake.put(b"two")
+    assert intake.take() == b"onetwo"
+    assert intake.take() == b""
+    assert not intake.at_end
+
+
+def test_the_end_is_reached_when_all_is_taken() -> None:
+    intake = Intake(Valve())
+    intake.put(b"one")
+    intake.end()
+    assert not intake.at_end
+    assert intake.take() == b"one"
+    assert intake.at_end
+
+
+def test_too_much_holds_the_tap_until_it_is_taken() -> None:
+    valve = Valve()
+    intake = Intake(valve)
+    intake.put(b"x" * (HIGH_WATER - 100))
+    before = valve.open
+    intake.put(b"x" * 100)
+    above = valve.open
+    assert len(intake.take()) == HIGH_WATER
+    assert (before, above, valve.open) == (True, False, True)
+
+
+def test_small_pieces_count_for_the_memory_they_take() -> None:
+    valve = Valve()
+    intake = Intake(valve)
+    for _ in range(HIGH_WATER // 50):
+        intake.put(b"x")
+    assert not valve.open
+
+
+async def test_a_reader_waits_for_bytes_the_end_or_a_failure() -> None:
+    intakes = [Intake(Valve()) for _ in range(3)]
+    readings = [asyncio.ensure_future(intake.read()) for intake in intakes]
+    done, _ = await asyncio.wait(readings, timeout=0)
+    assert not done
+    intakes[0].put(b"x")
+    intakes[1].end()
+    intakes[2].fail(ConnectionResetError())
+    assert [await readings[0], await readings[1]] == [b"x", b""]
+    with pytest.raises(ConnectionResetError):
+        await readings[2]
+
+
+async def test_what_came_before_a_failure_is_read_first() -> None:
+    intake = Intake(Valve())
+    intake.put(b"x")
+    intake.fail(ConnectionResetError())
+    assert await intake.read() == b"x"
+    for _ in range(2):
+        with pytest.raises(ConnectionResetError):
+            await intake.read()
+    assert not intake.at_end
+
+
+async def test_a_failure_after_the_end_changes_nothing() -> None:
+    intake = Intake(Valve())
+    intake.end()
+    intake.fail(ConnectionResetError())
+    assert intake.at_end
+    assert await intake.read() == b""

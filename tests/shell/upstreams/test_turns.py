@@ -1,0 +1,77 @@
+"""shell/upstreams/turns.py: who may ask now, and who waits."""
+
+import asyncio
+
+import pytest
+
+from corsproxy.core.policy import Limits
+from corsproxy.errors import UpstreamError, UpstreamFault
+from corsproxy.shell.upstreams.turns import Turns
+from tests.peers import until
+
+
+async def test_turns_are_had_up_to_the_limit() -> None:
+    turns, limits = Turns(), Limits(in_flight=2, queue_timeout=0)
+    await turns.enter(limits)
+    await turns.enter(limits)
+    with pytest.raises(UpstreamError) as caught:
+        await turns.enter(limits)
+    assert caught.value.fault is UpstreamFault.BUSY
+    turns.leave()
+    await turns.enter(limits)
+    assert (turns.in_flight, turns.waiting) == (2, 0)
+
+
+async def test_whoever_waits_longest_is_next() -> None:
+    turns, limits = Turns(), Limits(in_flight=1)
+    order: list[int] = []
+
+    async def one(number: int) -> None:
+        await turns.enter(limits)
+        order.append(number)
+
+    await turns.enter(limits)
+    waiting = [asyncio.ensure_future(one(number)) for number in range(4)]
+    await until(lambda: turns.waiting == 4)
+    waiting[1].cancel()
+    for _ in range(3):
+        turns.leave()
+        await asyncio.wait(waiting, timeout=0.01)
+    assert order == [0, 2, 3]
+    turns.leave()
+    assert (turns.in_flight, turns.waiting) == (0, 0)
+
+
+async def test_nobody_overtakes_the_line() -> None:
+    turns, limits = Turns(), Limits(in_flight=1, queue_timeout=1)
+    await turns.enter(limits)
+    waiting = asyncio.ensure_future(turns.enter(limits))
+    await until(lambda: turns.waiting == 1)
+    turns.leave()
+    with pytest.raises(UpstreamError):
+        await turns.enter(Limits(in_flight=1, queue_timeout=0))
+    await waiting
+
+
+async def test_a_turn_that_comes_while_its_waiter_is_cancelled_is_passed_on() -> None:
+    turns, limits = Turns(), Limits(in_flight=1)
+    await turns.enter(limits)
+    first = asyncio.ensure_future(turns.enter(limits))
+    second = asyncio.ensure_future(turns.enter(limits))
+    await until(lambda: turns.waiting == 2)
+    turns.leave()
+    first.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    await second
+    assert turns.in_flight == 1
+
+
+async def test_a_limit_that_a_reload_raises_lets_more_in() -> None:
+    turns = Turns()
+    await turns.enter(Limits(in_flight=1))
+    waiting = asyncio.ensure_future(turns.enter(Limits(in_flight=1)))
+    await until(lambda: turns.waiting == 1)
+    raised = asyncio.ensure_future(turns.enter(Limits(in_flight=3)))
+    await asyncio.gather(waiting, raised)
+    assert turns.in_flight == 3
