@@ -11,7 +11,7 @@ VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' corsproxy/__init__.py)
 # Debian keeps servers such as nginx where only root looks.
 export PATH := $(PATH):/usr/sbin:/sbin
 
-.PHONY: help demo test lint format soak image image-check clean
+.PHONY: help demo test lint format soak bench image image-check clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -35,6 +35,9 @@ format: $(VENV)/dev.stamp ## rewrite the sources as the format check wants them
 
 soak: $(VENV)/dev.stamp ## mixed load, restarts and edits for SECONDS=600; WORKERS=2 takes several processes
 	$(BIN)/python -m tests.soak --seconds $(SECONDS) --workers $(WORKERS)
+
+bench: $(VENV)/dev.stamp ## compare with other proxies (about an hour, Debian, root); ARGS=--quick for six minutes
+	$(BIN)/python benchmarks/run $(ARGS)
 
 image: ## build the container image with docker, podman or buildah (ENGINE=podman chooses)
 	@test -n "$(ENGINE)" || { echo "building the image needs docker, podman or buildah" >&2; exit 1; }
