@@ -76,6 +76,10 @@ class Link(RequestHandler):
         self.client = peer[0] if isinstance(peer, tuple) else ""
         self.secure = wire.get_extra_info("sslcontext") is not None
         super().connection_made(transport)
+        if peer is None:
+            # It left before it could be asked for its address. What it has sent must not go
+            # on without one: to the upstream it would look as if we had asked ourselves.
+            self.abort("client-left")
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._wire = None

@@ -2,6 +2,8 @@
 
 import asyncio
 import gc
+import socket
+import struct
 
 import pytest
 from aiohttp import web
@@ -26,6 +28,21 @@ async def test_the_client_is_known_by_its_address() -> None:
     async with serving(FakeUpstream(never)) as proxy:
         _, connection = await busy(proxy)
         assert (connection.client, connection.secure) == ("127.0.0.1", False)
+
+
+async def test_nobody_asks_for_anything_without_an_address() -> None:
+    upstream = FakeUpstream()
+    async with serving(upstream) as proxy:
+        for _ in range(5):
+            # While the event loop does not run: accepted by the kernel, and reset already.
+            with socket.create_connection(("127.0.0.1", proxy.port)) as gone:
+                gone.sendall(get())
+                gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        assert (await proxy.ask(get())).status == 200
+        await until(lambda: not proxy.server.in_flight)
+        assert {tuple(asked.values(b"x-forwarded-for")) for asked in upstream.asked} == {
+            (b"127.0.0.1",)
+        }
 
 
 async def test_an_abort_cannot_be_taken_for_an_end() -> None:
