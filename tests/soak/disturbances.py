@@ -49,7 +49,7 @@ class Upstream:
         try:
             yield
         finally:
-            await self._generation.crash()
+            await self._generation.retire()
             self._listener.close()
 
     async def replace(self) -> None:

@@ -63,6 +63,9 @@ class Generation:
         """Accept no more, answer what has been asked, and end every connection."""
         self._retiring = True
         self._server.close()
+        for _ in range(10):
+            # A connection that has been accepted takes a few turns of the loop to begin.
+            await asyncio.sleep(0)
         for writer in self._idle:
             writer.close()
         await self._ended(_PATIENCE_SECONDS)
