@@ -53,6 +53,19 @@ async def test_ready_names_the_real_addresses(tmp_path: Path) -> None:
             assert (admin.status, admin.content) == (200, b"ready\n")
 
 
+async def test_what_it_does_not_use_costs_no_memory() -> None:
+    """A client that is never asked, a framework, and what only a scrape needs."""
+    arguments = ("http://127.0.0.1:9", *FREE_PORTS)
+    async with started(*arguments, env={"PYTHONPROFILEIMPORTTIME": "1"}) as command:
+        await command.event("ready")
+        command.signal(signal.SIGTERM)
+        assert await command.exit_code() == 0
+        lines = (await command.complaints()).splitlines()
+    loaded = {line.rpartition("|")[2].strip() for line in lines}
+    assert "aiohttp.web_protocol" in loaded
+    assert not loaded & {"aiohttp.client", "aiohttp.web", "prometheus_client"}
+
+
 async def test_the_service_manager_is_told(tmp_path: Path) -> None:
     path = str(tmp_path / "notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
