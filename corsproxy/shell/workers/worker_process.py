@@ -83,7 +83,7 @@ def _spawn(
     environment.pop("NOTIFY_SOCKET", None)
     with _blocked(SUPERVISORS_SIGNALS):
         return subprocess.Popen(  # noqa: S603 - the command that runs already
-            [sys.executable, *sys.orig_argv[1:]],
+            [sys.executable or sys.orig_argv[0], *sys.orig_argv[1:]],
             stdin=subprocess.DEVNULL,
             stdout=log,
             env=environment,
