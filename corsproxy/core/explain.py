@@ -17,6 +17,7 @@ from corsproxy.core.fields import (
     is_forbidden_request_header,
     is_token,
 )
+from corsproxy.core.guard import is_origin
 from corsproxy.core.messages import ClientHead, Field, RequestHead
 from corsproxy.core.policy import CorsRules, Listed, Policy
 from corsproxy.core.problems import Answer
@@ -161,7 +162,7 @@ def explain(policy: Policy, question: Question) -> Explanation:
             grant = _grant_of(decision.head)
     return Explanation(
         question,
-        tuple(_steps(policy, rules, question, verdict)),
+        tuple(_all_steps(policy, rules, question, verdict)),
         verdict,
         preflight,
         grant,
@@ -173,6 +174,8 @@ def explain(policy: Policy, question: Question) -> Explanation:
 
 
 def _check(question: Question) -> None:
+    if not is_origin(question.origin.encode("utf-8")):
+        raise ValueError(f"{question.origin!r} is not an origin such as http://localhost:5173")
     if not is_token(question.method.encode("utf-8")):
         raise ValueError(f"{question.method!r} is not a method")
     if question.method.upper() in FORBIDDEN_METHODS:
@@ -249,6 +252,16 @@ def _with_credentials(rules: CorsRules, question: Question, verdict: Verdict) ->
 
 
 _ORIGIN_REFUSED = (Code.ORIGIN_NOT_ALLOWED, Code.ORIGIN_FORWARDED)
+
+
+def _all_steps(
+    policy: Policy, rules: CorsRules, question: Question, verdict: Verdict
+) -> list[Step]:
+    """Return the steps; a refusal that is no rule of the file's is the last of them."""
+    steps = _steps(policy, rules, question, verdict)
+    if not verdict.allowed and all(step.passed for step in steps):
+        steps.append(Step(False, verdict.facts.title, verdict.at))
+    return steps
 
 
 def _steps(policy: Policy, rules: CorsRules, question: Question, verdict: Verdict) -> list[Step]:

@@ -20,6 +20,46 @@ from corsproxy.core.policy import Limits, Policy
 from corsproxy.core.routing import Target
 from corsproxy.core.verdicts import Code
 
+# Everything that the parser knows; a method outside of it never becomes a request.
+KNOWN_METHODS = frozenset(
+    [
+        "ACL",
+        "BIND",
+        "CHECKOUT",
+        "CONNECT",
+        "COPY",
+        "DELETE",
+        "GET",
+        "HEAD",
+        "LINK",
+        "LOCK",
+        "M-SEARCH",
+        "MERGE",
+        "MKACTIVITY",
+        "MKCALENDAR",
+        "MKCOL",
+        "MOVE",
+        "NOTIFY",
+        "OPTIONS",
+        "PATCH",
+        "POST",
+        "PROPFIND",
+        "PROPPATCH",
+        "PURGE",
+        "PUT",
+        "QUERY",
+        "REBIND",
+        "REPORT",
+        "SEARCH",
+        "SOURCE",
+        "SUBSCRIBE",
+        "TRACE",
+        "UNBIND",
+        "UNLINK",
+        "UNLOCK",
+        "UNSUBSCRIBE",
+    ]
+)
 FORBIDDEN_FORWARD = frozenset({"CONNECT", "TRACE", "TRACK"})
 
 # A "." or ".." segment, its dots or its separators percent-encoded or not; "\" counts
@@ -129,7 +169,14 @@ def check_method(method: str) -> Refusal | None:
     """Refuse the methods that would make this proxy a tunnel or an echo."""
     if method.upper() in FORBIDDEN_FORWARD:
         return Refusal(Code.METHOD_REFUSED, f"{method.upper()} is never forwarded.", method.upper())
-    return None
+    return None if method in KNOWN_METHODS else _unknown(method)
+
+
+def _unknown(method: str) -> Refusal:
+    """Refuse as the parser does, so that what is explained is what happens."""
+    return Refusal(
+        Code.METHOD_NOT_IMPLEMENTED, f"The method {method[:32]} is not known.", method[:32]
+    )
 
 
 def check_target(target: Target | None, received: bytes, hosts: Sequence[bytes]) -> Refusal | None:
@@ -200,12 +247,6 @@ def is_origin(value: bytes) -> bool:
     return value == b"null" or parse_origin(value) is not None
 
 
-# Everything that the parser knows; a method outside of it never becomes a request.
-_KNOWN_METHODS = frozenset(
-    b"ACL BIND CHECKOUT CONNECT COPY DELETE GET HEAD LINK LOCK M-SEARCH MERGE MKACTIVITY"
-    b" MKCALENDAR MKCOL MOVE NOTIFY OPTIONS PATCH POST PROPFIND PROPPATCH PURGE PUT QUERY"
-    b" REBIND REPORT SEARCH SOURCE SUBSCRIBE TRACE UNBIND UNLINK UNLOCK UNSUBSCRIBE".split()
-)
 _REQUEST_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) (\S+) HTTP/([0-9]+\.[0-9]+)\r?$")
 
 
@@ -236,9 +277,9 @@ def diagnose(limits: Limits, received: bytes) -> Refusal:
         return Refusal(Code.BAD_REQUEST, "What was sent is not an HTTP/1.1 request.")
     if request_line[3] not in (b"1.0", b"1.1"):
         return Refusal(Code.VERSION_NOT_SUPPORTED, "Only HTTP/1.1 and HTTP/1.0 are supported.")
-    if request_line[1] not in _KNOWN_METHODS:
-        method = request_line[1][:32].decode("ascii")
-        return Refusal(Code.METHOD_NOT_IMPLEMENTED, f"The method {method} is not known.", method)
+    method = request_line[1].decode("ascii")
+    if method not in KNOWN_METHODS:
+        return _unknown(method)
     names = [line.partition(b":")[0].strip().lower() for line in lines[1:]]
     if b"transfer-encoding" in names or names.count(b"content-length") > 1:
         return Refusal(Code.BAD_FRAMING, "The length of the request's body is ambiguous.")

@@ -79,6 +79,8 @@ def hint_for(verdict: Verdict, rules: CorsRules) -> str | None:
     remedy = remedy_for(verdict)
     if verdict.code not in (Code.ORIGIN_NOT_ALLOWED, Code.ORIGIN_FORWARDED):
         return None if remedy is None else f"{_capital(remedy.sentence)}."
+    if not verdict.subject:
+        return "The Origin of the request is not one well-formed origin; browsers send no other."
     if verdict.subject == "null":
         return (
             "The page has the opaque origin null (a sandboxed frame, a data: or file: page, "

@@ -68,6 +68,12 @@ def test_key_that_only_a_file_has_points_to_the_file() -> None:
     assert "corsproxy init" in remedy.sentence
 
 
+def test_malformed_origin_is_said_to_be_one() -> None:
+    hint = hint_for(refused(Code.ORIGIN_NOT_ALLOWED, ""), rules())
+    assert hint is not None
+    assert "well-formed" in hint
+
+
 def test_opaque_origin_is_explained() -> None:
     hint = hint_for(refused(Code.ORIGIN_NOT_ALLOWED, "null"), rules())
     assert hint is not None
