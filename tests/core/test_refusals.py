@@ -1,6 +1,7 @@
 """Every refusal: its status, its code, and the grant that lets the page read it."""
 
 import json
+import time
 
 import pytest
 from hypothesis import given
@@ -148,6 +149,17 @@ def test_a_head_that_never_ended_is_answered_with_the_grant_too() -> None:
     answer = refuse_unread(policy(), received, Code.HEAD_TIMEOUT)
     assert answer.head.status == 408
     assert values(answer.head.fields, ALLOW_ORIGIN) == [PAGE.encode()]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [b"x" + b" " * 60_000 + b"y", b" " * 60_000 + b"\rx", b" \t" * 30_000, b"x" * 60_000 + b"\rx"],
+)
+def test_no_origin_line_takes_more_than_one_look(value: bytes) -> None:
+    received = b"GET / HTTP/1.1\r\nOrigin: %b\r\nno field\r\n\r\n" % value
+    started = time.process_time()
+    assert grants(refuse_unread(policy(), received).head.fields) == []
+    assert time.process_time() - started < 0.5
 
 
 @given(st.binary(max_size=300))
