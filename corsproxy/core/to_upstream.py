@@ -15,11 +15,13 @@ from corsproxy.core.messages import Field, Framing, UpstreamRequest
 from corsproxy.core.policy import Route
 from corsproxy.core.routing import Target, upstream_target
 
-# A client must not be able to strip these by naming them in Connection.
+# A peer must not be able to strip these by naming them in Connection: what says who asks,
+# and what says where a message ends.
 NOT_NOMINABLE = frozenset(
     {
         b"authorization",
         b"close",
+        b"content-length",
         b"cookie",
         b"keep-alive",
         b"upgrade",

@@ -47,6 +47,14 @@ def test_fields_bound_to_the_upstreams_host_and_hop_by_hop_ones_stop_here() -> N
     assert b"content-security-policy" in names
 
 
+def test_connection_cannot_name_the_length_away() -> None:
+    fields = [(b"Content-Length", b"2"), (b"Connection", b"close, Content-Length, X-Hop")]
+    head = received([*fields, (b"X-Hop", b"1")])
+    assert head.framing is Framing.LENGTH
+    assert values(head.fields, b"Content-Length") == [b"2"]
+    assert values(head.fields, b"X-Hop") == []
+
+
 def test_set_cookie_lines_stay_apart_and_in_order() -> None:
     fields = [(b"Set-Cookie", b"a=1; Path=/"), (b"X", b"y"), (b"set-cookie", b"b=2, 3")]
     kept = policy(route(cookies="keep"))
