@@ -22,6 +22,7 @@ from corsproxy.config.reader import Reading
 from corsproxy.config.yaml.source_text import MAX_BYTES
 from corsproxy.core.policy import Policy
 from corsproxy.errors import StartError
+from corsproxy.shell.process.background import in_background
 
 POLL_SECONDS = 1.0
 # What is still being written reads differently a moment later.
@@ -103,7 +104,7 @@ class Reloader:
         """`content` is what `started_with`, the running policy, was made from.
 
         `read` raises ConfigError for content that it refuses; it is called in a thread,
-        because a megabyte of YAML takes longer than a request may wait. `adopt` swaps
+        because a large file takes longer than a request may wait. `adopt` swaps
         the policy and its content in, or raises StartError and changes nothing.
         """
         self._file = file
@@ -155,8 +156,7 @@ class Reloader:
 
     async def _take(self, content: bytes) -> None:
         try:
-            reading = await asyncio.to_thread(self._read, content)
-            found = changes(self._policy, reading.policy)
+            reading, found = await in_background(self._compare, content)
             # The listeners stay as they are, so they are what the next file is compared to.
             policy = replace(reading.policy, listen=self._policy.listen, admin=self._policy.admin)
             await self._adopt(policy, content)
@@ -178,3 +178,7 @@ class Reloader:
         known = {(warning.code, warning.message) for warning in self._warnings}
         self._warnings = reading.warnings
         self._reports.warned([w for w in reading.warnings if (w.code, w.message) not in known])
+
+    def _compare(self, content: bytes) -> tuple[Reading, tuple[Change, ...]]:
+        reading = self._read(content)
+        return reading, changes(self._policy, reading.policy)

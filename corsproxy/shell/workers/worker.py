@@ -14,6 +14,7 @@ from typing import cast
 from corsproxy.core.policy import Policy
 from corsproxy.shell.log.announcements import Announcer, FaultLog, dropped_lines
 from corsproxy.shell.log.outlet import Outlet
+from corsproxy.shell.process.background import in_background
 from corsproxy.shell.process.engine import Engine, settle
 from corsproxy.shell.workers.channel import Answers, Beginning, Facts, Order, bytes_of
 
@@ -55,7 +56,7 @@ class Worker:
                 await self._accept(cast(list[int], facts["shares"]))
             case Order.ADOPT:
                 content = bytes_of(cast(str, facts["content"]))
-                self._engine.adopt(await asyncio.to_thread(self._read, content))
+                self._engine.adopt(await in_background(self._read, content))
             case Order.COUNT:
                 return cast(Facts, self._engine.figures().as_json())
             case Order.DRAIN:

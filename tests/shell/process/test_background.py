@@ -1,0 +1,41 @@
+"""A computation in a thread that gives way, and what is as before when it is over."""
+
+import gc
+import sys
+import threading
+
+import pytest
+
+from corsproxy.shell.process.background import SWITCH_SECONDS, in_background
+
+
+def circumstances() -> tuple[bool, float, bool]:
+    """Whether this is a thread of its own, the switch interval, whether garbage is collected."""
+    thread = threading.current_thread() is not threading.main_thread()
+    return thread, sys.getswitchinterval(), gc.isenabled()
+
+
+async def test_a_computation_gives_way_to_everything_else() -> None:
+    before = circumstances()
+    assert await in_background(circumstances) == (True, pytest.approx(SWITCH_SECONDS), False)
+    assert circumstances() == before == (False, pytest.approx(0.005), True)
+
+
+async def test_a_failure_is_passed_on_and_leaves_nothing_changed() -> None:
+    before = circumstances()
+    with pytest.raises(ValueError, match="invalid literal"):
+        await in_background(int, "ten")
+    assert circumstances() == before
+
+
+async def test_arguments_are_passed_on() -> None:
+    assert await in_background(int, "11", base=2) == 3
+
+
+async def test_a_collector_that_is_off_stays_off() -> None:
+    gc.disable()
+    try:
+        await in_background(circumstances)
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
