@@ -119,8 +119,8 @@ def _admit(case: Case, route: Route, upgrade: bytes | None) -> Verdict | None:
 
 def _answer_options(case: Case) -> Answer | None:
     """Answer a preflight, `OPTIONS *`, and the last hop of Max-Forwards; None for others."""
-    if case.is_preflight:
-        return None if case.passthrough else _answer_preflight(case)
+    if case.is_preflight and not case.passthrough:
+        return _answer_preflight(case)
     last_hop = case.found.get(b"max-forwards") == [b"0"]
     if last_hop or case.request.target == b"*":
         grant = case.origin.grant

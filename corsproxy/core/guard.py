@@ -194,6 +194,14 @@ def check_target(target: Target | None, received: bytes, hosts: Sequence[bytes])
     return None
 
 
+def check_asterisk(method: str, target: bytes) -> Refusal | None:
+    """Refuse the asterisk-form but with OPTIONS (RFC 9112, 3.2.4): it is no path, and behind
+    an upstream's base it would name another one."""
+    if target == b"*" and method != "OPTIONS":
+        return Refusal(Code.BAD_TARGET, "The request target is not a path.")
+    return None
+
+
 def _differs(authority: bytes, hosts: Sequence[bytes]) -> bool:
     named = parse_host(authority)
     return named is None or len(hosts) != 1 or named != parse_host(hosts[0])

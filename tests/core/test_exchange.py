@@ -21,6 +21,7 @@ from tests.policies import (
     response,
     route,
     rules,
+    upstream,
     values,
 )
 
@@ -301,6 +302,18 @@ def test_options_star_is_answered_here() -> None:
     answer = answered(decide(policy(), request("OPTIONS", b"*")))
     assert answer.head.status == 204
     assert values(answer.head.fields, b"Allow")
+
+
+def test_options_star_is_answered_here_even_where_the_upstream_answers_cors() -> None:
+    """Behind the upstream's base it would name another path: /v2*."""
+    based = route(upstream=upstream(base=b"/v2"))
+    through = policy(replace(based, cors="passthrough"))
+    assert answered(decide(through, preflight(target=b"*"))).head.status == 204
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT"])
+def test_a_star_is_no_target_of_another_method(method: str) -> None:
+    assert answered(decide(policy(), request(method, b"*"))).verdict.code is Code.BAD_TARGET
 
 
 def test_max_forwards_ends_here_or_counts_down() -> None:
