@@ -12,16 +12,10 @@ from corsproxy.cli.terminal import wants_color
 from corsproxy.config.editing.edits import Edit, File, allow
 from corsproxy.config.editing.splices import EditError
 from corsproxy.config.problems import ConfigError, Problem, escape, render
-from corsproxy.core.remedies import RemedyKey
+from corsproxy.core.remedies import KINDS
 from corsproxy.shell.process.saving import SaveError, save
 
-_KEYS: dict[str, RemedyKey] = {
-    "origin": "allow_origins",
-    "method": "allow_methods",
-    "header": "allow_headers",
-    "credentials": "allow_credentials",
-    "host": "allowed_hosts",
-}
+_KEYS = {kind: key for key, kind in KINDS.items()}
 
 
 @click.command()

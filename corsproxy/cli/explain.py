@@ -69,7 +69,7 @@ def command(
         explanation = explain(policy, Question(origin, path, method, headers, credentials))
     except ValueError as error:
         raise click.UsageError(f"{error}.") from None
-    edit = None if file is None else _smallest_edit(file, policy, explanation)
+    edit = None if file is None else _smallest_edit(file, explanation)
     if as_json:
         lines = None if file is None or edit is None else diff(file.name, edit.before, edit.after)
         click.echo(json.dumps({**explanation.to_json(), "edit": lines}, indent=2))
@@ -93,22 +93,13 @@ def _file_policy(file: File) -> Policy:
         raise RefusedConfig(file.name, error.problems) from None
 
 
-def _smallest_edit(file: File, policy: Policy, explanation: Explanation) -> Edit | None:
+def _smallest_edit(file: File, explanation: Explanation) -> Edit | None:
     """Return the edit that the remedy stands for; None where none can be made."""
     remedy = explanation.remedy
     if remedy is None:
         return None
-    default = policy.default_cors
-    inherited = {
-        "allow_origins": default.origins.source,
-        "allow_methods": default.methods.source,
-        "allow_headers": default.request_headers.source,
-        "allow_credentials": default.credentials_source,
-    }
-    # A list of the route's own is changed there; one that it inherits is the default's.
-    own = remedy.key in inherited and remedy.at != inherited[remedy.key]
     try:
-        return allow(file, remedy.key, remedy.value, explanation.verdict.route if own else None)
+        return allow(file, remedy.key, remedy.value, remedy.route)
     except (ConfigError, EditError):
         return None
 

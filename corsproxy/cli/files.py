@@ -8,9 +8,7 @@ from corsproxy.cli.options import environment_variable
 from corsproxy.config.problems import Problem
 from corsproxy.config.reader import Reading, read_policy
 from corsproxy.config.yaml.source_text import MAX_BYTES
-from corsproxy.core.source import Source
-
-DEFAULT_FILE = "corsproxy.yaml"
+from corsproxy.core.source import DEFAULT_FILE, Source
 
 
 def default_file() -> str:

@@ -5,7 +5,7 @@ from importlib.resources import files
 import click
 
 from corsproxy.cli.failures import Exit, Failure
-from corsproxy.cli.files import DEFAULT_FILE
+from corsproxy.core.source import DEFAULT_FILE
 
 
 @click.command()

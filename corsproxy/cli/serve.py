@@ -18,7 +18,7 @@ from corsproxy.cli.addresses import Off, admin_address, listen_addresses
 from corsproxy.cli.banner import banner
 from corsproxy.cli.durations import duration
 from corsproxy.cli.failures import Exit, Failure, RefusedConfig
-from corsproxy.cli.files import DEFAULT_FILE, default_file, mount_warnings, read, read_bytes
+from corsproxy.cli.files import default_file, mount_warnings, read, read_bytes
 from corsproxy.cli.flags import Flags
 from corsproxy.cli.options import config_option, environment_variable, one_of, option
 from corsproxy.cli.process import leave, run, without_client
@@ -28,6 +28,7 @@ from corsproxy.cli.worker import supervisors_channel, work
 from corsproxy.config.problems import ConfigError, Problem
 from corsproxy.config.reader import Reading
 from corsproxy.core.policy import ListenAddress, LogFormat, Policy
+from corsproxy.core.source import DEFAULT_FILE
 from corsproxy.errors import StartError
 from corsproxy.shell.log.announcements import Announcer, FaultLog, LineFormat, Terms, dropped_lines
 from corsproxy.shell.log.outlet import Outlet

@@ -15,6 +15,7 @@ from corsproxy.core import guard
 from corsproxy.core.case import Case
 from corsproxy.core.cors import NOTHING_TO_SAY, Grant, judge_preflight
 from corsproxy.core.guard import Refusal
+from corsproxy.core.hints import hint_for
 from corsproxy.core.links import LinkMap
 from corsproxy.core.messages import ClientHead, RequestHead, UpstreamHead, UpstreamRequest
 from corsproxy.core.policy import Policy, Route
@@ -189,21 +190,6 @@ def fail(exchange: Forward, error: UpstreamError) -> Answer:
         verdict,
         exchange.error_grant,
         error.detail,
-        _UPSTREAM_HINTS.get(error.fault),
+        hint_for(verdict, exchange.policy),
         head_only=exchange.received.method == "HEAD",
     )
-
-
-_UPSTREAM_HINTS = {
-    UpstreamFault.UNREACHABLE: "Check that the upstream is running and that `upstream` has its"
-    " address and port; in a container, localhost is the container itself.",
-    UpstreamFault.DNS: "Check the host name in `upstream`.",
-    UpstreamFault.TLS: "Check the scheme, the host name and the certificate; for a private"
-    " authority set `tls: {ca_file: …}` on the route.",
-    UpstreamFault.CONNECT_TIMEOUT: "Check the address in `upstream` and the network between;"
-    " `timeout: {connect: …}` sets the limit.",
-    UpstreamFault.RESPONSE_TIMEOUT: "`timeout: {response: …}` on the route sets the limit.",
-    UpstreamFault.MALFORMED: "Check that `upstream` speaks HTTP/1.1 on that port, and"
-    " whether it is https.",
-    UpstreamFault.BUSY: "`limits: {in_flight: …}` sets how many requests it gets at once.",
-}

@@ -18,10 +18,11 @@ from corsproxy.core.fields import (
     is_token,
 )
 from corsproxy.core.guard import is_origin
+from corsproxy.core.hints import hint_for
 from corsproxy.core.messages import ClientHead, Field, RequestHead
 from corsproxy.core.policy import CorsRules, Listed, Policy
 from corsproxy.core.problems import Answer
-from corsproxy.core.remedies import Remedy, hint_for, remedy_for
+from corsproxy.core.remedies import Remedy, remedy_for
 from corsproxy.core.routing import find_route, parse_target
 from corsproxy.core.source import Source
 from corsproxy.core.verdicts import Code, Kind, Verdict
@@ -119,7 +120,13 @@ class Explanation(NamedTuple):
             "hint": self.hint,
             "remedy": None
             if self.remedy is None
-            else {"key": self.remedy.key, "value": self.remedy.value, "at": str(self.remedy.at)},
+            else {
+                "key": self.remedy.key,
+                "value": self.remedy.value,
+                "at": str(self.remedy.at),
+                "route": self.remedy.route,
+                "command": self.remedy.command,
+            },
             "steps": [
                 {
                     "passed": step.passed,
@@ -167,8 +174,8 @@ def explain(policy: Policy, question: Question) -> Explanation:
         preflight,
         grant,
         _console(question, verdict),
-        hint_for(verdict, rules),
-        remedy_for(verdict),
+        hint_for(verdict, policy, rules),
+        remedy_for(verdict, policy),
         tuple(_notes(question, verdict)),
     )
 

@@ -10,10 +10,10 @@ import re
 from corsproxy.core import guard
 from corsproxy.core.case import Case
 from corsproxy.core.guard import Refusal
+from corsproxy.core.hints import hint_for
 from corsproxy.core.messages import Field, RequestHead
 from corsproxy.core.policy import Policy
 from corsproxy.core.problems import Answer, problem
-from corsproxy.core.remedies import hint_for
 from corsproxy.core.source import Source
 from corsproxy.core.verdicts import FACTS, Code, Kind
 
@@ -74,7 +74,7 @@ def refused(
         verdict,
         case.origin.grant,
         refusal.detail,
-        hint_for(verdict, case.rules),
+        hint_for(verdict, case.policy, case.rules),
         head_only=case.request.method == "HEAD",
         close=code in _CLOSING,
         extra=ALLOW if code is Code.METHOD_REFUSED else (),

@@ -1,20 +1,31 @@
-"""The smallest change that would allow what a verdict refused, and its sentence.
+"""The smallest change that would allow what a verdict refused, and how to make it.
 
 The body of an error, the terminal, `corsproxy explain` and `corsproxy allow` all read
 the same `Remedy`, so that none of them proposes what another would not.
 """
 
+import shlex
 from typing import Literal, NamedTuple
 
 from corsproxy.core.fields import FORBIDDEN_METHODS, is_token
-from corsproxy.core.origins import near_misses, parse_origin
-from corsproxy.core.policy import CorsRules
-from corsproxy.core.source import Source
+from corsproxy.core.guard import KNOWN_METHODS
+from corsproxy.core.origins import parse_origin
+from corsproxy.core.policy import CorsRules, Policy
+from corsproxy.core.source import DEFAULT_FILE, Source
 from corsproxy.core.verdicts import Code, Verdict
 
 RemedyKey = Literal[
     "allow_origins", "allow_methods", "allow_headers", "allow_credentials", "allowed_hosts"
 ]
+
+KINDS: dict[RemedyKey, str] = {
+    "allow_origins": "origin",
+    "allow_methods": "method",
+    "allow_headers": "header",
+    "allow_credentials": "credentials",
+    "allowed_hosts": "host",
+}
+"""What `corsproxy allow` calls an entry under each key."""
 
 
 class Remedy(NamedTuple):
@@ -24,17 +35,43 @@ class Remedy(NamedTuple):
     value: str
     at: Source
     """The list, or the mapping that lacks the key."""
+    route: str | None = None
+    """The route whose own list it is; None where the one list to change is the default's,
+    or that of the only route."""
+
+    @property
+    def in_file(self) -> bool:
+        """Whether there is a file that the value can be written into."""
+        return self.at.line > 0
 
     @property
     def sentence(self) -> str:
         """What to do, for people."""
         if self.at.name.startswith("--"):
-            return f"start corsproxy with {self.at.name} {self.value}"
-        if not self.at.line:
+            return f"start corsproxy with {self.at.name} {shlex.quote(self.value)}"
+        if not self.in_file:
             return f'`{self.key}` needs a file: run corsproxy init, and add "{self.value}" there'
         if self.key == "allow_credentials":
             return f"set allow_credentials: true ({self.at})"
         return f'add "{self.value}" to {self.key} ({self.at})'
+
+    @property
+    def command(self) -> str | None:
+        """The command line that makes the change, for a POSIX shell in the directory that
+        the proxy was started in; None where there is no file."""
+        if not self.in_file:
+            return None
+        words = ["corsproxy", "allow", KINDS[self.key]]
+        value = [] if self.key == "allow_credentials" else [self.value]
+        options = []
+        if self.at.name != DEFAULT_FILE:
+            options += ["-c", self.at.name]
+        if self.route is not None:
+            options += ["--route", self.route]
+        # A token may begin with a hyphen, and would be taken for an option.
+        dashed = self.value.startswith("-")
+        words += [*options, "--", *value] if dashed else [*value, *options]
+        return shlex.join(words)
 
 
 _KEYS: dict[Code, RemedyKey] = {
@@ -47,55 +84,50 @@ _KEYS: dict[Code, RemedyKey] = {
 }
 
 
-def remedy_for(verdict: Verdict) -> Remedy | None:
-    """Return the one change to the allowlist that would allow what `verdict` refused.
+def remedy_for(verdict: Verdict, policy: Policy) -> Remedy | None:
+    """Return the one change to the allowlist that would allow what `verdict`, a decision
+    under `policy`, refused.
 
-    None where no entry can: the request was malformed, the upstream failed, or the
-    origin is `null`, which anybody can send.
+    None where no entry can: the request was malformed, no route takes its path, the
+    upstream failed, its method would be refused all the same, or its origin is `null`,
+    which anybody can send.
     """
     key = _KEYS.get(verdict.code)
     if key is None or verdict.at is None or not verdict.subject:
         return None
-    if key == "allow_origins" and parse_origin(verdict.subject.encode("utf-8")) is None:
-        return None
-    if key == "allowed_hosts" and verdict.subject in ("0.0.0.0", "[::]"):  # noqa: S104
-        return None
-    if key in ("allow_methods", "allow_headers") and not is_grantable(verdict.subject):
+    if key == "allowed_hosts":
+        unspecified = verdict.subject in ("0.0.0.0", "[::]")  # noqa: S104 - compared, not bound
+        return None if unspecified else Remedy(key, verdict.subject, verdict.at)
+    if verdict.route is None or not _is_grantable(key, verdict.subject):
         return None
     value = "true" if key == "allow_credentials" else verdict.subject
-    return Remedy(key, value, verdict.at)
+    return Remedy(key, value, verdict.at, _owner(verdict, policy, key))
 
 
-def is_grantable(name: str) -> bool:
-    """Whether a method or header name may stand in a list at all."""
-    return is_token(name.encode("utf-8")) and name.upper() not in FORBIDDEN_METHODS
+def _is_grantable(key: RemedyKey, subject: str) -> bool:
+    """Whether it may stand in the list at all, and would then have an effect."""
+    if key == "allow_origins":
+        return parse_origin(subject.encode("utf-8")) is not None
+    if key == "allow_methods":
+        return subject in KNOWN_METHODS - FORBIDDEN_METHODS
+    return key == "allow_credentials" or is_token(subject.encode("utf-8"))
 
 
-def hint_for(verdict: Verdict, rules: CorsRules) -> str | None:
-    """Return what to do about a refusal, in one or two sentences; None where nothing helps.
-
-    Near misses come first: mostly the allowlist is right but for a port or a "www.".
-    """
-    remedy = remedy_for(verdict)
-    if verdict.code not in (Code.ORIGIN_NOT_ALLOWED, Code.ORIGIN_FORWARDED):
-        return None if remedy is None else f"{_capital(remedy.sentence)}."
-    if not verdict.subject:
-        return "The Origin of the request is not one well-formed origin; browsers send no other."
-    if verdict.subject == "null":
-        return (
-            "The page has the opaque origin null (a sandboxed frame, a data: or file: page, "
-            "or a redirect between origins): serve it from a real origin instead."
-        )
-    sentences = [miss.sentence for miss in near_misses(verdict.subject.encode(), rules.origins)[:1]]
-    if remedy is not None:
-        sentences.append(f"{remedy.sentence}")
-    if not sentences:
+def _owner(verdict: Verdict, policy: Policy, key: RemedyKey) -> str | None:
+    """Return the route to name; a list that it takes over is the default's."""
+    if len(policy.routes) == 1 or verdict.at == list_source(policy.default_cors, key):
         return None
-    return " ".join(f"{_capital(sentence.rstrip('.'))}." for sentence in sentences)
+    return verdict.route
 
 
-def _capital(sentence: str) -> str:
-    """Begin with a capital, unless the sentence begins with an origin."""
-    if "://" in sentence.partition(" ")[0]:
-        return sentence
-    return sentence[:1].upper() + sentence[1:]
+def list_source(rules: CorsRules, key: RemedyKey) -> Source:
+    """Return where the list is written; two rules with one source share it."""
+    match key:
+        case "allow_origins":
+            return rules.origins.source
+        case "allow_methods":
+            return rules.methods.source
+        case "allow_headers":
+            return rules.request_headers.source
+        case _:
+            return rules.credentials_source

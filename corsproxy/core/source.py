@@ -20,5 +20,8 @@ class Source(NamedTuple):
         return f"{self.name}:{self.line}:{self.column}"
 
 
+DEFAULT_FILE = "corsproxy.yaml"
+"""The file that is read where nobody names one."""
+
 DEFAULT = Source("default")
 """The source of a rule that nobody wrote."""

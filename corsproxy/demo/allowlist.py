@@ -27,9 +27,6 @@ cors:
   max_age: 0  # so that edits show at once
 """
 
-_NOUNS = {"allow_origins": "origin", "allow_methods": "method", "allow_headers": "header"}
-"""What `corsproxy allow` calls an entry of each list."""
-
 
 def refused_calls(places: Places) -> dict[str, Question]:
     """Return the calls that the text refuses, by the ids that the page has for them."""
@@ -91,11 +88,8 @@ class DemoAllowlist:
     def _explained(self, call: Question) -> Mapping[str, object]:
         explanation = explain(self.policy, call)
         remedy = explanation.remedy
-        command = None
-        if remedy is not None:
-            command = f"corsproxy allow {_NOUNS[remedy.key]} {remedy.value}"
         return {
-            "command": command,
+            "command": None if remedy is None else remedy.command,
             "console": explanation.console,
             "steps": [
                 {"passed": step.passed, "text": step.text, "at": step.at and str(step.at)}

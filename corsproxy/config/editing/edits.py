@@ -24,8 +24,7 @@ from corsproxy.config.reader import Reading, read_policy
 from corsproxy.config.yaml.document import Document, read_document
 from corsproxy.config.yaml.nodes import Entry, Mapping, Node, Scalar, Sequence
 from corsproxy.core.policy import CorsRules, Policy, Route
-from corsproxy.core.remedies import RemedyKey
-from corsproxy.core.source import Source
+from corsproxy.core.remedies import RemedyKey, list_source
 
 # Where `cors` is put, if it is missing: behind the last of these that comes before `routes`.
 _BEFORE_CORS = ("version", "listen", "admin", "allowed_hosts", "upstream", "path", "name")
@@ -157,7 +156,7 @@ def _last_of(mapping: Mapping, keys: ValueSequence[str]) -> Entry | None:
 
 def _intended(policy: Policy, place: Place, entry: NewEntry) -> Policy:
     """Return the policy that the new file must mean."""
-    source = _list_source(place.rules, entry.key)
+    source = list_source(place.rules, entry.key)
     writes_list = place.node is None
 
     def widened(rules: CorsRules) -> CorsRules:
@@ -166,7 +165,7 @@ def _intended(policy: Policy, place: Place, entry: NewEntry) -> Policy:
     def affected(route: Route, rules: CorsRules) -> bool:
         if writes_list and place.route is not None:
             return route is place.route
-        return _list_source(rules, entry.key) == source
+        return list_source(rules, entry.key) == source
 
     routes = tuple(
         replace(route, cors=widened(route.cors))
@@ -176,19 +175,6 @@ def _intended(policy: Policy, place: Place, entry: NewEntry) -> Policy:
     )
     default = policy.default_cors if place.route else widened(policy.default_cors)
     return replace(policy, routes=routes, default_cors=default)
-
-
-def _list_source(rules: CorsRules, key: RemedyKey) -> Source:
-    """Return where the list is written; two rules with one source share it."""
-    match key:
-        case "allow_origins":
-            return rules.origins.source
-        case "allow_methods":
-            return rules.methods.source
-        case "allow_headers":
-            return rules.request_headers.source
-        case _:
-            return rules.credentials_source
 
 
 def _checked(file: File, before: Reading, splices: list[Splice], intended: Policy) -> Edit:

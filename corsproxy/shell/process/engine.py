@@ -10,8 +10,8 @@ import socket
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from corsproxy.core.policy import CorsRules, Policy
-from corsproxy.core.remedies import hint_for
+from corsproxy.core.hints import hint_for
+from corsproxy.core.policy import Policy
 from corsproxy.core.verdicts import Verdict
 from corsproxy.shell.client.server import ProxyServer, require_native_parser
 from corsproxy.shell.log.announcements import LineFormat
@@ -92,14 +92,7 @@ class Engine:
             await asyncio.wait_for(self._pools.close(), _POOLS_SECONDS)
 
     def _hint(self, verdict: Verdict) -> str | None:
-        policy = self.policy
-        rules = policy.default_cors
-        for route in policy.routes:
-            if route.name == verdict.route and isinstance(route.cors, CorsRules):
-                rules = route.cors
-        if verdict.facts.status >= 500:
-            return verdict.facts.title
-        return hint_for(verdict, rules)
+        return hint_for(verdict, self.policy)
 
 
 def settle() -> None:

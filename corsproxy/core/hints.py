@@ -1,0 +1,120 @@
+"""What to do about a refusal or a failure, in one or two sentences.
+
+Where a file says what the proxy does, hints speak of its keys; where the command line
+names the upstream, they speak of flags, and of a file only for what has no flag.
+"""
+
+from corsproxy.core.fields import NORMALIZED_METHODS
+from corsproxy.core.guard import KNOWN_METHODS
+from corsproxy.core.origins import near_misses
+from corsproxy.core.policy import CorsRules, Policy
+from corsproxy.core.remedies import remedy_for
+from corsproxy.core.verdicts import Code, Verdict
+
+_ORIGIN_REFUSED = (Code.ORIGIN_NOT_ALLOWED, Code.ORIGIN_FORWARDED)
+_ALLOWLIST_REFUSED = (*_ORIGIN_REFUSED, Code.METHOD_NOT_ALLOWED, Code.HEADER_NOT_ALLOWED)
+
+_NO_ROUTE = (
+    "No route takes this path: add one under `routes`, or an `upstream` at the top of the file"
+    " for every path that no route takes."
+)
+
+# `{upstream}` is what names it; a file is what `{file}` leads to.
+_TEMPLATES: dict[Code, str] = {
+    Code.UPSTREAM_UNREACHABLE: "Check that the upstream is running and that {upstream} has its"
+    " address and port; in a container, localhost is the container itself.",
+    Code.UPSTREAM_DNS: "Check the host name in {upstream}.",
+    Code.UPSTREAM_TLS: "Check the scheme, the host name and the certificate; for a private"
+    " authority set {file}`tls: {{ca_file: …}}` on the route.",
+    Code.UPSTREAM_CONNECT_TIMEOUT: "Check the address in {upstream} and the network between; to"
+    " wait longer, set {file}`timeout: {{connect: …}}` on the route.",
+    Code.UPSTREAM_RESPONSE_TIMEOUT: "To wait longer, set {file}`timeout: {{response: …}}` on the"
+    " route.",
+    Code.UPSTREAM_MALFORMED: "Check that {upstream} speaks HTTP/1.1 on that port, and whether it"
+    " is https.",
+    Code.UPSTREAM_BUSY: "To send it more requests at once, set {file}`limits: {{in_flight: …}}`.",
+    Code.LOOP: "Name the API itself in {upstream}, and not this proxy: check the host, the port,"
+    " and where that name leads from here.",
+}
+
+
+def hint_for(verdict: Verdict, policy: Policy, rules: CorsRules | None = None) -> str | None:
+    """Return what to do about what `policy` refused or an upstream failed to do; None
+    where nothing helps.
+
+    `rules` are those that decided, where they are at hand. A command line to run stands
+    at the end.
+    """
+    template = _TEMPLATES.get(verdict.code)
+    if template is not None:
+        return _of_upstream(template, policy)
+    if verdict.code is Code.NO_ROUTE:
+        return _NO_ROUTE
+    if verdict.code in _ALLOWLIST_REFUSED and verdict.route is None:
+        return _NO_ROUTE
+    sentences = []
+    remark = _remark(verdict, rules or rules_of(policy, verdict.route))
+    if remark is not None:
+        sentences.append(remark)
+    remedy = remedy_for(verdict, policy)
+    command = None if remedy is None else remedy.command
+    if remedy is not None:
+        sentences.append(remedy.sentence)
+    if not sentences:
+        return None
+    text = " ".join(f"{_capital(sentence.rstrip('.'))}." for sentence in sentences)
+    # Without a full stop: what is copied from here goes into a shell.
+    return text if command is None else f"{text.removesuffix('.')}, or run: {command}"
+
+
+def rules_of(policy: Policy, route: str | None) -> CorsRules:
+    """Return the rules of the route of that name; the default's where it has none."""
+    for each in policy.routes:
+        if each.name == route and isinstance(each.cors, CorsRules):
+            return each.cors
+    return policy.default_cors
+
+
+def _of_upstream(template: str, policy: Policy) -> str:
+    if all(route.source.line for route in policy.routes):
+        return template.format(upstream="`upstream`", file="")
+    file = "in a file, which corsproxy init writes, "
+    return template.format(upstream="the URL that corsproxy was started with", file=file)
+
+
+def _remark(verdict: Verdict, rules: CorsRules) -> str | None:
+    """Return what to know before the allowlist is touched: often it is right, and the call
+    is not."""
+    if verdict.code is Code.METHOD_NOT_ALLOWED:
+        return _about_method(verdict.subject)
+    if verdict.code not in _ORIGIN_REFUSED:
+        return None
+    if not verdict.subject:
+        return "The Origin of the request is not one well-formed origin; browsers send no other"
+    if verdict.subject == "null":
+        return (
+            "The page has the opaque origin null (a sandboxed frame, a data: or file: page, "
+            "or a redirect between origins): serve it from a real origin instead"
+        )
+    near = near_misses(verdict.subject.encode(), rules.origins)
+    return near[0].sentence if near else None
+
+
+def _about_method(method: str) -> str | None:
+    """Fetch, "normalize a method": only some are sent in upper case whatever a script says."""
+    upper = method.upper()
+    if method in KNOWN_METHODS:
+        return None
+    if upper in KNOWN_METHODS and upper not in NORMALIZED_METHODS:
+        return (
+            "browsers send this method as the script writes it, and methods are compared by case:"
+            f" write {upper} in the call"
+        )
+    return "this proxy forwards only methods that are registered for HTTP"
+
+
+def _capital(sentence: str) -> str:
+    """Begin with a capital, unless the sentence begins with an origin."""
+    if "://" in sentence.partition(" ")[0]:
+        return sentence
+    return sentence[:1].upper() + sentence[1:]

@@ -1,0 +1,107 @@
+"""What to do, in words."""
+
+import re
+
+import pytest
+
+from corsproxy.config.without_file import policy_for_url
+from corsproxy.core.hints import hint_for
+from corsproxy.core.source import DEFAULT, Source
+from corsproxy.core.verdicts import FACTS, Code, Kind, Verdict
+from tests.policies import FILE, policy
+
+AT = Source(FILE, 4, 5)
+POLICY = policy()
+WITHOUT_FILE = policy_for_url("https://api.example.com", ())
+
+
+def refused(
+    code: Code, subject: str = "", at: Source | None = AT, route: str | None = "default"
+) -> Verdict:
+    return Verdict(Kind.ACTUAL, code, False, route, at, subject)
+
+
+def test_malformed_origin_is_said_to_be_one() -> None:
+    hint = hint_for(refused(Code.ORIGIN_NOT_ALLOWED), POLICY)
+    assert hint is not None
+    assert "well-formed" in hint
+
+
+def test_opaque_origin_is_explained() -> None:
+    hint = hint_for(refused(Code.ORIGIN_NOT_ALLOWED, "null"), POLICY)
+    assert hint is not None
+    assert "sandboxed" in hint
+
+
+def test_hint_begins_like_a_sentence_or_with_an_origin() -> None:
+    hint = hint_for(refused(Code.METHOD_NOT_ALLOWED, "PURGE"), POLICY)
+    assert hint == (
+        'Add "PURGE" to allow_methods (corsproxy.yaml:4:5), or run: corsproxy allow method PURGE'
+    )
+    near = hint_for(refused(Code.ORIGIN_NOT_ALLOWED, "http://localhost:1"), POLICY)
+    assert near is not None
+    assert near.startswith("http://localhost:5173 ")
+    assert near.endswith(", or run: corsproxy allow origin http://localhost:1")
+
+
+@pytest.mark.parametrize(
+    ("method", "hint"),
+    [
+        ("patch", "write PATCH in the call."),
+        ("purge", "write PURGE in the call."),
+        ("FROBNICATE", "only methods that are registered for HTTP."),
+    ],
+)
+def test_a_method_that_no_entry_helps_is_explained(method: str, hint: str) -> None:
+    found = hint_for(refused(Code.METHOD_NOT_ALLOWED, method), POLICY)
+    assert found is not None
+    assert found.endswith(hint)
+
+
+@pytest.mark.parametrize("code", [Code.NO_ROUTE, Code.ORIGIN_NOT_ALLOWED, Code.HEADER_NOT_ALLOWED])
+def test_where_no_route_takes_the_path_it_says_so(code: Code) -> None:
+    hint = hint_for(refused(code, "https://a.test", route=None), POLICY)
+    assert hint is not None
+    assert hint.startswith("No route takes this path")
+
+
+def test_a_loop_has_a_hint() -> None:
+    hint = hint_for(refused(Code.LOOP), POLICY)
+    assert hint is not None
+    assert "`upstream`" in hint
+
+
+def test_what_nothing_helps_has_no_hint() -> None:
+    assert hint_for(refused(Code.BAD_TARGET), POLICY) is None
+
+
+KEY = re.compile(r"`[^`]*:[^`]*`|`upstream`|`routes`")
+
+
+@pytest.mark.parametrize("code", Code)
+def test_without_a_file_a_key_is_named_only_with_the_way_to_one(code: Code) -> None:
+    """The key is not to be looked for in a file that does not exist."""
+    at = Source("--allow-origin") if code is Code.ORIGIN_NOT_ALLOWED else DEFAULT
+    hint = hint_for(refused(code, "https://a.test", at, "/"), WITHOUT_FILE) or ""
+    assert "{" not in hint.replace("{ca_file: …}", "").replace("{connect: …}", "").replace(
+        "{response: …}", ""
+    ).replace("{in_flight: …}", "")
+    if KEY.search(hint) and code is not Code.NO_ROUTE:
+        assert "corsproxy init" in hint
+    assert "(default)" not in hint
+
+
+def test_every_failure_of_an_upstream_that_can_be_mended_has_a_hint() -> None:
+    without = {
+        code
+        for code in Code
+        if code.startswith("upstream-") and hint_for(refused(code), POLICY) is None
+    }
+    assert without == {
+        Code.UPSTREAM_CLOSED,
+        Code.UPSTREAM_HEAD_TOO_LARGE,
+        Code.UPSTREAM_IDLE_TIMEOUT,
+        Code.UPSTREAM_TRUNCATED,
+        Code.UPSTREAM_PROXY_AUTH,
+    }
+    assert without <= set(FACTS)
