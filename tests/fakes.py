@@ -47,6 +47,9 @@ class FakeStream:
         self.from_client += data
         await self.may_write.wait()
 
+    def push(self, data: bytes) -> None:
+        self.from_client += data
+
     def write_eof(self) -> None:
         self.client_ended = True
 

@@ -40,6 +40,15 @@ TALK = """([url, protocols, deadline]) => new Promise((resolve) => {
   setTimeout(() => resolve({ heard, code: 0 }), deadline);
 })"""
 
+HELLO = """(url) => new Promise((resolve) => {
+  const socket = new WebSocket(url);
+  socket.onopen = () => socket.send("hello");
+  socket.onmessage = ({ data }) => resolve(data);
+  window.ending = new Promise((ended) => {
+    socket.onclose = ({ code, reason, wasClean: clean }) => ended({ code, reason, clean });
+  });
+})"""
+
 
 class Echo(NamedTuple):
     """A WebSocket server, and what it saw."""
@@ -115,6 +124,20 @@ async def test_a_listed_page_talks_over_a_websocket(
     assert echo.origins == [f"http://127.0.0.1:{echo.port}"]
     async with asyncio.timeout(DEADLINE_S):
         assert await echo.closings.get() == (4001, "enough")
+
+
+async def test_a_proxy_that_stops_says_so_to_page_and_upstream(
+    open_tab: OpenTab, tmp_path: Path, echo: Echo, page_port: int
+) -> None:
+    tab = await open_tab(f"http://localhost:{page_port}")
+    async with ws_proxy(tmp_path, echo, page_port) as running:
+        url = f"ws://localhost:{running.port}/chat"
+        assert await tab.page.evaluate(HELLO, url) == "hello"
+        assert await running.program.stop() == 0
+        ending = await tab.page.evaluate("() => window.ending")
+    assert ending == {"code": 1001, "reason": "", "clean": True}
+    async with asyncio.timeout(DEADLINE_S):
+        assert await echo.closings.get() == (1001, "")
 
 
 async def test_an_unlisted_page_gets_no_websocket(

@@ -20,9 +20,12 @@ class ClientStream:
         return data
 
     async def write(self, data: bytes) -> None:
+        self.push(data)
+        await self._connection.drained()
+
+    def push(self, data: bytes) -> None:
         self._connection.send(data)
         self.sent += len(data)
-        await self._connection.drained()
 
     def write_eof(self) -> None:
         """Close the sending side, or both where one side alone cannot be closed."""

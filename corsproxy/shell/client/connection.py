@@ -56,6 +56,16 @@ class Exchange(Protocol):
         """Whether it ends only when somebody ends it: a tunnel, an event stream."""
         ...
 
+    @property
+    def is_parting(self) -> bool:
+        """Whether it is about to end by itself, because `part` was called."""
+        ...
+
+    def part(self) -> bool:
+        """Begin to end what is endless in the words of its protocol; returns whether there
+        are any. To be called once."""
+        ...
+
     async def run(self) -> bool:
         """Carry it out; returns whether another may follow on the connection."""
         ...
@@ -120,6 +130,11 @@ class Connection(Link):
         return not (self.is_idle or self.is_deaf) and (
             self.exchange is None or not self.exchange.is_endless
         )
+
+    @property
+    def is_parting(self) -> bool:
+        """Whether the exchange in progress has been told to end, and does."""
+        return self.exchange is not None and self.exchange.is_parting
 
     async def start(self) -> None:
         """Carry out one exchange after another, until one of them is the last."""
@@ -278,13 +293,13 @@ class Connection(Link):
         self.end_in_stages()
 
     def hang_up(self) -> None:
-        """End whatever is in progress: a stream by closing, all else by a reset, so that
-        no cut response can pass for complete."""
+        """End whatever is in progress: what can be told so by being told, a stream by closing,
+        all else by a reset, so that no cut response can pass for complete."""
         if self.ended_by is None:
             self.ended_by = "shutdown"
         if self.is_awaited:
             self.abort()
-        else:
+        elif self.exchange is None or not self.exchange.part():
             self.force_close()
 
     def can_switch(self, message: RawRequestMessage) -> bool:

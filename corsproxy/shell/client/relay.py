@@ -30,7 +30,8 @@ from corsproxy.shell.client.leftover import can_keep, read_away
 from corsproxy.shell.client.link import logger
 from corsproxy.shell.client.responses import LAST_CHUNK, chunk, head_bytes
 from corsproxy.shell.log.records import CLIENT_LEFT, ExchangeRecord
-from corsproxy.shell.streams.tunnel import splice
+from corsproxy.shell.streams.tunnel import ByteTunnel
+from corsproxy.shell.streams.websocket_tunnel import WebSocketTunnel
 from corsproxy.shell.upstreams.upstream import UpstreamResponse
 
 
@@ -50,9 +51,9 @@ class Relay:
         "_status",
         "_upstream_s",
         "_verdict",
-        "is_tunnel",
         "keep_alive",
         "payload",
+        "tunnel",
     )
 
     def __init__(
@@ -63,7 +64,7 @@ class Relay:
     ) -> None:
         self.payload = payload
         self.keep_alive = False
-        self.is_tunnel = False
+        self.tunnel: ByteTunnel | None = None
         self._message = message
         self._connection = connection
         self._body: ClientBody | None = None
@@ -79,7 +80,14 @@ class Relay:
 
     @property
     def is_endless(self) -> bool:
-        return self.is_tunnel or (self._head is not None and _is_event_stream(self._head))
+        return self.tunnel is not None or (self._head is not None and _is_event_stream(self._head))
+
+    @property
+    def is_parting(self) -> bool:
+        return self.tunnel is not None and self.tunnel.is_parting
+
+    def part(self) -> bool:
+        return self.tunnel is not None and self.tunnel.part()
 
     async def run(self) -> bool:
         """Carry the exchange out, whatever becomes of it; returns whether the connection
@@ -220,13 +228,16 @@ class Relay:
 
     async def _tunnel(self, head: ClientHead, response: UpstreamResponse) -> None:
         self._send_head(head, b"", close=True)
-        self.is_tunnel = True
         client = ClientStream(self._connection)
+        make = WebSocketTunnel if _is_websocket(head) else ByteTunnel
+        self.tunnel = make(client, response.switch())
         try:
-            await splice(client, response.switch())
+            await self.tunnel.run()
         finally:
             self._received = client.received
             self._sent += client.sent
+        # Where it was told to end, it has ended well, and yet not by itself.
+        self._error = self._connection.ended_by
 
     def _send_head(self, head: ClientHead, first: bytes, *, close: bool = False) -> None:
         minor_version = 0 if self._message.version.minor == 0 else 1
@@ -304,6 +315,12 @@ class Relay:
                 self._detail,
             )
         )
+
+
+def _is_websocket(head: ClientHead) -> bool:
+    return any(
+        name.lower() == b"upgrade" and value.lower() == b"websocket" for name, value in head.fields
+    )
 
 
 def _is_event_stream(head: ClientHead) -> bool:

@@ -132,15 +132,22 @@ class ProxyServer(Server):
         and after `grace` seconds all that are left.
 
         Tunnels and event streams have no end of their own. They are ended as soon as
-        nothing else is left to wait for.
+        nothing else is left to wait for; WebSockets have what is left of the time to answer
+        that they are told so.
         """
         self.draining = True
+        deadline = self.loop.time() + grace
         for connection in self._open():
             if connection.is_idle:
                 connection.force_close()
         await self._until(grace, lambda: not any(each.is_awaited for each in self._open()))
         for connection in self._open():
             connection.hang_up()
+        patience = max(deadline - self.loop.time(), _LAST_WORDS_S)
+        await self._until(patience, lambda: not any(each.is_parting for each in self._open()))
+        for connection in self._open():
+            if connection.is_parting:
+                connection.force_close()
         await self._until(_LAST_WORDS_S, lambda: not self._connections)
         for connection in self._open():
             connection.abort("shutdown")

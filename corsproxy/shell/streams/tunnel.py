@@ -1,35 +1,13 @@
 """Two byte streams joined into a tunnel, as after a 101."""
 
 import asyncio
+from collections.abc import Sequence
 
 from corsproxy.errors import CorsproxyError
 from corsproxy.shell.upstreams.upstream import ByteStream
 
 
-async def splice(a: ByteStream, b: ByteStream) -> tuple[int, int]:
-    """Carry bytes both ways until both directions have ended.
-
-    Returns how many bytes went from `a` to `b` and from `b` to `a`. The end of one
-    direction is passed on while the other goes on; a connection that is dropped takes
-    the other with it. There is no bound on silence: that is the endpoints' affair.
-    Cancelling it drops both.
-    """
-    onward, back = _Flow(a, b), _Flow(b, a)
-    flows = (asyncio.ensure_future(onward.carry()), asyncio.ensure_future(back.carry()))
-    try:
-        await asyncio.gather(*flows)
-    except BaseException as failure:
-        a.abort()
-        b.abort()
-        for flow in flows:
-            flow.cancel()
-        await asyncio.wait(flows)
-        if not isinstance(failure, (CorsproxyError, OSError)):
-            raise
-    return onward.carried, back.carried
-
-
-class _Flow:
+class Flow:
     """One direction, and how far it has come."""
 
     def __init__(self, source: ByteStream, sink: ByteStream) -> None:
@@ -38,7 +16,47 @@ class _Flow:
         self.carried = 0
 
     async def carry(self) -> None:
+        """Carry bytes to the end of the source, and pass the end on."""
         while data := await self._source.read():
             await self._sink.write(data)
             self.carried += len(data)
         self._sink.write_eof()
+
+
+class ByteTunnel:
+    """Carries bytes both ways, as they are, until both directions have ended."""
+
+    def __init__(self, client: ByteStream, upstream: ByteStream) -> None:
+        self._ends = (client, upstream)
+        self._flows: Sequence[Flow] = (Flow(client, upstream), Flow(upstream, client))
+
+    async def run(self) -> tuple[int, int]:
+        """Return how many bytes went to the upstream, and to the client.
+
+        The end of one direction is passed on while the other goes on; a connection that
+        is dropped takes the other with it. There is no bound on silence: that is the
+        endpoints' affair. Cancelling it drops both.
+        """
+        tasks = [asyncio.ensure_future(flow.carry()) for flow in self._flows]
+        try:
+            await asyncio.gather(*tasks)
+        except BaseException as failure:
+            for end in self._ends:
+                end.abort()
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+            if not isinstance(failure, (CorsproxyError, OSError)):
+                raise
+        to_upstream, to_client = (flow.carried for flow in self._flows)
+        return to_upstream, to_client
+
+    @property
+    def is_parting(self) -> bool:
+        """Whether it is about to end by itself, because `part` was called."""
+        return False
+
+    def part(self) -> bool:
+        """Ask both ends to end it, in the words of its protocol; returns whether there are
+        any. To be called once."""
+        return False

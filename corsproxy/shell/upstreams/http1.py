@@ -143,6 +143,11 @@ class Http1Connection(asyncio.BufferedProtocol):
         """
         await self._outflow.write(data)
 
+    def push(self, data: bytes) -> None:
+        """Write a few tunnel bytes without waiting."""
+        if not self._transport.is_closing():
+            self._transport.write(data)
+
     def write_eof(self) -> None:
         """Close the tunnel's sending side, or both where the other is closed already.
 

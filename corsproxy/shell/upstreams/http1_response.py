@@ -18,6 +18,10 @@ class Line(Tap, Protocol):
         """Write, and wait while the upstream does not read."""
         ...
 
+    def push(self, data: bytes) -> None:
+        """Write without waiting."""
+        ...
+
     def write_eof(self) -> None:
         """Close the sending side."""
         ...
@@ -85,6 +89,11 @@ class Http1Tunnel:
         if self._line is None:
             raise ConnectionResetError("the upstream has closed the connection")
         await self._line.write(data)
+
+    def push(self, data: bytes) -> None:
+        if self._line is None:
+            raise ConnectionResetError("the upstream has closed the connection")
+        self._line.push(data)
 
     def write_eof(self) -> None:
         if self._line is not None:

@@ -38,7 +38,7 @@ class RequestBody(Protocol):
 class ByteStream(Protocol):
     """One direction pair of a tunnel: raw bytes after a 101.
 
-    Where the connection was dropped, by either side, `read` and `write` raise
+    Where the connection was dropped, by either side, `read`, `write` and `push` raise
     ConnectionError.
     """
 
@@ -48,6 +48,10 @@ class ByteStream(Protocol):
 
     async def write(self, data: bytes) -> None:
         """Write, and wait while the peer does not read."""
+        ...
+
+    def push(self, data: bytes) -> None:
+        """Write a few bytes without waiting, behind what is being written."""
         ...
 
     def write_eof(self) -> None:

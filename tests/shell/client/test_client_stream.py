@@ -200,10 +200,38 @@ async def test_draining_ends_tunnels_without_waiting_for_them() -> None:
     answer = switching()
     async with serving(FakeUpstream(replying(answer))) as proxy:
         client = await opened(proxy, handshake())
+        answer.stream.to_client.put_nowait(b"no frame")
+        assert await client.exactly(8) == b"no frame"
         [connection] = proxy.server.connections
         assert isinstance(connection, Connection)
         assert not connection.is_awaited
         await proxy.server.drain(grace=60.0)
         assert await client.rest() == b""
+        assert answer.stream.aborted
+        assert (await proxy.record()).error == "shutdown"
+
+
+async def test_draining_ends_websockets_as_they_want_it() -> None:
+    answer = switching()
+    async with serving(FakeUpstream(replying(answer))) as proxy:
+        client = await opened(proxy, handshake())
+        draining = asyncio.ensure_future(proxy.server.drain(grace=60.0))
+        assert await client.exactly(4) == b"\x88\x02\x03\xe9"
+        await until(lambda: answer.stream.from_client[:2] == b"\x88\x82")
+        await client.send(b"\x88\x80keys")
+        assert await client.rest() == b""
+        assert not draining.done()
+        answer.stream.to_client.put_nowait(b"\x88\x02\x03\xe9")
+        await draining
+        assert (await proxy.record()).error == "shutdown"
+        assert len(answer.stream.from_client) == 8
+
+
+async def test_a_websocket_that_does_not_answer_has_the_grace_and_no_more() -> None:
+    answer = switching()
+    async with serving(FakeUpstream(replying(answer))) as proxy:
+        client = await opened(proxy, handshake())
+        await proxy.server.drain(grace=0.05)
+        assert await client.rest() == b"\x88\x02\x03\xe9"
         assert answer.stream.aborted
         assert (await proxy.record()).error == "shutdown"

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from corsproxy.errors import UpstreamError, UpstreamFault
-from corsproxy.shell.streams.tunnel import splice
+from corsproxy.shell.streams.tunnel import ByteTunnel
 from corsproxy.shell.upstreams.pool import UpstreamPools
 from corsproxy.shell.upstreams.upstream import ByteStream
 from tests.exchanges import ask, make_request, make_route
@@ -42,6 +42,9 @@ class Stream:
             raise self.refuses
         self.written.append(data)
 
+    def push(self, data: bytes) -> None:
+        self.written.append(data)
+
     def write_eof(self) -> None:
         self.ended = True
 
@@ -51,7 +54,7 @@ class Stream:
 
 async def test_bytes_go_both_ways_and_are_counted() -> None:
     a, b = Stream(b"one", b"two", b""), Stream(b"three", b"")
-    assert await splice(a, b) == (6, 5)
+    assert await ByteTunnel(a, b).run() == (6, 5)
     assert (b.written, a.written) == ([b"one", b"two"], [b"three"])
     assert a.ended
     assert b.ended
@@ -60,7 +63,7 @@ async def test_bytes_go_both_ways_and_are_counted() -> None:
 
 async def test_the_end_of_one_direction_leaves_the_other_alone() -> None:
     a, b = Stream(b"request", b""), Stream()
-    splicing = asyncio.ensure_future(splice(a, b))
+    splicing = asyncio.ensure_future(ByteTunnel(a, b).run())
     await until(lambda: b.ended)
     assert not a.ended
     b.arrive(b"answer")
@@ -76,7 +79,7 @@ async def test_a_dropped_connection_takes_the_other_with_it(failure: Exception) 
         (Stream(b"abc", failure), Stream(b"de")),
         (Stream(b"abc"), Stream(b"de", failure)),
     ):
-        assert await splice(a, b) == (3, 2)
+        assert await ByteTunnel(a, b).run() == (3, 2)
         assert a.aborted
         assert b.aborted
         assert not a.ended
@@ -86,7 +89,7 @@ async def test_a_dropped_connection_takes_the_other_with_it(failure: Exception) 
 async def test_a_peer_that_refuses_bytes_takes_the_other_with_it() -> None:
     a, b = Stream(b"abc"), Stream()
     b.refuses = BrokenPipeError()
-    assert await splice(a, b) == (0, 0)
+    assert await ByteTunnel(a, b).run() == (0, 0)
     assert a.aborted
     assert b.aborted
 
@@ -94,7 +97,7 @@ async def test_a_peer_that_refuses_bytes_takes_the_other_with_it() -> None:
 async def test_a_bug_is_not_swallowed() -> None:
     a, b = Stream(KeyError("bug")), Stream()
     with pytest.raises(KeyError):
-        await splice(a, b)
+        await ByteTunnel(a, b).run()
     assert a.aborted
     assert b.aborted
 
@@ -102,7 +105,7 @@ async def test_a_bug_is_not_swallowed() -> None:
 async def test_cancelling_drops_both_and_leaves_no_task() -> None:
     a, b = Stream(), Stream()
     tasks = asyncio.all_tasks()
-    splicing = asyncio.ensure_future(splice(a, b))
+    splicing = asyncio.ensure_future(ByteTunnel(a, b).run())
     await until(lambda: len(asyncio.all_tasks()) == len(tasks) + 3)
     splicing.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -134,7 +137,7 @@ async def test_two_upstreams_can_talk_to_each_other(pools: UpstreamPools) -> Non
 
     async with RawPeer(script) as one, RawPeer(script) as two:
         a, b = await tunnel_to(pools, one.port), await tunnel_to(pools, two.port)
-        assert await splice(a, b) == (len(sent), len(sent))
+        assert await ByteTunnel(a, b).run() == (len(sent), len(sent))
         await until(lambda: all(pool.open == 0 for pool in pools.figures()))
 
 
@@ -155,6 +158,6 @@ async def test_a_reset_reaches_the_other_end(pools: UpstreamPools) -> None:
 
     async with RawPeer(resets) as one, RawPeer(waits) as two:
         a, b = await tunnel_to(pools, one.port), await tunnel_to(pools, two.port)
-        assert await splice(a, b) == (1, 1)
+        assert await ByteTunnel(a, b).run() == (1, 1)
         async with asyncio.timeout(1):
             await gone.wait()

@@ -30,6 +30,9 @@ class Line:
     async def write(self, data: bytes) -> None:
         self.calls.append(f"write {data.decode()}")
 
+    def push(self, data: bytes) -> None:
+        self.calls.append(f"push {data.decode()}")
+
     def write_eof(self) -> None:
         self.calls.append("write eof")
 
