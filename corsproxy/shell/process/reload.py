@@ -180,5 +180,12 @@ class Reloader:
         self._reports.warned([w for w in reading.warnings if (w.code, w.message) not in known])
 
     def _compare(self, content: bytes) -> tuple[Reading, tuple[Change, ...]]:
-        reading = self._read(content)
-        return reading, changes(self._policy, reading.policy)
+        try:
+            reading = self._read(content)
+        except ConfigError as error:
+            problems = error.problems
+        else:
+            return reading, changes(self._policy, reading.policy)
+        # Not the same again: its traceback holds all that was read of the file, and the
+        # garbage collector would stop every exchange to go through it.
+        raise ConfigError(problems)
