@@ -20,8 +20,6 @@ from corsproxy.shell.upstreams.upstream import RequestBody
 # How long a connection may have been idle to carry a request that cannot be repeated:
 # shorter than any upstream's own keep-alive.
 _SURE_SECONDS = 1.0
-# Routes are found by identity; the ones that reloads leave behind are forgotten in bulk.
-_ROUTES_REMEMBERED = 256
 
 
 class PoolFigures(NamedTuple):
@@ -178,7 +176,7 @@ class UpstreamPools:
     """Every upstream of the policy; a `shell.upstreams.upstream.Upstream`.
 
     Made and used on one event loop. Pools are kept by address and TLS settings, so that
-    they outlive a reload.
+    they outlive a reload; whoever reloads calls `forget_routes`.
     """
 
     def __init__(self, dialer: Dialer | None = None) -> None:
@@ -201,6 +199,10 @@ class UpstreamPools:
         for pool in self._pools.values():
             await pool.close()
 
+    def forget_routes(self) -> None:
+        """Keep nothing alive of a policy that is not in force any more."""
+        self._by_route.clear()
+
     def figures(self) -> list[PoolFigures]:
         """Return what each upstream's connections are doing."""
         return [pool.figures() for pool in self._pools.values()]
@@ -210,8 +212,6 @@ class UpstreamPools:
         pool = self._pools.get(key)
         if pool is None:
             pool = self._pools[key] = UpstreamPool(*key, self._dialer, self._buffer)
-        if len(self._by_route) >= _ROUTES_REMEMBERED:
-            self._by_route.clear()
         # The route is kept with its pool: while it lives, nothing else has its id.
         self._by_route[id(route)] = (route, pool)
         return pool

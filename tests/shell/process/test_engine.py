@@ -5,7 +5,7 @@ import gc
 import json
 import socket
 
-from corsproxy.core.policy import Policy, UpstreamAddress
+from corsproxy.core.policy import Policy, Route, UpstreamAddress
 from corsproxy.shell.process.engine import Engine, settle
 from tests.fakes import get
 from tests.peers import RawPeer, answers
@@ -69,6 +69,24 @@ async def test_another_policy_counts_from_the_next_request_on() -> None:
         assert (await ask(port, get(origin=other))).status == 403
         engine.adopt(asking(upstream, other))
         assert (await ask(port, get(origin=other))).grant == other
+        await engine.finish_drain()
+
+
+async def test_nothing_of_a_policy_outlives_it() -> None:
+    other = "https://other.example"
+    async with RawPeer(answers(OK)) as upstream:
+        engine = Engine(asking(upstream), ignore, "text", color=False)
+        sock, port = listening()
+        await engine.listen([sock])
+        for _ in range(3):
+            assert (await ask(port, get())).status == 200
+            assert (await ask(port, get(origin=other))).status == 403
+            engine.adopt(asking(upstream))
+        gc.collect()
+        alive = [each for each in gc.get_objects() if isinstance(each, Route)]
+        assert [each for each in alive if each.upstream.port == upstream.port] == [
+            *engine.policy.routes
+        ]
         await engine.finish_drain()
 
 
