@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS :=
 SECONDS := 600
+RELOADS := 1000
+ROUTES := 500
 WORKERS := 1
 ENGINE = $(shell for engine in docker podman buildah; do command -v $$engine && break; done)
 VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' corsproxy/__init__.py)
@@ -11,7 +13,7 @@ VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' corsproxy/__init__.py)
 # Debian keeps servers such as nginx where only root looks.
 export PATH := $(PATH):/usr/sbin:/sbin
 
-.PHONY: help demo test lint format soak bench image image-check clean
+.PHONY: help demo test lint format soak reloads bench image image-check clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -35,6 +37,10 @@ format: $(VENV)/dev.stamp ## rewrite the sources as the format check wants them
 
 soak: $(VENV)/dev.stamp ## mixed load, restarts and edits for SECONDS=600; WORKERS=2 takes several processes
 	$(BIN)/python -m tests.soak --seconds $(SECONDS) --workers $(WORKERS)
+
+reloads: $(VENV)/dev.stamp ## RELOADS=1000 of a file with ROUTES=500 under load; nothing lost, mixed or delayed
+	@scripts/install-test-programs
+	$(BIN)/python -m tests.reloads --reloads $(RELOADS) --routes $(ROUTES) --workers $(WORKERS)
 
 bench: $(VENV)/dev.stamp ## compare with other proxies (about an hour, Debian, root); ARGS=--quick for six minutes
 	$(BIN)/python benchmarks/run $(ARGS)

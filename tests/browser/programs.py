@@ -20,7 +20,7 @@ def program(name: str) -> str:
     path = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
     if path is None:
         pytest.fail(
-            f"the browser tests need {name}, which is not installed: "
+            f"the tests need {name}, which is not installed: "
             f"run `make test` as root once, or `sudo apt-get install {name}`",
             pytrace=False,
         )

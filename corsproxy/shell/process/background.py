@@ -29,18 +29,16 @@ async def in_background(
     Its cyclic garbage is collected afterwards, so it must be bounded. Raises what
     `compute` raises.
     """
-    return await asyncio.to_thread(_give_way, compute, *arguments, **named)
 
+    def give_way() -> Result:
+        interval, collects = sys.getswitchinterval(), gc.isenabled()
+        sys.setswitchinterval(SWITCH_SECONDS)
+        gc.disable()
+        try:
+            return compute(*arguments, **named)
+        finally:
+            if collects:
+                gc.enable()
+            sys.setswitchinterval(interval)
 
-def _give_way(
-    compute: Callable[Parameters, Result], *arguments: Parameters.args, **named: Parameters.kwargs
-) -> Result:
-    interval, collects = sys.getswitchinterval(), gc.isenabled()
-    sys.setswitchinterval(SWITCH_SECONDS)
-    gc.disable()
-    try:
-        return compute(*arguments, **named)
-    finally:
-        if collects:
-            gc.enable()
-        sys.setswitchinterval(interval)
+    return await asyncio.to_thread(give_way)
