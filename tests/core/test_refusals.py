@@ -151,6 +151,13 @@ def test_a_head_that_never_ended_is_answered_with_the_grant_too() -> None:
     assert values(answer.head.fields, ALLOW_ORIGIN) == [PAGE.encode()]
 
 
+@pytest.mark.parametrize("other", [b"http://a.test", b"http://a.test\rb", b"", b"\0"])
+def test_two_origin_lines_of_a_refused_head_are_no_origin(other: bytes) -> None:
+    received = b"GET / HTTP/1.1\r\nOrigin: %b\r\nOrigin: %b\r\nno field\r\n\r\n"
+    for pair in ((other, PAGE.encode()), (PAGE.encode(), other)):
+        assert grants(refuse_unread(policy(), received % pair).head.fields) == []
+
+
 @pytest.mark.parametrize(
     "value",
     [b"x" + b" " * 60_000 + b"y", b" " * 60_000 + b"\rx", b" \t" * 30_000, b"x" * 60_000 + b"\rx"],
