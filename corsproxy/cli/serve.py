@@ -32,6 +32,7 @@ from corsproxy.core.source import DEFAULT_FILE
 from corsproxy.errors import StartError
 from corsproxy.shell.log.announcements import Announcer, FaultLog, LineFormat, Terms, dropped_lines
 from corsproxy.shell.log.outlet import Outlet
+from corsproxy.shell.log.refusals import Refusals
 from corsproxy.shell.process.binding import Listeners, bind_all
 from corsproxy.shell.workers.channel import Beginning, text_of
 
@@ -185,7 +186,11 @@ def _run(source: Source, listeners: Listeners, flags: Flags, started: float) -> 
         )
 
     try:
-        return _serve(source, listeners, flags, Terms(outlet, announcer, shown, interactive))
+        # Workers keep what they refuse to themselves, and a pipe cannot be written into.
+        offers = interactive and len(listeners.shares) == 1
+        offers = offers and (source.file is None or source.is_live)
+        terms = Terms(outlet, announcer, shown, interactive, Refusals() if offers else None)
+        return _serve(source, listeners, flags, terms)
     finally:
         outlet.close()
 
@@ -210,7 +215,8 @@ def _workforce(source: Source, listeners: Listeners, flags: Flags, terms: Terms)
         from corsproxy.shell.process.engine import Engine
         from corsproxy.shell.process.single_process import SingleProcess
 
-        engine = Engine(source.policy, terms.outlet.write, form, color=color)
+        write = terms.outlet.write
+        engine = Engine(source.policy, write, form, color=color, refusals=terms.refusals)
         return SingleProcess(engine, shares[0])
     from corsproxy.shell.workers.supervisor import Supervisor
 

@@ -30,6 +30,8 @@ def is_terminal(stream: Stream | Literal["stdin"]) -> bool:
 
 
 def is_interactive(environ: Mapping[str, str] | None = None) -> bool:
-    """Whether a person can press keys: stdin is a terminal and this is no CI job."""
+    """Whether a person can press keys and sees what they do: the three standard streams are
+    a terminal and this is no CI job."""
     environ = os.environ if environ is None else environ
-    return is_terminal("stdin") and not environ.get("CI")
+    streams: tuple[Stream | Literal["stdin"], ...] = ("stdin", "stdout", "stderr")
+    return all(map(is_terminal, streams)) and not environ.get("CI")

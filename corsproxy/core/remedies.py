@@ -4,12 +4,19 @@ The body of an error, the terminal, `corsproxy explain` and `corsproxy allow` al
 the same `Remedy`, so that none of them proposes what another would not.
 """
 
+import re
 import shlex
 from typing import Literal, NamedTuple
 
-from corsproxy.core.fields import FORBIDDEN_METHODS, is_token
+from corsproxy.core.fields import (
+    CORS_FIELD_PREFIX,
+    FORBIDDEN_METHODS,
+    is_forbidden_request_header,
+    is_token,
+)
 from corsproxy.core.guard import KNOWN_METHODS
 from corsproxy.core.origins import parse_origin
+from corsproxy.core.origins.hosts import ends_in_number
 from corsproxy.core.policy import CorsRules, Policy
 from corsproxy.core.source import DEFAULT_FILE, Source
 from corsproxy.core.verdicts import Code, Verdict
@@ -74,6 +81,9 @@ class Remedy(NamedTuple):
         return shlex.join(words)
 
 
+# Labels of host names; addresses are always allowed, but for two that never are.
+_HOST_NAME = re.compile(r"(?=.{1,253}$)(?:[a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}")
+
 _KEYS: dict[Code, RemedyKey] = {
     Code.ORIGIN_NOT_ALLOWED: "allow_origins",
     Code.ORIGIN_FORWARDED: "allow_origins",
@@ -95,10 +105,11 @@ def remedy_for(verdict: Verdict, policy: Policy) -> Remedy | None:
     key = _KEYS.get(verdict.code)
     if key is None or verdict.at is None or not verdict.subject:
         return None
+    if not _is_grantable(key, verdict.subject):
+        return None
     if key == "allowed_hosts":
-        unspecified = verdict.subject in ("0.0.0.0", "[::]")  # noqa: S104 - compared, not bound
-        return None if unspecified else Remedy(key, verdict.subject, verdict.at)
-    if verdict.route is None or not _is_grantable(key, verdict.subject):
+        return Remedy(key, verdict.subject, verdict.at)
+    if verdict.route is None:
         return None
     value = "true" if key == "allow_credentials" else verdict.subject
     return Remedy(key, value, verdict.at, _owner(verdict, policy, key))
@@ -106,11 +117,25 @@ def remedy_for(verdict: Verdict, policy: Policy) -> Remedy | None:
 
 def _is_grantable(key: RemedyKey, subject: str) -> bool:
     """Whether it may stand in the list at all, and would then have an effect."""
-    if key == "allow_origins":
-        return parse_origin(subject.encode("utf-8")) is not None
-    if key == "allow_methods":
-        return subject in KNOWN_METHODS - FORBIDDEN_METHODS
-    return key == "allow_credentials" or is_token(subject.encode("utf-8"))
+    match key:
+        case "allow_origins":
+            return parse_origin(subject.encode("utf-8")) is not None
+        case "allow_methods":
+            return subject in KNOWN_METHODS - FORBIDDEN_METHODS
+        case "allow_headers":
+            return _is_request_header(subject.lower().encode("utf-8"))
+        case "allowed_hosts":
+            name = subject.removesuffix(".")
+            return _HOST_NAME.fullmatch(name) is not None and not ends_in_number(name)
+        case _:
+            return True
+
+
+def _is_request_header(name: bytes) -> bool:
+    """Whether script can set a field of that name, and may need permission to."""
+    if not is_token(name) or b"*" in name or name.startswith(CORS_FIELD_PREFIX):
+        return False
+    return not is_forbidden_request_header(name)
 
 
 def _owner(verdict: Verdict, policy: Policy, key: RemedyKey) -> str | None:

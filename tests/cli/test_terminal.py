@@ -55,6 +55,15 @@ def test_keys_are_read_from_people_only(
     assert is_interactive(environ) is expected
 
 
+@pytest.mark.parametrize("stream", ["stdin", "stdout", "stderr"])
+def test_keys_need_somebody_who_sees_what_they_do(
+    monkeypatch: pytest.MonkeyPatch, stream: str
+) -> None:
+    pretend(monkeypatch, terminal=True)
+    monkeypatch.setattr(sys, stream, Stream(is_terminal=False))
+    assert not is_interactive({})
+
+
 def test_a_closed_stream_is_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdout", None)
     assert not is_terminal("stdout")

@@ -16,6 +16,7 @@ from corsproxy.core.policy import Policy
 from corsproxy.shell.log.ansi import CLEAR_SCREEN, Style, paint
 from corsproxy.shell.log.clock import clock_time, timestamp
 from corsproxy.shell.log.outlet import Outlet
+from corsproxy.shell.log.refusals import Refusals
 
 LineFormat = Literal["text", "json"]
 Fact = str | int | float | bool | None | Sequence[str] | Sequence[dict[str, str | int | None]]
@@ -184,3 +185,5 @@ class Terms(NamedTuple):
     """The lines for people; the flag says that the run has just started."""
     interactive: bool
     """Whether somebody is there to press keys."""
+    refusals: Refusals | None = None
+    """What the log has refused; None where nobody can ask for the edit that allows it."""

@@ -6,8 +6,7 @@ Origin and traceparent is read.
 """
 
 import re
-from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Protocol
@@ -19,12 +18,11 @@ from corsproxy.shell.log.ansi import Style, paint
 from corsproxy.shell.log.clock import clock_time, timestamp
 from corsproxy.shell.log.printable import printable, redacted
 from corsproxy.shell.log.records import ExchangeRecord, Journal
+from corsproxy.shell.log.refusals import Refusals
 
 _MAX_ORIGIN = 512
 _MAX_DETAIL = 512
 _MAX_PATH_TEXT = 160
-# Distinct refusals that are told apart; clients choose what is in them.
-_MAX_REFUSALS = 256
 
 # W3C Trace Context: version, trace-id, parent-id, flags.
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}.*")
@@ -134,15 +132,22 @@ def _trace_id(traceparent: bytes | None) -> str | None:
 class TextLines:
     """One aligned line an exchange; under a refusal or a failure, the first time, more."""
 
-    def __init__(self, hint: Callable[[Verdict], str | None], *, color: bool) -> None:
-        """`hint` says what would allow a refused request, or None."""
-        self._hint = hint
+    def __init__(
+        self,
+        hints: Callable[[Verdict], Sequence[str]],
+        *,
+        color: bool,
+        refusals: Refusals | None = None,
+    ) -> None:
+        """`hints` says what would allow a refused request, in as many lines as it takes.
+        `refusals` are those that were shown."""
+        self._hints = hints
         self._color = color
-        self._refusals: OrderedDict[Verdict, int] = OrderedDict()
+        self._refusals = Refusals() if refusals is None else refusals
 
     def forget(self) -> None:
         """Give every hint again: the policy has changed."""
-        self._refusals.clear()
+        self._refusals.forget()
 
     def exchange(self, record: ExchangeRecord) -> str:
         verdict = record.verdict
@@ -150,7 +155,7 @@ class TextLines:
         if len(path) > _MAX_PATH_TEXT:
             path = path[:_MAX_PATH_TEXT] + "…"
         origin = record.origin
-        words, hint = self._words(record)
+        words, hints = self._words(record)
         columns = (
             self._paint(clock_time(record.started), Style.DIM),
             "",
@@ -164,29 +169,29 @@ class TextLines:
             words,
         )
         line = " ".join(columns).rstrip() + "\n"
-        if hint is not None:
-            place = "" if verdict.at is None else f"{verdict.at}"
-            text = hint if place in hint else f"{place}  {hint}"
-            line += f"{'':10}{self._paint(escape(text), Style.DIM)}\n"
+        at = verdict.at
+        if hints and at is not None and at.line and str(at) not in hints[0]:
+            hints = [f"{at}  {hints[0]}", *hints[1:]]
+        for hint in hints:
+            line += f"{'':10}{self._paint(escape(hint), Style.DIM)}\n"
         return line
 
-    def _words(self, record: ExchangeRecord) -> tuple[str, str | None]:
-        """Return the decision where it is interesting, and its hint where it is new."""
+    def _words(self, record: ExchangeRecord) -> tuple[str, Sequence[str]]:
+        """Return the decision where it is interesting, and its hints where it is new."""
         verdict = record.verdict
         words, style = _decision(record)
-        hint = None
+        hints: Sequence[str] = ()
         if style is Style.RED:
-            count = self._refusals.pop(verdict, 0) + 1
-            self._refusals[verdict] = count
-            if len(self._refusals) > _MAX_REFUSALS:
-                self._refusals.popitem(last=False)
+            count = self._refusals.count(verdict, record.origin or b"")
             if count == 1:
-                hint = record.detail or self._hint(verdict)
+                hints = self._hints(verdict)
+                if record.detail is not None:
+                    hints = [record.detail, *hints]
             else:
                 words += f" (×{count})"
         if record.error is not None:
             words = f"{words} [{record.error}]".lstrip()
-        return self._paint(escape(words), style), hint
+        return self._paint(escape(words), style), hints
 
     def _paint(self, text: str, style: Style) -> str:
         return paint(text, style, color=self._color)

@@ -50,7 +50,11 @@ class ExchangeRecord(NamedTuple):
 
     @property
     def origin(self) -> bytes | None:
-        return self.value(b"origin")
+        """The Origin as received; of a refused request all lines, as one list."""
+        if self.verdict.allowed:
+            return self.value(b"origin")
+        lines = [value for name, value in self.fields if name.lower() == b"origin"]
+        return b", ".join(lines) if lines else None
 
     @property
     def traceparent(self) -> bytes | None:

@@ -12,15 +12,19 @@ from contextlib import suppress
 
 from corsproxy.core.hints import hint_for
 from corsproxy.core.policy import Policy
+from corsproxy.core.remedies import remedy_for
 from corsproxy.core.verdicts import Verdict
 from corsproxy.shell.client.server import ProxyServer, require_native_parser
 from corsproxy.shell.log.announcements import LineFormat
 from corsproxy.shell.log.journal import JsonLines, LineJournal, TextLines
+from corsproxy.shell.log.refusals import Refusals
 from corsproxy.shell.process.binding import BACKLOG
 from corsproxy.shell.process.figures import Figures
 from corsproxy.shell.upstreams.connect import Dialer
 from corsproxy.shell.upstreams.forward_proxy import ForwardProxies
 from corsproxy.shell.upstreams.pool import UpstreamPools
+
+OFFER = "Or press a + enter: it shows this edit, and asks before it is written."
 
 # Connections to upstreams that do not want to end.
 _POOLS_SECONDS = 1.0
@@ -30,15 +34,24 @@ class Engine:
     """Answers requests between `listen` and `finish`."""
 
     def __init__(
-        self, policy: Policy, write: Callable[[str], None], form: LineFormat, *, color: bool
+        self,
+        policy: Policy,
+        write: Callable[[str], None],
+        form: LineFormat,
+        *,
+        color: bool,
+        refusals: Refusals | None = None,
     ) -> None:
         """Must be called while the event loop runs. `write` takes whole lines of the log.
+        `refusals` are noted for somebody who can ask for the edit that allows the last of
+        them; None where nobody can.
 
         Raises StartError where the parser is not to be trusted, or the environment names
         a forward proxy that cannot be used.
         """
         require_native_parser()
-        self._text = TextLines(self._hint, color=color)
+        self._offers = refusals is not None
+        self._text = TextLines(self._hints, color=color, refusals=refusals)
         lines = self._text if form == "text" else JsonLines()
         self._figures = Figures()
         self._journal = LineJournal(write, lines, policy.log.requests, self._figures)
@@ -69,7 +82,6 @@ class Engine:
     def adopt(self, policy: Policy) -> None:
         """Decide by `policy` from the next request on."""
         self._server.policy = policy
-        self._pools.forget_routes()
         self._journal.requests = policy.log.requests
         self._text.forget()
 
@@ -92,8 +104,12 @@ class Engine:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._pools.close(), _POOLS_SECONDS)
 
-    def _hint(self, verdict: Verdict) -> str | None:
-        return hint_for(verdict, self.policy)
+    def _hints(self, verdict: Verdict) -> list[str]:
+        hint = hint_for(verdict, self.policy)
+        if hint is None:
+            return []
+        remedy = remedy_for(verdict, self.policy) if self._offers else None
+        return [hint] if remedy is None or not remedy.in_file else [hint, OFFER]
 
 
 def settle() -> None:

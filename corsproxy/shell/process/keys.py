@@ -1,11 +1,14 @@
-"""Single-letter commands typed at a terminal, each ended by Enter."""
+"""Single-letter commands typed at a terminal, each ended by Enter, and answers to questions.
+
+Nothing here waits: the event loop says when a line is there. A process in the background
+does not read, so that the kernel has no reason to stop it.
+"""
 
 import asyncio
 import os
 from collections.abc import Callable, Mapping
 
-# A process in the background that reads from its terminal is stopped by the kernel; how
-# long to wait before looking whether it is in the foreground again, in seconds.
+# How long to wait before looking whether this is in the foreground again, in seconds.
 _BACKGROUND_PAUSE = 1.0
 _LONGEST_LINE = 4096
 
@@ -18,6 +21,7 @@ class Keys:
         self._actions = actions
         self._loop = asyncio.get_running_loop()
         self._pause: asyncio.TimerHandle | None = None
+        self._asked: asyncio.Future[str] | None = None
 
     def start(self) -> None:
         """Listen from now on."""
@@ -28,22 +32,52 @@ class Keys:
         if self._pause is not None:
             self._pause.cancel()
         self._loop.remove_reader(self._descriptor)
+        self._answer("")
+
+    @property
+    def is_asking(self) -> bool:
+        """Whether the next line answers a question."""
+        return self._asked is not None
+
+    async def answer(self) -> str:
+        """Return the next line, which then calls nothing; "" where none will come."""
+        self._answer("")
+        self._asked = self._loop.create_future()
+        return await self._asked
 
     def _readable(self) -> None:
         if not self._in_foreground():
-            self._loop.remove_reader(self._descriptor)
-            self._pause = self._loop.call_later(_BACKGROUND_PAUSE, self.start)
+            self._wait_for_foreground()
             return
         try:
             line = os.read(self._descriptor, _LONGEST_LINE)
         except OSError:
+            # Also what the kernel says to one that has just gone into the background.
             line = b""
+            if not self._in_foreground():
+                self._wait_for_foreground()
+                return
         if not line:
             self.stop()
             return
-        action = self._actions.get(line.strip().decode("ascii", "replace").lower())
+        text = line.strip().decode("ascii", "replace").lower()
+        if self._answer(text):
+            return
+        action = self._actions.get(text)
         if action is not None:
             action()
+
+    def _answer(self, text: str) -> bool:
+        """Give `text` to whoever has asked; False where nobody has."""
+        asked, self._asked = self._asked, None
+        if asked is None or asked.done():
+            return False
+        asked.set_result(text)
+        return True
+
+    def _wait_for_foreground(self) -> None:
+        self._loop.remove_reader(self._descriptor)
+        self._pause = self._loop.call_later(_BACKGROUND_PAUSE, self.start)
 
     def _in_foreground(self) -> bool:
         try:

@@ -12,7 +12,7 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import NamedTuple, Protocol
 
 from corsproxy.config.problems import Problem
@@ -24,14 +24,16 @@ from corsproxy.shell.process.binding import Listeners
 from corsproxy.shell.process.figures import Figures, Snapshot, WorkerState
 from corsproxy.shell.process.keys import Keys
 from corsproxy.shell.process.notify import notify
+from corsproxy.shell.process.offer import Offer
 from corsproxy.shell.process.reload import Reloader
 
 KEYS_HELP = """
   h  this help          r  reload the file
   u  the URLs again     c  clear the screen
-  q  stop
+  q  stop{a}
   Each is followed by Enter.
 """
+_OFFER_HELP = "                a  allow what was refused last: shows the edit, and asks"
 
 _STDIN = 0
 # The signals' conventional exit codes start here.
@@ -108,7 +110,7 @@ class Run:
         self._stop = asyncio.Event()
         self._main: asyncio.Task[int] | None = None
         self._signalled: int | None = None
-        self._reloading: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._had_terminal = os.isatty(_STDIN)
         self._announcer = terms.announcer
         self._reloader = None if file is None else self._watcher(file, policy)
@@ -182,18 +184,30 @@ class Run:
             signal.signal(number, forward)
 
     def _listen_to_keys(self) -> Keys:
-        keys = Keys(
-            _STDIN,
-            {
-                "h": lambda: self._announcer.note(KEYS_HELP),
-                "u": lambda: self._announcer.note(self._terms.banner(self._policy, False)),
-                "r": self._reload,
-                "c": self._announcer.clear,
-                "q": self._stop.set,
-            },
-        )
+        refusals = self._terms.refusals
+        help = KEYS_HELP.format(a="" if refusals is None else _OFFER_HELP)
+        actions: dict[str, Callable[[], None]] = {
+            "h": lambda: self._announcer.note(help),
+            "?": lambda: self._announcer.note(help),
+            "u": lambda: self._announcer.note(self._terms.banner(self._policy, False)),
+            "r": self._reload,
+            "c": self._announcer.clear,
+            "q": self._stop.set,
+        }
+        keys = Keys(_STDIN, actions)
+        if refusals is not None:
+            name = None if self._reloader is None else self._reloader.file
+            offer = Offer(name, refusals, self._announcer, self._check_file)
+            actions["a"] = lambda: self._spawn(offer.make(self._policy, keys.answer))
+        # Whoever reads from its terminal in the background is stopped otherwise.
+        signal.signal(signal.SIGTTIN, signal.SIG_IGN)
         keys.start()
         return keys
+
+    def _spawn(self, work: Coroutine[object, object, None]) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     # -- reloading ----------------------------------------------------------------------
 
@@ -215,9 +229,11 @@ class Run:
         if self._reloader is None:
             self._announcer.note("There is no file to reload: the upstream came from a flag.")
             return
-        task = asyncio.create_task(self._reloader.check(forced=True))
-        self._reloading.add(task)
-        task.add_done_callback(self._reloading.discard)
+        self._spawn(self._reloader.check(forced=True))
+
+    async def _check_file(self) -> None:
+        if self._reloader is not None:
+            await self._reloader.check()
 
     def _hangup_signal(self, number: int) -> None:
         # SIGHUP has two meanings. When the terminal has gone, it is a request to end.

@@ -107,7 +107,8 @@ class Reloader:
         because a large file takes longer than a request may wait. `adopt` swaps
         the policy and its content in, or raises StartError and changes nothing.
         """
-        self._file = file
+        self.file = file
+        """Its name, as people gave it."""
         self._path = Path(os.path.abspath(file))
         self._content = content
         self._policy = started_with.policy
@@ -152,7 +153,7 @@ class Reloader:
         if self._misses == _MISSES or forced:
             self._misses = max(self._misses, _MISSES)
             self.succeeded = False
-            self._reports.failed(self._file, (error.strerror or str(error)).lower())
+            self._reports.failed(self.file, (error.strerror or str(error)).lower())
 
     async def _take(self, content: bytes) -> None:
         try:
@@ -162,19 +163,19 @@ class Reloader:
             await self._adopt(policy, content)
         except ConfigError as error:
             self.succeeded = False
-            self._reports.refused(self._file, error.problems)
+            self._reports.refused(self.file, error.problems)
             return
         except StartError as error:
             self.succeeded = False
-            self._reports.failed(self._file, str(error))
+            self._reports.failed(self.file, str(error))
             return
         except Exception as error:  # noqa: BLE001 - a fault of ours must not end the watch
             self.succeeded = False
-            self._reports.failed(self._file, f"a fault in the proxy: {error!r}")
+            self._reports.failed(self.file, f"a fault in the proxy: {error!r}")
             return
         self._policy = policy
         self.succeeded, self.succeeded_at = True, time.time()
-        self._reports.reloaded(self._file, found)
+        self._reports.reloaded(self.file, found)
         known = {(warning.code, warning.message) for warning in self._warnings}
         self._warnings = reading.warnings
         self._reports.warned([w for w in reading.warnings if (w.code, w.message) not in known])

@@ -1,14 +1,20 @@
 """A value from the command line, judged as the file's own."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from corsproxy.config.editing.entries import read_entry
 from corsproxy.config.problems import ConfigError, render
 from corsproxy.config.reader import read_policy
+from corsproxy.core.fields import FORBIDDEN_REQUEST_HEADERS
+from corsproxy.core.guard import KNOWN_METHODS
 from corsproxy.core.policy import CorsRules, Policy
-from corsproxy.core.remedies import RemedyKey
+from corsproxy.core.remedies import RemedyKey, remedy_for
+from corsproxy.core.source import Source
+from corsproxy.core.verdicts import Code, Kind, Verdict
+from tests.core.origins.strategies import near_origins
+from tests.policies import policy as some_policy
 
 KEYS: tuple[RemedyKey, ...] = (
     "allow_origins", "allow_methods", "allow_headers", "allow_credentials", "allowed_hosts",
@@ -35,6 +41,35 @@ def rules(text: str) -> CorsRules:
 )
 def test_a_value_is_written_as_the_standards_have_it(key: RemedyKey, value: str, text: str) -> None:
     assert read_entry(key, value).text == text
+
+
+names = st.text("aAzZ019-_.*!#$%&'+^`|~ :[]/é", min_size=1, max_size=70)
+hosts = st.text("az09-_.*[]", min_size=1, max_size=300)
+
+
+@given(
+    code=st.sampled_from(
+        [
+            Code.ORIGIN_NOT_ALLOWED,
+            Code.METHOD_NOT_ALLOWED,
+            Code.HEADER_NOT_ALLOWED,
+            Code.HOST_NOT_ALLOWED,
+        ]
+    ),
+    subject=names
+    | hosts
+    | near_origins().map(lambda value: value.decode("utf-8", "replace"))
+    | st.sampled_from(sorted(KNOWN_METHODS))
+    | st.sampled_from([name.decode() for name in FORBIDDEN_REQUEST_HEADERS])
+    | st.sampled_from(["sec-x", "proxy-x", "access-control-x", "0.0.0.0", "[::]", "*", "null"]),
+)
+@example(code=Code.HOST_NOT_ALLOWED, subject="a..test")
+@example(code=Code.HEADER_NOT_ALLOWED, subject="x*")
+def test_what_is_proposed_is_never_refused(code: Code, subject: str) -> None:
+    verdict = Verdict(Kind.ACTUAL, code, False, "default", Source("c.yaml", 1, 1), subject)
+    remedy = remedy_for(verdict, some_policy())
+    if remedy is not None:
+        assert read_entry(remedy.key, remedy.value).text == remedy.value
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,11 @@ import gc
 import json
 import socket
 
+import pytest
+
 from corsproxy.core.policy import Policy, Route, UpstreamAddress
-from corsproxy.shell.process.engine import Engine, settle
+from corsproxy.shell.log.refusals import Refusals
+from corsproxy.shell.process.engine import OFFER, Engine, settle
 from tests.fakes import get
 from tests.peers import RawPeer, answers
 from tests.policies import PAGE, policy, route, rules
@@ -109,6 +112,22 @@ async def test_text_says_what_would_allow_a_refused_request() -> None:
         await ask(port, get(origin="https://other.example"))
         await engine.finish_drain()
     assert "allow_origins" in lines[0]
+
+
+@pytest.mark.parametrize(("noted", "lines_shown"), [(True, 3), (False, 2)])
+async def test_the_edit_is_offered_to_whoever_can_ask_for_it(noted: bool, lines_shown: int) -> None:
+    lines: list[str] = []
+    refusals = Refusals() if noted else None
+    async with RawPeer(answers(OK)) as upstream:
+        engine = Engine(asking(upstream), lines.append, "text", color=False, refusals=refusals)
+        sock, port = listening()
+        await engine.listen([sock])
+        await ask(port, get(origin="https://other.example"))
+        await engine.finish_drain()
+    assert lines[0].count("\n") == lines_shown
+    assert (OFFER in lines[0]) == noted
+    if refusals is not None:
+        assert [verdict.subject for verdict in refusals.latest()] == ["https://other.example"]
 
 
 def test_what_lives_as_long_as_the_process_is_collected_no_more() -> None:

@@ -74,5 +74,40 @@ async def test_a_terminal_that_closes_is_listened_to_no_more(terminal: Typing) -
     assert terminal.pressed == []
 
 
+async def test_a_question_gets_the_next_line_and_nothing_else_does(terminal: Typing) -> None:
+    keys = listening(terminal)
+    answer = asyncio.ensure_future(keys.answer())
+    await until(lambda: keys.is_asking)
+    terminal.type(b" Q \n")
+    assert await answer == "q"
+    assert terminal.pressed == []
+    terminal.type(b"h\n")
+    await until(lambda: terminal.pressed == ["h"])
+    keys.stop()
+
+
+async def test_a_question_that_nobody_can_answer_any_more_is_answered_with_nothing(
+    terminal: Typing,
+) -> None:
+    keys = listening(terminal)
+    first = asyncio.ensure_future(keys.answer())
+    await until(lambda: keys.is_asking)
+    second = asyncio.ensure_future(keys.answer())
+    assert await first == ""
+    terminal.close()
+    assert await second == ""
+    keys.stop()
+
+
+async def test_a_question_that_nobody_asks_any_more_loses_no_line(terminal: Typing) -> None:
+    keys = listening(terminal)
+    answer = asyncio.ensure_future(keys.answer())
+    await until(lambda: keys.is_asking)
+    answer.cancel()
+    terminal.type(b"h\n")
+    await until(lambda: terminal.pressed == ["h"])
+    keys.stop()
+
+
 def _readable(descriptor: int) -> bool:
     return bool(select.select([descriptor], [], [], 0)[0])

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import pty
 import signal
 import socket
 import sys
@@ -16,6 +15,7 @@ from tests.peers import DEADLINE_SECONDS, PeerConnection, RawPeer, answers
 from tests.policies import PAGE
 from tests.process import FREE_PORTS, environment, started
 from tests.running import OK, Slow, ask, file_for, port_of, running
+from tests.terminal import at_terminal
 
 OTHER = "https://app.example.com"
 
@@ -295,84 +295,32 @@ async def test_nobody_reading_the_log_is_no_reason_to_end(tmp_path: Path) -> Non
         assert (process.returncode, complaints) == (0, b"")
 
 
-# A session's first process that opens a terminal gets it as its own, and is told when it
-# hangs up.
-ON_TERMINAL = (
-    "import os, sys; os.close(os.open(os.ttyname(0), os.O_RDWR));"
-    "os.execv(sys.executable, [sys.executable, '-m', 'corsproxy', *sys.argv[1:]])"
-)
-
-
-class Terminal:
-    """A person's terminal with the command in it."""
-
-    def __init__(self, descriptor: int, process: asyncio.subprocess.Process) -> None:
-        self.seen = ""
-        self._descriptor = descriptor
-        self._process = process
-
-    @classmethod
-    async def opened(cls, directory: Path, *arguments: str) -> "Terminal":
-        ours, theirs = pty.openpty()
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-c", ON_TERMINAL, *arguments),
-            cwd=directory,
-            env=environment(TERM="xterm"),
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
-            start_new_session=True,
-        )
-        os.close(theirs)
-        return cls(ours, process)
-
-    async def shows(self, text: str) -> None:
-        async with asyncio.timeout(DEADLINE_SECONDS):
-            while text not in self.seen:
-                self.seen += await asyncio.to_thread(self._read)
-
-    def _read(self) -> str:
-        try:
-            return os.read(self._descriptor, 65536).decode()
-        except OSError as error:
-            raise AssertionError(f"it ended, and showed {self.seen}") from error
-
-    def press(self, key: str) -> None:
-        os.write(self._descriptor, f"{key}\n".encode())
-
-    def hang_up(self) -> None:
-        os.close(self._descriptor)
-
-    async def exit_code(self) -> int:
-        async with asyncio.timeout(DEADLINE_SECONDS):
-            return await self._process.wait()
-
-
 async def test_a_person_at_a_terminal_has_lines_colours_and_keys(tmp_path: Path) -> None:
     async with RawPeer(answers(OK)) as upstream:
         (tmp_path / "corsproxy.yaml").write_text(file_for(upstream))
-        terminal = await Terminal.opened(tmp_path, *FREE_PORTS)
-        await terminal.shows("press h + enter")
-        port = port_of(terminal.seen.partition("replace")[2].partition("with  ")[2].split("/…")[0])
-        assert "\x1b[1;32mCORSPROXY" in terminal.seen
-        await ask(port, get("/v1/users?token=hunter2", origin=OTHER))
-        await terminal.shows("BLOCKED origin-not-allowed")
-        await terminal.shows(f'"{OTHER}" to allow_origins')
-        terminal.press("h")
-        await terminal.shows("reload the file")
-        terminal.press("r")
-        await terminal.shows("nothing changed")
-        terminal.press("q")
-        await terminal.shows("stopped")
-        assert await terminal.exit_code() == 0
-        terminal.hang_up()
-        assert "hunter2" not in terminal.seen
+        async with at_terminal(tmp_path, *FREE_PORTS) as terminal:
+            line = await terminal.shows("In your app")
+            port = port_of(line.partition("with  ")[2].split("/…")[0])
+            await terminal.shows("press h + enter")
+            assert "\x1b[1;32mCORSPROXY" in terminal.raw
+            await ask(port, get("/v1/users?token=hunter2", origin=OTHER))
+            await terminal.shows("BLOCKED origin-not-allowed")
+            await terminal.shows(f'"{OTHER}" to allow_origins')
+            for number, key in enumerate("h?", start=1):
+                terminal.press(key)
+                await terminal.shows("reload the file", times=number)
+            terminal.press("r")
+            await terminal.shows("nothing changed")
+            terminal.press("q")
+            await terminal.shows("stopped")
+            assert await terminal.exit_code() == 0
+            assert "hunter2" not in terminal.seen
 
 
 async def test_a_closed_terminal_ends_the_run(tmp_path: Path) -> None:
     async with RawPeer(answers(OK)) as upstream:
         (tmp_path / "corsproxy.yaml").write_text(file_for(upstream))
-        terminal = await Terminal.opened(tmp_path, *FREE_PORTS)
-        await terminal.shows("press h + enter")
-        terminal.hang_up()
-        assert await terminal.exit_code() == 0
+        async with at_terminal(tmp_path, *FREE_PORTS) as terminal:
+            await terminal.shows("press h + enter")
+            terminal.hang_up()
+            assert await terminal.exit_code() == 0
