@@ -82,6 +82,7 @@ class Engine:
     def adopt(self, policy: Policy) -> None:
         """Decide by `policy` from the next request on."""
         self._server.policy = policy
+        self._pools.forget_routes()
         self._journal.requests = policy.log.requests
         self._text.forget()
 
