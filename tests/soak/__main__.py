@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 from tests.soak.run import soak
+from tests.soak.saboteur import KINDS
 
 # Short runs are still getting warm; what grows by more than this has a leak.
 _WARM_SECONDS = 120
@@ -18,10 +19,15 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=600)
     parser.add_argument("--visitors", type=int, default=12, help="clients at a time")
     parser.add_argument("--workers", type=int, default=1, help="as in corsproxy --workers")
+    parser.add_argument("--harm", choices=KINDS, default="", help="what the report must show")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:
         running = soak(
-            asked.seconds, Path(directory), visitors=asked.visitors, workers=asked.workers
+            asked.seconds,
+            Path(directory),
+            visitors=asked.visitors,
+            workers=asked.workers,
+            harm=asked.harm,
         )
         report = asyncio.run(running)
     growth = 0 if report.usage is None else report.usage.growth_kib

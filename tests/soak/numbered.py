@@ -2,7 +2,8 @@
 
 import hashlib
 import random
-from collections.abc import Iterable
+import struct
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Literal, NamedTuple
 
 from corsproxy.core.messages import Field
@@ -97,3 +98,43 @@ def response_fields(number: int, request_digest: str, content_digest: str = "") 
         (b"Connection", b"X-Hop"),
         (b"X-Hop", b"stops at the proxy"),
     ]
+
+
+BINARY = 0x2
+CLOSE = 0x8
+GOING_AWAY = struct.pack(">H", 1001)
+
+
+class Frame(NamedTuple):
+    """A WebSocket frame that is a message of its own (RFC 6455, 5.2)."""
+
+    opcode: int
+    content: bytes
+
+    def serialized(self, *, masked: bool) -> bytes:
+        """The frame's bytes. The key is 0, so that the content stays as it is."""
+        size = len(self.content)
+        if size < 126:
+            length = bytes((size,))
+        elif size < 65_536:
+            length = struct.pack(">BH", 126, size)
+        else:
+            length = struct.pack(">BQ", 127, size)
+        mask = 0x80 if masked else 0
+        key = bytes(4) if masked else b""
+        return bytes((0x80 | self.opcode, mask | length[0])) + length[1:] + key + self.content
+
+    @classmethod
+    async def read(cls, exactly: Callable[[int], Awaitable[bytes]]) -> "Frame":
+        """Read a frame of the other end, whose content may be hidden by any key."""
+        first, second = await exactly(2)
+        size = second & 0x7F
+        if size == 126:
+            (size,) = struct.unpack(">H", await exactly(2))
+        elif size == 127:
+            (size,) = struct.unpack(">Q", await exactly(8))
+        key = await exactly(4) if second & 0x80 else bytes(4)
+        content = await exactly(size)
+        if any(key):
+            content = bytes(byte ^ key[index % 4] for index, byte in enumerate(content))
+        return cls(first & 0x0F, content)

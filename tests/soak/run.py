@@ -13,6 +13,7 @@ from tests.peers import DEADLINE_SECONDS, until
 from tests.process import FREE_PORTS, Command, started
 from tests.running import Running
 from tests.soak.disturbances import EditedFile, Upstream
+from tests.soak.saboteur import Saboteur
 from tests.soak.usage import Usage
 from tests.soak.visitor import KINDS, Numbers, Outcome, Visit, Visitor
 
@@ -79,8 +80,11 @@ class Report:
         return lines + [f"FAULT {fault}" for fault in self.faults]
 
 
-async def soak(seconds: float, directory: Path, *, visitors: int = 12, workers: int = 1) -> Report:
-    """Load a proxy for so long, and disturb it meanwhile."""
+async def soak(
+    seconds: float, directory: Path, *, visitors: int = 12, workers: int = 1, harm: str = ""
+) -> Report:
+    """Load a proxy for so long, and disturb it meanwhile. A `harm` of saboteur.KINDS is done
+    between the visitors and the proxy, which the report must show."""
     upstream = Upstream()
     file = EditedFile(directory, upstream)
     report = Report()
@@ -89,7 +93,9 @@ async def soak(seconds: float, directory: Path, *, visitors: int = 12, workers: 
         proxy = Running(command, await command.event("ready"))
         report.usage = usage = Usage(command.process.pid)
         watching = asyncio.create_task(usage.watch())
-        await _load(seconds, proxy, upstream, file, report, visitors)
+        async with Saboteur(harm, lambda: proxy.port).running() as saboteur:
+            port = saboteur.port if harm else proxy.port
+            await _load(seconds, port, upstream, file, report, visitors)
         watching.cancel()
         report.judge(upstream)
         await _check_leftovers(proxy, upstream, usage, report)
@@ -100,7 +106,7 @@ async def soak(seconds: float, directory: Path, *, visitors: int = 12, workers: 
 
 async def _load(
     seconds: float,
-    proxy: Running,
+    port: int,
     upstream: Upstream,
     file: EditedFile,
     report: Report,
@@ -111,7 +117,7 @@ async def _load(
 
     async def visit(seed: int) -> None:
         choose = random.Random(seed)
-        visitor = Visitor(lambda: proxy.port, upstream.received, numbers)
+        visitor = Visitor(lambda: port, upstream.received, numbers)
         while not over.is_set():
             (kind,) = choose.choices(list(KINDS), list(KINDS.values()))
             report.note(await visitor.visit(kind))

@@ -6,7 +6,7 @@ POST /echo/NUMBER                    the request's content, while it arrives
 GET  /events/NUMBER/COUNT            so many server-sent events
 GET  /slow/NUMBER/MILLISECONDS        the number's content, after a while
 GET  /hold/NUMBER                    no answer: the client is to leave
-GET  /socket/NUMBER                  a protocol that sends back what it gets
+GET  /socket/NUMBER                  a WebSocket that sends every message back
 """
 
 import asyncio
@@ -16,7 +16,15 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 
 from corsproxy.core.messages import Field
-from tests.soak.numbered import content_of, digest, digest_of_fields, response_fields
+from tests.soak.numbered import (
+    BINARY,
+    CLOSE,
+    Frame,
+    content_of,
+    digest,
+    digest_of_fields,
+    response_fields,
+)
 
 _PIECE = 16 * 1024
 _EVENT_SECONDS = 0.005
@@ -215,11 +223,14 @@ class Answer:
         await self._writer.drain()
 
     async def switch(self, reader: asyncio.StreamReader) -> None:
-        """Become a protocol that sends back what it gets."""
+        """Become a WebSocket that sends every message back, until the other end closes."""
         self.closes = True
         self._head(101, "", (b"Connection", b"Upgrade"), (b"Upgrade", b"websocket"))
-        while data := await reader.read(_PIECE):
-            self._writer.write(data)
+        opcode = BINARY
+        while opcode != CLOSE:
+            frame = await Frame.read(reader.readexactly)
+            opcode = frame.opcode
+            self._writer.write(frame.serialized(masked=False))
             await self._writer.drain()
 
     def _head(self, status: int, content_digest: str, *own: Field) -> None:

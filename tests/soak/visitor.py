@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import struct
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from enum import StrEnum
@@ -11,6 +12,10 @@ from corsproxy.core.messages import Field
 from tests.fakes import Client, CutShortError, Reply
 from tests.policies import PAGE
 from tests.soak.numbered import (
+    BINARY,
+    CLOSE,
+    GOING_AWAY,
+    Frame,
     Framing,
     Request,
     content_of,
@@ -29,6 +34,9 @@ _UPGRADE = (
     (b"Sec-WebSocket-Key", b"dGhlIHNhbXBsZSBub25jZQ=="),
 )
 _LARGE = 1_000_000
+
+GOES_AWAY = "1001"
+"""The detail of a WebSocket that the proxy has closed because it ends."""
 
 
 class Outcome(StrEnum):
@@ -156,7 +164,7 @@ class Visitor:
         self._check(reply, asked, number, content, "", [kind])
 
     async def socket(self, number: int) -> None:
-        """Switch protocols, and have everything sent back."""
+        """Switch to WebSocket, and have every message sent back."""
         await self.leave()
         asked = request("GET", f"/socket/{number}", number, *_UPGRADE)
         asked = asked._replace(fields=[each for each in asked.fields if each[1] != b"X-Hop"])
@@ -165,13 +173,19 @@ class Visitor:
         expected = response_fields(number, digest_of_fields(asked.fields))
         _same("status", reply.status, 101)
         _same("fields", end_to_end(reply.fields), end_to_end(expected))
+        for _ in range(self._random.randint(1, 4)):
+            await self._talk(self._random.randint(1, 4))
         client = await self._connected()
-        for _ in range(self._random.randint(1, 10)):
-            data = self._random.randbytes(self._random.choice([1, 100, 40_000]))
-            await client.send(data)
-            _same("message", await client.exactly(len(data)), data)
-        client.finish()
-        _same("rest", await client.rest(), b"")
+        if self._random.random() < 0.5:
+            close = Frame(CLOSE, struct.pack(">H", 1000))
+            await client.send(close.serialized(masked=True))
+            _same("close", await self._frame(client), close)
+        else:
+            client.finish()
+        rest = await client.rest()
+        if rest == Frame(CLOSE, GOING_AWAY).serialized(masked=False):
+            raise FailedError(GOES_AWAY)
+        _same("rest", rest, b"")
         await self.leave()
 
     async def preflight(self, number: int) -> None:
@@ -245,7 +259,7 @@ class Visitor:
             await self.leave()
         if reply.status in (502, 503, 504):
             _same("grant of an error", reply.grant, PAGE)
-            raise FailedError(f"{reply.status} {reply.content.decode()}")
+            raise FailedError(f"{reply.status} {reply.content[:500].decode('utf-8', 'replace')}")
         return reply
 
     async def _send_chunks(self, client: Client, asked: Request, content: bytes) -> None:
@@ -256,6 +270,21 @@ class Visitor:
             start += len(piece)
             await client.send(b"%x\r\n%b\r\n" % (len(piece), piece))
         await client.send(b"0\r\n\r\n")
+
+    async def _talk(self, messages: int) -> None:
+        """Send messages, and get them back in the same order."""
+        client = await self._connected()
+        sizes = [self._random.choice([0, 1, 100, 40_000]) for _ in range(messages)]
+        sent = [Frame(BINARY, self._random.randbytes(size)) for size in sizes]
+        await client.send(b"".join(frame.serialized(masked=True) for frame in sent))
+        for frame in sent:
+            _same("message", await self._frame(client), frame)
+
+    async def _frame(self, client: Client) -> Frame:
+        frame = await Frame.read(client.exactly)
+        if frame == Frame(CLOSE, GOING_AWAY):
+            raise FailedError(GOES_AWAY)
+        return frame
 
     async def _preflight(self, number: int, origin: str) -> Reply:
         asked = Request(

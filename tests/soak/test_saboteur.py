@@ -1,0 +1,52 @@
+"""Harm is done on purpose between the visitors and the proxy: the soak must tell of each kind."""
+
+import asyncio
+
+import pytest
+
+from corsproxy.core.policy import UpstreamAddress
+from corsproxy.shell.upstreams.pool import UpstreamPools
+from tests.fakes import serving
+from tests.policies import PAGE, policy, route, rules
+from tests.soak.disturbances import Upstream
+from tests.soak.run import Report
+from tests.soak.saboteur import KINDS, Saboteur
+from tests.soak.visitor import Numbers, Visitor
+
+VISITED = ("forward", "post", "events", "socket", "preflight", "refused")
+ENOUGH = 3
+
+
+async def visited(harm: str) -> tuple[Report, int]:
+    """What is reported of visits with this harm between, and how often it was done."""
+    upstream, report, pools, numbers = Upstream(), Report(), UpstreamPools(), Numbers()
+    address = UpstreamAddress("http", "127.0.0.1", upstream.port)
+    allowed = policy(route(upstream=address, cors=rules(PAGE)))
+    async with upstream.running(), serving(pools, allowed) as proxy:
+        async with Saboteur(harm, lambda: proxy.port).running() as saboteur:
+
+            async def visit() -> None:
+                visitor = Visitor(lambda: saboteur.port, upstream.received, numbers)
+                for _ in range(5):
+                    for kind in VISITED:
+                        if saboteur.harmed < ENOUGH:
+                            report.note(await visitor.visit(kind))
+                await visitor.leave()
+
+            await asyncio.gather(visit(), visit())
+        await pools.close()
+    report.judge(upstream)
+    return report, saboteur.harmed
+
+
+async def test_without_harm_there_is_nothing_to_tell() -> None:
+    report, harmed = await visited("")
+    assert (report.faults, harmed) == ([], 0)
+    assert sum(report.counts.values()) == 2 * 5 * len(VISITED)
+
+
+@pytest.mark.parametrize("harm", KINDS)
+async def test_harm_of_every_kind_is_told(harm: str) -> None:
+    report, harmed = await visited(harm)
+    assert harmed
+    assert report.faults
