@@ -17,21 +17,10 @@ from corsproxy.core.routing import find_route, parse_target
 from corsproxy.core.source import Source
 from corsproxy.core.verdicts import Code, Kind, Verdict
 
-# Set by this proxy; what a client sends of them counts only behind a trusted proxy.
-FORWARDING = frozenset(
-    {
-        b"forwarded",
-        b"x-forwarded-for",
-        b"x-forwarded-host",
-        b"x-forwarded-port",
-        b"x-forwarded-prefix",
-        b"x-forwarded-proto",
-        b"x-forwarded-scheme",
-        b"x-forwarded-server",
-        b"x-forwarded-ssl",
-        b"x-real-ip",
-    }
-)
+# What a proxy says of the client, the user that it has authenticated included; what a client
+# sends of it counts only behind a trusted proxy.
+FORWARDING_PREFIX = b"x-forwarded-"
+FORWARDING = frozenset({b"forwarded", b"x-real-ip"})
 SEC_FETCH = frozenset(
     {
         b"sec-fetch-dest",
@@ -49,7 +38,8 @@ _MANAGED = managed_names(
     | FORWARDING
     | SEC_FETCH
     | ASKING
-    | {b"content-length", b"expect", b"host", b"max-forwards", b"origin", b"referer", b"via"}
+    | {b"content-length", b"expect", b"host", b"max-forwards", b"origin", b"referer", b"via"},
+    FORWARDING_PREFIX,
 )
 
 

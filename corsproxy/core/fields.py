@@ -139,10 +139,11 @@ class NameTable(dict[bytes, T]):
     """What a field's name means, by the name as received.
 
     Peers send the same few spellings again and again, so each is judged once and
-    remembered, up to a bound that no peer can push.
+    remembered, up to bounds that no peer can push: neither by many names nor by long ones.
     """
 
     MOST = 4096
+    LONGEST = 64
 
     def __init__(self, judge: Callable[[bytes], T]) -> None:
         """`judge` is asked about every name that is not remembered."""
@@ -151,18 +152,19 @@ class NameTable(dict[bytes, T]):
 
     def __missing__(self, name: bytes) -> T:
         meaning = self._judge(name)
-        if len(self) < self.MOST:
+        if len(self) < self.MOST and len(name) <= self.LONGEST:
             self[name] = meaning
         return meaning
 
 
-def managed_names(names: frozenset[bytes]) -> NameTable[bytes | None]:
+def managed_names(names: frozenset[bytes], prefix: bytes = b"\n") -> NameTable[bytes | None]:
     """Return a table for `partition`: a managed name in lower case, b"" for a look-alike
-    of one, None for every other name."""
+    of one, None for every other name. Names that begin with `prefix` are managed too; no
+    name begins with the default."""
 
     def judge(name: bytes) -> bytes | None:
         key = name.translate(_LOWER)
-        if key not in names:
+        if key not in names and not key.startswith(prefix):
             return None
         return key if key == name.lower() else b""
 

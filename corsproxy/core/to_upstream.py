@@ -9,7 +9,7 @@ passes byte for byte, in its order.
 from collections.abc import Sequence
 from functools import lru_cache
 
-from corsproxy.core.case import ASKING, SEC_FETCH, Case
+from corsproxy.core.case import ASKING, FORWARDING, FORWARDING_PREFIX, SEC_FETCH, Case
 from corsproxy.core.fields import replaced, split_list, without
 from corsproxy.core.messages import Field, Framing, UpstreamRequest
 from corsproxy.core.policy import Route
@@ -28,7 +28,7 @@ NOT_NOMINABLE = frozenset(
     }
 )
 _IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
-_BELIEVED = (b"forwarded", b"x-real-ip", b"x-forwarded-port", b"x-forwarded-prefix")
+_REWRITTEN = frozenset({b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto"})
 
 
 def to_upstream(
@@ -123,8 +123,11 @@ def _add_forwarding(fields: list[Field], case: Case) -> None:
     else:
         client = _forwarding(request.client, b"", False)[0][1] if request.client else b""
         chain = [*found.get(b"x-forwarded-for", ()), client]
-        for name in _BELIEVED:
-            fields += [(name.title(), value) for value in found.get(name, ())]
+        for name in found:
+            if name not in _REWRITTEN and (
+                name in FORWARDING or name.startswith(FORWARDING_PREFIX)
+            ):
+                fields += [(name.title(), value) for value in found[name]]
         fields.append((b"X-Forwarded-For", b", ".join(chain)))
         fields.append((b"X-Forwarded-Host", case.public_host))
         protocol = found.get(b"x-forwarded-proto") or [b"https" if request.secure else b"http"]

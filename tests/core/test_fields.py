@@ -49,6 +49,20 @@ def test_name_table_is_bounded_and_judges_beyond_its_bound() -> None:
     assert table[b"HO_ST"] is None
 
 
+def test_name_table_keeps_no_long_names() -> None:
+    table = f.managed_names(frozenset({b"host"}))
+    for number in range(100):
+        assert table[b"%d" % number * 500] is None
+    assert not table
+
+
+def test_a_prefix_is_managed_under_every_name_that_begins_with_it() -> None:
+    table = f.managed_names(frozenset({b"host"}), b"x-forwarded-")
+    assert table[b"X-Forwarded-User"] == b"x-forwarded-user"
+    assert table[b"X_Forwarded-User"] == b""
+    assert table[b"X-Forwarded"] is None
+
+
 @pytest.mark.parametrize("name", [b"cookie", b"sec-fetch-site", b"proxy-x", b"origin"])
 def test_headers_that_script_cannot_set(name: bytes) -> None:
     assert f.is_forbidden_request_header(name)

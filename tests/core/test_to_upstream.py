@@ -91,6 +91,9 @@ SPOOFED: list[Field] = [
     (b"X-Real-IP", b"1.2.3.4"),
     (b"X_Forwarded_For", b"1.2.3.4"),
     (b"X.Forwarded.For", b"1.2.3.4"),
+    (b"X-Forwarded-User", b"evil"),
+    (b"X-Forwarded_Email", b"evil@evil.test"),
+    (b"x-forwarded-", b"evil"),
 ]
 
 
@@ -108,7 +111,8 @@ def test_forwarding_fields_of_a_trusted_proxy_count() -> None:
     assert values(fields, b"X-Forwarded-For") == [b"1.2.3.4, 127.0.0.1"]
     assert values(fields, b"X-Forwarded-Host") == [b"evil.test"]
     assert values(fields, b"X-Forwarded-Proto") == [b"https"]
-    assert values(fields, b"X_Forwarded_For") == []
+    assert values(fields, b"X-Forwarded-User") == [b"evil"]
+    assert values(fields, b"X_Forwarded_For") == values(fields, b"X-Forwarded_Email") == []
 
 
 def test_via_is_added_after_those_that_were_there_unless_switched_off() -> None:
