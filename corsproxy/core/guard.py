@@ -62,14 +62,20 @@ KNOWN_METHODS = frozenset(
 )
 FORBIDDEN_FORWARD = frozenset({"CONNECT", "TRACE", "TRACK"})
 
-# A "." or ".." segment, its dots or its separators percent-encoded or not; "\" counts
-# as a separator because browsers' URL parsers and many servers read it as one, and
-# ";" as an end because some servers drop path parameters before they resolve segments.
+# A "." or ".." segment, its dots or its separators percent-encoded or not, or several
+# times over, because some upstreams decode twice; "\" counts as a separator because
+# browsers' URL parsers and many servers read it as one, and as an end also what some
+# servers drop before they resolve segments: path parameters, a query or a fragment that
+# was encoded, white space, NUL.
 _DOT_SEGMENT = re.compile(
-    rb"(?:^|/|\\|%2f|%5c)(?:\.|%2e){1,2}(?:$|/|\\|%2f|%5c|;|%3b)", re.IGNORECASE
+    rb"(?:^|/|\\|%(?:25)*(?:2f|5c))(?:\.|%(?:25)*2e){1,2}"
+    rb"(?:$|/|\\|;|%(?:25)*(?:2f|5c|3b|3f|23|20|0[09ad]))",
+    re.IGNORECASE,
 )
 # host[:port] as Host and the absolute-form have it (RFC 9110, 7.2), no userinfo.
 _HOST = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{0,5}))?")
+# Longer than any name that can be resolved (RFC 1035, 2.3.4), shorter than would cost.
+_LONGEST_HOST = 255
 _CONTENT_LENGTH = re.compile(rb"[0-9]{1,18}")
 _CODINGS = frozenset({b"gzip", b"x-gzip", b"compress", b"x-compress", b"deflate", b"identity"})
 
@@ -98,7 +104,7 @@ class Host(NamedTuple):
 def parse_host(value: bytes) -> Host | None:
     """Take a Host value apart; None where it is malformed."""
     match = _HOST.fullmatch(value)
-    if match is None:
+    if match is None or len(match[1]) > _LONGEST_HOST:
         return None
     name = match[1].decode("ascii").lower()
     port = int(match[2]) if match[2] else None

@@ -34,7 +34,21 @@ def test_host_is_taken_apart(value: bytes, name: str, port: int | None, always: 
 
 @pytest.mark.parametrize(
     "value",
-    [b"", b":80", b"a b", b"a/b", b"u@h", b"h:99999", b"h:1:2", b"[1]", b"[::1", b"h\x00", b"\xff"],
+    [
+        b"",
+        b":80",
+        b"a" * 256,
+        b"a." * 125 + b"localhost",
+        b"a b",
+        b"a/b",
+        b"u@h",
+        b"h:99999",
+        b"h:1:2",
+        b"[1]",
+        b"[::1",
+        b"h\x00",
+        b"\xff",
+    ],
 )
 def test_malformed_hosts(value: bytes) -> None:
     assert parse_host(value) is None
@@ -48,7 +62,8 @@ def test_malformed_hosts(value: bytes) -> None:
         b"/a..b",
         b"/.a/b",
         b"/a/..b",
-        b"/%252e%252e/",
+        b"/%252e%252e.b/",
+        b"/..%2541/",
         b"/a?/../b",
         b"/a/%2Fb",
         b"//",
@@ -60,8 +75,13 @@ def test_targets_without_dot_segments_pass(target: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "segment", [b".", b"..", b"%2e", b".%2E", b"%2e%2e", b"..;x", b"..%5c", b"..\\a", b"..%2Fa"]
-)
+    "segment",
+    [
+        b".", b"..", b"%2e", b".%2E", b"%2e%2e", b"..;x", b"..%5c", b"..\\a", b"..%2Fa",
+        b"%252e%252E", b"%25252e.", b"a%252f..", b"..%253bx", b"..%00", b"..%20x", b"..%0a",
+        b"..%23", b"..%3F",
+    ],
+)  # fmt: skip
 @pytest.mark.parametrize("around", [b"/%s", b"/a/%s", b"/a/%s/b", b"/a/%s?q"])
 def test_targets_with_dot_segments_do_not(segment: bytes, around: bytes) -> None:
     target = around % segment
