@@ -6,7 +6,7 @@ import os
 import click
 
 from corsproxy.cli.diffs import print_diff
-from corsproxy.cli.failures import Exit, RefusedConfig
+from corsproxy.cli.failures import Exit, Failure, RefusedConfig
 from corsproxy.cli.files import default_file, read_bytes
 from corsproxy.cli.options import config_option, one_of, option
 from corsproxy.cli.terminal import wants_color
@@ -15,8 +15,11 @@ from corsproxy.config.editing.diffs import diff
 from corsproxy.config.editing.edits import Edit, File, allow
 from corsproxy.config.editing.splices import EditError
 from corsproxy.config.problems import ConfigError, escape
-from corsproxy.core.explain import Explanation, Question, explain
+from corsproxy.core.explain import Explanation, explain
 from corsproxy.core.policy import Policy
+from corsproxy.core.question import Question
+from corsproxy.core.without_proxy import WithoutProxy, without_proxy
+from corsproxy.errors import StartError
 from corsproxy.shell.log.ansi import Style, paint
 
 _MARKS = {"✓": Style.GREEN, "✗": Style.RED, "allowed:": Style.GREEN, "refused:": Style.RED}
@@ -34,6 +37,16 @@ _MARKS = {"✓": Style.GREEN, "✗": Style.RED, "allowed:": Style.GREEN, "refuse
     help="A request header that the script sets; may be repeated.",
 )
 @option("--credentials", is_flag=True, help='The call says credentials: "include".')
+@option(
+    "--ask-upstream",
+    is_flag=True,
+    help="Ask the upstream too, and say whether the browser would need the proxy.",
+)
+@option(
+    "--unsafe",
+    is_flag=True,
+    help="With --ask-upstream: send it the call even if that may change something, as DELETE may.",
+)
 @option("--json", "as_json", is_flag=True, help="Print an object instead of words.")
 @click.argument("arguments", nargs=-1, required=True, metavar="[UPSTREAM] PATH")
 @click.pass_context
@@ -44,16 +57,23 @@ def command(
     method: str,
     headers: tuple[str, ...],
     credentials: bool,
+    ask_upstream: bool,
+    unsafe: bool,
     as_json: bool,
     arguments: tuple[str, ...],
 ) -> None:
     """Say what the proxy would decide about a page's call to PATH, and why.
 
     Every rule that is tested is named with its line, then the verdict, the grant that
-    would be sent, and the smallest edit that would allow it. Nothing is sent anywhere.
-    With UPSTREAM the policy is that of `corsproxy UPSTREAM`. The exit code is 0 if the
-    call is allowed, 1 if it is refused.
+    would be sent, and the smallest edit that would allow it. With UPSTREAM the policy is
+    that of `corsproxy UPSTREAM`. The exit code is 0 if the call is allowed, 1 if it is
+    refused.
+
+    Nothing is sent anywhere, but with --ask-upstream: then the upstream gets what the
+    browser would send it without the proxy, the preflight first, and no cookies.
     """
+    if unsafe and not ask_upstream:
+        raise click.UsageError("--unsafe goes with --ask-upstream.")
     if len(arguments) > 2:
         raise click.UsageError(f"unexpected argument {arguments[2]!r}.")
     path = arguments[-1]
@@ -65,19 +85,26 @@ def command(
     config, upstream = one_of(ctx, config=config, upstream=upstream)
     file = None if upstream is not None else _file(config)
     policy = policy_for(upstream or "", ()) if file is None else _file_policy(file)
+    question = Question(origin, path, method, headers, credentials)
     try:
-        explanation = explain(policy, Question(origin, path, method, headers, credentials))
+        explanation = explain(policy, question)
     except ValueError as error:
         raise click.UsageError(f"{error}.") from None
     edit = None if file is None else _smallest_edit(file, explanation)
+    alone = _asked(policy, question, unsafe) if ask_upstream else None
     if as_json:
         lines = None if file is None or edit is None else diff(file.name, edit.before, edit.after)
-        click.echo(json.dumps({**explanation.to_json(), "edit": lines}, indent=2))
+        found = {**explanation.to_json(), "edit": lines}
+        if alone is not None:
+            found["without_proxy"] = alone.to_json()
+        click.echo(json.dumps(found, indent=2))
     else:
-        click.echo(_colored(explanation, wants_color("stdout")), color=True)
+        click.echo(_colored(explanation.text()), color=True)
         if file is not None and edit is not None:
             click.echo("\nThe smallest edit that allows it; corsproxy allow makes it:\n")
             print_diff(file.name, edit.before, edit.after)
+        if alone is not None:
+            click.echo(f"\n{_colored(alone.text())}", color=True)
     ctx.exit(Exit.OK if explanation.allowed else Exit.FINDINGS)
 
 
@@ -93,6 +120,17 @@ def _file_policy(file: File) -> Policy:
         raise RefusedConfig(file.name, error.problems) from None
 
 
+def _asked(policy: Policy, question: Question, unsafe: bool) -> WithoutProxy:
+    """Return what the upstream's own answers would have meant to the browser."""
+    # It brings the connections along, which nothing else here needs.
+    from corsproxy.shell.upstreams.inquiry import inquire
+
+    try:
+        return inquire(without_proxy(policy, question, unsafe=unsafe), policy.limits)
+    except StartError as error:
+        raise Failure(str(error), Exit.NOT_STARTED) from None
+
+
 def _smallest_edit(file: File, explanation: Explanation) -> Edit | None:
     """Return the edit that the remedy stands for; None where none can be made."""
     remedy = explanation.remedy
@@ -104,9 +142,10 @@ def _smallest_edit(file: File, explanation: Explanation) -> Edit | None:
         return None
 
 
-def _colored(explanation: Explanation, color: bool) -> str:
+def _colored(text: str) -> str:
+    color = wants_color("stdout")
     lines = []
-    for line in explanation.text().split("\n"):
+    for line in text.split("\n"):
         mark, _, rest = line.strip().partition(" ")
         indent = " " * (len(line) - len(line.lstrip()))
         styles = [_MARKS[mark]] if mark in _MARKS else []

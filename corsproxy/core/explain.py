@@ -6,6 +6,7 @@ server does, so an explanation cannot differ from what happens; the steps only s
 what each rule was and where it is written.
 """
 
+import re
 from typing import NamedTuple
 
 from corsproxy.core.cors import Grant
@@ -13,7 +14,6 @@ from corsproxy.core.exchange import Forward, decide
 from corsproxy.core.fields import (
     CORS_SAFELISTED_METHODS,
     FORBIDDEN_METHODS,
-    NORMALIZED_METHODS,
     is_forbidden_request_header,
     is_token,
 )
@@ -22,38 +22,14 @@ from corsproxy.core.hints import hint_for
 from corsproxy.core.messages import ClientHead, Field, RequestHead
 from corsproxy.core.policy import CorsRules, Listed, Policy
 from corsproxy.core.problems import Answer
+from corsproxy.core.question import Question
 from corsproxy.core.remedies import Remedy, remedy_for
 from corsproxy.core.routing import find_route, parse_target
 from corsproxy.core.source import Source
 from corsproxy.core.verdicts import Code, Kind, Verdict
 
-
-class Question(NamedTuple):
-    """A call that a script on a page makes: `fetch(target, {method, headers, credentials})`."""
-
-    origin: str
-    target: str
-    method: str = "GET"
-    headers: tuple[str, ...] = ()
-    """Names of request headers that the script sets and that need permission."""
-    credentials: bool = False
-    """Whether the script says `credentials: "include"`."""
-
-    @property
-    def needs_preflight(self) -> bool:
-        """Fetch: an unsafe method, or a header that is not safelisted by its name."""
-        return self.normalized_method not in CORS_SAFELISTED_METHODS or bool(self.asked_headers)
-
-    @property
-    def normalized_method(self) -> str:
-        """The method as the browser sends it (Fetch, "normalize a method")."""
-        upper = self.method.upper()
-        return upper if upper in NORMALIZED_METHODS else self.method
-
-    @property
-    def asked_headers(self) -> tuple[str, ...]:
-        """The names as Access-Control-Request-Headers has them: lower case, sorted, once."""
-        return tuple(sorted({name.lower() for name in self.headers}))
+# Origin-form; a browser percent-encodes what is not in it, spaces and line breaks above all.
+_TARGET = re.compile("/[!-~]*")
 
 
 class Step(NamedTuple):
@@ -187,7 +163,7 @@ def _check(question: Question) -> None:
         raise ValueError(f"{question.method!r} is not a method")
     if question.method.upper() in FORBIDDEN_METHODS:
         raise ValueError(f"browsers never let a script send {question.method.upper()}")
-    if not question.target.startswith("/") or not question.target.isascii():
+    if _TARGET.fullmatch(question.target) is None:
         raise ValueError("the path must start with / and be percent-encoded ASCII")
     for name in question.headers:
         if not is_token(name.encode("utf-8")):
@@ -214,12 +190,7 @@ def _request(policy: Policy, question: Question, method: str, fields: list[Field
 
 
 def _preflight(policy: Policy, question: Question) -> RequestHead:
-    method = question.normalized_method.encode("ascii")
-    fields = [(b"Access-Control-Request-Method", method)]
-    if question.asked_headers:
-        names = ",".join(question.asked_headers).encode("ascii")
-        fields.append((b"Access-Control-Request-Headers", names))
-    return _request(policy, question, "OPTIONS", fields)
+    return _request(policy, question, "OPTIONS", question.preflight_fields)
 
 
 def _actual(policy: Policy, question: Question) -> RequestHead:
@@ -256,9 +227,6 @@ def _with_credentials(rules: CorsRules, question: Question, verdict: Verdict) ->
     else:
         return verdict
     return verdict._replace(code=code, allowed=False, at=at, subject="credentials")
-
-
-_ORIGIN_REFUSED = (Code.ORIGIN_NOT_ALLOWED, Code.ORIGIN_FORWARDED)
 
 
 def _all_steps(
@@ -324,27 +292,27 @@ def _shown(listed: Listed) -> str:
 
 
 _NO_ALLOW_ORIGIN = "No 'Access-Control-Allow-Origin' header is present on the requested resource."
-_CONSOLE: dict[Code, str] = {
-    Code.ORIGIN_NOT_ALLOWED: _NO_ALLOW_ORIGIN,
-    Code.ORIGIN_FORWARDED: _NO_ALLOW_ORIGIN,
-    Code.METHOD_NOT_ALLOWED: "Method {subject} is not allowed by Access-Control-Allow-Methods"
-    " in preflight response.",
-    Code.HEADER_NOT_ALLOWED: "Request header field {subject} is not allowed by"
+_CONSOLE = {
+    "MissingAllowOriginHeader": _NO_ALLOW_ORIGIN,
+    "InvalidStatus": "It does not have HTTP ok status.",
+    "MethodDisallowedByPreflightResponse": "Method {subject} is not allowed by"
+    " Access-Control-Allow-Methods in preflight response.",
+    "HeaderDisallowedByPreflightResponse": "Request header field {subject} is not allowed by"
     " Access-Control-Allow-Headers in preflight response.",
-    Code.CREDENTIALS_NOT_ALLOWED: "The value of the 'Access-Control-Allow-Credentials' header in"
-    " the response is '' which must be 'true' when the request's credentials mode is 'include'.",
-    Code.CREDENTIALS_WITH_WILDCARD: "The value of the 'Access-Control-Allow-Origin' header in the"
+    "InvalidAllowCredentials": "The value of the 'Access-Control-Allow-Credentials' header in the"
+    " response is '' which must be 'true' when the request's credentials mode is 'include'.",
+    "WildcardOriginNotAllowed": "The value of the 'Access-Control-Allow-Origin' header in the"
     " response must not be the wildcard '*' when the request's credentials mode is 'include'.",
 }
 
 
 def _console(question: Question, verdict: Verdict) -> str | None:
     """Return Chromium's message, without the URL that stands in front of it."""
-    template = _CONSOLE.get(verdict.code)
-    if template is None:
+    error = verdict.browser_error
+    if error is None:
         return None
-    message = template.format(subject=verdict.subject)
-    if verdict.kind is Kind.PREFLIGHT and verdict.code in _ORIGIN_REFUSED:
+    message = _CONSOLE[error.removeprefix("Preflight")].format(subject=verdict.subject)
+    if error.startswith("Preflight"):
         message = f"Response to preflight request doesn't pass access control check: {message}"
     return f"… from origin '{question.origin}' has been blocked by CORS policy: {message}"
 

@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping
 from difflib import ndiff
 
 from corsproxy.config.editing.edits import File, allow
-from corsproxy.core.explain import Question, explain
+from corsproxy.core.explain import explain
 from corsproxy.core.policy import Policy
+from corsproxy.core.question import Question
 from corsproxy.demo.pages import Places
 
 NAME = "corsproxy.yaml"

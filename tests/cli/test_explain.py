@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.peers import RawPeer, answers
 from tests.process import finished
 
 PAGE = "http://localhost:5173"
@@ -84,6 +85,7 @@ async def test_the_policy_of_a_url(tmp_path: Path) -> None:
         (["--origin", PAGE, "https://api.example.com/v1"], "PATH is a path on the proxy"),
         (["--origin", PAGE, "https://api.example.com", "/", "/"], "unexpected argument"),
         (["--origin", PAGE, "-c", "missing.yaml", "/"], "cannot read missing.yaml"),
+        (["--origin", PAGE, "--unsafe", "/"], "--unsafe goes with --ask-upstream"),
     ],
 )
 async def test_a_question_that_makes_no_sense_is_a_usage_error(
@@ -142,3 +144,45 @@ async def test_the_edit_that_is_shown_allows_the_call(
     assert await patch.wait() == 0
     code, out, _ = await finished("explain", *call, cwd=tmp_path)
     assert code == 0, out
+
+
+GRANTED = b"HTTP/1.1 200 OK\r\nAccess-Control-Allow-Origin: *\r\nContent-Length: 0\r\n\r\n"
+TWICE = GRANTED.replace(b"\r\n\r\n", b"\r\nAccess-Control-Allow-Origin: \x1b[31m\xff\r\n\r\n")
+
+
+async def test_the_upstream_can_be_asked_whether_the_proxy_is_needed(tmp_path: Path) -> None:
+    question = ("explain", "--ask-upstream", "--origin", PAGE)
+    async with RawPeer(answers(GRANTED)) as upstream:
+        url = f"http://127.0.0.1:{upstream.port}"
+        code, out, err = await finished(*question, url, "/x", cwd=tmp_path)
+        assert (code, err) == (0, "")
+        assert out.endswith("this call works without the proxy.\n")
+        code, out, _ = await finished(*question, "--json", "--credentials", url, "/x", cwd=tmp_path)
+        assert code == 0
+        found = json.loads(out)["without_proxy"]
+        assert (found["allowed"], found["browser_error"]) == (False, "WildcardOriginNotAllowed")
+        assert found["url"] == f"{url}/x"
+
+
+async def test_without_the_flag_nothing_is_asked(tmp_path: Path) -> None:
+    async with RawPeer(answers(GRANTED)) as upstream:
+        url = f"http://127.0.0.1:{upstream.port}"
+        _, out, _ = await finished("explain", "--json", "--origin", PAGE, url, "/", cwd=tmp_path)
+        assert upstream.heads == []
+    assert "without_proxy" not in json.loads(out)
+
+
+async def test_what_an_upstream_says_cannot_drive_a_terminal(tmp_path: Path) -> None:
+    async with RawPeer(answers(TWICE)) as upstream:
+        arguments = ("--ask-upstream", "--origin", PAGE, f"http://127.0.0.1:{upstream.port}", "/")
+        code, out, err = await finished("explain", *arguments, cwd=tmp_path)
+    assert (code, err) == (0, "")
+    assert "\x1b" not in out
+
+
+async def test_a_forward_proxy_that_cannot_be_used_is_one_sentence(tmp_path: Path) -> None:
+    arguments = ("explain", "--ask-upstream", "--origin", PAGE, "http://api.test", "/")
+    code, _, err = await finished(*arguments, cwd=tmp_path, env={"HTTP_PROXY": "socks5://x:1"})
+    assert code == 3
+    assert err.startswith("corsproxy: ")
+    assert "Traceback" not in err

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from corsproxy.core.exchange import decide
-from corsproxy.core.explain import Question, explain
+from corsproxy.core.explain import explain
+from corsproxy.core.question import Question
 from corsproxy.core.verdicts import Code
 from tests.policies import PAGE, listed, policy, preflight, request, route, rules
 
@@ -107,6 +108,8 @@ def test_path_without_route_is_a_404_that_the_page_can_read() -> None:
         Question(PAGE, "/", "a b"),
         Question(PAGE, "x"),
         Question(PAGE, "/é"),
+        Question(PAGE, "/a b"),
+        Question(PAGE, "/ HTTP/1.1\r\nX: y"),
         Question(PAGE, "/", headers=("a b",)),
         Question(PAGE, "/", headers=("Cookie",)),
     ],

@@ -1,0 +1,47 @@
+"""Asking an upstream outside of any exchange, as `corsproxy explain --ask-upstream` does."""
+
+import asyncio
+import os
+
+from corsproxy.core.messages import ResponseHead
+from corsproxy.core.policy import Limits
+from corsproxy.core.without_proxy import Asking, Dialogue, WithoutProxy
+from corsproxy.errors import UpstreamError
+from corsproxy.shell.upstreams.connect import Dialer
+from corsproxy.shell.upstreams.forward_proxy import ForwardProxies
+from corsproxy.shell.upstreams.pool import UpstreamPools
+
+
+def inquire(dialogue: Dialogue, limits: Limits) -> WithoutProxy:
+    """Send what the dialogue wants to be sent, on the proxy's own way to its upstreams, and
+    return what it makes of the answers. Contents are not read.
+
+    Runs an event loop of its own. Raises StartError where the environment names a forward
+    proxy that cannot be used.
+    """
+    return asyncio.run(_inquire(dialogue, limits))
+
+
+async def _inquire(dialogue: Dialogue, limits: Limits) -> WithoutProxy:
+    pools = UpstreamPools(Dialer(ForwardProxies.of_environment(os.environ)))
+    try:
+        asking = next(dialogue)
+        while True:
+            try:
+                answer = await _ask(pools, asking, limits)
+            except UpstreamError as error:
+                asking = dialogue.throw(error)
+            else:
+                asking = dialogue.send(answer)
+    except StopIteration as end:
+        judgement: WithoutProxy = end.value
+        return judgement
+    finally:
+        await pools.close()
+
+
+async def _ask(pools: UpstreamPools, asking: Asking, limits: Limits) -> ResponseHead:
+    response = await pools.send(asking.route, asking.request, None, limits)
+    head = response.head
+    response.abort()
+    return ResponseHead(head.status, head.reason, head.fields)

@@ -1,0 +1,139 @@
+"""The browser's half, against a model of it that was written apart."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from corsproxy.core.browser import Obstacle, check_preflight, check_response
+from corsproxy.core.messages import Field, ResponseHead
+from corsproxy.core.question import Question
+from tests.browser import model
+from tests.policies import PAGE
+
+ORIGINS = (PAGE, "null", "https://app.example.com")
+NAMES = ("access-control-allow-origin", "Access-Control-Allow-Credentials",
+         "Access-Control-Allow-Methods", "access-control-ALLOW-headers", "Vary")  # fmt: skip
+VALUES = (
+    *ORIGINS, "*", "", " ", "true", "TRUE", "false", f"{PAGE}/", PAGE.upper(), f"{PAGE}, *",
+    f"{PAGE} *", "nonsense", "://", "x://", "PUT", "put, DELETE", "patch", "*, PUT", "GET,,PUT",
+    "x-a", "X-A , x-b", "authorization", "*, authorization", "a b", "é", "x;y", "é://x",
+)  # fmt: skip
+
+fields = st.lists(
+    st.tuples(st.sampled_from(NAMES), st.sampled_from(VALUES)).map(
+        lambda line: (line[0].encode(), line[1].encode("latin-1"))
+    ),
+    max_size=6,
+)
+questions = st.builds(
+    Question,
+    origin=st.sampled_from(ORIGINS),
+    target=st.just("/"),
+    method=st.sampled_from(["GET", "post", "put", "DELETE", "PATCH", "patch"]),
+    headers=st.lists(st.sampled_from(["X-A", "x-b", "Authorization"]), max_size=3).map(tuple),
+    credentials=st.booleans(),
+)
+# A redirected preflight has no step of its own in the standard: it is an error in the
+# response's type, which the model does not have.
+statuses = st.sampled_from([200, 204, 299, 199, 304, 400, 401, 404, 500])
+
+
+def modelled(question: Question) -> model.Request:
+    headers = tuple((name, "1") for name in question.headers)
+    return model.Request(question.origin, question.method, headers, question.credentials)
+
+
+def same(ours: Obstacle | None, theirs: model.Blocked | None) -> bool:
+    if ours is None or theirs is None:
+        return ours is None and theirs is None
+    return (ours.error, ours.parameter) == (theirs.error, theirs.parameter)
+
+
+@given(questions, fields)
+def test_a_response_is_judged_as_the_model_judges_it(
+    question: Question, lines: list[Field]
+) -> None:
+    ours = check_response(question, ResponseHead(200, b"", lines))
+    assert same(ours, model.cors_check(modelled(question), lines))
+
+
+@given(questions, fields, statuses)
+def test_a_preflight_is_judged_as_the_model_judges_it(
+    question: Question, lines: list[Field], status: int
+) -> None:
+    ours = check_preflight(question, ResponseHead(status, b"", lines))
+    assert same(ours, model.preflight_check(modelled(question), status, lines))
+
+
+@given(questions)
+def test_the_model_makes_the_same_requests(question: Question) -> None:
+    request = modelled(question)
+    assert question.needs_preflight == model.needs_preflight(request)
+    assert question.preflight_fields == model.preflight_fields(request)[1:]
+
+
+TWO = f"{PAGE}, {PAGE}"
+ALLOWED = (b"Access-Control-Allow-Origin", PAGE.encode())
+
+
+@pytest.mark.parametrize(
+    ("lines", "credentials", "sentence"),
+    [
+        ([], False, "it has no Access-Control-Allow-Origin"),
+        (
+            [(b"Access-Control-Allow-Origin", b"*")],
+            True,
+            "its Access-Control-Allow-Origin is *, which never goes with credentials",
+        ),
+        (
+            [ALLOWED, ALLOWED],
+            False,
+            f"Access-Control-Allow-Origin is there 2 times ({TWO}); browsers take one value",
+        ),
+        (
+            [ALLOWED],
+            True,
+            "its Access-Control-Allow-Credentials is missing, and only true lets them through",
+        ),
+        (
+            [(b"Access-Control-Allow-Origin", b"x" * 500)],
+            False,
+            f"its Access-Control-Allow-Origin is {'x' * 80}…, not {PAGE}",
+        ),
+    ],
+)
+def test_what_is_wrong_is_said_in_words(
+    lines: list[Field], credentials: bool, sentence: str
+) -> None:
+    obstacle = check_response(
+        Question(PAGE, "/", credentials=credentials), ResponseHead(200, b"", lines)
+    )
+    assert obstacle is not None
+    assert obstacle.sentence == sentence
+
+
+def test_a_preflight_must_not_be_redirected() -> None:
+    obstacle = check_preflight(Question(PAGE, "/", "PUT"), ResponseHead(307, b"", [ALLOWED]))
+    assert obstacle is not None
+    assert obstacle.error == "PreflightDisallowedRedirect"
+
+
+@pytest.mark.parametrize(
+    ("header", "credentials", "why"),
+    [
+        ("x-a", True, "(with credentials, * is no wildcard)"),
+        ("authorization", False, "Chromium still lets it)"),
+    ],
+)
+def test_what_a_wildcard_does_not_cover_is_explained(
+    header: str, credentials: bool, why: str
+) -> None:
+    lines = [
+        ALLOWED,
+        (b"Access-Control-Allow-Credentials", b"true"),
+        (b"Access-Control-Allow-Headers", b"*"),
+    ]
+    question = Question(PAGE, "/", headers=(header,), credentials=credentials)
+    obstacle = check_preflight(question, ResponseHead(204, b"", lines))
+    assert obstacle is not None
+    assert obstacle.sentence.endswith(why)
