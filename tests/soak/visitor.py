@@ -214,7 +214,9 @@ class Visitor:
         asked = request("GET", f"/content/{number}/{_LARGE * 4}/length", number)
         client = await self._connected()
         await client.send(asked.head())
-        await client.head()
+        head = await client.head()
+        if not head.startswith(b"HTTP/1.1 200 "):
+            raise FailedError(head.split(b"\r\n")[0].decode())
         await client.exactly(self._random.randint(1, 100_000))
         client.reset()
         await self.leave()
