@@ -184,7 +184,10 @@ def fail(exchange: Forward, error: UpstreamError) -> Answer:
     still be aborted.
     """
     verdict = exchange.verdict._replace(
-        code=Code(error.fault), at=exchange.route.source, subject=""
+        code=Code(error.fault),
+        at=exchange.route.source,
+        subject="",
+        withheld=exchange.verdict.code is Code.ORIGIN_FORWARDED,
     )
     return problem(
         verdict,

@@ -26,7 +26,7 @@ from corsproxy.core.question import Question
 from corsproxy.core.remedies import Remedy, remedy_for
 from corsproxy.core.routing import find_route, parse_target
 from corsproxy.core.source import Source
-from corsproxy.core.verdicts import Code, Kind, Verdict
+from corsproxy.core.verdicts import Code, Verdict
 
 # Origin-form; a browser percent-encodes what is not in it, spaces and line breaks above all.
 _TARGET = re.compile("/[!-~]*")

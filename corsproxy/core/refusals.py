@@ -69,6 +69,9 @@ def refused(
     verdict = case.verdict(code, False, at, refusal.subject)
     if kind is not None:
         verdict = verdict._replace(kind=kind)
+    elif verdict.kind is not Kind.WEBSOCKET and not case.origin.grant.fields:
+        origin = case.origin.value
+        verdict = verdict._replace(withheld=origin is not None and not case.is_same_origin(origin))
     return problem(
         verdict,
         case.origin.grant,

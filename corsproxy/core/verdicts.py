@@ -162,6 +162,9 @@ class Verdict(NamedTuple):
     """The rule: the entry that allowed, the list that did not, the limit's key."""
     subject: str = ""
     """What the rule was applied to and failed on: the origin, method, header or host."""
+    withheld: bool = False
+    """Whether the browser keeps the answer from the page for another reason than the code:
+    the page is not allowed, so that not even an error is for it to read."""
 
     @property
     def facts(self) -> CodeFacts:
@@ -170,10 +173,15 @@ class Verdict(NamedTuple):
     @property
     def browser_error(self) -> str | None:
         """Chromium's name for this failure, or None where the browser reports none."""
-        name = FACTS[self.code].browser_error
-        if name is not None and self.kind is Kind.PREFLIGHT and "Preflight" not in name:
-            return f"Preflight{name}"
-        return name
+        status, _, name = FACTS[self.code]
+        if name is None and self.withheld:
+            name = "MissingAllowOriginHeader"
+        if self.kind is not Kind.PREFLIGHT:
+            return name
+        if name is None:
+            # Fetch, "CORS-preflight fetch", step 7: an ok status.
+            return "PreflightInvalidStatus" if status >= 300 else None
+        return name if "Preflight" in name else f"Preflight{name}"
 
     @property
     def reason(self) -> str:

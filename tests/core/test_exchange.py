@@ -180,6 +180,9 @@ def test_unlisted_origin_is_forwarded_bare_and_unrewritten_where_the_policy_says
     assert grants(head.fields) == []
     assert values(head.fields, b"Vary") == [b"Origin"]
     assert not forward.verdict.allowed
+    failure = fail(forward, UpstreamError(UpstreamFault.UNREACHABLE, "nobody is there"))
+    assert grants(failure.head.fields) == []
+    assert failure.verdict.browser_error == "MissingAllowOriginHeader"
 
 
 def test_request_without_origin_is_forwarded_without_grant_but_varies() -> None:

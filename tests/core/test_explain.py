@@ -144,3 +144,35 @@ def test_explanation_agrees_with_the_decisions(
         expected = expected and decide(given_policy, asking).verdict.allowed
     assert explanation.allowed == expected
     assert explanation.allowed == all(step.passed for step in explanation.steps)
+
+
+@pytest.mark.parametrize(
+    ("question", "error", "words"),
+    [
+        (Question(PAGE, "/a/..%2fb"), None, None),
+        (
+            Question(PAGE, "/a/..%2fb", "PUT"),
+            "PreflightInvalidStatus",
+            "preflight request doesn't pass access control check: It does not have HTTP ok status.",
+        ),
+        (
+            Question("http://localhost:3000", "/a/..%2fb"),
+            "MissingAllowOriginHeader",
+            "by CORS policy: No 'Access-Control-Allow-Origin' header",
+        ),
+        (
+            Question("http://localhost:3000", "/a/..%2fb", "PUT"),
+            "PreflightMissingAllowOriginHeader",
+            "access control check: No 'Access-Control-Allow-Origin' header",
+        ),
+        (Question("http://localhost:8010", "/a/..%2fb"), None, None),
+    ],
+)
+def test_an_error_of_ours_is_what_the_browser_makes_of_it(
+    question: Question, error: str | None, words: str | None
+) -> None:
+    explanation = explain(policy(), question)
+    assert explanation.verdict.code is Code.BAD_TARGET
+    assert explanation.verdict.browser_error == error
+    assert (explanation.console is None) == (words is None)
+    assert (words or "") in (explanation.console or "")

@@ -44,7 +44,16 @@ def test_reason_names_the_code_and_the_place() -> None:
         (Kind.ACTUAL, Code.ORIGIN_NOT_ALLOWED, "MissingAllowOriginHeader"),
         (Kind.PREFLIGHT, Code.METHOD_NOT_ALLOWED, "MethodDisallowedByPreflightResponse"),
         (Kind.ACTUAL, Code.NO_ROUTE, None),
+        (Kind.PREFLIGHT, Code.NO_ROUTE, "PreflightInvalidStatus"),
+        (Kind.PREFLIGHT, Code.LOCAL_OPTIONS, None),
     ],
 )
 def test_browser_error_follows_the_kind(kind: Kind, code: Code, name: str | None) -> None:
     assert Verdict(kind, code, False).browser_error == name
+
+
+def test_an_error_that_is_withheld_from_the_page_is_a_cors_error() -> None:
+    verdict = Verdict(Kind.ACTUAL, Code.NO_ROUTE, False, withheld=True)
+    assert verdict.browser_error == "MissingAllowOriginHeader"
+    preflight = verdict._replace(kind=Kind.PREFLIGHT)
+    assert preflight.browser_error == "PreflightMissingAllowOriginHeader"
