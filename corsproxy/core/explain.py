@@ -9,6 +9,8 @@ what each rule was and where it is written.
 import re
 from typing import NamedTuple
 
+from corsproxy.core.confusions import COOKIES, REFERRER_POLICY
+from corsproxy.core.case import Case
 from corsproxy.core.cors import Grant
 from corsproxy.core.exchange import Forward, decide
 from corsproxy.core.fields import (
@@ -127,6 +129,8 @@ def explain(policy: Policy, question: Question) -> Explanation:
     Raises ValueError, with a sentence, for a question that no browser could ask.
     """
     _check(question)
+    if Case(policy, _actual(policy, question)).is_same_origin(question.origin.encode("utf-8")):
+        question = question._replace(same_origin=True, credentials=False)
     rules = _rules(policy, question)
     preflight = None
     verdict: Verdict | None = None
@@ -318,17 +322,9 @@ def _console(question: Question, verdict: Verdict) -> str | None:
 
 
 def _notes(question: Question, verdict: Verdict) -> list[str]:
-    """The two confusions that nearly every broken frontend meets, where they fit."""
     notes = []
     if verdict.browser_error is not None:
-        notes.append(
-            "strict-origin-when-cross-origin, printed beside every request, is the browser's"
-            " Referrer-Policy: it blocks nothing, and no CORS setting changes it."
-        )
+        notes.append(REFERRER_POLICY)
     if question.credentials and verdict.allowed:
-        notes.append(
-            "Whether a cookie is sent has causes of its own: credentials: 'include' in the call,"
-            " the cookie's SameSite, its Secure, Domain and Path, and the browser's"
-            " third-party cookie setting. A preflight never carries one."
-        )
+        notes.append(COOKIES)
     return notes

@@ -12,6 +12,7 @@ from json.encoder import encode_basestring_ascii as quoted
 from typing import Protocol
 
 from corsproxy.config.problems import escape
+from corsproxy.core.confusions import lacks_cookie
 from corsproxy.core.policy import LogRequests
 from corsproxy.core.verdicts import Code, Kind, Verdict
 from corsproxy.shell.log.ansi import Style, paint
@@ -134,13 +135,13 @@ class TextLines:
 
     def __init__(
         self,
-        hints: Callable[[Verdict], Sequence[str]],
+        hints: Callable[[ExchangeRecord], Sequence[str]],
         *,
         color: bool,
         refusals: Refusals | None = None,
     ) -> None:
-        """`hints` says what would allow a refused request, in as many lines as it takes.
-        `refusals` are those that were shown."""
+        """`hints` says what to do about an exchange that went wrong, in as many lines as it
+        takes. `refusals` are those that were shown."""
         self._hints = hints
         self._color = color
         self._refusals = Refusals() if refusals is None else refusals
@@ -181,12 +182,10 @@ class TextLines:
         verdict = record.verdict
         words, style = _decision(record)
         hints: Sequence[str] = ()
-        if style is Style.RED:
+        if words and style is not Style.DIM:
             count = self._refusals.count(verdict, record.origin or b"")
             if count == 1:
-                hints = self._hints(verdict)
-                if record.detail is not None:
-                    hints = [record.detail, *hints]
+                hints = self._hints(record)
             else:
                 words += f" (×{count})"
         if record.error is not None:
@@ -211,6 +210,8 @@ def _decision(record: ExchangeRecord) -> tuple[str, Style]:
         return f"{word} {verdict.code}{named}{asked}", Style.RED
     if verdict.facts.status >= 500:
         return f"FAILED {verdict.code}", Style.RED
+    if lacks_cookie(verdict, record.status, record.fields):
+        return "no cookie", Style.YELLOW
     if method:
         return f"preflight for {method} ok", Style.DIM
     return ("websocket" if record.status == 101 else ""), Style.DIM

@@ -10,13 +10,18 @@ import socket
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from corsproxy.core.hints import hint_for
+from corsproxy.core.confusions import (
+    REFERRER_POLICY_IN_SHORT,
+    about_missing_cookie,
+    lacks_cookie,
+)
+from corsproxy.core.hints import hint_for, rules_of
 from corsproxy.core.policy import Policy
 from corsproxy.core.remedies import remedy_for
-from corsproxy.core.verdicts import Verdict
 from corsproxy.shell.client.server import ProxyServer, require_native_parser
 from corsproxy.shell.log.announcements import LineFormat
 from corsproxy.shell.log.journal import JsonLines, LineJournal, TextLines
+from corsproxy.shell.log.records import ExchangeRecord
 from corsproxy.shell.log.refusals import Refusals
 from corsproxy.shell.process.binding import BACKLOG
 from corsproxy.shell.process.figures import Figures
@@ -105,12 +110,17 @@ class Engine:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._pools.close(), _POOLS_SECONDS)
 
-    def _hints(self, verdict: Verdict) -> list[str]:
-        hint = hint_for(verdict, self.policy)
-        if hint is None:
-            return []
-        remedy = remedy_for(verdict, self.policy) if self._offers else None
-        return [hint] if remedy is None or not remedy.in_file else [hint, OFFER]
+    def _hints(self, record: ExchangeRecord) -> list[str]:
+        policy, verdict = self.policy, record.verdict
+        hints = [record.detail, hint_for(verdict, policy)]
+        remedy = remedy_for(verdict, policy) if self._offers else None
+        if remedy is not None and remedy.in_file:
+            hints.append(OFFER)
+        if verdict.browser_error is not None:
+            hints.append(REFERRER_POLICY_IN_SHORT)
+        if lacks_cookie(verdict, record.status, record.fields):
+            hints.append(about_missing_cookie(rules_of(policy, verdict.route), record.fields))
+        return [hint for hint in hints if hint is not None]
 
 
 def settle() -> None:

@@ -51,7 +51,10 @@ def preflight(**changes: Any) -> ExchangeRecord:
 
 
 def text(*records: ExchangeRecord, hint: str | None = None) -> list[str]:
-    lines = TextLines(lambda verdict: [] if hint is None else [hint], color=False)
+    def hints(record: ExchangeRecord) -> list[str]:
+        return [each for each in (record.detail, hint) if each is not None]
+
+    lines = TextLines(hints, color=False)
     return "".join(lines.exchange(each) for each in records).splitlines()
 
 
@@ -191,7 +194,7 @@ def test_another_refusal_has_a_hint_of_its_own() -> None:
 
 
 def test_hints_come_again_after_a_reload() -> None:
-    lines = TextLines(lambda verdict: ["Add PATCH."], color=False)
+    lines = TextLines(lambda record: ["Add PATCH."], color=False)
     lines.exchange(preflight())
     assert "Add PATCH." not in lines.exchange(preflight())
     lines.forget()
@@ -233,6 +236,8 @@ def test_each_origin_is_counted_by_itself_and_shown_as_it_came() -> None:
         ({"status": 500}, "http://localhost:5173"),
         ({"status": 101, "verdict": ALLOWED._replace(kind=Kind.WEBSOCKET)}, "websocket"),
         ({"status": 499, "error": "client-left"}, "[client-left]"),
+        ({"status": 401}, "no cookie"),
+        ({"status": 401, "fields": [(b"Origin", ORIGIN), (b"cookie", b"a=1")]}, ORIGIN.decode()),
         ({"verdict": Verdict(Kind.ACTUAL, Code.ORIGIN_NOT_ALLOWED, False, None, None, "http://x"),
           "status": 403}, "BLOCKED origin-not-allowed http://x"),
         ({"verdict": Verdict(Kind.ACTUAL, Code.ORIGIN_NOT_ALLOWED, False, None, None,
@@ -240,8 +245,8 @@ def test_each_origin_is_counted_by_itself_and_shown_as_it_came() -> None:
         ({"verdict": Verdict(Kind.NO_ORIGIN, Code.HOST_NOT_ALLOWED, False, None, None, "evil"),
           "status": 421}, "REFUSED host-not-allowed evil"),
     ],
-    ids=["upstream down", "upstream's own 500", "websocket", "client left", "blocked",
-         "blocked as shown", "host"],
+    ids=["upstream down", "upstream's own 500", "websocket", "client left", "who", "known",
+         "blocked", "blocked as shown", "host"],
 )  # fmt: skip
 def test_the_decision_is_said_where_it_is_interesting(changes: dict[str, Any], ending: str) -> None:
     assert text(record(**changes))[0].endswith(ending)
@@ -254,7 +259,7 @@ def test_a_long_path_is_cut_in_text_and_whole_in_json() -> None:
 
 
 def test_colour_adds_escape_sequences_and_no_text() -> None:
-    line = TextLines(lambda verdict: [], color=True).exchange(record())
+    line = TextLines(lambda record: [], color=True).exchange(record())
     assert "\x1b[32m200\x1b[0m" in line
 
 

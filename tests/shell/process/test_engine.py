@@ -114,7 +114,7 @@ async def test_text_says_what_would_allow_a_refused_request() -> None:
     assert "allow_origins" in lines[0]
 
 
-@pytest.mark.parametrize(("noted", "lines_shown"), [(True, 3), (False, 2)])
+@pytest.mark.parametrize(("noted", "lines_shown"), [(True, 4), (False, 3)])
 async def test_the_edit_is_offered_to_whoever_can_ask_for_it(noted: bool, lines_shown: int) -> None:
     lines: list[str] = []
     refusals = Refusals() if noted else None
@@ -126,8 +126,25 @@ async def test_the_edit_is_offered_to_whoever_can_ask_for_it(noted: bool, lines_
         await engine.finish_drain()
     assert lines[0].count("\n") == lines_shown
     assert (OFFER in lines[0]) == noted
+    assert lines[0].count("Referrer-Policy") == 1
     if refusals is not None:
         assert [verdict.subject for verdict in refusals.latest()] == ["https://other.example"]
+
+
+async def test_a_call_that_lacks_a_cookie_is_explained_once() -> None:
+    lines: list[str] = []
+    who = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n"
+    async with RawPeer(answers(who)) as upstream:
+        engine = Engine(asking(upstream), lines.append, "text", color=False)
+        sock, port = listening()
+        await engine.listen([sock])
+        for _ in range(2):
+            await ask(port, get())
+        await engine.finish_drain()
+    first, second = lines
+    assert "no cookie\n" in first
+    assert "It came without a cookie, and may not have one" in first
+    assert second.endswith("no cookie (×2)\n")
 
 
 def test_what_lives_as_long_as_the_process_is_collected_no_more() -> None:
