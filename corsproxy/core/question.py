@@ -16,10 +16,14 @@ class Question(NamedTuple):
     """Names of request headers that the script sets and that need permission."""
     credentials: bool = False
     """Whether the script says `credentials: "include"`."""
+    same_origin: bool = False
+    """Whether the page is of the origin that it calls: CORS then has nothing to say."""
 
     @property
     def needs_preflight(self) -> bool:
         """Fetch: an unsafe method, or a header that is not safelisted by its name."""
+        if self.same_origin:
+            return False
         return self.normalized_method not in CORS_SAFELISTED_METHODS or bool(self.asked_headers)
 
     @property

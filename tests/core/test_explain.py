@@ -176,3 +176,16 @@ def test_an_error_of_ours_is_what_the_browser_makes_of_it(
     assert explanation.verdict.browser_error == error
     assert (explanation.console is None) == (words is None)
     assert (words or "") in (explanation.console or "")
+
+
+@pytest.mark.parametrize("credentials", [False, True])
+@pytest.mark.parametrize("origins", [(PAGE,), (PAGE, "http://localhost:8010")])
+def test_a_page_of_the_proxys_own_origin_needs_no_permission(
+    origins: tuple[str, ...], credentials: bool
+) -> None:
+    question = Question("http://localhost:8010", "/x", "PURGE", ("X-A",), credentials)
+    explanation = explain(policy(default=rules(*origins)), question)
+    assert explanation.allowed
+    assert explanation.preflight is None
+    assert explanation.console is None
+    assert all(step.passed for step in explanation.steps)
