@@ -27,12 +27,12 @@ def port_of(url: str) -> int:
     return port
 
 
-async def ask(port: int, data: bytes, host: str = "127.0.0.1") -> Reply:
-    """Send `data` on a new connection and read one response."""
+async def ask(port: int, data: bytes, host: str = "127.0.0.1", method: str = "GET") -> Reply:
+    """Send `data` on a new connection and read one response, which is one to `method`."""
     client = Client(*await asyncio.open_connection(host, port))
     try:
         await client.send(data)
-        return await client.reply()
+        return await client.reply(method)
     finally:
         await client.close()
 

@@ -215,6 +215,7 @@ requests = st.builds(
         tuple
     ),
     include=st.booleans(),
+    same_origin=st.just(False),
 )
 upstreams = st.builds(
     UpstreamHead,

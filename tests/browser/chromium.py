@@ -116,6 +116,7 @@ class Tab:
         self.page = page
         self._session = session
         self._urls: dict[str, str] = {}
+        self._preflighted: set[str] = set()
         self._failures: dict[str, CorsFailure] = {}
         self._failed = asyncio.Condition()
 
@@ -132,9 +133,16 @@ class Tab:
 
     async def cors_failure(self, url: str) -> CorsFailure:
         """Return why the request to `url` was refused; waits for DevTools to say it."""
-        async with asyncio.timeout(DEADLINE_S), self._failed:
-            await self._failed.wait_for(lambda: url in self._failures)
+        try:
+            async with asyncio.timeout(DEADLINE_S), self._failed:
+                await self._failed.wait_for(lambda: url in self._failures)
+        except TimeoutError:
+            raise AssertionError(f"DevTools says nothing about {url}") from None
         return self._failures[url]
+
+    def preflighted(self, url: str) -> bool:
+        """Whether a preflight was sent to `url`."""
+        return url in self._preflighted
 
     @asynccontextmanager
     async def cancelling_sign_in(self) -> AsyncIterator[list[str]]:
@@ -177,6 +185,10 @@ class Tab:
         request = event["request"]
         assert isinstance(request, dict)
         self._urls[str(event["requestId"])] = request["url"]
+        initiator = event["initiator"]
+        assert isinstance(initiator, dict)
+        if initiator["type"] == "preflight":
+            self._preflighted.add(request["url"])
 
     async def _on_failure(self, event: Mapping[str, object]) -> None:
         status = event.get("corsErrorStatus")

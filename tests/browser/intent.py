@@ -35,6 +35,8 @@ class Spec(NamedTuple):
     headers: tuple[str, ...] = ("content-type", "authorization")
     expose: tuple[str, ...] = ()
     credentials: bool = False
+    forward: bool = False
+    """Whether requests of unlisted pages reach the upstream all the same."""
 
     def yaml(self) -> Mapping[str, object]:
         """The `cors:` mapping of the file that says the same."""
@@ -44,6 +46,7 @@ class Spec(NamedTuple):
             "allow_headers": _listed(self.headers),
             "expose_headers": _listed(self.expose),
             "allow_credentials": self.credentials,
+            "unlisted_origins": "forward" if self.forward else "block",
         }
 
 

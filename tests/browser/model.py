@@ -44,6 +44,8 @@ class Request(NamedTuple):
     headers: tuple[tuple[str, str], ...] = ()
     include: bool = False
     """Whether the credentials mode is "include"."""
+    same_origin: bool = False
+    """Whether the page is of the origin that it calls: then nothing here is CORS."""
 
 
 class Blocked(NamedTuple):
@@ -92,6 +94,8 @@ def _is_safelisted(name: str, value: str) -> bool:
 
 def needs_preflight(request: Request) -> bool:
     """Fetch, "HTTP fetch": whether the browser asks before it sends the request."""
+    if request.same_origin:
+        return False
     if method_sent(request) not in _SAFELISTED_METHODS:
         return True
     return bool(unsafe_header_names(request.headers))
@@ -111,7 +115,9 @@ def preflight_fields(request: Request) -> list[tuple[bytes, bytes]]:
 
 def cors_check(request: Request, fields: Lines) -> Blocked | None:
     """Fetch, "CORS check", for an actual response. None is success."""
-    allowed = _joined(fields, "access-control-allow-origin")
+    if request.same_origin:
+        return None
+    allowed = joined(fields, "access-control-allow-origin")
     if allowed is None:
         return Blocked("MissingAllowOriginHeader")
     if allowed == "*" and not request.include:
@@ -121,7 +127,7 @@ def cors_check(request: Request, fields: Lines) -> Blocked | None:
     if allowed != request.origin:
         return _wrong_origin(allowed)
     if request.include:
-        credentials = _joined(fields, "access-control-allow-credentials")
+        credentials = joined(fields, "access-control-allow-credentials")
         if credentials != "true":
             return Blocked("InvalidAllowCredentials", credentials or "")
     return None
@@ -145,24 +151,32 @@ def preflight_check(request: Request, status: int, fields: Lines) -> Blocked | N
     methods = _tokens(fields, "access-control-allow-methods")
     if methods is None:
         return Blocked("InvalidAllowMethodsPreflightResponse")
-    names = _tokens(fields, "access-control-allow-headers")
-    if names is None:
+    if _tokens(fields, "access-control-allow-headers") is None:
         return Blocked("InvalidAllowHeadersPreflightResponse")
     method = method_sent(request)
     by_wildcard = "*" in methods and not request.include
     if method not in methods and method not in _SAFELISTED_METHODS and not by_wildcard:
         return Blocked("MethodDisallowedByPreflightResponse", method)
-    allowed = {name.lower() for name in names}
-    for name in unsafe_header_names(request.headers):
-        by_wildcard = "*" in allowed and not request.include and name != "authorization"
-        if name not in allowed and not by_wildcard:
-            return Blocked("HeaderDisallowedByPreflightResponse", name)
-    return None
+    refused = refused_header_names(request, fields)
+    return Blocked("HeaderDisallowedByPreflightResponse", refused[0]) if refused else None
+
+
+def refused_header_names(request: Request, fields: Lines) -> list[str]:
+    """The request headers that a preflight's answer does not allow."""
+    allowed = {name.lower() for name in _tokens(fields, "access-control-allow-headers") or ()}
+    by_wildcard = "*" in allowed and not request.include
+    return [
+        name
+        for name in unsafe_header_names(request.headers)
+        if name not in allowed and not (by_wildcard and name != "authorization")
+    ]
 
 
 def readable_names(request: Request, fields: Lines) -> frozenset[str]:
     """Fetch, "CORS-exposed header-name list": the response headers that script sees."""
     present = {name.decode("latin-1").lower() for name, _ in fields}
+    if request.same_origin:
+        return frozenset(present - _FORBIDDEN_RESPONSE_NAMES)
     listed = _tokens(fields, "access-control-expose-headers") or []
     exposed = {name.lower() for name in listed}
     if "*" in listed and not request.include:
@@ -175,13 +189,13 @@ def may_reuse(stored: Lines, first: Mapping[str, str], second: Mapping[str, str]
 
     Both are request fields by lower-case name.
     """
-    members = [member.strip().lower() for member in (_joined(stored, "vary") or "").split(",")]
+    members = [member.strip().lower() for member in (joined(stored, "vary") or "").split(",")]
     if "*" in members:
         return False
     return all(first.get(name) == second.get(name) for name in members)
 
 
-def _joined(fields: Lines, name: str) -> str | None:
+def joined(fields: Lines, name: str) -> str | None:
     """Fetch, "get" on a header list: every line of that name, joined."""
     values = [
         value.decode("latin-1").strip(" \t")
@@ -193,9 +207,9 @@ def _joined(fields: Lines, name: str) -> str | None:
 
 def _tokens(fields: Lines, name: str) -> list[str] | None:
     """Fetch, "extract header list values" for `#token`; None is a failure."""
-    joined = _joined(fields, name)
-    if joined is None:
+    value = joined(fields, name)
+    if value is None:
         return []
-    members = [member.strip(" \t") for member in joined.split(",")]
+    members = [member.strip(" \t") for member in value.split(",")]
     present = [member for member in members if member]
     return None if any(_TOKEN.fullmatch(member) is None for member in present) else present

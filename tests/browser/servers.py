@@ -53,10 +53,16 @@ async def serving(handler: Handler) -> AsyncIterator[int]:
         await runner.cleanup()
 
 
+SANDBOXED = "/sandboxed/"
+
+
 async def blank_page(request: web.BaseRequest) -> web.Response:
-    """A page to call from. Its icon keeps the browser from asking for one."""
+    """A page to call from, of an opaque origin at SANDBOXED. Its icon keeps the browser from
+    asking for one."""
     html = "<!doctype html><html lang=en><title>page</title><link rel=icon href=data:,>"
-    return web.Response(text=html, content_type="text/html")
+    sandbox = {"Content-Security-Policy": "sandbox allow-scripts"}
+    headers = sandbox if request.path == SANDBOXED else None
+    return web.Response(text=html, content_type="text/html", headers=headers)
 
 
 class Received(NamedTuple):
@@ -64,6 +70,8 @@ class Received(NamedTuple):
     path: str
     headers: Mapping[str, str]
     body: bytes
+    target: str
+    """The request target as it came."""
 
 
 class RecordingUpstream:
@@ -82,13 +90,15 @@ class RecordingUpstream:
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         body = await request.read()
-        self.received.append(Received(request.method, request.path, dict(request.headers), body))
+        self.received.append(
+            Received(request.method, request.path, dict(request.headers), body, request.raw_path)
+        )
         if request.path == "/events":
             return await self._events(request)
         response = web.json_response(
             {
                 "method": request.method,
-                "path": request.path_qs,
+                "path": request.raw_path,
                 "cookie": request.headers.get("Cookie"),
             },
             headers={
