@@ -25,9 +25,9 @@ from corsproxy.config.routes import Surroundings, read_routes
 from corsproxy.config.section import Section
 from corsproxy.config.without_file import policy_for_url
 from corsproxy.config.yaml.document import read_document
-from corsproxy.core.policy import CorsRules, Policy, Route
+from corsproxy.core.policy import CorsRules, ListenAddress, Policy, Route
 
-__all__ = ["Reading", "policy_for_url", "read_policy"]
+__all__ = ["Reading", "policy_for_url", "read_admin_address", "read_policy"]
 
 
 class Reading(NamedTuple):
@@ -58,6 +58,21 @@ def read_policy(
     if any(problem.severity == "error" for problem in problems):
         raise ConfigError(problems)
     return Reading(policy, problems)
+
+
+def read_admin_address(
+    text: str | bytes, name: str, environ: Mapping[str, str]
+) -> ListenAddress | None:
+    """Return what `admin` says in a file that may be wrong in all else; None where it is
+    `off`. Raises ConfigError where that cannot be known."""
+    document = read_document(text, name)
+    findings = Findings(document.source, environ)
+    top = Section(findings, document.root, "top", "")
+    others = findings.count
+    admin = read_admin(top)
+    if findings.count > others:
+        raise ConfigError(findings.problems)
+    return admin
 
 
 def _read(top: Section, directory: str) -> Policy:

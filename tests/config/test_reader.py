@@ -12,7 +12,7 @@ import pytest
 from corsproxy.config.findings import MAX_PROBLEMS
 from corsproxy.config.keys import KEYS
 from corsproxy.config.problems import ConfigError, fixed_line, render
-from corsproxy.config.reader import read_policy
+from corsproxy.config.reader import read_admin_address, read_policy
 from corsproxy.config.yaml.document import read_document
 from corsproxy.config.yaml.nodes import Mapping, Node, Sequence
 from corsproxy.core.policy import Policy
@@ -22,6 +22,25 @@ from tests.config.reading import DIRECTORY, MINIMAL, NAME, codes_of, policy_of, 
 
 EXAMPLE = (Path(__file__).parents[2] / "config.example.yaml").read_text(encoding="utf-8")
 STARTER = files("corsproxy.config").joinpath("starter.yaml").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("text", "admin"),
+    [
+        (MINIMAL, "localhost:8011"),
+        (f"{MINIMAL}admin: '[::1]:9000'\n", "[::1]:9000"),
+        ('admin: ${ADMIN:-127.0.0.1:9000}\nupstraem: x\ncors: ["*"]\n', "127.0.0.1:9000"),
+        ("admin: off", "None"),
+    ],
+)
+def test_the_admin_address_is_known_whatever_else_is_wrong(text: str, admin: str) -> None:
+    assert str(read_admin_address(text, NAME, {})) == admin
+
+
+@pytest.mark.parametrize("text", ["admin: [", "", "admin: localhost", "admin:", "admin: ${X}"])
+def test_an_admin_address_that_cannot_be_known_is_not_guessed(text: str) -> None:
+    with pytest.raises(ConfigError):
+        read_admin_address(text, NAME, {})
 
 
 def test_three_lines_are_enough() -> None:
