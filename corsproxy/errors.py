@@ -33,6 +33,7 @@ class UpstreamFault(StrEnum):
     IDLE_TIMEOUT = "upstream-idle-timeout"  # the body stalled
     TRUNCATED = "upstream-truncated"  # the body ended early
     PROXY_AUTH = "upstream-proxy-authentication"  # a 407
+    NO_DESCRIPTOR = "no-descriptor"  # this process may open no more connections
     BUSY = "upstream-busy"  # too many requests in flight, and the queue timed out
 
 

@@ -76,6 +76,7 @@ class Code(StrEnum):
     UPSTREAM_IDLE_TIMEOUT = "upstream-idle-timeout"
     UPSTREAM_TRUNCATED = "upstream-truncated"
     UPSTREAM_BUSY = "upstream-busy"
+    NO_DESCRIPTOR = "no-descriptor"
     UPSTREAM_PROXY_AUTH = "upstream-proxy-authentication"
 
 
@@ -144,6 +145,7 @@ FACTS: dict[Code, CodeFacts] = {
     Code.UPSTREAM_IDLE_TIMEOUT: CodeFacts(504, "The upstream stopped sending"),
     Code.UPSTREAM_TRUNCATED: CodeFacts(502, "The upstream's reply ended early"),
     Code.UPSTREAM_BUSY: CodeFacts(503, "The upstream is busy"),
+    Code.NO_DESCRIPTOR: CodeFacts(503, "The proxy can open no more connections"),
     Code.UPSTREAM_PROXY_AUTH: CodeFacts(502, "The upstream asked for proxy authentication"),
 }
 

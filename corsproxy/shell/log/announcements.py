@@ -22,6 +22,7 @@ LineFormat = Literal["text", "json"]
 Fact = str | int | float | bool | None | Sequence[str] | Sequence[dict[str, str | int | None]]
 
 _INDENT = " " * 10
+_SAME_FAULT_S = 1.0
 
 
 class Announcer:
@@ -123,6 +124,15 @@ class Announcer:
         else:
             self._line(f"worker {worker} does not answer any more", Style.RED)
 
+    def out_of_descriptors(self, limit: int | None) -> None:
+        """Nothing more can be opened; `limit` is how many descriptors there may be."""
+        if self.form == "json":
+            self._json("out-of-descriptors", limit=limit)
+        else:
+            most = "" if limit is None else f" (at most {limit})"
+            sentence = f"too many open files{most}: new connections are dropped"
+            self._line(sentence, Style.RED)
+
     def note(self, text: str) -> None:
         """An answer to a key, or a remark; for people only."""
         if self.form == "text":
@@ -133,10 +143,12 @@ class Announcer:
         if self.form == "text":
             self._write(CLEAR_SCREEN)
 
-    def fault(self, message: str, trace: str) -> None:
-        """Something happened that must not: a bug of ours, or of what we build on."""
+    def fault(self, message: str, trace: str, untold: int = 0) -> None:
+        """Something happened that must not: a bug of ours, or of what we build on; `untold`
+        says how often it has happened without being announced."""
         if self.form == "json":
-            self._json("fault", message=message, trace=trace)
+            facts = {"untold": untold} if untold else {}
+            self._json("fault", message=message, trace=trace, **facts)
             return
         self._line(f"fault: {message}", Style.RED)
         for line in trace.splitlines():
@@ -162,15 +174,28 @@ def dropped_lines(form: LineFormat) -> Callable[[int], str]:
 
 
 class FaultLog(logging.Handler):
-    """Announces what libraries and our own faults log as warnings or worse."""
+    """Announces what libraries and our own faults log as warnings or worse.
+
+    The same message is announced once a second: what fails every request must not drown
+    everything else.
+    """
 
     def __init__(self, announcer: Announcer) -> None:
         super().__init__(logging.WARNING)
         self._announcer = announcer
+        self._last = ""
+        self._at = 0.0
+        self._more = 0
 
     def emit(self, record: logging.LogRecord) -> None:
+        message = record.getMessage()
+        if message == self._last and 0 <= record.created - self._at < _SAME_FAULT_S:
+            self._more += 1
+            return
+        self._last, self._at = message, record.created
         trace = "" if record.exc_info is None else self._traces.formatException(record.exc_info)
-        self._announcer.fault(record.getMessage(), trace)
+        self._announcer.fault(message, trace, self._more)
+        self._more = 0
 
     _traces = logging.Formatter()
 

@@ -19,11 +19,12 @@ from corsproxy.core.hints import hint_for, rules_of
 from corsproxy.core.policy import Policy
 from corsproxy.core.remedies import remedy_for
 from corsproxy.shell.client.server import ProxyServer, require_native_parser
-from corsproxy.shell.log.announcements import LineFormat
+from corsproxy.shell.log.announcements import Announcer, LineFormat
 from corsproxy.shell.log.journal import JsonLines, LineJournal, TextLines
 from corsproxy.shell.log.records import ExchangeRecord
 from corsproxy.shell.log.refusals import Refusals
 from corsproxy.shell.process.binding import BACKLOG
+from corsproxy.shell.process.descriptors import DescriptorWatch
 from corsproxy.shell.process.figures import Figures
 from corsproxy.shell.upstreams.connect import Dialer
 from corsproxy.shell.upstreams.forward_proxy import ForwardProxies
@@ -62,6 +63,8 @@ class Engine:
         self._journal = LineJournal(write, lines, policy.log.requests, self._figures)
         self._pools = UpstreamPools(Dialer(ForwardProxies.of_environment(os.environ)))
         self._server = ProxyServer(policy, self._pools, self._journal)
+        announcer = Announcer(write, form, color=color)
+        self._descriptors = DescriptorWatch(announcer.out_of_descriptors)
         self._listening: dict[socket.socket, asyncio.Server] = {}
 
     @property
@@ -83,6 +86,10 @@ class Engine:
                 loop = asyncio.get_running_loop()
                 server = await loop.create_server(self._server, sock=each, backlog=BACKLOG)
                 self._listening[each] = server
+        if sockets:
+            self._descriptors.start(sockets[0].fileno())
+        else:
+            self._descriptors.stop()
 
     def adopt(self, policy: Policy) -> None:
         """Decide by `policy` from the next request on."""

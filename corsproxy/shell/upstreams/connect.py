@@ -15,6 +15,7 @@ from aiohappyeyeballs import start_connection
 
 from corsproxy.core.policy import Tls, UpstreamAddress
 from corsproxy.errors import StartError, UpstreamError, UpstreamFault
+from corsproxy.shell.process.descriptors import EXHAUSTED
 from corsproxy.shell.upstreams.forward_proxy import ForwardProxies, ForwardProxy, open_tunnel
 from corsproxy.shell.upstreams.request_form import RequestForm
 from corsproxy.shell.upstreams.rescue import TlsRescue
@@ -49,7 +50,7 @@ class Dialer:
     ) -> P:
         """Connect and return the protocol, connected; TLS is part of `timeout` seconds.
 
-        Raises UpstreamError: DNS, UNREACHABLE, TLS, CONNECT_TIMEOUT, PROXY_AUTH.
+        Raises UpstreamError: DNS, UNREACHABLE, NO_DESCRIPTOR, TLS, CONNECT_TIMEOUT, PROXY_AUTH.
         """
         try:
             async with asyncio.timeout(timeout):
@@ -105,14 +106,13 @@ class Dialer:
         try:
             sock = await start_connection(addresses, happy_eyeballs_delay=_ATTEMPT_DELAY_SECONDS)
         except BaseException as error:
-            # Perhaps the upstream has moved.
-            self._resolver.forget(host, port)
+            if not _is_out_of_descriptors(error):
+                # Perhaps the upstream has moved.
+                self._resolver.forget(host, port)
             # uvloop raises RuntimeError for some of what asyncio calls OSError.
             if isinstance(error, TimeoutError) or not isinstance(error, (OSError, RuntimeError)):
                 raise
-            raise UpstreamError(
-                UpstreamFault.UNREACHABLE, f"{whom} could not be connected to: {_reason(error)}"
-            ) from error
+            raise _not_connected(whom, error) from error
         _keep_alive(sock)
         return sock
 
@@ -147,9 +147,7 @@ async def _dial_unix(address: UpstreamAddress, make_protocol: Callable[[RequestF
             lambda: make_protocol(RequestForm()), address.socket_path
         )
     except OSError as error:
-        raise UpstreamError(
-            UpstreamFault.UNREACHABLE, f"{address} could not be connected to: {_reason(error)}"
-        ) from error
+        raise _not_connected(str(address), error) from error
     return protocol
 
 
@@ -170,6 +168,18 @@ def _keep_alive(sock: socket.socket) -> None:
     for option in ("TCP_KEEPIDLE", "TCP_KEEPINTVL"):
         if hasattr(socket, option):
             sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), _KEEPALIVE_SECONDS)
+
+
+def _not_connected(whom: str, error: Exception) -> UpstreamError:
+    if _is_out_of_descriptors(error):
+        detail = "the proxy has too many open files to connect to anybody"
+        return UpstreamError(UpstreamFault.NO_DESCRIPTOR, detail)
+    detail = f"{whom} could not be connected to: {_reason(error)}"
+    return UpstreamError(UpstreamFault.UNREACHABLE, detail)
+
+
+def _is_out_of_descriptors(error: BaseException) -> bool:
+    return isinstance(error, OSError) and error.errno in EXHAUSTED
 
 
 def _reason(error: Exception) -> str:

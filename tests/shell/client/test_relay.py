@@ -331,6 +331,7 @@ async def test_an_early_answer_arrives_although_the_client_goes_on_sending() -> 
         (UpstreamFault.CLOSED, 502),
         (UpstreamFault.RESPONSE_TIMEOUT, 504),
         (UpstreamFault.BUSY, 503),
+        (UpstreamFault.NO_DESCRIPTOR, 503),
     ],
 )
 async def test_a_failing_upstream_is_an_answer_that_the_page_can_read(

@@ -59,7 +59,8 @@ def everything(announcer: Announcer) -> None:
     announcer.refused("corsproxy.yaml", (PROBLEM,))
     announcer.failed("corsproxy.yaml", "no such file or directory")
     announcer.draining(2, 10.0)
-    announcer.fault("it broke", "Traceback\n  line")
+    announcer.fault("it broke", "Traceback\n  line", 7)
+    announcer.out_of_descriptors(1024)
     announcer.worker_ended(1, 4711, "signal SIGKILL", 0.5)
     announcer.worker_started(1, 4712)
     announcer.worker_hangs(0, 4713)
@@ -91,7 +92,8 @@ def test_every_event_has_its_name_and_facts(lines: Said) -> None:
             "reason": "no such file or directory",
         },
         {"event": "draining", "in_flight": 2, "grace_s": 10.0},
-        {"event": "fault", "message": "it broke", "trace": "Traceback\n  line"},
+        {"event": "fault", "message": "it broke", "trace": "Traceback\n  line", "untold": 7},
+        {"event": "out-of-descriptors", "limit": 1024},
         {
             "event": "worker-ended",
             "worker": 1,
@@ -164,3 +166,21 @@ def test_logged_faults_are_announced_with_their_trace(lines: Said) -> None:
     (event,) = lines.objects
     assert event["message"] == "fault in an exchange"
     assert "ValueError: inner" in event["trace"]
+
+
+def test_a_fault_that_repeats_itself_is_announced_once_a_second(lines: Said) -> None:
+    faults = FaultLog(lines.announcer)
+    for message, created in (
+        ("one", 100.0),
+        ("one", 100.2),
+        ("one", 100.9),
+        ("two", 100.9),
+        ("one", 101.0),
+        ("one", 101.5),
+        ("one", 102.1),
+    ):
+        record = logging.LogRecord("test", logging.ERROR, "", 0, message, (), None)
+        record.created = created
+        faults.handle(record)
+    told = [(event["message"], event.get("untold", 0)) for event in lines.objects]
+    assert told == [("one", 0), ("two", 2), ("one", 0), ("one", 1)]

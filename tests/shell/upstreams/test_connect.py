@@ -518,5 +518,5 @@ async def test_no_descriptor_left_is_an_answer_too(pools: UpstreamPools) -> None
         error = await fault_of(pools, 9)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    assert error.fault is UpstreamFault.UNREACHABLE
+    assert error.fault is UpstreamFault.NO_DESCRIPTOR
     assert "too many open files" in error.detail
