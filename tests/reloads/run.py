@@ -4,7 +4,7 @@ import asyncio
 import json
 import signal
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,6 +40,8 @@ class Report:
     """From the signal to the proxy's word, for each reload that it was told of."""
     noticed: list[float] = field(default_factory=list)
     """From the save to the proxy's word, for each that it has noticed by itself."""
+    gaps: int = 0
+    """How often the proxy looked between the two steps of a save."""
     calm: Times = field(default_factory=Times)
     busy: Times = field(default_factory=Times)
     calm_load: Load | None = None
@@ -66,7 +68,8 @@ class Report:
         kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(self.judge.counts.items()))
         lines = [
             f"saves of a file with {self.routes} routes: {ways}",
-            f"told by SIGHUP: {_spread(self.seconds)}; noticed: {_spread(self.noticed)}",
+            f"told by SIGHUP: {_spread(self.seconds)}; noticed: {_spread(self.noticed)};"
+            f" {self.gaps} times between the steps of a save",
             f"exchanges: {kinds}; decided by {len(self.judge.versions)} versions of the file",
             f"without reloads: {self.calm_load}",
             f"                 {self.calm}",
@@ -74,6 +77,11 @@ class Report:
             f"                 {self.busy}",
         ]
         return lines + [f"FAULT {fault}" for fault in self.faults]
+
+
+def _is_gap(event: Mapping[str, object], way: str) -> bool:
+    """Whether the proxy, told of the save before, found the old file away and no new one yet."""
+    return way == "moved away" and event["reason"] == "no such file or directory"
 
 
 def _spread(seconds: list[float]) -> str:
@@ -95,10 +103,13 @@ class EditedFile:
     def _text(self, number: int, *, broken: bool = False) -> str:
         return text_of(number, self._upstream, self._report.routes, broken=broken)
 
+    def _way(self, number: int) -> str:
+        return list(WAYS)[number // _IN_A_ROW % len(WAYS)]
+
     async def save_next(self, command: Command) -> None:
         """Save another version, and wait until the proxy has taken or refused it."""
         number = self.versions.saved + 1
-        way = list(WAYS)[number // _IN_A_ROW % len(WAYS)]
+        way = self._way(number)
         broken = number % _BROKEN_EVERY == 0
         told = number % _UNTOLD_EVERY != _FIRST_UNTOLD
         text = self._text(number, broken=broken)
@@ -123,7 +134,9 @@ class EditedFile:
         async with asyncio.timeout(DEADLINE_S):
             while line := await command.process.stdout.readline():
                 event = json.loads(line)
-                if event["event"] not in _EXPECTED_EVENTS:
+                if event["event"] == "reload-failed" and _is_gap(event, self._way(number)):
+                    self._report.gaps += 1
+                elif event["event"] not in _EXPECTED_EVENTS:
                     self._report.faults.append(f"the proxy said {event}")
                 if event["event"] == wanted and names(line.decode(), number):
                     return
