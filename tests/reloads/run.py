@@ -68,8 +68,8 @@ class Report:
         kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(self.judge.counts.items()))
         lines = [
             f"saves of a file with {self.routes} routes: {ways}",
-            f"told by SIGHUP: {_spread(self.seconds)}; noticed: {_spread(self.noticed)};"
-            f" {self.gaps} times between the steps of a save",
+            f"told by SIGHUP: {_spread(self.seconds)}; noticed: {_spread(self.noticed)}",
+            f"looked between the steps of a save: {self.gaps} times",
             f"exchanges: {kinds}; decided by {len(self.judge.versions)} versions of the file",
             f"without reloads: {self.calm_load}",
             f"                 {self.calm}",
