@@ -17,6 +17,11 @@ from corsproxy.shell.process.saving import SaveError, save
 
 _KEYS = {kind: key for key, kind in KINDS.items()}
 
+_WITHOUT_FILE = (
+    "name the file (corsproxy allow … -c FILE), or write one (corsproxy init); where the proxy "
+    "runs without a file, start it with --allow-origin ORIGIN"
+)
+
 
 @click.command()
 @click.argument("kind", type=click.Choice(list(_KEYS)))
@@ -47,7 +52,7 @@ def command(
         raise click.UsageError(_wrong_value(kind))
     if kind == "host" and route is not None:
         raise click.UsageError("hosts are not a route's own: leave out --route.")
-    name = config or default_file()
+    name = config or default_file(_WITHOUT_FILE)
     directory = os.path.dirname(os.path.abspath(name))
     file = File(read_bytes(name), name, os.environ, directory)
     edit = _edited(file, kind, value, route)

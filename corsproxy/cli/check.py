@@ -16,6 +16,8 @@ from corsproxy.config.editing.fixes import correct
 from corsproxy.config.problems import ConfigError, Problem, as_github, as_json, render
 from corsproxy.shell.process.saving import SaveError, save
 
+_WITHOUT_FILE = "name the file (corsproxy check FILE), or write one (corsproxy init)"
+
 
 @click.command()
 @click.argument("file", nargs=-1, type=click.Path())
@@ -41,7 +43,7 @@ def command(ctx: click.Context, file: tuple[str, ...], form: str, strict: bool, 
     is reported as without it.
     """
     problems: list[Problem] = []
-    for name in file or (default_file(),):
+    for name in file or (default_file(_WITHOUT_FILE),):
         found = _corrected(name, form) if fix else _problems(name)
         problems += found
         if form == "text":

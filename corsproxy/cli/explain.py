@@ -24,6 +24,11 @@ from corsproxy.shell.log.ansi import Style, paint
 
 _MARKS = {"✓": Style.GREEN, "✗": Style.RED, "allowed:": Style.GREEN, "refused:": Style.RED}
 
+_WITHOUT_FILE = (
+    "name an upstream before the path (corsproxy explain … https://api.example.com /users), name "
+    "a file (-c FILE), or write one (corsproxy init)"
+)
+
 
 @click.command()
 @config_option
@@ -109,7 +114,7 @@ def command(
 
 
 def _file(config: str | None) -> File:
-    name = config or default_file()
+    name = config or default_file(_WITHOUT_FILE)
     return File(read_bytes(name), name, os.environ, os.path.dirname(os.path.abspath(name)))
 
 

@@ -11,10 +11,10 @@ from corsproxy.config.yaml.source_text import MAX_BYTES
 from corsproxy.core.source import DEFAULT_FILE, Source
 
 
-def default_file() -> str:
+def default_file(what_to_do: str) -> str:
     """Return the file that CORSPROXY_CONFIG names, or else ./corsproxy.yaml.
 
-    Raises Failure with what to do where that is missing.
+    Raises Failure where that is missing; `what_to_do` is what helps the command then.
     """
     named = os.environ.get(environment_variable("--config"))
     if named:
@@ -23,8 +23,7 @@ def default_file() -> str:
         raise Failure(
             f"there is no {DEFAULT_FILE} in this directory",
             Exit.USAGE,
-            "name an upstream (corsproxy https://api.example.com), name a file "
-            "(corsproxy -c FILE), or write one (corsproxy init)",
+            what_to_do,
         )
     return DEFAULT_FILE
 
@@ -37,7 +36,8 @@ def read_bytes(file: str) -> bytes:
             return source.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise Failure(f"cannot read {file}: {reason[:1].lower()}{reason[1:]}", Exit.USAGE) from None
+        message = f"cannot read {file or repr(file)}: {reason[:1].lower()}{reason[1:]}"
+        raise Failure(message, Exit.USAGE) from None
 
 
 def read(content: bytes, file: str, environ: Mapping[str, str] | None = None) -> Reading:

@@ -41,6 +41,11 @@ if TYPE_CHECKING:
 
 _MOST_WORKERS = 64
 
+_WITHOUT_FILE = (
+    "name an upstream (corsproxy https://api.example.com), name a file (corsproxy -c FILE), "
+    "or write one (corsproxy init)"
+)
+
 
 class Source(NamedTuple):
     """Where the policy comes from."""
@@ -153,7 +158,7 @@ def _source(config: str | None, upstream: str | None, allow_origins: tuple[str, 
             "--allow-origin goes with UPSTREAM. To add an origin to the file: "
             f"corsproxy allow origin {allow_origins[0]}"
         )
-    file = config or default_file()
+    file = config or default_file(_WITHOUT_FILE)
     content = read_bytes(file)
     try:
         reading = read(content, file)

@@ -132,3 +132,25 @@ def test_a_reader_that_leaves_early_is_no_reason_for_a_traceback() -> None:
         ["sh", "-c", line], env=environment(), capture_output=True, text=True, check=False
     )
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "advice", "never"),
+    [
+        ((), "corsproxy https://api.example.com", "explain"),
+        (("check",), "(corsproxy check FILE)", "upstream"),
+        (("check", "--fix"), "(corsproxy check FILE)", "upstream"),
+        (("allow", "origin", "https://a.test"), "(corsproxy allow … -c FILE)", "upstream"),
+        (("explain", "--origin", "https://a.test", "/"), "before the path", "allow"),
+    ],
+)
+async def test_without_a_file_each_command_says_what_helps_it(
+    tmp_path: Path, arguments: tuple[str, ...], advice: str, never: str
+) -> None:
+    code, out, err = await finished(*arguments, cwd=tmp_path)
+    assert (code, out) == (2, "")
+    first, second = err.splitlines()
+    assert first == "corsproxy: there is no corsproxy.yaml in this directory"
+    assert advice in second
+    assert never not in second
+    assert "corsproxy init" in second
