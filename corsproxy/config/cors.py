@@ -1,5 +1,6 @@
 """`cors:` -> `CorsRules`, with what it does not set taken from the rules above it."""
 
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Literal
 
@@ -149,11 +150,12 @@ class _Rules:
             return above
         names: dict[str, Value] = {}
         everything: Value | None = None
+        listed = {value.text for value in found.values}
         for value in found.values:
             if value.text == "*":
                 everything = everything or value
                 continue
-            name = self._name(key, value)
+            name = self._name(key, value, listed)
             if name is None:
                 continue
             if name in names:
@@ -174,8 +176,9 @@ class _Rules:
                 message = f'`{self._section.where(key)}`: "*" allows {shown(name)} as well'
                 self._findings.warning("subsumed-entry", value.node, message, "remove it")
 
-    def _name(self, key: str, value: Value) -> str | None:
-        """Return a member as the rules hold it; None after a problem was reported."""
+    def _name(self, key: str, value: Value, listed: Collection[str]) -> str | None:
+        """Return a member as the rules hold it; None after a problem was reported.
+        `listed` are the texts of all members."""
         check = CHECKS[key]
         try:
             name, hint = check(value.text)
@@ -183,6 +186,9 @@ class _Rules:
             self._findings.mistake(value, mistake, self._section.where(key))
             return None
         if hint is not None:
+            if hint.suggestion in listed:
+                # Written so, it would stand there twice.
+                hint.help, hint.suggestion = f"remove it: {hint.suggestion} is listed", None
             self._findings.mistake(value, hint, self._section.where(key), "warning")
         return name
 

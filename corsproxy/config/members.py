@@ -17,6 +17,7 @@ from corsproxy.core.fields import (
     is_forbidden_request_header,
     is_token,
 )
+from corsproxy.core.guard import KNOWN_METHODS
 
 _COOKIE_HINT = "remove it: `allow_credentials: true` is what lets cookies through"
 
@@ -37,8 +38,12 @@ def _method(text: str) -> Checked:
         )
     if upper in NORMALIZED_METHODS:
         return upper, None
-    if text == upper:
+    if text in KNOWN_METHODS:
         return text, None
+    if upper not in KNOWN_METHODS:
+        help = "it is answered with 501, allowed or not: remove it, or use a registered method"
+        message = f"this proxy forwards no method {shown(text)}"
+        return text, BadValueError("method-unknown", message, help)
     help = (
         f"write {shown(upper)}: methods are compared byte by byte, and sent as scripts write them"
     )

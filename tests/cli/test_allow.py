@@ -107,6 +107,35 @@ async def test_a_bad_value_is_refused_with_the_fix(directory: Path) -> None:
     assert (directory / FILE).read_text() == BEFORE
 
 
+async def test_a_method_in_another_case_is_proposed_and_not_written(directory: Path) -> None:
+    code, out, err = await finished("allow", "method", "purge", cwd=directory)
+    assert (code, out) == (1, "")
+    assert "`purge` is another method than PURGE" in err
+    assert " + PURGE\n" in err
+    assert (directory / FILE).read_text() == BEFORE
+    assert (await finished("allow", "method", "PURGE", cwd=directory))[0] == 0
+    code, out, _ = await finished("allow", "method", "PURGE", cwd=directory)
+    assert (code, "allowed already" in out) == (0, True)
+
+
+@pytest.mark.parametrize("method", ["put", "Put", "PUT", "delete"])
+async def test_methods_that_browsers_write_in_upper_case_are_the_same(
+    directory: Path, method: str
+) -> None:
+    code, out, _ = await finished("allow", "method", method, cwd=directory)
+    assert (code, "allowed already" in out) == (0, True)
+    assert (directory / FILE).read_text() == BEFORE
+
+
+async def test_no_advice_of_check_makes_a_duplicate(directory: Path) -> None:
+    (directory / FILE).write_text(f"{BEFORE}  allow_methods: [purge]\n")
+    assert (await finished("allow", "method", "PURGE", cwd=directory))[0] == 0
+    code, out, _ = await finished("check", "--fix", cwd=directory)
+    assert "remove it: PURGE is listed" in out
+    assert code == 0
+    assert "[purge, PURGE]" in (directory / FILE).read_text()
+
+
 async def test_what_would_contradict_the_file_is_refused(directory: Path) -> None:
     code, out, err = await finished("allow", "origin", "*", cwd=directory)
     assert (code, out) == (1, "")

@@ -12,7 +12,7 @@ def test_methods_that_browsers_normalise_are_in_upper_case(method: str) -> None:
     assert CHECKS["allow_methods"](method.lower()) == (method, None)
 
 
-@pytest.mark.parametrize("method", ["PATCH", "QUERY", "M-SEARCH", "X"])
+@pytest.mark.parametrize("method", ["PATCH", "QUERY", "M-SEARCH"])
 def test_other_methods_stay_as_they_are(method: str) -> None:
     assert CHECKS["allow_methods"](method) == (method, None)
 
@@ -23,6 +23,14 @@ def test_lower_case_is_another_method(method: str) -> None:
     assert name == method
     assert hint is not None
     assert (hint.code, hint.suggestion) == ("method-case", method.upper())
+
+
+@pytest.mark.parametrize("method", ["FROBNICATE", "frobnicate", "X"])
+def test_a_method_that_is_never_forwarded_is_warned_of(method: str) -> None:
+    name, hint = CHECKS["allow_methods"](method)
+    assert name == method
+    assert hint is not None
+    assert (hint.code, hint.suggestion) == ("method-unknown", None)
 
 
 @pytest.mark.parametrize("key", ["allow_headers", "expose_headers"])

@@ -17,6 +17,8 @@ from corsproxy.core.remedies import RemedyKey
 from corsproxy.core.source import Source
 
 _VALUE = Source("VALUE")
+# In a file that has them they are warned of; nobody asks for a new one that does nothing.
+_WITHOUT_EFFECT = frozenset({"method-case", "method-unknown"})
 
 
 class NewEntry(NamedTuple):
@@ -115,7 +117,8 @@ def read_entry(key: RemedyKey, value: str) -> NewEntry:
     """Return what `value`, from a command line, is under `key`; "true" is the only value
     of `allow_credentials`.
 
-    Raises ConfigError with what the reader would say about it in the file.
+    Raises ConfigError with what the reader would say about it in the file, and for what
+    could have no effect there.
     """
     source = SourceText(_VALUE.name, value)
     last = source.lines[-1]
@@ -130,9 +133,13 @@ def read_entry(key: RemedyKey, value: str) -> NewEntry:
     else:
         read = read_cors(findings, mapping, "cors", None)
         rules = read if isinstance(read, CorsRules) else rules
-    problems = [problem for problem in findings.problems if problem.severity == "error"]
+    problems = [
+        problem
+        for problem in findings.problems
+        if problem.severity == "error" or problem.code in _WITHOUT_EFFECT
+    ]
     if problems:
         # The value is in no file, so it has no line.
-        raise ConfigError(problem._replace(source=_VALUE) for problem in problems)
+        raise ConfigError(problem._replace(source=_VALUE, severity="error") for problem in problems)
     text = rules.methods.names[0] if key == "allow_methods" and rules.methods.names else value
     return NewEntry(key, text, rules, hosts)
