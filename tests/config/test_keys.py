@@ -1,6 +1,9 @@
-"""Suggestions for unknown keys."""
+"""Where the keys are described, and suggestions for unknown ones."""
 
+from collections import defaultdict
+from collections.abc import Iterator
 from itertools import chain
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -8,6 +11,10 @@ from hypothesis import strategies as st
 
 from corsproxy.config import keys
 from corsproxy.config.keys import KEYS, Place, is_spelling_of, suggest
+from corsproxy.config.yaml.document import read_document
+from corsproxy.config.yaml.nodes import Mapping, Sequence
+
+PROJECT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize(
@@ -108,3 +115,50 @@ def test_another_spelling_is_known_as_one(key: str, own: str) -> None:
 )
 def test_a_guess_is_no_spelling(key: str, own: str) -> None:
     assert not is_spelling_of(key, own)
+
+
+# What holds the keys of each place, by the key that it is found under.
+HELD_BY: dict[str, Place] = {
+    "cors": "cors",
+    "routes": "route",
+    "request_headers": "headers",
+    "response_headers": "headers",
+    "timeout": "timeout",
+    "tls": "tls",
+    "limits": "limits",
+    "log": "log",
+}
+
+
+def keys_by_place(mapping: Mapping, place: Place) -> Iterator[tuple[Place, str]]:
+    """The keys of a file, each with the place that it stands in."""
+    for key, value, _ in mapping.entries:
+        yield place, key.text
+        held = value.items if isinstance(value, Sequence) else [value]
+        for inner in held:
+            if isinstance(inner, Mapping) and key.text in HELD_BY:
+                yield from keys_by_place(inner, HELD_BY[key.text])
+
+
+def test_the_example_has_each_key_in_its_place() -> None:
+    text = (PROJECT / "config.example.yaml").read_bytes()
+    found = defaultdict[Place, set[str]](set)
+    for place, key in keys_by_place(read_document(text, "config.example.yaml").root, "top"):
+        if not key.startswith("x-"):
+            found[place].add(key)
+    assert found == {place: set(known) for place, known in KEYS.items()}
+
+
+@pytest.mark.parametrize("place", ["top", "cors", "route"])
+def test_the_readme_has_each_key(place: Place) -> None:
+    lines = (PROJECT / "README.md").read_text(encoding="utf-8").splitlines()
+    table = [line for line in lines if line.startswith("| `")]
+    described = {
+        "top": "".join(line.partition(" | ")[0] for line in table),
+        "cors": "".join(line.partition(" | ")[0] for line in table),
+        "route": "".join(line for line in table if line.startswith("| `routes[]` |")),
+    }[place]
+    prefix = "cors." if place == "cors" else ""
+    for key in KEYS[place]:
+        name = "routes[]" if key == "routes" else f"{prefix}{key}"
+        assert f"`{name}`" in described, f"{name} is not described"
