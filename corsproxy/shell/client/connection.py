@@ -30,8 +30,8 @@ from corsproxy.core.problems import Answer
 from corsproxy.core.refusals import refuse_unread
 from corsproxy.core.verdicts import Code
 from corsproxy.shell.client.faults import BodyRefusedError, ClientLeftError
-from corsproxy.shell.client.link import Link
-from corsproxy.shell.client.responses import head_bytes
+from corsproxy.shell.client.link import Link, logger
+from corsproxy.shell.client.responses import BARE_FAULT, head_bytes
 from corsproxy.shell.client.service import Service
 from corsproxy.shell.client.unfinished_head import UnfinishedHead
 from corsproxy.shell.log.records import ExchangeRecord
@@ -151,7 +151,7 @@ class Connection(Link):
                 if isinstance(message, RawRequestMessage):
                     await self._carry_out(message, payload)
                 else:
-                    self._refuse(refuse_unread(self.service.policy, self._head.take()))
+                    self._refuse_unread()
                     await self.ended()
         finally:
             self.close_behind()
@@ -219,7 +219,7 @@ class Connection(Link):
             self.reading.set(self._limits.head_timeout)
         if self._head.is_too_large:
             if self.exchange is None:
-                self._refuse(refuse_unread(self.service.policy, self._head.take()))
+                self._refuse_unread()
             else:
                 # It gets no answer: the exchange before it is the last.
                 self.is_deaf = self._is_last = True
@@ -271,19 +271,25 @@ class Connection(Link):
         elif self.exchange is not None:
             self.exchange.payload.set_exception(BodyRefusedError(Code.BODY_TIMEOUT))
         elif self._head:
-            received = self._head.take()
-            self._refuse(refuse_unread(self.service.policy, received, Code.HEAD_TIMEOUT))
+            self._refuse_unread(Code.HEAD_TIMEOUT)
         else:
             super()._overdue()
 
-    def _refuse(self, answer: Answer) -> None:
-        """Answer outside of an exchange, and end the connection."""
+    def _refuse_unread(self, code: Code | None = None) -> None:
+        """Answer what has arrived of a head, outside of an exchange, and end the connection."""
+        received = self._head.take()
         if self.transport is None:
             return
-        data = head_bytes(answer.head, 1, keep_alive=False) + answer.body
+        answer: Answer | None = None
+        try:
+            answer = refuse_unread(self.service.policy, received, code)
+            data = head_bytes(answer.head, 1, keep_alive=False) + answer.body
+        except Exception:  # noqa: BLE001 - a bug of ours must cost one connection, and be seen
+            logger.exception("fault in an answer")
+            data = BARE_FAULT
         self.send(data)
         journal = self.service.journal
-        if journal is not None:
+        if journal is not None and answer is not None:
             journal.exchange(
                 ExchangeRecord(
                     time.time(), 0.0, self.client, "", b"", answer.head.status, (),

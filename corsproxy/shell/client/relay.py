@@ -11,6 +11,7 @@ complete. Nothing is decided here, and no exchange ends without a record.
 
 import asyncio
 import time
+from contextlib import suppress
 
 from aiohttp.http import RawRequestMessage
 from aiohttp.streams import StreamReader
@@ -28,7 +29,7 @@ from corsproxy.shell.client.connection import Connection
 from corsproxy.shell.client.faults import BodyRefusedError, ClientLeftError
 from corsproxy.shell.client.leftover import can_keep, read_away
 from corsproxy.shell.client.link import logger
-from corsproxy.shell.client.responses import LAST_CHUNK, chunk, head_bytes
+from corsproxy.shell.client.responses import BARE_FAULT, LAST_CHUNK, chunk, head_bytes
 from corsproxy.shell.log.records import CLIENT_LEFT, ExchangeRecord
 from corsproxy.shell.streams.tunnel import ByteTunnel
 from corsproxy.shell.streams.websocket_tunnel import WebSocketTunnel
@@ -114,11 +115,19 @@ class Relay:
             self._cut(connection.ended_by or "client-left")
             raise
         except Exception:  # noqa: BLE001 - a bug of ours must cost one exchange, and be seen
-            logger.exception("fault in an exchange")
-            self._answer_fault(policy, request)
+            try:
+                self._answer_fault(policy, request)
+            except Exception:  # noqa: BLE001 - not even that can be said
+                self._answer_barely()
+                logger.exception("fault in an exchange, and in its answer")
+            else:
+                logger.exception("fault in an exchange")
         finally:
             if service.journal is not None:
-                self._record(request)
+                try:
+                    self._record(request)
+                except Exception:  # noqa: BLE001 - the exchange is over, whatever is told of it
+                    logger.exception("fault in the record of an exchange")
         if not self.payload.is_eof() and self._error is None:
             await self._end_request()
         return self.keep_alive
@@ -254,9 +263,10 @@ class Relay:
                 )
             )
         )
+        data = head_bytes(head, minor_version, keep_alive=self.keep_alive) + first
         self._head = head
         self._status = head.status
-        self._send(head_bytes(head, minor_version, keep_alive=self.keep_alive) + first)
+        self._send(data)
 
     def _send(self, data: bytes) -> None:
         self._connection.send(data)
@@ -291,6 +301,15 @@ class Relay:
             self._send_head(answer.head, answer.body, close=True)
         except ClientLeftError:
             self._cut("client-left")
+
+    def _answer_barely(self) -> None:
+        if self._head is not None:
+            self._cut(str(Code.INTERNAL))
+            return
+        self.keep_alive = False
+        self._status = 500
+        with suppress(ClientLeftError):
+            self._send(BARE_FAULT)
 
     def _record(self, request: RequestHead) -> None:
         journal = self._connection.service.journal
