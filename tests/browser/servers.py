@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+import ssl
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -40,14 +41,14 @@ Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
 @asynccontextmanager
-async def serving(handler: Handler) -> AsyncIterator[int]:
+async def serving(handler: Handler, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
     """Serve `handler` on both loopback addresses; yields the port."""
     runner = web.ServerRunner(web.Server(handler, access_log=None), shutdown_timeout=0.1)
     await runner.setup()
     sockets, port = loopback_sockets()
     try:
         for each in sockets:
-            await web.SockSite(runner, each).start()
+            await web.SockSite(runner, each, ssl_context=tls).start()
         yield port
     finally:
         await runner.cleanup()
