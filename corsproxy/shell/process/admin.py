@@ -2,7 +2,8 @@
 
 It has a port of its own, so that it shadows no path of an upstream, and it is as
 careful about who asks as the proxy is: a page whose name was rebound to this address
-gets nothing (the Host check), and no page on another origin can read an answer.
+gets nothing (the Host check), and no page on another origin can read an answer. Its
+connections are few, because each takes a descriptor that the proxy's clients need.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ from enum import StrEnum
 from http import HTTPStatus
 
 # aiohttp.web would bring the framework along, for memory that nobody uses.
+from aiohttp.web_protocol import RequestHandler
 from aiohttp.web_request import BaseRequest
 from aiohttp.web_response import Response
 from aiohttp.web_server import Server
@@ -22,6 +24,8 @@ from corsproxy.core.policy import Policy
 from corsproxy.core.verdicts import FACTS
 from corsproxy.shell.process.figures import Snapshot
 
+# Probes and scrapes need a handful.
+_MOST_CONNECTIONS = 32
 _KEEPALIVE_SECONDS = 30.0
 _LINGERING_SECONDS = 1.0
 _SHUTDOWN_SECONDS = 1.0
@@ -66,7 +70,7 @@ class AdminListener:
         # aiohttp logs a malformed request with the bytes of its header.
         quiet = logging.getLogger("corsproxy.admin")
         quiet.disabled = True
-        self._server = server = Server(
+        self._server = server = _Server(
             self._answer,
             access_log=None,
             logger=quiet,
@@ -117,6 +121,48 @@ class AdminListener:
         body, content_type = exposition(await self._snapshot(), accept)
         headers = {**_FIELDS, "Content-Type": content_type}
         return Response(body=body, headers=headers)
+
+
+class _Connection(RequestHandler):
+    """Answers what is no request in our words: aiohttp's repeat what was sent."""
+
+    def handle_error(
+        self,
+        request: BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> Response:
+        if status == HTTPStatus.INTERNAL_SERVER_ERROR:
+            logging.getLogger("corsproxy").error("fault in the admin listener", exc_info=exc)
+        response = _text(status, "This cannot be answered.")
+        response.force_close()
+        return response
+
+
+class _Server(Server):
+    """Keeps few connections: the oldest makes room for one too many, so that whoever holds
+    them all keeps no probe away."""
+
+    def __init__(self, handler: Callable[[BaseRequest], Awaitable[Response]], **settings: object):
+        super().__init__(handler, **settings)  # type: ignore[arg-type] # aiohttp's own names
+        self._settings = settings
+        self._open: dict[RequestHandler, None] = {}
+
+    def __call__(self) -> RequestHandler:
+        return _Connection(self, loop=self._loop, **self._settings)  # type: ignore[arg-type]
+
+    def connection_made(self, handler: RequestHandler, transport: asyncio.Transport) -> None:
+        super().connection_made(handler, transport)
+        self._open[handler] = None
+        if len(self._open) > _MOST_CONNECTIONS:
+            oldest = next(iter(self._open))
+            del self._open[oldest]
+            oldest.force_close()
+
+    def connection_lost(self, handler: RequestHandler, exc: BaseException | None = None) -> None:
+        super().connection_lost(handler, exc)
+        self._open.pop(handler, None)
 
 
 def _text(status: int, text: str, fields: dict[str, str] | None = None) -> Response:

@@ -135,7 +135,33 @@ async def test_malformed_bytes_log_nothing(
 ) -> None:
     client = Client(*await asyncio.open_connection(*admin.socket.getsockname()))
     await client.send(b"GET /livez HTTP/1.1\r\nAuthorization Bearer hunter2\r\n\r\n")
-    assert b" 400 " in await client.head()
+    reply = await client.reply()
+    assert reply.status == 400
+    assert b"hunter2" not in reply.content
+    assert (reply.value("Server"), reply.value("X-Content-Type-Options")) == (
+        "corsproxy",
+        "nosniff",
+    )
     await client.close()
     assert caplog.text == ""
     assert capfd.readouterr() == ("", "")
+
+
+async def test_a_fault_is_seen_and_says_nothing_to_whom_it_meets(
+    admin: Admin, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def broken() -> Snapshot:
+        raise RuntimeError("hunter2")
+
+    monkeypatch.setattr(admin.listener, "_snapshot", broken)
+    reply = await admin.ask("/metrics")
+    assert (reply.status, reply.content) == (500, b"This cannot be answered.\n")
+    assert "fault in the admin listener" in caplog.text
+
+
+async def test_whoever_holds_all_connections_keeps_no_probe_away(admin: Admin) -> None:
+    held = [Client(*await asyncio.open_connection(*admin.socket.getsockname())) for _ in range(100)]
+    assert (await admin.ask("/livez")).status == 200
+    assert await held[0].rest() == b""
+    for client in held:
+        await client.close()
