@@ -135,14 +135,11 @@ async def test_malformed_bytes_log_nothing(
 ) -> None:
     client = Client(*await asyncio.open_connection(*admin.socket.getsockname()))
     await client.send(b"GET /livez HTTP/1.1\r\nAuthorization Bearer hunter2\r\n\r\n")
-    reply = await client.reply()
-    assert reply.status == 400
-    assert b"hunter2" not in reply.content
-    assert (reply.value("Server"), reply.value("X-Content-Type-Options")) == (
-        "corsproxy",
-        "nosniff",
-    )
+    answer = await client.rest()
     await client.close()
+    assert b" 400 " in answer
+    assert b"Server: corsproxy\r\n" in answer
+    assert b"hunter2" not in answer
     assert caplog.text == ""
     assert capfd.readouterr() == ("", "")
 
