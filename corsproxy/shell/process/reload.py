@@ -36,6 +36,8 @@ class Stamp(NamedTuple):
     """What stat tells about the file that the path leads to now."""
 
     modified_ns: int
+    changed_ns: int
+    """Of the inode; unlike the time of the content, nobody can set it."""
     inode: int
     size: int
     device: int
@@ -69,7 +71,7 @@ def look(path: Path, known: Stamp | None) -> Look | None:
     if not stat.S_ISREG(found.st_mode):
         # Opening a pipe would wait for somebody to write into it.
         raise OSError(errno.EINVAL, "Not a regular file")
-    stamp = Stamp(found.st_mtime_ns, found.st_ino, found.st_size, found.st_dev)
+    stamp = Stamp(found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_size, found.st_dev)
     if stamp == known:
         return None
     content = _read(path)
