@@ -83,9 +83,7 @@ def command(
         raise click.UsageError(f"unexpected argument {arguments[2]!r}.")
     path = arguments[-1]
     if "://" in path:
-        raise click.UsageError(
-            "PATH is a path on the proxy, such as /v1/users; an upstream comes before it."
-        )
+        raise click.UsageError(_not_a_path(path))
     upstream = arguments[0] if len(arguments) == 2 else None
     config, upstream = one_of(ctx, config=config, upstream=upstream)
     file = None if upstream is not None else _file(config)
@@ -94,7 +92,8 @@ def command(
     try:
         explanation = explain(policy, question)
     except ValueError as error:
-        raise click.UsageError(f"{error}.") from None
+        sentence = str(error)
+        raise click.UsageError(sentence if sentence.endswith("?") else f"{sentence}.") from None
     edit = None if file is None else _smallest_edit(file, explanation)
     alone = _asked(policy, question, unsafe) if ask_upstream else None
     if as_json:
@@ -111,6 +110,15 @@ def command(
         if alone is not None:
             click.echo(f"\n{_colored(alone.text())}", color=True)
     ctx.exit(Exit.OK if explanation.allowed else Exit.FINDINGS)
+
+
+def _not_a_path(url: str) -> str:
+    scheme, _, rest = url.partition("://")
+    host, slash, path = rest.partition("/")
+    sentence = "PATH is a path on the proxy, such as /v1/users; an upstream comes before it"
+    if slash and path:
+        return f"{sentence}: {scheme}://{host} /{path}"
+    return f"{sentence}."
 
 
 def _file(config: str | None) -> File:

@@ -40,6 +40,8 @@ def _address(upstream: str, problems: list[Problem]) -> UpstreamAddress | None:
         return parse_upstream(upstream)
     except BadValueError as mistake:
         # The URL is not shown: it may hold a password.
+        if "{" in mistake.help:
+            mistake.help = f"in a file, which corsproxy init writes, {mistake.help}"
         problems.append(_problem(mistake, "", _UPSTREAM))
         return None
 
@@ -50,7 +52,10 @@ def _rules(allow_origins: Sequence[str], problems: list[Problem]) -> CorsRules:
         try:
             patterns.append(parse_origin_pattern(text, _ALLOW_ORIGIN))
         except OriginPatternError as error:
-            problems.append(_problem(origin_mistake(error, text), text, _ALLOW_ORIGIN))
+            mistake = origin_mistake(error, text)
+            if error.reason == "several-origins":
+                mistake.help = f"give {_ALLOW_ORIGIN} once for each"
+            problems.append(_problem(mistake, text, _ALLOW_ORIGIN))
     everything = Listed((), any=True)
     rules = CorsRules(
         OriginSet(patterns, _ALLOW_ORIGIN),
@@ -62,7 +67,9 @@ def _rules(allow_origins: Sequence[str], problems: list[Problem]) -> CorsRules:
 
     def report(severity: Severity, code: str, source: Source, message: str, help: str = "") -> None:
         if severity == "error":
-            problems.append(Problem(severity, code, message, source, help=help))
+            # There is no key that says so: it is what is meant without a file.
+            cause = message.replace("with `allow_credentials: true`, ", "")
+            problems.append(Problem(severity, code, cause, source, help=help))
 
     check_rules(rules, report)
     return rules

@@ -9,8 +9,8 @@ what each rule was and where it is written.
 import re
 from typing import NamedTuple
 
-from corsproxy.core.confusions import COOKIES, REFERRER_POLICY
 from corsproxy.core.case import Case
+from corsproxy.core.confusions import COOKIES, REFERRER_POLICY
 from corsproxy.core.cors import Grant
 from corsproxy.core.exchange import Forward, decide
 from corsproxy.core.fields import (
@@ -22,6 +22,7 @@ from corsproxy.core.fields import (
 from corsproxy.core.guard import is_origin
 from corsproxy.core.hints import hint_for
 from corsproxy.core.messages import ClientHead, Field, RequestHead
+from corsproxy.core.origins import OriginPatternError, parse_origin_pattern
 from corsproxy.core.policy import CorsRules, Listed, Policy
 from corsproxy.core.problems import Answer
 from corsproxy.core.question import Question
@@ -133,12 +134,13 @@ def explain(policy: Policy, question: Question) -> Explanation:
         question = question._replace(same_origin=True, credentials=False)
     rules = _rules(policy, question)
     preflight = None
+    detail = ""
     verdict: Verdict | None = None
     if question.needs_preflight:
         answer = decide(policy, _preflight(policy, question))
         verdict = _with_credentials(rules, question, answer.verdict)
         if isinstance(answer, Answer):
-            preflight = _grant_of(answer.head)
+            preflight, detail = _grant_of(answer.head), answer.detail
     grant: tuple[Field, ...] = ()
     if verdict is None or verdict.allowed:
         decision = decide(policy, _actual(policy, question))
@@ -146,10 +148,10 @@ def explain(policy: Policy, question: Question) -> Explanation:
         if isinstance(decision, Forward):
             grant = _shown_grant(decision.grant)
         else:
-            grant = _grant_of(decision.head)
+            grant, detail = _grant_of(decision.head), decision.detail
     return Explanation(
         question,
-        tuple(_all_steps(policy, rules, question, verdict)),
+        tuple(_all_steps(policy, rules, question, verdict, detail)),
         verdict,
         preflight,
         grant,
@@ -162,18 +164,32 @@ def explain(policy: Policy, question: Question) -> Explanation:
 
 def _check(question: Question) -> None:
     if not is_origin(question.origin.encode("utf-8")):
-        raise ValueError(f"{question.origin!r} is not an origin such as http://localhost:5173")
+        raise ValueError(_no_origin(question.origin))
     if not is_token(question.method.encode("utf-8")):
         raise ValueError(f"{question.method!r} is not a method")
     if question.method.upper() in FORBIDDEN_METHODS:
         raise ValueError(f"browsers never let a script send {question.method.upper()}")
     if _TARGET.fullmatch(question.target) is None:
         raise ValueError("the path must start with / and be percent-encoded ASCII")
+    if "#" in question.target:
+        raise ValueError("browsers keep the fragment to themselves: leave out the # and the rest")
     for name in question.headers:
         if not is_token(name.encode("utf-8")):
-            raise ValueError(f"{name!r} is not a header name")
+            raise ValueError(f"{name!r} is not a header name: give one at a time, no value")
         if is_forbidden_request_header(name.lower().encode("ascii")):
             raise ValueError(f"browsers never let a script set {name}: it needs no permission")
+
+
+def _no_origin(text: str) -> str:
+    """Say why it is none, as the file's reader would, and what was probably meant."""
+    try:
+        parse_origin_pattern(text)
+    except OriginPatternError as error:
+        cause, _, remedy = error.message.partition(": ")
+        if error.suggestion is not None:
+            return f"{text!r} is not an origin: {cause}. Did you mean {error.suggestion}?"
+        return f"{text!r} is not an origin: {cause} ({remedy})"
+    return f"{text!r} stands for several origins: name one, such as http://localhost:5173"
 
 
 def _rules(policy: Policy, question: Question) -> CorsRules:
@@ -234,12 +250,13 @@ def _with_credentials(rules: CorsRules, question: Question, verdict: Verdict) ->
 
 
 def _all_steps(
-    policy: Policy, rules: CorsRules, question: Question, verdict: Verdict
+    policy: Policy, rules: CorsRules, question: Question, verdict: Verdict, detail: str
 ) -> list[Step]:
-    """Return the steps; a refusal that is no rule of the file's is the last of them."""
+    """Return the steps; a refusal that is no rule of the file's is the last of them, in the
+    words of the answer, which are in `detail`."""
     steps = _steps(policy, rules, question, verdict)
     if not verdict.allowed and all(step.passed for step in steps):
-        steps.append(Step(False, verdict.facts.title, verdict.at))
+        steps.append(Step(False, detail.rstrip(".") or verdict.facts.title, verdict.at))
     return steps
 
 

@@ -25,6 +25,8 @@ class Answer(NamedTuple):
     verdict: Verdict
     close: bool = False
     """Whether the client's connection must end after it: what follows cannot be trusted."""
+    detail: str = ""
+    """What happened to this request, in words; empty where there was no problem."""
 
 
 def reason_phrase(status: int) -> bytes:
@@ -72,8 +74,8 @@ def problem(
     add_grant(fields, (), grant)
     head = ClientHead(status, reason_phrase(status), fields, Framing.LENGTH)
     if head_only:
-        return Answer(head._replace(framing=Framing.NONE), b"", verdict, close)
-    return Answer(head, body, verdict, close)
+        return Answer(head._replace(framing=Framing.NONE), b"", verdict, close, detail)
+    return Answer(head, body, verdict, close, detail)
 
 
 def no_content(verdict: Verdict, fields: Sequence[Field]) -> Answer:

@@ -93,3 +93,12 @@ def test_a_password_in_the_url_is_refused_and_not_shown() -> None:
     (problem,) = refused("https://me:hunter2@api.example.com")
     assert problem.code == "upstream-userinfo"
     assert "hunter2" not in "".join(map(str, problem))
+
+
+def test_no_key_is_named_without_the_way_to_a_file() -> None:
+    (problem,) = refused("https://me:hunter2@api.example.com")
+    assert problem.help.startswith("in a file, which corsproxy init writes, ")
+    (problem,) = refused(API, "*")
+    assert "allow_credentials" not in problem.message
+    (problem,) = refused(API, "http://a.test,http://b.test")
+    assert problem.help == "give --allow-origin once for each"

@@ -1,6 +1,7 @@
 """Explanations agree with the decisions, and name the rule and the change."""
 
 import json
+import re
 
 import pytest
 from hypothesis import given
@@ -189,3 +190,27 @@ def test_a_page_of_the_proxys_own_origin_needs_no_permission(
     assert explanation.preflight is None
     assert explanation.console is None
     assert all(step.passed for step in explanation.steps)
+
+
+MEANT = f"Did you mean {PAGE}?"
+
+
+@pytest.mark.parametrize(
+    ("question", "sentence"),
+    [
+        (Question(f"{PAGE}/app", "/"), f"has no path, and allows every page of its site. {MEANT}"),
+        (Question("", "/"), "'' is not an origin: the entry is empty (write an origin, such as"),
+        (Question("https://*.a.test", "/"), "'https://*.a.test' stands for several origins: name"),
+        (Question(PAGE, "/", headers=("X-A: 1",)), "'X-A: 1' is not a header name: give one at a"),
+        (Question(PAGE, "/a#b"), "browsers keep the fragment to themselves"),
+    ],
+)
+def test_what_was_probably_meant_is_said(question: Question, sentence: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        explain(policy(), question)
+
+
+def test_a_refusal_of_no_rule_says_what_is_wrong_with_the_call() -> None:
+    explanation = explain(policy(), Question(PAGE, "/a/%2e%2e/b"))
+    assert explanation.steps[-1].text == "The request target has a dot segment"
+    assert not explanation.steps[-1].passed

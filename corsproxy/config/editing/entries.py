@@ -6,7 +6,7 @@ from typing import NamedTuple
 from corsproxy.config.cors import read_cors
 from corsproxy.config.findings import Findings
 from corsproxy.config.general import AllowedHosts, read_allowed_hosts
-from corsproxy.config.problems import ConfigError
+from corsproxy.config.problems import ConfigError, Problem
 from corsproxy.config.section import Section
 from corsproxy.config.yaml.nodes import Entry, Mapping, Scalar
 from corsproxy.config.yaml.source_text import Mark, SourceText
@@ -139,7 +139,14 @@ def read_entry(key: RemedyKey, value: str) -> NewEntry:
         if problem.severity == "error" or problem.code in _WITHOUT_EFFECT
     ]
     if problems:
-        # The value is in no file, so it has no line.
-        raise ConfigError(problem._replace(source=_VALUE, severity="error") for problem in problems)
+        raise ConfigError(map(_as_value, problems))
     text = rules.methods.names[0] if key == "allow_methods" and rules.methods.names else value
     return NewEntry(key, text, rules, hosts)
+
+
+def _as_value(problem: Problem) -> Problem:
+    """Return the problem of a value that is in no file, and so has no line there."""
+    problem = problem._replace(source=_VALUE, severity="error")
+    if problem.code == "several-entries":
+        return problem._replace(help="give them one at a time", fix=None)
+    return problem

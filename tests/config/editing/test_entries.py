@@ -181,3 +181,13 @@ def test_it_knows_what_allows_it_already(
 )
 def test_it_knows_what_lets_the_host_in_already(value: str, text: str, by: str | None) -> None:
     assert read_entry("allowed_hosts", value).host_allowed_by(policy(f"{text}\n")) == by
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("allow_methods", "GET,PUT"), ("allow_headers", "X-A, X-B")]
+)
+def test_several_values_are_to_be_given_one_at_a_time(key: RemedyKey, value: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        read_entry(key, value)
+    [problem] = refused.value.problems
+    assert (problem.help, problem.fix) == ("give them one at a time", None)
