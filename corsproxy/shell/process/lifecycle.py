@@ -33,7 +33,7 @@ KEYS_HELP = """
   q  stop{a}
   Each is followed by Enter.
 """
-_OFFER_HELP = "                a  allow what was refused last: shows the edit, and asks"
+_OFFER_HELP = f"{'':14}a  allow what was refused last"
 
 _STDIN = 0
 # The signals' conventional exit codes start here.

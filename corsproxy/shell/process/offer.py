@@ -63,7 +63,7 @@ class Offer:
         if remedy is None:
             self._announcer.note(
                 "Nothing to allow: since the start, or the last change of the file, no refusal "
-                "was shown that an entry would allow."
+                "was shown that an entry would allow. Repeat the call, and press a again."
             )
             return
         edit = await self._edit(self._file, remedy)
@@ -92,7 +92,7 @@ class Offer:
 
     def _show(self, file: str, edit: Edit) -> None:
         lines = diff_lines(file, edit.before, edit.after, color=self._announcer.color)
-        self._announcer.note("\n".join(["", *lines]))
+        self._announcer.note("\n".join(["", *lines, ""]))
         self._announcer.warned(edit.warnings)
         if edit.untouched:
             names = ", ".join(edit.untouched)
