@@ -137,7 +137,8 @@ def check_host(policy: Policy, hosts: Sequence[bytes], minor_version: int) -> Re
             return None
         number = "no" if not hosts else "more than one"
         return Refusal(Code.BAD_REQUEST, f"The request has {number} Host field.")
-    host = parse_host(hosts[0])
+    # What is too long is not even remembered as malformed.
+    host = parse_host(hosts[0]) if len(hosts[0]) <= _LONGEST_HOST + len(":65535") else None
     if host is None:
         return Refusal(Code.BAD_REQUEST, "The Host field is not host[:port].")
     if host.always_allowed or policy.any_host or host.name in policy.allowed_hosts:
