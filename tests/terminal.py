@@ -43,7 +43,7 @@ class Terminal:
         async with asyncio.timeout(DEADLINE_SECONDS):
             while self.seen.count(text) < times:
                 self.raw += await asyncio.to_thread(self._read)
-        return next(line for line in reversed(self.seen.splitlines()) if text in line)
+        return next(line for line in reversed(self.seen.splitlines(keepends=True)) if text in line)
 
     def _read(self) -> str:
         try:

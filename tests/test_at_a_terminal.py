@@ -27,7 +27,7 @@ PREFLIGHT = f"OPTIONS / HTTP/1.1\r\n{FIELDS}Access-Control-Request-Method: "
 async def port_of(terminal: Terminal) -> int:
     line = await terminal.shows("In your app")
     await terminal.shows("press h + enter")
-    return int(re.findall(r"127\.0\.0\.1:(\d+)/…$", line)[0])
+    return int(re.findall(r"127\.0\.0\.1:(\d+)/…\s*$", line)[0])
 
 
 async def offered(terminal: Terminal, port: int) -> None:
@@ -140,11 +140,11 @@ async def test_without_a_file_the_flag_is_named(tmp_path: Path) -> None:
         terminal.press("a")
         await terminal.shows("There is no file to edit: the upstream came from the command line.")
         assert (await ask(port, REFUSED)).status == 403
-        await terminal.shows(f"Start corsproxy with --allow-origin {OTHER}.")
+        await terminal.shows(f"Start corsproxy with --allow-origin {OTHER}\r\n")
         terminal.press("a")
         await terminal.shows(
-            f"There is no file to edit. Start corsproxy with --allow-origin {OTHER}, "
-            "or write a file: corsproxy init."
+            "There is no file to edit: write one (corsproxy init), or start corsproxy with "
+            f"--allow-origin {OTHER}\r\n"
         )
         assert OFFER not in terminal.seen
 

@@ -65,8 +65,10 @@ def hint_for(verdict: Verdict, policy: Policy, rules: CorsRules | None = None) -
     if not sentences:
         return None
     text = " ".join(f"{_capital(sentence.rstrip('.'))}." for sentence in sentences)
-    # Without a full stop: what is copied from here goes into a shell.
-    return text if command is None else f"{text.removesuffix('.')}, or run: {command}"
+    # What is copied from here goes into a shell, so no full stop follows it.
+    if command is not None:
+        return f"{text.removesuffix('.')}, or run: {command}"
+    return text.removesuffix(".") if remedy is not None and remedy.is_flag else text
 
 
 def rules_of(policy: Policy, route: str | None) -> CorsRules:

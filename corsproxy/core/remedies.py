@@ -52,9 +52,14 @@ class Remedy(NamedTuple):
         return self.at.line > 0
 
     @property
+    def is_flag(self) -> bool:
+        """Whether the value is added on the command line."""
+        return self.at.name.startswith("--")
+
+    @property
     def sentence(self) -> str:
         """What to do, for people."""
-        if self.at.name.startswith("--"):
+        if self.is_flag:
             return f"start corsproxy with {self.at.name} {shlex.quote(self.value)}"
         if not self.in_file:
             return f'`{self.key}` needs a file: run corsproxy init, and add "{self.value}" there'

@@ -105,3 +105,10 @@ def test_every_failure_of_an_upstream_that_can_be_mended_has_a_hint() -> None:
         Code.UPSTREAM_PROXY_AUTH,
     }
     assert without <= set(FACTS)
+
+
+def test_what_is_copied_has_no_full_stop_behind_it() -> None:
+    flag = refused(Code.ORIGIN_NOT_ALLOWED, "https://a.test", Source("--allow-origin"), "/")
+    assert hint_for(flag, WITHOUT_FILE) == "Start corsproxy with --allow-origin https://a.test"
+    host = hint_for(refused(Code.HOST_NOT_ALLOWED, "a.test", DEFAULT, "/"), WITHOUT_FILE)
+    assert host == '`allowed_hosts` needs a file: run corsproxy init, and add "a.test" there.'

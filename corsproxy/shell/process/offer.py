@@ -138,6 +138,6 @@ def _without_file(remedy: Remedy | None) -> str:
             "There is no file to edit: the upstream came from the command line. "
             "--allow-origin ORIGIN adds an origin; corsproxy init writes a file."
         )
-    sentence = f"{remedy.sentence[:1].upper()}{remedy.sentence[1:]}"
-    other = "" if "corsproxy init" in sentence else ", or write a file: corsproxy init"
-    return f"There is no file to edit. {sentence}{other}."
+    if remedy.is_flag:
+        return f"There is no file to edit: write one (corsproxy init), or {remedy.sentence}"
+    return f"There is no file to edit: {remedy.sentence}."

@@ -202,7 +202,7 @@ async def test_one_at_a_time(person: Person) -> None:
 @pytest.mark.parametrize(
     ("refuse", "shown"),
     [
-        (True, f"There is no file to edit. Start corsproxy with --allow-origin {OTHER}, or"),
+        (True, "There is no file to edit: write one (corsproxy init), or start corsproxy with --a"),
         (False, "There is no file to edit: the upstream came from the command line. --allow-or"),
     ],
 )
