@@ -1,10 +1,23 @@
 """What flags say in place of the file's head, at the start and at every reload."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
 from corsproxy.cli.addresses import Off
+from corsproxy.cli.options import environment_variable
+from corsproxy.config.problems import Problem
+from corsproxy.config.reader import Reading
 from corsproxy.core.policy import ListenAddress, LogFormat, Policy
+
+# Each flag, and the key that it takes the place of.
+_KEYS = {
+    "--listen": "listen",
+    "--admin": "admin",
+    "--log-format": "log.format",
+    "--drain-delay": "drain_delay",
+    "--shutdown-grace": "shutdown_grace",
+}
 
 
 class Flags(NamedTuple):
@@ -18,6 +31,8 @@ class Flags(NamedTuple):
     instance: str
     """What tells this run from others of the same name in Via, all its processes together:
     without it, two proxies in a row would look like a loop."""
+    of_environment: frozenset[str] = frozenset()
+    """The parameters that a variable has set, by their names here."""
 
     def applied_to(self, policy: Policy) -> Policy:
         """Return the policy with the flags in place of the file's keys."""
@@ -34,3 +49,31 @@ class Flags(NamedTuple):
             log=replace(policy.log, format=self.log_format or policy.log.format),
             via=None if policy.via is None else f"{policy.via}-{self.instance}",
         )
+
+    def overriding(self, reading: Reading) -> tuple[Problem, ...]:
+        """Return a warning for each key of the file that counts for nothing, because of a
+        variable that whoever edits the file does not see. A flag that was typed is meant."""
+        ours = dict(_values(self.applied_to(reading.policy)))
+        return tuple(
+            _overridden(flag, value, ours[flag], reading)
+            for flag, value in _values(reading.policy)
+            if _KEYS[flag] in reading.head
+            and flag.removeprefix("--").replace("-", "_") in self.of_environment
+            and ours[flag] != value
+        )
+
+
+def _values(policy: Policy) -> Iterator[tuple[str, str]]:
+    """Yield each flag with what it would have to be for this policy."""
+    yield "--listen", ", ".join(map(str, policy.listen))
+    yield "--admin", "off" if policy.admin is None else str(policy.admin)
+    yield "--log-format", policy.log.format
+    yield "--drain-delay", f"{policy.drain_delay:g}s"
+    yield "--shutdown-grace", f"{policy.shutdown_grace:g}s"
+
+
+def _overridden(flag: str, theirs: str, ours: str, reading: Reading) -> Problem:
+    key, variable = _KEYS[flag], environment_variable(flag)
+    message = f"`{key}` is {theirs} here, and {ours} by {variable}, which counts"
+    help = f"set {variable} to the empty string, or remove the key"
+    return Problem("warning", "overridden-key", message, reading.head[key], help=help)

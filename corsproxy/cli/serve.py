@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import click
+from click.core import ParameterSource
 
 from corsproxy.cli.addresses import Off, admin_address, listen_addresses
 from corsproxy.cli.banner import banner
@@ -131,14 +132,17 @@ def command(
     """
     started = time.monotonic()
     instance = os.urandom(4).hex()
-    flags = Flags(listen, admin, log_format, drain_delay, shutdown_grace, instance)
+    of_environment = frozenset(
+        name for name in ctx.params if ctx.get_parameter_source(name) is ParameterSource.ENVIRONMENT
+    )
+    flags = Flags(listen, admin, log_format, drain_delay, shutdown_grace, instance, of_environment)
     config, upstream = one_of(ctx, config=config, upstream=upstream)
     channel = supervisors_channel()
     try:
         if channel is not None:
             leave(work(channel, flags, upstream, allow_origins))
         _stop_until_ready()
-        source = _source(config, upstream, allow_origins)
+        source = _source(config, upstream, allow_origins, flags)
         source = source._replace(policy=flags.applied_to(source.policy))
         _check_tls_files(source.policy)
         if workers > 1 and sys.platform != "linux":
@@ -150,7 +154,9 @@ def command(
     leave(code)
 
 
-def _source(config: str | None, upstream: str | None, allow_origins: tuple[str, ...]) -> Source:
+def _source(
+    config: str | None, upstream: str | None, allow_origins: tuple[str, ...], flags: Flags
+) -> Source:
     if upstream is not None:
         return Source(policy_for(upstream, allow_origins), (), None, b"")
     if allow_origins:
@@ -164,7 +170,8 @@ def _source(config: str | None, upstream: str | None, allow_origins: tuple[str, 
         reading = read(content, file)
     except ConfigError as error:
         raise RefusedConfig(file, error.problems) from None
-    return Source(reading.policy, reading.warnings + mount_warnings(file), file, content)
+    warnings = reading.warnings + mount_warnings(file) + flags.overriding(reading)
+    return Source(reading.policy, warnings, file, content)
 
 
 def _run(source: Source, listeners: Listeners, flags: Flags, started: float) -> int:
@@ -250,7 +257,7 @@ def _reread(file: str, flags: Flags, content: bytes) -> Reading:
     reading = read(content, file)
     policy = flags.applied_to(reading.policy)
     _check_tls_files(policy)
-    return reading._replace(policy=policy)
+    return reading._replace(policy=policy, warnings=reading.warnings + flags.overriding(reading))
 
 
 def _line_format(log_format: LogFormat) -> LineFormat:

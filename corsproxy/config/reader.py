@@ -5,6 +5,7 @@ error makes no policy at all: nothing is guessed, and nothing fails open.
 """
 
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from corsproxy.config.contradictions import check_list, check_rules
@@ -25,7 +26,9 @@ from corsproxy.config.routes import Surroundings, read_routes
 from corsproxy.config.section import Section
 from corsproxy.config.without_file import policy_for_url
 from corsproxy.config.yaml.document import read_document
+from corsproxy.config.yaml.nodes import Mapping as MappingNode
 from corsproxy.core.policy import CorsRules, ListenAddress, Policy, Route
+from corsproxy.core.source import Source
 
 __all__ = ["Reading", "policy_for_url", "read_admin_address", "read_policy"]
 
@@ -36,6 +39,8 @@ class Reading(NamedTuple):
     policy: Policy
     warnings: tuple[Problem, ...]
     """In file order; none is an error."""
+    head: Mapping[str, Source] = MappingProxyType({})
+    """Where those keys stand that a flag may take the place of; `log.format` is one."""
 
 
 def read_policy(
@@ -52,12 +57,13 @@ def read_policy(
     findings = Findings(document.source, environ)
     for problem in document.problems:
         findings.add(problem)
-    policy = _read(Section(findings, document.root, "top", ""), directory)
+    top = Section(findings, document.root, "top", "")
+    policy = _read(top, directory)
     _check_somebody_allowed(findings, policy)
     problems = findings.problems
     if any(problem.severity == "error" for problem in problems):
         raise ConfigError(problems)
-    return Reading(policy, problems)
+    return Reading(policy, problems, _head(top))
 
 
 def read_admin_address(
@@ -104,6 +110,16 @@ def _read(top: Section, directory: str) -> Policy:
         via=read_via(top),
         secrets=frozenset(findings.secrets),
     )
+
+
+def _head(top: Section) -> dict[str, Source]:
+    keys = ("listen", "admin", "drain_delay", "shutdown_grace")
+    values = {key: top.raw(key) for key in keys if top.has(key)}
+    log = top.raw("log") if top.has("log") else None
+    for entry in log.entries if isinstance(log, MappingNode) else ():
+        if entry.key.text == "format":
+            values["log.format"] = entry.value
+    return {key: top.findings.source(value) for key, value in values.items()}
 
 
 def _default_cors(top: Section) -> CorsRules | Passthrough:

@@ -2,8 +2,11 @@
 
 from dataclasses import replace
 
+import pytest
+
 from corsproxy.cli.addresses import Off
 from corsproxy.cli.flags import Flags
+from corsproxy.config.reader import read_policy
 from corsproxy.core.policy import ListenAddress, Log
 from tests.policies import policy
 
@@ -46,3 +49,53 @@ def test_the_admin_listener_can_be_switched_off() -> None:
 
 def test_a_file_without_via_stays_without() -> None:
     assert NONE.applied_to(replace(FILE, via=None)).via is None
+
+
+HEAD = """\
+upstream: http://127.0.0.1:9000
+cors: {allow_origins: [http://localhost:5173]}
+"""
+EVERY = Flags(
+    (ListenAddress("0.0.0.0", 8010),),
+    ListenAddress("0.0.0.0", 8011),
+    "json",
+    5.0,
+    20.0,
+    "x",
+    frozenset({"listen", "admin", "log_format", "drain_delay", "shutdown_grace"}),
+)
+
+
+@pytest.mark.parametrize(
+    ("more", "message", "variable", "at"),
+    [
+        ("listen: localhost:9010", "localhost:9010 here, and 0.0.0.0:8010", "LISTEN", "3:9"),
+        ("listen: [localhost:1, localhost:2]", "localhost:1, localhost:2 here", "LISTEN", "3:9"),
+        ("admin: off", "off here, and 0.0.0.0:8011", "ADMIN", "3:8"),
+        ("log: {requests: none, format: text}", "text here, and json", "LOG_FORMAT", "3:31"),
+        # Its default, but written.
+        ("drain_delay: 0s", "0s here, and 5s", "DRAIN_DELAY", "3:14"),
+        ("shutdown_grace: 1m", "60s here, and 20s", "SHUTDOWN_GRACE", "3:17"),
+    ],
+)
+def test_a_key_that_a_variable_overrides_is_warned_about(
+    more: str, message: str, variable: str, at: str
+) -> None:
+    reading = read_policy(f"{HEAD}{more}\n", "c.yaml", {}, "/")
+    (warning,) = EVERY.overriding(reading)
+    assert (warning.severity, warning.code) == ("warning", "overridden-key")
+    assert message in warning.message
+    assert f"CORSPROXY_{variable}, which counts" in warning.message
+    assert f"set CORSPROXY_{variable} to the empty string" in warning.help
+    assert str(warning.source) == f"c.yaml:{at}"
+    # Who types a flag knows what it does.
+    assert EVERY._replace(of_environment=frozenset()).overriding(reading) == ()
+
+
+@pytest.mark.parametrize(
+    "more",
+    ["", "log: {requests: none}", "drain_delay: 5s", "listen: 0.0.0.0:8010", "log: {format: json}"],
+)
+def test_a_variable_that_overrides_nothing_is_no_matter(more: str) -> None:
+    reading = read_policy(f"{HEAD}{more}\n", "c.yaml", {}, "/")
+    assert EVERY.overriding(reading) == ()

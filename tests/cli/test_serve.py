@@ -53,6 +53,19 @@ async def test_everything_may_come_from_the_environment(tmp_path: Path) -> None:
         assert ready["admin"] is None
 
 
+async def test_a_variable_that_overrides_the_file_is_no_secret(tmp_path: Path) -> None:
+    (tmp_path / "corsproxy.yaml").write_text(f"{GOOD}drain_delay: 0s\nshutdown_grace: 1s\n")
+    variables = {"CORSPROXY_DRAIN_DELAY": "5s", "CORSPROXY_SHUTDOWN_GRACE": ""}
+    async with started(*FREE_PORTS, cwd=tmp_path, env=variables) as command:
+        warning = await command.event("warning")
+        assert (warning["code"], warning["line"]) == ("overridden-key", 4)
+        assert "CORSPROXY_DRAIN_DELAY" in warning["message"]
+        await command.event("ready")
+        assert [event["event"] for event in command.events] == ["warning", "ready"]
+        (tmp_path / "corsproxy.yaml").write_text(f"{GOOD}drain_delay: 1s\n")
+        assert "1s here, and 5s" in (await command.event("warning"))["message"]
+
+
 async def test_an_upstream_from_the_environment() -> None:
     async with started(*FREE_PORTS, env={"CORSPROXY_UPSTREAM": URL}) as command:
         await command.event("ready")
