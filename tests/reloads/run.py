@@ -26,6 +26,9 @@ _IN_A_ROW = 2
 _QUICK_VISITORS = 4
 _SLOW_VISITORS = 4
 _EXPECTED_EVENTS = frozenset({"ready", "reloaded", "reload-refused"})
+# The method that marks a version is none that the proxy forwards, and it warns of that.
+_MARK = "method-unknown"
+_MOST_LINES = 20
 
 
 @dataclass
@@ -47,19 +50,20 @@ class Report:
     calm_load: Load | None = None
     busy_load: Load | None = None
 
-    def conclude(self) -> None:
-        """Turn what was measured into faults."""
+    def conclude(self, slack: float) -> None:
+        """Turn what was measured into faults; see `reload_often` for `slack`."""
         self.faults += self.judge.faults
         assert self.calm_load is not None
         assert self.busy_load is not None
         for when, load in (("without", self.calm_load), ("with", self.busy_load)):
             if load.lost or load.failed or load.mixed or not load.requests:
                 self.faults.append(f"{when} reloads: {load}")
+        most = MOST_ADDED_MS + slack * max(self.calm_load.p99, self.calm.percentile(99))
         for who, added in (
             ("wrk's", self.busy_load.p99 - self.calm_load.p99),
             ("the checked", self.busy.percentile(99) - self.calm.percentile(99)),
         ):
-            if added >= MOST_ADDED_MS:
+            if added >= most:
                 self.faults.append(f"{who} p99 is {added:.1f} ms later with reloads")
 
     def lines(self) -> list[str]:
@@ -76,7 +80,8 @@ class Report:
             f"with reloads:    {self.busy_load}",
             f"                 {self.busy}",
         ]
-        return lines + [f"FAULT {fault}" for fault in self.faults]
+        faults = [f"FAULT {fault}" for fault in self.faults[:_MOST_LINES]]
+        return [*lines, *faults, f"{len(self.faults)} faults"]
 
 
 def _is_gap(event: Mapping[str, object], way: str) -> bool:
@@ -136,7 +141,7 @@ class EditedFile:
                 event = json.loads(line)
                 if event["event"] == "reload-failed" and _is_gap(event, self._way(number)):
                     self._report.gaps += 1
-                elif event["event"] not in _EXPECTED_EVENTS:
+                elif event["event"] not in _EXPECTED_EVENTS and event.get("code") != _MARK:
                     self._report.faults.append(f"the proxy said {event}")
                 if event["event"] == wanted and names(line.decode(), number):
                     return
@@ -170,9 +175,14 @@ async def reload_often(
     *,
     calm_seconds: float,
     workers: int = 1,
+    slack: float = 0.0,
     program: tuple[str, str] = ("-m", "corsproxy"),
 ) -> Report:
-    """Load a proxy, first in peace and then during so many reloads."""
+    """Load a proxy, first in peace and then during so many reloads.
+
+    On a machine that is busy with other things exchanges wait for those, and during a
+    reload for longer: `slack` is how many times the 99th percentile in peace is forgiven.
+    """
     report = Report(routes)
     arguments = (*FREE_PORTS, "--workers", str(workers))
     async with upstream() as upstream_port:
@@ -192,5 +202,5 @@ async def reload_often(
             code, complaints = await command.exit_code(), await command.complaints()
             if code or complaints:
                 report.faults.append(f"exit code {code}: {complaints}")
-    report.conclude()
+    report.conclude(slack)
     return report
