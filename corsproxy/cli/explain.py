@@ -2,6 +2,7 @@
 
 import json
 import os
+from typing import NamedTuple
 
 import click
 
@@ -94,22 +95,53 @@ def command(
     except ValueError as error:
         sentence = str(error)
         raise click.UsageError(sentence if sentence.endswith("?") else f"{sentence}.") from None
-    edit = None if file is None else _smallest_edit(file, explanation)
-    alone = _asked(policy, question, unsafe) if ask_upstream else None
+    found = Found(
+        explanation,
+        file,
+        None if file is None else _smallest_edit(file, explanation),
+        _asked(policy, question, unsafe) if ask_upstream else None,
+    )
     if as_json:
-        lines = None if file is None or edit is None else diff(file.name, edit.before, edit.after)
-        found = {**explanation.to_json(), "edit": lines}
-        if alone is not None:
-            found["without_proxy"] = alone.to_json()
-        click.echo(json.dumps(found, indent=2))
+        click.echo(json.dumps(found.to_json(), indent=2))
     else:
-        click.echo(_colored(explanation.text()), color=True)
-        if file is not None and edit is not None:
-            click.echo("\nThe smallest edit that allows it; corsproxy allow makes it:\n")
-            print_diff(file.name, edit.before, edit.after)
-        if alone is not None:
-            click.echo(f"\n{_colored(alone.text())}", color=True)
+        _print(found)
     ctx.exit(Exit.OK if explanation.allowed else Exit.FINDINGS)
+
+
+class Found(NamedTuple):
+    """All that there is to say about a call."""
+
+    explanation: Explanation
+    file: File | None
+    edit: Edit | EditError | None
+    """The smallest edit that allows the call, or why it cannot be made; None where no edit
+    of a file would."""
+    alone: WithoutProxy | None
+
+    def to_json(self) -> dict[str, object]:
+        members = self.explanation.to_json()
+        members["edit"] = members["no_edit"] = None
+        if self.file is not None and isinstance(self.edit, Edit):
+            members["edit"] = diff(self.file.name, self.edit.before, self.edit.after)
+        elif isinstance(self.edit, EditError):
+            members["no_edit"] = self.edit.reason
+        if self.alone is not None:
+            members["without_proxy"] = self.alone.to_json()
+        return members
+
+
+def _print(found: Found) -> None:
+    click.echo(_colored(found.explanation.text()), color=True)
+    edit = found.edit
+    if found.file is not None and isinstance(edit, Edit):
+        click.echo("\nThe smallest edit that allows it; corsproxy allow makes it:\n")
+        print_diff(found.file.name, edit.before, edit.after)
+    elif isinstance(edit, EditError):
+        remedy = f": {edit.help}" if edit.help else ""
+        sentence = f"corsproxy allow cannot make this edit: {edit.reason}{remedy}."
+        click.echo(f"\n{escape(sentence)}")
+    if found.alone is not None:
+        click.echo(f"\n{_colored(found.alone.text())}", color=True)
 
 
 def _not_a_path(url: str) -> str:
@@ -144,15 +176,18 @@ def _asked(policy: Policy, question: Question, unsafe: bool) -> WithoutProxy:
         raise Failure(str(error), Exit.NOT_STARTED) from None
 
 
-def _smallest_edit(file: File, explanation: Explanation) -> Edit | None:
-    """Return the edit that the remedy stands for; None where none can be made."""
+def _smallest_edit(file: File, explanation: Explanation) -> Edit | EditError | None:
+    """Return the edit that the remedy stands for, or why it cannot be made; None where
+    there is no remedy."""
     remedy = explanation.remedy
     if remedy is None:
         return None
     try:
         return allow(file, remedy.key, remedy.value, remedy.route)
-    except (ConfigError, EditError):
-        return None
+    except ConfigError as error:
+        return EditError("its value would be refused", problems=error.problems)
+    except EditError as error:
+        return error
 
 
 def _colored(text: str) -> str:

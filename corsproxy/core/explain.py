@@ -342,6 +342,11 @@ def _notes(question: Question, verdict: Verdict) -> list[str]:
     notes = []
     if verdict.browser_error is not None:
         notes.append(REFERRER_POLICY)
+    if verdict.code is Code.PASSTHROUGH:
+        notes.append(
+            "Whether the script can read the answer is the upstream's to say: --ask-upstream asks"
+            " it."
+        )
     if question.credentials and verdict.allowed:
         notes.append(COOKIES)
     return notes

@@ -187,3 +187,30 @@ async def test_a_forward_proxy_that_cannot_be_used_is_one_sentence(tmp_path: Pat
     assert code == 3
     assert err.startswith("corsproxy: ")
     assert "Traceback" not in err
+
+
+async def test_an_edit_that_cannot_be_made_is_not_promised(tmp_path: Path) -> None:
+    (tmp_path / "corsproxy.yaml").write_text(
+        f"x-shared: &s {{allow_origins: [{PAGE}]}}\nupstream: http://a.test\ncors: *s\n"
+    )
+    question = ("explain", "--origin", "https://b.test", "/")
+    code, out, _ = await finished(*question, cwd=tmp_path)
+    assert code == 1
+    assert "\ncorsproxy allow cannot make this edit: it is written under the anchor `&s`" in out
+    _, out, _ = await finished(*question, "--json", cwd=tmp_path)
+    found = json.loads(out)
+    assert found["edit"] is None
+    assert found["no_edit"].startswith("it is written under the anchor")
+
+
+async def test_where_the_upstream_answers_itself_it_can_be_asked(tmp_path: Path) -> None:
+    async with RawPeer(answers(GRANTED)) as upstream:
+        (tmp_path / "corsproxy.yaml").write_text(
+            f"upstream: http://127.0.0.1:{upstream.port}\ncors: passthrough\n"
+        )
+        question = ("explain", "--origin", PAGE, "/")
+        _, out, _ = await finished(*question, cwd=tmp_path)
+        assert "--ask-upstream asks it" in out
+        code, out, _ = await finished(*question, "--ask-upstream", cwd=tmp_path)
+    assert code == 0
+    assert "this call works without the proxy" in out
