@@ -104,6 +104,13 @@ PATH_CALLS = (
 )
 PATH_ORIGINS = ("http://localhost:{page}", "http://localhost:{other}")
 SHAPE = Spec(("http://localhost:{page}",), ("GET", "PUT"), expose=("*",), credentials=True)
+WITHOUT_FILE = Spec(
+    ("http://localhost:*", "http://*.localhost:*", "http://127.0.0.1:*", "http://[::1]:*"),
+    ("*",),
+    ("*",),
+    ("*",),
+    credentials=True,
+)
 ELSEWHERE = Spec(("http://localhost:{other}",))
 
 
@@ -152,6 +159,19 @@ def stray_pairs(page: int, other: int) -> Iterator[Pair]:
     for index, (written, sent, request) in enumerate(combined):
         mark = f"{'&' if '?' in written else '?'}stray={index}"
         yield Pair(written + mark, sent + mark, None, request)
+
+
+def pairs_without_file(page: int, other: int) -> list[Pair]:
+    """Every call from every origin under what `corsproxy URL` allows."""
+    combined = [
+        call._replace(origin=origin.format(page=page, other=other))
+        for origin in ORIGINS
+        for call in CALLS
+    ]
+    return [
+        Pair(f"/call-{index}", f"/call-{index}", WITHOUT_FILE, request)
+        for index, request in enumerate(combined)
+    ]
 
 
 def own_pairs(origin: str) -> Iterator[Pair]:

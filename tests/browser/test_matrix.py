@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from corsproxy.config.reader import read_policy
+from corsproxy.config.reader import policy_for_url, read_policy
 from corsproxy.core.explain import Explanation
 from corsproxy.core.messages import Field
 from corsproxy.core.policy import ListenAddress, Policy
@@ -17,7 +17,7 @@ from corsproxy.core.verdicts import Code
 from tests.browser import intent, matrix, model
 from tests.browser.chromium import OpenTab
 from tests.browser.matrix import Pair
-from tests.browser.proxy import proxy_with_file
+from tests.browser.proxy import RunningProxy, proxy, proxy_with_file
 from tests.browser.servers import SANDBOXED, RecordingUpstream
 from tests.browser.ways import CHANGING, Outcome, Raw, all_by_hand, explained, in_chromium
 from tests.fakes import Reply
@@ -32,6 +32,11 @@ HEADER_REFUSED = "HeaderDisallowedByPreflightResponse"
 
 def policy_of(content: object, port: int) -> Policy:
     policy = read_policy(json.dumps(content, indent=2), "corsproxy.yaml", {}, "/").policy
+    return on_port(policy, port)
+
+
+def on_port(policy: Policy, port: int) -> Policy:
+    """The policy as the proxy has it that listens there."""
     return replace(policy, listen=(ListenAddress("localhost", port),))
 
 
@@ -47,13 +52,37 @@ async def test_explain_the_proxy_and_chromium_agree(
     pairs += matrix.stray_pairs(page_port, unlisted_port)
     async with proxy_with_file(tmp_path, content) as running:
         pairs += matrix.own_pairs(running.url)
-        assert len({pair.sent for pair in pairs}) == len(pairs) > 2000
-        raw = await all_by_hand(running.port, pairs)
-        by_hand = arrivals(upstream)
-        upstream.received.clear()
-        seen = await all_in_chromium(open_tab, running.url, pairs, page_port)
-        by_chromium = arrivals(upstream)
-    policy = policy_of(content, running.port)
+        assert len(pairs) > 2000
+        policy = policy_of(content, running.port)
+        raw, explanations = await agreed(open_tab, running, policy, pairs, upstream, page_port)
+    await check_command(tmp_path, pairs[::STRIDE], explanations[::STRIDE])
+    check_the_checks(content, running.port, pairs, raw)
+
+
+async def test_they_agree_without_a_file(
+    open_tab: OpenTab, upstream: RecordingUpstream, page_port: int, unlisted_port: int
+) -> None:
+    """`corsproxy URL`: every page on this machine, and no page without an origin."""
+    pairs = matrix.pairs_without_file(page_port, unlisted_port)
+    async with proxy(upstream.url) as running:
+        policy = on_port(policy_for_url(upstream.url, ()), running.port)
+        await agreed(open_tab, running, policy, pairs, upstream, page_port)
+
+
+async def agreed(
+    open_tab: OpenTab,
+    running: RunningProxy,
+    policy: Policy,
+    pairs: Sequence[Pair],
+    upstream: RecordingUpstream,
+    page_port: int,
+) -> tuple[list[Raw], list[Explanation]]:
+    """What the proxy does by raw HTTP and what is explained, if it is the same as in Chromium."""
+    assert len({pair.sent for pair in pairs}) == len(pairs)
+    raw = await all_by_hand(running.port, pairs)
+    by_hand = arrivals(upstream)
+    upstream.received.clear()
+    seen = await all_in_chromium(open_tab, running.url, pairs, page_port)
     explanations = [explained(policy, pair) for pair in pairs]
     disagreements = [
         f"{pair}\n  {difference}"
@@ -65,9 +94,8 @@ async def test_explain_the_proxy_and_chromium_agree(
         ]
     ]
     assert not disagreements, f"{len(disagreements)}\n" + "\n".join(disagreements[:20])
-    assert by_hand == by_chromium
-    await check_command(tmp_path, pairs[::STRIDE], explanations[::STRIDE])
-    check_the_checks(content, running.port, pairs, raw)
+    assert by_hand == arrivals(upstream)
+    return raw, explanations
 
 
 async def check_command(
@@ -85,9 +113,9 @@ async def check_command(
             "explain", "--config", "corsproxy.yaml", "--json", *arguments, cwd=directory
         )
         assert (code, err) == (0 if explanation.allowed else 1, ""), pair
-        said = json.loads(out)
-        del said["edit"]
-        assert said == json.loads(json.dumps(explanation.to_json())), pair
+        said, wanted = json.loads(out), json.loads(json.dumps(explanation.to_json()))
+        # The command adds the edit of the file, which explanations know nothing of.
+        assert {key: said[key] for key in wanted} == wanted, pair
 
     # Pages of the proxy's own origin are known by the port in the file, which has none.
     wanted = [
@@ -201,7 +229,7 @@ def misreadings(pair: Pair, raw: Raw) -> list[str]:
 
 
 async def all_in_chromium(
-    open_tab: OpenTab, url: str, pairs: list[Pair], page_port: int
+    open_tab: OpenTab, url: str, pairs: Sequence[Pair], page_port: int
 ) -> list[Outcome]:
     """The calls of each page at once, those of different pages one page after the other."""
     seen: dict[str, Outcome] = {}
