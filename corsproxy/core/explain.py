@@ -14,7 +14,6 @@ from corsproxy.core.confusions import COOKIES, REFERRER_POLICY
 from corsproxy.core.cors import Grant
 from corsproxy.core.exchange import Forward, decide
 from corsproxy.core.fields import (
-    CORS_SAFELISTED_METHODS,
     FORBIDDEN_METHODS,
     is_forbidden_request_header,
     is_token,
@@ -23,24 +22,16 @@ from corsproxy.core.guard import is_origin
 from corsproxy.core.hints import hint_for
 from corsproxy.core.messages import ClientHead, Field, RequestHead
 from corsproxy.core.origins import OriginPatternError, parse_origin_pattern
-from corsproxy.core.policy import CorsRules, Listed, Policy
+from corsproxy.core.policy import CorsRules, Policy
 from corsproxy.core.problems import Answer
 from corsproxy.core.question import Question
 from corsproxy.core.remedies import Remedy, remedy_for
 from corsproxy.core.routing import find_route, parse_target
-from corsproxy.core.source import Source
+from corsproxy.core.steps import Step, steps_of
 from corsproxy.core.verdicts import Code, Verdict
 
 # Origin-form; a browser percent-encodes what is not in it, spaces and line breaks above all.
 _TARGET = re.compile("/[!-~]*")
-
-
-class Step(NamedTuple):
-    """One rule, tested."""
-
-    passed: bool
-    text: str
-    at: Source | None = None
 
 
 class Explanation(NamedTuple):
@@ -151,7 +142,7 @@ def explain(policy: Policy, question: Question) -> Explanation:
             grant, detail = _grant_of(decision.head), decision.detail
     return Explanation(
         question,
-        tuple(_all_steps(policy, rules, question, verdict, detail)),
+        tuple(steps_of(policy, rules, question, verdict, detail)),
         verdict,
         preflight,
         grant,
@@ -232,7 +223,6 @@ def _grant_of(head: ClientHead) -> tuple[Field, ...]:
 
 
 _ORIGIN_GRANTED = (Code.ORIGIN_ALLOWED, Code.METHOD_NOT_ALLOWED, Code.HEADER_NOT_ALLOWED)
-_CREDENTIALS_REFUSED = (Code.CREDENTIALS_NOT_ALLOWED, Code.CREDENTIALS_WITH_WILDCARD)
 
 
 def _with_credentials(rules: CorsRules, question: Question, verdict: Verdict) -> Verdict:
@@ -247,69 +237,6 @@ def _with_credentials(rules: CorsRules, question: Question, verdict: Verdict) ->
     else:
         return verdict
     return verdict._replace(code=code, allowed=False, at=at, subject="credentials")
-
-
-def _all_steps(
-    policy: Policy, rules: CorsRules, question: Question, verdict: Verdict, detail: str
-) -> list[Step]:
-    """Return the steps; a refusal that is no rule of the file's is the last of them, in the
-    words of the answer, which are in `detail`."""
-    steps = _steps(policy, rules, question, verdict)
-    if not verdict.allowed and all(step.passed for step in steps):
-        steps.append(Step(False, detail.rstrip(".") or verdict.facts.title, verdict.at))
-    return steps
-
-
-def _steps(policy: Policy, rules: CorsRules, question: Question, verdict: Verdict) -> list[Step]:
-    target = parse_target(question.target.encode("ascii"))
-    route = None if target is None else find_route(policy, target.path)
-    if route is None:
-        steps = [Step(False, f"path {question.target}: no route takes it")]
-    else:
-        path = route.path.decode("ascii")
-        name = path if route.name == path else f"{route.name} ({path})"
-        steps = [Step(True, f"path {question.target}: taken by route {name}", route.source)]
-    if verdict.code in (Code.PASSTHROUGH, Code.SAME_ORIGIN):
-        return [*steps, Step(True, verdict.facts.title, verdict.at)]
-    pattern = rules.origins.match(question.origin.encode("utf-8"))
-    if pattern is None:
-        text = f"origin {question.origin}: no entry of allow_origins matches"
-        return [*steps, Step(False, text, rules.origins.source)]
-    text = f"origin {question.origin}: allowed by {pattern.text}"
-    steps.append(Step(True, text, pattern.source))
-    if question.credentials:
-        refused = verdict.code in _CREDENTIALS_REFUSED
-        at = verdict.at if refused else rules.credentials_source
-        steps.append(Step(not refused, f"credentials: {'not ' * refused}allowed", at))
-        if refused:
-            return steps
-    if question.needs_preflight:
-        steps += _preflight_steps(rules, question, verdict)
-    return steps
-
-
-def _preflight_steps(rules: CorsRules, question: Question, verdict: Verdict) -> list[Step]:
-    method = question.normalized_method
-    refused = verdict.code is Code.METHOD_NOT_ALLOWED
-    word = "not in" if refused else "allowed by"
-    text = f"method {method}: {word} allow_methods {_shown(rules.methods)}"
-    if method in CORS_SAFELISTED_METHODS:
-        text = f"method {method}: always allowed"
-    steps = [Step(not refused, text, rules.methods.source)]
-    if refused:
-        return steps
-    for name in question.asked_headers:
-        refused = verdict.code is Code.HEADER_NOT_ALLOWED and verdict.subject == name
-        word = "not in" if refused else "allowed by"
-        text = f"header {name}: {word} allow_headers {_shown(rules.request_headers)}"
-        steps.append(Step(not refused, text, rules.request_headers.source))
-        if refused:
-            break
-    return steps
-
-
-def _shown(listed: Listed) -> str:
-    return '["*"]' if listed.any else f"[{', '.join(listed.names)}]"
 
 
 _NO_ALLOW_ORIGIN = "No 'Access-Control-Allow-Origin' header is present on the requested resource."
