@@ -96,10 +96,14 @@ class EditedFile:
         self.edits = 0
         self.path.write_text(self._text(0))
 
+    @property
+    def is_broken(self) -> bool:
+        return self.edits % 3 == 2
+
     def edit(self) -> None:
         """Save another version; every third one is broken."""
         self.edits += 1
-        text = "upstream: [\n" if self.edits % 3 == 2 else self._text(self.edits)
+        text = "upstream: [\n" if self.is_broken else self._text(self.edits)
         saved = self.path.with_suffix(".new")
         saved.write_text(text)
         saved.replace(self.path)

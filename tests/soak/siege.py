@@ -137,7 +137,7 @@ async def siege(proxy: Running, clients: int, waits: Waits) -> Report:
     report.connected = len(slow)
     # One that reads nothing does not learn of its end: the proxy is asked instead. As long as
     # the kernel takes anything for it, its time begins anew.
-    patience = 2 * max(waits) + _PATIENCE_SECONDS + clients / 1000
+    patience = 4 * max(waits) + _PATIENCE_SECONDS
     with suppress(TimeoutError):
         async with asyncio.timeout(patience):
             while True:
