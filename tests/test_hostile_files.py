@@ -33,7 +33,8 @@ ENVIRON = {"NAME": "value", "EMPTY": "", "URL": "https://api.example.com"}
 
 def read(text: str | bytes) -> tuple[Policy | None, tuple[Problem, ...]]:
     try:
-        return read_policy(text, "corsproxy.yaml", ENVIRON, "/etc/corsproxy")
+        reading = read_policy(text, "corsproxy.yaml", ENVIRON, "/etc/corsproxy")
+        return reading.policy, reading.warnings
     except ConfigError as error:
         return None, error.problems
 
