@@ -13,7 +13,7 @@ VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' corsproxy/__init__.py)
 # Debian keeps servers such as nginx where only root looks.
 export PATH := $(PATH):/usr/sbin:/sbin
 
-.PHONY: help demo test lint format soak reloads bench image image-check clean
+.PHONY: help demo test lint format soak reloads fuzz bench image image-check clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -42,6 +42,9 @@ reloads: $(VENV)/dev.stamp ## RELOADS=1000 of a file with ROUTES=500 under load;
 	@scripts/install-test-programs
 	$(BIN)/python -m tests.reloads --reloads $(RELOADS) --routes $(ROUTES) --workers $(WORKERS)
 
+fuzz: $(VENV)/fuzz.stamp ## inputs that break a promise, SECONDS=600 for each target; ARGS="--jobs 4 links" picks some
+	$(BIN)/python -m tests.fuzz --seconds $(SECONDS) $(ARGS)
+
 bench: $(VENV)/dev.stamp ## compare with other proxies (about an hour, Debian, root); ARGS=--quick for six minutes
 	$(BIN)/python benchmarks/run $(ARGS)
 
@@ -54,7 +57,7 @@ image-check: ## build the image without a registry, run it and measure it (Debia
 	@python3 scripts/check_image.py
 
 clean: ## remove the environment and everything that the tools leave behind
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .fuzz .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A stamp is younger than what it was made from, so a second run installs nothing.
@@ -72,6 +75,10 @@ $(VENV)/corsproxy.stamp: $(VENV)/pip.stamp pyproject.toml
 $(VENV)/dev.stamp: $(VENV)/pip.stamp pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable . --group dev
 	@touch $@ $(VENV)/corsproxy.stamp
+
+$(VENV)/fuzz.stamp: $(VENV)/dev.stamp
+	$(BIN)/python -m pip install --quiet --group fuzz
+	@touch $@
 
 # Where the tests look for it: beside the environment that runs them.
 $(VENV)/httpbin.stamp: $(VENV)/pip.stamp pyproject.toml

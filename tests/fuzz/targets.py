@@ -1,0 +1,36 @@
+"""Every target by its name."""
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from tests.fuzz import exchanges, files, rewriting, wire
+from tests.test_hostile_files import SEEDS
+
+
+class Target(NamedTuple):
+    """A function of bytes that raises where a promise is broken."""
+
+    run: Callable[[bytes], None]
+    words: tuple[bytes, ...] = ()
+    """What inputs are made of; libFuzzer's dictionary."""
+    seeds: tuple[bytes, ...] = ()
+    """Inputs to start from besides the corpus."""
+
+
+def texts(found: Iterable[str]) -> tuple[bytes, ...]:
+    return tuple(text.encode() for text in found)
+
+
+TARGETS = {
+    "file-text": Target(files.file_text, files.YAML_WORDS, texts(SEEDS)),
+    "edits": Target(files.edits, files.EDIT_WORDS),
+    "origins": Target(rewriting.origins, rewriting.ORIGIN_WORDS),
+    "cookies": Target(rewriting.cookies, rewriting.COOKIE_WORDS),
+    "links": Target(rewriting.links, rewriting.LINK_WORDS),
+    "exchange": Target(exchanges.exchange, exchanges.WORDS),
+    "unread": Target(exchanges.unread, exchanges.UNREAD_WORDS),
+    "questions": Target(exchanges.questions),
+    "requests": Target(wire.requests, wire.REQUEST_WORDS),
+    "responses": Target(wire.responses, wire.RESPONSE_WORDS),
+    "log-lines": Target(wire.log_lines, wire.LOG_WORDS),
+}

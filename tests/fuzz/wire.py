@@ -1,0 +1,307 @@
+"""Targets: bytes from the wire, from both sides, and the log lines that are made of them."""
+
+import asyncio
+import json
+import re
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+from corsproxy.core.messages import Field
+from corsproxy.core.verdicts import Code, Kind, Verdict
+from corsproxy.errors import UpstreamError
+from corsproxy.shell.client.connection import Connection
+from corsproxy.shell.client.relay import Relay
+from corsproxy.shell.client.server import ProxyServer
+from corsproxy.shell.log.journal import JsonLines, TextLines
+from corsproxy.shell.log.records import ExchangeRecord
+from corsproxy.shell.upstreams.response_parser import ResponseParser
+from tests.fakes import FakeUpstream, echo
+from tests.fuzz.draw import Draw
+from tests.policies import policy
+
+# The upstream's answers
+
+RESPONSE_WORDS = (
+    b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 100 Continue\r\n\r\n", b"Content-Length: 3\r\n", b"\r\n\r\n",
+    b"Transfer-Encoding: chunked\r\n", b"3\r\nabc\r\n", b"0\r\n\r\n", b"HTTP/1.0 204 No\r\n", b"\n",
+    b"Connection: close\r\n", b"Upgrade: websocket\r\nConnection: Upgrade\r\n", b"X: y\r\n z\r\n",
+    b"HTTP/1.1 101 Switching Protocols\r\n", b"Keep-Alive: timeout=5\r\n", b";ext=1", b" \t", b"\0",
+    b"Content-Type: text/event-stream\r\n", b"HTTP/1.1 304 Not Modified\r\n", b"\r", b"abc",
+)  # fmt: skip
+
+
+class Read(NamedTuple):
+    """What has been read of an answer."""
+
+    fault: bool
+    complete: bool
+    head: object
+    content: bytes
+    reusable: bool
+
+
+def read(pieces: Sequence[bytes], method: str, *, upgrade: bool) -> Read:
+    """Feed a parser as the connection does: nothing after the end."""
+    content: list[bytes] = []
+    parser = ResponseParser(method, upgrade=upgrade, section_limit=65536, put=content.append)
+    fault, reusable = False, True
+    try:
+        for piece in pieces:
+            if parser.complete:
+                reusable = False
+                break
+            parser.feed(memoryview(piece))
+    except UpstreamError:
+        fault = True
+    complete = parser.complete
+    reusable = reusable and complete and parser.persistent and not fault
+    return Read(fault, complete, parser.head, b"".join(content), reusable)
+
+
+def cut(draw: Draw) -> list[int]:
+    return [draw.number() for _ in range(draw.number(3))]
+
+
+def pieces_of(data: bytes, cuts: Sequence[int]) -> list[bytes]:
+    edges = sorted({0, len(data), *(at for at in cuts if at < len(data))})
+    return [data[start:end] for start, end in pairwise(edges)]
+
+
+def responses(data: bytes) -> None:
+    """However an answer is split, it is read the same; what it holds is what it says."""
+    draw = Draw(data)
+    method, upgrade, cuts = draw.pick(("GET", "HEAD")), draw.flag(), cut(draw)
+    answer = draw.rest()
+    if not answer:
+        return
+    whole = read([answer], method, upgrade=upgrade)
+    for pieces in (pieces_of(answer, cuts), pieces_of(answer, range(len(answer)))):
+        split = read(pieces, method, upgrade=upgrade)
+        assert split[:4] == whole[:4], (whole, split)
+    if whole.complete and whole.reusable:
+        check_response(answer, whole, method)
+
+
+def check_response(answer: bytes, found: Read, method: str) -> None:
+    """A response after which the connection is used again leaves nothing behind it."""
+    assert answer.startswith(b"HTTP/1.1 ") or b"keep-alive" in answer.lower()
+    head, _, rest = answer.partition(b"\r\n\r\n")
+    while re.match(rb"HTTP/1\.[01] 1(?!01)[0-9]{2}", head):
+        head, _, rest = rest.partition(b"\r\n\r\n")
+    lines = head.split(b"\r\n")[1:]
+    lengths = [line for line in lines if line.lower().startswith(b"content-length:")]
+    if method == "HEAD" or head[9:12] in (b"204", b"304"):
+        assert found.content == b""
+        assert not rest.strip(b"\r\n")
+    elif lengths:
+        assert len(lengths) == 1
+        length = int(lengths[0].partition(b":")[2])
+        assert found.content == rest[:length]
+        assert not rest[length:].strip(b"\r\n")
+    else:
+        content, behind = unchunked(rest)
+        assert found.content == content
+        assert not behind.strip(b"\r\n")
+
+
+def unchunked(data: bytes) -> tuple[bytes, bytes]:
+    """Return the content of a chunked body and what follows it; fails where it is none."""
+    content = b""
+    while True:
+        size, _, data = data.partition(b"\r\n")
+        length = int(re.match(rb"[0-9A-Fa-f]+", size)[0], 16)  # type: ignore[index] # or it fails
+        if not length:
+            break
+        assert data[length : length + 2] == b"\r\n"
+        content, data = content + data[:length], data[length + 2 :]
+    while not data.startswith(b"\r\n"):
+        _, end, data = data.partition(b"\r\n")
+        assert end
+    return content, data[2:]
+
+
+# The client's requests
+
+REQUEST_WORDS = (
+    b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", b"POST /x HTTP/1.1\r\nHost: localhost\r\n",
+    b"Content-Length: 3\r\n", b"Content-Length: 40\r\n\r\n", b"Transfer-Encoding: chunked\r\n",
+    b"\r\n\r\n", b"3\r\nabc\r\n", b"0\r\n\r\n", b"abc", b"Transfer-Encoding: gzip, chunked\r\n",
+    b"Upgrade: websocket\r\nConnection: Upgrade\r\n", b"Upgrade: h2c\r\nConnection: Upgrade\r\n",
+    b"Origin: http://localhost:5173\r\n", b"Expect: 100-continue\r\n", b"Connection: close\r\n",
+    b"OPTIONS * HTTP/1.1\r\nHost: localhost\r\n", b"HTTP/1.0", b" \r\n", b"\n", b"\r", b": ", b"\0",
+    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"GET /smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    b";x",
+)  # fmt: skip
+
+
+class Wire:
+    """A transport that keeps what is written, and never holds anything up."""
+
+    family = 0  # of a socket that is none of the internet's
+
+    def __init__(self) -> None:
+        self.written = b""
+        self.closing = False
+
+    def write(self, data: bytes) -> None:
+        self.written += data
+
+    def close(self) -> None:
+        self.closing = True
+
+    abort = close
+
+    def is_closing(self) -> bool:
+        return self.closing
+
+    def get_extra_info(self, name: str, default: object = None) -> object:
+        return {"peername": ("127.0.0.1", 1), "socket": self}.get(name, default)
+
+    def setsockopt(self, *_: object) -> None:
+        """Nothing is set."""
+
+    def set_write_buffer_limits(self, **_: int) -> None:
+        """Nothing is buffered."""
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def can_write_eof(self) -> bool:
+        return True
+
+    def write_eof(self) -> None:
+        self.closing = True
+
+    def is_reading(self) -> bool:
+        return True
+
+    def pause_reading(self) -> None:
+        """What comes next comes anyway."""
+
+    resume_reading = pause_reading
+
+
+class Spoken(NamedTuple):
+    """What a connection made of bytes: the upstream's requests, and the answers."""
+
+    asked: list[tuple[str, bytes, bytes]]
+    answers: bytes
+
+
+async def speak(pieces: Sequence[bytes]) -> Spoken:
+    upstream = FakeUpstream(echo)
+    server = ProxyServer(policy(), upstream, None)
+    connection = Connection(server, server.service, Relay)
+    wire = Wire()
+    connection.connection_made(wire)  # type: ignore[arg-type] # what is used of a transport
+    for piece in pieces:
+        if wire.closing:
+            break
+        connection.data_received(piece)
+        for _ in range(20):
+            await asyncio.sleep(0)
+    connection.connection_lost(None)
+    for _ in range(5):
+        await asyncio.sleep(0)
+    asked = [
+        (each.request.method, each.request.target, b"" if each.body is None else b"body")
+        for each in upstream.asked
+    ]
+    server.pre_shutdown()
+    return Spoken(asked, wire.written)
+
+
+_RUNNER: list[asyncio.Runner] = []
+
+
+def requests(data: bytes) -> None:
+    """Nothing reaches the upstream but the requests that a strict reader finds, in order."""
+    draw = Draw(data)
+    cuts = cut(draw)
+    sent = draw.rest()
+    if not sent:
+        return
+    if not _RUNNER:
+        _RUNNER.append(asyncio.Runner())
+    wanted = list(strict_requests(sent))
+    for pieces in ([sent], pieces_of(sent, cuts)):
+        spoken = _RUNNER[0].run(speak(pieces))
+        left = iter(wanted)
+        for method, target, _ in spoken.asked:
+            assert any(each == (method.encode(), target) for each in left), (spoken, wanted)
+        check_answers(spoken.answers)
+
+
+def strict_requests(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """The requests at the start of `data`, up to the first fault: method and target."""
+    while data:
+        data = data.lstrip(b"\r\n")
+        head, end, rest = data.partition(b"\r\n\r\n")
+        first = re.match(
+            rb"([A-Z-]+) +(/[!-~]*|\*|http://localhost[!-~]*) +HTTP/1\.[01]\Z",
+            head.split(b"\r\n")[0],
+        )
+        if first is None or not end:
+            return
+        target = first[2] if first[2][:1] == b"/" else b"/" + first[2][16:].lstrip(b"/")
+        yield first[1], target
+        fields = re.findall(
+            rb"(?im)^(content-length|transfer-encoding):[ \t]*(.*?)[ \t]*\r?$", head
+        )
+        if not fields:
+            data = rest
+        elif fields[0][0].lower() == b"content-length" and fields[0][1].isdigit():
+            data = rest[int(fields[0][1]) :]
+        else:
+            try:
+                _, data = unchunked(rest)
+            except (AssertionError, TypeError):
+                return
+
+
+def check_answers(written: bytes) -> None:
+    """Responses one behind the other; every grant is for the page that is allowed."""
+    assert written[:9] in (b"", b"HTTP/1.1 ")
+    for grant in re.findall(rb"(?i)\r\naccess-control-allow-origin: ([^\r\n]*)", written):
+        assert grant == b"http://localhost:5173"
+    assert b"Traceback" not in written
+    assert b"HTTP/1.1 500" not in written
+
+
+# The log
+
+LOG_WORDS = (
+    b"/?access_token=hunter2", b"?a=1&api_key=hunter2#x", b"//user:hunter2@h/", b"\x1b[2J",
+    b'"}\n{"',
+    b"%61ccess_token=hunter2", b"\xe2\x80\xae", b"\\", b"\x9b31m", b"\r\n", b"token=", b"&",
+    b"\x07",
+)  # fmt: skip
+
+
+def log_lines(data: bytes) -> None:
+    """An exchange is one line for programs, plain characters for people, and no secret."""
+    draw = Draw(data)
+    target = b"/" + b"".join(draw.word(LOG_WORDS) for _ in range(draw.number(4)))
+    fields: list[Field] = [
+        (draw.pick((b"Origin", b"traceparent", b"Access-Control-Request-Method", b"Cookie")), value)
+        for value in (draw.word(LOG_WORDS) for _ in range(draw.number(3)))
+    ]
+    verdict = Verdict(
+        draw.pick(tuple(Kind)), draw.pick(tuple(Code)), draw.flag(), None, None,
+        draw.string().decode("latin-1"),
+    )  # fmt: skip
+    detail = draw.word(LOG_WORDS).decode("latin-1") if draw.flag() else None
+    record = ExchangeRecord(
+        1.0, 0.1, "::1", draw.pick(("GET", "", "\x1b")), target, 200, fields, verdict, 1, 2, None,
+        draw.pick((None, "shutdown")), detail,
+    )  # fmt: skip
+    line = JsonLines().exchange(record)
+    assert line.isascii()
+    assert line.count("\n") == 1
+    assert line[:-1].isprintable()
+    assert isinstance(json.loads(line), dict)
+    words = TextLines(lambda _: [] if detail is None else [detail], color=False).exchange(record)
+    assert words.endswith("\n")
+    assert all(each.isprintable() for each in words[:-1].split("\n"))
+    assert words.count("\n") <= 2
