@@ -20,7 +20,7 @@ from tests.running import port_of
 
 MOST_ADDED_MS = 50.0
 _BROKEN_EVERY = 10
-# Some are left for the proxy to notice by itself; it looks once a second.
+# Some are left for the proxy to notice by itself, which takes it longer.
 _UNTOLD_EVERY, _FIRST_UNTOLD = 21, 5
 _IN_A_ROW = 2
 _QUICK_VISITORS = 4

@@ -1,6 +1,6 @@
 """Live reload: a changed file becomes the new policy, or changes nothing.
 
-The file is watched by its path, once a second. That sees an editor's rename, a truncate
+The file is watched by its path, twice a second. That sees an editor's rename, a truncate
 and write, and the swap of a ConfigMap's `..data` link alike, on every file system;
 notifications about an inode would end with the first of them. A broken file keeps the
 last good policy and is reported once, with its caret.
@@ -24,12 +24,13 @@ from corsproxy.core.policy import Policy
 from corsproxy.errors import StartError
 from corsproxy.shell.process.background import in_background
 
-POLL_SECONDS = 1.0
+# A saved edit is live within a second, so there must be time left to read it.
+POLL_SECONDS = 0.5
 # What is still being written reads differently a moment later.
 SETTLE_SECONDS = 0.05
 _SETTLE_READS = 10
 # Editors that rename leave a gap; only a file that is gone for longer is missing.
-_MISSES = 2
+_MISSES = 3
 
 
 class Stamp(NamedTuple):
@@ -127,7 +128,7 @@ class Reloader:
         """When that was last made sure of, in seconds since the epoch."""
 
     async def watch(self) -> None:
-        """Look once a second, until cancelled."""
+        """Look again and again, until cancelled."""
         while True:
             await self.check()
             await asyncio.sleep(POLL_SECONDS)
