@@ -232,8 +232,11 @@ class Client:
         self._writer = writer
 
     async def send(self, *pieces: bytes) -> None:
-        """Send; several pieces leave one by one."""
+        """Send; several pieces leave one by one. Raises ConnectionError."""
         for piece in pieces:
+            if self._writer.is_closing():
+                # asyncio's own transport would fail with an AttributeError now and then.
+                raise ConnectionResetError
             self._writer.write(piece)
             await self._writer.drain()
             if len(pieces) > 1:
