@@ -182,9 +182,14 @@ class Connection(Link):
         if self._tunnel is not None:
             self._tunnel.put(data)
             return
-        if self.is_deaf:
-            return
-        in_body = self._in_body()
+        begin, end = 0, -1
+        while end < len(data) and not self.is_deaf:
+            in_body = self._in_body()
+            end = len(data) if in_body or self._buffer_paused else _end_of_head(data, begin)
+            self._received(data[begin:end], in_body)
+            begin = end
+
+    def _received(self, data: bytes, in_body: bool) -> None:
         waiting = len(self._messages)
         super().data_received(data)
         if len(self._messages) != waiting:
@@ -321,3 +326,13 @@ class Connection(Link):
         if self._buffer_paused:
             self._resume_reading_if_drained()
         return intake
+
+
+def _end_of_head(data: bytes, begin: int) -> int:
+    """Return where the head that begins there ends, or all of `data` where it does not.
+
+    The parser forgets the requests that it got together with bytes that are none, so a head
+    is the last thing that it gets at once.
+    """
+    end = data.find(_HEAD_END, begin)
+    return len(data) if end < 0 else end + len(_HEAD_END)

@@ -16,6 +16,7 @@ from tests.fakes import (
     CutShortError,
     FakeResponse,
     FakeUpstream,
+    echo,
     get,
     never,
     ok,
@@ -101,6 +102,39 @@ async def test_garbage_behind_an_answered_request_is_answered_in_its_turn() -> N
         assert await client.rest() == b""
         record = await proxy.record(1)
         assert (record.verdict.kind, record.method) == (Kind.UNREADABLE, "")
+
+
+@pytest.mark.parametrize(
+    ("sent", "contents"),
+    [
+        (get(), [b""]),
+        (b"\r\n" + get() + post(b"abc"), [b"", b"abc"]),
+        (post(b"abc"), [b"abc"]),
+        (get().replace(b"\r\n\r\n", b"\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"), [b""]),
+    ],
+    ids=["a request", "two requests", "a body", "a declined upgrade"],
+)
+@pytest.mark.parametrize("garbage", [b"garbage\r\n\r\n", get().replace(b"Host:", b"Host :")])
+async def test_what_comes_before_garbage_is_answered(
+    sent: bytes, contents: list[bytes], garbage: bytes
+) -> None:
+    """Whether it comes in the same segment or not (as nginx, HAProxy and Go do)."""
+    for pieces in ([sent + garbage], [sent, garbage], [sent[:9], sent[9:] + garbage]):
+        async with serving(FakeUpstream(echo)) as proxy:
+            client = await proxy.connect()
+            await client.send(*pieces)
+            for content in contents:
+                assert (await client.reply()).content == content
+            assert (await client.reply()).status in (400, 501)
+            assert await client.rest() == b""
+
+
+async def test_more_requests_in_one_segment_than_are_queued_are_all_answered() -> None:
+    async with serving() as proxy:
+        client = await proxy.connect()
+        await client.send(get() * 500)
+        for _ in range(500):
+            assert (await client.reply()).status == 200
 
 
 async def test_the_answer_outlives_what_the_client_is_still_sending() -> None:
