@@ -7,7 +7,7 @@ from corsproxy.config.findings import Findings, Value
 from corsproxy.config.hosts import parse_host, parse_port
 from corsproxy.config.mistakes import BadValueError, checked
 from corsproxy.config.section import Section
-from corsproxy.config.yaml.nodes import Scalar
+from corsproxy.config.yaml.nodes import Sequence
 from corsproxy.core.policy import ListenAddress
 
 DEFAULT_LISTEN = (ListenAddress("localhost", 8010),)
@@ -82,7 +82,7 @@ def read_listen(top: Section) -> tuple[ListenAddress, ...]:
     found = top.listing("listen", "write `localhost:8010`")
     if found is None:
         return DEFAULT_LISTEN
-    if not found.values and not isinstance(found.node, Scalar):
+    if isinstance(found.node, Sequence) and not found.node.items:
         help = "name an address, or remove the key for `localhost:8010`"
         top.findings.error("empty-list", found.node, "`listen` names no address", help)
     if len(found.values) > _MOST_ADDRESSES:

@@ -96,3 +96,11 @@ def test_the_default_of_admin_gives_way_to_off() -> None:
 def test_there_is_an_end_to_addresses() -> None:
     ports = ", ".join(map(str, range(9000, 9100)))
     assert codes_of(f"{MINIMAL}listen: [{ports}]\n") == ["out-of-range"]
+
+
+@pytest.mark.parametrize(
+    ("listen", "codes"),
+    [("[]", ["empty-list"]), ("['8010 8020']", ["several-entries"]), ("[{a: b}]", ["wrong-type"])],
+)
+def test_a_list_is_empty_only_if_nothing_stands_in_it(listen: str, codes: list[str]) -> None:
+    assert codes_of(f"{MINIMAL}listen: {listen}\n") == codes
