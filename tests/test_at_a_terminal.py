@@ -134,13 +134,17 @@ async def test_the_background_is_harmless(tmp_path: Path) -> None:
             assert await terminal.exit_code() == 0
 
 
+def ignores(pid: int, number: signal.Signals) -> bool:
+    status = Path(f"/proc/{pid}/status").read_text()
+    ignored = int(re.findall(r"SigIgn:\s*([0-9a-f]+)", status)[0], 16)
+    return bool(ignored >> (number - 1) & 1)
+
+
 async def test_a_read_that_comes_too_late_for_the_foreground_stops_nothing(tmp_path: Path) -> None:
     """Between the look and the read the shell may take the terminal away."""
     async with at_terminal(tmp_path, "http://127.0.0.1:9", *ARGUMENTS) as terminal:
         await port_of(terminal)
-        status = Path(f"/proc/{terminal.process.pid}/status").read_text()
-        ignored = int(re.findall(r"SigIgn:\s*([0-9a-f]+)", status)[0], 16)
-        assert ignored >> (signal.SIGTTIN - 1) & 1
+        assert ignores(terminal.process.pid, signal.SIGTTIN)
 
 
 async def test_without_a_file_the_flag_is_named(tmp_path: Path) -> None:
