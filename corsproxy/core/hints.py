@@ -89,7 +89,7 @@ def _of_upstream(template: str, policy: Policy) -> str:
 def _remark(verdict: Verdict, rules: CorsRules) -> str | None:
     """Return what to know before the allowlist is touched: often it is right, and the call
     is not."""
-    if verdict.code is Code.METHOD_NOT_ALLOWED:
+    if verdict.code in (Code.METHOD_NOT_ALLOWED, Code.METHOD_NOT_IMPLEMENTED):
         return _about_method(verdict.subject)
     if verdict.code not in _ORIGIN_REFUSED:
         return None

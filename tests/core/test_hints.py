@@ -44,6 +44,7 @@ def test_hint_begins_like_a_sentence_or_with_an_origin() -> None:
     assert near.endswith(", or run: corsproxy allow origin http://localhost:1")
 
 
+@pytest.mark.parametrize("code", [Code.METHOD_NOT_ALLOWED, Code.METHOD_NOT_IMPLEMENTED])
 @pytest.mark.parametrize(
     ("method", "hint"),
     [
@@ -52,8 +53,8 @@ def test_hint_begins_like_a_sentence_or_with_an_origin() -> None:
         ("FROBNICATE", "only methods that are registered for HTTP."),
     ],
 )
-def test_a_method_that_no_entry_helps_is_explained(method: str, hint: str) -> None:
-    found = hint_for(refused(Code.METHOD_NOT_ALLOWED, method), POLICY)
+def test_a_method_that_no_entry_helps_is_explained(method: str, hint: str, code: Code) -> None:
+    found = hint_for(refused(code, method), POLICY)
     assert found is not None
     assert found.endswith(hint)
 
