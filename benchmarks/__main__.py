@@ -16,7 +16,7 @@ from benchmarks.cache import CACHE, HERE, PROJECT, BusyError, MissingError, excl
 from benchmarks.cache import system_program as find
 from benchmarks.checks import DisqualifiedError, observe_strictness
 from benchmarks.decisions import Decisions
-from benchmarks.lifecycle import Memory, RequestLog, StartUp
+from benchmarks.lifecycle import Counting, Memory, RequestLog, StartUp
 from benchmarks.machine import Cores, choose_cores, describe, raise_descriptor_limit
 from benchmarks.peer import Peer
 from benchmarks.peers import DIRECT, NOT_COVERED, PEERS, QUICK
@@ -26,7 +26,14 @@ from benchmarks.rounds import run
 from benchmarks.scenarios import LOADS, Scenario, Settings
 from benchmarks.stand import Stand
 
-SCENARIOS: tuple[Scenario, ...] = (*LOADS, StartUp(), Memory(), RequestLog(), Decisions())
+SCENARIOS: tuple[Scenario, ...] = (
+    *LOADS,
+    StartUp(),
+    Memory(),
+    RequestLog(),
+    Counting(),
+    Decisions(),
+)
 
 FULL_SETTINGS = Settings(rounds=5, seconds=4, warm_up_seconds=2, held_connections=1000)
 QUICK_SETTINGS = Settings(rounds=2, seconds=2, warm_up_seconds=1, held_connections=200)

@@ -224,15 +224,53 @@ class RequestLog:
             stand.start(peer, "files") as silent,
             stand.start(peer, "files", log=True) as logging,
         ):
-            turn = [silent, logging]
+            yield _side_by_side(stand, silent, logging, settings)
 
-            def sample(seconds: int = settings.seconds) -> dict[str, Sample]:
-                turn.reverse()  # so that neither always comes first
-                found = {id(running): load_requests(stand, running, seconds) for running in turn}
-                without, logged = found[id(silent)], found[id(logging)]
-                rate, cost = logged["rate"], logged["cpu"].value - without["cpu"].value
-                kept = 100 * rate.value / without["rate"].value
-                return {"rate": rate, "kept": Sample(kept), "cpu": Sample(cost)}
 
-            sample(settings.warm_up_seconds)
-            yield sample
+@dataclass(frozen=True)
+class Counting:
+    """What metrics cost: the same load without and with them."""
+
+    key: str = "metrics"
+    title: str = "Metrics"
+    method: str = "small forwards that are counted for metrics, and without"
+    metrics: tuple[Metric, ...] = (
+        Metric("rate", "forwards, counted", "/s", "more"),
+        Metric("kept", "of the rate without", "%", "more", 1),
+        Metric("cpu", "CPU per request for it", "µs", "less", 1),
+    )
+    most_rounds: int | None = None
+
+    def excuse(self, peer: Peer) -> str | None:
+        """Say why the peer is not measured, or None where it is."""
+        return None if peer.can_count else "no switch for metrics"
+
+    @contextmanager
+    def prepare(
+        self, stand: Stand, peer: Peer, settings: Settings
+    ) -> Iterator[Callable[[], dict[str, Sample]]]:
+        """Start the peer twice, with and without metrics; yield what takes a sample."""
+        with (
+            stand.start(peer, "files", metrics=False) as without,
+            stand.start(peer, "files") as counting,
+        ):
+            yield _side_by_side(stand, without, counting, settings)
+
+
+def _side_by_side(
+    stand: Stand, without: Running, with_it: Running, settings: Settings
+) -> Callable[[], dict[str, Sample]]:
+    """Warm both up, and return what samples the rate `with_it`, how much that is of the
+    rate `without`, and what it costs in CPU time."""
+    turn = [without, with_it]
+
+    def sample(seconds: int = settings.seconds) -> dict[str, Sample]:
+        turn.reverse()  # so that neither always comes first
+        found = {id(running): load_requests(stand, running, seconds) for running in turn}
+        bare, full = found[id(without)], found[id(with_it)]
+        rate, cost = full["rate"], full["cpu"].value - bare["cpu"].value
+        kept = 100 * rate.value / bare["rate"].value
+        return {"rate": rate, "kept": Sample(kept), "cpu": Sample(cost)}
+
+    sample(settings.warm_up_seconds)
+    return sample

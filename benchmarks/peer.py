@@ -24,6 +24,8 @@ class Site(NamedTuple):
     directory: Path
     log: bool = False
     """Whether each request is logged, to standard output."""
+    metrics: bool = True
+    """Whether requests are counted, where there is a switch for it."""
 
     @property
     def upstream(self) -> str:
@@ -56,6 +58,8 @@ class Peer:
     websockets: bool = True
     can_log: bool = False
     """Whether the configuration has a switch for a request log."""
+    can_count: bool = False
+    """Whether it has one for metrics."""
     upstream_in_path: bool = False
     """Whether the request's path must start with the upstream's URL."""
     start_seconds: float = 20.0

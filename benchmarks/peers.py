@@ -59,6 +59,7 @@ def _corsproxy(log_format: str) -> Callable[[Site], list[str]]:
             "corsproxy.yaml",
             LOG_FORMAT=log_format,
             LOG_REQUESTS="all" if site.log else "none",
+            ADMIN="127.0.0.1:0" if site.metrics else "off",
         )
         return [sys.executable, "-m", "corsproxy", "serve", "-c", config]
 
@@ -160,6 +161,7 @@ CORSPROXY = Peer(
     version=_corsproxy_version,
     command=_corsproxy("json"),
     can_log=True,
+    can_count=True,
 )
 
 PEERS = (

@@ -67,7 +67,9 @@ class Stand:
         self._stack.close()
 
     @contextmanager
-    def start(self, peer: Peer, upstream: UpstreamName, *, log: bool = False) -> Iterator[Running]:
+    def start(
+        self, peer: Peer, upstream: UpstreamName, *, log: bool = False, metrics: bool = True
+    ) -> Iterator[Running]:
         """Start a peer in front of an upstream, and wait until it answers.
 
         Raises ProcessError, and cache.MissingError.
@@ -77,18 +79,20 @@ class Stand:
             site = Site(upstream_port, upstream_port, CACHE)
             yield Running(peer, site, None, self._watch(None, upstream))
             return
-        with self.launch(peer, upstream, log=log) as running:
+        with self.launch(peer, upstream, log=log, metrics=metrics) as running:
             # Listening is not enough: some try a port with a server of the moment first.
             wait_for_response(running, READY_PATHS[upstream])
             yield running
 
     @contextmanager
-    def launch(self, peer: Peer, upstream: UpstreamName, *, log: bool = False) -> Iterator[Running]:
+    def launch(
+        self, peer: Peer, upstream: UpstreamName, *, log: bool = False, metrics: bool = True
+    ) -> Iterator[Running]:
         """Start a peer without waiting for it. Raises ProcessError, and cache.MissingError."""
-        slug = peer.name.lower() + ("-log" if log else "")
+        slug = peer.name.lower() + ("-log" if log else "") + ("" if metrics else "-uncounted")
         directory = CACHE / "run" / slug
         directory.mkdir(parents=True, exist_ok=True)
-        site = Site(free_port(), self._ports[upstream], directory, log)
+        site = Site(free_port(), self._ports[upstream], directory, log, metrics)
         argv = peer.command(site)
         output = CACHE / "logs" / f"{slug}.log"
         with Process(

@@ -123,7 +123,8 @@ class Relay:
             else:
                 logger.exception("fault in an exchange")
         finally:
-            if service.journal is not None:
+            # A reload may have begun to want records in between.
+            if started:
                 try:
                     self._record(request)
                 except Exception:  # noqa: BLE001 - the exchange is over, whatever is told of it

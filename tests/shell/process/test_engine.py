@@ -4,10 +4,11 @@ import asyncio
 import gc
 import json
 import socket
+from dataclasses import replace
 
 import pytest
 
-from corsproxy.core.policy import Policy, Route, UpstreamAddress
+from corsproxy.core.policy import Log, Policy, Route, UpstreamAddress
 from corsproxy.shell.log.refusals import Refusals
 from corsproxy.shell.process.engine import OFFER, Engine, settle
 from tests.fakes import get
@@ -73,6 +74,23 @@ async def test_another_policy_counts_from_the_next_request_on() -> None:
         engine.adopt(asking(upstream, other))
         assert (await ask(port, get(origin=other))).grant == other
         await engine.finish_drain()
+
+
+async def test_records_are_made_where_somebody_can_ask_for_them() -> None:
+    lines: list[str] = []
+    async with RawPeer(answers(OK)) as upstream:
+        served = asking(upstream)
+        silent = replace(served, admin=None, log=Log("json", "none"))
+        engine = Engine(silent, lines.append, "json", color=False)
+        sock, port = listening()
+        await engine.listen([sock])
+        counts = []
+        for policy in (silent, replace(silent, admin=served.admin), replace(served, admin=None)):
+            engine.adopt(policy)
+            assert (await ask(port, get())).status == 200
+            counts.append((sum(engine.figures().requests.values()), len(lines)))
+        await engine.finish_drain()
+    assert counts == [(0, 0), (1, 0), (2, 1)]
 
 
 async def test_nothing_of_a_policy_outlives_it() -> None:
