@@ -14,6 +14,7 @@ from corsproxy.cli.terminal import Stream, wants_color
 from corsproxy.config.editing.edits import File
 from corsproxy.config.editing.fixes import correct
 from corsproxy.config.problems import ConfigError, Problem, as_github, as_json, render
+from corsproxy.config.yaml.source_text import MAX_BYTES
 from corsproxy.shell.process.saving import SaveError, save
 
 _WITHOUT_FILE = "name the file (corsproxy check FILE), or write one (corsproxy init)"
@@ -58,11 +59,18 @@ def command(ctx: click.Context, file: tuple[str, ...], form: str, strict: bool, 
 
 
 def _problems(name: str) -> tuple[Problem, ...]:
-    content = sys.stdin.buffer.read() if name == "-" else read_bytes(name)
+    content = _standard_input() if name == "-" else read_bytes(name)
     try:
         return read(content, "<stdin>" if name == "-" else name).warnings
     except ConfigError as error:
         return error.problems
+
+
+def _standard_input() -> bytes:
+    if sys.stdin is None:
+        raise Failure("cannot read standard input: it is closed", Exit.USAGE)
+    # One byte more than the reader takes tells it that there is too much.
+    return sys.stdin.buffer.read(MAX_BYTES + 1)
 
 
 def _corrected(name: str, form: str) -> tuple[Problem, ...]:

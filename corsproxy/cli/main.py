@@ -6,13 +6,16 @@ the name `command`.
 """
 
 import sys
+from contextlib import suppress
 from difflib import get_close_matches
 from importlib import import_module
 from io import TextIOWrapper
+from typing import NoReturn
 
 import click
 
 from corsproxy import __version__
+from corsproxy.cli.failures import Exit, Failure
 
 DEFAULT_COMMAND = "serve"
 
@@ -98,4 +101,18 @@ def main() -> None:
         # A character that the terminal's encoding lacks is no reason for a traceback.
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    cli(prog_name="corsproxy")
+    try:
+        cli(prog_name="corsproxy")
+    except OSError as error:
+        _end(error)
+
+
+def _end(error: OSError) -> NoReturn:
+    """End where the system refuses what every command needs: room for what there is to say,
+    a working directory, a descriptor."""
+    from corsproxy.cli.process import leave
+
+    reason = error.strerror or str(error)
+    with suppress(OSError):
+        Failure(f"{reason[:1].lower()}{reason[1:]}", Exit.NOT_STARTED).show()
+    leave(Exit.NOT_STARTED)

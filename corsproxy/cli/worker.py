@@ -31,7 +31,7 @@ def supervisors_channel() -> socket.socket | None:
         return None
     try:
         return socket.socket(fileno=int(descriptor))
-    except (OSError, ValueError):
+    except (OSError, ValueError, OverflowError):
         sentence = f"{CHANNEL_VARIABLE} is for corsproxy's own processes; unset it"
         raise click.UsageError(sentence) from None
 

@@ -1,11 +1,14 @@
 """Saying what is wrong with a file."""
 
 import json
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.process import finished
+from tests.process import environment, finished
 
 GOOD = "upstream: https://api.example.com\ncors:\n  allow_origins: [http://localhost:5173]\n"
 BAD = "upstream: https://api.example.com\ncors:\n  allow_orgins: [http://localhost:5173]\n"
@@ -156,3 +159,16 @@ async def test_standard_input_cannot_be_corrected(directory: Path) -> None:
     code, _, err = await finished("check", "--fix", "-", cwd=directory, given=FIXABLE.encode())
     assert code == 2
     assert "--fix needs a file" in err
+
+
+def test_standard_input_that_is_closed_or_endless_is_refused(directory: Path) -> None:
+    shell = [sys.executable, "-m", "corsproxy", "check", "-"]
+    closed = f"exec {shlex.join(shell)} <&-"
+    ended = subprocess.run(
+        ["sh", "-c", closed], cwd=directory, env=environment(), capture_output=True, text=True
+    )
+    assert ended.returncode == 2
+    assert ended.stderr == "corsproxy: cannot read standard input: it is closed\n"
+    with open("/dev/zero", "rb") as endless:
+        refused = subprocess.run(shell, env=environment(), stdin=endless, capture_output=True)
+    assert refused.returncode == 1

@@ -154,3 +154,30 @@ async def test_without_a_file_each_command_says_what_helps_it(
     assert advice in second
     assert never not in second
     assert "corsproxy init" in second
+
+
+@pytest.mark.parametrize("command", ["schema", "check corsproxy.yaml", "--help"])
+def test_output_that_cannot_be_written_is_said(tmp_path: Path, command: str) -> None:
+    (tmp_path / "corsproxy.yaml").write_text(
+        "upstream: https://api.example.com\ncors:\n  allow_origins: [http://localhost:5173]\n"
+    )
+    with open("/dev/full", "wb") as full:
+        ended = subprocess.run(
+            [sys.executable, "-m", "corsproxy", *command.split()],
+            cwd=tmp_path,
+            env=environment(),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert (ended.returncode, ended.stderr) == (3, "corsproxy: no space left on device\n")
+
+
+def test_a_directory_that_is_gone_is_said(tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    command = f"rmdir {gone} && exec {sys.executable} -m corsproxy check - </dev/null"
+    ended = subprocess.run(
+        ["sh", "-c", command], cwd=gone, env=environment(), capture_output=True, text=True
+    )
+    assert (ended.returncode, ended.stderr) == (3, "corsproxy: no such file or directory\n")

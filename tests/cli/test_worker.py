@@ -25,7 +25,7 @@ def test_a_worker_finds_its_channel(monkeypatch: pytest.MonkeyPatch) -> None:
             assert channel.recv(100) == b"hello"
 
 
-@pytest.mark.parametrize("value", ["", "x", "-1", "98765", "1.5"])
+@pytest.mark.parametrize("value", ["", "x", "-1", "98765", "1.5", "9" * 20])
 def test_what_no_supervisor_has_set_is_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     monkeypatch.setenv(CHANNEL_VARIABLE, value)
     with pytest.raises(click.UsageError, match=CHANNEL_VARIABLE):
