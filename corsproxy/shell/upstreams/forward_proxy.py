@@ -6,6 +6,7 @@ them. Loopback upstreams are always reached directly.
 
 import asyncio
 import ipaddress
+import os
 import socket
 from base64 import b64encode
 from collections.abc import Mapping
@@ -105,6 +106,7 @@ def _parse(name: str, value: str) -> ForwardProxy:
     try:
         parts = urlsplit(value if "://" in value else f"http://{value}")
         host, port = parts.hostname, parts.port
+        (host or "").encode("idna")  # as whoever resolves it will
     except ValueError:
         raise StartError(f"{name} is not a URL such as http://proxy:3128") from None
     if parts.scheme != "http" or not host:
@@ -112,8 +114,8 @@ def _parse(name: str, value: str) -> ForwardProxy:
     authorization = b""
     if parts.username is not None:
         credentials = b"%b:%b" % (
-            unquote_to_bytes(parts.username),
-            unquote_to_bytes(parts.password or ""),
+            unquote_to_bytes(os.fsencode(parts.username)),
+            unquote_to_bytes(os.fsencode(parts.password or "")),
         )
         authorization = b"Basic " + b64encode(credentials)
     return ForwardProxy(host, 80 if port is None else port, authorization)

@@ -1,5 +1,7 @@
 """shell/upstreams/forward_proxy.py: whom NO_PROXY and the others are about."""
 
+from base64 import b64decode
+
 import pytest
 
 from corsproxy.core.policy import UpstreamAddress
@@ -86,8 +88,11 @@ def test_a_proxy_is_read_from_its_url(value: str, proxy: ForwardProxy, name: str
 
 @pytest.mark.parametrize(
     "value",
-    ["socks5://proxy.test:1080", "https://proxy.test", "http://", "http://proxy.test:99999"],
-)
+    [
+        "socks5://proxy.test:1080", "https://proxy.test", "http://", "http://proxy.test:99999",
+        "http://a..test", "http://\udcff.test", "http://" + "a" * 64 + ".test",
+    ],
+)  # fmt: skip
 def test_a_proxy_that_cannot_be_used_stops_the_start(value: str) -> None:
     with pytest.raises(StartError, match="HTTPS_PROXY"):
         ForwardProxies({"https": value})
@@ -99,3 +104,10 @@ def test_variables_of_the_environment_are_read_in_both_cases() -> None:
     assert str(proxies.for_upstream(upstream("a.test"))) == "q:2"
     assert proxies.for_upstream(upstream("b.test")) is None
     assert proxies.for_upstream(upstream("a.test", 443, secure=True)) is None
+
+
+def test_a_name_and_a_password_are_bytes() -> None:
+    proxies = ForwardProxies({"http": "http://\udcff%41:p%3Aw@proxy.test"})
+    found = proxies.for_upstream(upstream("api.test"))
+    assert found is not None
+    assert b64decode(found.authorization.removeprefix(b"Basic ")) == b"\xffA:p:w"
