@@ -74,12 +74,24 @@ class Terminal:
             return await self.process.wait()
 
     async def end(self) -> None:
-        """Kill the program's whole session, if it still runs."""
-        if self.process.returncode is None:
+        """Kill what still runs of the program's session: a shell's jobs have groups of their
+        own, and those in the background are told of no hang-up."""
+        for pid in _session(self.process.pid):
             with suppress(ProcessLookupError):
-                os.killpg(self.process.pid, signal.SIGKILL)
+                os.kill(pid, signal.SIGKILL)
         self.hang_up()
         await self.process.wait()
+
+
+def _session(leader: int) -> list[int]:
+    """Return the processes of a session (proc(5), /proc/pid/stat)."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has ended meanwhile
+            behind_name = path.read_text().rpartition(")")[2].split()
+            if int(behind_name[3]) == leader:
+                found.append(int(path.parent.name))
+    return found
 
 
 @asynccontextmanager
