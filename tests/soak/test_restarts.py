@@ -80,8 +80,10 @@ async def test_a_stop_under_load_cuts_nothing_that_ends_in_time(
         assert await command.complaints() == ""
     seen = upstream.received.seen
     # The last visit of each found nobody; nothing that was begun has been given up.
-    assert not [visit for visit in crowd.unwell if seen[visit.number]]
-    assert len(crowd.unwell) <= 2 * VISITORS
+    cut = [visit for visit in crowd.unwell if "ConnectionRefused" not in visit.detail]
+    assert not [visit for visit in cut if seen[visit.number]]
+    # Between its last look for connections and its end, a listener takes in one at most.
+    assert len(cut) <= 1
     assert [visit for visit in crowd.visits if visit.kind == "slow"]
 
 

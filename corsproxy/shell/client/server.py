@@ -33,6 +33,9 @@ _MOST_CONNECTIONS = 4096
 _STANDING_ROOM = 4
 _LAST_WORDS_S = 1.0
 _LOOK_S = 0.02
+# Of the event loop, until a request that has arrived on a new connection has been read: what
+# is unread would be lost, and its connection would look idle.
+_TURNS_TO_READ = 5
 _WATCH_S = 0.5
 
 
@@ -137,6 +140,8 @@ class ProxyServer(Server):
         """
         self.draining = True
         deadline = self.loop.time() + grace
+        for _ in range(_TURNS_TO_READ):
+            await asyncio.sleep(0)
         for connection in self._open():
             if connection.is_idle:
                 connection.force_close()

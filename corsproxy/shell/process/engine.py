@@ -79,11 +79,15 @@ class Engine:
 
     async def listen(self, sockets: Sequence[socket.socket]) -> None:
         """Accept connections on these sockets and on no others; they are taken over."""
+        loop = asyncio.get_running_loop()
         for each in set(self._listening) - set(sockets):
+            # Whoever the kernel has let in would get a reset from it.
+            waiting = _accepted(each)
             self._listening.pop(each).close()
+            for connection in waiting:
+                await loop.connect_accepted_socket(self._server, connection)
         for each in sockets:
             if each not in self._listening:
-                loop = asyncio.get_running_loop()
                 server = await loop.create_server(self._server, sock=each, backlog=BACKLOG)
                 self._listening[each] = server
         if sockets:
@@ -116,7 +120,6 @@ class Engine:
     async def finish_drain(self) -> None:
         """Take connections for `drain_delay` more, then none; return when the last is over."""
         policy = self.policy
-        # Connections that the kernel has accepted are taken before the listeners close.
         await asyncio.sleep(policy.drain_delay)
         await self.listen(())
         await self._server.drain(policy.shutdown_grace)
@@ -134,6 +137,17 @@ class Engine:
         if lacks_cookie(verdict, record.status, record.fields):
             hints.append(about_missing_cookie(rules_of(policy, verdict.route), record.fields))
         return [hint for hint in hints if hint is not None]
+
+
+def _accepted(listener: socket.socket) -> list[socket.socket]:
+    """Return the connections that wait to be accepted."""
+    waiting = []
+    with suppress(OSError):
+        while True:
+            connection, _ = listener.accept()
+            connection.setblocking(False)
+            waiting.append(connection)
+    return waiting
 
 
 def settle() -> None:

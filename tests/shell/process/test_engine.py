@@ -121,6 +121,22 @@ async def test_when_it_drains_every_response_ends_its_connection() -> None:
         await engine.finish_drain()
 
 
+async def test_whoever_waits_to_be_accepted_is_answered_yet() -> None:
+    async with RawPeer(answers(OK)) as upstream:
+        engine = Engine(asking(upstream), ignore, "json", color=False)
+        sock, port = listening()
+        await engine.listen([sock])
+        # The kernel lets them in while the event loop stands still.
+        waiting = [socket.create_connection(("127.0.0.1", port)) for _ in range(3)]
+        for each in waiting:
+            each.sendall(get())
+        engine.begin_drain()
+        await engine.finish_drain()
+        for each in waiting:
+            with each:
+                assert each.recv(1000).startswith(b"HTTP/1.1 200 OK\r\n")
+
+
 async def test_text_says_what_would_allow_a_refused_request() -> None:
     lines: list[str] = []
     async with RawPeer(answers(OK)) as upstream:
