@@ -2,6 +2,7 @@
 
 import pytest
 
+from corsproxy.core.fields import is_safe_value
 from corsproxy.core.source import Source
 from corsproxy.core.verdicts import FACTS, Code, Kind, Verdict
 from corsproxy.errors import UpstreamFault
@@ -35,6 +36,14 @@ def test_reason_names_the_code_and_the_place() -> None:
     verdict = Verdict(Kind.ACTUAL, Code.ORIGIN_NOT_ALLOWED, False, "shop", at, "https://x.test")
     assert verdict.reason == "origin-not-allowed; at=corsproxy.yaml:4:5"
     assert verdict._replace(at=None).reason == "origin-not-allowed"
+
+
+@pytest.mark.parametrize("name", ["a\r\nX-Evil: 1", "b\udcff", "c\0\x1b[2J", "d\u202e\u2028"])
+def test_a_file_s_name_ends_no_field(name: str) -> None:
+    verdict = Verdict(Kind.ACTUAL, Code.ORIGIN_NOT_ALLOWED, False, at=Source(name, 4, 5))
+    assert verdict.reason.isprintable()
+    assert is_safe_value(verdict.reason.encode("utf-8"))
+    assert verdict.reason.startswith(f"origin-not-allowed; at={name[0]}?")
 
 
 @pytest.mark.parametrize(
