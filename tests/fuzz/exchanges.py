@@ -5,12 +5,9 @@ import re
 from dataclasses import replace
 
 from corsproxy.core.exchange import Forward, Tunnel, complete, decide
-from corsproxy.core.explain import explain
 from corsproxy.core.messages import Field, Framing, RequestHead, UpstreamHead
 from corsproxy.core.policy import CorsRules, HeaderRules, Policy, Route
 from corsproxy.core.problems import Answer
-from corsproxy.core.question import Question
-from corsproxy.core.refusals import refuse_unread
 from corsproxy.core.to_client import BOUND_TO_THE_UPSTREAM
 from corsproxy.core.verdicts import Code
 from corsproxy.shell.client.responses import head_bytes
@@ -24,7 +21,7 @@ _STRICT = rules(_PAGE, "https://*.example.com", credentials=True, expose_headers
 _OPEN = rules("*", methods=listed("*"), request_headers=listed("*"), expose_headers=listed("*"))
 _LOOSE = rules("null", _PAGE, unlisted_origins="forward", max_age=600)
 _SET = HeaderRules(((b"X-Set", b"1"), (b"Vary", b"Accept")), frozenset({b"server", b"cookie"}))
-_POLICIES = (
+POLICIES = (
     policy(route(cors=_STRICT), default=_STRICT),
     replace(
         policy(
@@ -167,7 +164,7 @@ def exchange(data: bytes) -> None:
     """No grant but for a listed origin, no request but an allowed and unambiguous one, and
     nothing in a head that could end it early."""
     draw = Draw(data)
-    given = draw.pick(_POLICIES)
+    given = draw.pick(POLICIES)
     request = drawn_request(draw)
     model = Model(given, request)
     decision = decide(given, request)
@@ -295,57 +292,3 @@ def check_sent_fields(
         assert origins == [to.route.upstream.origin]
     if to.route.origin == "remove":
         assert not origins
-
-
-UNREAD_WORDS = (
-    b"\r\nOrigin: http://localhost:5173\r\n", b"GET /api HTTP/1.1\r\n", b"\r\n\r\n", b"\norigin:",
-    b"HTTP/2.0", b"Transfer-Encoding: x", b"PRI * HTTP/2.0", b"\x16\x03\x01",
-    b"https://a.example.com",
-)  # fmt: skip
-
-
-def unread(data: bytes) -> None:
-    """Bytes that are no request get an answer, and a grant only for a whole Origin line."""
-    draw = Draw(data)
-    given = draw.pick(_POLICIES)
-    code = draw.pick((None, Code.HEAD_TIMEOUT))
-    received = draw.rest()
-    answer = refuse_unread(given, received, code)
-    assert answer.close
-    assert answer.head.status in ((400, 414, 431, 501, 505) if code is None else (408,))
-    _, head = head_of(head_bytes(answer.head, 1, keep_alive=False))
-    granted = values(head, b"access-control-allow-origin")
-    lines = [line.removesuffix(b"\r") for line in received.partition(b"\r\n\r\n")[0].split(b"\n")]
-    origins = [line[7:].strip(b" \t") for line in lines if line[:7].lower() == b"origin:"]
-    assert granted in ([], [b"*"]) or granted == origins, (granted, origins)
-    if b"http://localhost:5173" in granted:
-        assert not any(b"\r" in origin for origin in origins)
-
-
-_QUESTIONS = ("http://localhost:5173", "https://a.example.com", "null", "http://evil.test", "x")
-_PLACES = ("/", "/api/x", "/api/raw", "/host", "/..", "/none", "x", "/é")
-
-
-def questions(data: bytes) -> None:
-    """What `explain` says is what `decide` does, and every question gets an answer."""
-    draw = Draw(data)
-    given = draw.pick(_POLICIES)
-    question = Question(
-        draw.pick(_QUESTIONS) + draw.string().decode("latin-1"),
-        draw.pick(_PLACES) + draw.string().decode("latin-1"),
-        draw.pick(("GET", "PUT", "patch", "OPTIONS", "TRACE", "FOO", "")),
-        tuple(draw.pick(("x-a", "Content-Type", "cookie", "é", "")) for _ in range(draw.number(3))),
-        draw.flag(),
-    )
-    try:
-        found = explain(given, question)
-    except ValueError:
-        return
-    assert found.text()
-    assert found.to_json()
-    shown = dict(found.grant).get(b"Access-Control-Allow-Origin")
-    allowed = any(
-        entry_allows(pattern.text, question.origin.encode())
-        for pattern in given.default_cors.origins
-    )
-    assert shown in (None, b"*") or allowed or len(given.routes) > 1

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from tests.fuzz import exchanges, files, rewriting, wire
+from tests.fuzz import answers, connections, exchanges, files, rewriting, wire
 from tests.test_hostile_files import SEEDS
 
 
@@ -28,9 +28,10 @@ TARGETS = {
     "cookies": Target(rewriting.cookies, rewriting.COOKIE_WORDS),
     "links": Target(rewriting.links, rewriting.LINK_WORDS),
     "exchange": Target(exchanges.exchange, exchanges.WORDS),
-    "unread": Target(exchanges.unread, exchanges.UNREAD_WORDS),
-    "questions": Target(exchanges.questions),
-    "requests": Target(wire.requests, wire.REQUEST_WORDS),
+    "unread": Target(answers.unread, answers.UNREAD_WORDS),
+    "questions": Target(answers.questions),
+    "requests": Target(connections.requests, connections.REQUEST_WORDS),
+    "segments": Target(connections.segments),
     "responses": Target(wire.responses, wire.RESPONSE_WORDS),
     "log-lines": Target(wire.log_lines, wire.LOG_WORDS),
 }

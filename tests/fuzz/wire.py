@@ -1,24 +1,18 @@
-"""Targets: bytes from the wire, from both sides, and the log lines that are made of them."""
+"""Targets: an upstream's answers as bytes, and the log lines that exchanges make."""
 
-import asyncio
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
 from corsproxy.core.messages import Field
 from corsproxy.core.verdicts import Code, Kind, Verdict
 from corsproxy.errors import UpstreamError
-from corsproxy.shell.client.connection import Connection
-from corsproxy.shell.client.relay import Relay
-from corsproxy.shell.client.server import ProxyServer
 from corsproxy.shell.log.journal import JsonLines, TextLines
 from corsproxy.shell.log.records import ExchangeRecord
 from corsproxy.shell.upstreams.response_parser import ResponseParser
-from tests.fakes import FakeUpstream, echo
 from tests.fuzz.draw import Draw
-from tests.policies import policy
 
 # The upstream's answers
 
@@ -119,154 +113,6 @@ def unchunked(data: bytes) -> tuple[bytes, bytes]:
         _, end, data = data.partition(b"\r\n")
         assert end
     return content, data[2:]
-
-
-# The client's requests
-
-REQUEST_WORDS = (
-    b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", b"POST /x HTTP/1.1\r\nHost: localhost\r\n",
-    b"Content-Length: 3\r\n", b"Content-Length: 40\r\n\r\n", b"Transfer-Encoding: chunked\r\n",
-    b"\r\n\r\n", b"3\r\nabc\r\n", b"0\r\n\r\n", b"abc", b"Transfer-Encoding: gzip, chunked\r\n",
-    b"Upgrade: websocket\r\nConnection: Upgrade\r\n", b"Upgrade: h2c\r\nConnection: Upgrade\r\n",
-    b"Origin: http://localhost:5173\r\n", b"Expect: 100-continue\r\n", b"Connection: close\r\n",
-    b"OPTIONS * HTTP/1.1\r\nHost: localhost\r\n", b"HTTP/1.0", b" \r\n", b"\n", b"\r", b": ", b"\0",
-    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"GET /smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n",
-    b";x",
-)  # fmt: skip
-
-
-class Wire:
-    """A transport that keeps what is written, and never holds anything up."""
-
-    family = 0  # of a socket that is none of the internet's
-
-    def __init__(self) -> None:
-        self.written = b""
-        self.closing = False
-
-    def write(self, data: bytes) -> None:
-        self.written += data
-
-    def close(self) -> None:
-        self.closing = True
-
-    abort = close
-
-    def is_closing(self) -> bool:
-        return self.closing
-
-    def get_extra_info(self, name: str, default: object = None) -> object:
-        return {"peername": ("127.0.0.1", 1), "socket": self}.get(name, default)
-
-    def setsockopt(self, *_: object) -> None:
-        """Nothing is set."""
-
-    def set_write_buffer_limits(self, **_: int) -> None:
-        """Nothing is buffered."""
-
-    def get_write_buffer_size(self) -> int:
-        return 0
-
-    def can_write_eof(self) -> bool:
-        return True
-
-    def write_eof(self) -> None:
-        self.closing = True
-
-    def is_reading(self) -> bool:
-        return True
-
-    def pause_reading(self) -> None:
-        """What comes next comes anyway."""
-
-    resume_reading = pause_reading
-
-
-class Spoken(NamedTuple):
-    """What a connection made of bytes: the upstream's requests, and the answers."""
-
-    asked: list[tuple[str, bytes, bytes]]
-    answers: bytes
-
-
-async def speak(pieces: Sequence[bytes]) -> Spoken:
-    upstream = FakeUpstream(echo)
-    server = ProxyServer(policy(), upstream, None)
-    connection = Connection(server, server.service, Relay)
-    wire = Wire()
-    connection.connection_made(wire)  # type: ignore[arg-type] # what is used of a transport
-    for piece in pieces:
-        if wire.closing:
-            break
-        connection.data_received(piece)
-        for _ in range(20):
-            await asyncio.sleep(0)
-    connection.connection_lost(None)
-    for _ in range(5):
-        await asyncio.sleep(0)
-    asked = [
-        (each.request.method, each.request.target, b"" if each.body is None else b"body")
-        for each in upstream.asked
-    ]
-    server.pre_shutdown()
-    return Spoken(asked, wire.written)
-
-
-_RUNNER: list[asyncio.Runner] = []
-
-
-def requests(data: bytes) -> None:
-    """Nothing reaches the upstream but the requests that a strict reader finds, in order."""
-    draw = Draw(data)
-    cuts = cut(draw)
-    sent = draw.rest()
-    if not sent:
-        return
-    if not _RUNNER:
-        _RUNNER.append(asyncio.Runner())
-    wanted = list(strict_requests(sent))
-    for pieces in ([sent], pieces_of(sent, cuts)):
-        spoken = _RUNNER[0].run(speak(pieces))
-        left = iter(wanted)
-        for method, target, _ in spoken.asked:
-            assert any(each == (method.encode(), target) for each in left), (spoken, wanted)
-        check_answers(spoken.answers)
-
-
-def strict_requests(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """The requests at the start of `data`, up to the first fault: method and target."""
-    while data:
-        data = data.lstrip(b"\r\n")
-        head, end, rest = data.partition(b"\r\n\r\n")
-        first = re.match(
-            rb"([A-Z-]+) +(/[!-~]*|\*|http://localhost[!-~]*) +HTTP/1\.[01]\Z",
-            head.split(b"\r\n")[0],
-        )
-        if first is None or not end:
-            return
-        target = first[2] if first[2][:1] == b"/" else b"/" + first[2][16:].lstrip(b"/")
-        yield first[1], target
-        fields = re.findall(
-            rb"(?im)^(content-length|transfer-encoding):[ \t]*(.*?)[ \t]*\r?$", head
-        )
-        if not fields:
-            data = rest
-        elif fields[0][0].lower() == b"content-length" and fields[0][1].isdigit():
-            data = rest[int(fields[0][1]) :]
-        else:
-            try:
-                _, data = unchunked(rest)
-            except (AssertionError, TypeError):
-                return
-
-
-def check_answers(written: bytes) -> None:
-    """Responses one behind the other; every grant is for the page that is allowed."""
-    assert written[:9] in (b"", b"HTTP/1.1 ")
-    for grant in re.findall(rb"(?i)\r\naccess-control-allow-origin: ([^\r\n]*)", written):
-        assert grant == b"http://localhost:5173"
-    assert b"Traceback" not in written
-    assert b"HTTP/1.1 500" not in written
 
 
 # The log
