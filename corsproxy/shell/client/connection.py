@@ -293,15 +293,21 @@ class Connection(Link):
             logger.exception("fault in an answer")
             data = BARE_FAULT
         self.send(data)
-        journal = self.service.journal
-        if journal is not None and answer is not None:
+        if answer is not None:
+            self._record(answer, len(data))
+        self.end_in_stages()
+
+    def _record(self, answer: Answer, sent: int) -> None:
+        journal, counts = self.service.journal, self.service.counts
+        status, verdict = answer.head.status, answer.verdict
+        if journal is not None:
             journal.exchange(
                 ExchangeRecord(
-                    time.time(), 0.0, self.client, "", b"", answer.head.status, (),
-                    answer.verdict, len(data), 0, None, None,
+                    time.time(), 0.0, self.client, "", b"", status, (), verdict, sent, 0, None, None
                 )
-            )  # fmt: skip
-        self.end_in_stages()
+            )
+        elif counts is not None:
+            counts.count("", verdict, status, None, None)
 
     def hang_up(self) -> None:
         """End whatever is in progress: what can be told so by being told, a stream by closing,

@@ -105,7 +105,8 @@ class Relay:
             connection.client,
             connection.secure,
         )
-        started = time.perf_counter() if service.journal is not None else 0.0
+        is_told = service.journal is not None or service.counts is not None
+        started = time.perf_counter() if is_told else 0.0
         self._started = started
         try:
             await self._obey(policy, request)
@@ -313,8 +314,15 @@ class Relay:
             self._send(BARE_FAULT)
 
     def _record(self, request: RequestHead) -> None:
-        journal = self._connection.service.journal
-        if journal is None or self._verdict is None:
+        service = self._connection.service
+        journal, verdict = service.journal, self._verdict
+        if verdict is None:
+            return
+        if journal is None:
+            if service.counts is not None:
+                service.counts.count(
+                    request.method, verdict, self._status, self._upstream_s, self._error
+                )
             return
         duration = time.perf_counter() - self._started
         received = self._received if self._body is None else self._body.received
@@ -327,7 +335,7 @@ class Relay:
                 request.target,
                 self._status,
                 request.fields,
-                self._verdict,
+                verdict,
                 self._sent,
                 received,
                 self._upstream_s,

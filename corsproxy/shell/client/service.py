@@ -1,7 +1,7 @@
 """What all connections of the proxy share."""
 
 from corsproxy.core.policy import Policy
-from corsproxy.shell.log.records import Journal
+from corsproxy.shell.log.records import Counts, Journal
 from corsproxy.shell.upstreams.upstream import Upstream
 
 
@@ -12,11 +12,13 @@ class Service:
     exchange that has read it once keeps what it read.
     """
 
-    __slots__ = ("draining", "journal", "policy", "upstream")
+    __slots__ = ("counts", "draining", "journal", "policy", "upstream")
 
     def __init__(self, policy: Policy, upstream: Upstream, journal: Journal | None) -> None:
         self.policy = policy
         self.upstream = upstream
         self.journal = journal
+        self.counts: Counts | None = None
+        """Who counts the exchanges where there is no journal."""
         self.draining = False
         """Whether every response is to be the last one on its connection."""

@@ -62,7 +62,8 @@ class Engine:
         self._figures = Figures()
         self._journal = LineJournal(write, lines, policy.log.requests, self._figures)
         self._pools = UpstreamPools(Dialer(ForwardProxies.of_environment(os.environ)))
-        self._server = ProxyServer(policy, self._pools, self._recorder(policy))
+        self._server = ProxyServer(policy, self._pools)
+        self._tell(policy)
         announcer = Announcer(write, form, color=color)
         self._descriptors = DescriptorWatch(announcer.out_of_descriptors)
         self._listening: dict[socket.socket, asyncio.Server] = {}
@@ -98,15 +99,17 @@ class Engine:
     def adopt(self, policy: Policy) -> None:
         """Decide by `policy` from the next request on."""
         self._server.policy = policy
-        self._server.service.journal = self._recorder(policy)
+        self._tell(policy)
         self._pools.forget_routes()
-        self._journal.requests = policy.log.requests
         self._text.forget()
 
-    def _recorder(self, policy: Policy) -> LineJournal | None:
-        """Return who is told of exchanges; None where nobody could ever ask about them."""
-        wanted = policy.admin is not None or policy.log.requests != "none"
-        return self._journal if wanted else None
+    def _tell(self, policy: Policy) -> None:
+        """Have those told of exchanges who are to know, and as much of them as they need."""
+        service, requests = self._server.service, policy.log.requests
+        self._journal.requests = requests
+        service.journal = None if requests == "none" else self._journal
+        # Without an admin listener nobody can ask for counts.
+        service.counts = None if policy.admin is None else self._figures
 
     def figures(self) -> Figures:
         """Return what has been counted, and what is true now; not a copy."""

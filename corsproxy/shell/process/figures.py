@@ -1,9 +1,9 @@
 """What a process has counted, and what is true of it at this moment.
 
-Counting happens for every request, so it is plain dictionaries. Figures of several
-processes can be added up, and travel between processes as JSON. No key ever holds a
-value that a client chooses: origins and paths are not counted apart, and methods that no
-standard has are one.
+Counting happens for every request, so alike ones share a place, and what they mean is
+worked out when somebody asks. Figures of several processes can be added up, and travel
+between processes as JSON. No name ever holds a value that a client chooses: origins and
+paths are not counted apart, and methods that no standard has are one.
 """
 
 from bisect import bisect_left
@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol, Self, TypedDict
 
-from corsproxy.core.verdicts import Kind
+from corsproxy.core.verdicts import Code, Kind, Verdict
 from corsproxy.errors import UpstreamFault
 from corsproxy.shell.log.records import ExchangeRecord
 
@@ -24,6 +24,14 @@ _METHODS = frozenset(
 _NO_ROUTE = ""
 _UPSTREAM_CODES = frozenset(map(str, UpstreamFault))
 _STATUS_CLASSES = ("none", *(f"{digit}xx" for digit in range(1, 10)))
+
+# Different exchanges, and durations of alike ones, that are held until they are worked out.
+_MOST_HELD = 256
+_MOST_SECONDS = 256
+
+_Counted = tuple[str | None, Kind, Code, bool, str, int, str | None]
+"""What is counted of an exchange: the verdict's route, kind, code and whether it allows; the
+method, the status, and what cut it short."""
 
 Row = list[str | int]
 """The names that something is counted by, and the count."""
@@ -98,34 +106,62 @@ class Figures:
     SO_FAR = ("connects", "failed_connects", "retries")
 
     def __init__(self) -> None:
-        self.requests: dict[tuple[str, ...], int] = defaultdict(int)
-        """By route, method, class of the status, and decision."""
-        self.preflights: dict[tuple[str, ...], int] = defaultdict(int)
-        """By route, decision, and code."""
-        self.upstream_errors: dict[tuple[str, ...], int] = defaultdict(int)
-        """By route and code."""
-        self.upstream_seconds: dict[str, Histogram] = defaultdict(Histogram)
-        """By route: from asking the upstream to the head of its answer."""
+        self._held: dict[_Counted, list[float]] = {}
+        self._requests: dict[tuple[str, ...], int] = defaultdict(int)
+        self._preflights: dict[tuple[str, ...], int] = defaultdict(int)
+        self._upstream_errors: dict[tuple[str, ...], int] = defaultdict(int)
+        self._upstream_seconds: dict[str, Histogram] = defaultdict(Histogram)
         self.upstreams: dict[str, dict[str, int]] = {}
         """By upstream: NOW and SO_FAR."""
         self.in_flight = 0
 
     def exchange(self, record: ExchangeRecord) -> None:
         """Count an exchange that is over."""
-        verdict = record.verdict
-        route = verdict.route or _NO_ROUTE
-        decision = "allowed" if verdict.allowed else "refused"
-        method = record.method if record.method in _METHODS else "_OTHER"
-        self.requests[route, method, _STATUS_CLASSES[record.status // 100], decision] += 1
-        if verdict.kind is Kind.PREFLIGHT:
-            self.preflights[route, decision, verdict.code] += 1
-        if verdict.code in _UPSTREAM_CODES:
-            self.upstream_errors[route, verdict.code] += 1
-        elif record.error in _UPSTREAM_CODES:
-            # A failure inside the content ends an exchange whose verdict was good.
-            self.upstream_errors[route, record.error] += 1
-        if record.upstream_s is not None:
-            self.upstream_seconds[route].observe(record.upstream_s)
+        self.count(record.method, record.verdict, record.status, record.upstream_s, record.error)
+
+    def count(
+        self,
+        method: str,
+        verdict: Verdict,
+        status: int,
+        upstream_s: float | None,
+        error: str | None,
+    ) -> None:
+        """As `exchange`, without the rest of a record."""
+        kind, code, allowed, route, *_ = verdict
+        key = (route, kind, code, allowed, method, status, error)
+        held = self._held.get(key)
+        if held is None:
+            held = self._hold(key)
+        held[0] += 1
+        if upstream_s is not None:
+            held.append(upstream_s)
+            if len(held) > _MOST_SECONDS:
+                self._work_out()
+
+    @property
+    def requests(self) -> dict[tuple[str, ...], int]:
+        """By route, method, class of the status, and decision."""
+        self._work_out()
+        return self._requests
+
+    @property
+    def preflights(self) -> dict[tuple[str, ...], int]:
+        """By route, decision, and code."""
+        self._work_out()
+        return self._preflights
+
+    @property
+    def upstream_errors(self) -> dict[tuple[str, ...], int]:
+        """By route and code."""
+        self._work_out()
+        return self._upstream_errors
+
+    @property
+    def upstream_seconds(self) -> dict[str, Histogram]:
+        """By route: from asking the upstream to the head of its answer."""
+        self._work_out()
+        return self._upstream_seconds
 
     def look(self, in_flight: int, pools: Iterable[ConnectionFigures]) -> None:
         """Take down what is true now."""
@@ -186,6 +222,45 @@ class Figures:
         figures.upstreams = found["upstreams"]
         figures.in_flight = found["in_flight"]
         return figures
+
+    def _hold(self, key: _Counted) -> list[float]:
+        if len(self._held) >= _MOST_HELD:
+            self._work_out()
+        held = self._held[key] = [0]
+        return held
+
+    def _work_out(self) -> None:
+        """Count by the names that are shown what has been held."""
+        held, self._held = self._held, {}
+        for (where, kind, code, allowed, method, status, error), found in held.items():
+            count, *seconds = found
+            self._add_exchanges(
+                int(count), where or _NO_ROUTE, kind, code, allowed, method, status, error
+            )
+            for each in seconds:
+                self._upstream_seconds[where or _NO_ROUTE].observe(each)
+
+    def _add_exchanges(
+        self,
+        count: int,
+        route: str,
+        kind: Kind,
+        code: Code,
+        allowed: bool,
+        method: str,
+        status: int,
+        error: str | None,
+    ) -> None:
+        decision = "allowed" if allowed else "refused"
+        known = method if method in _METHODS else "_OTHER"
+        self._requests[route, known, _STATUS_CLASSES[status // 100], decision] += count
+        if kind is Kind.PREFLIGHT:
+            self._preflights[route, decision, code] += count
+        if code in _UPSTREAM_CODES:
+            self._upstream_errors[route, code] += count
+        elif error is not None and error in _UPSTREAM_CODES:
+            # A failure inside the content ends an exchange whose verdict was good.
+            self._upstream_errors[route, error] += count
 
     def _add_upstream(self, upstream: str, counts: Mapping[str, int]) -> None:
         mine = self.upstreams.setdefault(upstream, dict.fromkeys(self.NOW + self.SO_FAR, 0))

@@ -160,3 +160,19 @@ def test_adding_takes_nothing_away_from_what_is_added() -> None:
     total.add(one)
     total.add(one)
     assert json.dumps(one.as_json()) == before
+
+
+def test_what_is_counted_is_worked_out_before_it_is_too_much_to_hold() -> None:
+    """Neither many kinds of exchanges nor many of one kind take more and more memory."""
+    figures = Figures()
+    for number in range(3000):
+        figures.count("GET", ALLOWED, 100 + number % 900, 0.02, None)
+    for _ in range(3000):
+        figures.count("GET", ALLOWED, 200, 0.02, None)
+    held = figures._held
+    assert len(held) <= 256
+    assert max(map(len, held.values())) <= 257
+    assert sum(figures.requests.values()) == 6000
+    assert sum(figures.upstream_seconds["shop"].counts) == 6000
+    assert figures.upstream_seconds["shop"].total == pytest.approx(120)
+    assert figures.requests["shop", "GET", "2xx", "allowed"] > 3000
