@@ -61,6 +61,7 @@ class Generation:
         """Connections before the first."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._retiring = False
+        self._crashed = False
 
     async def start(self) -> None:
         """Accept connections."""
@@ -84,6 +85,7 @@ class Generation:
 
     async def crash(self) -> None:
         """End everything in the middle."""
+        self._crashed = True
         self._server.close()
         for writer in self._open:
             writer.transport.abort()
@@ -94,6 +96,10 @@ class Generation:
             await asyncio.wait(self._tasks, timeout=patience)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._crashed:
+            # It had been accepted, and nobody will end it any more.
+            writer.transport.abort()
+            return
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
