@@ -64,14 +64,23 @@ class Generation:
         self._crashed = False
 
     async def start(self) -> None:
-        """Accept connections."""
-        listener = self._listener.dup()
-        self._server = await asyncio.start_server(self._accept, sock=listener, limit=2**20)
+        """Accept connections.
+
+        Without asyncio's server, which leaves what it accepts while it is closed open.
+        """
+        self._accepting = self._listener.dup()
+        self._accepting.setblocking(False)
+        asyncio.get_running_loop().add_reader(self._accepting, self._accept)
+
+    def _stop_accepting(self) -> None:
+        if self._accepting.fileno() >= 0:
+            asyncio.get_running_loop().remove_reader(self._accepting)
+            self._accepting.close()
 
     async def retire(self) -> None:
         """Accept no more, answer what has been asked, and end every connection."""
         self._retiring = True
-        self._server.close()
+        self._stop_accepting()
         for _ in range(10):
             # A connection that has been accepted takes a few turns of the loop to begin.
             await asyncio.sleep(0)
@@ -86,7 +95,7 @@ class Generation:
     async def crash(self) -> None:
         """End everything in the middle."""
         self._crashed = True
-        self._server.close()
+        self._stop_accepting()
         for writer in self._open:
             writer.transport.abort()
         await self._ended(None)
@@ -95,14 +104,20 @@ class Generation:
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=patience)
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _accept(self) -> None:
+        with suppress(BlockingIOError):
+            sock, _ = self._accepting.accept()
+            task = asyncio.create_task(self._serve(sock))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _serve(self, sock: socket.socket) -> None:
+        sock.setblocking(False)
+        reader, writer = await asyncio.open_connection(sock=sock, limit=2**20)
         if self._crashed:
-            # It had been accepted, and nobody will end it any more.
+            # Nobody will end it any more.
             writer.transport.abort()
             return
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
         self._open.add(writer)
         self._unasked.add(writer)
         try:
@@ -110,7 +125,6 @@ class Generation:
                 while await self._exchange(reader, writer):
                     self._idle.add(writer)
         finally:
-            self._tasks.discard(task)
             self._open.discard(writer)
             self._idle.discard(writer)
             self._unasked.discard(writer)
