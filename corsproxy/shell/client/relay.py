@@ -174,7 +174,9 @@ class Relay:
             and int(self._message.headers["Content-Length"]) > limits.body
         ):
             return Code.BODY_TOO_LARGE
-        return None
+        broken = self.payload.exception()
+        # Content that came with the head and is broken: the upstream is not asked at all.
+        return broken.code if isinstance(broken, BodyRefusedError) else None
 
     async def _forward(self, exchange: Forward) -> None:
         connection = self._connection

@@ -21,6 +21,7 @@ from tests.fakes import (
     never,
     ok,
     post,
+    replying,
     serving,
 )
 from tests.peers import until
@@ -127,6 +128,17 @@ async def test_what_comes_before_garbage_is_answered(
                 assert (await client.reply()).content == content
             assert (await client.reply()).status in (400, 501)
             assert await client.rest() == b""
+
+
+@pytest.mark.parametrize("content", [b"-1\r\na\r\n", b"1\r\nab\r\n0\r\n\r\n", b"f" * 17 + b"\r\n"])
+async def test_content_that_arrives_broken_asks_no_upstream(content: bytes) -> None:
+    upstream = FakeUpstream(replying(FakeResponse()))
+    async with serving(upstream) as proxy:
+        client = await proxy.connect()
+        await client.send(get("/", "Transfer-Encoding: chunked", method="POST") + content + get())
+        assert (await client.reply()).status == 400
+        assert await client.rest() == b""
+    assert upstream.asked == []
 
 
 async def test_more_requests_in_one_segment_than_are_queued_are_all_answered() -> None:
