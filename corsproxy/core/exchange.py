@@ -3,8 +3,8 @@
     RequestHead -> decide -> Answer                          respond here and now
                           -> Forward -> UpstreamHead -> complete -> ClientHead
                                      -> UpstreamError -> fail -> Answer
-                          -> Tunnel     as Forward; bytes both ways after a 101
 
+A Forward that asks to switch protocols becomes a tunnel where the upstream answers 101.
 What goes wrong around a request (limits, draining, bytes that are no request at all) is
 answered by `refusals`.
 """
@@ -28,7 +28,10 @@ from corsproxy.errors import UpstreamError, UpstreamFault
 
 
 class Forward(NamedTuple):
-    """Ask the upstream, then `complete` or `fail`."""
+    """Ask the upstream, then `complete` or `fail`.
+
+    Where `request.upgrade` and the answer is a 101, bytes go both ways after `complete`.
+    """
 
     policy: Policy
     route: Route
@@ -49,14 +52,7 @@ class Forward(NamedTuple):
         return LinkMap(self.policy.link_bases, self.route, self.authority, self.secure)
 
 
-class Tunnel(Forward):
-    """Ask the upstream to switch protocols. After a 101: `complete`, then bytes both ways;
-    after any other status it is a `Forward`."""
-
-    __slots__ = ()
-
-
-Decision = Answer | Forward | Tunnel
+Decision = Answer | Forward
 
 
 def decide(policy: Policy, request: RequestHead) -> Decision:
@@ -78,7 +74,7 @@ def decide(policy: Policy, request: RequestHead) -> Decision:
         return origin_refused(case)
     # Nobody stands for an Origin that is only let through.
     vouched = verdict.code is not Code.ORIGIN_FORWARDED and verdict.code is not Code.PASSTHROUGH
-    return (Forward if upgrade is None else Tunnel)(
+    return Forward(
         policy,
         route,
         to_upstream(case, route, target, vouched=vouched, upgrade=upgrade),
@@ -163,7 +159,7 @@ def complete(exchange: Forward, upstream: UpstreamHead) -> ClientHead | Answer:
         detail = "The upstream answered 407, as only a proxy may."
         return fail(exchange, UpstreamError(UpstreamFault.PROXY_AUTH, detail))
     if upstream.status == 101:
-        if not isinstance(exchange, Tunnel):
+        if not exchange.request.upgrade:
             detail = "The upstream switched protocols without being asked."
             return fail(exchange, UpstreamError(UpstreamFault.MALFORMED, detail))
         grant = None if grant is None else NOTHING_TO_SAY

@@ -26,6 +26,9 @@ _FIELD_VALUE = re.compile(
 )
 _FORBIDDEN_IN_VALUE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
+# What a `NameTable` remembers: so many names, of so many bytes at most.
+_MOST_NAMES = 4096
+_LONGEST_NAME = 64
 _LOWER = bytes.maketrans(
     b"ABCDEFGHIJKLMNOPQRSTUVWXYZ_.",
     b"abcdefghijklmnopqrstuvwxyz--",
@@ -142,9 +145,6 @@ class NameTable(dict[bytes, T]):
     remembered, up to bounds that no peer can push: neither by many names nor by long ones.
     """
 
-    MOST = 4096
-    LONGEST = 64
-
     def __init__(self, judge: Callable[[bytes], T]) -> None:
         """`judge` is asked about every name that is not remembered."""
         super().__init__()
@@ -152,7 +152,7 @@ class NameTable(dict[bytes, T]):
 
     def __missing__(self, name: bytes) -> T:
         meaning = self._judge(name)
-        if len(self) < self.MOST and len(name) <= self.LONGEST:
+        if len(self) < _MOST_NAMES and len(name) <= _LONGEST_NAME:
             self[name] = meaning
         return meaning
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corsproxy.core.exchange import Forward, Tunnel, complete, decide, fail
+from corsproxy.core.exchange import Forward, complete, decide, fail
 from corsproxy.core.messages import ClientHead, Field, Framing, RequestHead
 from corsproxy.core.problems import Answer
 from corsproxy.core.verdicts import Code, Kind
@@ -265,8 +265,8 @@ def test_passthrough_leaves_the_upstreams_cors_alone_and_sends_it_the_preflight(
 
 @pytest.mark.parametrize("origin", [PAGE, None, "http://localhost:8010"])
 def test_handshake_of_an_allowed_same_or_absent_origin_is_a_tunnel(origin: str | None) -> None:
-    tunnel = decide(policy(), request(fields=WEBSOCKET, origin=origin))
-    assert isinstance(tunnel, Tunnel)
+    tunnel = forwarded(decide(policy(), request(fields=WEBSOCKET, origin=origin)))
+    assert tunnel.request.upgrade
     assert values(tunnel.request.fields, b"Upgrade") == [b"websocket"]
     switched = response(101, [(b"Upgrade", b"websocket"), (ALLOW_ORIGIN, b"*")], Framing.NONE)
     head = completed(complete(tunnel, switched))

@@ -4,7 +4,7 @@ import ipaddress
 import re
 from dataclasses import replace
 
-from corsproxy.core.exchange import Forward, Tunnel, complete, decide
+from corsproxy.core.exchange import Forward, complete, decide
 from corsproxy.core.messages import Field, Framing, RequestHead, UpstreamHead
 from corsproxy.core.policy import CorsRules, HeaderRules, Policy, Route
 from corsproxy.core.problems import Answer
@@ -237,7 +237,7 @@ def check_forwarded(given: Policy, request: RequestHead, model: Model, to: Forwa
     assert to.route is model.route
     trusted = request.client == "10.1.2.3" and bool(given.trusted_proxies)
     if model.has_origin and not (model.is_allowed or model.anyone or model.passthrough):
-        loose = model.rules.unlisted_origins == "forward" and not isinstance(to, Tunnel)
+        loose = model.rules.unlisted_origins == "forward" and not to.request.upgrade
         assert loose or model.is_same_origin(trusted), (request, to)
     hosts = values(model.fields, b"host")
     assert len(hosts) == 1 or request.minor_version == 0

@@ -31,6 +31,7 @@ from corsproxy.core.refusals import refuse_unread
 from corsproxy.core.verdicts import Code
 from corsproxy.shell.client.faults import BodyRefusedError, ClientLeftError
 from corsproxy.shell.client.link import Link, logger
+from corsproxy.shell.client.message import RequestMessage
 from corsproxy.shell.client.responses import BARE_FAULT, head_bytes
 from corsproxy.shell.client.service import Service
 from corsproxy.shell.client.unfinished_head import UnfinishedHead
@@ -71,7 +72,7 @@ class Exchange(Protocol):
         ...
 
 
-MakeExchange = Callable[[RawRequestMessage, StreamReader, "Connection"], Exchange]
+MakeExchange = Callable[[RequestMessage, StreamReader, "Connection"], Exchange]
 
 
 class Connection(Link):
@@ -101,7 +102,7 @@ class Connection(Link):
         self._is_last = False  # whether no exchange follows the one in progress
         self._limits = limits
         self._head = UnfinishedHead(limits)
-        self._lossy: RawRequestMessage | None = None  # see must_end_behind
+        self._lossy: RequestMessage | None = None  # see must_end_behind
         self._tunnel: Intake | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -156,7 +157,7 @@ class Connection(Link):
         finally:
             self.close_behind()
 
-    async def _carry_out(self, message: RawRequestMessage, payload: StreamReader) -> None:
+    async def _carry_out(self, message: RequestMessage, payload: StreamReader) -> None:
         self.exchange = exchange = self._make_exchange(message, payload, self)
         self.reading.clear()
         self._request_taken()
@@ -260,7 +261,7 @@ class Connection(Link):
         if self._buffer_paused:
             self._resume_reading_if_drained()
 
-    def must_end_behind(self, message: RawRequestMessage) -> bool:
+    def must_end_behind(self, message: RequestMessage) -> bool:
         """Whether bytes may be missing behind a request to upgrade: then nothing that
         follows it can be trusted."""
         return message is self._lossy or (message.upgrade and not self._upgraded)
@@ -319,7 +320,7 @@ class Connection(Link):
         elif self.exchange is None or not self.exchange.part():
             self.force_close()
 
-    def can_switch(self, message: RawRequestMessage) -> bool:
+    def can_switch(self, message: RequestMessage) -> bool:
         """Whether everything behind the request is at hand for a tunnel."""
         return self._upgraded and message is not self._lossy and not self._messages
 

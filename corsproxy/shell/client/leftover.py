@@ -4,18 +4,18 @@ It must be read before the next request can be, or the connection must end: othe
 would be taken for a request (RFC 9112, 9.3).
 """
 
-from aiohttp.http import RawRequestMessage
 from aiohttp.streams import StreamReader
 
 from corsproxy.shell.client.connection import Connection
 from corsproxy.shell.client.faults import BodyRefusedError
 from corsproxy.shell.client.link import LINGER_S
+from corsproxy.shell.client.message import RequestMessage
 
 _AT_MOST = 1024 * 1024
 
 
 def can_keep(
-    message: RawRequestMessage, payload: StreamReader, status: int, *, forwarded: bool
+    message: RequestMessage, payload: StreamReader, status: int, *, forwarded: bool
 ) -> bool:
     """Return whether the connection may outlast content that is still arriving.
 

@@ -1,8 +1,7 @@
 """One exchange: ask the core, and obey.
 
     Answer    respond here and now
-    Forward   ask the upstream; stream its answer as it arrives
-    Tunnel    the same; after a 101, bytes both ways
+    Forward   ask the upstream; stream its answer as it arrives; after a 101, bytes both ways
 
 Until a response head is sent, every failure becomes an answer that the page can read.
 After it, every failure drops the connection, because a cut response must never look
@@ -13,10 +12,9 @@ import asyncio
 import time
 from contextlib import suppress
 
-from aiohttp.http import RawRequestMessage
 from aiohttp.streams import StreamReader
 
-from corsproxy.core.exchange import Forward, Tunnel, complete, decide, fail
+from corsproxy.core.exchange import Forward, complete, decide, fail
 from corsproxy.core.messages import ClientHead, Framing, RequestHead
 from corsproxy.core.policy import Policy
 from corsproxy.core.problems import Answer
@@ -29,6 +27,7 @@ from corsproxy.shell.client.connection import Connection
 from corsproxy.shell.client.faults import BodyRefusedError, ClientLeftError
 from corsproxy.shell.client.leftover import can_keep, read_away
 from corsproxy.shell.client.link import logger
+from corsproxy.shell.client.message import RequestMessage
 from corsproxy.shell.client.responses import BARE_FAULT, LAST_CHUNK, chunk, head_bytes
 from corsproxy.shell.log.records import CLIENT_LEFT, ExchangeRecord
 from corsproxy.shell.streams.tunnel import ByteTunnel
@@ -59,7 +58,7 @@ class Relay:
 
     def __init__(
         self,
-        message: RawRequestMessage,
+        message: RequestMessage,
         payload: StreamReader,
         connection: Connection,
     ) -> None:
@@ -163,7 +162,7 @@ class Relay:
     def _prepare_body(self, exchange: Forward) -> Code | None:
         """Make the body to send; returns why the request goes no further, or None."""
         if exchange.request.framing is Framing.NONE:
-            if isinstance(exchange, Tunnel) and not self._connection.can_switch(self._message):
+            if exchange.request.upgrade and not self._connection.can_switch(self._message):
                 return Code.BAD_REQUEST
             return None
         limits = exchange.policy.limits
