@@ -98,7 +98,6 @@ async def speak(pieces: Sequence[bytes]) -> Spoken:
         (each.request.method, each.request.target, b"" if each.body is None else b"body")
         for each in upstream.asked
     ]
-    server.pre_shutdown()
     return Spoken(asked, wire.written)
 
 

@@ -1,37 +1,25 @@
 """A client's connection: bytes in, requests out, and every wait on the client bounded.
 
-aiohttp's `RequestHandler` parses and queues the requests. This class adds what a proxy
-must have and a framework need not: deadlines for heads and idle connections, answers of
-our own to bytes that are no request, a tunnel for any protocol. And it carries out the
-exchanges itself: aiohttp's own loop makes a task, a writer and a timer for each, which
-is 7 % of the cost of a forwarded request and 15 % of a preflight's.
-
-What of aiohttp 3.14 is used here beyond its public names, and why; a test fails where
-one of them goes away:
-
-    _messages, _waiter       the requests that were parsed and not begun, and who waits
-                             for one; the parser's error is one of them
-    _parser                  counts the requests that it has handed over
-    _buffer_paused,          whether too many requests have been received, and how to go
-    _resume_reading_if_…     on once they are answered
-    _upgraded,               whether the parser has stopped, and what came after: it stops
-    _message_tail            for "Upgrade: websocket" alone and loses the bytes behind others
+`Receiver` reads and queues the requests. This class adds what a proxy must have: deadlines
+for heads and idle connections, answers of our own to bytes that are no request, a tunnel
+for any protocol. And it carries out the exchanges, one after another in one task.
 """
 
 import asyncio
+import sys
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
-from aiohttp.http import RawRequestMessage
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 
 from corsproxy.core.problems import Answer
 from corsproxy.core.refusals import refuse_unread
 from corsproxy.core.verdicts import Code
 from corsproxy.shell.client.faults import BodyRefusedError, ClientLeftError
-from corsproxy.shell.client.link import Link, logger
+from corsproxy.shell.client.link import logger
 from corsproxy.shell.client.message import RequestMessage
+from corsproxy.shell.client.receiver import Receiver
 from corsproxy.shell.client.responses import BARE_FAULT, head_bytes
 from corsproxy.shell.client.service import Service
 from corsproxy.shell.client.unfinished_head import UnfinishedHead
@@ -75,7 +63,7 @@ class Exchange(Protocol):
 MakeExchange = Callable[[RequestMessage, StreamReader, "Connection"], Exchange]
 
 
-class Connection(Link):
+class Connection(Receiver):
     """One client connection, for as many exchanges as it lasts."""
 
     __slots__ = (
@@ -84,7 +72,10 @@ class Connection(Link):
         "_limits",
         "_lossy",
         "_make_exchange",
+        "_server",
+        "_task",
         "_tunnel",
+        "_waiter",
         "exchange",
         "is_full",
         "service",
@@ -92,7 +83,8 @@ class Connection(Link):
 
     def __init__(self, server: "ProxyServer", service: Service, make: MakeExchange) -> None:
         limits = service.policy.limits
-        super().__init__(server, limits)
+        super().__init__(server.loop, limits)
+        self._server = server
         self.service = service
         self.exchange: Exchange | None = None
         """The exchange in progress, from when its message is taken from the queue."""
@@ -104,17 +96,36 @@ class Connection(Link):
         self._head = UnfinishedHead(limits)
         self._lossy: RequestMessage | None = None  # see must_end_behind
         self._tunnel: Intake | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._waiter: asyncio.Future[None] | None = None  # for a request
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.reading.set(self._limits.head_timeout)
         super().connection_made(transport)
+        self._server.opened(self)
+        if sys.version_info >= (3, 12):
+            self._task = asyncio.Task(self.start(), loop=self._loop, eager_start=True)
+        else:
+            self._task = self._loop.create_task(self.start())
 
     def connection_lost(self, exc: BaseException | None) -> None:
         if self._tunnel is not None:
             self._tunnel.fail(ClientLeftError())
         super().connection_lost(exc)
+        task, self._task = self._task, None
+        if task is not None:
+            task.add_done_callback(self._over)
+            task.cancel()
 
-    def eof_received(self) -> bool | None:  # type: ignore[override] # asyncio's own signature
+    def _over(self, _: object) -> None:
+        self._server.closed(self)
+
+    def force_close(self) -> None:
+        super().force_close()
+        if self._waiter is not None:
+            self._waiter.cancel()
+
+    def eof_received(self) -> bool | None:
         """Take the end of what the client sends: in a tunnel half a close, else its leaving."""
         if self._tunnel is None:
             return None
@@ -123,7 +134,7 @@ class Connection(Link):
 
     @property
     def is_idle(self) -> bool:
-        return self.exchange is None and not self._messages
+        return self.exchange is None and not self._waiting
 
     @property
     def is_awaited(self) -> bool:
@@ -139,21 +150,21 @@ class Connection(Link):
 
     async def start(self) -> None:
         """Carry out one exchange after another, until one of them is the last."""
-        messages = self._messages
+        messages = self._waiting
         try:
             while not self._is_last:
                 if not messages:
-                    self._waiter = asyncio.get_running_loop().create_future()
+                    self._waiter = self._loop.create_future()
                     try:
                         await self._waiter
                     finally:
                         self._waiter = None
                 message, payload = messages.popleft()
-                if isinstance(message, RawRequestMessage):
-                    await self._carry_out(message, payload)
-                else:
+                if message is None:
                     self._refuse_unread()
                     await self.ended()
+                else:
+                    await self._carry_out(message, payload)
         finally:
             self.close_behind()
 
@@ -166,54 +177,50 @@ class Connection(Link):
         if not keep_alive:
             self._is_last = True
         elif self.transport is not None:
-            if self._upgraded and not self._messages:
+            if self._is_upgraded and not self._waiting:
                 self._decline_upgrade()
             head_begun = len(self._head) > 0
             limits = self._limits
             self.reading.set(limits.head_timeout if head_begun else limits.keepalive_timeout)
-
-    def _request_taken(self) -> None:
-        """Let the parser go on where the queue was full."""
-        if self._parser is not None:
-            self._parser.message_consumed()
-        if self._buffer_paused and not self._messages:
-            self._resume_reading_if_drained()
 
     def data_received(self, data: bytes) -> None:
         if self._tunnel is not None:
             self._tunnel.put(data)
             return
         begin, end = 0, -1
-        while end < len(data) and not self.is_deaf:
+        while end < len(data) and not self.is_deaf and self.transport is not None:
             in_body = self._in_body()
-            end = len(data) if in_body or self._buffer_paused else _end_of_head(data, begin)
+            is_whole = in_body or self._is_queue_full
+            end = len(data) if is_whole else _end_of_head(data, begin)
             self._received(data[begin:end], in_body)
             begin = end
 
     def _received(self, data: bytes, in_body: bool) -> None:
-        waiting = len(self._messages)
-        super().data_received(data)
-        if len(self._messages) != waiting:
+        waiting = len(self._waiting)
+        self._parse(data)
+        if len(self._waiting) != waiting:
             self._requests_arrived(data, behind_body=in_body)
-        elif not in_body and not self._upgraded:
+            if self._waiter is not None and not self._waiter.done():
+                self._waiter.set_result(None)
+        elif not in_body and not self._is_upgraded:
             self._head_grew(data)
 
     def _in_body(self) -> bool:
-        if self._messages:
-            return not self._messages[-1][1].is_eof()
+        if self._waiting:
+            return not self._waiting[-1][1].is_eof()
         return self.exchange is not None and not self.exchange.payload.is_eof()
 
     def _requests_arrived(self, data: bytes, *, behind_body: bool) -> None:
-        message, payload = self._messages[-1]
+        message, payload = self._waiting[-1]
         self.reading.clear()
-        if not isinstance(message, RawRequestMessage):
+        if message is None:
             self._head.add(data)
             self._parser_failed()
             return
         if self._head:
             data = self._head.take() + data
-        if message.upgrade and not self._upgraded:
-            if data and len(self._messages) == 1 and payload.is_eof() and not behind_body:
+        if message.upgrade and not self._is_upgraded:
+            if data and len(self._waiting) == 1 and payload.is_eof() and not behind_body:
                 self._stop_behind_upgrade(data)
             elif self._lossy is None:
                 self._lossy = message
@@ -234,7 +241,7 @@ class Connection(Link):
     def _parser_failed(self) -> None:
         """The parser's error waits its turn as a message; a body that it broke fails now."""
         self.is_deaf = True
-        payload = self._messages[-2][1] if len(self._messages) > 1 else None
+        payload = self._waiting[-2][1] if len(self._waiting) > 1 else None
         if payload is None and self.exchange is not None:
             payload = self.exchange.payload
         if payload is not None and not payload.is_eof():
@@ -247,24 +254,24 @@ class Connection(Link):
         same bytes held behind the request is lost to it: here `data` begins with the
         request, so that it can be found again.
         """
-        self._upgraded = True
-        self._message_tail = data.lstrip(b"\r\n").partition(_HEAD_END)[2]
+        self._is_upgraded = True
+        self._behind_upgrade = data.lstrip(b"\r\n").partition(_HEAD_END)[2]
 
     def _decline_upgrade(self) -> None:
         """Read on as HTTP behind a request to upgrade that was answered otherwise."""
-        self._upgraded = False
+        self._is_upgraded = False
         if self._parser is not None:
             self._parser.set_upgraded(False)
-        tail, self._message_tail = self._message_tail, b""
+        tail, self._behind_upgrade = self._behind_upgrade, b""
         if tail:
             self.data_received(tail)
-        if self._buffer_paused:
-            self._resume_reading_if_drained()
+        if self._is_queue_full:
+            self._refill()
 
     def must_end_behind(self, message: RequestMessage) -> bool:
         """Whether bytes may be missing behind a request to upgrade: then nothing that
         follows it can be trusted."""
-        return message is self._lossy or (message.upgrade and not self._upgraded)
+        return message is self._lossy or (message.upgrade and not self._is_upgraded)
 
     def look_for_client(self) -> None:
         """Notice that the client has left an exchange while it is held still."""
@@ -322,16 +329,16 @@ class Connection(Link):
 
     def can_switch(self, message: RequestMessage) -> bool:
         """Whether everything behind the request is at hand for a tunnel."""
-        return self._upgraded and message is not self._lossy and not self._messages
+        return self._is_upgraded and message is not self._lossy and not self._waiting
 
     def switch(self) -> Intake:
         """Read no more requests: return where everything that arrives now goes."""
         intake = self._tunnel = Intake(self)
-        tail, self._message_tail = self._message_tail, b""
+        tail, self._behind_upgrade = self._behind_upgrade, b""
         if tail:
             intake.put(tail)
-        if self._buffer_paused:
-            self._resume_reading_if_drained()
+        if self._is_queue_full:
+            self._refill()
         return intake
 
 

@@ -3,18 +3,14 @@
 What it promises: nothing waits for a client that does not read; an answer is not lost to
 a reset of our own making; what was cut cannot pass for complete; and a client that has
 left is noticed even while nothing is read from it.
-
-Of aiohttp 3.14, `_drain_helper` is used beyond its public names: it waits until a client
-reads again. A test fails where it goes away.
 """
 
 import asyncio
 import logging
 import socket
 import struct
-from typing import TYPE_CHECKING, cast
-
-from aiohttp.web_protocol import RequestHandler
+from contextlib import suppress
+from typing import cast
 
 from corsproxy.core.policy import Limits
 from corsproxy.shell.client.departure import has_left
@@ -22,13 +18,12 @@ from corsproxy.shell.client.faults import ClientLeftError
 from corsproxy.shell.client.writing import WriteWatch
 from corsproxy.shell.streams.deadline import Deadline
 
-if TYPE_CHECKING:
-    from corsproxy.shell.client.server import ProxyServer
-
 LINGER_S = 5.0
 """How long an ended connection is read on, so that its answer arrives (RFC 9112, 9.6)."""
 
-_READ_BUFFER = 32 * 1024  # reading pauses at twice that
+# Why a connection is not read: content, or bytes of a tunnel, that nobody has taken yet; or
+# requests that nobody has begun.
+CONTENT, REQUESTS = 1, 2
 # What a client that does not read costs, next to one piece on its way.
 _WRITE_BUFFER = 16 * 1024
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
@@ -36,70 +31,96 @@ _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 logger = logging.getLogger("corsproxy")
 
 
-class Link(RequestHandler):
+class Link(asyncio.Protocol):
     """One client connection, below its messages."""
 
-    __slots__ = ("_wire", "_writing", "client", "ended_by", "is_deaf", "reading", "secure")
+    __slots__ = (
+        "_held_by",
+        "_loop",
+        "_wire",
+        "_writable",
+        "_writing",
+        "client",
+        "ended_by",
+        "is_deaf",
+        "reading",
+        "secure",
+        "transport",
+        "writing_paused",
+    )
 
-    def __init__(self, server: "ProxyServer", limits: Limits) -> None:
-        super().__init__(
-            server,
-            loop=server.loop,
-            keepalive_timeout=0,  # ours replaces it
-            logger=logger,
-            access_log=None,  # type: ignore[arg-type] # None is how aiohttp itself switches it off
-            auto_decompress=False,
-            max_line_size=limits.target,
-            max_field_size=limits.field,
-            max_headers=limits.fields,
-            lingering_time=0,
-            read_bufsize=_READ_BUFFER,
-        )
+    def __init__(self, loop: asyncio.AbstractEventLoop, limits: Limits) -> None:
+        self._loop = loop
+        self._held_by = 0
         self.client = ""
         """The peer's IP address; empty where there is none."""
         self.secure = False
         """Whether the connection is TLS."""
         self.ended_by: str | None = None
         """What ended the connection, where it was not the client."""
-        self.reading = Deadline(server.loop, self._overdue)
+        self.reading = Deadline(loop, self._overdue)
         """How long the client may take with what is awaited of it now."""
-        self._writing = WriteWatch(server.loop, limits.write_timeout, self._stalled)
+        self.writing_paused = False
+        """Whether more has been written than the client takes."""
+        self._writable: asyncio.Future[None] | None = None
+        self._writing = WriteWatch(loop, limits.write_timeout, self._stalled)
         self.is_deaf = False
         """Whether what arrives is thrown away."""
+        self.transport: asyncio.Transport | None = None
+        """Where to write; None as soon as the connection is being closed."""
         self._wire: asyncio.Transport | None = None  # stays until the connection is lost
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        wire = self._wire = cast(asyncio.Transport, transport)
+        wire = self._wire = self.transport = cast(asyncio.Transport, transport)
         wire.set_write_buffer_limits(high=_WRITE_BUFFER)
         peer = wire.get_extra_info("peername")
         # A Unix socket's peer is a string, and names nobody.
         self.client = peer[0] if isinstance(peer, tuple) else ""
         self.secure = wire.get_extra_info("sslcontext") is not None
-        super().connection_made(transport)
+        sock = wire.get_extra_info("socket")
+        if sock is not None:
+            # A client whose machine is gone says nothing any more, not even in a tunnel.
+            with suppress(OSError):
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         if peer is None:
             # It left before it could be asked for its address. What it has sent must not go
             # on without one: to the upstream it would look as if we had asked ourselves.
             self.abort("client-left")
 
     def connection_lost(self, exc: BaseException | None) -> None:
+        self.force_close()
         self._wire = None
-        super().connection_lost(exc)
-        # Last, because the parent closes once more what is lost. A timer would keep alive
-        # all that belongs to the connection.
+        self.resume_writing()
+        # A timer would keep alive all that belongs to the connection.
         self.reading.stop()
         self._writing.stop()
+
+    def pause_writing(self) -> None:
+        self.writing_paused = True
+
+    def resume_writing(self) -> None:
+        self.writing_paused = False
+        if self._writable is not None and not self._writable.done():
+            self._writable.set_result(None)
 
     def _overdue(self) -> None:
         """The client has taken longer than it may."""
         self.force_close()
 
-    def hold(self) -> None:
-        """Stop reading."""
-        self.pause_reading()
+    def hold(self, cause: int = CONTENT) -> None:
+        """Stop reading, until `flow` is called for every cause."""
+        if not self._held_by and self.transport is not None and not self.transport.is_closing():
+            self.transport.pause_reading()
+        self._held_by |= cause
 
-    def flow(self) -> None:
-        """Read on."""
-        self.resume_reading(resume_parser=False)
+    def flow(self, cause: int = CONTENT) -> None:
+        """Read on, as far as it is up to `cause`."""
+        if not self._held_by:
+            return
+        self._held_by &= ~cause
+        wire = self.transport
+        if not self._held_by and wire is not None and not wire.is_closing():
+            wire.resume_reading()
 
     def drop_if_left(self, *, half_close: bool) -> None:
         """Drop the connection if the client has left it while nothing is read from it;
@@ -124,10 +145,10 @@ class Link(RequestHandler):
             return
         if self._wire is not None:
             self._writing.start(self._wire)
+        if self._writable is None or self._writable.done():
+            self._writable = self._loop.create_future()
         try:
-            await self._drain_helper()
-        except ConnectionError as error:
-            raise ClientLeftError from error
+            await self._writable
         finally:
             self._writing.clear()
         if self.transport is None:
@@ -157,7 +178,7 @@ class Link(RequestHandler):
         self.is_deaf = True
         wire = self.transport
         if wire is not None and self.write_eof():
-            wire.resume_reading()
+            self.flow(CONTENT | REQUESTS)
             self.reading.set(LINGER_S)
         else:
             self.force_close()
@@ -178,7 +199,7 @@ class Link(RequestHandler):
     def force_close(self) -> None:
         """Close likewise, and read nothing more."""
         self.close_behind()
-        super().force_close()
+        self.transport = None
 
     def abort(self, cause: str | None = None, *, reset: bool = True) -> None:
         """Drop the connection, so that nothing sent so far can pass for complete.

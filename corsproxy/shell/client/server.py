@@ -11,11 +11,8 @@ await server.drain(policy.shutdown_grace)
 import asyncio
 import sys
 from collections.abc import Callable
-from typing import cast
 
 from aiohttp import http_parser
-from aiohttp.web_protocol import RequestHandler
-from aiohttp.web_server import Server
 
 from corsproxy.core.policy import Policy
 from corsproxy.errors import StartError
@@ -65,19 +62,14 @@ def connections_limit(policy: Policy) -> int:
     return max(1, min(_MOST_CONNECTIONS, descriptors * 4 // 5 // 2))
 
 
-class ProxyServer(Server):
+class ProxyServer:
     """Makes a `Connection` for every client."""
 
     def __init__(self, policy: Policy, upstream: Upstream, journal: Journal | None = None) -> None:
         """Must be called while the event loop runs. `journal` None wants no records."""
         self.loop = asyncio.get_running_loop()
-        super().__init__(
-            None,  # type: ignore[arg-type] # no handler: a Connection carries its exchanges out
-            handler_cancellation=True,
-            loop=self.loop,
-        )
+        self._connections: dict[Connection, None] = {}  # in the order of their coming
         self.service = Service(policy, upstream, journal)
-        self._count = 0
         self._limit = connections_limit(policy)
         self._watch: asyncio.TimerHandle | None = None
 
@@ -103,31 +95,35 @@ class ProxyServer(Server):
     @property
     def in_flight(self) -> int:
         """How many exchanges are in progress."""
-        return sum(not connection.is_idle for connection in self._open())
+        return sum(not connection.is_idle for connection in self._connections)
 
     def __call__(self) -> Connection:
         return Connection(self, self.service, Relay)
 
-    def connection_made(self, handler: RequestHandler, transport: asyncio.Transport) -> None:
-        super().connection_made(handler, transport)
-        self._count += 1
+    @property
+    def connections(self) -> list[Connection]:
+        """Every connection that is not over, the oldest first."""
+        return list(self._connections)
+
+    def opened(self, connection: Connection) -> None:
+        """A client is there."""
+        self._connections[connection] = None
         if self._watch is None:
             self._watch = self.loop.call_later(_WATCH_S, self._look_for_clients)
-        if self._count > self._limit:
-            connection = cast(Connection, handler)
+        if len(self._connections) > self._limit:
             connection.is_full = True
-            if self._count > self._limit + self._limit // _STANDING_ROOM + 1:
+            if len(self._connections) > self._limit + self._limit // _STANDING_ROOM + 1:
                 connection.abort()
 
-    def connection_lost(self, handler: RequestHandler, exc: BaseException | None = None) -> None:
-        super().connection_lost(handler, exc)
-        self._count -= 1
+    def closed(self, connection: Connection) -> None:
+        """A client's connection is closed, and its last exchange is over."""
+        self._connections.pop(connection, None)
 
     def _look_for_clients(self) -> None:
-        connections = self._open()
-        for connection in connections:
+        for connection in self.connections:
             connection.look_for_client()
-        again = self.loop.call_later(_WATCH_S, self._look_for_clients) if connections else None
+        is_watching = bool(self._connections)
+        again = self.loop.call_later(_WATCH_S, self._look_for_clients) if is_watching else None
         self._watch = again
 
     async def drain(self, grace: float) -> None:
@@ -142,19 +138,19 @@ class ProxyServer(Server):
         deadline = self.loop.time() + grace
         for _ in range(_TURNS_TO_READ):
             await asyncio.sleep(0)
-        for connection in self._open():
+        for connection in self.connections:
             if connection.is_idle:
                 connection.force_close()
-        await self._until(grace, lambda: not any(each.is_awaited for each in self._open()))
-        for connection in self._open():
+        await self._until(grace, lambda: not any(each.is_awaited for each in self._connections))
+        for connection in self.connections:
             connection.hang_up()
         patience = max(deadline - self.loop.time(), _LAST_WORDS_S)
-        await self._until(patience, lambda: not any(each.is_parting for each in self._open()))
-        for connection in self._open():
+        await self._until(patience, lambda: not any(each.is_parting for each in self._connections))
+        for connection in self.connections:
             if connection.is_parting:
                 connection.force_close()
         await self._until(_LAST_WORDS_S, lambda: not self._connections)
-        for connection in self._open():
+        for connection in self.connections:
             connection.abort("shutdown")
         await self._until(_LAST_WORDS_S, lambda: not self._connections)
         if self._watch is not None:
@@ -167,6 +163,3 @@ class ProxyServer(Server):
         deadline = self.loop.time() + seconds
         while not is_done() and self.loop.time() < deadline:  # noqa: ASYNC110 - see above
             await asyncio.sleep(_LOOK_S)
-
-    def _open(self) -> list[Connection]:
-        return [each for each in self.connections if isinstance(each, Connection)]

@@ -4,8 +4,6 @@ import asyncio
 from collections.abc import Iterator
 
 import pytest
-from aiohttp import web
-from aiohttp.http import HttpRequestParser
 
 from corsproxy.core.policy import Limits
 from corsproxy.core.verdicts import Code, Kind
@@ -485,12 +483,3 @@ async def test_a_reset_cannot_be_taken_for_an_end() -> None:
         connection.abort()
         with pytest.raises(CutShortError):
             await client.rest()
-
-
-def test_what_is_used_of_aiohttp_is_there() -> None:
-    slots = {name for each in web.RequestHandler.__mro__ for name in getattr(each, "__slots__", ())}
-    used = {"_messages", "_waiter", "_parser", "_buffer_paused", "_upgraded", "_message_tail"}
-    assert used <= slots
-    assert callable(web.RequestHandler._resume_reading_if_drained)
-    assert callable(HttpRequestParser.set_upgraded)
-    assert callable(HttpRequestParser.message_consumed)

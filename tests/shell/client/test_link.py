@@ -6,7 +6,6 @@ import socket
 import struct
 
 import pytest
-from aiohttp import web
 
 from corsproxy.shell.client.connection import Connection
 from corsproxy.shell.client.faults import ClientLeftError
@@ -102,10 +101,6 @@ async def test_waiting_for_a_client_that_leaves_ends() -> None:
         client.reset()
         with pytest.raises(ClientLeftError):
             await waiting
-
-
-def test_what_is_used_of_aiohttp_is_there() -> None:
-    assert asyncio.iscoroutinefunction(web.RequestHandler._drain_helper)
 
 
 def connections_in_memory() -> int:
