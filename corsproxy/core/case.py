@@ -6,6 +6,7 @@ here, so that none of them reads it again or reads it differently.
 
 from functools import lru_cache
 from ipaddress import AddressValueError, IPv4Address, IPv6Address, ip_address
+from typing import Final
 
 from corsproxy.core import guard
 from corsproxy.core.cors import judge_origin
@@ -19,9 +20,9 @@ from corsproxy.core.verdicts import Code, Kind, Verdict
 
 # What a proxy says of the client, the user that it has authenticated included; what a client
 # sends of it counts only behind a trusted proxy.
-FORWARDING_PREFIX = b"x-forwarded-"
-FORWARDING = frozenset({b"forwarded", b"x-real-ip"})
-SEC_FETCH = frozenset(
+FORWARDING_PREFIX: Final = b"x-forwarded-"
+FORWARDING: Final = frozenset({b"forwarded", b"x-real-ip"})
+SEC_FETCH: Final = frozenset(
     {
         b"sec-fetch-dest",
         b"sec-fetch-mode",
@@ -31,9 +32,9 @@ SEC_FETCH = frozenset(
     }
 )
 # What a preflight asks for.
-ASKING = frozenset({b"access-control-request-method", b"access-control-request-headers"})
+ASKING: Final = frozenset({b"access-control-request-method", b"access-control-request-headers"})
 # The request fields that are read here and written anew for the upstream, or not at all.
-_MANAGED = managed_names(
+_MANAGED: Final = managed_names(
     HOP_BY_HOP
     | FORWARDING
     | SEC_FETCH
@@ -46,7 +47,17 @@ _MANAGED = managed_names(
 class Case:
     """A request with what reading it has told. Made once, then only read."""
 
-    __slots__ = ("found", "origin", "passed", "policy", "request", "route", "rules", "target")
+    __slots__ = (
+        "found",
+        "origin",
+        "passed",
+        "passthrough",
+        "policy",
+        "request",
+        "route",
+        "rules",
+        "target",
+    )
 
     def __init__(self, policy: Policy, request: RequestHead) -> None:
         self.policy = policy
@@ -56,14 +67,14 @@ class Case:
         self.target = parse_target(request.target)
         self.route = None if self.target is None else find_route(policy, self.target.path)
         self.rules: CorsRules = policy.default_cors
-        if self.route is not None and self.route.cors != "passthrough":
-            self.rules = self.route.cors
-        self.origin = judge_origin(self.rules, self.found.get(b"origin"))
-
-    @property
-    def passthrough(self) -> bool:
+        self.passthrough = False
         """Whether the upstream answers CORS itself."""
-        return self.route is not None and self.route.cors == "passthrough"
+        if self.route is not None:
+            if isinstance(self.route.cors, CorsRules):
+                self.rules = self.route.cors
+            else:
+                self.passthrough = True
+        self.origin = judge_origin(self.rules, self.found.get(b"origin"))
 
     @property
     def kind(self) -> Kind:

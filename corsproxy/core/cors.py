@@ -7,7 +7,7 @@ grant: every path that is not an explicit yes leaves the fields out.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from corsproxy.core.fields import (
     CORS_FIELD_PREFIX,
@@ -24,13 +24,13 @@ from corsproxy.core.policy import CorsRules
 from corsproxy.core.source import Source
 from corsproxy.core.verdicts import Code
 
-ALLOW_ORIGIN = b"Access-Control-Allow-Origin"
+ALLOW_ORIGIN: Final = b"Access-Control-Allow-Origin"
 
 # More names than any page asks for; far below what could cost time.
-MAX_REQUESTED_HEADERS = 256
-MAX_REQUESTED_HEADERS_BYTES = 16 * 1024
+MAX_REQUESTED_HEADERS: Final = 256
+MAX_REQUESTED_HEADERS_BYTES: Final = 16 * 1024
 
-PREFLIGHT_VARY: Field = (
+PREFLIGHT_VARY: Final[Field] = (
     b"Vary",
     b"Origin, Access-Control-Request-Method, Access-Control-Request-Headers",
 )
@@ -47,8 +47,8 @@ class Grant(NamedTuple):
     """Whether the names of the response's own fields are still to be exposed."""
 
 
-NO_GRANT = Grant((), varies=True)
-NOTHING_TO_SAY = Grant((), varies=False)
+NO_GRANT: Final = Grant((), varies=True)
+NOTHING_TO_SAY: Final = Grant((), varies=False)
 """For a route whose upstream answers CORS itself."""
 
 

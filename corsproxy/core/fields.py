@@ -12,30 +12,30 @@ Facts that the code rests on (RFC 9110, 5; RFC 9112, 5):
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from corsproxy.core.messages import Field, Fields
 
 T = TypeVar("T")
 
 # RFC 9110, 5.6.2: token.
-_TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_TOKEN: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 # RFC 9110, 5.5: field-content, obs-text included; no CTL but HTAB, no outer whitespace.
-_FIELD_VALUE = re.compile(
+_FIELD_VALUE: Final = re.compile(
     rb"(?:[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?)?"
 )
-_FORBIDDEN_IN_VALUE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+_FORBIDDEN_IN_VALUE: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
 # What a `NameTable` remembers: so many names, of so many bytes at most.
-_MOST_NAMES = 4096
-_LONGEST_NAME = 64
-_LOWER = bytes.maketrans(
+_MOST_NAMES: Final = 4096
+_LONGEST_NAME: Final = 64
+_LOWER: Final = bytes.maketrans(
     b"ABCDEFGHIJKLMNOPQRSTUVWXYZ_.",
     b"abcdefghijklmnopqrstuvwxyz--",
 )
 
 # RFC 9110, 7.6.1, with the fields that older peers send; Proxy-* belong to one hop (11.7).
-HOP_BY_HOP = frozenset(
+HOP_BY_HOP: Final = frozenset(
     {
         b"connection",
         b"keep-alive",
@@ -51,7 +51,7 @@ HOP_BY_HOP = frozenset(
 )
 
 # Fetch, "CORS-safelisted response-header name".
-CORS_SAFELISTED_RESPONSE_HEADERS = frozenset(
+CORS_SAFELISTED_RESPONSE_HEADERS: Final = frozenset(
     {
         b"cache-control",
         b"content-language",
@@ -65,15 +65,15 @@ CORS_SAFELISTED_RESPONSE_HEADERS = frozenset(
 
 # Fetch, "CORS-safelisted request-header": the names that may appear in
 # Access-Control-Request-Headers only because of their value.
-CORS_SAFELISTED_REQUEST_HEADERS = frozenset(
+CORS_SAFELISTED_REQUEST_HEADERS: Final = frozenset(
     {b"accept", b"accept-language", b"content-language", b"range"}
 )
 
 # Fetch, "forbidden response-header name".
-FORBIDDEN_RESPONSE_HEADERS = frozenset({b"set-cookie", b"set-cookie2"})
+FORBIDDEN_RESPONSE_HEADERS: Final = frozenset({b"set-cookie", b"set-cookie2"})
 
 # Fetch, "forbidden request-header": script can never set these.
-FORBIDDEN_REQUEST_HEADERS = frozenset(
+FORBIDDEN_REQUEST_HEADERS: Final = frozenset(
     {
         b"accept-charset",
         b"accept-encoding",
@@ -98,14 +98,14 @@ FORBIDDEN_REQUEST_HEADERS = frozenset(
         b"via",
     }
 )
-FORBIDDEN_REQUEST_HEADER_PREFIXES = (b"proxy-", b"sec-")
+FORBIDDEN_REQUEST_HEADER_PREFIXES: Final = (b"proxy-", b"sec-")
 
-CORS_FIELD_PREFIX = b"access-control-"
+CORS_FIELD_PREFIX: Final = b"access-control-"
 
 # Fetch, "forbidden method", "CORS-safelisted method", "normalize".
-FORBIDDEN_METHODS = frozenset({"CONNECT", "TRACE", "TRACK"})
-CORS_SAFELISTED_METHODS = frozenset({"GET", "HEAD", "POST"})
-NORMALIZED_METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT"})
+FORBIDDEN_METHODS: Final = frozenset({"CONNECT", "TRACE", "TRACK"})
+CORS_SAFELISTED_METHODS: Final = frozenset({"GET", "HEAD", "POST"})
+NORMALIZED_METHODS: Final = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT"})
 
 
 def is_token(value: bytes) -> bool:
@@ -208,8 +208,5 @@ def replaced(
 
 def serialize_head(start_line: bytes, fields: Iterable[Field]) -> bytes:
     """Return a message head as it goes on the wire, the empty line included."""
-    pieces = [start_line]
-    for name, value in fields:
-        pieces += (b"\r\n", name, b": ", value)
-    pieces.append(b"\r\n\r\n")
-    return b"".join(pieces)
+    lines = [start_line, *map(b": ".join, fields), b"\r\n"]
+    return b"\r\n".join(lines)

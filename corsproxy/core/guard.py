@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from itertools import chain
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from corsproxy.core.fields import split_list
 from corsproxy.core.messages import Fields
@@ -21,7 +21,7 @@ from corsproxy.core.routing import Target
 from corsproxy.core.verdicts import Code
 
 # Everything that the parser knows; a method outside of it never becomes a request.
-KNOWN_METHODS = frozenset(
+KNOWN_METHODS: Final = frozenset(
     [
         "ACL",
         "BIND",
@@ -60,24 +60,26 @@ KNOWN_METHODS = frozenset(
         "UNSUBSCRIBE",
     ]
 )
-FORBIDDEN_FORWARD = frozenset({"CONNECT", "TRACE", "TRACK"})
+FORBIDDEN_FORWARD: Final = frozenset({"CONNECT", "TRACE", "TRACK"})
 
 # A "." or ".." segment, its dots or its separators percent-encoded or not, or several
 # times over, because some upstreams decode twice; "\" counts as a separator because
 # browsers' URL parsers and many servers read it as one, and as an end also what some
 # servers drop before they resolve segments: path parameters, a query or a fragment that
 # was encoded, white space, NUL.
-_DOT_SEGMENT = re.compile(
+_DOT_SEGMENT: Final = re.compile(
     rb"(?:^|/|\\|%(?:25)*(?:2f|5c))(?:\.|%(?:25)*2e){1,2}"
     rb"(?:$|/|\\|;|%(?:25)*(?:2f|5c|3b|3f|23|20|0[09ad]))",
     re.IGNORECASE,
 )
 # host[:port] as Host and the absolute-form have it (RFC 9110, 7.2), no userinfo.
-_HOST = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{0,5}))?")
+_HOST: Final = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{0,5}))?")
 # Longer than any name that can be resolved (RFC 1035, 2.3.4), shorter than would cost.
-_LONGEST_HOST = 255
-_CONTENT_LENGTH = re.compile(rb"[0-9]{1,18}")
-_CODINGS = frozenset({b"gzip", b"x-gzip", b"compress", b"x-compress", b"deflate", b"identity"})
+_LONGEST_HOST: Final = 255
+_CONTENT_LENGTH: Final = re.compile(rb"[0-9]{1,18}")
+_CODINGS: Final = frozenset(
+    {b"gzip", b"x-gzip", b"compress", b"x-compress", b"deflate", b"identity"}
+)
 
 
 class Refusal(NamedTuple):
@@ -262,7 +264,9 @@ def is_origin(value: bytes) -> bool:
     return value == b"null" or parse_origin(value) is not None
 
 
-_REQUEST_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) (\S+) HTTP/([0-9]+\.[0-9]+)\r?$")
+_REQUEST_LINE: Final = re.compile(
+    rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) (\S+) HTTP/([0-9]+\.[0-9]+)\r?$"
+)
 
 
 def diagnose(limits: Limits, received: bytes) -> Refusal:

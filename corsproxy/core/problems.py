@@ -8,13 +8,13 @@ DevTools, which shows the headers of a blocked response but not its body.
 import json
 from collections.abc import Sequence
 from http import HTTPStatus
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from corsproxy.core.cors import Grant, add_grant
 from corsproxy.core.messages import ClientHead, Field, Framing
 from corsproxy.core.verdicts import Verdict
 
-REASON = b"Corsproxy-Reason"
+REASON: Final = b"Corsproxy-Reason"
 
 
 class Answer(NamedTuple):

@@ -6,6 +6,7 @@ the grant of its route, a verdict, and what to do about it.
 """
 
 import re
+from typing import Final
 
 from corsproxy.core import guard
 from corsproxy.core.case import Case
@@ -18,7 +19,7 @@ from corsproxy.core.source import Source
 from corsproxy.core.verdicts import FACTS, Code, Kind
 
 # What follows such a request on its connection cannot be trusted to be a request.
-_CLOSING = frozenset(
+_CLOSING: Final = frozenset(
     {
         Code.BAD_REQUEST,
         Code.BAD_FRAMING,
@@ -36,11 +37,11 @@ _CLOSING = frozenset(
         Code.INTERNAL,
     }
 )
-ALLOW: tuple[Field, ...] = ((b"Allow", b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),)
+ALLOW: Final[tuple[Field, ...]] = ((b"Allow", b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),)
 """What this proxy forwards (RFC 9110, 10.2.1)."""
 
-_REQUEST_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([!-~]+) ")
-_ORIGIN_LINE = re.compile(rb"(?im)^origin:([^\n]*)")
+_REQUEST_LINE: Final = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([!-~]+) ")
+_ORIGIN_LINE: Final = re.compile(rb"(?im)^origin:([^\n]*)")
 
 
 def check(case: Case) -> Refusal | None:

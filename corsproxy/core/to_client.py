@@ -6,8 +6,7 @@ Everything else passes byte for byte, in its order.
 """
 
 from collections.abc import Callable
-from enum import Enum, auto
-from typing import Literal
+from typing import Final
 
 from corsproxy.core.cookies import rewrite_set_cookie
 from corsproxy.core.cors import NOTHING_TO_SAY, Grant, add_grant
@@ -27,7 +26,7 @@ from corsproxy.core.to_upstream import NOT_NOMINABLE
 # Policies of the upstream's own host or port, which would bind to this listener's, and
 # with it to every other project on localhost (RFC 6797, 7.2; RFC 7838, 3; Clear Site
 # Data, 3.1); reports that would go out under this origin.
-BOUND_TO_THE_UPSTREAM = frozenset(
+BOUND_TO_THE_UPSTREAM: Final = frozenset(
     {
         b"alt-svc",
         b"clear-site-data",
@@ -41,40 +40,36 @@ BOUND_TO_THE_UPSTREAM = frozenset(
 )
 
 
-class Treatment(Enum):
-    """What becomes of a field line of the upstream's."""
+# What becomes of a field line of the upstream's.
+_PASS: Final = 0
+_DROP: Final = 1
+_CONNECTION: Final = 2  # drop, and what it names
+_UPGRADE: Final = 3  # drop, but after a 101
+_GRANT: Final = 4  # drop, but where the upstream answers CORS itself
+_VARY: Final = 5
+_LENGTH: Final = 6
+_COOKIE: Final = 7
+_LINK: Final = 8
 
-    PASS = auto()
-    DROP = auto()
-    CONNECTION = auto()  # drop, and what it names
-    UPGRADE = auto()  # drop, but after a 101
-    GRANT = auto()  # drop, but where the upstream answers CORS itself
-    VARY = auto()
-    LENGTH = auto()
-    COOKIE = auto()
-    LINK = auto()
-
-
-_TREATMENTS: dict[bytes, Treatment] = {
-    **dict.fromkeys(HOP_BY_HOP | BOUND_TO_THE_UPSTREAM, Treatment.DROP),
-    **dict.fromkeys((b"location", b"content-location", b"refresh", b"link"), Treatment.LINK),
-    b"connection": Treatment.CONNECTION,
-    b"upgrade": Treatment.UPGRADE,
-    b"vary": Treatment.VARY,
-    b"content-length": Treatment.LENGTH,
-    b"set-cookie": Treatment.COOKIE,
+_TREATMENTS: Final[dict[bytes, int]] = {
+    **dict.fromkeys(HOP_BY_HOP | BOUND_TO_THE_UPSTREAM, _DROP),
+    **dict.fromkeys((b"location", b"content-location", b"refresh", b"link"), _LINK),
+    b"connection": _CONNECTION,
+    b"upgrade": _UPGRADE,
+    b"vary": _VARY,
+    b"content-length": _LENGTH,
+    b"set-cookie": _COOKIE,
 }
 
 
-def _treatment(name: bytes) -> Treatment:
+def _treatment(name: bytes) -> int:
     key = name.lower()
     if key.startswith(CORS_FIELD_PREFIX):
-        return Treatment.GRANT
-    return _TREATMENTS.get(key, Treatment.PASS)
+        return _GRANT
+    return _TREATMENTS.get(key, _PASS)
 
 
-_TABLE = NameTable(_treatment)
-_PASS: Literal[Treatment.PASS] = Treatment.PASS
+_TABLE: Final = NameTable(_treatment)
 
 
 def to_client(
@@ -97,22 +92,22 @@ def to_client(
     nominated: list[bytes] = []
     for line in upstream.fields:
         treatment = _TABLE[line[0]]
-        if treatment is _PASS:
+        if treatment == _PASS:
             fields.append(line)
-        elif treatment is Treatment.LENGTH:
+        elif treatment == _LENGTH:
             if _keeps_length(upstream):
                 fields.append(line)
-        elif treatment is Treatment.VARY:
+        elif treatment == _VARY:
             vary.append(line[1])
-        elif treatment is Treatment.CONNECTION:
+        elif treatment == _CONNECTION:
             nominated.append(line[1])
-        elif (treatment is Treatment.GRANT and grant is None) or (
-            treatment is Treatment.UPGRADE and upstream.status == 101
+        elif (treatment == _GRANT and grant is None) or (
+            treatment == _UPGRADE and upstream.status == 101
         ):
             fields.append(line)
-        elif treatment is Treatment.COOKIE:
+        elif treatment == _COOKIE:
             fields.append((line[0], _cookie(route, line[1], secure=secure)))
-        elif treatment is Treatment.LINK:
+        elif treatment == _LINK:
             fields.append((line[0], links().rewrite_field(line[0].lower(), line[1])))
     if nominated and nominated != [b"keep-alive"]:
         names = {token.lower() for token in split_list(nominated)} - NOT_NOMINABLE

@@ -8,6 +8,7 @@ passes byte for byte, in its order.
 
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Final
 
 from corsproxy.core.case import ASKING, FORWARDING, FORWARDING_PREFIX, SEC_FETCH, Case
 from corsproxy.core.fields import replaced, split_list, without
@@ -17,7 +18,7 @@ from corsproxy.core.routing import Target, upstream_target
 
 # A peer must not be able to strip these by naming them in Connection: what says who asks,
 # and what says where a message ends.
-NOT_NOMINABLE = frozenset(
+NOT_NOMINABLE: Final = frozenset(
     {
         b"authorization",
         b"close",
@@ -27,8 +28,8 @@ NOT_NOMINABLE = frozenset(
         b"upgrade",
     }
 )
-_IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
-_REWRITTEN = frozenset({b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto"})
+_IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
+_REWRITTEN: Final = frozenset({b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto"})
 
 
 def to_upstream(

@@ -9,7 +9,7 @@ import asyncio
 import sys
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 
@@ -29,7 +29,7 @@ from corsproxy.shell.streams.intake import Intake
 if TYPE_CHECKING:
     from corsproxy.shell.client.server import ProxyServer
 
-_HEAD_END = b"\r\n\r\n"
+_HEAD_END: Final = b"\r\n\r\n"
 
 
 class Exchange(Protocol):

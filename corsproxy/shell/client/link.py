@@ -10,7 +10,7 @@ import logging
 import socket
 import struct
 from contextlib import suppress
-from typing import cast
+from typing import Final, cast
 
 from corsproxy.core.policy import Limits
 from corsproxy.shell.client.departure import has_left
@@ -18,15 +18,15 @@ from corsproxy.shell.client.faults import ClientLeftError
 from corsproxy.shell.client.writing import WriteWatch
 from corsproxy.shell.streams.deadline import Deadline
 
-LINGER_S = 5.0
+LINGER_S: Final = 5.0
 """How long an ended connection is read on, so that its answer arrives (RFC 9112, 9.6)."""
 
 # Why a connection is not read: content, or bytes of a tunnel, that nobody has taken yet; or
 # requests that nobody has begun.
 CONTENT, REQUESTS = 1, 2
 # What a client that does not read costs, next to one piece on its way.
-_WRITE_BUFFER = 16 * 1024
-_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+_WRITE_BUFFER: Final = 16 * 1024
+_RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 
 logger = logging.getLogger("corsproxy")
 

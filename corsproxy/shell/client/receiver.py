@@ -13,7 +13,7 @@ them goes away. Its readers of content call `pause_reading`, `resume_reading` an
 import asyncio
 from collections import deque
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 from aiohttp.http import HttpProcessingError, HttpRequestParser
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
@@ -22,10 +22,10 @@ from corsproxy.core.policy import Limits
 from corsproxy.shell.client.link import REQUESTS, Link
 from corsproxy.shell.client.message import RequestMessage
 
-MOST_WAITING = 32
+MOST_WAITING: Final = 32
 """Requests that one client may have sent ahead of their answers."""
 
-_READ_BUFFER = 32 * 1024  # a reader's; reading pauses at twice that
+_READ_BUFFER: Final = 32 * 1024  # a reader's; reading pauses at twice that
 
 
 class RequestParser(Protocol):

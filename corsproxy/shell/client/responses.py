@@ -7,17 +7,20 @@ connection and on the clock: `Connection` and `Date` are added here.
 import time
 from email.utils import formatdate
 from functools import lru_cache
+from typing import Final
 
 from corsproxy.core.fields import serialize_head
 from corsproxy.core.messages import ClientHead
 
-CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-LAST_CHUNK = b"0\r\n\r\n"
-BARE_FAULT = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+LAST_CHUNK: Final = b"0\r\n\r\n"
+BARE_FAULT: Final = (
+    b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+)
 """What is said where a fault keeps us from saying anything better: no grant either."""
 
-_CLOSE = b"Connection: close\r\n"
-_KEEP_ALIVE = b"Connection: keep-alive\r\n"
+_CLOSE: Final = b"Connection: close\r\n"
+_KEEP_ALIVE: Final = b"Connection: keep-alive\r\n"
 
 
 def head_bytes(head: ClientHead, minor_version: int, *, keep_alive: bool) -> bytes:

@@ -6,7 +6,7 @@ it promises: a request goes out twice only where nobody can tell (RFC 9110, 9.2.
 """
 
 import asyncio
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from corsproxy.core.messages import UpstreamRequest
 from corsproxy.core.policy import Limits, Route, Timeouts, Tls, UpstreamAddress
@@ -19,7 +19,7 @@ from corsproxy.shell.upstreams.upstream import RequestBody
 
 # How long a connection may have been idle to carry a request that cannot be repeated:
 # shorter than any upstream's own keep-alive.
-_SURE_SECONDS = 1.0
+_SURE_SECONDS: Final = 1.0
 
 
 class PoolFigures(NamedTuple):

@@ -9,6 +9,7 @@ out as their bytes. Trailers are dropped, as RFC 9110, 6.5.1 allows.
 
 import re
 from collections.abc import Callable
+from typing import Final
 
 import httptools
 
@@ -16,17 +17,17 @@ from corsproxy.core.fields import is_safe_value, split_list
 from corsproxy.core.messages import Field, Framing, UpstreamHead
 from corsproxy.errors import UpstreamError, UpstreamFault
 
-MAX_INTERIM = 10
+MAX_INTERIM: Final = 10
 """1xx responses before the final one; nobody sends more than two for good."""
 
-_MINOR_VERSIONS = {"1.1": 1, "1.0": 0}
+_MINOR_VERSIONS: Final = {"1.1": 1, "1.0": 0}
 # The fields of a response head that are about its connection.
-_CONNECTION_FIELDS = frozenset(
+_CONNECTION_FIELDS: Final = frozenset(
     {b"connection", b"content-length", b"content-type", b"keep-alive", b"transfer-encoding"}
 )
-_KEEP_ALIVE_TIMEOUT = re.compile(rb'(?:^|[\s,;])timeout\s*=\s*"?([0-9]{1,9})', re.IGNORECASE)
+_KEEP_ALIVE_TIMEOUT: Final = re.compile(rb'(?:^|[\s,;])timeout\s*=\s*"?([0-9]{1,9})', re.IGNORECASE)
 # What a TLS server answers to plain text begins with this: an alert record (RFC 8446, 5.1).
-_TLS_ALERT = 0x15
+_TLS_ALERT: Final = 0x15
 
 
 class ResponseParser:
