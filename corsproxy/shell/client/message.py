@@ -4,10 +4,10 @@ Its own class is declared as a tuple and is none, which compiled code finds out.
 is read of it is named here.
 """
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from aiohttp.http import HttpVersion
-from multidict import CIMultiDictProxy
 
 
 class RequestMessage(Protocol):
@@ -25,7 +25,9 @@ class RequestMessage(Protocol):
     def version(self) -> HttpVersion: ...
 
     @property
-    def headers(self) -> CIMultiDictProxy[str]: ...
+    def headers(self) -> Mapping[str, str]:
+        """The fields by name, whatever its case."""
+        ...
 
     @property
     def raw_headers(self) -> tuple[tuple[bytes, bytes], ...]:
