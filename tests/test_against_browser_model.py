@@ -348,9 +348,16 @@ def always_with_credentials(
     return head._replace(fields=[*others, (b"Access-Control-Allow-Credentials", b"true")])
 
 
-def upper_case_methods(_: Spec, __: RequestHead, ___: UpstreamHead, head: ClientHead) -> ClientHead:
+def ignore_the_case_of_methods(
+    _: Spec, request: RequestHead, __: UpstreamHead, head: ClientHead
+) -> ClientHead:
     match = _named("access-control-allow-methods")
-    return head._replace(fields=[(n, v.upper() if match((n, v)) else v) for n, v in head.fields])
+    asked = next((v for n, v in request.fields if n == b"Access-Control-Request-Method"), b"-")
+    changed = [
+        (n, v + b", " + asked if match((n, v)) and asked.upper() in v else v)
+        for n, v in head.fields
+    ]
+    return head._replace(fields=changed)
 
 
 def refuse_whole_preflight(
@@ -414,7 +421,7 @@ MISTAKES: dict[str, Proxy] = {
     "forgets the grant on redirects": without(_is_grant, on=lambda head: head.status == 302),
     "exposes * to pages with credentials": replacing("access-control-expose-headers", b"*"),
     "allows every header with *": replacing("access-control-allow-headers", b"*"),
-    "upper-cases methods": rewritten(upper_case_methods),
+    "ignores the case of methods": rewritten(ignore_the_case_of_methods),
     "refuses a whole preflight for one header": rewritten(refuse_whole_preflight),
     "ignores case": misjudging(ignore_case),
     "matches suffixes": misjudging(match_suffixes),

@@ -11,13 +11,11 @@ from corsproxy.config.mistakes import BadValueError
 from corsproxy.config.spelling import shown
 from corsproxy.core.fields import (
     CORS_FIELD_PREFIX,
-    FORBIDDEN_METHODS,
     FORBIDDEN_RESPONSE_HEADERS,
-    NORMALIZED_METHODS,
     is_forbidden_request_header,
     is_token,
 )
-from corsproxy.core.guard import KNOWN_METHODS
+from corsproxy.core.methods import FORBIDDEN_METHODS, KNOWN_METHODS, NORMALIZED_METHODS
 
 _COOKIE_HINT = "remove it: `allow_credentials: true` is what lets cookies through"
 

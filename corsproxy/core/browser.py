@@ -8,8 +8,9 @@ reports; each has Chromium's name (CDP, Network.CorsError).
 import re
 from typing import NamedTuple
 
-from corsproxy.core.fields import CORS_SAFELISTED_METHODS, is_token
+from corsproxy.core.fields import is_token
 from corsproxy.core.messages import Fields, ResponseHead
+from corsproxy.core.methods import CORS_SAFELISTED_METHODS
 from corsproxy.core.question import Question
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})

@@ -13,7 +13,6 @@ from corsproxy.core.fields import (
     CORS_FIELD_PREFIX,
     CORS_SAFELISTED_REQUEST_HEADERS,
     CORS_SAFELISTED_RESPONSE_HEADERS,
-    FORBIDDEN_METHODS,
     FORBIDDEN_RESPONSE_HEADERS,
     is_token,
     split_list,
@@ -114,7 +113,7 @@ def judge_preflight(
     """
     names, malformed = _requested_names(requested_headers)
     code, at, subject = Code.ORIGIN_ALLOWED, pattern.source, b""
-    if not _allows_method(rules, requested_method):
+    if requested_method not in rules.allowed_methods:
         code, at, subject = Code.METHOD_NOT_ALLOWED, rules.methods.source, requested_method
     else:
         refused = malformed
@@ -152,16 +151,10 @@ def _requested_names(lines: Sequence[bytes]) -> tuple[list[bytes], bytes | None]
     return list(dict.fromkeys(member.lower() for member in members)), None
 
 
-def _allows_method(rules: CorsRules, method: bytes) -> bool:
-    if rules.methods.any:
-        return is_token(method) and method.decode("ascii").upper() not in FORBIDDEN_METHODS
-    return method in rules.allowed_methods
-
-
 def _granted_methods(rules: CorsRules, requested: bytes) -> bytes:
     if not rules.methods.any:
         return rules.allow_methods_value
-    return requested if _allows_method(rules, requested) else b""
+    return requested if requested in rules.allowed_methods else b""
 
 
 def _granted_headers(rules: CorsRules, names: Sequence[bytes]) -> bytes:

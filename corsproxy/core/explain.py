@@ -13,14 +13,11 @@ from corsproxy.core.case import Case
 from corsproxy.core.confusions import COOKIES, REFERRER_POLICY
 from corsproxy.core.cors import Grant
 from corsproxy.core.exchange import Forward, decide
-from corsproxy.core.fields import (
-    FORBIDDEN_METHODS,
-    is_forbidden_request_header,
-    is_token,
-)
+from corsproxy.core.fields import is_forbidden_request_header, is_token
 from corsproxy.core.guard import is_origin
 from corsproxy.core.hints import hint_for
 from corsproxy.core.messages import ClientHead, Field, RequestHead
+from corsproxy.core.methods import FORBIDDEN_METHODS
 from corsproxy.core.origins import OriginPatternError, parse_origin_pattern
 from corsproxy.core.policy import CorsRules, Policy
 from corsproxy.core.problems import Answer

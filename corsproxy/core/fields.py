@@ -102,11 +102,6 @@ FORBIDDEN_REQUEST_HEADER_PREFIXES: Final = (b"proxy-", b"sec-")
 
 CORS_FIELD_PREFIX: Final = b"access-control-"
 
-# Fetch, "forbidden method", "CORS-safelisted method", "normalize".
-FORBIDDEN_METHODS: Final = frozenset({"CONNECT", "TRACE", "TRACK"})
-CORS_SAFELISTED_METHODS: Final = frozenset({"GET", "HEAD", "POST"})
-NORMALIZED_METHODS: Final = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT"})
-
 
 def is_token(value: bytes) -> bool:
     """Whether `value` is a token: a field name, a method (RFC 9110, 5.6.2)."""

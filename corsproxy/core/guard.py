@@ -15,52 +15,11 @@ from typing import Final, NamedTuple
 
 from corsproxy.core.fields import split_list
 from corsproxy.core.messages import Fields
+from corsproxy.core.methods import FORBIDDEN_METHODS, KNOWN_METHODS
 from corsproxy.core.origins import parse_origin
 from corsproxy.core.policy import Limits, Policy
 from corsproxy.core.routing import Target
 from corsproxy.core.verdicts import Code
-
-# Everything that the parser knows; a method outside of it never becomes a request.
-KNOWN_METHODS: Final = frozenset(
-    [
-        "ACL",
-        "BIND",
-        "CHECKOUT",
-        "CONNECT",
-        "COPY",
-        "DELETE",
-        "GET",
-        "HEAD",
-        "LINK",
-        "LOCK",
-        "M-SEARCH",
-        "MERGE",
-        "MKACTIVITY",
-        "MKCALENDAR",
-        "MKCOL",
-        "MOVE",
-        "NOTIFY",
-        "OPTIONS",
-        "PATCH",
-        "POST",
-        "PROPFIND",
-        "PROPPATCH",
-        "PURGE",
-        "PUT",
-        "QUERY",
-        "REBIND",
-        "REPORT",
-        "SEARCH",
-        "SOURCE",
-        "SUBSCRIBE",
-        "TRACE",
-        "UNBIND",
-        "UNLINK",
-        "UNLOCK",
-        "UNSUBSCRIBE",
-    ]
-)
-FORBIDDEN_FORWARD: Final = frozenset({"CONNECT", "TRACE", "TRACK"})
 
 # A "." or ".." segment, its dots or its separators percent-encoded or not, or several
 # times over, because some upstreams decode twice; "\" counts as a separator because
@@ -176,7 +135,7 @@ def check_framing(found: Mapping[bytes, Sequence[bytes]], minor_version: int) ->
 
 def check_method(method: str) -> Refusal | None:
     """Refuse the methods that would make this proxy a tunnel or an echo."""
-    if method.upper() in FORBIDDEN_FORWARD:
+    if method.upper() in FORBIDDEN_METHODS:
         return Refusal(Code.METHOD_REFUSED, f"{method.upper()} is never forwarded.", method.upper())
     return None if method in KNOWN_METHODS else _unknown(method)
 

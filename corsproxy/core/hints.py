@@ -4,8 +4,7 @@ Where a file says what the proxy does, hints speak of its keys; where the comman
 names the upstream, they speak of flags, and of a file only for what has no flag.
 """
 
-from corsproxy.core.fields import NORMALIZED_METHODS
-from corsproxy.core.guard import KNOWN_METHODS
+from corsproxy.core.methods import KNOWN_METHODS, NORMALIZED_METHODS
 from corsproxy.core.origins import near_misses
 from corsproxy.core.policy import CorsRules, Policy
 from corsproxy.core.remedies import remedy_for

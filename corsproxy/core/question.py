@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
-from corsproxy.core.fields import CORS_SAFELISTED_METHODS, NORMALIZED_METHODS
 from corsproxy.core.messages import Field
+from corsproxy.core.methods import CORS_SAFELISTED_METHODS, NORMALIZED_METHODS
 
 
 class Question(NamedTuple):

@@ -10,11 +10,10 @@ from typing import Literal, NamedTuple
 
 from corsproxy.core.fields import (
     CORS_FIELD_PREFIX,
-    FORBIDDEN_METHODS,
     is_forbidden_request_header,
     is_token,
 )
-from corsproxy.core.guard import KNOWN_METHODS
+from corsproxy.core.methods import FORWARDED_METHODS
 from corsproxy.core.origins import parse_origin
 from corsproxy.core.origins.hosts import ends_in_number
 from corsproxy.core.policy import CorsRules, Policy
@@ -126,7 +125,7 @@ def _is_grantable(key: RemedyKey, subject: str) -> bool:
         case "allow_origins":
             return parse_origin(subject.encode("utf-8")) is not None
         case "allow_methods":
-            return subject in KNOWN_METHODS - FORBIDDEN_METHODS
+            return subject in FORWARDED_METHODS
         case "allow_headers":
             return _is_request_header(subject.lower().encode("utf-8"))
         case "allowed_hosts":

@@ -5,7 +5,7 @@ Nothing is decided here: a verdict is spelt out.
 
 from typing import NamedTuple
 
-from corsproxy.core.fields import CORS_SAFELISTED_METHODS
+from corsproxy.core.methods import CORS_SAFELISTED_METHODS, FORWARDED_METHODS
 from corsproxy.core.policy import CorsRules, Listed, Policy
 from corsproxy.core.question import Question
 from corsproxy.core.routing import find_route, parse_target
@@ -72,6 +72,8 @@ def _preflight_steps(rules: CorsRules, question: Question, verdict: Verdict) -> 
     text = f"method {method}: {word} allow_methods {_shown(rules.methods)}"
     if method in CORS_SAFELISTED_METHODS:
         text = f"method {method}: always allowed"
+    elif method not in FORWARDED_METHODS:
+        text = f"method {method}: none that this proxy forwards"
     steps = [Step(not refused, text, rules.methods.source)]
     if refused:
         return steps

@@ -4,7 +4,8 @@ import pytest
 
 from corsproxy.config.members import CHECKS
 from corsproxy.config.mistakes import BadValueError
-from corsproxy.core.fields import FORBIDDEN_REQUEST_HEADERS, NORMALIZED_METHODS
+from corsproxy.core.fields import FORBIDDEN_REQUEST_HEADERS
+from corsproxy.core.methods import NORMALIZED_METHODS
 
 
 @pytest.mark.parametrize("method", sorted(NORMALIZED_METHODS))

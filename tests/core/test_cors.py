@@ -52,6 +52,26 @@ def test_safelisted_methods_need_no_entry(method: bytes) -> None:
     assert judgement.code is Code.ORIGIN_ALLOWED
 
 
+@pytest.mark.parametrize("entries", [("*",), ("PATCH", "patch", "CHANGE")])
+@pytest.mark.parametrize("method", [b"patch", b"CHANGE", b"trace", b"TRACK"])
+def test_a_method_that_is_never_forwarded_is_refused_before_it_is_sent(
+    method: bytes, entries: tuple[str, ...]
+) -> None:
+    cors = rules(methods=listed(*entries))
+    judgement = judge_preflight(cors, PAGE.encode(), cors.origins.patterns[0], method, [])
+    assert (judgement.code, judgement.subject) == (Code.METHOD_NOT_ALLOWED, method)
+    # Else the browser would send it all the same.
+    assert method not in split_list(values(judgement.fields, b"Access-Control-Allow-Methods"))
+
+
+@pytest.mark.parametrize("method", [b"PATCH", b"PROPFIND", b"M-SEARCH"])
+def test_every_method_that_is_forwarded_is_allowed_by_an_asterisk(method: bytes) -> None:
+    cors = rules(methods=listed("*"))
+    judgement = judge_preflight(cors, PAGE.encode(), cors.origins.patterns[0], method, [])
+    assert judgement.code is Code.ORIGIN_ALLOWED
+    assert values(judgement.fields, b"Access-Control-Allow-Methods") == [method]
+
+
 @pytest.mark.parametrize("name", [b"accept", b"Accept-Language", b"range", b"content-language"])
 def test_headers_safelisted_by_name_need_no_entry(name: bytes) -> None:
     cors = rules(request_headers=listed("x-a"))

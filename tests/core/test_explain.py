@@ -87,11 +87,20 @@ def test_near_miss_is_the_first_thing_said() -> None:
     assert PAGE in explanation.hint
 
 
-def test_a_method_that_the_parser_lacks_is_not_explained_as_allowed() -> None:
-    cors = rules(methods=listed("*"))
-    explanation = explain(policy(default=cors), Question(PAGE, "/", "FROBNICATE"))
-    assert explanation.verdict.code is Code.METHOD_NOT_IMPLEMENTED
+@pytest.mark.parametrize("method", ["FROBNICATE", "patch"])
+@pytest.mark.parametrize("entry", ["*", "patch"])
+def test_a_method_that_is_never_forwarded_is_not_explained_as_allowed(
+    method: str, entry: str
+) -> None:
+    given = policy(default=rules(methods=listed(entry)))
+    explanation = explain(given, Question(PAGE, "/", method))
+    assert explanation.verdict.code is Code.METHOD_NOT_ALLOWED
+    assert explanation.steps[-1].text == f"method {method}: none that this proxy forwards"
     assert not explanation.steps[-1].passed
+    assert explanation.remedy is None
+    own = explain(given, Question("http://localhost:8010", "/", method))
+    assert own.verdict.code is Code.METHOD_NOT_IMPLEMENTED
+    assert explanation.hint == own.hint
 
 
 def test_path_without_route_is_a_404_that_the_page_can_read() -> None:

@@ -4,6 +4,7 @@ from dataclasses import FrozenInstanceError
 
 import pytest
 
+from corsproxy.core.methods import FORWARDED_METHODS
 from corsproxy.core.policy import ListenAddress, UpstreamAddress
 from tests.policies import listed, policy, route, rules
 
@@ -25,9 +26,15 @@ def test_upstream_address_as_the_host_field_and_as_people_write_it(
     assert str(address) == text
 
 
-def test_allowed_methods_hold_the_safelisted_and_never_the_forbidden() -> None:
-    cors = rules(methods=listed("PUT", "TRACE"))
+def test_allowed_methods_hold_the_safelisted_and_only_what_is_forwarded() -> None:
+    cors = rules(methods=listed("PUT", "TRACE", "patch", "FROBNICATE"))
     assert cors.allowed_methods == {b"PUT", b"GET", b"HEAD", b"POST"}
+    assert cors.allow_methods_value == b"PUT"
+
+
+def test_an_asterisk_allows_what_is_forwarded() -> None:
+    allowed = rules(methods=listed("*")).allowed_methods
+    assert {method.decode() for method in allowed} == FORWARDED_METHODS
 
 
 def test_policy_is_frozen() -> None:

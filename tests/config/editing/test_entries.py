@@ -8,7 +8,7 @@ from corsproxy.config.editing.entries import read_entry
 from corsproxy.config.problems import ConfigError, render
 from corsproxy.config.reader import read_policy
 from corsproxy.core.fields import FORBIDDEN_REQUEST_HEADERS
-from corsproxy.core.guard import KNOWN_METHODS
+from corsproxy.core.methods import KNOWN_METHODS
 from corsproxy.core.policy import CorsRules, Policy
 from corsproxy.core.remedies import RemedyKey, remedy_for
 from corsproxy.core.source import Source
