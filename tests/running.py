@@ -98,6 +98,12 @@ async def running(
             await proxy.close()
 
 
+def workers_of(proxy: Running) -> list[int]:
+    """The worker processes, the first one first."""
+    pid = proxy.command.process.pid
+    return sorted(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
+
+
 class Slow:
     """An upstream whose answers wait for the test."""
 

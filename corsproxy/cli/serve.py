@@ -210,8 +210,9 @@ def _run(source: Source, listeners: Listeners, flags: Flags, started: float) -> 
 def _serve(source: Source, listeners: Listeners, flags: Flags, terms: Terms) -> int:
     # What takes long to import is imported here, after everything that a mistake can end.
     without_client()
-    from corsproxy.shell.process import lifecycle
+    from corsproxy.shell.process import descriptors, lifecycle
 
+    descriptors.raise_limit()
     file = None
     if source.file is not None and source.is_live:
         reread = partial(_reread, source.file, flags)

@@ -31,8 +31,8 @@ _TEMPLATES: dict[Code, str] = {
     " route.",
     Code.UPSTREAM_MALFORMED: "Check that {upstream} speaks HTTP/1.1 on that port, and whether it"
     " is https.",
-    Code.NO_DESCRIPTOR: "Raise the proxy's limit of open files (`ulimit -n`): a client that waits"
-    " for an answer takes two.",
+    Code.NO_DESCRIPTOR: "Raise the proxy's hard limit of open files (`ulimit -Hn`): a client that"
+    " waits for an answer takes two.",
     Code.UPSTREAM_BUSY: "To send it more requests at once, set {file}`limits: {{in_flight: …}}`.",
     Code.LOOP: "Name the API itself in {upstream}, and not this proxy: check the host, the port,"
     " and where that name leads from here.",

@@ -1,7 +1,9 @@
-"""Noticing that no file can be opened any more.
+"""How many descriptors there may be, and noticing that no more can be had.
 
-The event loop then drops whoever connects, without a word, and every program that looks
-from outside sees a network that fails. Only the process itself can say what it is.
+Shells give 1,024 by custom, for programs that use select(2), and leave it to the others to
+ask for more. Where there are none, the event loop drops whoever connects, without a word,
+and every program that looks from outside sees a network that fails. Only the process itself
+can say what it is.
 """
 
 import asyncio
@@ -9,6 +11,7 @@ import errno
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 
 if sys.platform != "win32":
     import resource
@@ -16,9 +19,29 @@ if sys.platform != "win32":
 EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE})
 """What the system says where this process, or all of them together, have too many open."""
 
+# Far more than `limits.connections` needs by default; tables of the kernel's and of Python's
+# grow with the highest descriptor.
+_MOST = 65_536
 _LOOK_S = 1.0
 # How long after one report another is made.
 _QUIET_S = 60.0
+
+
+def raise_limit() -> None:
+    """Let this process, and those that it starts, have as many as they may, up to a bound."""
+    if sys.platform == "win32":
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    # Some systems have a limit of their own below the one that they tell.
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (raised_limit(soft, hard), hard))
+
+
+def raised_limit(soft: int, hard: int) -> int:
+    """Return the soft limit to set; RLIM_INFINITY is no limit."""
+    if soft == resource.RLIM_INFINITY:
+        return soft
+    return max(soft, _MOST if hard == resource.RLIM_INFINITY else min(hard, _MOST))
 
 
 class DescriptorWatch:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import resource
 import socket
 import time
 from contextlib import suppress
@@ -9,17 +10,30 @@ from pathlib import Path
 
 import pytest
 
-from corsproxy.shell.process.descriptors import DescriptorWatch, can_open
+from corsproxy.shell.process.descriptors import DescriptorWatch, can_open, raised_limit
 from tests.fakes import CutShortError, get
 from tests.peers import RawPeer, answers, settled, until
 from tests.policies import PAGE
-from tests.running import OK, Running, running
+from tests.running import OK, Running, running, workers_of
 
 FEW = 64
-LIMITED = (
-    f"import resource; resource.setrlimit(resource.RLIMIT_NOFILE, ({FEW}, {FEW}));"
-    "from corsproxy.cli.main import main; main()"
-)
+MORE = 1500
+
+
+def limited(soft: int, hard: int) -> tuple[str, str]:
+    """The command, started by a shell with these limits."""
+    limit = (
+        f"import os, resource, sys; resource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, {hard}))"
+    )
+    command = "[sys.executable, '-m', 'corsproxy', *sys.argv[1:]]"
+    return "-c", f"{limit}; os.execv(sys.executable, {command})"
+
+
+def limits_of(pid: int) -> tuple[int, int]:
+    """The soft and the hard limit of a process's open files."""
+    lines = Path(f"/proc/{pid}/limits").read_text().splitlines()
+    [words] = [line.split() for line in lines if line.startswith("Max open files")]
+    return int(words[3]), int(words[4])
 
 
 def cpu_seconds(proxy: Running) -> float:
@@ -41,7 +55,7 @@ async def test_a_proxy_without_descriptors_lives_on_and_says_so(tmp_path: Path) 
     async with (
         RawPeer(answers(OK)) as upstream,
         running(
-            upstream, tmp_path, "limits: {connections: 500}\n", program=("-c", LIMITED)
+            upstream, tmp_path, "limits: {connections: 500}\n", program=limited(FEW, FEW)
         ) as proxy,
     ):
         client = await proxy.connect()
@@ -75,7 +89,7 @@ async def test_a_proxy_without_descriptors_lives_on_and_says_so(tmp_path: Path) 
 async def test_by_default_the_limit_leaves_descriptors_for_the_rest(tmp_path: Path) -> None:
     async with (
         RawPeer(answers(OK)) as upstream,
-        running(upstream, tmp_path, program=("-c", LIMITED)) as proxy,
+        running(upstream, tmp_path, program=limited(FEW, FEW)) as proxy,
     ):
         client = await proxy.connect()
         writers = await crowd(proxy, 2 * FEW)
@@ -85,6 +99,45 @@ async def test_by_default_the_limit_leaves_descriptors_for_the_rest(tmp_path: Pa
         for writer in writers:
             writer.close()
         await until(lambda: all(writer.is_closing() for writer in writers))
+
+
+async def test_the_command_takes_as_many_as_it_may_have(tmp_path: Path) -> None:
+    async with (
+        RawPeer(answers(OK)) as upstream,
+        running(upstream, tmp_path, program=limited(FEW, MORE)) as proxy,
+    ):
+        assert limits_of(proxy.command.process.pid) == (MORE, MORE)
+        # By the limit that it was started with, most of them would be turned away.
+        clients = [await proxy.connect() for _ in range(2 * FEW)]
+        for client in clients:
+            await client.send(get())
+        assert [(await client.reply()).status for client in clients] == [200] * len(clients)
+
+
+async def test_workers_may_have_as_many_as_their_supervisor(tmp_path: Path) -> None:
+    async with (
+        RawPeer(answers(OK)) as upstream,
+        running(upstream, tmp_path, "", "--workers", "2", program=limited(FEW, MORE)) as proxy,
+    ):
+        pids = [proxy.command.process.pid, *workers_of(proxy)]
+        assert [limits_of(pid) for pid in pids] == [(MORE, MORE)] * 3
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "raised"),
+    [
+        (256, 4096, 4096),
+        (1024, 1_048_576, 65_536),
+        (1024, resource.RLIM_INFINITY, 65_536),
+        (100_000, 1_048_576, 100_000),
+        (65_536, 65_536, 65_536),
+        (resource.RLIM_INFINITY, resource.RLIM_INFINITY, resource.RLIM_INFINITY),
+    ],
+)
+def test_the_limit_is_raised_to_a_bound_and_never_lowered(
+    soft: int, hard: int, raised: int
+) -> None:
+    assert raised_limit(soft, hard) == raised
 
 
 @pytest.mark.parametrize("exhausted", [False, True])

@@ -14,7 +14,7 @@ from tests.fakes import Client, CutShortError, get
 from tests.peers import DEADLINE_SECONDS, PeerConnection, RawPeer, answers, until
 from tests.policies import PAGE
 from tests.process import FREE_PORTS, finished, started
-from tests.running import OK, Running, ask, file_for, port_of, running
+from tests.running import OK, Running, ask, file_for, port_of, running, workers_of
 
 OTHER = "https://app.example.com"
 WORKERS = ("--workers", "2")
@@ -50,12 +50,6 @@ async def in_flight(directory: Path) -> AsyncIterator[tuple[Running, Held, list[
             await client.send(get())
         await until(lambda: held.asked == MANY)
         yield proxy, held, clients
-
-
-def workers_of(proxy: Running) -> list[int]:
-    """The worker processes, the first one first."""
-    pid = proxy.command.process.pid
-    return sorted(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
 
 
 def runs(pid: int) -> bool:
