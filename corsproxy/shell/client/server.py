@@ -93,6 +93,11 @@ class ProxyServer:
         self.service.draining = draining
 
     @property
+    def clients(self) -> int:
+        """How many are connected."""
+        return self._count
+
+    @property
     def in_flight(self) -> int:
         """How many exchanges are in progress."""
         return sum(not connection.is_idle for connection in self._connections)

@@ -26,6 +26,7 @@ from corsproxy.shell.log.refusals import Refusals
 from corsproxy.shell.process.binding import BACKLOG
 from corsproxy.shell.process.descriptors import DescriptorWatch
 from corsproxy.shell.process.figures import Figures
+from corsproxy.shell.process.memory import CrowdWatch
 from corsproxy.shell.upstreams.connect import Dialer
 from corsproxy.shell.upstreams.forward_proxy import ForwardProxies
 from corsproxy.shell.upstreams.pool import UpstreamPools
@@ -66,6 +67,7 @@ class Engine:
         self._tell(policy)
         announcer = Announcer(write, form, color=color)
         self._descriptors = DescriptorWatch(announcer.out_of_descriptors)
+        self._crowds = CrowdWatch(lambda: self._server.clients)
         self._listening: dict[socket.socket, asyncio.Server] = {}
 
     @property
@@ -93,8 +95,10 @@ class Engine:
                 self._listening[each] = server
         if sockets:
             self._descriptors.start(sockets[0].fileno())
+            self._crowds.start()
         else:
             self._descriptors.stop()
+            self._crowds.stop()
 
     def adopt(self, policy: Policy) -> None:
         """Decide by `policy` from the next request on."""
