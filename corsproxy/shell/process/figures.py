@@ -128,11 +128,12 @@ class Figures:
         error: str | None,
     ) -> None:
         """As `exchange`, without the rest of a record."""
-        kind, code, allowed, route, *_ = verdict
-        key = (route, kind, code, allowed, method, status, error)
-        held = self._held.get(key)
-        if held is None:
-            held = self._hold(key)
+        # This runs for every request: a starred name would make a list.
+        kind, code, allowed, route, _, _, _ = verdict
+        try:
+            held = self._held[route, kind, code, allowed, method, status, error]
+        except KeyError:
+            held = self._hold((route, kind, code, allowed, method, status, error))
         held[0] += 1
         if upstream_s is not None:
             held.append(upstream_s)
