@@ -28,7 +28,7 @@ config_option = option(
     "config",
     type=click.Path(),
     metavar="FILE",
-    help="The allowlist file; ./corsproxy.yaml where neither this nor UPSTREAM is given.",
+    help="The allowlist file; ./corsproxy.yaml where nothing else is named.",
 )
 
 

@@ -97,7 +97,7 @@ def read_text(data: str | bytes, name: str) -> SourceText:
     if isinstance(data, str):
         data = data.encode("utf-8", "surrogatepass")
     if len(data) > MAX_BYTES:
-        message = f"the file has {len(data)} bytes; at most {MAX_BYTES} are read"
+        message = f"the file has more than {MAX_BYTES:,} bytes"
         raise ConfigError([_at_start(name, "file-too-large", message, "is this the right file?")])
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         help = "save it as UTF-8 (> in Windows PowerShell writes UTF-16)"

@@ -18,6 +18,12 @@ def test_lines_end_as_editors_see_them(line_break: str) -> None:
     assert (source.line(2), source.line(0), source.line(9)) == ("b: 2", "", "")
 
 
+def test_the_size_of_a_file_that_is_not_read_to_its_end_is_not_made_up() -> None:
+    with pytest.raises(ConfigError) as refused:
+        read_text(b"a" * (MAX_BYTES + 1), "f.yaml")
+    assert refused.value.problems[0].message == "the file has more than 1,048,576 bytes"
+
+
 @pytest.mark.parametrize(
     ("data", "code", "line", "column"),
     [
