@@ -94,10 +94,7 @@ def check_host(policy: Policy, hosts: Sequence[bytes], minor_version: int) -> Re
     CORS does not protect anything then: only the Host still tells.
     """
     if len(hosts) != 1:
-        if not hosts and minor_version == 0:
-            return None
-        number = "no" if not hosts else "more than one"
-        return Refusal(Code.BAD_REQUEST, f"The request has {number} Host field.")
+        return None if not hosts and minor_version == 0 else _not_one_host(len(hosts))
     # What is too long is not even remembered as malformed.
     host = parse_host(hosts[0]) if len(hosts[0]) <= _LONGEST_HOST + len(":65535") else None
     if host is None:
@@ -109,6 +106,11 @@ def check_host(policy: Policy, hosts: Sequence[bytes], minor_version: int) -> Re
     else:
         detail = f"Host {host.name} is not a name that this proxy answers to."
     return Refusal(Code.HOST_NOT_ALLOWED, detail, host.name)
+
+
+def _not_one_host(count: int) -> Refusal:
+    number = "more than one" if count else "no"
+    return Refusal(Code.BAD_REQUEST, f"The request has {number} Host field.")
 
 
 def check_framing(found: Mapping[bytes, Sequence[bytes]], minor_version: int) -> Refusal | None:
@@ -261,4 +263,8 @@ def diagnose(limits: Limits, received: bytes) -> Refusal:
     names = [line.partition(b":")[0].strip().lower() for line in lines[1:]]
     if b"transfer-encoding" in names or names.count(b"content-length") > 1:
         return Refusal(Code.BAD_FRAMING, "The length of the request's body is ambiguous.")
+    hosts = names.count(b"host")
+    is_whole = b"\r\n\r\n" in received
+    if hosts > 1 or (not hosts and is_whole and request_line[3] == b"1.1"):
+        return _not_one_host(hosts)
     return Refusal(Code.BAD_REQUEST, "A header field of the request is not valid HTTP/1.1.")

@@ -100,3 +100,26 @@ def test_nothing_raises(value: bytes) -> None:
 def test_diagnosis_quotes_nothing_but_a_method() -> None:
     secret = b"GET / HTTP/1.1\r\nAuthorization : Bearer SECRET\r\n\r\n"
     assert "SECRET" not in diagnose(Limits(), secret).detail
+
+
+@pytest.mark.parametrize(
+    ("received", "detail"),
+    [
+        (b"GET / HTTP/1.1\r\nA: b\r\n\r\n", "The request has no Host field."),
+        (b"GET / HTTP/1.1\r\n\r\n", "The request has no Host field."),
+        (
+            b"GET / HTTP/1.1\r\nHost: a\r\nhost: a\r\n\r\n",
+            "The request has more than one Host field.",
+        ),
+        # It may have come in what was not read.
+        (b"GET / HTTP/1.1\r\nA b\r\n", "A header field of the request is not valid HTTP/1.1."),
+        (
+            b"GET / HTTP/1.0\r\nA b\r\n\r\n",
+            "A header field of the request is not valid HTTP/1.1.",
+        ),
+    ],
+)
+def test_diagnosis_tells_of_a_host_that_is_missing_or_repeated(
+    received: bytes, detail: str
+) -> None:
+    assert diagnose(Limits(), received).detail == detail
