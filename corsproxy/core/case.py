@@ -134,7 +134,7 @@ class Case:
     def public_host(self) -> bytes:
         """The Host that the browser used: behind a trusted proxy the one it reports."""
         forwarded = self.found.get(b"x-forwarded-host")
-        return forwarded[-1] if forwarded and self.is_trusted else self.host
+        return (forwarded[-1] if forwarded and self.is_trusted else b"") or self.host
 
     @property
     def is_secure(self) -> bool:

@@ -130,7 +130,8 @@ def _add_forwarding(fields: list[Field], case: Case) -> None:
             ):
                 fields += [(name.title(), value) for value in found[name]]
         fields.append((b"X-Forwarded-For", b", ".join(chain)))
-        fields.append((b"X-Forwarded-Host", case.public_host))
+        if case.public_host:
+            fields.append((b"X-Forwarded-Host", case.public_host))
         protocol = found.get(b"x-forwarded-proto") or [b"https" if request.secure else b"http"]
         fields.append((b"X-Forwarded-Proto", protocol[-1]))
     if b"via" in found:

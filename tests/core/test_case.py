@@ -54,6 +54,8 @@ def test_public_host_and_scheme_are_what_a_trusted_proxy_reports() -> None:
     assert (case.public_host, case.is_secure) == (b"app.test", True)
     case = Case(policy(), request(fields=fields))
     assert (case.public_host, case.is_secure) == (b"localhost:8010", False)
+    case = Case(trusting, request(fields=[(b"X-Forwarded-Host", b"")]))
+    assert case.public_host == b"localhost:8010"
 
 
 @pytest.mark.parametrize(

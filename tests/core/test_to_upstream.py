@@ -115,6 +115,13 @@ def test_forwarding_fields_of_a_trusted_proxy_count() -> None:
     assert values(fields, b"X_Forwarded_For") == values(fields, b"X-Forwarded_Email") == []
 
 
+@pytest.mark.parametrize("trusted", ["127.0.0.0/8", "10.0.0.0/8"])
+def test_a_client_that_sends_no_host_leaves_nothing_to_say_of_it(trusted: str) -> None:
+    head = request(host=None, minor_version=0)
+    fields = sent(head, policy(trusted_proxies=(ip_network(trusted),))).fields
+    assert values(fields, b"X-Forwarded-Host") == []
+
+
 def test_via_is_added_after_those_that_were_there_unless_switched_off() -> None:
     head = request(fields=[(b"Via", b"1.0 edge")], minor_version=0)
     assert values(sent(head).fields, b"Via") == [b"1.0 edge", b"1.0 corsproxy"]
