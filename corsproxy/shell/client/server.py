@@ -95,7 +95,7 @@ class ProxyServer:
     @property
     def clients(self) -> int:
         """How many are connected."""
-        return self._count
+        return len(self._connections)
 
     @property
     def in_flight(self) -> int:
