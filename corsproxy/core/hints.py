@@ -24,25 +24,25 @@ _TEMPLATES: dict[Code, str] = {
     " address and port; in a container, localhost is the container itself.",
     Code.UPSTREAM_DNS: "Check the host name in {upstream}.",
     Code.UPSTREAM_TLS: "Check the scheme, the host name and the certificate; for a private"
-    " authority set {file}`tls: {{ca_file: …}}` on the route.",
+    " authority set {file}`tls: {{ca_file: ...}}` on the route.",
     Code.UPSTREAM_CONNECT_TIMEOUT: "Check the address in {upstream} and the network between; to"
-    " wait longer, set {file}`timeout: {{connect: …}}` on the route.",
-    Code.UPSTREAM_RESPONSE_TIMEOUT: "To wait longer, set {file}`timeout: {{response: …}}` on the"
+    " wait longer, set {file}`timeout: {{connect: ...}}` on the route.",
+    Code.UPSTREAM_RESPONSE_TIMEOUT: "To wait longer, set {file}`timeout: {{response: ...}}` on the"
     " route.",
     Code.UPSTREAM_MALFORMED: "Check that {upstream} speaks HTTP/1.1 on that port, and whether it"
     " is https.",
     Code.NO_DESCRIPTOR: "Raise the proxy's hard limit of open files (`ulimit -Hn`): a client that"
     " waits for an answer takes two.",
-    Code.UPSTREAM_BUSY: "To send it more requests at once, set {file}`limits: {{in_flight: …}}`.",
+    Code.UPSTREAM_BUSY: "To send it more requests at once, set {file}`limits: {{in_flight: ...}}`.",
     Code.UPSTREAM_HEAD_TOO_LARGE: "To take more, set {file}`limits:"
-    " {{upstream_field_section: …}}`.",
-    Code.TARGET_TOO_LONG: "To take longer ones, set {file}`limits: {{target: …}}`.",
+    " {{upstream_field_section: ...}}`.",
+    Code.TARGET_TOO_LONG: "To take longer ones, set {file}`limits: {{target: ...}}`.",
     Code.FIELDS_TOO_LARGE: "Often it is cookies, which all ports of localhost share: delete some."
-    " To take more, set {file}`limits: {{field: …, field_section: …, fields: …}}`.",
-    Code.BODY_TOO_LARGE: "To take larger ones, set {file}`limits: {{body: …}}`.",
-    Code.HEAD_TIMEOUT: "To wait longer, set {file}`limits: {{head_timeout: …}}`.",
-    Code.BODY_TIMEOUT: "To wait longer, set {file}`limits: {{body_timeout: …}}`.",
-    Code.CONNECTIONS_FULL: "To take more clients at once, set {file}`limits: {{connections: …}}`.",
+    " To take more, set {file}`limits: {{field: ..., field_section: ..., fields: ...}}`.",
+    Code.BODY_TOO_LARGE: "To take larger ones, set {file}`limits: {{body: ...}}`.",
+    Code.HEAD_TIMEOUT: "To wait longer, set {file}`limits: {{head_timeout: ...}}`.",
+    Code.BODY_TIMEOUT: "To wait longer, set {file}`limits: {{body_timeout: ...}}`.",
+    Code.CONNECTIONS_FULL: "To take more at once, set {file}`limits: {{connections: ...}}`.",
     Code.LOOP: "Name the API itself in {upstream}, and not this proxy: check the host, the port,"
     " and where that name leads from here.",
 }

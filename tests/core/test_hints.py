@@ -110,7 +110,7 @@ def test_without_a_file_a_key_is_named_only_with_the_way_to_one(code: Code) -> N
     at = Source("--allow-origin") if code is Code.ORIGIN_NOT_ALLOWED else DEFAULT
     hint = hint_for(refused(code, "https://a.test", at, "/"), WITHOUT_FILE) or ""
     # What is left of braces are mappings in YAML.
-    assert "{" not in re.sub(r"{[a-z_]+: …(, [a-z_]+: …)*}", "", hint)
+    assert "{" not in re.sub(r"{[a-z_]+: \.\.\.(, [a-z_]+: \.\.\.)*}", "", hint)
     if KEY.search(hint) and code is not Code.NO_ROUTE:
         assert "corsproxy init" in hint
     assert "(default)" not in hint
@@ -136,3 +136,10 @@ def test_what_is_copied_has_no_full_stop_behind_it() -> None:
     assert hint_for(flag, WITHOUT_FILE) == "Start corsproxy with --allow-origin https://a.test"
     host = hint_for(refused(Code.HOST_NOT_ALLOWED, "a.test", DEFAULT, "/"), WITHOUT_FILE)
     assert host == '`allowed_hosts` needs a file: run corsproxy init, and add "a.test" there.'
+
+
+@pytest.mark.parametrize("code", Code)
+@pytest.mark.parametrize("given", [POLICY, WITHOUT_FILE], ids=["file", "no file"])
+def test_hints_can_be_read_in_json_as_they_are(code: Code, given: Policy) -> None:
+    """The body of an error has nothing but ASCII: the rest would be escaped."""
+    assert (hint_for(refused(code, "https://a.test"), given) or "").isascii()
