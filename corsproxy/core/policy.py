@@ -12,7 +12,7 @@ from typing import Literal
 
 from corsproxy.core.fields import CORS_SAFELISTED_REQUEST_HEADERS
 from corsproxy.core.messages import Field
-from corsproxy.core.methods import CORS_SAFELISTED_METHODS, FORWARDED_METHODS
+from corsproxy.core.methods import CORS_SAFELISTED_METHODS, FORBIDDEN_METHODS, FORWARDED_METHODS
 from corsproxy.core.origins import OriginSet
 from corsproxy.core.source import DEFAULT, Source
 
@@ -64,9 +64,8 @@ class CorsRules:
     @cached_property
     def allowed_methods(self) -> frozenset[bytes]:
         """The methods that a preflight may name; compared by bytes (Fetch)."""
-        names = FORWARDED_METHODS
-        if not self.methods.any:
-            names = names & {*self.methods.names, *CORS_SAFELISTED_METHODS}
+        listed = {*self.methods.names, *CORS_SAFELISTED_METHODS} - FORBIDDEN_METHODS
+        names = FORWARDED_METHODS if self.methods.any else listed
         return frozenset(name.encode("ascii") for name in names)
 
     @cached_property
@@ -93,8 +92,7 @@ class CorsRules:
     @cached_property
     def allow_methods_value(self) -> bytes:
         """The configured methods as Access-Control-Allow-Methods has them."""
-        names = (name for name in self.methods.names if name in FORWARDED_METHODS)
-        return ", ".join(names).encode("ascii")
+        return ", ".join(self.methods.names).encode("ascii")
 
     @cached_property
     def allow_headers_value(self) -> bytes:

@@ -13,7 +13,8 @@ from tests.browser.model import Request, method_sent, unsafe_header_names
 ANY = "*"
 # They need no entry: a page may send them with harmless values in any case.
 ALWAYS_ALLOWED_HEADERS = frozenset({"accept", "accept-language", "content-language", "range"})
-# Methods are compared by case, and only those that are registered for HTTP are forwarded.
+# Methods are compared by case; what is not registered for HTTP is not forwarded, and so `*` does
+# not stand for it.
 REGISTERED_METHODS = frozenset(
     {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"}
 )
@@ -73,9 +74,9 @@ def _matches(entry: str, origin: str) -> bool:
 
 
 def allows_method(spec: Spec, method: str) -> bool:
-    if method not in REGISTERED_METHODS:
-        return False
-    return ANY in spec.methods or method in ALWAYS_ALLOWED_METHODS or method in spec.methods
+    if ANY in spec.methods:
+        return method in REGISTERED_METHODS
+    return method in ALWAYS_ALLOWED_METHODS or method in spec.methods
 
 
 def allows_header(spec: Spec, name: str) -> bool:

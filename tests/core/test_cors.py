@@ -52,12 +52,9 @@ def test_safelisted_methods_need_no_entry(method: bytes) -> None:
     assert judgement.code is Code.ORIGIN_ALLOWED
 
 
-@pytest.mark.parametrize("entries", [("*",), ("PATCH", "patch", "CHANGE")])
 @pytest.mark.parametrize("method", [b"patch", b"CHANGE", b"trace", b"TRACK"])
-def test_a_method_that_is_never_forwarded_is_refused_before_it_is_sent(
-    method: bytes, entries: tuple[str, ...]
-) -> None:
-    cors = rules(methods=listed(*entries))
+def test_an_asterisk_does_not_stand_for_a_method_that_is_never_forwarded(method: bytes) -> None:
+    cors = rules(methods=listed("*"))
     judgement = judge_preflight(cors, PAGE.encode(), cors.origins.patterns[0], method, [])
     assert (judgement.code, judgement.subject) == (Code.METHOD_NOT_ALLOWED, method)
     # Else the browser would send it all the same.
