@@ -140,14 +140,15 @@ class NameTable(dict[bytes, T]):
     remembered, up to bounds that no peer can push: neither by many names nor by long ones.
     """
 
-    def __init__(self, judge: Callable[[bytes], T]) -> None:
-        """`judge` is asked about every name that is not remembered."""
+    def __init__(self, judge: Callable[[bytes], T], most: int = _MOST_NAMES) -> None:
+        """`judge` is asked about every name that is not remembered; `most` names are."""
         super().__init__()
         self._judge = judge
+        self._most = most
 
     def __missing__(self, name: bytes) -> T:
         meaning = self._judge(name)
-        if len(self) < _MOST_NAMES and len(name) <= _LONGEST_NAME:
+        if len(self) < self._most and len(name) <= _LONGEST_NAME:
             self[name] = meaning
         return meaning
 

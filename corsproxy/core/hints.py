@@ -5,7 +5,6 @@ names the upstream, they speak of flags, and of a file only for what has no flag
 """
 
 from corsproxy.core.methods import KNOWN_METHODS, NORMALIZED_METHODS
-from corsproxy.core.origins import near_misses
 from corsproxy.core.policy import CorsRules, Policy
 from corsproxy.core.remedies import remedy_for
 from corsproxy.core.verdicts import Code, Verdict
@@ -108,7 +107,7 @@ def _remark(verdict: Verdict, rules: CorsRules) -> str | None:
             "The page has the opaque origin null (a sandboxed frame, a data: or file: page, "
             "or a redirect between origins): serve it from a real origin instead"
         )
-    near = near_misses(verdict.subject.encode(), rules.origins)
+    near = rules.near_misses[verdict.subject.encode()]
     return near[0].sentence if near else None
 
 

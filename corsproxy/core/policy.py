@@ -10,10 +10,10 @@ from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network
 from typing import Literal
 
-from corsproxy.core.fields import CORS_SAFELISTED_REQUEST_HEADERS
+from corsproxy.core.fields import CORS_SAFELISTED_REQUEST_HEADERS, NameTable
 from corsproxy.core.messages import Field
 from corsproxy.core.methods import CORS_SAFELISTED_METHODS, FORBIDDEN_METHODS, FORWARDED_METHODS
-from corsproxy.core.origins import OriginSet
+from corsproxy.core.origins import NearMiss, OriginSet, near_misses
 from corsproxy.core.source import DEFAULT, Source
 
 OriginToUpstream = Literal["rewrite", "keep", "remove"]
@@ -38,6 +38,10 @@ class Listed:
     source: Source = DEFAULT
     """Where the list is written: the value node; where the key is missing, the `cors`
     mapping that lacks it, or DEFAULT."""
+
+
+# Refused origins whose near misses are remembered.
+_MOST_REFUSED = 256
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,12 @@ class CorsRules:
         listed = {*self.methods.names, *CORS_SAFELISTED_METHODS} - FORBIDDEN_METHODS
         names = FORWARDED_METHODS if self.methods.any else listed
         return frozenset(name.encode("ascii") for name in names)
+
+    @cached_property
+    def near_misses(self) -> NameTable[tuple[NearMiss, ...]]:
+        """The entries that a refused origin came close to. They are looked for once: the same
+        few pages are refused again and again."""
+        return NameTable(lambda origin: near_misses(origin, self.origins), _MOST_REFUSED)
 
     @cached_property
     def allowed_request_headers(self) -> frozenset[bytes]:
