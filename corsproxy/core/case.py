@@ -31,15 +31,23 @@ SEC_FETCH: Final = frozenset(
         b"sec-fetch-user",
     }
 )
-# What a preflight asks for.
-ASKING: Final = frozenset({b"access-control-request-method", b"access-control-request-headers"})
+# What a preflight asks for, in the order in which browsers send it.
+ASKING: Final = (b"access-control-request-method", b"access-control-request-headers")
 # The request fields that are read here and written anew for the upstream, or not at all.
 _MANAGED: Final = managed_names(
     HOP_BY_HOP
     | FORWARDING
     | SEC_FETCH
-    | ASKING
-    | {b"content-length", b"expect", b"host", b"max-forwards", b"origin", b"referer", b"via"},
+    | {
+        *ASKING,
+        b"content-length",
+        b"expect",
+        b"host",
+        b"max-forwards",
+        b"origin",
+        b"referer",
+        b"via",
+    },
     FORWARDING_PREFIX,
 )
 

@@ -48,8 +48,8 @@ def to_upstream(
     _add_provenance(fields, route, case, vouched=vouched)
     _add_forwarding(fields, case)
     if method == "OPTIONS":
-        for name in ASKING & found.keys():
-            fields += [(name.title(), value) for value in found[name]]
+        for name in ASKING:
+            fields += [(name.title(), value) for value in found.get(name, ())]
         if b"max-forwards" in found:
             fields += _decremented(found[b"max-forwards"])
     rules = route.request_headers
