@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from hatchling.builders.wheel import WheelBuilder
 
 from corsproxy import __version__
+from tests.process import environment
 
 PROJECT = Path(__file__).resolve().parent.parent
 PACKAGE = PROJECT / "corsproxy"
@@ -28,11 +30,22 @@ class Archives(NamedTuple):
     source: Path
 
 
+def built(directory: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Build both archives as an installer would, and return what that said."""
+    return subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "--directory", str(directory)],
+        cwd=PROJECT,
+        env=environment(**variables),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
 @pytest.fixture(scope="module")
 def archives(tmp_path_factory: pytest.TempPathFactory) -> Archives:
     directory = tmp_path_factory.mktemp("dist")
-    build = [sys.executable, "-m", "hatchling", "build", "--directory", str(directory)]
-    subprocess.run(build, cwd=PROJECT, check=True, capture_output=True)
+    built(directory, CORSPROXY_COMPILE="0").check_returncode()
     return Archives(next(directory.glob("*.whl")), next(directory.glob("*.tar.gz")))
 
 
@@ -93,6 +106,7 @@ def test_the_source_archive_can_be_tested_where_it_is_unpacked(archives: Archive
         "README.md",
         "config.example.yaml",
         "deploy/compose.yaml",
+        "hatch_build.py",
         "pyproject.toml",
         "scripts/find-python",
         "tests/test_packaging.py",
@@ -111,7 +125,7 @@ def test_it_says_what_it_is(metadata: Message) -> None:
 
 def test_the_command_runs_from_the_wheel_alone(unpacked: Path) -> None:
     ran = installed(unpacked, "--version")
-    assert (ran.returncode, ran.stdout) == (0, f"corsproxy {__version__}\n"), ran.stderr
+    assert (ran.returncode, ran.stdout) == (0, f"corsproxy {__version__} (pure Python)\n")
     script = (unpacked / f"corsproxy-{__version__}.dist-info/entry_points.txt").read_text()
     assert "corsproxy = corsproxy.cli.main:main" in script
 
@@ -121,6 +135,56 @@ def test_a_first_configuration_passes_its_own_check(unpacked: Path) -> None:
     assert installed(unpacked, "init").returncode == 0
     checked = installed(unpacked, "check")
     assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+@pytest.mark.parametrize(
+    ("compiler", "reason"),
+    [
+        ("/bin/false", "/bin/false cannot compile what includes Python.h"),
+        ("no-such-compiler -pipe", "there is no C compiler (no-such-compiler)"),
+    ],
+)
+def test_without_a_compiler_the_package_is_pure_and_says_why(
+    tmp_path: Path, compiler: str, reason: str
+) -> None:
+    build = built(tmp_path, CC=compiler)
+    build.check_returncode()
+    assert f"corsproxy will be pure Python, not compiled: {reason}\n" in build.stderr
+    assert [wheel.name for wheel in tmp_path.glob("*.whl")] == [
+        f"corsproxy-{__version__}-py3-none-any.whl"
+    ]
+
+
+def test_who_insists_on_compiling_gets_no_other_package(tmp_path: Path) -> None:
+    build = built(tmp_path, CC="/bin/false", CORSPROXY_COMPILE="1")
+    assert build.returncode != 0
+    assert "corsproxy cannot be compiled: /bin/false" in build.stderr
+    assert list(tmp_path.glob("*.whl")) == []
+
+
+def test_a_misspelt_wish_about_compiling_is_refused(tmp_path: Path) -> None:
+    build = built(tmp_path, CORSPROXY_COMPILE="no")
+    assert build.returncode != 0
+    assert "CORSPROXY_COMPILE is 0 or 1, not 'no'" in build.stderr
+
+
+@pytest.mark.parametrize("variables", [{"CORSPROXY_COMPILE": "0"}, {"CC": "/bin/false"}])
+def test_what_is_not_compiled_needs_no_compiler_of_python(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert WheelBuilder(str(PROJECT)).config.dependencies == []
+
+
+def test_an_editable_installation_runs_its_sources(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CORSPROXY_COMPILE", "1")
+    hook = WheelBuilder(str(PROJECT)).get_build_hooks(str(tmp_path))["custom"]
+    nothing: dict[str, object] = {}
+    hook.initialize("editable", nothing)
+    assert nothing == {}
 
 
 def test_what_it_imports_is_what_it_requires(metadata: Message) -> None:

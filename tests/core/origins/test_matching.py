@@ -224,6 +224,8 @@ def test_sets_are_values() -> None:
     assert repr(one) == "OriginSet(['https://a.test', '*'])"
 
 
+# Compiled, a class takes no dictionary but Python's own without looking at its methods.
+@pytest.mark.interpreted
 def test_ten_thousand_entries_cost_no_more_lookups_than_ten() -> None:
     def lookups(count: int) -> int:
         entries = [

@@ -1,0 +1,169 @@
+"""Compiles what every request passes, with mypyc, while the wheel is built.
+
+pyproject.toml lists the modules. The wheel has their sources and beside them the compiled modules,
+which Python prefers. The environment variable CORSPROXY_COMPILE says how much that matters:
+
+* unset: where it cannot be done, the wheel is pure Python, and a line says why;
+* `1`: where it cannot be done, there is no wheel;
+* `0`: it is not done, and no compiler is needed.
+
+An editable installation is never compiled: it would go on running what the sources said once.
+"""
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Iterable
+from importlib.util import find_spec
+from itertools import groupby
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from hatchling.builders.config import BuilderConfig
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+VARIABLE = "CORSPROXY_COMPILE"
+PACKAGE = "corsproxy"
+RESULT = "compiled"
+
+
+class NotCompiledError(Exception):
+    """There are no compiled modules; the message says why in one line."""
+
+
+class CompilingHook(BuildHookInterface[BuilderConfig]):
+    """Puts compiled modules into the wheel."""
+
+    PLUGIN_NAME = "custom"
+
+    _work: TemporaryDirectory[str] | None = None
+
+    def dependencies(self) -> list[str]:
+        """What compiling needs: mypyc, and everything whose types the modules use."""
+        if _wish() == "0" or _obstacle():
+            return []
+        return [*self.config["compiler"], *self.metadata.core.dependencies]
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Compile, and tell the builder what the wheel holds and where it runs."""
+        wish = _wish()
+        if version == "editable" or wish == "0":
+            return
+        self._work = TemporaryDirectory(prefix="corsproxy-")
+        try:
+            compiled = _compile(Path(self.root), self._modules(), Path(self._work.name))
+        except NotCompiledError as error:
+            if wish == "1":
+                self.app.abort(f"corsproxy cannot be compiled: {error}")
+            self.app.display_warning(f"corsproxy will be pure Python, not compiled: {error}")
+            return
+        build_data["force_include"][str(compiled)] = PACKAGE
+        build_data["pure_python"] = False
+        build_data["infer_tag"] = True
+
+    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
+        """Leave nothing behind."""
+        if self._work is not None:
+            self._work.cleanup()
+
+    def _modules(self) -> list[str]:
+        """The files to compile, as pyproject.toml lists them."""
+        root = Path(self.root)
+        found = {path for pattern in self.config["compile"] for path in root.glob(pattern)}
+        kept = {root / name for name in self.config["interpret"]}
+        return [
+            path.relative_to(root).as_posix()
+            for path in sorted(found - kept)
+            if path.name != "__init__.py"
+        ]
+
+
+def _wish() -> str:
+    """What the variable says.
+
+    Raises: ValueError for what it cannot say.
+    """
+    wish = os.environ.get(VARIABLE, "")
+    if wish not in ("", "0", "1"):
+        raise ValueError(f"{VARIABLE} is 0 or 1, not {wish!r}")
+    return wish
+
+
+def _obstacle() -> str:
+    """Why nothing can be compiled here, whatever is installed; empty where something can."""
+    if sys.implementation.name != "cpython":
+        return f"mypyc compiles for CPython, and this is {sys.implementation.name}"
+    compiler = shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc")
+    if shutil.which(compiler[0]) is None:
+        return f"there is no C compiler ({compiler[0]})"
+    include = sysconfig.get_path("include")
+    tried = subprocess.run(
+        [*compiler, "-I", include, "-fsyntax-only", "-x", "c", "-"],
+        input="#include <Python.h>\n",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if tried.returncode == 0:
+        return ""
+    said = next((line for line in tried.stderr.splitlines() if "error" in line), "")
+    return f"{compiler[0]} cannot compile what includes Python.h {said}".rstrip()
+
+
+def _compile(root: Path, modules: list[str], work: Path) -> Path:
+    """Compile a copy of the package, and return the directory with the extension modules alone.
+
+    Raises: NotCompiledError.
+    """
+    if obstacle := _obstacle():
+        raise NotCompiledError(obstacle)
+    if find_spec("mypyc") is None:
+        raise NotCompiledError("mypyc is not installed")
+    unwanted = shutil.ignore_patterns("__pycache__", "*.so")
+    shutil.copytree(root / PACKAGE, work / PACKAGE, ignore=unwanted)
+    done = subprocess.run(
+        [sys.executable, __file__, *modules],
+        cwd=work,
+        # Sets of names are written into the C code in the order of their hashes.
+        env={**os.environ, "PYTHONHASHSEED": "0"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        if _wish() == "1":
+            sys.stderr.write(done.stdout)
+        lines = [line for line in done.stdout.splitlines() if "error" in line] or ["mypyc failed"]
+        raise NotCompiledError(lines[-1])
+    return work / RESULT / PACKAGE
+
+
+def _run_mypyc(modules: Iterable[str]) -> None:
+    """Compile modules of the package in the working directory, into `compiled` beside it.
+
+    The modules of one directory share a library. One for all would be hardly faster at work, but
+    takes more than twice as long to compile, because compilers do nothing in parallel themselves.
+    """
+    from mypyc.build import mypycify
+    from setuptools import setup
+
+    files = sorted(modules, key=os.path.dirname)
+    libraries: list[tuple[list[str], str | None]] = [
+        (list(together), directory.replace("/", "."))
+        for directory, together in groupby(files, key=os.path.dirname)
+    ]
+    # No user's configuration of mypy has a say, and a dependency without types is no mistake.
+    options = ["--config-file=", "--disable-error-code=import-untyped"]
+    extensions = mypycify([*options, *files], separate=libraries, debug_level="0")
+    jobs = str(os.cpu_count() or 1)
+    command = ["build_ext", "--build-lib", RESULT, "--parallel", jobs]
+    setup(name=PACKAGE, ext_modules=extensions, script_args=command)
+
+
+if __name__ == "__main__":
+    _run_mypyc(sys.argv[1:])
