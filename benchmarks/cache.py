@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -71,6 +72,17 @@ def python_program(package: str, program: str) -> str:
         pip = [str(environment / "bin" / "python"), "-m", "pip", "install", "--quiet", package]
         _run(pip, CACHE, package)
     return str(path)
+
+
+@cache
+def installed_project() -> Path:
+    """Return the directory of the programs of an environment into which this project has been
+    installed, as a user does it; anew in every run. Raises MissingError."""
+    environment = CACHE / "corsproxy"
+    _run([sys.executable, "-m", "venv", "--clear", str(environment)], CACHE, "corsproxy")
+    pip = [str(environment / "bin" / "python"), "-m", "pip", "install", "--quiet"]
+    _run([*pip, f"{PROJECT}[metrics]"], CACHE, "corsproxy")
+    return environment / "bin"
 
 
 def render(name: str, directory: Path, values: dict[str, str]) -> Path:

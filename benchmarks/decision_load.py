@@ -1,6 +1,6 @@
 """Decisions as fast as one core makes them: no sockets, no event loop, no log.
 
-`python -m benchmarks.decision_load` prints nanoseconds per decision as one JSON object,
+`python benchmarks/decision_load.py` prints nanoseconds per decision as one JSON object,
 by kind of request and size of the allowlist. Every second entry is an exact origin, the
 others are patterns; the origin that asks is the last exact entry, or none of them.
 """

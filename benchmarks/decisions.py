@@ -1,9 +1,9 @@
 """The scenario without sockets: what a decision costs by size of the allowlist."""
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from benchmarks.cache import HERE, installed_project
 from benchmarks.measure import Sample, run_load
 from benchmarks.peer import Peer
 from benchmarks.scenarios import Metric, Settings
@@ -37,7 +37,7 @@ class Decisions:
         """Yield what takes one sample of each metric, in a process of its own."""
 
         def sample() -> dict[str, Sample]:
-            program = [sys.executable, "-m", "benchmarks.decision_load"]
+            program = [str(installed_project() / "python"), "-I", str(HERE / "decision_load.py")]
             costs = run_load(program, stand.cores.peer, LOAD_SECONDS)
             return {key: Sample(value / 1000) for key, value in costs.items()}
 

@@ -15,6 +15,7 @@ from benchmarks.cache import (
     CACHE,
     NODE,
     PROJECT,
+    installed_project,
     node_module,
     python_program,
     render,
@@ -53,21 +54,29 @@ def _node_script(name: str) -> Callable[[Site], list[str]]:
     return command
 
 
-def _corsproxy(log_format: str) -> Callable[[Site], list[str]]:
-    def command(site: Site) -> list[str]:
-        config = site.render(
-            "corsproxy.yaml",
-            LOG_FORMAT=log_format,
-            LOG_REQUESTS="all" if site.log else "none",
-            ADMIN="127.0.0.1:0" if site.metrics else "off",
-        )
-        return [sys.executable, "-m", "corsproxy", "serve", "-c", config]
+def _corsproxy_config(site: Site) -> str:
+    return site.render(
+        "corsproxy.yaml",
+        LOG_FORMAT="json",
+        LOG_REQUESTS="all" if site.log else "none",
+        ADMIN="127.0.0.1:0" if site.metrics else "off",
+    )
 
-    return command
+
+def _corsproxy(site: Site) -> list[str]:
+    return [str(installed_project() / "corsproxy"), "serve", "-c", _corsproxy_config(site)]
 
 
 def _corsproxy_version() -> str:
-    return _output([sys.executable, "-c", "import corsproxy as c; print(c.__version__)"], r"(\S+)")
+    return _output([str(installed_project() / "corsproxy"), "--version"], r"corsproxy (.+)")
+
+
+def _sources(site: Site) -> list[str]:
+    return [sys.executable, "-m", "corsproxy", "serve", "-c", _corsproxy_config(site)]
+
+
+def _sources_version() -> str:
+    return _output([sys.executable, "-m", "corsproxy", "--version"], r"corsproxy (.+)")
 
 
 def _nginx(site: Site) -> list[str]:
@@ -157,9 +166,20 @@ DIRECT = Peer(
 CORSPROXY = Peer(
     name="corsproxy",
     family="corsproxy",
-    about="its defaults, one listed origin, `log.requests: none`",
+    about="installed by `pip install`; its defaults, one listed origin, `log.requests: none`",
     version=_corsproxy_version,
-    command=_corsproxy("json"),
+    command=_corsproxy,
+    environment={"PYTHONPATH": ""},
+    can_log=True,
+    can_count=True,
+)
+
+SOURCES = Peer(
+    name="corsproxy, not compiled",
+    family="python",
+    about="the same from its sources, as where there is no C compiler",
+    version=_sources_version,
+    command=_sources,
     can_log=True,
     can_count=True,
 )
@@ -170,7 +190,7 @@ PEERS = (
         name="nginx",
         family="server",
         about="maps and `if` for the allowlist, worker_processes 1, default proxy_buffers "
-        "(32 KB ones double its rate for large bodies)",
+        "(32 KB ones double its rate for large downloads)",
         version=_system_version("nginx", "-v"),
         command=_nginx,
         can_log=True,
@@ -260,6 +280,7 @@ PEERS = (
         version=_aiohttp_version,
         command=_aiohttp,
     ),
+    SOURCES,
 )
 
 QUICK = ("corsproxy", "nginx", "Envoy", "Caddy", "http-proxy-3")
