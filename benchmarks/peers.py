@@ -175,7 +175,7 @@ CORSPROXY = Peer(
 )
 
 SOURCES = Peer(
-    name="corsproxy, not compiled",
+    name="corsproxy (sources)",
     family="python",
     about="the same from its sources, as where there is no C compiler",
     version=_sources_version,
