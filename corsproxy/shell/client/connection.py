@@ -6,7 +6,6 @@ for any protocol. And it carries out the exchanges, one after another in one tas
 """
 
 import asyncio
-import sys
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Protocol
@@ -25,6 +24,7 @@ from corsproxy.shell.client.service import Service
 from corsproxy.shell.client.unfinished_head import UnfinishedHead
 from corsproxy.shell.log.records import ExchangeRecord
 from corsproxy.shell.streams.intake import Intake
+from corsproxy.shell.streams.prompt_task import PromptTask, Signal
 
 if TYPE_CHECKING:
     from corsproxy.shell.client.server import ProxyServer
@@ -72,10 +72,10 @@ class Connection(Receiver):
         "_limits",
         "_lossy",
         "_make_exchange",
+        "_requests",
         "_server",
         "_task",
         "_tunnel",
-        "_waiter",
         "exchange",
         "is_full",
         "service",
@@ -96,40 +96,35 @@ class Connection(Receiver):
         self._head = UnfinishedHead(limits)
         self._lossy: RequestMessage | None = None  # see must_end_behind
         self._tunnel: Intake | None = None
-        self._task: asyncio.Task[None] | None = None
-        self._waiter: asyncio.Future[None] | None = None  # for a request
+        self._requests = Signal()
+        self._task = PromptTask(self.start(), server.loop)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.reading.set(self._limits.head_timeout)
         super().connection_made(transport)
         self._server.opened(self)
-        if sys.version_info >= (3, 12):
-            self._task = asyncio.Task(self.start(), loop=self._loop, eager_start=True)
-        else:
-            self._task = self._loop.create_task(self.start())
+        self._task.step()
 
     def connection_lost(self, exc: BaseException | None) -> None:
+        super().connection_lost(exc)
+        self._task.cancel()
         if self._tunnel is not None:
             self._tunnel.fail(ClientLeftError())
-        super().connection_lost(exc)
-        task, self._task = self._task, None
-        if task is not None:
-            task.add_done_callback(self._over)
-            task.cancel()
-
-    def _over(self, _: object) -> None:
-        self._server.closed(self)
+            self._tunnel.wake()
+        if self._task.is_done:
+            self._server.closed(self)
 
     def force_close(self) -> None:
         super().force_close()
-        if self._waiter is not None:
-            self._waiter.cancel()
+        if self.is_idle:
+            self._task.cancel()
 
     def eof_received(self) -> bool | None:
         """Take the end of what the client sends: in a tunnel half a close, else its leaving."""
         if self._tunnel is None:
             return None
         self._tunnel.end()
+        self._tunnel.wake()
         return True
 
     @property
@@ -153,12 +148,8 @@ class Connection(Receiver):
         messages = self._waiting
         try:
             while not self._is_last:
-                if not messages:
-                    self._waiter = self._loop.create_future()
-                    try:
-                        await self._waiter
-                    finally:
-                        self._waiter = None
+                while not messages:
+                    await self._requests
                 message, payload = messages.popleft()
                 if message is None:
                     self._refuse_unread()
@@ -167,6 +158,8 @@ class Connection(Receiver):
                     await self._carry_out(message, payload)
         finally:
             self.close_behind()
+            if self._wire is None:
+                self._server.closed(self)
 
     async def _carry_out(self, message: RequestMessage, payload: StreamReader) -> None:
         self.exchange = exchange = self._make_exchange(message, payload, self)
@@ -186,6 +179,7 @@ class Connection(Receiver):
     def data_received(self, data: bytes) -> None:
         if self._tunnel is not None:
             self._tunnel.put(data)
+            self._tunnel.wake()
             return
         begin, end = 0, -1
         while end < len(data) and not self.is_deaf and self.transport is not None:
@@ -194,14 +188,15 @@ class Connection(Receiver):
             end = len(data) if is_whole else _end_of_head(data, begin)
             self._received(data[begin:end], in_body)
             begin = end
+        if self._waiting:
+            # Only now: what the same bytes hold behind a head is at hand.
+            self._requests.give()
 
     def _received(self, data: bytes, in_body: bool) -> None:
         waiting = len(self._waiting)
         self._parse(data)
         if len(self._waiting) != waiting:
             self._requests_arrived(data, behind_body=in_body)
-            if self._waiter is not None and not self._waiter.done():
-                self._waiter.set_result(None)
         elif not in_body and not self._is_upgraded:
             self._head_grew(data)
 

@@ -3,10 +3,14 @@
 The receiving half of a flow: the connection puts in what it reads, the other side takes
 it out. More than `HIGH_WATER` bytes hold the connection still until they are taken, so a
 slow reader costs a bounded amount of memory and the sender feels it as TCP backpressure.
+
+`put`, `end` and `fail` only note what has happened. `wake` lets the reader run on, at once:
+it comes last in whatever the connection does.
 """
 
-import asyncio
 from typing import Protocol
+
+from corsproxy.shell.streams.prompt_task import Signal
 
 HIGH_WATER = 16 * 1024
 # What a piece costs besides its bytes, so that many small ones count for what they take.
@@ -28,7 +32,7 @@ class Tap(Protocol):
 class Intake:
     """An ordered run of bytes with a proper end or a failure after it."""
 
-    __slots__ = ("_ended", "_failure", "_held", "_pieces", "_tap", "_waiter")
+    __slots__ = ("_ended", "_failure", "_held", "_pieces", "_signal", "_tap")
 
     def __init__(self, tap: Tap) -> None:
         self._tap: Tap | None = tap
@@ -36,7 +40,7 @@ class Intake:
         self._held = 0
         self._ended = False
         self._failure: BaseException | None = None
-        self._waiter: asyncio.Future[None] | None = None
+        self._signal = Signal()
 
     @property
     def at_end(self) -> bool:
@@ -65,11 +69,7 @@ class Intake:
                 raise self._failure
             if self._ended:
                 return b""
-            self._waiter = asyncio.get_running_loop().create_future()
-            try:
-                await self._waiter
-            finally:
-                self._waiter = None
+            await self._signal
         return self.take()
 
     def put(self, data: bytes) -> None:
@@ -78,24 +78,18 @@ class Intake:
         self._held += len(data) + _PIECE_OVERHEAD
         if self._held > HIGH_WATER and self._tap is not None:
             self._tap.hold()
-        if self._waiter is not None:
-            self._wake()
 
     def end(self) -> None:
         """Nothing more will arrive, and that is proper."""
         self._ended = True
         self._tap = None
-        if self._waiter is not None:
-            self._wake()
 
     def fail(self, failure: BaseException) -> None:
         """Nothing more will arrive, because of `failure`."""
         if not self._ended and self._failure is None:
             self._failure = failure
         self._tap = None
-        if self._waiter is not None:
-            self._wake()
 
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+    def wake(self) -> None:
+        """Let the reader run on, if one is waiting."""
+        self._signal.give()

@@ -83,7 +83,7 @@ class Http1Connection(asyncio.BufferedProtocol):
         `arrival` of the returned response raises UpstreamError, or what `body` raised.
         """
         head = self._serialize(request)
-        response = Http1Response(self, self._loop.create_future())
+        response = Http1Response(self)
         self._response = response
         self._parser = ResponseParser(
             request.method,
@@ -195,6 +195,7 @@ class Http1Connection(asyncio.BufferedProtocol):
         if self._write_closed or not self._transport.can_write_eof():
             self._close_tunnel(response)
             return False
+        response.wake()
         return True
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -233,8 +234,10 @@ class Http1Connection(asyncio.BufferedProtocol):
             response.arrive(parser.head)
         if parser.complete:
             self._complete(response, parser)
-        elif not self._held:
+            return
+        if not self._held:
             self._deadline.set(self._idle_timeout)
+        response.wake()
 
     def _complete(self, response: Http1Response, parser: ResponseParser) -> None:
         keep_for = 0.0
@@ -253,6 +256,7 @@ class Http1Connection(asyncio.BufferedProtocol):
         else:
             self.drop()
         self._keeper.exchange_over(self, reusable=keep_for > 0)
+        response.wake()
 
     def _fail(self, failure: BaseException) -> None:
         response = self._response
@@ -262,6 +266,7 @@ class Http1Connection(asyncio.BufferedProtocol):
         response.fail(failure)
         self.drop()
         self._keeper.exchange_over(self, reusable=False)
+        response.wake()
 
     def _close_tunnel(self, response: Http1Response) -> None:
         """Close both sides, after what has been written."""
@@ -270,6 +275,7 @@ class Http1Connection(asyncio.BufferedProtocol):
         self._deadline.stop()
         self._transport.close()
         self._keeper.exchange_over(self, reusable=False)
+        response.wake()
 
     def _leave(self, response: Http1Response) -> None:
         if self._parser is not None:

@@ -1,6 +1,5 @@
 """An answer on an HTTP/1.1 connection, and the tunnel that a 101 makes of it."""
 
-import asyncio
 from typing import Protocol
 
 from corsproxy.core.messages import UpstreamHead
@@ -28,18 +27,14 @@ class Line(Tap, Protocol):
 
 
 class Http1Response(Intake):
-    """The answer to one request; a `shell.upstreams.upstream.UpstreamResponse`.
+    """The answer to one request; a `shell.upstreams.upstream.UpstreamResponse`."""
 
-    `arrival` is done when the final head is there, or when the exchange has failed.
-    """
+    __slots__ = ("_head", "_line", "touched")
 
-    __slots__ = ("_head", "_line", "arrival", "touched")
-
-    def __init__(self, line: Line, arrival: asyncio.Future[None]) -> None:
+    def __init__(self, line: Line) -> None:
         super().__init__(line)
         self._line: Line | None = line
         self._head: UpstreamHead | None = None
-        self.arrival = arrival
         self.touched = False
         """Once the exchange is over: whether a byte of an answer was received."""
 
@@ -48,6 +43,13 @@ class Http1Response(Intake):
         if self._head is None:
             raise RuntimeError("the head has not arrived yet")
         return self._head
+
+    async def arrival(self) -> None:
+        """Wait for the final head. Raises what the exchange has failed with before."""
+        while self._head is None:
+            if self._failure is not None:
+                raise self._failure
+            await self._signal
 
     def switch(self) -> "Http1Tunnel":
         """After a 101: the connection as a tunnel, first the bytes already received."""
@@ -59,15 +61,8 @@ class Http1Response(Intake):
             self._line.give_up()
 
     def arrive(self, head: UpstreamHead) -> None:
-        """The final head is there."""
+        """The final head is there; the reader learns of it with `wake`."""
         self._head = head
-        if not self.arrival.done():
-            self.arrival.set_result(None)
-
-    def fail(self, failure: BaseException) -> None:
-        super().fail(failure)
-        if not self.arrival.done():
-            self.arrival.set_exception(failure)
 
     def detach(self, *, touched: bool) -> None:
         """The exchange is over: the connection is no longer this answer's."""

@@ -6,6 +6,7 @@ it promises: a request goes out twice only where nobody can tell (RFC 9110, 9.2.
 """
 
 import asyncio
+from collections.abc import Coroutine
 from typing import Final, NamedTuple
 
 from corsproxy.core.messages import UpstreamRequest
@@ -72,22 +73,29 @@ class UpstreamPool:
         self, request: UpstreamRequest, body: RequestBody | None, timeouts: Timeouts, limits: Limits
     ) -> Http1Response:
         """Send a request and wait for the final head, as `Upstream.send`."""
-        response, reused = await self._start(request, body, timeouts, limits, fresh=False)
-        try:
-            await response.arrival
-        except UpstreamError as error:
-            stale = reused and error.fault is UpstreamFault.CLOSED and not response.touched
-            if not (stale and request.repeatable):
+        if not self._turns.enter(limits):
+            await self._turns.queue(limits)
+        connection = self._take_idle(request.repeatable)
+        if connection is not None:
+            response = self._start(connection, request, body, timeouts, limits)
+            try:
+                await response.arrival()
+            except UpstreamError as error:
+                stale = error.fault is UpstreamFault.CLOSED and not response.touched
+                if not (stale and request.repeatable):
+                    raise
+            except BaseException:
+                response.abort()
                 raise
-        except BaseException:
-            response.abort()
-            raise
-        else:
-            return response
-        self._retries += 1
-        response, _ = await self._start(request, body, timeouts, limits, fresh=True)
+            else:
+                return response
+            self._retries += 1
+            if not self._turns.enter(limits):
+                await self._turns.queue(limits)
+        connection = await self._connect(timeouts)
+        response = self._start(connection, request, body, timeouts, limits)
         try:
-            await response.arrival
+            await response.arrival()
         except BaseException:
             response.abort()
             raise
@@ -115,29 +123,20 @@ class UpstreamPool:
         if not self._idle:
             self._no_idle.set()
 
-    async def _start(
+    def _start(
         self,
+        connection: Http1Connection,
         request: UpstreamRequest,
         body: RequestBody | None,
         timeouts: Timeouts,
         limits: Limits,
-        *,
-        fresh: bool,
-    ) -> tuple[Http1Response, bool]:
-        """Return the response to come, and whether its connection had been used before."""
-        await self._turns.enter(limits)
-        connection: Http1Connection | None = None
+    ) -> Http1Response:
         try:
             content = b"" if body is None else body.take()
-            connection = None if fresh else self._take_idle(request.repeatable)
-            reused = connection is not None
-            if connection is None:
-                connection = await self._connect(timeouts)
-            return connection.start(request, content, body, timeouts, limits), reused
+            return connection.start(request, content, body, timeouts, limits)
         except BaseException:
             self._turns.leave()
-            if connection is not None:
-                connection.drop()
+            connection.drop()
             raise
 
     def _take_idle(self, repeatable: bool) -> Http1Connection | None:
@@ -153,18 +152,27 @@ class UpstreamPool:
         return None
 
     async def _connect(self, timeouts: Timeouts) -> Http1Connection:
+        """Return a new connection for a turn that was had; where there is none, end it."""
         self._connects += 1
-        try:
-            connection = await self._dialer.dial(
+        # A task of asyncio's own, because there are timeouts in it.
+        dialling = self._loop.create_task(
+            self._dialer.dial(
                 self._address,
                 self._tls,
                 timeouts.connect,
                 lambda form: Http1Connection(self, self._buffer, form.serialize),
             )
+        )
+        try:
+            connection = await dialling
         except BaseException:
             self._failed_connects += 1
+            self._turns.leave()
+            if dialling.done() and not dialling.cancelled() and dialling.exception() is None:
+                dialling.result().drop()  # it came when nobody wanted it any more
             raise
         if not connection.usable:
+            self._turns.leave()
             raise UpstreamError(
                 UpstreamFault.CLOSED, "the upstream closed the connection before it was asked"
             )
@@ -186,13 +194,13 @@ class UpstreamPools:
         # Hashing an address costs more than all the rest of finding its pool.
         self._by_route: dict[int, tuple[Route, UpstreamPool]] = {}
 
-    async def send(
+    def send(
         self, route: Route, request: UpstreamRequest, body: RequestBody | None, limits: Limits
-    ) -> Http1Response:
+    ) -> Coroutine[object, object, Http1Response]:
         """As `shell.upstreams.upstream.Upstream.send`."""
         known = self._by_route.get(id(route))
         pool = self._remember(route) if known is None else known[1]
-        return await pool.send(request, body, route.timeout, limits)
+        return pool.send(request, body, route.timeout, limits)
 
     async def close(self) -> None:
         """Close every idle connection, and the others once their exchange is over."""

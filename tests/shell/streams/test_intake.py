@@ -65,6 +65,8 @@ async def test_a_reader_waits_for_bytes_the_end_or_a_failure() -> None:
     intakes[0].put(b"x")
     intakes[1].end()
     intakes[2].fail(ConnectionResetError())
+    for intake in intakes:
+        intake.wake()
     assert [await readings[0], await readings[1]] == [b"x", b""]
     with pytest.raises(ConnectionResetError):
         await readings[2]

@@ -44,14 +44,14 @@ def line() -> Line:
 
 @pytest.fixture
 async def response(line: Line) -> Http1Response:
-    return Http1Response(line, asyncio.get_running_loop().create_future())
+    return Http1Response(line)
 
 
 async def test_the_head_is_there_once_it_has_arrived(response: Http1Response) -> None:
     with pytest.raises(RuntimeError, match="not arrived"):
         _ = response.head
     response.arrive(HEAD)
-    await response.arrival
+    await response.arrival()
     assert response.head is HEAD
 
 
@@ -60,25 +60,37 @@ async def test_a_failure_before_the_head_is_told_to_who_waits_for_it(
 ) -> None:
     response.fail(CUT)
     with pytest.raises(UpstreamError):
-        await response.arrival
+        await response.arrival()
 
 
 async def test_a_failure_after_the_head_leaves_what_has_arrived(response: Http1Response) -> None:
     response.arrive(HEAD)
     response.put(b"half")
     response.fail(CUT)
-    await response.arrival
+    await response.arrival()
     assert await response.read() == b"half"
     with pytest.raises(UpstreamError):
         await response.read()
 
 
+async def test_who_waits_for_the_head_learns_of_it_at_once(response: Http1Response) -> None:
+    waiting = asyncio.ensure_future(response.arrival())
+    await asyncio.sleep(0)
+    response.arrive(HEAD)
+    response.wake()
+    await waiting
+
+
 async def test_nobody_has_to_wait_for_the_head(response: Http1Response) -> None:
     """The waiting side is cancelled when its client leaves."""
-    response.arrival.cancel()
+    waiting = asyncio.ensure_future(response.arrival())
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.wait([waiting])
     response.arrive(HEAD)
     response.fail(CUT)
-    assert response.arrival.cancelled()
+    response.wake()
+    assert waiting.cancelled()
 
 
 async def test_aborting_drops_the_connection_while_it_is_the_answers(

@@ -10,15 +10,20 @@ from corsproxy.shell.upstreams.turns import Turns
 from tests.peers import until
 
 
+async def enter(turns: Turns, limits: Limits) -> None:
+    if not turns.enter(limits):
+        await turns.queue(limits)
+
+
 async def test_turns_are_had_up_to_the_limit() -> None:
     turns, limits = Turns(), Limits(in_flight=2, queue_timeout=0)
-    await turns.enter(limits)
-    await turns.enter(limits)
+    await enter(turns, limits)
+    await enter(turns, limits)
     with pytest.raises(UpstreamError) as caught:
-        await turns.enter(limits)
+        await enter(turns, limits)
     assert caught.value.fault is UpstreamFault.BUSY
     turns.leave()
-    await turns.enter(limits)
+    await enter(turns, limits)
     assert (turns.in_flight, turns.waiting) == (2, 0)
 
 
@@ -27,10 +32,10 @@ async def test_whoever_waits_longest_is_next() -> None:
     order: list[int] = []
 
     async def one(number: int) -> None:
-        await turns.enter(limits)
+        await enter(turns, limits)
         order.append(number)
 
-    await turns.enter(limits)
+    await enter(turns, limits)
     waiting = [asyncio.ensure_future(one(number)) for number in range(4)]
     await until(lambda: turns.waiting == 4)
     waiting[1].cancel()
@@ -44,20 +49,20 @@ async def test_whoever_waits_longest_is_next() -> None:
 
 async def test_nobody_overtakes_the_line() -> None:
     turns, limits = Turns(), Limits(in_flight=1, queue_timeout=1)
-    await turns.enter(limits)
-    waiting = asyncio.ensure_future(turns.enter(limits))
+    await enter(turns, limits)
+    waiting = asyncio.ensure_future(enter(turns, limits))
     await until(lambda: turns.waiting == 1)
     turns.leave()
     with pytest.raises(UpstreamError):
-        await turns.enter(Limits(in_flight=1, queue_timeout=0))
+        await enter(turns, Limits(in_flight=1, queue_timeout=0))
     await waiting
 
 
 async def test_a_turn_that_comes_while_its_waiter_is_cancelled_is_passed_on() -> None:
     turns, limits = Turns(), Limits(in_flight=1)
-    await turns.enter(limits)
-    first = asyncio.ensure_future(turns.enter(limits))
-    second = asyncio.ensure_future(turns.enter(limits))
+    await enter(turns, limits)
+    first = asyncio.ensure_future(enter(turns, limits))
+    second = asyncio.ensure_future(enter(turns, limits))
     await until(lambda: turns.waiting == 2)
     turns.leave()
     first.cancel()
@@ -69,9 +74,9 @@ async def test_a_turn_that_comes_while_its_waiter_is_cancelled_is_passed_on() ->
 
 async def test_a_limit_that_a_reload_raises_lets_more_in() -> None:
     turns = Turns()
-    await turns.enter(Limits(in_flight=1))
-    waiting = asyncio.ensure_future(turns.enter(Limits(in_flight=1)))
+    await enter(turns, Limits(in_flight=1))
+    waiting = asyncio.ensure_future(enter(turns, Limits(in_flight=1)))
     await until(lambda: turns.waiting == 1)
-    raised = asyncio.ensure_future(turns.enter(Limits(in_flight=3)))
+    raised = asyncio.ensure_future(enter(turns, Limits(in_flight=3)))
     await asyncio.gather(waiting, raised)
     assert turns.in_flight == 3
