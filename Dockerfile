@@ -7,12 +7,16 @@ ARG BASE=python:3.13-slim-trixie
 FROM ${BASE} AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /src
+# The package is compiled; only this stage has the compiler.
+RUN command -v gcc >/dev/null \
+    || { apt-get update -q && apt-get install -y -q --no-install-recommends gcc libc6-dev && rm -rf /var/lib/apt/lists/*; }
 RUN ["python3", "-m", "venv", "--without-pip", "/opt/corsproxy"]
 # The dependencies come first, with the version alone, so that a change of the sources does not fetch them again.
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml hatch_build.py README.md LICENSE ./
 COPY corsproxy/__init__.py corsproxy/
-RUN ["python3", "-m", "pip", "--python", "/opt/corsproxy/bin/python3", "install", ".[metrics]"]
+RUN CORSPROXY_COMPILE=0 python3 -m pip --python /opt/corsproxy/bin/python3 install ".[metrics]"
 COPY corsproxy corsproxy
+ENV CORSPROXY_COMPILE=1
 RUN ["python3", "-m", "pip", "--python", "/opt/corsproxy/bin/python3", "install", "--no-deps", "--force-reinstall", "."]
 
 FROM ${BASE}

@@ -5,7 +5,8 @@ image comes from debootstrap instead of a registry, and is committed under the b
 storage of this script's own, where no other build finds it. It differs from the official image:
 
 * Python is Debian's package of the same minor version in /usr, linked into /usr/local/bin, where
-  the official image has its own build of it. As there, the standard library has no bytecode.
+  the official image has its own build of it. Its headers bring those of the C library along, but
+  no compiler. As there, the standard library has no bytecode.
 * The documentation and the locales that slim images leave out are present. That counts for nothing
   here, because sizes are given over the base.
 
@@ -89,8 +90,8 @@ def make_base(store: Store, name: str, root: Path) -> None:
         return
     version, _, suite = name.rpartition(":")[2].split("-")
     shutil.rmtree(root, ignore_errors=True)
-    packages = f"ca-certificates,python{version},python3-pip,python{version}-venv"
-    run("debootstrap", "--variant=minbase", f"--include={packages}", suite, str(root))
+    python = f"python{version},python{version}-dev,python{version}-venv,python3-pip"
+    run("debootstrap", "--variant=minbase", f"--include=ca-certificates,{python}", suite, str(root))
     for link in ("python3", "python", f"python{version}"):
         (root / "usr/local/bin" / link).symlink_to(f"/usr/bin/python{version}")
     for bytecode in list(root.glob("usr/lib/python3*/**/__pycache__")):
