@@ -7,13 +7,16 @@ SECONDS := 600
 RELOADS := 1000
 ROUTES := 500
 WORKERS := 1
+# What drives the compiled modules, from inside and through sockets.
+MEET_COMPILED := $(addprefix tests/,core shell fuzz test_compiled.py test_hostile_input.py test_security.py \
+  soak/test_soak.py soak/test_siege.py reloads/test_reloads.py)
 ENGINE = $(shell for engine in docker podman buildah; do command -v $$engine && break; done)
 VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' corsproxy/__init__.py)
 
 # Debian keeps servers such as nginx where only root looks.
 export PATH := $(PATH):/usr/sbin:/sbin
 
-.PHONY: help demo test lint format soak reloads fuzz bench image image-check clean
+.PHONY: help demo test test-compiled lint format soak reloads fuzz bench image image-check clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -24,6 +27,15 @@ demo: $(VENV)/corsproxy.stamp ## an API without CORS, a page that calls it, and 
 test: lint $(VENV)/httpbin.stamp ## every check there is; ARGS="tests/core -k origin" picks tests
 	@scripts/install-test-programs
 	$(BIN)/pytest $(ARGS)
+
+# The source archive, and the wheel unpacked over it: the tests find nothing but compiled modules.
+test-compiled: $(VENV)/wheel.stamp ## the tests that meet compiled modules, on the compiled package
+	@scripts/install-test-programs
+	@rm -rf $(VENV)/compiled
+	@$(BIN)/python -m hatchling build --target sdist --directory $(VENV)/compiled
+	@tar -xzf $(VENV)/compiled/*.tar.gz --strip-components 1 -C $(VENV)/compiled
+	@$(BIN)/python -m zipfile --extract $(VENV)/wheel/*.whl $(VENV)/compiled
+	cd $(VENV)/compiled && ../bin/pytest -m "not interpreted" $(or $(ARGS),$(MEET_COMPILED))
 
 lint: $(VENV)/dev.stamp ## format, lint, types and the direction of imports
 	$(BIN)/ruff format --check .
@@ -69,15 +81,21 @@ $(VENV)/pip.stamp: scripts/find-python
 	@touch $@
 
 $(VENV)/corsproxy.stamp: $(VENV)/pip.stamp pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable .
+	CORSPROXY_COMPILE=0 $(BIN)/python -m pip install --quiet --editable .
 	@touch $@
 
 $(VENV)/dev.stamp: $(VENV)/pip.stamp pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable . --group dev
+	CORSPROXY_COMPILE=0 $(BIN)/python -m pip install --quiet --editable . --group dev
 	@touch $@ $(VENV)/corsproxy.stamp
 
 $(VENV)/fuzz.stamp: $(VENV)/dev.stamp
 	$(BIN)/python -m pip install --quiet --group fuzz
+	@touch $@
+
+$(VENV)/wheel.stamp: $(VENV)/dev.stamp hatch_build.py $(shell find corsproxy -type f -not -name '*.pyc')
+	@scripts/install-compiler $(BIN)/python
+	@rm -rf $(VENV)/wheel
+	CORSPROXY_COMPILE=1 $(BIN)/python -m hatchling build --target wheel --directory $(VENV)/wheel
 	@touch $@
 
 # Where the tests look for it: beside the environment that runs them.
