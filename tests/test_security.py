@@ -67,8 +67,10 @@ async def test_pages_that_are_not_listed(proxy: Running, upstream: RawPeer) -> N
         b"GET /", b"OPTIONS /"
     )
     cross_site = get(b"/", evil, b"Sec-Fetch-Site: cross-site")
+    other_scheme = get(b"/", b"Origin: https://localhost:8010", b"Sec-Fetch-Site: cross-site")
     handshakes = [get(b"/", evil, WEBSOCKET), get(b"/", evil, WEBSOCKET.replace(b"w", b"W"))]
-    await refused(proxy, [get(b"/", evil), simple, preflight, cross_site, *handshakes], 403)
+    pages = [get(b"/", evil), simple, preflight, cross_site, other_scheme]
+    await refused(proxy, [*pages, *handshakes], 403)
     assert upstream.heads == []
 
 

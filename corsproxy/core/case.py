@@ -153,16 +153,21 @@ class Case:
         return self.request.secure
 
     def is_same_origin(self, origin: bytes) -> bool:
-        """Whether the page is this proxy's own: what the browser says, or what Host says.
+        """Whether the page is this proxy's own.
 
-        The scheme is left out, because TLS may end in front of this listener.
+        A browser that says so itself (Fetch Metadata, 2.3) is believed in either direction:
+        no page can set the field. Where it does not, Host is compared; with the scheme only
+        where the browser is known to have come by https, because TLS may end in front of
+        this listener.
         """
         sites = self.found.get(b"sec-fetch-site")
-        if sites == [b"same-origin"] or sites == [b"none"]:
-            return True
+        if sites is not None:
+            return sites == [b"same-origin"] or sites == [b"none"]
         page = parse_origin(origin)
         own = guard.parse_host(self.public_host)
         if page is None or own is None or page.scheme not in ("http", "https"):
+            return False
+        if page.scheme == "http" and self.is_secure:
             return False
         default = 443 if page.scheme == "https" else 80
         return (page.host, page.port or default) == (own.name, own.port or default)

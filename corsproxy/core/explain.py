@@ -14,11 +14,11 @@ from corsproxy.core.confusions import COOKIES, REFERRER_POLICY
 from corsproxy.core.cors import Grant
 from corsproxy.core.exchange import Forward, decide
 from corsproxy.core.fields import is_forbidden_request_header, is_token
-from corsproxy.core.guard import is_origin
+from corsproxy.core.guard import is_origin, parse_host
 from corsproxy.core.hints import hint_for
 from corsproxy.core.messages import ClientHead, Field, RequestHead
 from corsproxy.core.methods import FORBIDDEN_METHODS
-from corsproxy.core.origins import OriginPatternError, parse_origin_pattern
+from corsproxy.core.origins import OriginPatternError, parse_origin, parse_origin_pattern
 from corsproxy.core.policy import CorsRules, Policy
 from corsproxy.core.problems import Answer
 from corsproxy.core.question import Question
@@ -192,9 +192,18 @@ def _request(policy: Policy, question: Question, method: str, fields: list[Field
     host = str(policy.listen[0]) if policy.listen else "localhost"
     if host.startswith(("0.0.0.0", "[::]")):  # noqa: S104 - compared, not bound
         host = "localhost"
-    origin = (b"Origin", question.origin.encode("utf-8"))
-    target = question.target.encode("ascii")
-    return RequestHead(method, target, [(b"Host", host.encode("utf-8")), origin, *fields])
+    authority, origin = host.encode("utf-8"), question.origin.encode("utf-8")
+    site = b"same-origin" if _is_own(authority, origin) else b"cross-site"
+    said = [(b"Host", authority), (b"Origin", origin), (b"Sec-Fetch-Site", site)]
+    return RequestHead(method, question.target.encode("ascii"), [*said, *fields])
+
+
+def _is_own(authority: bytes, origin: bytes) -> bool:
+    """Whether the page is of the listener's own origin. The listener speaks plain http."""
+    page, own = parse_origin(origin), parse_host(authority)
+    if page is None or own is None or page.scheme != "http":
+        return False
+    return (page.host, page.port or 80) == (own.name, own.port or 80)
 
 
 def _preflight(policy: Policy, question: Question) -> RequestHead:

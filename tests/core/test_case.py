@@ -77,3 +77,45 @@ def test_public_host_and_scheme_are_what_a_trusted_proxy_reports() -> None:
 )
 def test_same_origin_by_host_and_port(origin: bytes, host: bytes, same: bool) -> None:
     assert Case(policy(default=rules()), request(host=host)).is_same_origin(origin) is same
+
+
+@pytest.mark.parametrize(
+    ("sites", "same"),
+    [
+        ([b"same-origin"], True),
+        ([b"none"], True),
+        ([b"cross-site"], False),
+        ([b"same-site"], False),
+        ([b""], False),
+        ([b"Same-Origin"], False),
+        ([b"same-origin, same-origin"], False),
+        ([b"same-origin", b"same-origin"], False),
+        ([b"same-origin", b"cross-site"], False),
+    ],
+)
+@pytest.mark.parametrize("origin", [b"http://app.test", b"https://app.test", b"http://other.test"])
+def test_what_the_browser_says_of_the_site_decides_alone(
+    origin: bytes, sites: list[bytes], same: bool
+) -> None:
+    fields = [(b"Sec-Fetch-Site", site) for site in sites]
+    case = Case(policy(default=rules()), request(host=b"app.test", fields=fields))
+    assert case.is_same_origin(origin) is same
+
+
+@pytest.mark.parametrize(
+    ("origin", "proto", "same"),
+    [
+        (b"http://app.test", b"https", False),
+        (b"http://app.test:443", b"HTTPS", False),
+        (b"https://app.test", b"https", True),
+        (b"http://app.test", b"http", True),
+    ],
+)
+def test_a_page_on_plain_http_is_not_that_of_a_proxy_under_https(
+    origin: bytes, proto: bytes, same: bool
+) -> None:
+    host = b"app.test:443" if origin.endswith(b":443") else b"app.test"
+    sent = request(host=host, fields=[(b"X-Forwarded-Proto", proto)])
+    trusting = policy(default=rules(), trusted_proxies=(ip_network("127.0.0.1/32"),))
+    assert Case(trusting, sent).is_same_origin(origin) is same
+    assert Case(policy(default=rules()), sent).is_same_origin(origin)

@@ -226,3 +226,16 @@ def test_a_refusal_of_no_rule_says_what_is_wrong_with_the_call() -> None:
     explanation = explain(policy(), Question(PAGE, "/a/%2e%2e/b"))
     assert explanation.steps[-1].text == "The request target has a dot segment"
     assert not explanation.steps[-1].passed
+
+
+@pytest.mark.parametrize(
+    ("origin", "code"),
+    [
+        ("http://localhost:8010", Code.SAME_ORIGIN),
+        ("https://localhost:8010", Code.ORIGIN_NOT_ALLOWED),
+        ("http://127.0.0.1:8010", Code.ORIGIN_NOT_ALLOWED),
+        ("http://localhost", Code.ORIGIN_NOT_ALLOWED),
+    ],
+)
+def test_a_page_is_the_proxys_own_where_the_browser_says_so(origin: str, code: Code) -> None:
+    assert explain(policy(), Question(origin, "/x")).verdict.code is code

@@ -56,6 +56,7 @@ VALUES = (
     b"Upgrade", b"websocket", b"h2c", b"chunked", b"gzip, chunked", b"0", b"5", b"100-continue",
     b"1.1 corsproxy", b"same-origin", b"cross-site", b"cookie, host, origin, content-length", b",",
     b"http://localhost:5173.evil.test", b"http://localhost:5173/", b"HTTP://localhost:5173",
+    b"https",
 )  # fmt: skip
 ANSWERED = (
     b"Access-Control-Allow-Origin", b"Access-Control-Allow-Credentials", b"Set-Cookie", b"Vary",
@@ -119,12 +120,17 @@ class Model:
         )
 
     def is_same_origin(self, trusted: bool) -> bool:
-        if values(self.fields, b"sec-fetch-site") in ([b"same-origin"], [b"none"]):
-            return True
+        sites = values(self.fields, b"sec-fetch-site")
+        if sites:
+            return len(sites) == 1 and sites[0] in (b"same-origin", b"none")
         hosts = values(self.fields, b"host")
+        schemes = []
         if trusted:
             hosts = values(self.fields, b"x-forwarded-host")[-1:] or hosts
+            schemes = values(self.fields, b"x-forwarded-proto")[-1:]
         page = web_origin(self.origin.decode("latin-1"))
+        if page is not None and page[0] == "http" and b"https" in map(bytes.lower, schemes):
+            return False
         host = hosts[0].decode("latin-1").lower() if hosts else ""
         default = page is not None and page[2] == {"http": 80, "https": 443}[page[0]]
         names = [] if page is None else [f"{page[1]}:{page[2]}", *([page[1]] if default else [])]
