@@ -9,6 +9,7 @@ import pytest
 
 from corsproxy.cli.main import COMMANDS
 from corsproxy.config.reader import read_policy
+from corsproxy.core.to_client import BOUND_TO_THE_UPSTREAM
 from corsproxy.core.verdicts import FACTS
 from tests.process import PROJECT, environment
 
@@ -75,3 +76,14 @@ def test_log_members_are_those_that_the_manual_describes() -> None:
     sentence = README.partition("Logs are JSON lines")[2].partition(". ")[0]
     named = set(re.findall(r"`(\w+)`", sentence)) - {"request"}
     assert named == set(re.findall(r"`(\w+)`", first_cells))
+
+
+def test_headers_that_are_dropped_are_named_with_the_way_back() -> None:
+    sentence = README.partition("are\ndropped from responses: ")[2].partition(";")[0]
+    named = {name.lower().encode() for name in re.findall(r"`([\w-]+)`", sentence)}
+    assert named == BOUND_TO_THE_UPSTREAM
+    rules = re.findall(r"`(response_headers: {set: .*?)`", README)
+    assert len(rules) == 1
+    text = f"routes:\n  - {{path: /, upstream: http://a.test, cors: passthrough, {rules[0]}}}\n"
+    [route] = read_policy(text, "corsproxy.yaml", {}, "/").policy.routes
+    assert {name.lower() for name, _ in route.response_headers.set} <= BOUND_TO_THE_UPSTREAM
