@@ -22,12 +22,13 @@ def banner(
     *,
     file: str | None,
     live: bool = False,
+    metrics: bool = True,
     started_ms: float | None = None,
     keys: bool = False,
     color: bool = False,
 ) -> str:
     """Return the lines; `file` is None where the upstream came from the command line, and
-    `live` says that its edits count.
+    `live` says that its edits count. `metrics` says whether /metrics has any.
 
     `started_ms` is how long the start took; None where the lines are shown again. `keys`
     says that somebody may press some.
@@ -36,7 +37,7 @@ def banner(
     title = paint(f"CORSPROXY v{__version__}", Style.BOLD, Style.GREEN, color=color)
     ready = "" if started_ms is None else f"  ready in {started_ms:.0f} ms"
     lines = ["", f"  {title}{ready}", ""]
-    for label, text in _rows(policy, listeners, file, live):
+    for label, text in _rows(policy, listeners, file, live, metrics):
         name = paint(f"{label + ':':<{_LABEL_WIDTH}}", Style.BOLD, color=color)
         lines.append(f"  {arrow}  {name} {escape(text)}")
     if keys:
@@ -46,7 +47,7 @@ def banner(
 
 
 def _rows(
-    policy: Policy, listeners: Listeners, file: str | None, live: bool
+    policy: Policy, listeners: Listeners, file: str | None, live: bool, metrics: bool
 ) -> Iterator[tuple[str, str]]:
     """Yield labels and texts."""
     urls = [bound.url for bound in listeners.proxy]
@@ -67,7 +68,7 @@ def _rows(
     if file is not None:
         yield "Policy", f"{file}  (a saved edit counts at once)" if live else file
     if listeners.admin is not None:
-        yield "Admin", f"{listeners.admin.url}/readyz  /livez  /metrics"
+        yield "Admin", f"{listeners.admin.url}/readyz  /livez{'  /metrics' * metrics}"
 
 
 def _route_rows(routes: Sequence[Route]) -> Iterator[tuple[str, str]]:

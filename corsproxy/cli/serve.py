@@ -10,6 +10,7 @@ import signal
 import sys
 import time
 from functools import partial
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, NamedTuple
 
 import click
@@ -192,6 +193,7 @@ def _run(source: Source, listeners: Listeners, flags: Flags, started: float) -> 
             listeners,
             file=source.file,
             live=source.is_live,
+            metrics=find_spec("prometheus_client") is not None,
             started_ms=(time.monotonic() - started) * 1000 if first else None,
             keys=interactive,
             color=announcer.color,

@@ -35,6 +35,12 @@ def test_one_upstream_without_a_file(listeners: Listeners) -> None:
     ]
 
 
+def test_metrics_are_not_offered_where_there_are_none(listeners: Listeners) -> None:
+    text = banner(policy(), listeners, file=FILE, metrics=False)
+    assert listeners.admin is not None
+    assert text.endswith(f"{listeners.admin.url}/readyz  /livez\n")
+
+
 def test_an_origin_of_a_flag_is_named_too(listeners: Listeners) -> None:
     found = lines(policy_for("https://api.example.com", ["https://a.example"]), listeners, None)
     assert "any port, https://a.example  (" in found[4]

@@ -117,7 +117,7 @@ class AdminListener:
         try:
             from corsproxy.shell.process.metrics import exposition
         except ImportError:
-            return _text(501, "metrics need prometheus_client: pip install 'corsproxy[metrics]'")
+            return _text(501, "metrics need a package: pip install prometheus_client")
         body, content_type = exposition(await self._snapshot(), accept)
         headers = {**_FIELDS, "Content-Type": content_type}
         return Response(body=body, headers=headers)
