@@ -68,6 +68,7 @@ class Connection(Receiver):
 
     __slots__ = (
         "_head",
+        "_head_began",
         "_is_last",
         "_limits",
         "_lossy",
@@ -94,6 +95,7 @@ class Connection(Receiver):
         self._is_last = False  # whether no exchange follows the one in progress
         self._limits = limits
         self._head = UnfinishedHead(limits)
+        self._head_began = 0.0  # by time.perf_counter
         self._lossy: RequestMessage | None = None  # see must_end_behind
         self._tunnel: Intake | None = None
         self._requests = Signal()
@@ -209,7 +211,8 @@ class Connection(Receiver):
         message, payload = self._waiting[-1]
         self.reading.clear()
         if message is None:
-            self._head.add(data)
+            if self._head.add(data):
+                self._head_began = time.perf_counter()
             self._parser_failed()
             return
         if self._head:
@@ -223,8 +226,10 @@ class Connection(Receiver):
             self._head_grew(data.rpartition(_HEAD_END)[2])
 
     def _head_grew(self, data: bytes) -> None:
-        if self._head.add(data) and self.exchange is None:
-            self.reading.set(self._limits.head_timeout)
+        if self._head.add(data):
+            self._head_began = time.perf_counter()
+            if self.exchange is None:
+                self.reading.set(self._limits.head_timeout)
         if self._head.is_too_large:
             if self.exchange is None:
                 self._refuse_unread()
@@ -297,16 +302,19 @@ class Connection(Receiver):
             data = BARE_FAULT
         self.send(data)
         if answer is not None:
-            self._record(answer, len(data))
+            duration = time.perf_counter() - self._head_began if received else 0.0
+            self._record(answer, len(data), duration)
         self.end_in_stages()
 
-    def _record(self, answer: Answer, sent: int) -> None:
+    def _record(self, answer: Answer, sent: int, duration: float) -> None:
         journal, counts = self.service.journal, self.service.counts
         status, verdict = answer.head.status, answer.verdict
         if journal is not None:
+            # Without method, target and fields: it was no request.
+            start, peer = time.time() - duration, self.client
             journal.exchange(
                 ExchangeRecord(
-                    time.time(), 0.0, self.client, "", b"", status, (), verdict, sent, 0, None, None
+                    start, duration, peer, "", b"", status, (), verdict, sent, 0, None, None
                 )
             )
         elif counts is not None:

@@ -199,7 +199,9 @@ async def test_a_head_that_takes_too_long_is_a_408(caplog: pytest.LogCaptureFixt
         dripping.cancel()
         client.finish()
         assert await client.rest() == b""
-        assert (await proxy.record()).verdict.code is Code.HEAD_TIMEOUT
+        record = await proxy.record()
+        assert record.verdict.code is Code.HEAD_TIMEOUT
+        assert 0.05 < record.duration_s < 5
     assert caplog.records == []
 
 
