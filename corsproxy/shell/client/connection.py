@@ -55,6 +55,11 @@ class Exchange(Protocol):
         are any. To be called once."""
         ...
 
+    def stop(self) -> bool:
+        """Ask for an answer of our own in place of the upstream's, to be sent when `run` is
+        cancelled; returns whether there is still one to be sent."""
+        ...
+
     async def run(self) -> bool:
         """Carry it out; returns whether another may follow on the connection."""
         ...
@@ -322,11 +327,15 @@ class Connection(Receiver):
 
     def hang_up(self) -> None:
         """End whatever is in progress: what can be told so by being told, a stream by closing,
-        all else by a reset, so that no cut response can pass for complete."""
+        what waits for the upstream by an answer, all else by a reset, so that no cut response
+        can pass for complete."""
         if self.ended_by is None:
             self.ended_by = "shutdown"
         if self.is_awaited:
-            self.abort()
+            if self._task is not None and self.exchange is not None and self.exchange.stop():
+                self._task.cancel()
+            else:
+                self.abort()
         elif self.exchange is None or not self.exchange.part():
             self.force_close()
 

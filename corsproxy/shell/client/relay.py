@@ -49,6 +49,7 @@ class Relay:
         "_sent",
         "_started",
         "_status",
+        "_stopped",
         "_upstream_s",
         "_verdict",
         "keep_alive",
@@ -73,6 +74,7 @@ class Relay:
         self._started = 0.0
         self._upstream_s: float | None = None
         self._status = CLIENT_LEFT
+        self._stopped = False
         self._sent = 0
         self._received = 0
         self._error: str | None = None
@@ -88,6 +90,10 @@ class Relay:
 
     def part(self) -> bool:
         return self.tunnel is not None and self.tunnel.part()
+
+    def stop(self) -> bool:
+        self._stopped = self._head is None
+        return self._stopped
 
     async def run(self) -> bool:
         """Carry the exchange out, whatever becomes of it; returns whether the connection
@@ -112,8 +118,10 @@ class Relay:
         except ClientLeftError:
             self._cut(connection.ended_by or "client-left")
         except asyncio.CancelledError:
-            self._cut(connection.ended_by or "client-left")
-            raise
+            if not self._stopped or connection.transport is None:
+                self._cut(connection.ended_by or "client-left")
+                raise
+            self._answer_stopped(policy, request)
         except Exception:  # noqa: BLE001 - a bug of ours must cost one exchange, and be seen
             try:
                 self._answer_fault(policy, request)
@@ -304,6 +312,13 @@ class Relay:
             self._send_head(answer.head, answer.body, close=True)
         except ClientLeftError:
             self._cut("client-left")
+
+    def _answer_stopped(self, policy: Policy, request: RequestHead) -> None:
+        detail = "The proxy stops, and had no time left to wait for the upstream's answer."
+        answer = refuse(policy, request, Code.DRAINING, detail)
+        self._verdict = answer.verdict
+        self._detail = answer.detail
+        self._send_head(answer.head, answer.body, close=True)
 
     def _answer_barely(self) -> None:
         if self._head is not None:

@@ -21,6 +21,7 @@ from tests.fakes import (
     get,
     never,
     ok,
+    post,
     replying,
     serving,
 )
@@ -136,18 +137,41 @@ async def test_draining_waits_for_requests_in_flight() -> None:
         await draining
 
 
-async def test_what_outlasts_the_grace_is_reset() -> None:
+@pytest.mark.parametrize(
+    "sent", [get(), post(b"a=1"), post(b"a=1")[:-1]], ids=["GET", "POST", "half a POST"]
+)
+async def test_what_outlasts_the_grace_unanswered_is_answered(sent: bytes) -> None:
     upstream = FakeUpstream(never)
     async with serving(upstream) as proxy:
         client = await proxy.connect()
-        await client.send(get())
+        await client.send(sent)
         await until(lambda: bool(upstream.asked))
-        await proxy.server.drain(grace=0.05)
-        with pytest.raises(CutShortError):
-            await client.rest()
+        draining = asyncio.ensure_future(proxy.server.drain(grace=0.05))
+        reply = await client.reply()
+        assert (reply.status, reply.value("Connection")) == (503, "close")
+        assert reply.grant == PAGE
+        assert reply.value("Corsproxy-Reason") == "draining"
+        assert await client.rest() == b""
+        client.finish()
+        await draining
         assert upstream.asked[0].cancelled
         record = await proxy.record()
-        assert (record.status, record.error) == (499, "shutdown")
+        assert (record.status, record.verdict.code, record.error) == (503, Code.DRAINING, None)
+        assert len(proxy.records) == 1
+
+
+async def test_what_outlasts_the_grace_half_answered_is_reset() -> None:
+    answer = FakeResponse(b"half", fields=[(b"Content-Length", b"8")], ended=False)
+    async with serving(FakeUpstream(replying(answer))) as proxy:
+        client = await proxy.connect()
+        await client.send(get())
+        await client.head()
+        await proxy.server.drain(grace=0.05)
+        with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+            await client.exactly(8)
+        assert answer.aborted
+        record = await proxy.record()
+        assert (record.status, record.error) == (200, "shutdown")
 
 
 async def test_draining_ends_event_streams_without_waiting_for_them() -> None:

@@ -321,7 +321,7 @@ async def test_a_second_signal_ends_every_process_at_once(tmp_path: Path) -> Non
         assert [await outcome(client) for client in clients] == [0] * MANY
 
 
-async def test_what_outlives_the_grace_is_cut(tmp_path: Path) -> None:
+async def test_what_outlives_the_grace_is_told_so(tmp_path: Path) -> None:
     held = Held()
     arguments = (*WORKERS, "--shutdown-grace", "200ms")
     async with (
@@ -333,7 +333,7 @@ async def test_what_outlives_the_grace_is_cut(tmp_path: Path) -> None:
         await until(lambda: held.asked == 1)
         proxy.command.signal(signal.SIGTERM)
         assert await proxy.command.exit_code() == 0
-        assert await outcome(client) == 0
+        assert await outcome(client) == 503
 
 
 async def test_workers_end_with_their_supervisor_but_finish_what_they_do(tmp_path: Path) -> None:
