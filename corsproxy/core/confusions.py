@@ -1,12 +1,17 @@
-"""The two things that nearly every broken frontend mistakes for something else.
+"""The things that nearly every broken frontend mistakes for something else.
 
 One is printed by the browser beside every failed request and is never its cause. The
-other, a session cookie that is not sent, has five causes, and only one of them is this
-proxy's to take away.
+second, a session cookie that is not sent, has five causes, and only one of them is this
+proxy's to take away. The third is a permission that only the user can give.
 """
 
+from ipaddress import ip_address
+from typing import Final
+
 from corsproxy.core.messages import Fields
-from corsproxy.core.policy import CorsRules
+from corsproxy.core.origins import parse_origin
+from corsproxy.core.origins.hosts import is_ipv4, is_loopback
+from corsproxy.core.policy import CorsRules, Policy
 from corsproxy.core.verdicts import Code, Kind, Verdict
 
 REFERRER_POLICY = (
@@ -20,6 +25,11 @@ COOKIES = (
     "Whether a cookie is sent has causes of its own: credentials: 'include' in the call,"
     " the cookie's SameSite, its Secure, Domain and Path, and the browser's"
     " third-party cookie setting. A preflight never carries one."
+)
+LOCAL_NETWORK_ACCESS: Final = (
+    "A page on a public site that calls this machine also needs its user's permission (Local"
+    " Network Access): the browser asks for it, and no response header can grant it, nor can"
+    " Access-Control-Allow-Private-Network."
 )
 
 _WHO_ARE_YOU = (401, 403)
@@ -51,3 +61,32 @@ def about_missing_cookie(rules: CorsRules, fields: Fields) -> str:
             " name for both."
         )
     return f"It came without a cookie. {COOKIES}"
+
+
+def meets_local_network_access(policy: Policy, origin: str) -> bool:
+    """Whether `origin` is a public site on https, as far as its name tells, and the proxy is
+    reached on the user's own machine alone."""
+    page = parse_origin(origin.encode("utf-8"))
+    if page is None or page.scheme != "https" or is_loopback(page.host):
+        return False
+    if is_ipv4(page.host) or page.host.startswith("["):
+        is_public = ip_address(page.host.strip("[]")).is_global
+    else:
+        is_public = "." in page.host
+    return is_public and all(is_loopback(_as_host(each.host)) for each in policy.listen)
+
+
+def _as_host(listen: str) -> str:
+    return f"[{listen}]" if ":" in listen else listen
+
+
+def about_local_network(policy: Policy, verdict: Verdict, fields: Fields) -> str | None:
+    """Return what a refused page must know beyond the refusal, if it or its preflight is about
+    this machine; None elsewhere."""
+    if verdict.allowed or verdict.browser_error is None:
+        return None
+    asks = any(name.lower() == b"access-control-request-private-network" for name, _ in fields)
+    refuses_origin = verdict.code in (Code.ORIGIN_NOT_ALLOWED, Code.ORIGIN_FORWARDED)
+    if asks or (refuses_origin and meets_local_network_access(policy, verdict.subject)):
+        return LOCAL_NETWORK_ACCESS
+    return None

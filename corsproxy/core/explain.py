@@ -10,7 +10,12 @@ import re
 from typing import NamedTuple
 
 from corsproxy.core.case import Case
-from corsproxy.core.confusions import COOKIES, REFERRER_POLICY
+from corsproxy.core.confusions import (
+    COOKIES,
+    LOCAL_NETWORK_ACCESS,
+    REFERRER_POLICY,
+    meets_local_network_access,
+)
 from corsproxy.core.cors import Grant
 from corsproxy.core.exchange import Forward, decide
 from corsproxy.core.fields import is_forbidden_request_header, is_token
@@ -146,7 +151,7 @@ def explain(policy: Policy, question: Question) -> Explanation:
         _console(question, verdict),
         hint_for(verdict, policy, rules),
         remedy_for(verdict, policy),
-        tuple(_notes(question, verdict)),
+        tuple(_notes(policy, question, verdict)),
     )
 
 
@@ -271,10 +276,12 @@ def _console(question: Question, verdict: Verdict) -> str | None:
     return f"… from origin '{question.origin}' has been blocked by CORS policy: {message}"
 
 
-def _notes(question: Question, verdict: Verdict) -> list[str]:
+def _notes(policy: Policy, question: Question, verdict: Verdict) -> list[str]:
     notes = []
     if verdict.browser_error is not None:
         notes.append(REFERRER_POLICY)
+    if meets_local_network_access(policy, question.origin):
+        notes.append(LOCAL_NETWORK_ACCESS)
     if verdict.code is Code.PASSTHROUGH:
         notes.append(
             "Whether the script can read the answer is the upstream's to say: --ask-upstream asks"

@@ -4,11 +4,18 @@ from dataclasses import replace
 
 import pytest
 
-from corsproxy.core.confusions import about_missing_cookie, lacks_cookie
+from corsproxy.core.confusions import (
+    LOCAL_NETWORK_ACCESS,
+    about_local_network,
+    about_missing_cookie,
+    lacks_cookie,
+    meets_local_network_access,
+)
 from corsproxy.core.messages import Field
+from corsproxy.core.policy import ListenAddress
 from corsproxy.core.source import Source
 from corsproxy.core.verdicts import Code, Kind, Verdict
-from tests.policies import FILE, PAGE, rules
+from tests.policies import FILE, PAGE, policy, rules
 
 ALLOWED = Verdict(Kind.ACTUAL, Code.ORIGIN_ALLOWED, True, "default")
 ORIGIN = (b"Origin", PAGE.encode())
@@ -54,3 +61,42 @@ def test_where_the_cause_is_not_known_all_of_them_are_named(fields: list[Field])
     found = about_missing_cookie(WITH, fields)
     for cause in ("credentials: 'include'", "SameSite", "Secure", "third-party", "preflight"):
         assert cause in found
+
+
+@pytest.mark.parametrize(
+    ("origin", "listen", "meets"),
+    [
+        ("https://app.example.com", "localhost", True),
+        ("https://app.example.com", "127.0.0.1", True),
+        ("https://app.example.com", "::1", True),
+        ("https://8.8.8.8", "localhost", True),
+        ("https://[2606:4700::1]", "localhost", True),
+        ("https://app.example.com", "0.0.0.0", False),
+        ("https://app.example.com", "10.0.0.1", False),
+        ("http://app.example.com", "localhost", False),
+        ("https://192.168.0.1", "localhost", False),
+        ("https://[fd00::1]", "localhost", False),
+        ("https://intranet", "localhost", False),
+        ("https://app.localhost", "localhost", False),
+        ("https://127.0.0.1", "localhost", False),
+        ("null", "localhost", False),
+        ("", "localhost", False),
+    ],
+)
+def test_public_pages_need_permission_to_call_this_machine(
+    origin: str, listen: str, meets: bool
+) -> None:
+    given = policy(listen=(ListenAddress(listen, 8010),))
+    assert meets_local_network_access(given, origin) is meets
+    refused = Verdict(Kind.ACTUAL, Code.ORIGIN_NOT_ALLOWED, False, "default", None, origin)
+    assert about_local_network(given, refused, []) == (LOCAL_NETWORK_ACCESS if meets else None)
+    assert about_local_network(given, ALLOWED._replace(subject=origin), []) is None
+
+
+def test_a_refused_preflight_that_asks_for_the_private_network_is_told_of_its_end() -> None:
+    asks = [(b"Access-control-request-PRIVATE-network", b"true")]
+    for code in (Code.ORIGIN_NOT_ALLOWED, Code.METHOD_NOT_ALLOWED):
+        refused = Verdict(Kind.PREFLIGHT, code, False, "default", None, PAGE)
+        assert about_local_network(policy(), refused, asks) == LOCAL_NETWORK_ACCESS
+        assert about_local_network(policy(), refused, []) is None
+    assert about_local_network(policy(), ALLOWED._replace(kind=Kind.PREFLIGHT), asks) is None

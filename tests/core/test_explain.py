@@ -239,3 +239,11 @@ def test_a_refusal_of_no_rule_says_what_is_wrong_with_the_call() -> None:
 )
 def test_a_page_is_the_proxys_own_where_the_browser_says_so(origin: str, code: Code) -> None:
     assert explain(policy(), Question(origin, "/x")).verdict.code is code
+
+
+def test_a_public_page_is_told_of_the_permission_that_it_needs_too() -> None:
+    allowed = policy(default=rules("https://app.example.com"))
+    for policy_given in (policy(), allowed):
+        text = explain(policy_given, Question("https://app.example.com", "/x")).text()
+        assert "Local Network Access" in text
+    assert "Local Network Access" not in explain(policy(), Question(PAGE, "/x")).text()

@@ -12,6 +12,7 @@ from contextlib import suppress
 
 from corsproxy.core.confusions import (
     REFERRER_POLICY_IN_SHORT,
+    about_local_network,
     about_missing_cookie,
     lacks_cookie,
 )
@@ -141,6 +142,7 @@ class Engine:
             hints.append(OFFER)
         if verdict.browser_error is not None:
             hints.append(REFERRER_POLICY_IN_SHORT)
+        hints.append(about_local_network(policy, verdict, record.fields))
         if lacks_cookie(verdict, record.status, record.fields):
             hints.append(about_missing_cookie(rules_of(policy, verdict.route), record.fields))
         return [hint for hint in hints if hint is not None]

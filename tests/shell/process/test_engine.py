@@ -146,6 +146,7 @@ async def test_text_says_what_would_allow_a_refused_request() -> None:
         await ask(port, get(origin="https://other.example"))
         await engine.finish_drain()
     assert "allow_origins" in lines[0]
+    assert lines[0].count("Local Network Access") == 1
 
 
 @pytest.mark.parametrize(("noted", "lines_shown"), [(True, 4), (False, 3)])
@@ -156,13 +157,13 @@ async def test_the_edit_is_offered_to_whoever_can_ask_for_it(noted: bool, lines_
         engine = Engine(asking(upstream), lines.append, "text", color=False, refusals=refusals)
         sock, port = listening()
         await engine.listen([sock])
-        await ask(port, get(origin="https://other.example"))
+        await ask(port, get(origin="http://other.example"))
         await engine.finish_drain()
     assert lines[0].count("\n") == lines_shown
     assert (OFFER in lines[0]) == noted
     assert lines[0].count("Referrer-Policy") == 1
     if refusals is not None:
-        assert [verdict.subject for verdict in refusals.latest()] == ["https://other.example"]
+        assert [verdict.subject for verdict in refusals.latest()] == ["http://other.example"]
 
 
 async def test_a_call_that_lacks_a_cookie_is_explained_once() -> None:
