@@ -20,7 +20,7 @@ from corsproxy.core.cors import Grant
 from corsproxy.core.exchange import Forward, decide
 from corsproxy.core.fields import is_forbidden_request_header, is_token
 from corsproxy.core.guard import is_origin, parse_host
-from corsproxy.core.hints import hint_for
+from corsproxy.core.hints import credentials_hint, hint_for
 from corsproxy.core.messages import ClientHead, Field, RequestHead
 from corsproxy.core.methods import FORBIDDEN_METHODS
 from corsproxy.core.origins import OriginPatternError, parse_origin, parse_origin_pattern
@@ -149,7 +149,7 @@ def explain(policy: Policy, question: Question) -> Explanation:
         preflight,
         grant,
         _console(question, verdict),
-        hint_for(verdict, policy, rules),
+        _hint(policy, rules, question, verdict),
         remedy_for(verdict, policy),
         tuple(_notes(policy, question, verdict)),
     )
@@ -274,6 +274,12 @@ def _console(question: Question, verdict: Verdict) -> str | None:
     if error.startswith("Preflight"):
         message = f"Response to preflight request doesn't pass access control check: {message}"
     return f"… from origin '{question.origin}' has been blocked by CORS policy: {message}"
+
+
+def _hint(policy: Policy, rules: CorsRules, question: Question, verdict: Verdict) -> str | None:
+    if verdict.code is Code.CREDENTIALS_WITH_WILDCARD:
+        return credentials_hint(question.origin)
+    return hint_for(verdict, policy, rules)
 
 
 def _notes(policy: Policy, question: Question, verdict: Verdict) -> list[str]:

@@ -5,6 +5,7 @@ names the upstream, they speak of flags, and of a file only for what has no flag
 """
 
 from corsproxy.core.methods import KNOWN_METHODS, NORMALIZED_METHODS
+from corsproxy.core.origins import parse_origin
 from corsproxy.core.policy import CorsRules, Policy
 from corsproxy.core.remedies import remedy_for
 from corsproxy.core.verdicts import Code, Verdict
@@ -28,6 +29,8 @@ _TEMPLATES: dict[Code, str] = {
     " wait longer, set {file}`timeout: {{connect: ...}}` on the route.",
     Code.UPSTREAM_RESPONSE_TIMEOUT: "To wait longer, set {file}`timeout: {{response: ...}}` on the"
     " route.",
+    Code.UPSTREAM_CLOSED: "This is only a guess: the port may expect TLS, and {upstream} should"
+    " then begin with https://.",
     Code.UPSTREAM_MALFORMED: "Check that {upstream} speaks HTTP/1.1 on that port, and whether it"
     " is https.",
     Code.NO_DESCRIPTOR: "Raise the proxy's hard limit of open files (`ulimit -Hn`): a client that"
@@ -55,6 +58,8 @@ def hint_for(verdict: Verdict, policy: Policy, rules: CorsRules | None = None) -
     at the end.
     """
     template = _TEMPLATES.get(verdict.code)
+    if verdict.code is Code.UPSTREAM_CLOSED and not _asks_in_clear(policy, verdict.route):
+        return None
     if template is not None:
         return _of_upstream(template, policy)
     if verdict.code is Code.NO_ROUTE:
@@ -84,6 +89,22 @@ def rules_of(policy: Policy, route: str | None) -> CorsRules:
         if each.name == route and isinstance(each.cors, CorsRules):
             return each.cors
     return policy.default_cors
+
+
+def _asks_in_clear(policy: Policy, route: str | None) -> bool:
+    """Whether the route's upstream is asked over TCP without TLS."""
+    upstreams = [each.upstream for each in policy.routes if each.name == route]
+    return any(each.scheme == "http" and each.socket_path is None for each in upstreams)
+
+
+def credentials_hint(origin: str) -> str:
+    """Return what to write where `"*"` allows a page on `origin` that calls with credentials."""
+    if parse_origin(origin.encode("utf-8")) is None:
+        return "No page with this origin can have credentials: serve it from one of its own."
+    return (
+        '"*" allows every page, and so none of them with credentials: write the page\'s own'
+        f' origin in its place, allow_origins: ["{origin}"], and allow_credentials: true.'
+    )
 
 
 def _of_upstream(template: str, policy: Policy) -> str:

@@ -247,3 +247,9 @@ def test_a_public_page_is_told_of_the_permission_that_it_needs_too() -> None:
         text = explain(policy_given, Question("https://app.example.com", "/x")).text()
         assert "Local Network Access" in text
     assert "Local Network Access" not in explain(policy(), Question(PAGE, "/x")).text()
+
+
+def test_credentials_with_a_wildcard_are_refused_with_what_to_write() -> None:
+    explanation = explain(policy(default=rules("*")), Question(PAGE, "/x", credentials=True))
+    assert explanation.verdict.code is Code.CREDENTIALS_WITH_WILDCARD
+    assert f'allow_origins: ["{PAGE}"], and allow_credentials: true' in explanation.text()

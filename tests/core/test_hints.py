@@ -5,11 +5,11 @@ import re
 import pytest
 
 from corsproxy.config.without_file import policy_for_url
-from corsproxy.core.hints import hint_for
+from corsproxy.core.hints import credentials_hint, hint_for
 from corsproxy.core.policy import Limits, Policy
 from corsproxy.core.source import DEFAULT, Source
 from corsproxy.core.verdicts import FACTS, Code, Kind, Verdict
-from tests.policies import FILE, policy
+from tests.policies import FILE, policy, route, upstream
 
 AT = Source(FILE, 4, 5)
 POLICY = policy()
@@ -123,7 +123,6 @@ def test_every_failure_of_an_upstream_that_can_be_mended_has_a_hint() -> None:
         if code.startswith("upstream-") and hint_for(refused(code), POLICY) is None
     }
     assert without == {
-        Code.UPSTREAM_CLOSED,
         Code.UPSTREAM_IDLE_TIMEOUT,
         Code.UPSTREAM_TRUNCATED,
         Code.UPSTREAM_PROXY_AUTH,
@@ -143,3 +142,24 @@ def test_what_is_copied_has_no_full_stop_behind_it() -> None:
 def test_hints_can_be_read_in_json_as_they_are(code: Code, given: Policy) -> None:
     """The body of an error has nothing but ASCII: the rest would be escaped."""
     assert (hint_for(refused(code, "https://a.test"), given) or "").isascii()
+
+
+def test_a_port_that_hangs_up_may_want_tls_which_is_a_guess() -> None:
+    hint = hint_for(refused(Code.UPSTREAM_CLOSED), POLICY)
+    assert hint is not None
+    assert "only a guess" in hint
+    assert "`upstream` should then begin with https://" in hint
+    assert hint_for(refused(Code.UPSTREAM_CLOSED, route="/"), WITHOUT_FILE) is None
+    in_clear = hint_for(
+        refused(Code.UPSTREAM_CLOSED, route="/"), policy_for_url("http://localhost:8443", ())
+    )
+    assert in_clear is not None
+    assert "the URL that corsproxy was started with should then begin with https://" in in_clear
+    encrypted = policy(route(upstream=upstream("https://api.test")))
+    assert hint_for(refused(Code.UPSTREAM_CLOSED), encrypted) is None
+
+
+def test_credentials_with_a_wildcard_say_what_to_write() -> None:
+    hint = credentials_hint("https://app.test")
+    assert 'allow_origins: ["https://app.test"], and allow_credentials: true' in hint
+    assert "serve it" in credentials_hint("null")
