@@ -3,13 +3,14 @@
 import json
 import os
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 import click
 
 from corsproxy.cli.diffs import print_diff
 from corsproxy.cli.failures import Exit, Failure, RefusedConfig
-from corsproxy.cli.files import default_file, read_bytes
-from corsproxy.cli.options import config_option, one_of, option
+from corsproxy.cli.files import default_file, read, read_bytes
+from corsproxy.cli.options import config_option, environment_variable, one_of, option
 from corsproxy.cli.terminal import wants_color
 from corsproxy.cli.upstream import policy_for
 from corsproxy.config.editing.diffs import diff
@@ -17,13 +18,17 @@ from corsproxy.config.editing.edits import Edit, File, allow
 from corsproxy.config.editing.splices import EditError
 from corsproxy.config.problems import ConfigError, escape
 from corsproxy.core.explain import Explanation, explain
+from corsproxy.core.links import LinkMap
 from corsproxy.core.policy import Policy
 from corsproxy.core.question import Question
+from corsproxy.core.source import DEFAULT_FILE
 from corsproxy.core.without_proxy import WithoutProxy, without_proxy
 from corsproxy.errors import StartError
 from corsproxy.shell.log.ansi import Style, paint
 
 _MARKS = {"✓": Style.GREEN, "✗": Style.RED, "allowed:": Style.GREEN, "refused:": Style.RED}
+
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 _WITHOUT_FILE = (
     "name an upstream before the path (corsproxy explain … https://api.example.com /users), name "
@@ -84,10 +89,12 @@ def command(
         raise click.UsageError(f"unexpected argument {arguments[2]!r}.")
     path = arguments[-1]
     if "://" in path:
-        raise click.UsageError(_not_a_path(path))
+        raise click.UsageError(_not_a_path(path, config if len(arguments) == 1 else None))
     upstream = arguments[0] if len(arguments) == 2 else None
     config, upstream = one_of(ctx, config=config, upstream=upstream)
     file = None if upstream is not None else _file(config)
+    if file is None and os.path.exists(DEFAULT_FILE):
+        click.echo(f"{DEFAULT_FILE} is not read: the command line names an upstream.", err=True)
     policy = policy_for(upstream or "", ()) if file is None else _file_policy(file)
     question = Question(origin, path, method, headers, credentials)
     try:
@@ -144,13 +151,40 @@ def _print(found: Found) -> None:
         click.echo(f"\n{_colored(found.alone.text())}", color=True)
 
 
-def _not_a_path(url: str) -> str:
+def _not_a_path(url: str, config: str | None) -> str:
+    """Say what to write for `url`: the path on the proxy that leads there, if one does."""
     scheme, _, rest = url.partition("://")
     host, slash, path = rest.partition("/")
+    file = config or os.environ.get(environment_variable("--config")) or DEFAULT_FILE
+    is_there = os.path.exists(file)
+    known = _path_on_proxy(url, file) if is_there else None
+    if known is not None:
+        return f"PATH is a path on the proxy: use {known}"
     sentence = "PATH is a path on the proxy, such as /v1/users; an upstream comes before it"
     if slash and path:
-        return f"{sentence}: {scheme}://{host} /{path}"
+        without = f" (and {file} is then not read)" if is_there else ""
+        return f"{sentence}: {scheme}://{host} /{path}{without}"
     return f"{sentence}."
+
+
+def _path_on_proxy(url: str, file: str) -> str | None:
+    """Return the path under which the proxy of `file` reaches `url`, an address of an upstream
+    or its own; None where there is none, or the file is refused."""
+    try:
+        policy = read(read_bytes(file), file).policy
+        parts = urlsplit(url)
+        port = parts.port
+    except (ConfigError, Failure, ValueError):
+        return None
+    for listen in policy.listen:
+        names = _LOOPBACK if listen.host in _LOOPBACK else (listen.host,)
+        if parts.scheme == "http" and parts.hostname in names and (port or 80) == listen.port:
+            query = f"?{parts.query}" if parts.query else ""
+            return (parts.path or "/") + query
+    links = LinkMap(policy.link_bases, policy.routes[0], b"localhost", False)
+    mapped = os.fsdecode(links.rewrite_url(os.fsencode(url.partition("#")[0])))
+    start = "http://localhost/"
+    return mapped[len(start) - 1 :] if mapped.startswith(start) and mapped != url else None
 
 
 def _file(config: str | None) -> File:

@@ -82,8 +82,12 @@ async def test_the_policy_of_a_url(tmp_path: Path) -> None:
         (["--origin", PAGE, "--header", "a:b", "/"], "is not a header name"),
         (["--origin", PAGE, "-c", "x.yaml", "https://api.example.com", "/"], "exclude each other"),
         (["--origin", PAGE, "nonsense", "/"], "UPSTREAM"),
-        (["--origin", PAGE, "https://api.example.com/v1"], ": https://api.example.com /v1"),
-        (["--origin", PAGE, "https://api.example.com"], "PATH is a path on the proxy"),
+        (["--origin", PAGE, "https://api.example.com/v1?a=b#c"], "on the proxy: use /v1?a=b\n"),
+        (["--origin", PAGE, "http://127.0.0.1:8010/v1?a#c"], "on the proxy: use /v1?a\n"),
+        (["--origin", PAGE, "https://a.test/v1"], ": https://a.test /v1 (and corsproxy.yaml is"),
+        (["--origin", PAGE, "-c", "x.yaml", "https://a.test/v1"], ": https://a.test /v1\n"),
+        (["--origin", PAGE, "https://[api/v1"], ": https://[api /v1"),
+        (["--origin", PAGE, "https://a.test"], "PATH is a path on the proxy"),
         (["--origin", PAGE, "https://api.example.com", "/", "/"], "unexpected argument"),
         (["--origin", PAGE, "-c", "missing.yaml", "/"], "cannot read missing.yaml"),
         (["--origin", PAGE, "--unsafe", "/"], "--unsafe goes with --ask-upstream"),
@@ -96,6 +100,22 @@ async def test_a_question_that_makes_no_sense_is_a_usage_error(
     assert (code, out) == (2, "")
     assert sentence in err
     assert "Traceback" not in err
+
+
+async def test_a_file_that_is_not_read_is_said_to_be_so(directory: Path) -> None:
+    arguments = ("explain", "--json", "--origin", "http://localhost:1", "https://a.test", "/")
+    code, out, err = await finished(*arguments, cwd=directory)
+    assert (code, json.loads(out)["allowed"]) == (0, True)
+    assert err == "corsproxy.yaml is not read: the command line names an upstream.\n"
+
+
+async def test_the_path_that_is_proposed_is_that_of_the_route(tmp_path: Path) -> None:
+    routes = "[{path: /api, upstream: 'https://a.test/v2', strip_path: true, cors: passthrough}]"
+    (tmp_path / "corsproxy.yaml").write_text(f"routes: {routes}\n")
+    url = "https://a.test:443/v2/users"
+    code, _, err = await finished("explain", "--origin", PAGE, url, cwd=tmp_path)
+    assert code == 2
+    assert err.endswith("use /api/users\n")
 
 
 async def test_a_broken_file_is_refused_as_by_serve(directory: Path) -> None:
