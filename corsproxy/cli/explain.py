@@ -26,7 +26,13 @@ from corsproxy.core.without_proxy import WithoutProxy, without_proxy
 from corsproxy.errors import StartError
 from corsproxy.shell.log.ansi import Style, paint
 
-_MARKS = {"✓": Style.GREEN, "✗": Style.RED, "allowed:": Style.GREEN, "refused:": Style.RED}
+_MARKS = {
+    "✓": Style.GREEN,
+    "✗": Style.RED,
+    "allowed:": Style.GREEN,
+    "refused:": Style.RED,
+    "forwarded:": Style.YELLOW,
+}
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
@@ -78,7 +84,8 @@ def command(
     Every rule that is tested is named with its line, then the verdict, the grant that
     would be sent, and the smallest edit that would allow it. With UPSTREAM the policy is
     that of `corsproxy UPSTREAM`. The exit code is 0 if the call is allowed, 1 if it is
-    refused.
+    refused. It is about the proxy: 0 also where CORS is passthrough, and the upstream
+    decides.
 
     Nothing is sent anywhere, but with --ask-upstream: then the upstream gets what the
     browser would send it without the proxy, the preflight first, and no cookies.

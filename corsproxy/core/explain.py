@@ -57,6 +57,13 @@ class Explanation(NamedTuple):
     def allowed(self) -> bool:
         return self.verdict.allowed
 
+    @property
+    def _decision(self) -> str:
+        code = self.verdict.code
+        if code is Code.PASSTHROUGH:
+            return f"forwarded: {code}; whether the page may read the answer, the upstream decides"
+        return f"{'allowed' if self.allowed else 'refused'}: {code}"
+
     def text(self) -> str:
         """Return the explanation as lines for a terminal, without colour."""
         question = self.question
@@ -64,7 +71,7 @@ class Explanation(NamedTuple):
         for step in self.steps:
             place = "" if step.at is None else f"  ({step.at})"
             lines.append(f"  {'✓' if step.passed else '✗'} {step.text}{place}")
-        lines += ["", f"{'allowed' if self.allowed else 'refused'}: {self.verdict.code}"]
+        lines += ["", self._decision]
         if self.console is not None:
             lines += ["", "The browser's console will say:", f"  {self.console}"]
         if self.hint is not None:
@@ -290,8 +297,8 @@ def _notes(policy: Policy, question: Question, verdict: Verdict) -> list[str]:
         notes.append(LOCAL_NETWORK_ACCESS)
     if verdict.code is Code.PASSTHROUGH:
         notes.append(
-            "Whether the script can read the answer is the upstream's to say: --ask-upstream asks"
-            " it."
+            "This proxy forwards the call and its preflight, whatever becomes of them:"
+            " --ask-upstream asks the upstream what it grants."
         )
     if question.credentials and verdict.allowed:
         notes.append(COOKIES)

@@ -181,7 +181,20 @@ class _Inquiry:
         return self._judged(False, f"{beginning}{reason}.")
 
     def _judged(self, allowed: bool | None, summary: str) -> WithoutProxy:
-        return WithoutProxy(self._url, allowed, summary, tuple(self._asked), tuple(self._notes()))
+        notes = self._notes()
+        if self._route.cors == "passthrough" and self._asked and allowed is not None:
+            notes.insert(0, self._through_proxy(allowed))
+        return WithoutProxy(self._url, allowed, summary, tuple(self._asked), tuple(notes))
+
+    def _through_proxy(self, allowed: bool) -> str:
+        """What the same answer means where the proxy passes it on with its grant."""
+        if self._route.origin != "keep":
+            return (
+                "On this route the upstream's answer decides through the proxy, too; but it is"
+                " asked with another Origin there (`origin`), and may answer otherwise."
+            )
+        effect = "it lets it through" if allowed else "the page is refused there"
+        return f"On this route the same answer decides through the proxy: {effect} too."
 
     def _notes(self) -> list[str]:
         """What else there is to know about what was asked."""

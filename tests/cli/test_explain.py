@@ -230,7 +230,8 @@ async def test_where_the_upstream_answers_itself_it_can_be_asked(tmp_path: Path)
         )
         question = ("explain", "--origin", PAGE, "/")
         _, out, _ = await finished(*question, cwd=tmp_path)
-        assert "--ask-upstream asks it" in out
+        assert "--ask-upstream asks the upstream" in out
         code, out, _ = await finished(*question, "--ask-upstream", cwd=tmp_path)
     assert code == 0
     assert "this call works without the proxy" in out
+    assert "the same answer decides through the proxy" in out

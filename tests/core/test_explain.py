@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -253,3 +254,11 @@ def test_credentials_with_a_wildcard_are_refused_with_what_to_write() -> None:
     explanation = explain(policy(default=rules("*")), Question(PAGE, "/x", credentials=True))
     assert explanation.verdict.code is Code.CREDENTIALS_WITH_WILDCARD
     assert f'allow_origins: ["{PAGE}"], and allow_credentials: true' in explanation.text()
+
+
+def test_where_cors_is_passthrough_the_upstream_decides() -> None:
+    under = policy(replace(route(), cors="passthrough", origin="keep"))
+    explanation = explain(under, Question("https://other.test", "/x"))
+    assert explanation.allowed
+    assert "\nforwarded: passthrough; whether the page may read" in explanation.text()
+    assert "--ask-upstream" in explanation.text()

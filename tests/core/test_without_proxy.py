@@ -1,6 +1,7 @@
 """What the browser would have done alone: what it asks, and what follows."""
 
 from dataclasses import replace
+from typing import Literal
 
 import pytest
 
@@ -149,3 +150,21 @@ def test_what_else_there_is_to_know(origin: str, status: int, under: Policy, not
 
 def test_an_ordinary_answer_has_no_notes() -> None:
     assert held(Question(PAGE, "/"), head(ANYONE))[0].notes == ()
+
+
+@pytest.mark.parametrize(
+    ("origin", "answer", "note"),
+    [
+        ("keep", head(), "through the proxy: the page is refused there too"),
+        ("keep", head(ANYONE), "through the proxy: it lets it through too"),
+        ("rewrite", head(ANYONE), "may answer otherwise"),
+    ],
+)
+def test_where_the_upstream_decides_its_answer_counts_through_the_proxy(
+    origin: Literal["keep", "rewrite"], answer: ResponseHead, note: str
+) -> None:
+    under = policy(replace(route(), cors="passthrough", origin=origin))
+    found, _ = held(Question(PAGE, "/"), answer, under=under)
+    assert note in found.notes[0]
+    redirect, _ = held(Question(PAGE, "/"), head(ANYONE, status=302), under=under)
+    assert redirect.notes == ()
