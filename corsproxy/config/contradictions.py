@@ -90,6 +90,10 @@ def check_list(origins: OriginSet, report: Report) -> None:
             report("warning", "duplicate-entry", pattern.source, message, help)
             continue
         first[pattern.text] = pattern
+        if pattern.scheme == "file":
+            help = 'if such a page is meant, know that "null" lets in every sandboxed frame, too'
+            message = f"`{pattern}`: only some web views send it; browsers send `null` for files"
+            report("warning", "file-origin", pattern.source, message, help)
         if pattern.host in ("0.0.0.0", "[::]"):  # noqa: S104
             help = "servers listen on it; in the browser open `localhost`, and list that"
             message = f"`{pattern}`: {pattern.host} is not where a page should be opened"

@@ -92,6 +92,7 @@ def test_credentials_are_for_origins_that_nobody_else_can_be(
         (["https://a.test", "null", "*"], [("wildcard-not-alone", 1), ("wildcard-not-alone", 2)]),
         (["*", "*"], [("duplicate-entry", 2)]),
         (["http://0.0.0.0:3000"], [("unspecified-address", 1)]),
+        (["file://"], [("file-origin", 1)]),
         (["http://[::]:3000"], [("unspecified-address", 1)]),
         (["http://localhost:3000"], []),
         (["http://127.0.0.1:3000"], []),

@@ -81,7 +81,8 @@ def repair(text: str) -> str | None:
         text = _without_regex(text)
     parts = take_apart(text)
     if (parts.scheme or "").lower() == "file":
-        return "file://"
+        # What web views send; for a path, browsers send null, and which is meant is unknown.
+        return "file://" if text.lower() == "file://" else None
     candidate = _put_together(parts)
     return candidate if read_pattern(candidate) is not None else None
 

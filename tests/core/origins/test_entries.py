@@ -94,7 +94,7 @@ REFUSED = [
     ("1x://example.com", "scheme", None),
     ("ws://localhost:3000", "websocket-scheme", "http://localhost:3000"),
     ("wss://example.com", "websocket-scheme", "https://example.com"),
-    ("file:///home/me/page.html", "file-path", "file://"),
+    ("file:///home/me/page.html", "file-path", None),
     ("FILE://", "upper-case", "file://"),
     ("HTTPS://example.com", "upper-case", "https://example.com"),
     ("https://Example.com", "upper-case", "https://example.com"),

@@ -32,7 +32,8 @@ def test_an_entry_is_taken_apart_as_written(text: str, parts: Parts) -> None:
     [
         ("  'HTTPS://User@EXAMPLE.com.:0443/path?q#f' ", "https://example.com"),
         ("<https://a..b.com>", "https://a.b.com"),
-        ("file:///x", "file://"),
+        ("file:///x", None),
+        ("FILE://", "file://"),
         ("WS://Localhost:3000/socket", "http://localhost:3000"),
         ("https://example.com", "https://example.com"),
         ("https://", None),
