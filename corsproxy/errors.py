@@ -2,7 +2,8 @@
 
     CorsproxyError
       ConfigError       the allowlist file is refused; holds every problem in it
-      StartError        the server could not start (a port is taken, a TLS file is missing)
+      StartError        the server could not start (a port is taken)
+        TlsFileError    a file that `tls` names is missing or of no use
       UpstreamError     the upstream could not be asked, or its answer could not be used
 
 Each has its counterpart in an exit code or an HTTP answer. A bug raises something else.
@@ -17,6 +18,19 @@ class CorsproxyError(Exception):
 
 class StartError(CorsproxyError):
     """The server could not start. The message is one clear sentence; exit code 3."""
+
+
+class TlsFileError(StartError):
+    """A file that `tls` names is missing or of no use.
+
+    `key` is the key that names it, `path` where it was looked for, `reason` says why.
+    """
+
+    def __init__(self, key: str, path: str, reason: str) -> None:
+        super().__init__(f"tls.{key} {path} cannot be used: {reason}")
+        self.key = key
+        self.path = path
+        self.reason = reason
 
 
 class UpstreamFault(StrEnum):

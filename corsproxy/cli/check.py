@@ -8,7 +8,7 @@ import click
 
 from corsproxy.cli.diffs import print_diff
 from corsproxy.cli.failures import Exit, Failure, summary
-from corsproxy.cli.files import default_file, read, read_bytes
+from corsproxy.cli.files import default_file, read_bytes, read_to_serve
 from corsproxy.cli.options import option
 from corsproxy.cli.terminal import Stream, wants_color
 from corsproxy.config.editing.edits import File
@@ -59,9 +59,14 @@ def command(ctx: click.Context, file: tuple[str, ...], form: str, strict: bool, 
 
 
 def _problems(name: str) -> tuple[Problem, ...]:
-    content = _standard_input() if name == "-" else read_bytes(name)
+    if name == "-":
+        return _problems_in(_standard_input(), "<stdin>")
+    return _problems_in(read_bytes(name), name)
+
+
+def _problems_in(content: bytes, name: str) -> tuple[Problem, ...]:
     try:
-        return read(content, "<stdin>" if name == "-" else name).warnings
+        return read_to_serve(content, name).warnings
     except ConfigError as error:
         return error.problems
 
@@ -88,7 +93,7 @@ def _corrected(name: str, form: str) -> tuple[Problem, ...]:
         except SaveError as error:
             message = f"{name} was left as it is: {error}"
             raise Failure(message, Exit.FINDINGS, "make the change above by hand") from None
-    return correction.problems
+    return _problems_in(correction.after, name)
 
 
 def _print(name: str, problems: tuple[Problem, ...]) -> None:

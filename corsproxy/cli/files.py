@@ -2,13 +2,16 @@
 
 import os
 from collections.abc import Mapping
+from functools import cache
 
 from corsproxy.cli.failures import Exit, Failure
 from corsproxy.cli.options import environment_variable
 from corsproxy.config.problems import Problem
 from corsproxy.config.reader import Reading, read_policy
 from corsproxy.config.yaml.source_text import MAX_BYTES
+from corsproxy.core.policy import Tls
 from corsproxy.core.source import DEFAULT_FILE, Source
+from corsproxy.errors import TlsFileError
 
 
 def default_file(what_to_do: str) -> str:
@@ -48,6 +51,26 @@ def read(content: bytes, file: str, environ: Mapping[str, str] | None = None) ->
     """
     directory = os.path.dirname(os.path.abspath(file))
     return read_policy(content, file, os.environ if environ is None else environ, directory)
+
+
+def read_to_serve(content: bytes, file: str) -> Reading:
+    """Like `read`, and the files that `tls` names are of use too. Raises ConfigError."""
+    directory = os.path.dirname(os.path.abspath(file))
+    # Routes share settings, and looking at the files of each takes tens of milliseconds.
+    return read_policy(content, file, os.environ, directory, cache(_tls_fault))
+
+
+def _tls_fault(tls: Tls) -> TlsFileError | None:
+    if tls.ca_file is None and tls.cert_file is None:
+        return None
+    # OpenSSL takes longer to import than most files to be read.
+    from corsproxy.shell.upstreams.upstream_tls import check_tls
+
+    try:
+        check_tls(tls)
+    except TlsFileError as error:
+        return error
+    return None
 
 
 def mount_warnings(file: str) -> tuple[Problem, ...]:

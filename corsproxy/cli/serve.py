@@ -20,7 +20,7 @@ from corsproxy.cli.addresses import Off, admin_address, listen_addresses
 from corsproxy.cli.banner import banner
 from corsproxy.cli.durations import duration
 from corsproxy.cli.failures import Exit, Failure, RefusedConfig
-from corsproxy.cli.files import default_file, mount_warnings, read, read_bytes
+from corsproxy.cli.files import default_file, mount_warnings, read_bytes, read_to_serve
 from corsproxy.cli.flags import Flags
 from corsproxy.cli.options import config_option, environment_variable, one_of, option
 from corsproxy.cli.process import leave, run, without_client
@@ -145,7 +145,6 @@ def command(
         _stop_until_ready()
         source = _source(config, upstream, allow_origins, flags)
         source = source._replace(policy=flags.applied_to(source.policy))
-        _check_tls_files(source.policy)
         if workers > 1 and sys.platform != "linux":
             raise StartError("--workers needs Linux, whose kernel deals out the connections")
         listeners = bind_all(source.policy.listen, source.policy.admin, workers)
@@ -168,7 +167,7 @@ def _source(
     file = config or default_file(_WITHOUT_FILE)
     content = read_bytes(file)
     try:
-        reading = read(content, file)
+        reading = read_to_serve(content, file)
     except ConfigError as error:
         raise RefusedConfig(file, error.problems) from None
     warnings = reading.warnings + mount_warnings(file) + flags.overriding(reading)
@@ -246,20 +245,9 @@ def _workforce(source: Source, listeners: Listeners, flags: Flags, terms: Terms)
     return Supervisor(source.policy, beginning, shares, announcer, terms.outlet.sink)
 
 
-def _check_tls_files(policy: Policy) -> None:
-    """Raise StartError where a route names a file that its TLS cannot use."""
-    from corsproxy.shell.upstreams.upstream_tls import check_tls
-
-    https = [route.tls for route in policy.routes if route.upstream.scheme == "https"]
-    for tls in dict.fromkeys(https):
-        if tls.ca_file is not None or tls.cert_file is not None:
-            check_tls(tls)
-
-
 def _reread(file: str, flags: Flags, content: bytes) -> Reading:
-    reading = read(content, file)
+    reading = read_to_serve(content, file)
     policy = flags.applied_to(reading.policy)
-    _check_tls_files(policy)
     return reading._replace(policy=policy, warnings=reading.warnings + flags.overriding(reading))
 
 

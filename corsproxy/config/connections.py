@@ -1,13 +1,24 @@
 """A route's `timeout` and `tls`: how its upstream is reached."""
 
 import os.path
+from collections.abc import Callable
 
 from corsproxy.config.hosts import parse_host
 from corsproxy.config.mistakes import BadValueError
 from corsproxy.config.section import Section
 from corsproxy.core.policy import Timeouts, Tls, UpstreamAddress
+from corsproxy.errors import TlsFileError
+
+TlsCheck = Callable[[Tls], TlsFileError | None]
+"""Looks at the files that TLS settings name, which this package never opens."""
 
 _DEFAULTS = Timeouts()
+_FILE_HELP = {
+    "ca_file": "write the path of a PEM file with certificates, from this file's directory",
+    "cert_file": "write the path of a PEM file with a certificate, whose private key `key_file`"
+    " holds",
+    "key_file": "write the path of a PEM file with a private key that is not encrypted",
+}
 
 
 def read_timeout(route: Section) -> Timeouts:
@@ -23,11 +34,27 @@ def read_timeout(route: Section) -> Timeouts:
     )
 
 
-def read_tls(route: Section, upstream: UpstreamAddress | None, directory: str) -> Tls:
-    """Return how TLS is spoken to the upstream, which must be https."""
+def read_tls(
+    route: Section, upstream: UpstreamAddress | None, directory: str, check: TlsCheck
+) -> Tls:
+    """Return how TLS is spoken to the upstream, which must be https; `check` looks at the
+    files, unless they cannot be meant as they are written."""
     section = route.mapping("tls", "tls", "{ca_file: certs/ca.pem}")
     if section is None:
         return Tls()
+    before = route.findings.errors
+    tls = _read_tls(route, section, upstream, directory)
+    fault = check(tls) if route.findings.errors == before else None
+    if fault is not None:
+        message = f"`{section.where(fault.key)}`: {fault.path} cannot be used: {fault.reason}"
+        help = _FILE_HELP[fault.key]
+        route.findings.error("tls-file", section.raw(fault.key), message, help)
+    return tls
+
+
+def _read_tls(
+    route: Section, section: Section, upstream: UpstreamAddress | None, directory: str
+) -> Tls:
     findings = route.findings
     if upstream is not None and upstream.scheme != "https":
         help = "write an https:// upstream, or remove `tls`"

@@ -57,8 +57,9 @@ class Findings:
         return len(self._problems)
 
     @property
-    def has_errors(self) -> bool:
-        return any(problem.severity == "error" for problem in self._problems.values())
+    def errors(self) -> int:
+        """How many of them refuse the file."""
+        return sum(problem.severity == "error" for problem in self._problems.values())
 
     def add(self, problem: Problem) -> None:
         if len(self._problems) < MAX_PROBLEMS:

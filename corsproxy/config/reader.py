@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
+from corsproxy.config.connections import TlsCheck
 from corsproxy.config.contradictions import check_list, check_rules
 from corsproxy.config.cookie_sites import routes_sharing_cookies
 from corsproxy.config.cors import NOBODY, Passthrough, read_cors, rules_for_nobody
@@ -44,12 +45,17 @@ class Reading(NamedTuple):
 
 
 def read_policy(
-    text: str | bytes, name: str, environ: Mapping[str, str], directory: str
+    text: str | bytes,
+    name: str,
+    environ: Mapping[str, str],
+    directory: str,
+    check_tls: TlsCheck = lambda _: None,
 ) -> Reading:
     """Return the policy that `text` is, and what is worth a warning in it.
 
     `name` is what messages call the file. `environ` fills in `${NAME}`. `directory` is
-    the absolute directory that relative paths in the file start from; none is opened.
+    the absolute directory that relative paths in the file start from; none is opened, but
+    `check_tls` may look at those that `tls` names.
 
     Raises ConfigError with every problem, in file order.
     """
@@ -58,7 +64,7 @@ def read_policy(
     for problem in document.problems:
         findings.add(problem)
     top = Section(findings, document.root, "top", "")
-    policy = _read(top, directory)
+    policy = _read(top, directory, check_tls)
     _check_somebody_allowed(findings, policy)
     problems = findings.problems
     if any(problem.severity == "error" for problem in problems):
@@ -81,7 +87,7 @@ def read_admin_address(
     return admin
 
 
-def _read(top: Section, directory: str) -> Policy:
+def _read(top: Section, directory: str, check_tls: TlsCheck) -> Policy:
     findings = top.findings
     check_version(top)
     listen = read_listen(top)
@@ -89,7 +95,7 @@ def _read(top: Section, directory: str) -> Policy:
     check_listeners(findings, listen, admin)
     hosts = read_allowed_hosts(top)
     default = _default_cors(top)
-    around = Surroundings(findings, default, directory, listen, [])
+    around = Surroundings(findings, default, directory, listen, [], check_tls)
     routes = read_routes(top, around)
     _check_origins_named(top, around)
     _check_rules(around)
@@ -154,7 +160,7 @@ def _unnamed(rules: CorsRules, default: CorsRules | Passthrough) -> bool:
 
 def _check_somebody_allowed(findings: Findings, policy: Policy) -> None:
     """Warn where routes take over rules that allow nobody; a list of their own may be empty."""
-    if findings.has_errors or policy.default_cors.origins.patterns:
+    if findings.errors or policy.default_cors.origins.patterns:
         return
     for route in policy.routes:
         if route.cors is policy.default_cors:

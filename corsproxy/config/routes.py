@@ -7,7 +7,7 @@ takes goes there.
 import re
 from typing import NamedTuple
 
-from corsproxy.config.connections import read_timeout, read_tls
+from corsproxy.config.connections import TlsCheck, read_timeout, read_tls
 from corsproxy.config.cors import Passthrough, read_cors
 from corsproxy.config.findings import Findings, Value
 from corsproxy.config.header_rules import read_header_rules
@@ -53,6 +53,7 @@ class Surroundings(NamedTuple):
     listen: tuple[ListenAddress, ...]
     used: list[CorsRules | Passthrough]
     """Every route's rules, those of broken routes included; filled as routes are read."""
+    check_tls: TlsCheck
 
 
 def read_routes(top: Section, around: Surroundings) -> tuple[Route, ...]:
@@ -181,7 +182,7 @@ class _Reader:
         request_headers = read_header_rules(section, "request_headers")
         response_headers = read_header_rules(section, "response_headers")
         timeout = read_timeout(section)
-        tls = read_tls(section, upstream, self._around.directory)
+        tls = read_tls(section, upstream, self._around.directory, self._around.check_tls)
         name = self._name(path)
         if path is None or upstream is None:
             return None

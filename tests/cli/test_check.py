@@ -115,6 +115,34 @@ async def test_without_a_name_it_is_the_file_here(directory: Path) -> None:
     assert (await finished("check", cwd=directory))[0] == 0
 
 
+@pytest.mark.parametrize("flags", [(), ("--fix",)])
+@pytest.mark.parametrize(
+    ("tls", "column", "key"),
+    [
+        ("ca_file: nope.pem", 20, "ca_file"),
+        ("ca_file: garbage.pem", 20, "ca_file"),
+        ("cert_file: garbage.pem, key_file: garbage.pem", 22, "cert_file"),
+    ],
+)
+async def test_a_tls_file_that_cannot_be_used_is_found(
+    tmp_path: Path, tls: str, column: int, key: str, flags: tuple[str, ...]
+) -> None:
+    (tmp_path / "garbage.pem").write_text("not PEM\n")
+    (tmp_path / "c.yaml").write_text(
+        "routes:\n"
+        "  - path: /\n"
+        "    upstream: https://localhost:8443\n"
+        f"    tls: {{{tls}}}\n"
+        "cors: {allow_origins: [http://localhost:5173], max_age: never}\n"
+    )
+    code, out, err = await finished("check", *flags, "c.yaml", cwd=tmp_path)
+    assert (code, err) == (1, "")
+    assert f"--> c.yaml:4:{column}\n" in out
+    assert f"`routes[0].tls.{key}`: {tmp_path}/" in out
+    assert "write the path of a PEM file" in out
+    assert "--> c.yaml:5:57\n" in out
+
+
 FIXABLE = "upstream: https://api.example.com\ncors:\n  origins: [https://App.test/]  # ours\n"
 FIXED = "upstream: https://api.example.com\ncors:\n  allow_origins: [https://app.test]  # ours\n"
 

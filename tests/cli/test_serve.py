@@ -178,7 +178,7 @@ async def test_a_second_proxy_on_the_same_port_does_not_start() -> None:
         assert f"port {port} is in use" in err
 
 
-async def test_a_missing_tls_file_is_one_sentence(tmp_path: Path) -> None:
+async def test_a_missing_tls_file_is_shown_where_it_is_named(tmp_path: Path) -> None:
     (tmp_path / "corsproxy.yaml").write_text(
         "routes:\n"
         "  - path: /\n"
@@ -188,7 +188,8 @@ async def test_a_missing_tls_file_is_one_sentence(tmp_path: Path) -> None:
     )
     code, out, err = await finished(*FREE_PORTS, cwd=tmp_path)
     assert (code, out) == (3, "")
-    assert f"{tmp_path}/missing.pem" in err
+    assert f"{tmp_path}/missing.pem cannot be used: no such file or directory" in err
+    assert "--> corsproxy.yaml:4:20" in err
     assert "Traceback" not in err
 
 

@@ -25,13 +25,13 @@ def test_problems_are_in_file_order_and_once_each() -> None:
     found.warning("x", node("a"), "first")
     found.error("y", node("b", 1), "second")
     assert [problem.message for problem in found.problems] == ["first", "second"]
-    assert (found.count, found.has_errors) == (2, True)
+    assert (found.count, found.errors) == (2, 1)
 
 
 def test_warnings_are_no_errors() -> None:
     found = findings()
     found.warning("x", node("a"), "first")
-    assert not found.has_errors
+    assert found.errors == 0
 
 
 def test_a_source_remembers_what_it_underlines() -> None:

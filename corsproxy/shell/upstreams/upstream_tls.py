@@ -8,13 +8,13 @@ import os
 import ssl
 
 from corsproxy.core.policy import Tls
-from corsproxy.errors import StartError
+from corsproxy.errors import StartError, TlsFileError
 
 _Stamp = tuple[tuple[int, int, int] | None, ...]
 
 
 def check_tls(tls: Tls) -> None:
-    """Raise StartError where a file that `tls` names is missing or of no use."""
+    """Raise TlsFileError where a file that `tls` names is missing or of no use."""
     _make_context(tls)
 
 
@@ -82,14 +82,14 @@ def _check_readable(key: str, path: str) -> None:
             file.read(1)
     except OSError as error:
         reason = (error.strerror or "it cannot be read").lower()
-        raise StartError(f"tls.{key} {path} cannot be used: {reason}") from error
+        raise TlsFileError(key, path, reason) from error
 
 
-def _unusable(key: str, path: str, error: ssl.SSLError) -> StartError:
+def _unusable(key: str, path: str, error: ssl.SSLError) -> TlsFileError:
     reason = "it is not PEM, or its key is encrypted"
     if error.reason:
         reason = error.reason.replace("_", " ").lower()
-    return StartError(f"tls.{key} {path} cannot be used: {reason}")
+    return TlsFileError(key, path, reason)
 
 
 def _stamp(tls: Tls) -> _Stamp:

@@ -256,6 +256,15 @@ async def test_a_broken_edit_changes_nothing_and_is_reported_once(tmp_path: Path
         assert events.count("reload-refused") == 1
 
 
+async def test_an_edit_that_names_a_missing_tls_file_changes_nothing(tmp_path: Path) -> None:
+    async with RawPeer(answers(OK)) as upstream, running(upstream, tmp_path) as proxy:
+        route = "routes: [{path: /s, upstream: 'https://a.test', tls: {ca_file: no.pem}}]\n"
+        (tmp_path / "corsproxy.yaml").write_text(route + file_for(upstream, OTHER))
+        refused = await proxy.command.event("reload-refused")
+        assert [problem["code"] for problem in refused["problems"]] == ["tls-file"]
+        assert (await proxy.ask(get())).grant == PAGE
+
+
 async def test_no_request_is_lost_to_reloads(tmp_path: Path) -> None:
     async with RawPeer(answers(OK)) as upstream, running(upstream, tmp_path) as proxy:
         file = tmp_path / "corsproxy.yaml"
