@@ -114,7 +114,7 @@ def _add_short_form(value: Value, routes: list[Route], around: Surroundings) -> 
     for route in routes:
         if route.path == b"/":
             message = "`upstream` is the route at `/`, and there is another one"
-            help = f"it starts on line {route.source.line}: remove one of the two"
+            help = f"it starts on line {route.source.line}: keep that one, and remove this line"
             around.findings.error("duplicate-path", value.node, message, help)
             return
     source = around.findings.source(value.node)

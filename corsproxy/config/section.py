@@ -31,6 +31,7 @@ _NO_LIMIT = frozenset(
 )  # fmt: skip
 _GUESSED = 200
 _LONGEST_KEY = 64
+_LONGEST_SHOWN = 200
 _LONGEST_TIME = 365 * 86400.0
 _LARGEST_NUMBER = 2**53
 
@@ -65,11 +66,27 @@ class Section:
         # A file with more problems than this needs no guesses but another file.
         if self.findings.count < _GUESSED and len(key.text) <= _LONGEST_KEY:
             suggestion = suggest(place, key.text)
+        if place == "top" and suggestion.key is None and "upstream" in self._written:
+            suggestion = Suggestion(self._in_route(entry) or suggestion.help)
         if suggestion.key is not None:
             self.meant[suggestion.key] = entry
         message = f"unknown key {shown(key.text)}{where}"
         fix = None if suggestion.key in self._written else suggestion.key
         self.findings.error("unknown-key", key, message, suggestion.help, fix)
+
+    def _in_route(self, entry: Entry) -> str | None:
+        """Return the route to write in place of a short form that has no room for its key."""
+        if entry.key.text not in KEYS["route"]:
+            return None
+        [upstream] = (each.value for each in self.node.entries if each.key.text == "upstream")
+        url, value = self._in_one_line(upstream), self._in_one_line(entry.value)
+        route = f"{{path: /, upstream: {url}, {entry.key.text}: {value}}}"
+        return f"it is a route's: in place of `upstream` and it write `routes: [{route}]`"
+
+    def _in_one_line(self, node: Node) -> str:
+        raw = self.findings.source_text.raw(node)
+        is_block = not isinstance(node, Scalar) and not node.flow
+        return "..." if is_block or "\n" in raw or len(raw) > _LONGEST_SHOWN else raw
 
     def where(self, key: str) -> str:
         """Return the key's path, such as `routes[0].cors.max_age`."""

@@ -18,17 +18,16 @@ _NO_ROUTE = (
     " for every path that no route takes."
 )
 
-# `{upstream}` is what names it; a file is what `{file}` leads to.
+# `{upstream}` is what names it; a file is what `{file}` leads to, a route `{set}` and `{end}`.
 _TEMPLATES: dict[Code, str] = {
     Code.UPSTREAM_UNREACHABLE: "Check that the upstream is running and that {upstream} has its"
     " address and port; in a container, localhost is the container itself.",
     Code.UPSTREAM_DNS: "Check the host name in {upstream}.",
     Code.UPSTREAM_TLS: "Check the scheme, the host name and the certificate; for a private"
-    " authority set {file}`tls: {{ca_file: ...}}` on the route.",
+    " authority, or a certificate that signs itself, {set}tls: {{ca_file: cert.pem}}{end}",
     Code.UPSTREAM_CONNECT_TIMEOUT: "Check the address in {upstream} and the network between; to"
-    " wait longer, set {file}`timeout: {{connect: ...}}` on the route.",
-    Code.UPSTREAM_RESPONSE_TIMEOUT: "To wait longer, set {file}`timeout: {{response: ...}}` on the"
-    " route.",
+    " wait longer, {set}timeout: {{connect: 30s}}{end}",
+    Code.UPSTREAM_RESPONSE_TIMEOUT: "To wait longer, {set}timeout: {{response: 5m}}{end}",
     Code.UPSTREAM_CLOSED: "This is only a guess: the port may expect TLS, and {upstream} should"
     " then begin with https://.",
     Code.UPSTREAM_MALFORMED: "Check that {upstream} speaks HTTP/1.1 on that port, and whether it"
@@ -109,9 +108,17 @@ def credentials_hint(origin: str) -> str:
 
 def _of_upstream(template: str, policy: Policy) -> str:
     if all(route.source.line for route in policy.routes):
-        return template.format(upstream="`upstream`", file="")
-    file = "in a file, which corsproxy init writes, "
-    return template.format(upstream="the URL that corsproxy was started with", file=file)
+        # The short form, `upstream` at the top of the file, has no place for a route's keys.
+        end = "` on its route under `routes`."
+        return template.format(upstream="`upstream`", file="", set="set `", end=end)
+    quoted = str(policy.routes[0].upstream).replace("'", "''")
+    return template.format(
+        upstream="the URL that corsproxy was started with",
+        file="in a file, which corsproxy init writes, ",
+        set="write a file corsproxy.yaml that holds `{cors: {allow_origins: [http://localhost:*]},"
+        f" routes: [{{path: /, upstream: '{quoted}', ",
+        end="}]}`, and run: corsproxy -c corsproxy.yaml",
+    )
 
 
 def _remark(verdict: Verdict, rules: CorsRules) -> str | None:

@@ -36,7 +36,7 @@ def test_its_routes_may_be_uncommented() -> None:
     text = STARTER.replace(block, re.sub("^#", "", block, flags=re.MULTILINE))
     text = text.replace("\nupstream: https://api.example.com\n", "\n")
     policy = read_policy(text, "corsproxy.yaml", {}, "/").policy
-    assert [route.path for route in policy.routes] == [b"/shop", b"/auth"]
+    assert [route.path for route in policy.routes] == [b"/shop", b"/auth", b"/"]
 
 
 async def test_a_file_that_exists_is_left_alone(tmp_path: Path) -> None:

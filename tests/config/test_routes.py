@@ -3,7 +3,7 @@
 import pytest
 
 from corsproxy.core.policy import Route
-from tests.config.reading import MINIMAL, NAME, codes_of, policy_of, route_of
+from tests.config.reading import MINIMAL, NAME, codes_of, policy_of, problems_of, route_of
 
 
 def test_a_route_has_defaults() -> None:
@@ -102,3 +102,14 @@ def test_an_upstream_that_is_this_proxy_is_a_warning(
         f"upstream: '{upstream}'\nlisten: '{listen}'\ncors: {{allow_origins: ['http://a.test']}}\n"
     )
     assert codes_of(text) == (["upstream-is-self"] if is_self else [])
+
+
+@pytest.mark.parametrize("tls", ["tls: {ca_file: dev.pem}", "tls:\n  ca_file: dev.pem"])
+def test_a_key_beside_the_short_form_is_answered_with_its_route(tls: str) -> None:
+    rules = "cors: {allow_origins: [http://localhost:5173]}\n"
+    [problem] = problems_of(f"upstream: https://localhost:8443\n{tls}\n{rules}")
+    written = problem.help.partition("`routes: ")[2].removesuffix("`")
+    written = written.replace("...", "{ca_file: dev.pem}")
+    [route] = policy_of(f"routes: {written}\n{rules}").routes
+    assert (route.path, str(route.upstream)) == (b"/", "https://localhost:8443")
+    assert (route.tls.ca_file or "").endswith("/dev.pem")

@@ -1,12 +1,14 @@
 """What to do, in words."""
 
 import re
+from collections.abc import Callable
 
 import pytest
 
+from corsproxy.config.reader import read_policy
 from corsproxy.config.without_file import policy_for_url
 from corsproxy.core.hints import credentials_hint, hint_for
-from corsproxy.core.policy import Limits, Policy
+from corsproxy.core.policy import Limits, Policy, Route
 from corsproxy.core.source import DEFAULT, Source
 from corsproxy.core.verdicts import FACTS, Code, Kind, Verdict
 from tests.policies import FILE, policy, route, upstream
@@ -110,10 +112,35 @@ def test_without_a_file_a_key_is_named_only_with_the_way_to_one(code: Code) -> N
     at = Source("--allow-origin") if code is Code.ORIGIN_NOT_ALLOWED else DEFAULT
     hint = hint_for(refused(code, "https://a.test", at, "/"), WITHOUT_FILE) or ""
     # What is left of braces are mappings in YAML.
-    assert "{" not in re.sub(r"{[a-z_]+: \.\.\.(, [a-z_]+: \.\.\.)*}", "", hint)
+    hint_without_files = re.sub(r"`{cors: .*}`", "`a: b`", hint)
+    assert "{" not in re.sub(r"{[a-z_]+: \.\.\.(, [a-z_]+: \.\.\.)*}", "", hint_without_files)
     if KEY.search(hint) and code is not Code.NO_ROUTE:
-        assert "corsproxy init" in hint
+        assert "corsproxy init" in hint or "corsproxy -c" in hint
     assert "(default)" not in hint
+
+
+@pytest.mark.parametrize(
+    ("code", "setting"),
+    [
+        (Code.UPSTREAM_TLS, lambda route: route.tls.ca_file == "/app/cert.pem"),
+        (Code.UPSTREAM_CONNECT_TIMEOUT, lambda route: route.timeout.connect == 30),
+        (Code.UPSTREAM_RESPONSE_TIMEOUT, lambda route: route.timeout.response == 300),
+    ],
+)
+@pytest.mark.parametrize("url", ["https://localhost:8443", "https://[::1]:8443/it's,/v2"])
+def test_without_a_file_the_whole_file_is_shown_that_sets_a_key_of_a_route(
+    code: Code, setting: Callable[[Route], bool], url: str
+) -> None:
+    hint = hint_for(refused(code), policy_for_url(url, ()))
+    assert hint is not None
+    written, _, command = hint.partition("`")[2].rpartition("`")
+    reading = read_policy(written, "corsproxy.yaml", {}, "/app")
+    assert reading.warnings == ()
+    [route] = reading.policy.routes
+    assert str(route.upstream) == url
+    assert setting(route)
+    assert route.cors == reading.policy.default_cors
+    assert command.endswith("run: corsproxy -c corsproxy.yaml")
 
 
 def test_every_failure_of_an_upstream_that_can_be_mended_has_a_hint() -> None:
