@@ -11,7 +11,7 @@ deals the connections (SO_REUSEPORT).
 import errno
 import os
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Literal, NamedTuple
@@ -30,6 +30,16 @@ _LOOPBACKS = ("127.0.0.1", "::1")
 _MISSING = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 # Port 0 with two families needs one number that is free in both.
 _ATTEMPTS = 20
+
+
+class _RefusedError(Exception):
+    """An address that cannot be listened on: why, and what to try instead where there is
+    something."""
+
+    def __init__(self, cause: str, remedy: str = "") -> None:
+        super().__init__(cause)
+        self.cause = cause
+        self.remedy = remedy
 
 
 class Bound(NamedTuple):
@@ -89,25 +99,36 @@ def bind_all(
 ) -> Listeners:
     """Bind and listen on every address, or on none; for several workers, each has a share.
 
-    Raises StartError with one sentence: which address, what is wrong, what to try.
+    Raises StartError with one sentence: which addresses, what is wrong, what to try.
     """
     asked: list[tuple[Role, ListenAddress]] = [("listen", address) for address in listen]
     if admin is not None:
         asked.append(("admin", admin))
     done: list[Bound] = []
-    try:
-        for role, address in asked:
-            done.append(_bind(role, address, done, workers if role == "listen" else 1))
-    except StartError:
+    refused: list[_RefusedError] = []
+    offered: set[int] = set()
+    for role, address in asked:
+        try:
+            bound = _bind(role, address, done, workers if role == "listen" else 1, offered)
+        except _RefusedError as error:
+            refused.append(error)
+        else:
+            done.append(bound)
+    if refused:
         for bound in done:
             bound.close()
-        raise
+        causes = "; ".join(dict.fromkeys(error.cause for error in refused))
+        remedies = " ".join(error.remedy for error in refused if error.remedy)
+        raise StartError(f"{causes}; try {remedies}" if remedies else causes)
     if admin is None:
         return Listeners(tuple(done), None)
     return Listeners(tuple(done[:-1]), done[-1])
 
 
-def _bind(role: Role, address: ListenAddress, done: Sequence[Bound], workers: int) -> Bound:
+def _bind(
+    role: Role, address: ListenAddress, done: Sequence[Bound], workers: int, offered: set[int]
+) -> Bound:
+    """Raises _RefusedError; adds the port that it offers instead to `offered`."""
     hosts = _LOOPBACKS if address.host == "localhost" else (address.host,)
     for _ in range(_ATTEMPTS):
         try:
@@ -116,10 +137,10 @@ def _bind(role: Role, address: ListenAddress, done: Sequence[Bound], workers: in
         except OSError as error:
             if error.errno == errno.EADDRINUSE and not address.port:
                 continue
-            raise StartError(_sentence(role, address, error, done)) from error
+            raise _refusal(role, address, error, done, offered) from error
         port = sockets[0].getsockname()[1]
         return Bound(replace(address, port=port), sockets, siblings)
-    raise StartError(f"no port is free on both 127.0.0.1 and ::1; try {_FLAGS[role]} 127.0.0.1:0")
+    raise _RefusedError("no port is free on both 127.0.0.1 and ::1", f"{_FLAGS[role]} 127.0.0.1:0")
 
 
 def _siblings(sockets: Iterable[socket.socket]) -> tuple[socket.socket, ...]:
@@ -189,21 +210,29 @@ def _listen_on(host: str, port: int, *, shared: bool) -> list[socket.socket]:
     return sockets
 
 
-def _sentence(role: Role, address: ListenAddress, error: OSError, done: Sequence[Bound]) -> str:
+def _refusal(
+    role: Role, address: ListenAddress, error: OSError, done: Sequence[Bound], offered: set[int]
+) -> _RefusedError:
     flag = _FLAGS[role]
     if isinstance(error, socket.gaierror):
-        return f"cannot listen on {address}: the name {address.host} is not known on this machine"
+        why = f"the name {address.host} is not known on this machine"
+        return _RefusedError(f"cannot listen on {address}: {why}")
     if error.errno == errno.EADDRINUSE:
         off = " or --admin off" if role == "admin" else ""
-        return f"{_used(role, address, done)}; try {flag} {_free(address)}{off}"
+        free = _free(address, offered)
+        offered.add(free.port)
+        return _RefusedError(_used(role, address, done), f"{flag} {free}{off}")
     if error.errno == errno.EACCES and address.port < 1024:
-        return (
+        return _RefusedError(
             f"no permission to listen on port {address.port}: ports below 1024 need root or "
-            f"CAP_NET_BIND_SERVICE; try {flag} {replace(address, port=address.port + 8000)}"
+            "CAP_NET_BIND_SERVICE",
+            f"{flag} {replace(address, port=address.port + 8000)}",
         )
     if error.errno in _MISSING:
-        return f"cannot listen on {address}: {address.host} is no address of this machine"
-    return f"cannot listen on {address}: {error.strerror or error}"
+        return _RefusedError(
+            f"cannot listen on {address}: {address.host} is no address of this machine"
+        )
+    return _RefusedError(f"cannot listen on {address}: {error.strerror or error}")
 
 
 def _used(role: Role, address: ListenAddress, done: Sequence[Bound]) -> str:
@@ -214,11 +243,16 @@ def _used(role: Role, address: ListenAddress, done: Sequence[Bound]) -> str:
     return f"port {address.port} is in use ({used_by or f'on {address.host}'})"
 
 
-def _free(address: ListenAddress) -> ListenAddress:
-    """Return the address with the next free port. The one after the next is tried first,
-    because the next is where the admin listener of the same program would be."""
+def _free(address: ListenAddress, offered: Container[int]) -> ListenAddress:
+    """Return the address with the next free port that is not `offered` already.
+
+    The one after the next is tried first, because the next is where the admin listener of
+    the same program would be.
+    """
     hosts = _LOOPBACKS if address.host == "localhost" else (address.host,)
     for port in range(address.port + 2, min(address.port + 100, 65536)):
+        if port in offered:
+            continue
         with suppress(OSError):
             for each in _listen(hosts, port):
                 each.close()

@@ -1,6 +1,7 @@
 """Sockets for the addresses, and the sentences that say why there are none."""
 
 import os
+import re
 import socket
 from collections.abc import Iterator
 
@@ -69,6 +70,22 @@ def test_a_taken_port_is_named_with_who_has_it_and_what_to_try(taken: int) -> No
 def test_localhost_fails_if_one_loopback_address_is_taken(taken: int) -> None:
     with pytest.raises(StartError, match="is in use"):
         bound(ListenAddress("localhost", taken))
+
+
+def test_all_taken_ports_are_told_at_once_with_flags_that_work(taken: int) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        admin = other.getsockname()[1]
+        with pytest.raises(StartError) as caught:
+            bind_all([ListenAddress("127.0.0.1", taken)], ListenAddress("127.0.0.1", admin))
+        sentence = str(caught.value)
+        assert sentence.startswith(f"port {taken} is in use (")
+        assert f"; port {admin} is in use (" in sentence
+        found = re.search(r"; try -l 127\.0\.0\.1:(\d+) --admin 127\.0\.0\.1:(\d+) or ", sentence)
+        assert found is not None
+        listen, admin = int(found[1]), int(found[2])
+        assert listen != admin
+        addresses = [ListenAddress("127.0.0.1", listen)], ListenAddress("127.0.0.1", admin)
+        bind_all(*addresses).close()
 
 
 def test_a_taken_admin_port_names_its_own_flag(taken: int) -> None:
