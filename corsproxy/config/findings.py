@@ -3,12 +3,12 @@
 Readers report here and go on, so that one run finds every mistake.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from corsproxy.config.mistakes import BadValueError
 from corsproxy.config.problems import Problem, Severity
-from corsproxy.config.spelling import as_value
+from corsproxy.config.spelling import as_value, shown
 from corsproxy.config.yaml.nodes import Node, Scalar, is_null, kind_of
 from corsproxy.config.yaml.source_text import Extent, Mark, SourceText, Span
 from corsproxy.config.yaml.substitution import expand
@@ -34,11 +34,15 @@ class Value(NamedTuple):
 class Findings:
     """The problems of one file, in the order in which they were found."""
 
-    def __init__(self, source: SourceText, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self, source: SourceText, environ: Mapping[str, str], refused: Iterable[Span] = ()
+    ) -> None:
+        """Nothing is said about `refused`, which has its problems already."""
         self.source_text = source
         self.secrets: set[str] = set()
         """What the environment gave to header rules; never to be printed."""
         self._environ = environ
+        self._refused = frozenset((each.start.line, each.start.column) for each in refused)
         self._problems: dict[tuple[str, Source, str], Problem] = {}
         self._spans: dict[Source, Span] = {}
 
@@ -68,7 +72,8 @@ class Findings:
     def error(
         self, code: str, span: Span, message: str, help: str = "", fix: str | None = None
     ) -> None:
-        self.add(self.source_text.problem(code, span, message, help, fix))
+        if (span.start.line, span.start.column) not in self._refused:
+            self.add(self.source_text.problem(code, span, message, help, fix))
 
     def warning(
         self, code: str, span: Span, message: str, help: str = "", fix: str | None = None
@@ -101,6 +106,8 @@ class Findings:
             fix = as_value(mistake.suggestion)
         elif mistake.part:
             span = self._part(value.node, mistake.part)
+        if (value.node.start.line, value.node.start.column) in self._refused:
+            return
         message = f"`{path}`: {mistake.message}"
         problem = self.source_text.problem(mistake.code, span, message, mistake.help, fix, severity)
         self.add(problem)
@@ -109,7 +116,12 @@ class Findings:
         """Return the scalar that `node` is, filled in; None after a problem was reported."""
         if not isinstance(node, Scalar):
             message = f"`{path}` is {kind_of(node)}, not a single value"
-            self.error("wrong-type", node, message, "write the value alone")
+            help = "write the value alone"
+            alias = self.source_text.raw(node)
+            if alias.startswith("*"):
+                message = f"`{path}`: {shown(alias)} is a list, which cannot be merged into another"
+                help = f"write its entries one by one, or {shown(alias)} alone for the whole list"
+            self.error("wrong-type", node, message, help)
             return None
         if is_null(node):
             self.error("missing-value", node, f"`{path}` has an empty value", "write one")

@@ -60,7 +60,7 @@ def read_policy(
     Raises ConfigError with every problem, in file order.
     """
     document = read_document(text, name)
-    findings = Findings(document.source, environ)
+    findings = Findings(document.source, environ, document.tagged)
     for problem in document.problems:
         findings.add(problem)
     top = Section(findings, document.root, "top", "")

@@ -82,6 +82,8 @@ class Composer:
         """What YAML allows and we do not, and what can be read all the same."""
         self.aliased: set[str] = set()
         """The anchors that an alias repeats: their nodes stand in several places."""
+        self.tagged: list[Scalar] = []
+        """What has a tag, of which nobody knows what it would be without."""
         self._source = source
         self._total = 0
         self._frames: list[_Frame] = []
@@ -124,11 +126,11 @@ class Composer:
             start, end = _mark(event.start_mark), _mark(event.end_mark)
             self._add(Scalar(start, end, event.value, plain), 1, 1)
             return
-        text = event.value
-        if self._check_tag(event) and not text and plain:
+        node = Scalar(*self._extent(event), event.value, plain, event.anchor)
+        if self._check_tag(event):
+            self.tagged.append(node)
             # The exclamation mark was meant as the text's first character.
-            text = event.tag or ""
-        node = Scalar(*self._extent(event), text, plain, event.anchor)
+            node.text = node.text or (event.tag or "" if plain else "")
         if event.anchor is not None:
             anchored = self._anchors[event.anchor] = _Anchored(node)
             anchored.open = False
@@ -177,7 +179,15 @@ class Composer:
             self._refuse("too-deep", event, f"nested deeper than {MAX_DEPTH} levels")
         self.aliased.add(name)
         self._total += anchored.weight - 1
-        self._add(anchored.node, anchored.weight, anchored.height)
+        node = anchored.node
+        if (
+            isinstance(node, Sequence)
+            and self._frames
+            and isinstance(self._frames[-1].node, Sequence)
+        ):
+            # No list of the file holds lists, so it is the alias that has to go.
+            node = Sequence(*self._extent(event), node.items, node.flow, name)
+        self._add(node, anchored.weight, anchored.height)
 
     def _add(self, node: Node, weight: int, height: int) -> None:
         """Put a finished node where it belongs."""

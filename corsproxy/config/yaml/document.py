@@ -31,6 +31,8 @@ class Document:
     """What YAML allows and we do not: duplicate keys, tags."""
     aliased: frozenset[str]
     """The anchors of nodes that stand in several places, because an alias repeats them."""
+    tagged: tuple[Scalar, ...]
+    """What is refused for its tag, whatever else may be said about it."""
 
 
 def read_document(data: str | bytes, name: str, loader: Loader = LOADER) -> Document:
@@ -53,7 +55,9 @@ def read_document(data: str | bytes, name: str, loader: Loader = LOADER) -> Docu
         raise ConfigError([*composer.problems, problem]) from error
     if not isinstance(root, Mapping):
         raise ConfigError([*composer.problems, _not_a_mapping(root, source)])
-    return Document(source, root, tuple(composer.problems), frozenset(composer.aliased))
+    return Document(
+        source, root, tuple(composer.problems), frozenset(composer.aliased), tuple(composer.tagged)
+    )
 
 
 def _not_a_mapping(root: Node | None, source: SourceText) -> Problem:
