@@ -20,6 +20,13 @@ def listen_addresses(
     ctx: click.Context, param: click.Parameter, texts: tuple[str, ...]
 ) -> tuple[ListenAddress, ...]:
     """A click callback; raises click.BadParameter."""
+    for text in texts:
+        if "," in text or ";" in text:
+            message = (
+                f"{text!r}: several addresses in one: give -l once for each, or separate them by"
+                " spaces in CORSPROXY_LISTEN"
+            )
+            raise click.BadParameter(message, ctx, param)
     return tuple(_address(ctx, param, text) for text in texts)
 
 

@@ -5,11 +5,12 @@ import os
 import sys
 
 import click
+from click.core import ParameterSource
 
 from corsproxy.cli.diffs import print_diff
 from corsproxy.cli.failures import Exit, Failure, summary
 from corsproxy.cli.files import default_file, read_bytes, read_to_serve
-from corsproxy.cli.options import option
+from corsproxy.cli.options import config_option, option
 from corsproxy.cli.terminal import Stream, wants_color
 from corsproxy.config.editing.edits import File
 from corsproxy.config.editing.fixes import correct
@@ -22,6 +23,7 @@ _WITHOUT_FILE = "name the file (corsproxy check FILE), or write one (corsproxy i
 
 @click.command()
 @click.argument("file", nargs=-1, type=click.Path())
+@config_option
 @option(
     "--format",
     "form",
@@ -33,7 +35,14 @@ _WITHOUT_FILE = "name the file (corsproxy check FILE), or write one (corsproxy i
 @option("--strict", is_flag=True, help="Let warnings fail the check too.")
 @option("--fix", is_flag=True, help="Correct what can mean only one thing, and print the diff.")
 @click.pass_context
-def command(ctx: click.Context, file: tuple[str, ...], form: str, strict: bool, fix: bool) -> None:
+def command(
+    ctx: click.Context,
+    file: tuple[str, ...],
+    config: str | None,
+    form: str,
+    strict: bool,
+    fix: bool,
+) -> None:
     """Say everything that is wrong with allowlist files.
 
     FILE is ./corsproxy.yaml by default, and - is standard input. The exit code is 0 if
@@ -43,6 +52,8 @@ def command(ctx: click.Context, file: tuple[str, ...], form: str, strict: bool, 
     a key as this file spells it, and an entry that is listed twice is removed. The rest
     is reported as without it.
     """
+    if config and ctx.get_parameter_source("config") is ParameterSource.COMMANDLINE:
+        file = (*file, config)
     problems: list[Problem] = []
     for name in file or (default_file(_WITHOUT_FILE),):
         found = _corrected(name, form) if fix else _problems(name)

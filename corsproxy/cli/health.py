@@ -42,7 +42,7 @@ class Place(NamedTuple):
 def command(config: str | None, url: str | None) -> None:
     """Ask a running proxy whether it is ready: exit code 0 if it is, 1 if not.
 
-    URL is the admin listener's host:port, or a URL of it. Without one, CORSPROXY_ADMIN
+    URL is the admin listener's host:port, its port, or a URL of it. Without one, CORSPROXY_ADMIN
     says where it is, or else `admin` in the file that the proxy was started with (-c,
     CORSPROXY_CONFIG or ./corsproxy.yaml); by default it is localhost:8011. A URL without
     a path asks for /readyz.
@@ -91,6 +91,8 @@ def _unless_off(admin: str, why: str) -> str:
 
 def _place(url: str) -> Place:
     """Raises click.BadParameter."""
+    if url.isdecimal():
+        url = f"localhost:{url}"
     has_scheme = "://" in url
     try:
         parts = urlsplit(url if has_scheme else f"http://{url}")

@@ -71,7 +71,8 @@ class CommandLine(click.Group):
         if close:
             message += f" Did you mean {close[0]!r}?"
         else:
-            message += f" An upstream is a URL: corsproxy https://{first}"
+            url = f"http://localhost:{first}" if first.isdecimal() else f"https://{first}"
+            message += f" An upstream is a URL: corsproxy {url}"
         raise click.UsageError(message, ctx)
 
 

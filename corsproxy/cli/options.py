@@ -22,6 +22,19 @@ def option(*names: str, **attributes: Any) -> Decorator:
     return click.option(*names, envvar=environment_variable(flag), show_envvar=True, **attributes)
 
 
+class ServerCommand(click.Command):
+    """A command that listens: the flags by which other servers do so lead to its own."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            if error.option_name in ("-p", "--port", "--host", "--bind", "--address"):
+                message = f"{error.message} Did you mean '--listen'?"
+                raise click.NoSuchOption(error.option_name, message, ctx=ctx) from None
+            raise
+
+
 config_option = option(
     "-c",
     "--config",

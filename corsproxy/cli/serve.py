@@ -22,7 +22,7 @@ from corsproxy.cli.durations import duration
 from corsproxy.cli.failures import Exit, Failure, RefusedConfig
 from corsproxy.cli.files import default_file, mount_warnings, read_bytes, read_to_serve
 from corsproxy.cli.flags import Flags
-from corsproxy.cli.options import config_option, environment_variable, one_of, option
+from corsproxy.cli.options import ServerCommand, config_option, environment_variable, one_of, option
 from corsproxy.cli.process import leave, run, without_client
 from corsproxy.cli.terminal import is_interactive, is_terminal, wants_color
 from corsproxy.cli.upstream import policy_for
@@ -63,7 +63,7 @@ class Source(NamedTuple):
         return self.file is not None and os.path.isfile(self.file)
 
 
-@click.command()
+@click.command(cls=ServerCommand)
 @config_option
 @option(
     "-l",
@@ -71,7 +71,8 @@ class Source(NamedTuple):
     multiple=True,
     callback=listen_addresses,
     metavar="HOST:PORT",
-    help="Where browsers reach the proxy; may be repeated. Port 0 takes a free one.  "
+    help="Where browsers reach the proxy; may be repeated (in the variable: separated by "
+    "spaces). Port 0 takes a free one.  "
     "[default: localhost:8010]",
 )
 @option(
@@ -85,7 +86,8 @@ class Source(NamedTuple):
     "allow_origins",
     multiple=True,
     metavar="ORIGIN",
-    help="With UPSTREAM: another origin that may call it; may be repeated.",
+    help="With UPSTREAM: another origin that may call it; may be repeated (in the variable: "
+    "separated by spaces).",
 )
 @option(
     "--log-format",

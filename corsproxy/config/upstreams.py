@@ -72,6 +72,9 @@ def _without_scheme(text: str) -> BadValueError:
     likely = (
         f"{'http' if local else 'https'}://{rest}" if rest and not text.startswith("/") else None
     )
+    port = re.fullmatch(r":?([0-9]+)(/.*)?", text)
+    if port is not None:
+        likely = f"http://localhost:{port[1]}{port[2] or ''}"
     if text.startswith("//") and rest:
         likely = f"https://{rest}"
     help = "write `http://` or `https://` before the host, or `unix:/path` for a socket"

@@ -54,7 +54,10 @@ def _rules(allow_origins: Sequence[str], problems: list[Problem]) -> CorsRules:
         except OriginPatternError as error:
             mistake = origin_mistake(error, text)
             if error.reason == "several-origins":
-                mistake.help = f"give {_ALLOW_ORIGIN} once for each"
+                mistake.help = (
+                    f"give {_ALLOW_ORIGIN} once for each, or separate them by spaces in"
+                    " CORSPROXY_ALLOW_ORIGIN"
+                )
             problems.append(_problem(mistake, text, _ALLOW_ORIGIN))
     everything = Listed((), any=True)
     rules = CorsRules(

@@ -38,6 +38,12 @@ def test_a_usage_error_says_what_was_probably_meant() -> None:
         listen_addresses(CONTEXT, PARAM, (":8010",))
 
 
+@pytest.mark.parametrize("text", ["a:1,b:2", "localhost:8010;[::1]:8012"])
+def test_several_addresses_in_one_are_told_to_be_separated(text: str) -> None:
+    with pytest.raises(click.BadParameter, match="by spaces in CORSPROXY_LISTEN"):
+        listen_addresses(CONTEXT, PARAM, (text,))
+
+
 def test_admin_may_be_off_or_left_to_the_file() -> None:
     assert admin_address(CONTEXT, PARAM, "off") is Off.OFF
     assert admin_address(CONTEXT, PARAM, None) is None

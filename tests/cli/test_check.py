@@ -67,6 +67,16 @@ async def test_several_files_are_all_checked(directory: Path) -> None:
     assert "bad.yaml:3:3" in out
 
 
+async def test_the_file_may_be_named_like_that_of_other_commands(directory: Path) -> None:
+    assert (await finished("check", "-c", "bad.yaml", cwd=directory))[0] == 1
+    code, out, _ = await finished("check", "good.yaml", "-c", "bad.yaml", cwd=directory)
+    assert code == 1
+    assert "good.yaml: no problems" in out
+    variable = {"CORSPROXY_CONFIG": "bad.yaml"}
+    assert (await finished("check", cwd=directory, env=variable))[0] == 1
+    assert (await finished("check", "good.yaml", cwd=directory, env=variable))[0] == 0
+
+
 async def test_standard_input(directory: Path) -> None:
     code, out, _ = await finished("check", "-", given=BAD.encode())
     assert code == 1

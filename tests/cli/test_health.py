@@ -141,6 +141,14 @@ async def test_nobody_there_is_not_well() -> None:
     assert err.startswith(f"corsproxy: nobody answers at http://127.0.0.1:{port}: ")
 
 
+async def test_a_port_alone_is_one_of_this_machine() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closing:
+        port = closing.getsockname()[1]
+    code, _, err = await finished("health", str(port))
+    assert code == 1
+    assert f"nobody answers at localhost:{port}: " in err
+
+
 async def test_what_is_no_http_is_not_well() -> None:
     async def garbage(peer: PeerConnection) -> None:
         await peer.head()

@@ -55,6 +55,19 @@ def test_every_command_has_help_and_variables_for_its_flags(name: str) -> None:
             assert str(parameter.envvar).startswith("CORSPROXY_"), parameter.name
 
 
+@pytest.mark.parametrize("flag", ["-p", "--port", "--host", "--bind"])
+def test_other_servers_flags_lead_to_listen(flag: str) -> None:
+    result = run("https://api.example.com", flag, "3000")
+    assert result.exit_code == 2
+    assert "Did you mean '--listen'?" in result.output
+
+
+def test_a_number_may_have_been_a_port() -> None:
+    result = run("18901")
+    assert result.exit_code == 2
+    assert "corsproxy http://localhost:18901\n" in result.output
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
