@@ -12,7 +12,14 @@ from corsproxy.core.origins.hosts import (
 )
 from corsproxy.core.origins.origin import DEFAULT_PORTS, MAX_LENGTH, SCHEME
 from corsproxy.core.origins.pattern import OriginPattern, OriginPatternError
-from corsproxy.core.origins.repair import PUNCTUATION, Parts, looks_like_regex, repair, take_apart
+from corsproxy.core.origins.repair import (
+    INVISIBLE,
+    PUNCTUATION,
+    Parts,
+    looks_like_regex,
+    repair,
+    take_apart,
+)
 from corsproxy.core.source import DEFAULT, Source
 
 _MESSAGES: Final = {
@@ -75,6 +82,11 @@ def parse_origin_pattern(text: str, source: Source = DEFAULT) -> OriginPattern:
     reason = _refused_as_text(text)
     if reason is not None:
         raise OriginPatternError(reason, _MESSAGES[reason])
+    invisible = INVISIBLE.search(text)
+    if invisible is not None:
+        place = f"character {invisible.start() + 1} of the entry"
+        message = f"{place} is invisible (U+{ord(invisible[0]):04X}): remove it"
+        raise OriginPatternError("invisible-character", message, repair(text))
     parts = take_apart(text)
     reason = (
         _refused_form(text)

@@ -21,6 +21,13 @@ from corsproxy.core.origins.origin import DEFAULT_PORTS
 PUNCTUATION = ",;\"'`<>"
 """What surrounds an origin that was copied together with it."""
 
+INVISIBLE = re.compile(
+    r"[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
+    r"\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e0fff]"
+)
+"""Characters that nobody sees (Unicode, Default_Ignorable_Code_Point), and that no host has
+in a browser: its URL parser drops some of them and refuses the others."""
+
 _SCHEME = re.compile(r"([^:/?#@\[\]]*)://(.*)", re.DOTALL)
 _MANGLED_SCHEME = re.compile(r"(https?)(?::/?|/{1,2})(?=[^/])(.*)", re.DOTALL | re.IGNORECASE)
 _REGEX_CLASS = re.compile(r"(?:\\[dwS]|\[[^\]:]*\])[*+]")
@@ -72,7 +79,7 @@ def _split_port(authority: str) -> tuple[str, str | None]:
 
 def repair(text: str) -> str | None:
     """An acceptable entry that `text` may have been meant to be, or None."""
-    text = text.strip().strip(PUNCTUATION)
+    text = INVISIBLE.sub("", text).strip().strip(PUNCTUATION)
     if "://" in text:
         text = re.sub(r"[\s\x00-\x1f\x7f]", "", text)
     if text.lower() == "null":

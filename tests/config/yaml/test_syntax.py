@@ -2,7 +2,7 @@
 
 import pytest
 
-from corsproxy.config.problems import ConfigError
+from corsproxy.config.problems import ConfigError, fixed_line
 from corsproxy.config.yaml.document import Loader
 from tests.config.broken_files import Case, each_case
 from tests.config.trees import LOADERS, document_of, refusal_of
@@ -60,6 +60,13 @@ def test_a_character_is_refused_where_it_is(text: str, line: int, column: int) -
 
 def test_invisible_characters_inside_of_a_line_are_for_the_reader_of_its_key() -> None:
     assert document_of("a: b\u00a0c # \u200b\n").problems == ()
+
+
+def test_the_suggested_line_has_no_invisible_character_left() -> None:
+    text = "a:\n \u00a0\u00a0\u200bb:\u00a0c  # d\n"
+    with pytest.raises(ConfigError) as caught:
+        document_of(text)
+    assert fixed_line(caught.value.problems[0]) == "   b: c  # d"
 
 
 def test_a_line_too_long_to_search_keeps_the_words_of_the_parser() -> None:

@@ -48,12 +48,26 @@ def test_an_entry_is_read_as_written(expected: OriginPattern) -> None:
     assert parse_origin_pattern(expected.text, Source("f", 1, 2)) == expected
 
 
+def test_an_invisible_character_is_named_with_its_place() -> None:
+    with pytest.raises(OriginPatternError) as caught:
+        parse_origin_pattern("http://a.com\u200b")
+    assert caught.value.message == "character 13 of the entry is invisible (U+200B): remove it"
+
+
 REFUSED = [
     ("", "empty", None),
     ("  ", "empty", None),
     ("x" * 513, "too-long", None),
     (f"https://{'a' * 64}.com", "too-long", None),
     (f"https://{'a' * 40}*{'b' * 40}.example.com", "too-long", None),
+    ("http://a.com\u200b", "invisible-character", "http://a.com"),
+    ("http://a\u2060.com:3000", "invisible-character", "http://a.com:3000"),
+    ("\ufeffhttp://a.com", "invisible-character", "http://a.com"),
+    ("http://a\ufe0f.com", "invisible-character", "http://a.com"),
+    ("http://a\u00ad.com", "invisible-character", "http://a.com"),
+    ("http://a\u200d.com", "invisible-character", "http://a.com"),
+    ("http://\u202ea.com", "invisible-character", "http://a.com"),
+    ("http://b\u00fccher\u200b.example", "invisible-character", "http://xn--bcher-kva.example"),
     ("https://a.com, https://b.com", "several-origins", None),
     ("https://a.com https://b.com", "several-origins", None),
     ("https://a.comhttps://b.com", "several-origins", None),

@@ -10,7 +10,10 @@ from corsproxy.config.yaml.source_text import SourceText
 _UNPRINTABLE = re.compile(
     r"[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 )
-_INVISIBLE_INDENT = re.compile(r"(?m)^[ ]*([\u00a0\u1680\u2000-\u200f\u202f\u205f\u2060\u3000])")
+_ZERO_WIDTH = "\u200b-\u200f\u2060"
+_INVISIBLE = rf"[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000{_ZERO_WIDTH}]"
+# What came with one of them in front mostly has more of them, up to the line's end.
+_INVISIBLE_INDENT = re.compile(rf"(?m)^[ ]*({_INVISIBLE}(?:[^\r\n]*{_INVISIBLE})?)")
 _DIRECTIVE = re.compile(r"(?m)^(%)(?!YAML[ \t]+1\.)[^\r\n]*")
 
 
@@ -30,7 +33,9 @@ def check_characters(source: SourceText) -> Problem | None:
         if pattern is _INVISIBLE_INDENT:
             message = f"an invisible character ({shown}) stands where spaces indent"
             help = "write spaces; it may come from a web page"
-            return source.at("invisible-indentation", line, column, 1, message, help, " ")
+            fix = re.sub(_INVISIBLE, " ", re.sub(f"[{_ZERO_WIDTH}]", "", found[1]))
+            length = len(found[1])
+            return source.at("invisible-indentation", line, column, length, message, help, fix)
         kind = "a NUL byte" if shown == "U+0000" else f"the unprintable character {shown}"
         message = f"the file holds {kind}"
         return source.at("unprintable-character", line, column, 1, message, "remove it", "")
