@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes import get
-from tests.peers import DEADLINE_SECONDS, RawPeer, answers
+from tests.peers import DEADLINE_SECONDS, PeerConnection, RawPeer, answers
 from tests.policies import PAGE
 from tests.process import FREE_PORTS
 from tests.running import OK, ask, file_for
@@ -209,3 +209,14 @@ async def test_a_policy_that_came_through_a_pipe_cannot_be_edited(tmp_path: Path
         async with asyncio.timeout(DEADLINE_SECONDS):
             await terminal.shows("stopped")
     assert OFFER not in terminal.seen
+
+
+async def test_who_waits_for_an_upstream_is_told_for_which(tmp_path: Path) -> None:
+    async def silence(peer: PeerConnection) -> None:
+        await asyncio.Event().wait()
+
+    async with RawPeer(silence) as upstream:
+        url = f"http://127.0.0.1:{upstream.port}"
+        asking = ("explain", "--ask-upstream", "--origin", "http://localhost:1", url, "/")
+        async with at_terminal(tmp_path, *asking) as terminal:
+            await terminal.shows(f"asking {url} (GET) ...")

@@ -92,7 +92,7 @@ def _save(file: File, edit: Edit) -> None:
         save(file.name, edit.after, known=edit.before)
     except SaveError as error:
         message = f"{file.name} was left as it is: {error}"
-        raise Failure(message, Exit.FINDINGS, "make the change above by hand") from None
+        raise Failure(message, Exit.FINDINGS, error.help) from None
 
 
 def _print(problems: tuple[Problem, ...]) -> None:

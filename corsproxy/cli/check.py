@@ -103,7 +103,7 @@ def _corrected(name: str, form: str) -> tuple[Problem, ...]:
             save(name, correction.after, known=correction.before)
         except SaveError as error:
             message = f"{name} was left as it is: {error}"
-            raise Failure(message, Exit.FINDINGS, "make the change above by hand") from None
+            raise Failure(message, Exit.FINDINGS, error.help) from None
     return _problems_in(correction.after, name)
 
 

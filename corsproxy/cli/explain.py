@@ -11,7 +11,7 @@ from corsproxy.cli.diffs import print_diff
 from corsproxy.cli.failures import Exit, Failure, RefusedConfig
 from corsproxy.cli.files import default_file, read, read_bytes
 from corsproxy.cli.options import config_option, environment_variable, one_of, option
-from corsproxy.cli.terminal import wants_color
+from corsproxy.cli.terminal import is_terminal, wants_color
 from corsproxy.cli.upstream import policy_for
 from corsproxy.config.editing.diffs import diff
 from corsproxy.config.editing.edits import Edit, File, allow
@@ -22,7 +22,7 @@ from corsproxy.core.links import LinkMap
 from corsproxy.core.policy import Policy
 from corsproxy.core.question import Question
 from corsproxy.core.source import DEFAULT_FILE
-from corsproxy.core.without_proxy import WithoutProxy, without_proxy
+from corsproxy.core.without_proxy import Asking, WithoutProxy, without_proxy
 from corsproxy.errors import StartError
 from corsproxy.shell.log.ansi import Style, paint
 
@@ -211,8 +211,16 @@ def _asked(policy: Policy, question: Question, unsafe: bool) -> WithoutProxy:
     # It brings the connections along, which nothing else here needs.
     from corsproxy.shell.upstreams.inquiry import inquire
 
+    def tell(asking: Asking) -> None:
+        # The answer may take as long as the route's timeout.
+        method, upstream = asking.request.method, str(asking.route.upstream)
+        click.echo(f"asking {escape(upstream)} ({method}) ...", err=True)
+
+    dialogue = without_proxy(policy, question, unsafe=unsafe)
     try:
-        return inquire(without_proxy(policy, question, unsafe=unsafe), policy.limits)
+        if is_terminal("stderr"):
+            return inquire(dialogue, policy.limits, tell)
+        return inquire(dialogue, policy.limits)
     except StartError as error:
         raise Failure(str(error), Exit.NOT_STARTED) from None
 

@@ -1,5 +1,6 @@
 """Editing the allowlist from the command line."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -207,3 +208,10 @@ async def test_variables_of_the_environment_are_filled_in(directory: Path) -> No
     env = {"APP": "https://app.example.com"}
     code, out, _ = await finished("allow", *ORIGIN, cwd=directory, env=env)
     assert (code, "allowed already" in out) == (0, True)
+
+
+async def test_who_comes_second_is_told_to_come_again(directory: Path) -> None:
+    calls = [("allow", "origin", f"https://app{n}.example.com") for n in range(4)]
+    results = await asyncio.gather(*(finished(*call, cwd=directory) for call in calls))
+    for code, _, err in results:
+        assert code == 0 or err.endswith("in the meantime\n  run the command again\n")

@@ -25,11 +25,24 @@ Replace = Callable[[str, str], None]
 class SaveError(CorsproxyError):
     """The file was left as it was. The message says why, in one sentence without a stop."""
 
+    help = "make the change above by hand"
+    """What to do now, for a command that has shown the change."""
+
+
+class ChangedError(SaveError):
+    """The file does not hold any more what the change was made from."""
+
+    help = "run the command again"
+
+    def __init__(self) -> None:
+        super().__init__("it was changed by somebody else in the meantime")
+
 
 def save(path: str, content: bytes, *, known: bytes, replace: Replace = os.replace) -> None:
     """Write `content` into the file that `path` leads to, which must still hold `known`.
 
-    `replace` renames, as `os.replace` does. Raises SaveError.
+    `replace` renames, as `os.replace` does. Raises SaveError, where it does not hold
+    `known` any more ChangedError.
     """
     try:
         file = os.path.realpath(path, strict=True)
@@ -58,7 +71,7 @@ def _check_writable(file: str, status: os.stat_result) -> None:
 def _check_unchanged(file: str, known: bytes) -> None:
     with open(file, "rb") as source:
         if source.read(len(known) + 1) != known:
-            raise SaveError("it was changed by somebody else in the meantime")
+            raise ChangedError
 
 
 def _replace(

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from collections.abc import Callable
 
 from corsproxy.core.messages import ResponseHead
 from corsproxy.core.policy import Limits
@@ -12,21 +13,27 @@ from corsproxy.shell.upstreams.forward_proxy import ForwardProxies
 from corsproxy.shell.upstreams.pool import UpstreamPools
 
 
-def inquire(dialogue: Dialogue, limits: Limits) -> WithoutProxy:
+def inquire(
+    dialogue: Dialogue, limits: Limits, tell: Callable[[Asking], None] = lambda _: None
+) -> WithoutProxy:
     """Send what the dialogue wants to be sent, on the proxy's own way to its upstreams, and
-    return what it makes of the answers. Contents are not read.
+    return what it makes of the answers. Contents are not read. `tell` hears of each request
+    before it is sent.
 
     Runs an event loop of its own. Raises StartError where the environment names a forward
     proxy that cannot be used.
     """
-    return asyncio.run(_inquire(dialogue, limits))
+    return asyncio.run(_inquire(dialogue, limits, tell))
 
 
-async def _inquire(dialogue: Dialogue, limits: Limits) -> WithoutProxy:
+async def _inquire(
+    dialogue: Dialogue, limits: Limits, tell: Callable[[Asking], None]
+) -> WithoutProxy:
     pools = UpstreamPools(Dialer(ForwardProxies.of_environment(os.environ)))
     try:
         asking = next(dialogue)
         while True:
+            tell(asking)
             try:
                 answer = await _ask(pools, asking, limits)
             except UpstreamError as error:

@@ -116,8 +116,9 @@ def test_a_file_that_changes_just_before_it_is_written_over_stays(file: Path) ->
         Path(target).write_bytes(b"theirs\n")
         raise OSError(errno.EBUSY, "busy")
 
-    with pytest.raises(SaveError, match="changed by somebody else"):
+    with pytest.raises(SaveError, match="changed by somebody else") as caught:
         save(str(file), NEW, known=OLD, replace=replace)
+    assert caught.value.help == "run the command again"
     assert file.read_bytes() == b"theirs\n"
 
 
