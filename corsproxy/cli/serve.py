@@ -29,6 +29,7 @@ from corsproxy.cli.upstream import policy_for
 from corsproxy.cli.worker import supervisors_channel, work
 from corsproxy.config.problems import ConfigError, Problem
 from corsproxy.config.reader import Reading
+from corsproxy.config.routes import is_same_place
 from corsproxy.core.policy import ListenAddress, LogFormat, Policy
 from corsproxy.core.source import DEFAULT_FILE
 from corsproxy.errors import StartError
@@ -147,6 +148,7 @@ def command(
         _stop_until_ready()
         source = _source(config, upstream, allow_origins, flags)
         source = source._replace(policy=flags.applied_to(source.policy))
+        _check_not_itself(source)
         if workers > 1 and sys.platform != "linux":
             raise StartError("--workers needs Linux, whose kernel deals out the connections")
         listeners = bind_all(source.policy.listen, source.policy.admin, workers)
@@ -174,6 +176,17 @@ def _source(
         raise RefusedConfig(file, error.problems) from None
     warnings = reading.warnings + mount_warnings(file) + flags.overriding(reading)
     return Source(reading.policy, warnings, file, content)
+
+
+def _check_not_itself(source: Source) -> None:
+    """Raises click.UsageError. Of a file the reader warns: other routes of it may work."""
+    for route in source.policy.routes if source.file is None else ():
+        for address in source.policy.listen:
+            if is_same_place(route.upstream, address):
+                raise click.UsageError(
+                    f"UPSTREAM: {route.upstream} is where this proxy itself listens. Name the "
+                    "API's own address, or let the proxy listen on another port with -l."
+                )
 
 
 def _run(source: Source, listeners: Listeners, flags: Flags, started: float) -> int:

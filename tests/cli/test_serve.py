@@ -178,6 +178,21 @@ async def test_a_second_proxy_on_the_same_port_does_not_start() -> None:
         assert f"port {port} is in use" in err
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("http://localhost:8010",),
+        ("http://127.0.0.1:8010/v1",),
+        ("http://localhost:3000", "-l", "localhost:3000"),
+        ("http://api.test:3000", "-l", "api.test:3000"),
+    ],
+)
+async def test_a_proxy_that_would_ask_itself_does_not_start(arguments: tuple[str, ...]) -> None:
+    code, out, err = await finished(*arguments, "--admin", "off")
+    assert (code, out) == (2, "")
+    assert "is where this proxy itself listens" in err
+
+
 async def test_a_missing_tls_file_is_shown_where_it_is_named(tmp_path: Path) -> None:
     (tmp_path / "corsproxy.yaml").write_text(
         "routes:\n"
