@@ -3,7 +3,8 @@
 A file with an error is refused, so a correction takes no meaning away. What is corrected
 here leaves no doubt about the one that it gives: quotes around an asterisk, an origin in
 another spelling of itself, a key in another spelling, an entry that is listed twice.
-Everything else, typing errors included, is its author's to decide.
+Everything else, typing errors included, is its author's to decide: also the punycode of an
+international name, which is suggested by rules near to a browser's and not by its own.
 """
 
 import re
@@ -19,9 +20,12 @@ from corsproxy.config.spelling import quoted
 from corsproxy.config.yaml.document import Document, read_document
 from corsproxy.config.yaml.nodes import Mapping, Node, Sequence
 from corsproxy.config.yaml.source_text import LINE_BREAK, SourceText, read_text
+from corsproxy.core.origins.hosts import canonical_ipv4, canonical_ipv6
+from corsproxy.core.origins.repair import INVISIBLE, take_apart
 
 _ORIGIN_CODES = frozenset({"origin-upper-case", "origin-trailing-slash", "origin-default-port"})
 _DEFAULT_PORT = re.compile(r"(?<=^http)(://.*):80$|(?<=^https)(://.*):443$")
+_OCTAL = re.compile(r"(?:^|\.)0[0-9]")
 
 # YAML stops at its first error, so each correction of one may uncover the next.
 _MAX_ROUNDS = 100
@@ -94,13 +98,29 @@ def _is_safe(problem: Problem) -> bool:
         return fix == quoted(written) and (written == "*" or not re.fullmatch(r"\*[\w-]+", written))
     if problem.code == "unknown-key":
         return is_spelling_of(written.strip(_QUOTES), fix)
-    return problem.code in _ORIGIN_CODES and _same_origin(written.strip(_QUOTES), fix.strip('"'))
+    written, fix = written.strip(_QUOTES), fix.strip('"')
+    if problem.code == "origin-ip-address":
+        return _same_address(written, fix)
+    if problem.code == "origin-invisible-character":
+        return INVISIBLE.sub("", written) == fix
+    return problem.code in _ORIGIN_CODES and _same_origin(written, fix)
 
 
 def _same_origin(written: str, fix: str) -> bool:
     """Whether `fix` differs in nothing but case, a slash at the end and a default port."""
     plain = written.lower().removesuffix("/")
     return "://" in fix and _DEFAULT_PORT.sub(r"\1\2", plain) == fix
+
+
+def _same_address(written: str, fix: str) -> bool:
+    """Whether nothing but the address is spelled otherwise, and in a way that is not read as
+    another one: octal numbers are by whoever means decimal ones."""
+    one, other = take_apart(written), take_apart(fix)
+    if one._replace(host="") != other._replace(host=""):
+        return False
+    if one.host.startswith("["):
+        return f"[{canonical_ipv6(one.host[1:-1])}]" == other.host
+    return canonical_ipv4(one.host) == other.host and not _OCTAL.search(one.host)
 
 
 def _replacements(text: str, problems: Iterable[Problem]) -> Iterator[tuple[Problem, Splice]]:

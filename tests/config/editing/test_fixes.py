@@ -33,6 +33,9 @@ def mended(lines: str) -> str:
         ("allow_origins: [https://b.test:443]", "allow_origins: [https://b.test]"),
         ("allow_origins: [HTTP://B.test:80/]", "allow_origins: [http://b.test]"),
         ("allow_origins: ['https://B.test']", "allow_origins: ['https://b.test']"),
+        ("allow_origins: [http://0x7f.1:3000]", "allow_origins: [http://127.0.0.1:3000]"),
+        ("allow_origins: ['http://[0:0::1]:3']", 'allow_origins: ["http://[::1]:3"]'),
+        ("allow_origins: [http://a\u200b.test]", "allow_origins: [http://a.test]"),
         ("allow_origins: [a://b, c://d, a://b]", "allow_origins: [a://b, c://d]"),
         ("allow_origins:\n  - a://b\n  - a://b\n", "allow_origins:\n  - a://b\n"),
         ("allow_origins:\n  - a://b\n  - a://b", "allow_origins:\n  - a://b"),
@@ -57,6 +60,9 @@ def test_what_can_mean_one_thing_only_is_corrected(before: str, after: str) -> N
         "  allow_origins: [https://b.test/path]\n",
         "  allow_origins: [b.test]\n",
         "  allow_origins: [*.b.test]\n",
+        "  allow_origins: [http://b\u00fccher.example]\n",
+        "  allow_origins: [http://010.0.0.1]\n",
+        "  allow_origins: ['http://[fe80::1%eth0]']\n",
         "  allow_origins: *others\n",
         "  allow_origins: [NULL]\n",
         "  allow_origins: [https://b.test]\n  allow_methods: [patch]\n",
@@ -98,5 +104,6 @@ def test_a_correction_is_undone_by_no_other() -> None:
         assert (again.after, again.fixed) == (once.after, ())
         assert {problem.code for problem in once.fixed} <= {
             "unquoted-asterisk", "unknown-key", "duplicate-entry", "origin-upper-case",
-            "origin-trailing-slash", "origin-default-port",
+            "origin-trailing-slash", "origin-default-port", "origin-ip-address",
+            "origin-invisible-character",
         }  # fmt: skip
