@@ -13,7 +13,7 @@ from benchmarks.cache import render
 ORIGIN = "http://localhost:5173"
 """The one origin that every peer lists."""
 
-Family = Literal["corsproxy", "server", "node", "python", "none"]
+Family = Literal["corsproxy", "server", "node", "python", "bound", "none"]
 
 
 class Site(NamedTuple):
@@ -63,6 +63,14 @@ class Peer:
     upstream_in_path: bool = False
     """Whether the request's path must start with the upstream's URL."""
     start_seconds: float = 20.0
+    scenarios: frozenset[str] | None = None
+    """The keys of the scenarios that it can do anything in; None for all."""
+
+    def excuse(self, scenario: str) -> str | None:
+        """Say why the peer takes no part in a scenario, or None where it does."""
+        if self.scenarios is None or scenario in self.scenarios:
+            return None
+        return "does not apply"
 
     def path(self, site: Site, path: str) -> str:
         """Return the path that a client asks this peer for to get `path`."""

@@ -151,6 +151,10 @@ def _aiohttp(site: Site) -> list[str]:
     return [sys.executable, site.render("aiohttp_usual.py")]
 
 
+def _bound(site: Site) -> list[str]:
+    return [sys.executable, site.render("bounds.py")]
+
+
 def _aiohttp_version() -> str:
     return _output([sys.executable, "-c", "import aiohttp as a; print(a.__version__)"], r"(\S+)")
 
@@ -183,6 +187,8 @@ SOURCES = Peer(
     can_log=True,
     can_count=True,
 )
+
+_BOUNDED = frozenset({"forwards", "latency"})
 
 PEERS = (
     CORSPROXY,
@@ -281,6 +287,24 @@ PEERS = (
         command=_aiohttp,
     ),
     SOURCES,
+    Peer(
+        name="bound: parsing",
+        family="bound",
+        about="no proxy: uvloop and llhttp on both sides, and a constant grant (configs/bounds.py)",
+        version=lambda: "-",
+        command=_bound,
+        environment={"MODE": "parse"},
+        scenarios=_BOUNDED,
+    ),
+    Peer(
+        name="bound: carrying",
+        family="bound",
+        about="no proxy: uvloop carries bytes and puts a constant grant in (configs/bounds.py)",
+        version=lambda: "-",
+        command=_bound,
+        environment={"MODE": "carry"},
+        scenarios=_BOUNDED,
+    ),
 )
 
 QUICK = ("corsproxy", "nginx", "Envoy", "Caddy", "http-proxy-3")

@@ -35,7 +35,7 @@ def run(
     with ExitStack() as stack:
         ready: dict[str, Callable[[], dict[str, Sample]]] = {}
         for peer in peers:
-            excuse = scenario.excuse(peer)
+            excuse = peer.excuse(scenario.key) or scenario.excuse(peer)
             if excuse is not None:
                 outcome.excuses[peer.name] = excuse
                 continue
