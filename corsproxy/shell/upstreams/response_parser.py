@@ -171,7 +171,10 @@ class ResponseParser:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self.head is None:
-            self._fields.append((name, value.rstrip(b" \t")))
+            # llhttp takes the white space before a value, and leaves what is behind it.
+            if value.endswith((b" ", b"\t")):
+                value = value.rstrip(b" \t")
+            self._fields.append((name, value))
 
     def on_headers_complete(self) -> None:
         llhttp = self._llhttp
