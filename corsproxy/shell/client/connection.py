@@ -89,7 +89,7 @@ class Connection(Receiver):
 
     def __init__(self, server: "ProxyServer", service: Service, make: MakeExchange) -> None:
         limits = service.policy.limits
-        super().__init__(server.loop, limits)
+        super().__init__(server.loop, limits, server.buffer)
         self._server = server
         self.service = service
         self.exchange: Exchange | None = None
@@ -332,7 +332,7 @@ class Connection(Receiver):
         if self.ended_by is None:
             self.ended_by = "shutdown"
         if self.is_awaited:
-            if self._task is not None and self.exchange is not None and self.exchange.stop():
+            if self.exchange is not None and self.exchange.stop():
                 self._task.cancel()
             else:
                 self.abort()
@@ -349,6 +349,7 @@ class Connection(Receiver):
         tail, self._behind_upgrade = self._behind_upgrade, b""
         if tail:
             intake.put(tail)
+            intake.wake()
         if self._is_queue_full:
             self._refill()
         return intake

@@ -24,6 +24,9 @@ LINGER_S: Final = 5.0
 # Why a connection is not read: content, or bytes of a tunnel, that nobody has taken yet; or
 # requests that nobody has begun.
 CONTENT, REQUESTS = 1, 2
+READ_SIZE: Final = 64 * 1024
+"""Bytes that are read at once: not more, because an upload is held up in pieces of it."""
+
 # What a client that does not read costs, next to one piece on its way.
 _WRITE_BUFFER: Final = 16 * 1024
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
@@ -31,10 +34,11 @@ _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 logger = logging.getLogger("corsproxy")
 
 
-class Link(asyncio.Protocol):
+class Link(asyncio.BufferedProtocol):
     """One client connection, below its messages."""
 
     __slots__ = (
+        "_buffer",
         "_held_by",
         "_loop",
         "_wire",
@@ -49,8 +53,10 @@ class Link(asyncio.Protocol):
         "writing_paused",
     )
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, limits: Limits) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, limits: Limits, buffer: memoryview) -> None:
+        """`buffer` takes every read; the connections of one loop may share it."""
         self._loop = loop
+        self._buffer = buffer
         self._held_by = 0
         self.client = ""
         """The peer's IP address; empty where there is none."""
@@ -94,6 +100,16 @@ class Link(asyncio.Protocol):
         # A timer would keep alive all that belongs to the connection.
         self.reading.stop()
         self._writing.stop()
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self.data_received(bytes(self._buffer[:nbytes]))
+
+    def data_received(self, data: bytes) -> None:
+        """Take what has arrived."""
+        raise NotImplementedError
 
     def pause_writing(self) -> None:
         self.writing_paused = True

@@ -57,8 +57,8 @@ class Receiver(Link):
 
     __slots__ = ("_behind_upgrade", "_is_flooded", "_is_upgraded", "_parser", "_waiting")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, limits: Limits) -> None:
-        super().__init__(loop, limits)
+    def __init__(self, loop: asyncio.AbstractEventLoop, limits: Limits, buffer: memoryview) -> None:
+        super().__init__(loop, limits, buffer)
         self._parser: RequestParser | None = HttpRequestParser(
             self,  # type: ignore[arg-type] # what its readers ask of a protocol is here
             loop,

@@ -17,6 +17,7 @@ from aiohttp import http_parser
 from corsproxy.core.policy import Policy
 from corsproxy.errors import StartError
 from corsproxy.shell.client.connection import Connection
+from corsproxy.shell.client.link import READ_SIZE
 from corsproxy.shell.client.relay import Relay
 from corsproxy.shell.client.service import Service
 from corsproxy.shell.log.records import Journal
@@ -68,6 +69,8 @@ class ProxyServer:
     def __init__(self, policy: Policy, upstream: Upstream, journal: Journal | None = None) -> None:
         """Must be called while the event loop runs. `journal` None wants no records."""
         self.loop = asyncio.get_running_loop()
+        self.buffer = memoryview(bytearray(READ_SIZE))
+        """Takes every read from a client."""
         self._connections: dict[Connection, None] = {}  # in the order of their coming
         self.service = Service(policy, upstream, journal)
         self._limit = connections_limit(policy)

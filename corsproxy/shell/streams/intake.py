@@ -32,12 +32,13 @@ class Tap(Protocol):
 class Intake:
     """An ordered run of bytes with a proper end or a failure after it."""
 
-    __slots__ = ("_ended", "_failure", "_held", "_pieces", "_signal", "_tap")
+    __slots__ = ("_ended", "_failure", "_holds", "_pieces", "_signal", "_size", "_tap")
 
     def __init__(self, tap: Tap) -> None:
         self._tap: Tap | None = tap
         self._pieces: list[bytes] = []
-        self._held = 0
+        self._size = 0
+        self._holds = False
         self._ended = False
         self._failure: BaseException | None = None
         self._signal = Signal()
@@ -54,9 +55,11 @@ class Intake:
             return b""
         data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         pieces.clear()
-        if self._held > HIGH_WATER and self._tap is not None:
-            self._tap.flow()
-        self._held = 0
+        self._size = 0
+        if self._holds:
+            self._holds = False
+            if self._tap is not None:
+                self._tap.flow()
         return data
 
     async def read(self) -> bytes:
@@ -73,11 +76,9 @@ class Intake:
         return self.take()
 
     def put(self, data: bytes) -> None:
-        """Add bytes that have arrived; holds the tap above the high-water mark."""
+        """Add bytes that have arrived; the reader learns of them with `wake`."""
         self._pieces.append(data)
-        self._held += len(data) + _PIECE_OVERHEAD
-        if self._held > HIGH_WATER and self._tap is not None:
-            self._tap.hold()
+        self._size += len(data) + _PIECE_OVERHEAD
 
     def end(self) -> None:
         """Nothing more will arrive, and that is proper."""
@@ -91,5 +92,8 @@ class Intake:
         self._tap = None
 
     def wake(self) -> None:
-        """Let the reader run on, if one is waiting."""
+        """Let the reader run on, if one is waiting; hold the tap if it leaves too much."""
         self._signal.give()
+        if self._size > HIGH_WATER and self._tap is not None:
+            self._holds = True
+            self._tap.hold()

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from corsproxy.shell.streams.intake import HIGH_WATER, Intake
+from corsproxy.shell.streams.prompt_task import PromptTask
 
 
 class Valve:
@@ -42,8 +43,10 @@ def test_too_much_holds_the_tap_until_it_is_taken() -> None:
     valve = Valve()
     intake = Intake(valve)
     intake.put(b"x" * (HIGH_WATER - 100))
+    intake.wake()
     before = valve.open
     intake.put(b"x" * 100)
+    intake.wake()
     above = valve.open
     assert len(intake.take()) == HIGH_WATER
     assert (before, above, valve.open) == (True, False, True)
@@ -54,7 +57,29 @@ def test_small_pieces_count_for_the_memory_they_take() -> None:
     intake = Intake(valve)
     for _ in range(HIGH_WATER // 50):
         intake.put(b"x")
+    intake.wake()
     assert not valve.open
+
+
+async def test_what_the_reader_takes_at_once_holds_nothing() -> None:
+    valve = Valve()
+    intake = Intake(valve)
+    held: list[bool] = []
+
+    async def read() -> None:
+        while await intake.read():
+            held.append(not valve.open)
+
+    task = PromptTask(read(), asyncio.get_running_loop())
+    task.step()
+    for _ in range(3):
+        intake.put(b"x" * 2 * HIGH_WATER)
+        intake.wake()
+        held.append(not valve.open)
+    assert held == [False] * 6
+    intake.end()
+    intake.wake()
+    assert task.is_done
 
 
 async def test_a_reader_waits_for_bytes_the_end_or_a_failure() -> None:
