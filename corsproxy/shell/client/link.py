@@ -23,7 +23,9 @@ LINGER_S: Final = 5.0
 
 # Why a connection is not read: content, or bytes of a tunnel, that nobody has taken yet; or
 # requests that nobody has begun.
-CONTENT, REQUESTS = 1, 2
+CONTENT: Final = 1
+REQUESTS: Final = 2
+
 READ_SIZE: Final = 64 * 1024
 """Bytes that are read at once: not more, because an upload is held up in pieces of it."""
 

@@ -112,7 +112,7 @@ class Receiver(Link):
         """Let the parser go on where the queue was full."""
         if self._parser is not None:
             self._parser.message_consumed()
-        if self._held_by & REQUESTS and not self._waiting:
+        if self._is_queue_full and not self._waiting:
             self._refill()
 
     def _refill(self) -> None:
