@@ -204,5 +204,8 @@ def replaced(
 
 def serialize_head(start_line: bytes, fields: Iterable[Field]) -> bytes:
     """Return a message head as it goes on the wire, the empty line included."""
-    lines = [start_line, *map(b": ".join, fields), b"\r\n"]
-    return b"\r\n".join(lines)
+    parts = [start_line]
+    for name, value in fields:
+        parts += (b"\r\n", name, b": ", value)
+    parts.append(b"\r\n\r\n")
+    return b"".join(parts)

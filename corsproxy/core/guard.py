@@ -152,13 +152,14 @@ def check_target(target: Target | None, received: bytes, hosts: Sequence[bytes])
     """Refuse targets that could leave their route, or that name another host."""
     if target is None:
         return Refusal(Code.BAD_TARGET, "The request target is not a path.")
-    if b"#" in received:
+    # Bytes are searched with `find`, because `in` first tries whether they are a number.
+    if received.find(b"#") >= 0:
         return Refusal(Code.BAD_TARGET, "The request target has a fragment.")
     if not received.isascii():
         return Refusal(Code.BAD_TARGET, "The request target has bytes that are not ASCII.")
     path = target.path
     # Most paths have nothing that a dot segment could begin with.
-    may_have_dots = b"/." in path or b"%" in path or b"\\" in path
+    may_have_dots = path.find(b"/.") >= 0 or path.find(b"%") >= 0 or path.find(b"\\") >= 0
     if may_have_dots and _DOT_SEGMENT.search(path) is not None:
         return Refusal(Code.BAD_TARGET, "The request target has a dot segment.")
     if target.authority is not None and _differs(target.authority, hosts):

@@ -32,7 +32,7 @@ def head_bytes(head: ClientHead, minor_version: int, *, keep_alive: bool) -> byt
     written = serialize_head(_status_line(head.status, head.reason), head.fields)
     added = b""
     # A field value holds no line end, so this is the start of a line.
-    if b"\r\ndate:" not in written.lower():
+    if written.lower().find(b"\r\ndate:") < 0:
         added = _date_line(int(time.time()))
     if not keep_alive:
         if head.status != 101:
