@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from corsproxy.core.messages import Field, Framing, RequestHead, UpstreamHead
+from corsproxy.core.messages import ClientHead, Field, Framing, RequestHead, UpstreamHead
 from corsproxy.core.origins import OriginSet, parse_origin_pattern
 from corsproxy.core.policy import CorsRules, Listed, Policy, Route, UpstreamAddress
 from corsproxy.core.source import Source
@@ -58,13 +58,27 @@ def request(
     *,
     origin: str | bytes | None = None,
     host: bytes | None = b"localhost:8010",
-    **changes: Any,
+    minor_version: int = 1,
+    client: str = "127.0.0.1",
+    secure: bool = False,
 ) -> RequestHead:
     lines: list[Field] = [] if host is None else [(b"Host", host)]
     if origin is not None:
         value = origin.encode() if isinstance(origin, str) else origin
         lines.append((b"Origin", value))
-    return RequestHead(method, target, [*lines, *fields], client="127.0.0.1")._replace(**changes)
+    return RequestHead(method, target, [*lines, *fields], minor_version, client, secure)
+
+
+def request_with(head: RequestHead, fields: Sequence[Field]) -> RequestHead:
+    """Return the request with other fields."""
+    return RequestHead(
+        head.method, head.target, fields, head.minor_version, head.client, head.secure
+    )
+
+
+def response_with(head: ClientHead, fields: Sequence[Field]) -> ClientHead:
+    """Return the response with other fields."""
+    return ClientHead(head.status, head.reason, fields, head.framing)
 
 
 def preflight(

@@ -21,6 +21,7 @@ from corsproxy.core.verdicts import Verdict
 from tests.browser import intent, model
 from tests.browser.intent import ANY, Spec
 from tests.browser.model import Blocked, Request
+from tests.policies import request_with, response_with
 
 # Entries, and origins around their edges: other ports, schemes, suffixes, labels.
 ENTRIES = (
@@ -276,12 +277,12 @@ def misjudging(judge: Callable[[Spec, str], str]) -> Proxy:
             origin = next(value for name, value in head.fields if name == b"Origin")
             mistaken = judge(spec, origin.decode()).encode()
             fields = [(n, mistaken if n == b"Origin" else v) for n, v in head.fields]
-            exchange = super().answer(spec, head._replace(fields=fields), upstream)
+            exchange = super().answer(spec, request_with(head, fields), upstream)
             sent = [
                 (n, origin if is_allow_origin((n, v)) and v == mistaken else v)
                 for n, v in exchange.head.fields
             ]
-            return exchange._replace(head=exchange.head._replace(fields=sent))
+            return exchange._replace(head=response_with(exchange.head, sent))
 
     return Spoilt()
 
@@ -289,7 +290,7 @@ def misjudging(judge: Callable[[Spec, str], str]) -> Proxy:
 def without(drop: Callable[[Field], bool], on: Callable[[ClientHead], bool]) -> Proxy:
     def edit(_: Spec, __: RequestHead, ___: UpstreamHead, head: ClientHead) -> ClientHead:
         kept = [line for line in head.fields if not drop(line)]
-        return head._replace(fields=kept) if on(head) else head
+        return response_with(head, kept) if on(head) else head
 
     return rewritten(edit)
 
@@ -299,7 +300,7 @@ def replacing(name: str, value: bytes) -> Proxy:
 
     def edit(_: Spec, __: RequestHead, ___: UpstreamHead, head: ClientHead) -> ClientHead:
         changed = [(n, value if match((n, v)) else v) for n, v in head.fields]
-        return head._replace(fields=changed)
+        return response_with(head, changed)
 
     return rewritten(edit)
 
@@ -307,12 +308,12 @@ def replacing(name: str, value: bytes) -> Proxy:
 def keep_upstream_grants(
     _: Spec, __: RequestHead, upstream: UpstreamHead, head: ClientHead
 ) -> ClientHead:
-    return head._replace(fields=[*head.fields, *filter(_is_grant, upstream.fields)])
+    return response_with(head, [*head.fields, *filter(_is_grant, upstream.fields)])
 
 
 def always_star(_: Spec, __: RequestHead, ___: UpstreamHead, head: ClientHead) -> ClientHead:
     others = [line for line in head.fields if not is_allow_origin(line)]
-    return head._replace(fields=[*others, (ALLOW_ORIGIN, b"*")])
+    return response_with(head, [*others, (ALLOW_ORIGIN, b"*")])
 
 
 def reflect_everybody(
@@ -320,32 +321,32 @@ def reflect_everybody(
 ) -> ClientHead:
     origin = next(value for name, value in request.fields if name == b"Origin")
     others = [line for line in head.fields if not is_allow_origin(line)]
-    return head._replace(fields=[*others, (ALLOW_ORIGIN, origin)])
+    return response_with(head, [*others, (ALLOW_ORIGIN, origin)])
 
 
 def echo_the_pattern(spec: Spec, _: RequestHead, __: UpstreamHead, head: ClientHead) -> ClientHead:
     entry = spec.origins[0].encode() if spec.origins else b""
     changed = [(n, entry if is_allow_origin((n, v)) else v) for n, v in head.fields]
-    return head._replace(fields=changed)
+    return response_with(head, changed)
 
 
 def list_every_origin(spec: Spec, _: RequestHead, __: UpstreamHead, head: ClientHead) -> ClientHead:
     every = ", ".join(spec.origins).encode()
     changed = [(n, every if is_allow_origin((n, v)) else v) for n, v in head.fields]
-    return head._replace(fields=changed)
+    return response_with(head, changed)
 
 
 def duplicate_allow_origin(
     _: Spec, __: RequestHead, ___: UpstreamHead, head: ClientHead
 ) -> ClientHead:
-    return head._replace(fields=[*head.fields, *filter(is_allow_origin, head.fields)])
+    return response_with(head, [*head.fields, *filter(is_allow_origin, head.fields)])
 
 
 def always_with_credentials(
     _: Spec, __: RequestHead, ___: UpstreamHead, head: ClientHead
 ) -> ClientHead:
     others = [line for line in head.fields if not is_allow_credentials(line)]
-    return head._replace(fields=[*others, (b"Access-Control-Allow-Credentials", b"true")])
+    return response_with(head, [*others, (b"Access-Control-Allow-Credentials", b"true")])
 
 
 def ignore_the_case_of_methods(
@@ -357,14 +358,16 @@ def ignore_the_case_of_methods(
         (n, v + b", " + asked if match((n, v)) and asked.upper() in v else v)
         for n, v in head.fields
     ]
-    return head._replace(fields=changed)
+    return response_with(head, changed)
 
 
 def refuse_whole_preflight(
     _: Spec, request: RequestHead, __: UpstreamHead, head: ClientHead
 ) -> ClientHead:
     refused = any(name == b"Corsproxy-Reason" for name, _ in head.fields)
-    return head._replace(status=403) if refused and request.method == "OPTIONS" else head
+    if not refused or request.method != "OPTIONS":
+        return head
+    return ClientHead(403, head.reason, head.fields, head.framing)
 
 
 def ignore_case(spec: Spec, origin: str) -> str:

@@ -35,15 +35,18 @@ PREFLIGHT_VARY: Final[Field] = (
 )
 
 
-class Grant(NamedTuple):
+class Grant:
     """The Access-Control-* fields of a response, and what the grant depends on."""
 
-    fields: tuple[Field, ...]
-    varies: bool
-    """Whether the response must say `Vary: Origin`: its grant, even none, depends on
-    the origin (Fetch, "CORS protocol and HTTP caches")."""
-    expose_all: bool = False
-    """Whether the names of the response's own fields are still to be exposed."""
+    __slots__ = ("expose_all", "fields", "varies")
+
+    def __init__(self, fields: tuple[Field, ...], varies: bool, expose_all: bool = False) -> None:
+        self.fields: Final = fields
+        self.varies: Final = varies
+        """Whether the response must say `Vary: Origin`: its grant, even none, depends on
+        the origin (Fetch, "CORS protocol and HTTP caches")."""
+        self.expose_all: Final = expose_all
+        """Whether the names of the response's own fields are still to be exposed."""
 
 
 NO_GRANT: Final = Grant((), varies=True)
@@ -51,15 +54,18 @@ NOTHING_TO_SAY: Final = Grant((), varies=False)
 """For a route whose upstream answers CORS itself."""
 
 
-class OriginJudgement(NamedTuple):
+class OriginJudgement:
     """What the allowlist says about the origin of one request."""
 
-    value: bytes | None
-    """The received Origin; None where there is none, b"" where there are several."""
-    pattern: OriginPattern | None
-    """The entry that allows it."""
-    grant: Grant
-    """What an actual response to it carries."""
+    __slots__ = ("grant", "pattern", "value")
+
+    def __init__(self, value: bytes | None, pattern: OriginPattern | None, grant: Grant) -> None:
+        self.value: Final = value
+        """The received Origin; None where there is none, b"" where there are several."""
+        self.pattern: Final = pattern
+        """The entry that allows it."""
+        self.grant: Final = grant
+        """What an actual response to it carries."""
 
 
 def judge_origin(rules: CorsRules, origins: Sequence[bytes] | None) -> OriginJudgement:

@@ -9,7 +9,7 @@ What goes wrong around a request (limits, draining, bytes that are no request at
 answered by `refusals`.
 """
 
-from typing import NamedTuple
+from typing import Final
 
 from corsproxy.core import guard
 from corsproxy.core.case import Case
@@ -27,25 +27,49 @@ from corsproxy.core.verdicts import Code, Kind, Verdict
 from corsproxy.errors import UpstreamError, UpstreamFault
 
 
-class Forward(NamedTuple):
+class Forward:
     """Ask the upstream, then `complete` or `fail`.
 
     Where `request.upgrade` and the answer is a 101, bytes go both ways after `complete`.
     """
 
-    policy: Policy
-    route: Route
-    request: UpstreamRequest
-    verdict: Verdict
-    received: RequestHead
-    grant: Grant | None
-    """What the response carries; None: the upstream answers CORS itself."""
-    error_grant: Grant
-    """What an answer of our own carries."""
-    authority: bytes
-    """Under which the client knows this proxy: host[:port]."""
-    secure: bool
-    """Whether the client knows it under https."""
+    __slots__ = (
+        "authority",
+        "error_grant",
+        "grant",
+        "policy",
+        "received",
+        "request",
+        "route",
+        "secure",
+        "verdict",
+    )
+
+    def __init__(
+        self,
+        policy: Policy,
+        route: Route,
+        request: UpstreamRequest,
+        verdict: Verdict,
+        received: RequestHead,
+        grant: Grant | None,
+        error_grant: Grant,
+        authority: bytes,
+        secure: bool,
+    ) -> None:
+        self.policy: Final = policy
+        self.route: Final = route
+        self.request: Final = request
+        self.verdict: Final = verdict
+        self.received: Final = received
+        self.grant: Final = grant
+        """What the response carries; None: the upstream answers CORS itself."""
+        self.error_grant: Final = error_grant
+        """What an answer of our own carries."""
+        self.authority: Final = authority
+        """Under which the client knows this proxy: host[:port]."""
+        self.secure: Final = secure
+        """Whether the client knows it under https."""
 
     def links(self) -> LinkMap:
         """Return the map that brings the response's links back to this proxy."""
@@ -95,7 +119,7 @@ def _admit(case: Case, route: Route, upgrade: bytes | None) -> Verdict | None:
     requests come without a preflight.
     """
     kind = Kind.ACTUAL if upgrade is None else Kind.WEBSOCKET
-    value, pattern, _ = case.origin
+    value, pattern = case.origin.value, case.origin.pattern
     if case.passthrough:
         return case.verdict(Code.PASSTHROUGH, True, route.source)
     if value is None:
@@ -128,7 +152,7 @@ def _answer_options(case: Case) -> Answer | None:
 
 
 def _answer_preflight(case: Case) -> Answer:
-    origin, pattern, _ = case.origin
+    origin, pattern = case.origin.value, case.origin.pattern
     if origin is None or pattern is None:
         return origin_refused(case)
     methods = case.found[b"access-control-request-method"]

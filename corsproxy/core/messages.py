@@ -2,11 +2,14 @@
 
 Field lines keep their order, their repeats and their bytes. Bodies are not here: only
 how each is delimited (`Framing`), because that is what the head says about them.
+
+What every exchange makes is a class with slots and not a named tuple, of which compiled
+code neither makes nor reads one quickly.
 """
 
 from collections.abc import Sequence
 from enum import Enum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 Field = tuple[bytes, bytes]
 """One field line: its name and its value, both exactly as received or to be sent."""
@@ -24,36 +27,58 @@ class Framing(Enum):
     CLOSE = "close"  # responses only: until the connection closes
 
 
-class RequestHead(NamedTuple):
+class RequestHead:
     """A request as the client sent it."""
 
-    method: str
-    target: bytes
-    """The request target, byte for byte."""
-    fields: Fields
-    minor_version: int = 1
-    """1 for HTTP/1.1, 0 for HTTP/1.0."""
-    client: str = ""
-    """The peer's IP address; empty where there is none (a Unix socket)."""
-    secure: bool = False
-    """Whether the client's connection to this listener is TLS."""
+    __slots__ = ("client", "fields", "method", "minor_version", "secure", "target")
+
+    def __init__(
+        self,
+        method: str,
+        target: bytes,
+        fields: Fields,
+        minor_version: int = 1,
+        client: str = "",
+        secure: bool = False,
+    ) -> None:
+        self.method: Final = method
+        self.target: Final = target
+        """The request target, byte for byte."""
+        self.fields: Final = fields
+        self.minor_version: Final = minor_version
+        """1 for HTTP/1.1, 0 for HTTP/1.0."""
+        self.client: Final = client
+        """The peer's IP address; empty where there is none (a Unix socket)."""
+        self.secure: Final = secure
+        """Whether the client's connection to this listener is TLS."""
 
 
-class UpstreamRequest(NamedTuple):
+class UpstreamRequest:
     """A request as it goes to the upstream: complete, only to be serialised and sent."""
 
-    method: str
-    target: bytes
-    """Origin-form, starting with '/'."""
-    fields: Fields
-    """Every field line, `Host` and the framing fields included; the last word."""
-    framing: Framing
-    """NONE, LENGTH or CHUNKED: how the body must be written after the head."""
-    repeatable: bool
-    """Safe to send again when a kept-alive connection died before a byte of the answer:
-    an idempotent method (RFC 9110, 9.2.2) without content."""
-    upgrade: bool = False
-    """Whether it asks to switch protocols; a 101 is then a valid answer."""
+    __slots__ = ("fields", "framing", "method", "repeatable", "target", "upgrade")
+
+    def __init__(
+        self,
+        method: str,
+        target: bytes,
+        fields: Fields,
+        framing: Framing,
+        repeatable: bool,
+        upgrade: bool = False,
+    ) -> None:
+        self.method: Final = method
+        self.target: Final = target
+        """Origin-form, starting with '/'."""
+        self.fields: Final = fields
+        """Every field line, `Host` and the framing fields included; the last word."""
+        self.framing: Final = framing
+        """NONE, LENGTH or CHUNKED: how the body must be written after the head."""
+        self.repeatable: Final = repeatable
+        """Safe to send again when a kept-alive connection died before a byte of the answer:
+        an idempotent method (RFC 9110, 9.2.2) without content."""
+        self.upgrade: Final = upgrade
+        """Whether it asks to switch protocols; a 101 is then a valid answer."""
 
 
 class ResponseHead(NamedTuple):
@@ -64,26 +89,32 @@ class ResponseHead(NamedTuple):
     fields: Fields
 
 
-class UpstreamHead(NamedTuple):
+class UpstreamHead:
     """A final response head as the upstream sent it."""
 
-    status: int
-    reason: bytes
-    fields: Fields
-    framing: Framing
-    """How its content is delimited, from the upstream's own framing fields and the
-    request's method (NONE for HEAD, 204 and 304)."""
+    __slots__ = ("fields", "framing", "reason", "status")
+
+    def __init__(self, status: int, reason: bytes, fields: Fields, framing: Framing) -> None:
+        self.status: Final = status
+        self.reason: Final = reason
+        self.fields: Final = fields
+        self.framing: Final = framing
+        """How its content is delimited, from the upstream's own framing fields and the
+        request's method (NONE for HEAD, 204 and 304)."""
 
 
-class ClientHead(NamedTuple):
+class ClientHead:
     """A response head to send to the client: complete but for `Connection` and `Date`.
 
     The shell adds `Connection`, because whether the connection stays open also depends
     on draining and on limits, and `Date`, because the core has no clock.
     """
 
-    status: int
-    reason: bytes
-    fields: Fields
-    framing: Framing
-    """NONE, LENGTH, CHUNKED, or CLOSE for an HTTP/1.0 client and unknown length."""
+    __slots__ = ("fields", "framing", "reason", "status")
+
+    def __init__(self, status: int, reason: bytes, fields: Fields, framing: Framing) -> None:
+        self.status: Final = status
+        self.reason: Final = reason
+        self.fields: Final = fields
+        self.framing: Final = framing
+        """NONE, LENGTH, CHUNKED, or CLOSE for an HTTP/1.0 client and unknown length."""

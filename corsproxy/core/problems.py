@@ -72,10 +72,9 @@ def problem(
         *extra,
     ]
     add_grant(fields, (), grant)
-    head = ClientHead(status, reason_phrase(status), fields, Framing.LENGTH)
-    if head_only:
-        return Answer(head._replace(framing=Framing.NONE), b"", verdict, close, detail)
-    return Answer(head, body, verdict, close, detail)
+    framing = Framing.NONE if head_only else Framing.LENGTH
+    head = ClientHead(status, reason_phrase(status), fields, framing)
+    return Answer(head, b"" if head_only else body, verdict, close, detail)
 
 
 def no_content(verdict: Verdict, fields: Sequence[Field]) -> Answer:

@@ -5,20 +5,23 @@ slashes pass as they came (RFC 9110, 7.7). Only the configured prefix is mapped.
 that matches is never decoded, so the route that decided is the route that forwards.
 """
 
-from typing import NamedTuple
+from typing import Final
 
 from corsproxy.core.policy import Policy, Route
 
 
-class Target(NamedTuple):
+class Target:
     """A request target, taken apart (RFC 9112, 3.2)."""
 
-    path: bytes
-    """Starts with "/"; b"*" for the asterisk-form."""
-    query: bytes
-    """With its "?", or empty where there is none."""
-    authority: bytes | None
-    """Of the absolute-form, else None."""
+    __slots__ = ("authority", "path", "query")
+
+    def __init__(self, path: bytes, query: bytes, authority: bytes | None) -> None:
+        self.path: Final = path
+        """Starts with "/"; b"*" for the asterisk-form."""
+        self.query: Final = query
+        """With its "?", or empty where there is none."""
+        self.authority: Final = authority
+        """Of the absolute-form, else None."""
 
 
 def parse_target(target: bytes) -> Target | None:

@@ -12,7 +12,7 @@ from corsproxy.core.messages import RequestHead
 from corsproxy.core.problems import Answer
 from corsproxy.core.refusals import refuse, refuse_unread
 from corsproxy.core.verdicts import Code
-from tests.policies import PAGE, policy, request, values
+from tests.policies import PAGE, policy, request, request_with, values
 
 ALLOW_ORIGIN = b"Access-Control-Allow-Origin"
 
@@ -86,7 +86,7 @@ def grants(fields: object) -> list[bytes]:
     ids=lambda value: str(value)[:40] if isinstance(value, Code) else None,
 )
 def test_guard_refuses_with_the_grant(head: RequestHead, status: int, code: Code) -> None:
-    head = head._replace(fields=[*head.fields, (b"Origin", PAGE.encode())])
+    head = request_with(head, [*head.fields, (b"Origin", PAGE.encode())])
     answer = answered(decide(policy(), head))
     assert (answer.head.status, answer.verdict.code) == (status, code)
     assert values(answer.head.fields, ALLOW_ORIGIN) == [PAGE.encode()]

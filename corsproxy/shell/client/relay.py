@@ -102,11 +102,13 @@ class Relay:
         service = connection.service
         policy = service.policy
         message = self._message
+        version = message.version
+        is_known = version.major == 1 and version.minor <= 1
         request = RequestHead(
             message.method,
             message.path.encode("utf-8", "surrogateescape"),
             message.raw_headers,
-            message.version.minor,
+            version.minor if is_known else 1,
             connection.client,
             connection.secure,
         )
@@ -145,8 +147,8 @@ class Relay:
         decision: Answer | Forward
         if self._connection.is_full:
             decision = refuse(policy, request, Code.CONNECTIONS_FULL)
-        elif self._message.version.major != 1 or request.minor_version > 1:
-            decision = refuse(policy, request._replace(minor_version=1), Code.VERSION_NOT_SUPPORTED)
+        elif self._message.version.major != 1 or self._message.version.minor > 1:
+            decision = refuse(policy, request, Code.VERSION_NOT_SUPPORTED)
         else:
             decision = decide(policy, request)
         self._verdict = decision.verdict
