@@ -202,10 +202,9 @@ def replaced(
     return [*without(fields, removed | names), *lines]
 
 
-def serialize_head(start_line: bytes, fields: Iterable[Field]) -> bytes:
-    """Return a message head as it goes on the wire, the empty line included."""
-    parts = [start_line]
+def serialize_fields(fields: Iterable[Field]) -> bytes:
+    """Return a field section as it goes on the wire, without the empty line behind it."""
+    parts: list[bytes] = []
     for name, value in fields:
-        parts += (b"\r\n", name, b": ", value)
-    parts.append(b"\r\n\r\n")
+        parts += (name, b": ", value, b"\r\n")
     return b"".join(parts)

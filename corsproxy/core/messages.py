@@ -56,7 +56,7 @@ class RequestHead:
 class UpstreamRequest:
     """A request as it goes to the upstream: complete, only to be serialised and sent."""
 
-    __slots__ = ("fields", "framing", "method", "repeatable", "target", "upgrade")
+    __slots__ = ("fields", "framing", "method", "repeatable", "section", "target", "upgrade")
 
     def __init__(
         self,
@@ -66,6 +66,7 @@ class UpstreamRequest:
         framing: Framing,
         repeatable: bool,
         upgrade: bool = False,
+        section: bytes | None = None,
     ) -> None:
         self.method: Final = method
         self.target: Final = target
@@ -79,6 +80,8 @@ class UpstreamRequest:
         an idempotent method (RFC 9110, 9.2.2) without content."""
         self.upgrade: Final = upgrade
         """Whether it asks to switch protocols; a 101 is then a valid answer."""
+        self.section: Final = section
+        """`fields` as they go on the wire, where that is known already."""
 
 
 class ResponseHead(NamedTuple):

@@ -16,6 +16,7 @@ from corsproxy.core.problems import Answer
 from corsproxy.core.refusals import refuse_unread
 from corsproxy.core.verdicts import Code
 from corsproxy.shell.client.faults import BodyRefusedError, ClientLeftError
+from corsproxy.shell.client.head_pattern import HeadPattern, pattern_of
 from corsproxy.shell.client.link import logger
 from corsproxy.shell.client.message import RequestMessage
 from corsproxy.shell.client.receiver import Receiver
@@ -78,6 +79,7 @@ class Connection(Receiver):
         "_limits",
         "_lossy",
         "_make_exchange",
+        "_pattern",
         "_requests",
         "_server",
         "_task",
@@ -103,6 +105,7 @@ class Connection(Receiver):
         self._head_began = 0.0  # by time.perf_counter
         self._lossy: RequestMessage | None = None  # see must_end_behind
         self._tunnel: Intake | None = None
+        self._pattern: HeadPattern | None = None  # of the last head that could have one
         self._requests = Signal()
         self._task = PromptTask(self.start(), server.loop)
 
@@ -163,6 +166,8 @@ class Connection(Receiver):
                     await self.ended()
                 else:
                     await self._carry_out(message, payload)
+                # Else an idle connection would keep them.
+                del message, payload
         finally:
             self.close_behind()
             if self._wire is None:
@@ -199,7 +204,18 @@ class Connection(Receiver):
             # Only now: what the same bytes hold behind a head is at hand.
             self._requests.give()
 
+    def forget(self) -> None:
+        """Keep nothing of what was decided."""
+        self._pattern = None
+
     def _received(self, data: bytes, in_body: bool) -> None:
+        pattern = self._pattern
+        if pattern is not None and self.is_idle and not len(self._head):
+            message = pattern.read(data)
+            if message is not None:
+                self.reading.clear()
+                self._waiting.append((message, EMPTY_PAYLOAD))
+                return
         waiting = len(self._waiting)
         self._parse(data)
         if len(self._waiting) != waiting:
@@ -227,8 +243,11 @@ class Connection(Receiver):
                 self._stop_behind_upgrade(data)
             elif self._lossy is None:
                 self._lossy = message
-        elif payload is EMPTY_PAYLOAD and not data.endswith(_HEAD_END):
-            self._head_grew(data.rpartition(_HEAD_END)[2])
+        elif payload is EMPTY_PAYLOAD:
+            if data.endswith(_HEAD_END):
+                self._pattern = pattern_of(data, message)
+            else:
+                self._head_grew(data.rpartition(_HEAD_END)[2])
 
     def _head_grew(self, data: bytes) -> None:
         if self._head.add(data):

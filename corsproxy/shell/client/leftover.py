@@ -21,14 +21,13 @@ def can_keep(
 
     `forwarded` content may still be wanted by the upstream, unless it has refused.
     """
-    headers = message.headers
-    if "Expect" in headers and not payload.total_bytes:
+    if message.expects and not payload.total_bytes:
         # Nobody can know whether a client that was not told to continue goes on.
         return False
     if forwarded:
         return status < 400
-    length = headers.get("Content-Length")
-    return length is None or int(length) - payload.total_bytes <= _AT_MOST
+    length = message.length
+    return length is None or length - payload.total_bytes <= _AT_MOST
 
 
 async def read_away(connection: Connection, payload: StreamReader) -> bool:

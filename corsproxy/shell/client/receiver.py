@@ -20,7 +20,7 @@ from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 
 from corsproxy.core.policy import Limits
 from corsproxy.shell.client.link import REQUESTS, Link
-from corsproxy.shell.client.message import RequestMessage
+from corsproxy.shell.client.message import ParsedMessage, RequestMessage, read_message
 
 MOST_WAITING: Final = 32
 """Requests that one client may have sent ahead of their answers."""
@@ -34,7 +34,7 @@ class RequestParser(Protocol):
 
     def feed_data(
         self, data: bytes
-    ) -> tuple[Sequence[tuple[RequestMessage, StreamReader]], bool, bytes]:
+    ) -> tuple[Sequence[tuple[ParsedMessage, StreamReader]], bool, bytes]:
         """Return the requests whose heads have ended, whether the protocol has been
         switched behind the last of them, and the bytes of the new one."""
         ...
@@ -140,7 +140,9 @@ class Receiver(Link):
         except HttpProcessingError:
             waiting.append((None, EMPTY_PAYLOAD))
             return
-        waiting.extend(messages)
+        for parsed, payload in messages:
+            message = read_message(parsed, payload, self.client, self.secure)
+            waiting.append((message, payload))
         if behind:
             self._behind_upgrade = behind
         if len(waiting) >= MOST_WAITING:

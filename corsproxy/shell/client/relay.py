@@ -101,17 +101,7 @@ class Relay:
         connection = self._connection
         service = connection.service
         policy = service.policy
-        message = self._message
-        version = message.version
-        is_known = version.major == 1 and version.minor <= 1
-        request = RequestHead(
-            message.method,
-            message.path.encode("utf-8", "surrogateescape"),
-            message.raw_headers,
-            version.minor if is_known else 1,
-            connection.client,
-            connection.secure,
-        )
+        request = self._message.head
         is_told = service.journal is not None or service.counts is not None
         started = time.perf_counter() if is_told else 0.0
         self._started = started
@@ -147,8 +137,10 @@ class Relay:
         decision: Answer | Forward
         if self._connection.is_full:
             decision = refuse(policy, request, Code.CONNECTIONS_FULL)
-        elif self._message.version.major != 1 or self._message.version.minor > 1:
+        elif not self._message.is_known:
             decision = refuse(policy, request, Code.VERSION_NOT_SUPPORTED)
+        elif self._message.precedent is not None:
+            decision = self._message.precedent.decide(policy, request)
         else:
             decision = decide(policy, request)
         self._verdict = decision.verdict
@@ -180,7 +172,8 @@ class Relay:
         if (
             limits.body is not None
             and exchange.request.framing is Framing.LENGTH
-            and int(self._message.headers["Content-Length"]) > limits.body
+            and self._message.length is not None
+            and self._message.length > limits.body
         ):
             return Code.BODY_TOO_LARGE
         broken = self.payload.exception()
@@ -262,7 +255,6 @@ class Relay:
         self._error = self._connection.ended_by
 
     def _send_head(self, head: ClientHead, first: bytes, *, close: bool = False) -> None:
-        minor_version = 0 if self._message.version.minor == 0 else 1
         self.keep_alive = not (
             close
             or self._message.should_close
@@ -276,6 +268,7 @@ class Relay:
                 )
             )
         )
+        minor_version = self._message.head.minor_version
         data = head_bytes(head, minor_version, keep_alive=self.keep_alive) + first
         self._head = head
         self._status = head.status

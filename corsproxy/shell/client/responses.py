@@ -9,7 +9,7 @@ from email.utils import formatdate
 from functools import lru_cache
 from typing import Final
 
-from corsproxy.core.fields import serialize_head
+from corsproxy.core.fields import serialize_fields
 from corsproxy.core.messages import ClientHead
 
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -29,17 +29,18 @@ def head_bytes(head: ClientHead, minor_version: int, *, keep_alive: bool) -> byt
     `Date` is added where the upstream sent none (RFC 9110, 6.6.1). Persistence is said
     where it is not the version's default (RFC 9112, 9.3).
     """
-    written = serialize_head(_status_line(head.status, head.reason), head.fields)
-    added = b""
-    # A field value holds no line end, so this is the start of a line.
-    if written.lower().find(b"\r\ndate:") < 0:
-        added = _date_line(int(time.time()))
+    added = b"" if _is_dated(head) else _date_line(int(time.time()))
     if not keep_alive:
         if head.status != 101:
             added += _CLOSE
     elif minor_version == 0:
         added += _KEEP_ALIVE
-    return written[:-2] + added + b"\r\n" if added else written
+    line = _status_line(head.status, head.reason)
+    return b"".join((line, serialize_fields(head.fields), added, b"\r\n"))
+
+
+def _is_dated(head: ClientHead) -> bool:
+    return any(len(name) == 4 and name.lower() == b"date" for name, _ in head.fields)
 
 
 def chunk(data: bytes) -> bytes:
@@ -49,7 +50,7 @@ def chunk(data: bytes) -> bytes:
 
 @lru_cache(maxsize=256)
 def _status_line(status: int, reason: bytes) -> bytes:
-    return b"HTTP/1.1 %d %b" % (status, reason)
+    return b"HTTP/1.1 %d %b\r\n" % (status, reason)
 
 
 @lru_cache(maxsize=1)

@@ -85,6 +85,9 @@ class ProxyServer:
     def policy(self, policy: Policy) -> None:
         self.service.policy = policy
         self._limit = connections_limit(policy)
+        for connection in self._connections:
+            # Nothing may outlive the policy that it was decided under.
+            connection.forget()
 
     @property
     def draining(self) -> bool:

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from corsproxy.core.fields import serialize_head
+from corsproxy.core.fields import serialize_fields
 from corsproxy.core.messages import Field, UpstreamRequest
 
 
@@ -20,13 +20,16 @@ class RequestForm(NamedTuple):
         Raises ValueError where a line break is in what must be one line: the request would
         be read as two. Nothing that a client can send gets here in that shape.
         """
-        fields = (*request.fields, *self.fields) if self.fields else request.fields
-        line = b"%b %b%b HTTP/1.1" % (
-            request.method.encode("ascii"),
-            self.target_prefix,
-            request.target,
-        )
-        head = serialize_head(line, fields)
-        if not head.count(b"\n") == head.count(b"\r") == len(fields) + 2:
+        section = request.section
+        if section is None:
+            section = serialize_fields(request.fields)
+        count = len(request.fields)
+        if self.fields:
+            section += serialize_fields(self.fields)
+            count += len(self.fields)
+        method = request.method.encode("ascii")
+        line = method + b" " + self.target_prefix + request.target + b" HTTP/1.1\r\n"
+        head = line + section + b"\r\n"
+        if not head.count(b"\n") == head.count(b"\r") == count + 2:
             raise ValueError("a line break inside a line of a request")
         return head
