@@ -202,9 +202,19 @@ def replaced(
     return [*without(fields, removed | names), *lines]
 
 
-def serialize_fields(fields: Iterable[Field]) -> bytes:
-    """Return a field section as it goes on the wire, without the empty line behind it."""
+def serialize_fields(fields: Sequence[Field]) -> bytes:
+    """Return a field section as it goes on the wire, without the empty line behind it.
+
+    Raises ValueError where a line break is in what must be one line: it would be read as two.
+    Nothing that a client or an upstream can send gets here in that shape.
+    """
     parts: list[bytes] = []
     for name, value in fields:
-        parts += (name, b": ", value, b"\r\n")
-    return b"".join(parts)
+        parts.append(name)
+        parts.append(b": ")
+        parts.append(value)
+        parts.append(b"\r\n")
+    section = b"".join(parts)
+    if not section.count(b"\n") == section.count(b"\r") == len(fields):
+        raise ValueError("a line break inside a field line")
+    return section

@@ -113,11 +113,20 @@ class ClientHead:
     on draining and on limits, and `Date`, because the core has no clock.
     """
 
-    __slots__ = ("fields", "framing", "reason", "status")
+    __slots__ = ("fields", "framing", "reason", "section", "status")
 
-    def __init__(self, status: int, reason: bytes, fields: Fields, framing: Framing) -> None:
+    def __init__(
+        self,
+        status: int,
+        reason: bytes,
+        fields: Fields,
+        framing: Framing,
+        section: bytes | None = None,
+    ) -> None:
         self.status: Final = status
         self.reason: Final = reason
         self.fields: Final = fields
         self.framing: Final = framing
         """NONE, LENGTH, CHUNKED, or CLOSE for an HTTP/1.0 client and unknown length."""
+        self.section: Final = section
+        """`fields` as they go on the wire, where that is known already."""

@@ -19,13 +19,12 @@ class Precedent:
     """What was decided last about requests that have one method, one field section and no
     content, and come over one connection."""
 
-    __slots__ = ("_decision", "_policy", "_request", "_section")
+    __slots__ = ("_decision", "_policy", "_request")
 
     def __init__(self) -> None:
         self._policy: Policy | None = None
         self._request: RequestHead | None = None
         self._decision: Decision | None = None
-        self._section = b""  # the upstream's field section; empty until it is needed again
 
     def decide(self, policy: Policy, request: RequestHead) -> Decision:
         """Return what `exchange.decide` says, found in a shorter way where there is one.
@@ -36,50 +35,56 @@ class Precedent:
         decision = self._follow(policy, request)
         if decision is None:
             decision = decide(policy, request)
-            self._policy, self._request, self._decision = policy, request, decision
-            self._section = b""
+        self._policy, self._request, self._decision = policy, request, decision
         return decision
 
     def _follow(self, policy: Policy, request: RequestHead) -> Decision | None:
-        first, decision = self._request, self._decision
+        last, decision = self._request, self._decision
         if (
-            first is None
+            last is None
+            or decision is None
             or policy is not self._policy
-            or request.fields is not first.fields
-            or request.method != first.method
+            or request.fields is not last.fields
+            or request.method != last.method
         ):
             return None
+        if request.target == last.target and (
+            isinstance(decision, Answer) or decision.request.section is not None
+        ):
+            return decision
         target = parse_target(request.target)
         if target is None or not _is_plain(policy, target, request.target):
             return None
         route = find_route(policy, target.path)
         if route is None:
             return None
-        if isinstance(decision, Forward):
-            return self._forward(decision, request, route, target)
-        return decision if decision is not None and _holds_for(route, decision) else None
+        if isinstance(decision, Answer):
+            return decision if _holds_for(route, decision) else None
+        return _forward(decision, request, route, target)
 
-    def _forward(
-        self, first: Forward, request: RequestHead, route: Route, target: Target
-    ) -> Forward | None:
-        asked = first.request
-        if route is not first.route or asked.framing is not Framing.NONE or asked.upgrade:
-            return None
-        self._section = section = self._section or serialize_fields(asked.fields)
-        path = upstream_target(route, target)
-        return Forward(
-            first.policy,
-            route,
-            UpstreamRequest(
-                asked.method, path, asked.fields, Framing.NONE, asked.repeatable, False, section
-            ),
-            first.verdict,
-            request,
-            first.grant,
-            first.error_grant,
-            first.authority,
-            first.secure,
-        )
+
+def _forward(last: Forward, request: RequestHead, route: Route, target: Target) -> Forward | None:
+    """Follow a request that is nothing but a head, and asks for no other protocol."""
+    asked = last.request
+    if route is not last.route or asked.framing is not Framing.NONE or asked.upgrade:
+        return None
+    section = asked.section
+    if section is None:
+        section = serialize_fields(asked.fields)
+    path = upstream_target(route, target)
+    return Forward(
+        last.policy,
+        route,
+        UpstreamRequest(
+            asked.method, path, asked.fields, Framing.NONE, asked.repeatable, False, section
+        ),
+        last.verdict,
+        request,
+        last.grant,
+        last.error_grant,
+        last.authority,
+        last.secure,
+    )
 
 
 def _is_plain(policy: Policy, target: Target, received: bytes) -> bool:

@@ -11,6 +11,7 @@ from http import HTTPStatus
 from typing import Final, NamedTuple
 
 from corsproxy.core.cors import Grant, add_grant
+from corsproxy.core.fields import serialize_fields
 from corsproxy.core.messages import ClientHead, Field, Framing
 from corsproxy.core.verdicts import Verdict
 
@@ -73,10 +74,12 @@ def problem(
     ]
     add_grant(fields, (), grant)
     framing = Framing.NONE if head_only else Framing.LENGTH
-    head = ClientHead(status, reason_phrase(status), fields, framing)
+    section = serialize_fields(fields)
+    head = ClientHead(status, reason_phrase(status), fields, framing, section)
     return Answer(head, b"" if head_only else body, verdict, close, detail)
 
 
 def no_content(verdict: Verdict, fields: Sequence[Field]) -> Answer:
     """Return a 204: a preflight's answer, or OPTIONS about the server itself."""
-    return Answer(ClientHead(204, b"No Content", fields, Framing.NONE), b"", verdict)
+    head = ClientHead(204, b"No Content", fields, Framing.NONE, serialize_fields(fields))
+    return Answer(head, b"", verdict)

@@ -86,7 +86,7 @@ def as_tuple(decision: Decision) -> tuple[object, ...]:
         decision.route,
         (asked.method, asked.target, asked.fields, asked.framing, asked.repeatable, asked.upgrade),
         decision.verdict,
-        decision.received,
+        (decision.received.method, decision.received.target, decision.received.fields),
         grant and (grant.fields, grant.varies, grant.expose_all),
         (error_grant.fields, error_grant.varies, error_grant.expose_all),
         decision.authority,

@@ -35,8 +35,10 @@ def head_bytes(head: ClientHead, minor_version: int, *, keep_alive: bool) -> byt
             added += _CLOSE
     elif minor_version == 0:
         added += _KEEP_ALIVE
-    line = _status_line(head.status, head.reason)
-    return b"".join((line, serialize_fields(head.fields), added, b"\r\n"))
+    section = head.section
+    if section is None:
+        section = serialize_fields(head.fields)
+    return b"".join((_status_line(head.status, head.reason), section, added, b"\r\n"))
 
 
 def _is_dated(head: ClientHead) -> bool:
