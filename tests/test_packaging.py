@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tarfile
 import zipfile
+from collections.abc import Iterator
 from email.message import Message
 from email.parser import HeaderParser
 from importlib.metadata import packages_distributions
@@ -187,10 +188,21 @@ def test_an_editable_installation_runs_its_sources(
     assert nothing == {}
 
 
+def run_nodes(tree: ast.AST) -> Iterator[ast.AST]:
+    """The nodes of a module without those that only a type checker sees."""
+    for node in ast.iter_child_nodes(tree):
+        match node:
+            case ast.If(test=ast.Name(id="TYPE_CHECKING"), orelse=[]):
+                pass
+            case _:
+                yield node
+                yield from run_nodes(node)
+
+
 def test_what_it_imports_is_what_it_requires(metadata: Message) -> None:
     imported: set[str] = set()
     for path in PACKAGE.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in run_nodes(ast.parse(path.read_text(encoding="utf-8"))):
             match node:
                 case ast.Import(names=names):
                     imported |= {name.name.partition(".")[0] for name in names}

@@ -5,6 +5,9 @@ must not leave in doubt (RFC 9112, 6 and 11): one way to delimit the content or 
 transfer coding but `chunked`, no status below 100, a bounded field section, a bounded
 number of interim responses, an end after which nothing follows. Names and values come
 out as their bytes. Trailers are dropped, as RFC 9110, 6.5.1 allows.
+
+A response whose head is plain and that says how long its content is, or has none, needs no
+llhttp: `plain_head` reads the head, and the content is counted. The same comes out.
 """
 
 import re
@@ -16,6 +19,7 @@ import httptools
 from corsproxy.core.fields import is_safe_value, split_list
 from corsproxy.core.messages import Field, Framing, UpstreamHead
 from corsproxy.errors import UpstreamError, UpstreamFault
+from corsproxy.shell.upstreams.plain_head import read_plain_head
 
 MAX_INTERIM: Final = 10
 """1xx responses before the final one; nobody sends more than two for good."""
@@ -26,6 +30,7 @@ _CONNECTION_FIELDS: Final = frozenset(
     {b"connection", b"content-length", b"content-type", b"keep-alive", b"transfer-encoding"}
 )
 _KEEP_ALIVE_TIMEOUT: Final = re.compile(rb'(?:^|[\s,;])timeout\s*=\s*"?([0-9]{1,9})', re.IGNORECASE)
+_EVENT_STREAM: Final = b"text/event-stream"
 # What a TLS server answers to plain text begins with this: an alert record (RFC 8446, 5.1).
 _TLS_ALERT: Final = 0x15
 
@@ -43,6 +48,7 @@ class ResponseParser:
         "_barren",
         "_fields",
         "_interim",
+        "_left",
         "_limit",
         "_llhttp",
         "_pieces",
@@ -80,10 +86,11 @@ class ResponseParser:
         self._fields: list[Field] = []
         self._reason = b""
         self._received = 0
+        self._left = 0  # of the content of a response that llhttp does not read
         self._barren = 0
         self._interim = 0
         self._refusal: UpstreamError | None = None
-        self._llhttp: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
+        self._llhttp: httptools.HttpResponseParser | None = None
 
     @property
     def untouched(self) -> bool:
@@ -96,10 +103,17 @@ class ResponseParser:
         Raises UpstreamError: MALFORMED, HEAD_TOO_LARGE. The content before the fault has
         then gone to `put`.
         """
+        if self._left:
+            self._count(data.tobytes())
+            return
         llhttp = self._llhttp
         if llhttp is None:
-            self._pass_on(data)
-            return
+            if self.switched:
+                self._pass_on(data)
+                return
+            if self._read_plain(data.tobytes()):
+                return
+            llhttp = self._llhttp = httptools.HttpResponseParser(self)
         if self.head is None:
             # llhttp also reads other protocols that share HTTP's syntax, and skips lines.
             if not self._received and data[0] != 0x48:  # "H"
@@ -144,6 +158,42 @@ class ResponseParser:
     def stop(self) -> None:
         """Read no more. Until then, llhttp and its callbacks hold each other alive."""
         self._llhttp = None
+
+    def _read_plain(self, data: bytes) -> bool:
+        """Read the beginning of the response, unless that is for llhttp to do."""
+        plain = read_plain_head(data, self._limit)
+        if plain is None:
+            return False
+        status = plain.status
+        if self._answers_head or status == 204 or status == 304:
+            framing = Framing.NONE
+        elif plain.length >= 0:
+            framing = Framing.LENGTH
+            self._left = plain.length
+        else:
+            return False
+        self._received = len(data)
+        self.persistent = not plain.closes
+        self.event_stream = _is_event_stream(plain.content_type)
+        if plain.keep_alive:
+            self._read_keep_alive(plain.keep_alive)
+        self.head = UpstreamHead(status, plain.reason, plain.fields, framing)
+        self._count(data[plain.size :])
+        return True
+
+    def _count(self, data: bytes) -> None:
+        """Take content that llhttp does not read, up to its end."""
+        left = self._left - len(data)
+        if left < 0:
+            self.persistent = False
+            data = data[:left]
+        if data:
+            self._put(data)
+        if left > 0:
+            self._left = left
+        else:
+            self._left = 0
+            self.complete = True
 
     def _pass_on(self, data: memoryview) -> None:
         if data:
@@ -235,7 +285,7 @@ class ResponseParser:
         framing = self._framing(status, minor_version, found)
         self._read_persistence(minor_version, found)
         for value in found.get(b"content-type", ()):
-            self.event_stream = value.lower().startswith(b"text/event-stream")
+            self.event_stream = _is_event_stream(value)
         self.head = UpstreamHead(status, self._reason, self._fields, framing)
         if status == 101:
             self.switched = True
@@ -266,8 +316,11 @@ class ResponseParser:
                 self.persistent or b"keep-alive" in options
             )
         for value in found.get(b"keep-alive", ()):
-            if match := _KEEP_ALIVE_TIMEOUT.search(value):
-                self.keep_alive = int(match[1])
+            self._read_keep_alive(value)
+
+    def _read_keep_alive(self, value: bytes) -> None:
+        if match := _KEEP_ALIVE_TIMEOUT.search(value):
+            self.keep_alive = int(match[1])
 
     def _check_section(self) -> None:
         # A field line is a name, a colon, a value and CRLF.
@@ -287,6 +340,15 @@ class ResponseParser:
         # llhttp turns what a callback raises into an error of its own.
         self._refusal = refusal
         return refusal
+
+
+def _is_event_stream(content_type: bytes) -> bool:
+    # The hyphen alone tells it from most of the others.
+    return (
+        len(content_type) >= len(_EVENT_STREAM)
+        and content_type[10] == 0x2D
+        and content_type.lower().startswith(_EVENT_STREAM)
+    )
 
 
 def _malformed(what: str) -> UpstreamError:
