@@ -101,6 +101,11 @@ def response(
     return UpstreamHead(status, b"OK", fields, framing)
 
 
+def said(head: UpstreamHead | None) -> tuple[object, ...] | None:
+    """What a response's head says, to be compared."""
+    return None if head is None else (head.status, head.reason, head.fields, head.framing)
+
+
 def values(fields: Sequence[Field], name: bytes) -> list[bytes]:
     """Every value of the field `name`, in order."""
     return [value for key, value in fields if key.lower() == name.lower()]

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from corsproxy.core.messages import Field, UpstreamHead
+from corsproxy.core.messages import Field
 from corsproxy.core.verdicts import Code, Kind, Verdict
 from corsproxy.errors import UpstreamError
 from corsproxy.shell.log.journal import JsonLines, TextLines
 from corsproxy.shell.log.records import ExchangeRecord
 from corsproxy.shell.upstreams.response_parser import ResponseParser
 from tests.fuzz.draw import Draw
+from tests.policies import said
 
 # The upstream's answers
 
@@ -30,7 +31,7 @@ class Read(NamedTuple):
 
     fault: bool
     complete: bool
-    head: UpstreamHead | None
+    head: tuple[object, ...] | None
     content: bytes
     reusable: bool
 
@@ -50,14 +51,7 @@ def read(pieces: Sequence[bytes], method: str, *, upgrade: bool) -> Read:
         fault = True
     complete = parser.complete
     reusable = reusable and complete and parser.persistent and not fault
-    return Read(fault, complete, parser.head, b"".join(content), reusable)
-
-
-def said(found: Read) -> tuple[object, ...]:
-    """What an answer says, whatever becomes of its connection."""
-    head = found.head
-    parts = None if head is None else (head.status, head.reason, head.fields, head.framing)
-    return found.fault, found.complete, parts, found.content
+    return Read(fault, complete, said(parser.head), b"".join(content), reusable)
 
 
 def cut(draw: Draw) -> list[int]:
@@ -79,7 +73,7 @@ def responses(data: bytes) -> None:
     whole = read([answer], method, upgrade=upgrade)
     for pieces in (pieces_of(answer, cuts), pieces_of(answer, range(len(answer)))):
         split = read(pieces, method, upgrade=upgrade)
-        assert said(split) == said(whole), (whole, split)
+        assert split[:4] == whole[:4], (whole, split)
     if whole.complete and whole.reusable:
         check_response(answer, whole, method)
 

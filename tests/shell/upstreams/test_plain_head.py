@@ -11,10 +11,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from corsproxy.core.messages import UpstreamHead
 from corsproxy.errors import UpstreamError, UpstreamFault
 from corsproxy.shell.upstreams.plain_head import PlainHead, read_plain_head
 from corsproxy.shell.upstreams.response_parser import ResponseParser
+from tests.policies import said
 
 OK = b"HTTP/1.1 200 OK\r\n"
 LIMIT = 2000
@@ -178,7 +178,7 @@ class Outcome(NamedTuple):
     """What has become of a response."""
 
     fault: UpstreamFault | None
-    head: UpstreamHead | None
+    head: tuple[object, ...] | None
     complete: bool
     switched: bool
     untouched: bool
@@ -210,7 +210,7 @@ def outcome(pieces: list[bytes], method: str, *, upgrade: bool) -> Outcome:
     assert all(content)
     return Outcome(
         fault,
-        parser.head,
+        said(parser.head),
         parser.complete,
         parser.switched,
         parser.untouched,

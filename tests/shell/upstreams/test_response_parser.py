@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corsproxy.core.messages import Framing, UpstreamHead
+from corsproxy.core.messages import Framing
 from corsproxy.errors import UpstreamError, UpstreamFault
 from corsproxy.shell.upstreams.response_parser import MAX_INTERIM, ResponseParser
+from tests.policies import said
 
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -392,17 +393,13 @@ WHOLE = [
 ]
 
 
-def as_tuple(head: UpstreamHead | None) -> tuple[object, ...] | None:
-    return None if head is None else (head.status, head.reason, head.fields, head.framing)
-
-
 @given(st.sampled_from(WHOLE), st.lists(st.integers(1, 200), max_size=20))
 def test_how_bytes_are_split_makes_no_difference(response: bytes, cuts: list[int]) -> None:
     whole = Reading(upgrade=True).feed(response)
     edges = sorted({0, len(response), *(cut for cut in cuts if cut < len(response))})
     split = Reading(upgrade=True)
     split.feed(*(response[a:b] for a, b in pairwise(edges)))
-    assert as_tuple(split.parser.head) == as_tuple(whole.parser.head)
+    assert said(split.parser.head) == said(whole.parser.head)
     assert split.content == whole.content
     assert split.parser.complete == whole.parser.complete
 
