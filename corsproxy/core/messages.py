@@ -95,15 +95,24 @@ class ResponseHead(NamedTuple):
 class UpstreamHead:
     """A final response head as the upstream sent it."""
 
-    __slots__ = ("fields", "framing", "reason", "status")
+    __slots__ = ("fields", "framing", "lines", "reason", "status")
 
-    def __init__(self, status: int, reason: bytes, fields: Fields, framing: Framing) -> None:
+    def __init__(
+        self,
+        status: int,
+        reason: bytes,
+        fields: Fields,
+        framing: Framing,
+        lines: list[bytes] | None = None,
+    ) -> None:
         self.status: Final = status
         self.reason: Final = reason
         self.fields: Final = fields
         self.framing: Final = framing
         """How its content is delimited, from the upstream's own framing fields and the
         request's method (NONE for HEAD, 204 and 304)."""
+        self.lines: Final = lines
+        """`fields` as they came over the wire, line by line, where that is known."""
 
 
 class ClientHead:

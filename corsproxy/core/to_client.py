@@ -72,6 +72,21 @@ def _treatment(name: bytes) -> int:
 _TABLE: Final = NameTable(_treatment)
 
 
+class _Passed:
+    """What goes on of the upstream's fields, and what is asked of them further on."""
+
+    __slots__ = ("fields", "lines", "nominated", "vary")
+
+    def __init__(self) -> None:
+        self.fields: list[Field] = []
+        self.lines: list[bytes] = []
+        """`fields` as they go on the wire."""
+        self.vary: list[bytes] = []
+        """The values of Vary, which is not in `fields`."""
+        self.nominated: list[bytes] = []
+        """The values of Connection, which neither is."""
+
+
 def to_client(
     route: Route,
     minor_version: int,
@@ -87,34 +102,17 @@ def to_client(
     alone (passthrough). `links` is asked for only if there are any. `secure` says whether
     the browser knows this proxy under https.
     """
-    fields: list[Field] = []
-    vary: list[bytes] = []
-    nominated: list[bytes] = []
-    for line in upstream.fields:
-        treatment = _TABLE[line[0]]
-        if treatment == _PASS:
-            fields.append(line)
-        elif treatment == _LENGTH:
-            if _keeps_length(upstream):
-                fields.append(line)
-        elif treatment == _VARY:
-            vary.append(line[1])
-        elif treatment == _CONNECTION:
-            nominated.append(line[1])
-        elif (treatment == _GRANT and grant is None) or (
-            treatment == _UPGRADE and upstream.status == 101
-        ):
-            fields.append(line)
-        elif treatment == _COOKIE:
-            fields.append((line[0], _cookie(route, line[1], secure=secure)))
-        elif treatment == _LINK:
-            fields.append((line[0], links().rewrite_field(line[0].lower(), line[1])))
-    if nominated and nominated != [b"keep-alive"]:
-        names = {token.lower() for token in split_list(nominated)} - NOT_NOMINABLE
+    passed = _pass(route, upstream, grant, links, secure)
+    fields, lines, vary = passed.fields, passed.lines, passed.vary
+    is_ruled = False
+    if passed.nominated and passed.nominated != [b"keep-alive"]:
+        names = {token.lower() for token in split_list(passed.nominated)} - NOT_NOMINABLE
         if names:
+            is_ruled = True
             fields = without(fields, frozenset(names))
     rules = route.response_headers
-    if rules:
+    if rules.set or rules.remove:
+        is_ruled = True
         fields += [(b"Vary", value) for value in vary]
         fields = replaced(fields, rules.set, rules.remove)
         vary = [value for name, value in fields if name.lower() == b"vary"]
@@ -122,13 +120,64 @@ def to_client(
     if upstream.status == 101:
         fields.append((b"Connection", b"Upgrade"))
         return ClientHead(101, upstream.reason, fields, Framing.NONE)
+    known = len(fields)
     add_grant(fields, vary, NOTHING_TO_SAY if grant is None else grant)
     framing = upstream.framing
     if framing is Framing.CHUNKED or framing is Framing.CLOSE:
         framing = Framing.CHUNKED if minor_version else Framing.CLOSE
         if framing is Framing.CHUNKED:
             fields.append((b"Transfer-Encoding", b"chunked"))
-    return ClientHead(upstream.status, upstream.reason, fields, framing)
+    section = None
+    if not is_ruled:
+        lines += [b": ".join(field) for field in fields[known:]]
+        lines.append(b"")
+        section = b"\r\n".join(lines)
+    return ClientHead(upstream.status, upstream.reason, fields, framing, section)
+
+
+def _pass(
+    route: Route,
+    upstream: UpstreamHead,
+    grant: Grant | None,
+    links: Callable[[], LinkMap],
+    secure: bool,
+) -> _Passed:
+    received = upstream.lines
+    if received is None:
+        received = [b": ".join(field) for field in upstream.fields]
+    passed = _Passed()
+    fields, lines = passed.fields, passed.lines
+    for index, field in enumerate(upstream.fields):
+        line = received[index]
+        treatment = _TABLE[field[0]]
+        if treatment == _PASS:
+            pass
+        elif treatment == _VARY:
+            passed.vary.append(field[1])
+            continue
+        elif treatment == _CONNECTION:
+            passed.nominated.append(field[1])
+            continue
+        elif treatment == _COOKIE:
+            field = (field[0], _cookie(route, field[1], secure=secure))
+            line = b": ".join(field)
+        elif treatment == _LINK:
+            field = (field[0], links().rewrite_field(field[0].lower(), field[1]))
+            line = b": ".join(field)
+        elif not _stays(treatment, upstream, grant):
+            continue
+        fields.append(field)
+        lines.append(line)
+    return passed
+
+
+def _stays(treatment: int, upstream: UpstreamHead, grant: Grant | None) -> bool:
+    """Whether a field that is not for everybody is for this client."""
+    if treatment == _LENGTH:
+        return _keeps_length(upstream)
+    if treatment == _GRANT:
+        return grant is None
+    return treatment == _UPGRADE and upstream.status == 101
 
 
 def _keeps_length(upstream: UpstreamHead) -> bool:

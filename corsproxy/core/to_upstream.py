@@ -53,7 +53,7 @@ def to_upstream(
         if b"max-forwards" in found:
             fields += _decremented(found[b"max-forwards"])
     rules = route.request_headers
-    if rules:
+    if rules.set or rules.remove:
         fields[1:] = replaced(fields[1:], rules.set, rules.remove)
     if case.policy.via is not None:
         fields.append(_via(case.policy.pseudonym, case.request.minor_version))

@@ -7,7 +7,6 @@ for end the connection and reach nobody; an answer that was cut short never ends
 
 import asyncio
 import ssl
-from collections.abc import Callable
 from typing import Final, Protocol, cast
 
 from corsproxy.core.messages import Framing, UpstreamRequest
@@ -16,6 +15,7 @@ from corsproxy.errors import UpstreamError, UpstreamFault
 from corsproxy.shell.streams.deadline import Deadline
 from corsproxy.shell.streams.outflow import LAST_CHUNK, Outflow, chunk
 from corsproxy.shell.upstreams.http1_response import Http1Response
+from corsproxy.shell.upstreams.request_form import RequestForm
 from corsproxy.shell.upstreams.rescue import unread
 from corsproxy.shell.upstreams.response_parser import ResponseParser
 from corsproxy.shell.upstreams.upstream import RequestBody
@@ -42,15 +42,15 @@ class Http1Connection(asyncio.BufferedProtocol):
         self,
         keeper: Keeper,
         buffer: memoryview,
-        serialize: Callable[[UpstreamRequest], bytes],
+        form: RequestForm,
     ) -> None:
         """`buffer` takes every read; the connections of one loop may share it.
 
-        `serialize` makes the bytes of a request's head.
+        `form` makes the bytes of a request's head.
         """
         self._keeper = keeper
         self._buffer = buffer
-        self._serialize = serialize
+        self._form = form
         self._loop = asyncio.get_running_loop()
         self._deadline = Deadline(self._loop, self._expired)
         self._parser: ResponseParser | None = None
@@ -82,7 +82,7 @@ class Http1Connection(asyncio.BufferedProtocol):
 
         `arrival` of the returned response raises UpstreamError, or what `body` raised.
         """
-        head = self._serialize(request)
+        head = self._form.serialize(request)
         response = Http1Response(self)
         self._response = response
         self._parser = ResponseParser(

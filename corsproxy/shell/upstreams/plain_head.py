@@ -24,11 +24,14 @@ if TYPE_CHECKING:
 _CR: Final = 0x0D
 _LF: Final = 0x0A
 _SPACE: Final = 0x20
-_COLON: Final = 0x3A
 _DELETE: Final = 0x7F
 _ZERO: Final = 0x30
 
 _MOST_DIGITS: Final = 18
+
+# What is remembered of field lines: so many, of so many bytes at most.
+_MOST_LINES: Final = 1024
+_LONGEST_LINE: Final = 128
 
 # What a field of the response is to its connection.
 _OTHER: Final = 0
@@ -84,6 +87,7 @@ class PlainHead:
         "fields",
         "keep_alive",
         "length",
+        "lines",
         "reason",
         "size",
         "status",
@@ -93,6 +97,8 @@ class PlainHead:
         self.status = status
         self.reason = reason
         self.fields: list[Field] = []
+        self.lines: list[bytes] = []
+        """The fields' lines without their ends."""
         self.size = 0
         """How many bytes it takes, the empty line included."""
         self.length = -1
@@ -125,6 +131,42 @@ class PlainHead:
         return False
 
 
+class _Line:
+    """A field line that is plain."""
+
+    __slots__ = ("field", "line", "role")
+
+    def __init__(self, line: bytes, field: Field, role: int) -> None:
+        self.line: Final = line
+        self.field: Final = field
+        self.role: Final = role
+
+
+def _read_line(line: bytes) -> _Line | None:
+    """Read a field line without its end, and without control characters."""
+    name, colon, rest = line.partition(b": ")
+    value = rest.strip(b" ")
+    if not colon or not value or value != rest or _NAMES[name] == _UNUSUAL:
+        return None
+    return _Line(line, (name, value), _NAMES[name])
+
+
+class _LineTable(dict[bytes, _Line | None]):
+    """What lines say. Upstreams repeat most of them, so each is read once and remembered, up to
+    bounds that no upstream can push; what is full is forgotten, for the next ones' sake."""
+
+    def __missing__(self, line: bytes) -> _Line | None:
+        said = _read_line(line)
+        if len(line) <= _LONGEST_LINE:
+            if len(self) >= _MOST_LINES:
+                self.clear()
+            self[line] = said
+        return said
+
+
+_LINES: Final = _LineTable()
+
+
 def read_plain_head(data: bytes, limit: int) -> PlainHead | None:
     """Return the head with which `data`, all that has been received, begins.
 
@@ -138,25 +180,18 @@ def read_plain_head(data: bytes, limit: int) -> PlainHead | None:
     if status_line is None:
         return None
     head = PlainHead(status_line.status, status_line.reason)
-    fields = head.fields
+    fields, lines = head.fields, head.lines
     while data[end + 2] != _CR:
         start = end + 2
-        colon = _colon(data, start, bound)
-        end = _end_of_line(data, colon + 2, bound)
-        if (
-            colon < 0
-            or end < 0
-            or data[colon + 1] != _SPACE
-            or data[colon + 2] == _SPACE
-            or data[end - 1] == _SPACE
-        ):
+        end = _end_of_line(data, start, bound)
+        said = _LINES[data[start:end]] if end > 0 else None
+        if said is None:
             return None
-        name = data[start:colon]
-        value = data[colon + 2 : end]
-        role = _NAMES[name]
-        if role != _OTHER and not head.note(role, value):
+        field = said.field
+        if said.role != _OTHER and not head.note(said.role, field[1]):
             return None
-        fields.append((name, value))
+        fields.append(field)
+        lines.append(said.line)
     if data[end + 3] != _LF:
         return None
     head.size = end + 4
@@ -174,14 +209,6 @@ def _end_of_line(data: bytes, start: "i64", bound: "i64") -> "i64":
         byte = data[at]
         if byte < _SPACE or byte == _DELETE:
             return at if byte == _CR and data[at + 1] == _LF else -1
-    return -1
-
-
-def _colon(data: bytes, start: "i64", bound: "i64") -> "i64":
-    """Return where the first colon is, before `bound`; negative if there is none."""
-    for at in range(start, bound):
-        if data[at] == _COLON:
-            return at
     return -1
 
 

@@ -160,7 +160,7 @@ class UpstreamPool:
                 self._address,
                 self._tls,
                 timeouts.connect,
-                lambda form: Http1Connection(self, self._buffer, form.serialize),
+                lambda form: Http1Connection(self, self._buffer, form),
             )
         )
         try:

@@ -1,18 +1,23 @@
 """The head of a request as it goes on the wire, for an upstream or a proxy before it."""
 
-from typing import NamedTuple
+from typing import Final
 
 from corsproxy.core.fields import serialize_fields
 from corsproxy.core.messages import Field, UpstreamRequest
 
+_VERSION: Final = b" HTTP/1.1\r\n"
 
-class RequestForm(NamedTuple):
+
+class RequestForm:
     """What the requests on a connection carry besides their own."""
 
-    target_prefix: bytes = b""
-    """Makes absolute-form of an origin-form target, as a forward proxy needs it
-    (RFC 9112, 3.2.2)."""
-    fields: tuple[Field, ...] = ()
+    __slots__ = ("fields", "target_prefix")
+
+    def __init__(self, target_prefix: bytes = b"", fields: tuple[Field, ...] = ()) -> None:
+        self.target_prefix: Final = target_prefix
+        """Makes absolute-form of an origin-form target, as a forward proxy needs it
+        (RFC 9112, 3.2.2)."""
+        self.fields: Final = fields
 
     def serialize(self, request: UpstreamRequest) -> bytes:
         """Return the head, the empty line included.
@@ -28,6 +33,5 @@ class RequestForm(NamedTuple):
             section = serialize_fields(request.fields)
         if self.fields:
             section += serialize_fields(self.fields)
-        method = request.method.encode("ascii")
-        start = (method, b" ", self.target_prefix, target, b" HTTP/1.1\r\n")
-        return b"".join((*start, section, b"\r\n"))
+        line = request.method.encode("ascii") + b" " + self.target_prefix + target
+        return line + _VERSION + section + b"\r\n"

@@ -177,7 +177,7 @@ class ResponseParser:
         self.event_stream = _is_event_stream(plain.content_type)
         if plain.keep_alive:
             self._read_keep_alive(plain.keep_alive)
-        self.head = UpstreamHead(status, plain.reason, plain.fields, framing)
+        self.head = UpstreamHead(status, plain.reason, plain.fields, framing, plain.lines)
         self._count(data[plain.size :])
         return True
 
