@@ -119,10 +119,10 @@ class ClientHead:
     """A response head to send to the client: complete but for `Connection` and `Date`.
 
     The shell adds `Connection`, because whether the connection stays open also depends
-    on draining and on limits, and `Date`, because the core has no clock.
+    on draining and on limits, and `Date` where there is none, because the core has no clock.
     """
 
-    __slots__ = ("fields", "framing", "reason", "section", "status")
+    __slots__ = ("fields", "framing", "is_dated", "reason", "section", "status")
 
     def __init__(
         self,
@@ -131,6 +131,7 @@ class ClientHead:
         fields: Fields,
         framing: Framing,
         section: bytes | None = None,
+        is_dated: bool = False,
     ) -> None:
         self.status: Final = status
         self.reason: Final = reason
@@ -139,3 +140,5 @@ class ClientHead:
         """NONE, LENGTH, CHUNKED, or CLOSE for an HTTP/1.0 client and unknown length."""
         self.section: Final = section
         """`fields` as they go on the wire, where that is known already."""
+        self.is_dated: Final = is_dated
+        """Whether there is a Date in `fields`."""

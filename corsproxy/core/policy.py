@@ -185,10 +185,6 @@ class HeaderRules:
     remove: frozenset[bytes] = frozenset()
     """Names in lower case."""
 
-    def __bool__(self) -> bool:
-        """Whether there is anything to do."""
-        return bool(self.set or self.remove)
-
 
 @dataclass(frozen=True, slots=True)
 class Route:

@@ -50,6 +50,7 @@ _VARY: Final = 5
 _LENGTH: Final = 6
 _COOKIE: Final = 7
 _LINK: Final = 8
+_DATE: Final = 9
 
 _TREATMENTS: Final[dict[bytes, int]] = {
     **dict.fromkeys(HOP_BY_HOP | BOUND_TO_THE_UPSTREAM, _DROP),
@@ -59,6 +60,7 @@ _TREATMENTS: Final[dict[bytes, int]] = {
     b"vary": _VARY,
     b"content-length": _LENGTH,
     b"set-cookie": _COOKIE,
+    b"date": _DATE,
 }
 
 
@@ -75,7 +77,7 @@ _TABLE: Final = NameTable(_treatment)
 class _Passed:
     """What goes on of the upstream's fields, and what is asked of them further on."""
 
-    __slots__ = ("fields", "lines", "nominated", "vary")
+    __slots__ = ("fields", "is_dated", "lines", "nominated", "vary")
 
     def __init__(self) -> None:
         self.fields: list[Field] = []
@@ -85,6 +87,8 @@ class _Passed:
         """The values of Vary, which is not in `fields`."""
         self.nominated: list[bytes] = []
         """The values of Connection, which neither is."""
+        self.is_dated = False
+        """Whether Date is in `fields`."""
 
 
 def to_client(
@@ -117,9 +121,12 @@ def to_client(
         fields = replaced(fields, rules.set, rules.remove)
         vary = [value for name, value in fields if name.lower() == b"vary"]
         fields = without(fields, frozenset({b"vary"}))
+    is_dated = passed.is_dated
+    if is_ruled:
+        is_dated = any(name.lower() == b"date" for name, _ in fields)
     if upstream.status == 101:
         fields.append((b"Connection", b"Upgrade"))
-        return ClientHead(101, upstream.reason, fields, Framing.NONE)
+        return ClientHead(101, upstream.reason, fields, Framing.NONE, None, is_dated)
     known = len(fields)
     add_grant(fields, vary, NOTHING_TO_SAY if grant is None else grant)
     framing = upstream.framing
@@ -132,7 +139,7 @@ def to_client(
         lines += [b": ".join(field) for field in fields[known:]]
         lines.append(b"")
         section = b"\r\n".join(lines)
-    return ClientHead(upstream.status, upstream.reason, fields, framing, section)
+    return ClientHead(upstream.status, upstream.reason, fields, framing, section, is_dated)
 
 
 def _pass(
@@ -152,6 +159,8 @@ def _pass(
         treatment = _TABLE[field[0]]
         if treatment == _PASS:
             pass
+        elif treatment == _DATE:
+            passed.is_dated = True
         elif treatment == _VARY:
             passed.vary.append(field[1])
             continue

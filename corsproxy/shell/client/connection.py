@@ -193,6 +193,9 @@ class Connection(Receiver):
             self._tunnel.put(data)
             self._tunnel.wake()
             return
+        if self._repeats(data):
+            self._requests.give()
+            return
         begin, end = 0, -1
         while end < len(data) and not self.is_deaf and self.transport is not None:
             in_body = self._in_body()
@@ -208,14 +211,19 @@ class Connection(Receiver):
         """Keep nothing of what was decided."""
         self._pattern = None
 
-    def _received(self, data: bytes, in_body: bool) -> None:
+    def _repeats(self, data: bytes) -> bool:
+        """Whether they are the next request's head, which repeats an earlier one's."""
         pattern = self._pattern
-        if pattern is not None and self.is_idle and not len(self._head):
-            message = pattern.read(data)
-            if message is not None:
-                self.reading.clear()
-                self._waiting.append((message, EMPTY_PAYLOAD))
-                return
+        if pattern is None or not self.is_idle or len(self._head) or self.is_deaf:
+            return False
+        message = pattern.read(data)
+        if message is None or self.transport is None:
+            return False
+        self.reading.clear()
+        self._waiting.append((message, EMPTY_PAYLOAD))
+        return True
+
+    def _received(self, data: bytes, in_body: bool) -> None:
         waiting = len(self._waiting)
         self._parse(data)
         if len(self._waiting) != waiting:

@@ -29,7 +29,7 @@ def head_bytes(head: ClientHead, minor_version: int, *, keep_alive: bool) -> byt
     `Date` is added where the upstream sent none (RFC 9110, 6.6.1). Persistence is said
     where it is not the version's default (RFC 9112, 9.3).
     """
-    added = b"" if _is_dated(head) else _date_line(int(time.time()))
+    added = b"" if head.is_dated else _date_line(int(time.time()))
     if not keep_alive:
         if head.status != 101:
             added += _CLOSE
@@ -39,10 +39,6 @@ def head_bytes(head: ClientHead, minor_version: int, *, keep_alive: bool) -> byt
     if section is None:
         section = serialize_fields(head.fields)
     return b"".join((_status_line(head.status, head.reason), section, added, b"\r\n"))
-
-
-def _is_dated(head: ClientHead) -> bool:
-    return any(len(name) == 4 and name.lower() == b"date" for name, _ in head.fields)
 
 
 def chunk(data: bytes) -> bytes:

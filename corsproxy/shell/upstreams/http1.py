@@ -15,6 +15,7 @@ from corsproxy.errors import UpstreamError, UpstreamFault
 from corsproxy.shell.streams.deadline import Deadline
 from corsproxy.shell.streams.outflow import LAST_CHUNK, Outflow, chunk
 from corsproxy.shell.upstreams.http1_response import Http1Response
+from corsproxy.shell.upstreams.plain_head import PlainHeadReader
 from corsproxy.shell.upstreams.request_form import RequestForm
 from corsproxy.shell.upstreams.rescue import unread
 from corsproxy.shell.upstreams.response_parser import ResponseParser
@@ -53,6 +54,7 @@ class Http1Connection(asyncio.BufferedProtocol):
         self._form = form
         self._loop = asyncio.get_running_loop()
         self._deadline = Deadline(self._loop, self._expired)
+        self._plain_heads = PlainHeadReader()
         self._parser: ResponseParser | None = None
         self._response: Http1Response | None = None
         self._timeouts = Timeouts()
@@ -90,6 +92,7 @@ class Http1Connection(asyncio.BufferedProtocol):
             upgrade=request.upgrade,
             section_limit=limits.upstream_field_section,
             put=response.put,
+            plain_heads=self._plain_heads,
         )
         self._timeouts = timeouts
         self._limits = limits

@@ -29,8 +29,8 @@ _ZERO: Final = 0x30
 
 _MOST_DIGITS: Final = 18
 
-# What is remembered of field lines: so many, of so many bytes at most.
-_MOST_LINES: Final = 1024
+# What a connection remembers of field lines: so many, of so many bytes at most.
+_MOST_LINES: Final = 48
 _LONGEST_LINE: Final = 128
 
 # What a field of the response is to its connection.
@@ -57,24 +57,44 @@ def _role(name: bytes) -> int:
     return _ROLES.get(name.lower(), _OTHER) if is_token(name) else _UNUSUAL
 
 
+_NAMES: Final = NameTable(_role)
+
+
 class _StatusLine:
     """A status line that is plain."""
 
-    __slots__ = ("reason", "status")
+    __slots__ = ("line", "reason", "status")
 
-    def __init__(self, status: int, reason: bytes) -> None:
-        self.status = status
-        self.reason = reason
+    def __init__(self, line: bytes, status: int, reason: bytes) -> None:
+        self.line: Final = line
+        self.status: Final = status
+        self.reason: Final = reason
 
 
-def _status_line(line: bytes) -> _StatusLine | None:
+class _FieldLine:
+    """A field line that is plain."""
+
+    __slots__ = ("field", "line", "role")
+
+    def __init__(self, line: bytes, field: Field, role: int) -> None:
+        self.line: Final = line
+        self.field: Final = field
+        self.role: Final = role
+
+
+def _read_status_line(line: bytes) -> _StatusLine | None:
     match = _STATUS_LINE.fullmatch(line)
-    return _StatusLine(int(match[1]), match[2]) if match else None
+    return _StatusLine(line, int(match[1]), match[2]) if match else None
 
 
-_NAMES: Final = NameTable(_role)
-# Peers repeat their status lines as they do their names.
-_STATUS_LINES: Final = NameTable(_status_line)
+def _read_field_line(line: bytes) -> _FieldLine | None:
+    """Read a line without its end, and without control characters."""
+    name, colon, rest = line.partition(b": ")
+    value = rest.strip(b" ")
+    role = _NAMES[name]
+    if not colon or not value or value != rest or role == _UNUSUAL:
+        return None
+    return _FieldLine(line, (name, value), role)
 
 
 class PlainHead:
@@ -131,71 +151,69 @@ class PlainHead:
         return False
 
 
-class _Line:
-    """A field line that is plain."""
+class PlainHeadReader:
+    """Reads the plain heads of one connection.
 
-    __slots__ = ("field", "line", "role")
-
-    def __init__(self, line: bytes, field: Field, role: int) -> None:
-        self.line: Final = line
-        self.field: Final = field
-        self.role: Final = role
-
-
-def _read_line(line: bytes) -> _Line | None:
-    """Read a field line without its end, and without control characters."""
-    name, colon, rest = line.partition(b": ")
-    value = rest.strip(b" ")
-    if not colon or not value or value != rest or _NAMES[name] == _UNUSUAL:
-        return None
-    return _Line(line, (name, value), _NAMES[name])
-
-
-class _LineTable(dict[bytes, _Line | None]):
-    """What lines say. Upstreams repeat most of them, so each is read once and remembered, up to
-    bounds that no upstream can push; what is full is forgotten, for the next ones' sake."""
-
-    def __missing__(self, line: bytes) -> _Line | None:
-        said = _read_line(line)
-        if len(line) <= _LONGEST_LINE:
-            if len(self) >= _MOST_LINES:
-                self.clear()
-            self[line] = said
-        return said
-
-
-_LINES: Final = _LineTable()
-
-
-def read_plain_head(data: bytes, limit: int) -> PlainHead | None:
-    """Return the head with which `data`, all that has been received, begins.
-
-    None where llhttp has to decide: the head is not plain, or longer than `limit` bytes, or has
-    not arrived whole.
+    From one head to the next, an upstream repeats most lines in their places: a line that is
+    the same there has been read already.
     """
-    # A line that ends before this has four bytes behind it to look at: its CRLF and two more.
-    bound: i64 = min(len(data) - 3, limit)
-    end = _end_of_line(data, 0, bound)
-    status_line = _STATUS_LINES[data[:end]] if end > 0 else None
-    if status_line is None:
-        return None
-    head = PlainHead(status_line.status, status_line.reason)
-    fields, lines = head.fields, head.lines
-    while data[end + 2] != _CR:
-        start = end + 2
-        end = _end_of_line(data, start, bound)
-        said = _LINES[data[start:end]] if end > 0 else None
-        if said is None:
+
+    __slots__ = ("_field_lines", "_status_line")
+
+    def __init__(self) -> None:
+        self._status_line: _StatusLine | None = None
+        self._field_lines: list[_FieldLine] = []
+
+    def read(self, data: bytes, limit: int) -> PlainHead | None:
+        """Return the head with which `data`, all that has been received, begins.
+
+        None where llhttp has to decide: the head is not plain, or longer than `limit` bytes, or
+        has not arrived whole.
+        """
+        # A line that ends before this has four bytes behind it to look at: its CRLF and two more.
+        bound: i64 = min(len(data) - 3, limit)
+        status_line = self._status_line
+        if status_line is None or not _has_line(data, 0, status_line.line, bound):
+            status_line = _read_status_line(data[: max(_end_of_line(data, 0, bound), 0)])
+            if status_line is None:
+                return None
+            self._status_line = status_line
+        head = PlainHead(status_line.status, status_line.reason)
+        fields, lines, known = head.fields, head.lines, self._field_lines
+        start: i64 = len(status_line.line) + 2
+        while data[start] != _CR:
+            place = len(fields)
+            said = known[place] if place < len(known) else None
+            if said is None or not _has_line(data, start, said.line, bound):
+                said = _read_field_line(data[start : max(_end_of_line(data, start, bound), 0)])
+                if said is None:
+                    return None
+                self._remember(place, said)
+            field = said.field
+            if said.role != _OTHER and not head.note(said.role, field[1]):
+                return None
+            fields.append(field)
+            lines.append(said.line)
+            start += len(said.line) + 2
+        if data[start + 1] != _LF:
             return None
-        field = said.field
-        if said.role != _OTHER and not head.note(said.role, field[1]):
-            return None
-        fields.append(field)
-        lines.append(said.line)
-    if data[end + 3] != _LF:
-        return None
-    head.size = end + 4
-    return head
+        head.size = start + 2
+        return head
+
+    def _remember(self, place: int, said: _FieldLine) -> None:
+        known = self._field_lines
+        if len(said.line) > _LONGEST_LINE or place >= _MOST_LINES:
+            return
+        if place < len(known):
+            known[place] = said
+        elif place == len(known):
+            known.append(said)
+
+
+def _has_line(data: bytes, start: "i64", line: bytes, bound: "i64") -> bool:
+    """Whether that line stands there, and ends before `bound`."""
+    end: i64 = start + len(line)
+    return end < bound and data[start:end] == line and data[end] == _CR and data[end + 1] == _LF
 
 
 # Counting loops over machine integers, because those, compiled, cost a few instructions for each

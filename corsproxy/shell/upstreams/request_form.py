@@ -26,8 +26,8 @@ class RequestForm:
         be read as two. Nothing that a client can send gets here in that shape.
         """
         target = request.target
-        if target.find(b"\n") >= 0 or target.find(b"\r") >= 0:
-            raise ValueError("a line break inside a request line")
+        if len(target.split()) != 1:
+            raise ValueError("white space inside a request target")
         section = request.section
         if section is None:
             section = serialize_fields(request.fields)

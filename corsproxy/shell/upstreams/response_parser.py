@@ -19,7 +19,7 @@ import httptools
 from corsproxy.core.fields import is_safe_value, split_list
 from corsproxy.core.messages import Field, Framing, UpstreamHead
 from corsproxy.errors import UpstreamError, UpstreamFault
-from corsproxy.shell.upstreams.plain_head import read_plain_head
+from corsproxy.shell.upstreams.plain_head import PlainHeadReader
 
 MAX_INTERIM: Final = 10
 """1xx responses before the final one; nobody sends more than two for good."""
@@ -52,6 +52,7 @@ class ResponseParser:
         "_limit",
         "_llhttp",
         "_pieces",
+        "_plain_heads",
         "_put",
         "_reason",
         "_received",
@@ -66,9 +67,16 @@ class ResponseParser:
     )
 
     def __init__(
-        self, method: str, *, upgrade: bool, section_limit: int, put: Callable[[bytes], None]
+        self,
+        method: str,
+        *,
+        upgrade: bool,
+        section_limit: int,
+        put: Callable[[bytes], None],
+        plain_heads: PlainHeadReader | None = None,
     ) -> None:
-        """`method` and `upgrade` are the request's; `section_limit` is in bytes."""
+        """`method` and `upgrade` are the request's; `section_limit` is in bytes; `plain_heads`
+        is the connection's."""
         self.head: UpstreamHead | None = None
         self.complete = False
         self.persistent = False
@@ -91,6 +99,7 @@ class ResponseParser:
         self._interim = 0
         self._refusal: UpstreamError | None = None
         self._llhttp: httptools.HttpResponseParser | None = None
+        self._plain_heads = PlainHeadReader() if plain_heads is None else plain_heads
 
     @property
     def untouched(self) -> bool:
@@ -161,7 +170,7 @@ class ResponseParser:
 
     def _read_plain(self, data: bytes) -> bool:
         """Read the beginning of the response, unless that is for llhttp to do."""
-        plain = read_plain_head(data, self._limit)
+        plain = self._plain_heads.read(data, self._limit)
         if plain is None:
             return False
         status = plain.status

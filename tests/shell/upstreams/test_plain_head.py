@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from corsproxy.errors import UpstreamError, UpstreamFault
-from corsproxy.shell.upstreams.plain_head import PlainHead, read_plain_head
+from corsproxy.shell.upstreams.plain_head import PlainHead, PlainHeadReader
 from corsproxy.shell.upstreams.response_parser import ResponseParser
 from tests.policies import said
 
@@ -21,7 +21,7 @@ LIMIT = 2000
 
 
 def read(data: bytes) -> PlainHead | None:
-    return read_plain_head(data, LIMIT)
+    return PlainHeadReader().read(data, LIMIT)
 
 
 def with_fields(*lines: bytes) -> bytes:
@@ -167,7 +167,7 @@ def test_no_part_of_a_plain_head_is_one(data: bytes) -> None:
 )
 def test_a_head_that_may_be_too_large_is_left_to_llhttp(beyond: int, is_plain: bool) -> None:
     lines = OK + b"Content-Length: 5\r\nX: y"
-    head = read_plain_head(lines + b"\r\n\r\nabcde", len(lines) + beyond)
+    head = PlainHeadReader().read(lines + b"\r\n\r\nabcde", len(lines) + beyond)
     assert (head is not None) is is_plain
 
 
@@ -188,10 +188,20 @@ class Outcome(NamedTuple):
     reusable: bool
 
 
+# What the heads of all tests have left behind in one reader: it must not matter.
+EARLIER = PlainHeadReader()
+
+
 def outcome(pieces: list[bytes], method: str, *, upgrade: bool) -> Outcome:
     """Feed a parser as the connection does: nothing behind the end, which spoils it."""
     content: list[bytes] = []
-    parser = ResponseParser(method, upgrade=upgrade, section_limit=LIMIT, put=content.append)
+    parser = ResponseParser(
+        method,
+        upgrade=upgrade,
+        section_limit=LIMIT,
+        put=content.append,
+        plain_heads=EARLIER,
+    )
     fault, spoilt = None, False
     try:
         for piece in pieces:
@@ -420,3 +430,40 @@ def test_each_byte_in_each_place_is_read_the_same(byte: int) -> None:
     for at in range(len(data)):
         check(data[:at] + bytes([byte]) + data[at + 1 :], [], "GET", upgrade=False)
         check(data[:at] + bytes([byte]) + data[at:], [], "GET", upgrade=False)
+
+
+# What one head leaves behind for the next
+
+
+def test_lines_are_known_in_their_places_and_read_anew_elsewhere() -> None:
+    heads = [
+        b"A: 1\r\nB: 2\r\nC: 3\r\n",
+        b"A: 1\r\nB: 3\r\nC: 3\r\n",
+        b"B: 3\r\nA: 1\r\n",
+        b"",
+        b"A: 1\r\nB: 22\r\nC: 3\r\nD: 4\r\n",
+        b"A: 1 \r\nB: 22\r\n",
+        b"A: 12\r\nB: 2\r\n",
+        b"A: " + b"1" * 500 + b"\r\nB: 2\r\n",
+        b"".join(b"A%d: 1\r\n" % number for number in range(100)),
+    ]
+    reader = PlainHeadReader()
+    for section in heads * 2:
+        data = b"HTTP/1.1 200 OK\r\n" + section + b"\r\nrest"
+        known, anew = reader.read(data, LIMIT), read(data)
+        assert (known is None) == (anew is None)
+        if known is not None and anew is not None:
+            assert (known.fields, known.lines, known.size) == (anew.fields, anew.lines, anew.size)
+            assert known.lines == section.split(b"\r\n")[:-1]
+
+
+def test_a_known_line_says_again_what_it_says_of_the_connection() -> None:
+    reader = PlainHeadReader()
+    data = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\n"
+    for _ in range(3):
+        head = reader.read(data, LIMIT)
+        assert head is not None
+        assert (head.length, head.closes) == (5, True)
+    twice = data[:-2] + b"Content-Length: 5\r\n\r\n"
+    assert reader.read(twice, LIMIT) is None
+    assert reader.read(twice, LIMIT) is None
