@@ -1,6 +1,6 @@
 """A package whose submodules are imported without the rest of it.
 
-`import aiohttp.web_server` first imports aiohttp itself, and with it an HTTP client that
+`import aiohttp.http_parser` first imports aiohttp itself, and with it an HTTP client that
 the proxy does not use and the certificates that it would trust: 5 MiB of memory, and a
 tenth of a second of the start.
 

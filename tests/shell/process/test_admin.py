@@ -144,6 +144,59 @@ async def test_malformed_bytes_log_nothing(
     assert capfd.readouterr() == ("", "")
 
 
+async def test_a_connection_carries_one_request_after_another(admin: Admin) -> None:
+    client = Client(*await asyncio.open_connection(*admin.socket.getsockname()))
+    await client.send(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n" * 2)
+    replies = [await client.reply(), await client.reply()]
+    await client.send(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    replies.append(await client.reply())
+    assert [reply.content for reply in replies] == [b"ok\n", b"ok\n", b"ready\n"]
+    assert await client.rest() == b""
+    await client.close()
+
+
+async def test_content_that_is_still_to_come_does_not_destroy_the_answer(admin: Admin) -> None:
+    client = Client(*await asyncio.open_connection(*admin.socket.getsockname()))
+    await client.send(b"POST /livez HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n")
+    assert (await client.reply()).status == 405
+    await client.send(b"GET /live")
+    assert await client.rest() == b""
+    await client.close()
+
+
+async def test_a_head_without_end_is_refused(admin: Admin) -> None:
+    client = Client(*await asyncio.open_connection(*admin.socket.getsockname()))
+    await client.send(b"GET /livez HTTP/1.1\r\nx: " + b"y" * 20_000)
+    assert b" 431 " in await client.rest()
+    await client.close()
+
+
+async def test_closing_waits_for_nobody_who_waits_for_nothing(admin: Admin) -> None:
+    client = Client(*await asyncio.open_connection(*admin.socket.getsockname()))
+    await client.send(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert (await client.reply()).status == 200
+    await admin.listener.close()
+    assert await client.rest() == b""
+    await client.close()
+
+
+async def test_closing_lets_an_answer_go_out(admin: Admin, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, may_answer = asyncio.Event(), asyncio.Event()
+
+    async def slow() -> Snapshot:
+        asked.set()
+        await may_answer.wait()
+        return Snapshot(Figures(), True, 0.0)
+
+    monkeypatch.setattr(admin.listener, "_snapshot", slow)
+    scrape = asyncio.create_task(admin.ask("/metrics"))
+    await asked.wait()
+    closing = asyncio.create_task(admin.listener.close())
+    may_answer.set()
+    assert (await scrape).status == 200
+    await closing
+
+
 async def test_a_fault_is_seen_and_says_nothing_to_whom_it_meets(
     admin: Admin, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
