@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final, Protocol
 
-from aiohttp.http import HttpVersion
+from aiohttp.http_writer import HttpVersion
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 
 from corsproxy.core.messages import RequestHead
@@ -11,7 +11,7 @@ from corsproxy.core.precedent import Precedent
 
 
 class ParsedMessage(Protocol):
-    """What is read of an `aiohttp.http.RawRequestMessage`.
+    """What is read of an `aiohttp.http_parser.RawRequestMessage`.
 
     Its own class is declared as a tuple and is none, which compiled code finds out. So what
     is read of it is named here.

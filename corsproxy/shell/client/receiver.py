@@ -15,7 +15,8 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Final, Protocol
 
-from aiohttp.http import HttpProcessingError, HttpRequestParser
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.http_parser import HttpRequestParser
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 
 from corsproxy.core.policy import Limits
@@ -29,7 +30,7 @@ _READ_BUFFER: Final = 32 * 1024  # a reader's; reading pauses at twice that
 
 
 class RequestParser(Protocol):
-    """What is used of an `aiohttp.http.HttpRequestParser`, whose own types are those of its
+    """What is used of an `aiohttp.http_parser.HttpRequestParser`, whose own types are those of its
     twin in pure Python."""
 
     def feed_data(

@@ -183,7 +183,9 @@ def _listen(hosts: Iterable[str], port: int, *, shared: bool = False) -> tuple[s
 
 
 def _listen_on(host: str, port: int, *, shared: bool) -> list[socket.socket]:
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    # As text it would bring the tables of international names along, even for an address.
+    name = host.encode("ascii") if host.isascii() else host
+    found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     sockets: list[socket.socket] = []
     try:
         for family, _, protocol, _, address in dict.fromkeys(found):

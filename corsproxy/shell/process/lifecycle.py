@@ -24,7 +24,6 @@ from corsproxy.shell.process.binding import Listeners
 from corsproxy.shell.process.figures import Figures, Snapshot, WorkerState
 from corsproxy.shell.process.keys import Keys
 from corsproxy.shell.process.notify import notify
-from corsproxy.shell.process.offer import Offer
 from corsproxy.shell.process.reload import Reloader
 
 KEYS_HELP = """
@@ -196,6 +195,9 @@ class Run:
         }
         keys = Keys(_STDIN, actions)
         if refusals is not None:
+            # Whoever runs it without a terminal needs no editor of the file.
+            from corsproxy.shell.process.offer import Offer
+
             name = None if self._reloader is None else self._reloader.file
             offer = Offer(name, refusals, self._announcer, self._check_file)
             actions["a"] = lambda: self._spawn(offer.make(self._policy, keys.answer))

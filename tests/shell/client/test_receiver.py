@@ -4,7 +4,7 @@ import inspect
 
 import pytest
 from aiohttp.base_protocol import BaseProtocol
-from aiohttp.http import HttpRequestParser
+from aiohttp.http_parser import HttpRequestParser
 from aiohttp.streams import StreamReader
 
 from corsproxy.shell.client.receiver import Receiver
