@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 from corsproxy.errors import CorsproxyError
+from corsproxy.shell.streams.prompt_task import PromptTask, Signal
 from corsproxy.shell.upstreams.upstream import ByteStream
 
 
@@ -29,6 +30,10 @@ class ByteTunnel:
     def __init__(self, client: ByteStream, upstream: ByteStream) -> None:
         self._ends = (client, upstream)
         self._flows: Sequence[Flow] = (Flow(client, upstream), Flow(upstream, client))
+        self._flowing = 0
+        self._failure: Exception | None = None
+        self._ebb = Signal()
+        """That one of them has ended, properly or not."""
 
     async def run(self) -> tuple[int, int]:
         """Return how many bytes went to the upstream, and to the client.
@@ -37,19 +42,36 @@ class ByteTunnel:
         is dropped takes the other with it. There is no bound on silence: that is the
         endpoints' affair. Cancelling it drops both.
         """
-        tasks = [asyncio.ensure_future(flow.carry()) for flow in self._flows]
+        loop = asyncio.get_running_loop()
+        tasks = [PromptTask(self._carry(flow), loop) for flow in self._flows]
+        self._flowing = len(tasks)
         try:
-            await asyncio.gather(*tasks)
+            for task in tasks:
+                task.step()
+            while self._flowing and self._failure is None:
+                await self._ebb
+            if self._failure is not None:
+                raise self._failure
         except BaseException as failure:
             for end in self._ends:
                 end.abort()
             for task in tasks:
                 task.cancel()
-            await asyncio.wait(tasks)
             if not isinstance(failure, (CorsproxyError, OSError)):
                 raise
+        finally:
+            # Its traceback holds whatever holds this tunnel.
+            self._failure = None
         to_upstream, to_client = (flow.carried for flow in self._flows)
         return to_upstream, to_client
+
+    async def _carry(self, flow: Flow) -> None:
+        try:
+            await flow.carry()
+        except Exception as failure:  # noqa: BLE001 - it is raised where both are awaited
+            self._failure = self._failure or failure
+        self._flowing -= 1
+        self._ebb.give()
 
     @property
     def is_parting(self) -> bool:
