@@ -373,6 +373,9 @@ class Connection(Receiver):
     def switch(self) -> Intake:
         """Read no more requests: return where everything that arrives now goes."""
         intake = self._tunnel = Intake(self)
+        # A tunnel may be idle for hours: it keeps nothing that it will not need.
+        self._parser = None
+        self.reading.stop()
         tail, self._behind_upgrade = self._behind_upgrade, b""
         if tail:
             intake.put(tail)

@@ -234,6 +234,8 @@ class Http1Connection(asyncio.BufferedProtocol):
         if awaiting:
             endless = parser.switched or parser.event_stream
             self._idle_timeout = None if endless else self._timeouts.idle
+            if endless:
+                self._deadline.stop()
             response.arrive(parser.head)
         if parser.complete:
             self._complete(response, parser)
