@@ -160,7 +160,7 @@ class Connection(Receiver):
             while not self._is_last:
                 while not messages:
                     await self._requests
-                message, payload = messages.popleft()
+                message, payload = messages.pop(0)
                 if message is None:
                     self._refuse_unread()
                     await self.ended()

@@ -11,7 +11,6 @@ them goes away. Its readers of content call `pause_reading`, `resume_reading` an
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Sequence
 from typing import Final, Protocol
 
@@ -70,7 +69,7 @@ class Receiver(Link):
             auto_decompress=False,
             max_msg_queue_size=MOST_WAITING,
         )
-        self._waiting: deque[tuple[RequestMessage | None, StreamReader]] = deque()
+        self._waiting: list[tuple[RequestMessage | None, StreamReader]] = []
         """The requests that were read and not begun; None is what cannot be read."""
         self._is_flooded = False  # whether a reader of content has more than it wants
         self._is_upgraded = False
