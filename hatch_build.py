@@ -30,6 +30,11 @@ VARIABLE = "CORSPROXY_COMPILE"
 PACKAGE = "corsproxy"
 RESULT = "compiled"
 
+# A library's names are nobody's but its own, and what nobody calls is left out: it is smaller, and
+# calls within it need no table. All of it that is not written to is one piece of memory.
+LEAN = ("-fvisibility=hidden", "-ffunction-sections", "-fdata-sections")
+LEAN_LINK = ("-Wl,--gc-sections", "-Wl,-z,noseparate-code")
+
 
 class NotCompiledError(Exception):
     """There are no compiled modules; the message says why in one line."""
@@ -160,6 +165,10 @@ def _run_mypyc(modules: Iterable[str]) -> None:
     # No user's configuration of mypy has a say, and a dependency without types is no mistake.
     options = ["--config-file=", "--disable-error-code=import-untyped"]
     extensions = mypycify([*options, *files], separate=libraries, debug_level="0")
+    if sys.platform == "linux":
+        for extension in extensions:
+            extension.extra_compile_args += [*LEAN]
+            extension.extra_link_args += [*LEAN_LINK]
     jobs = str(os.cpu_count() or 1)
     command = ["build_ext", "--build-lib", RESULT, "--parallel", jobs]
     setup(name=PACKAGE, ext_modules=extensions, script_args=command)
