@@ -151,16 +151,17 @@ def _compile(root: Path, modules: list[str], work: Path) -> Path:
 def _run_mypyc(modules: Iterable[str]) -> None:
     """Compile modules of the package in the working directory, into `compiled` beside it.
 
-    The modules of one directory share a library. One for all would be hardly faster at work, but
-    takes more than twice as long to compile, because compilers do nothing in parallel themselves.
+    The core's modules share a library, and so do the shell's. One for all would take longer to
+    compile, because compilers do nothing in parallel themselves; one for each directory would
+    hold what all of them need once more.
     """
     from mypyc.build import mypycify
     from setuptools import setup
 
-    files = sorted(modules, key=os.path.dirname)
+    files = sorted(modules)
     libraries: list[tuple[list[str], str | None]] = [
-        (list(together), directory.replace("/", "."))
-        for directory, together in groupby(files, key=os.path.dirname)
+        (list(together), f"{PACKAGE}.{room}")
+        for room, together in groupby(files, key=lambda file: file.split("/")[1])
     ]
     # No user's configuration of mypy has a say, and a dependency without types is no mistake.
     options = ["--config-file=", "--disable-error-code=import-untyped"]
