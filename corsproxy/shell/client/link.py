@@ -29,8 +29,9 @@ REQUESTS: Final = 2
 READ_SIZE: Final = 64 * 1024
 """Bytes that are read at once: not more, because an upload is held up in pieces of it."""
 
-# What a client that does not read costs, next to one piece on its way.
-_WRITE_BUFFER: Final = 16 * 1024
+# More is written only when nothing is left of what was: all that a client which does not read
+# costs is one piece on its way.
+_WRITE_BUFFER: Final = 0
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 
 logger = logging.getLogger("corsproxy")
