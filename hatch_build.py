@@ -31,8 +31,9 @@ PACKAGE = "corsproxy"
 RESULT = "compiled"
 
 # A library's names are nobody's but its own, and what nobody calls is left out: it is smaller, and
-# calls within it need no table. All of it that is not written to is one piece of memory.
-LEAN = ("-fvisibility=hidden", "-ffunction-sections", "-fdata-sections")
+# calls within it need no table; Python is called without one, too. All of it that is not written to
+# is one piece of memory.
+LEAN = ("-fvisibility=hidden", "-ffunction-sections", "-fdata-sections", "-fno-plt")
 LEAN_LINK = ("-Wl,--gc-sections", "-Wl,-z,noseparate-code")
 
 
