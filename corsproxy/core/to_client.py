@@ -127,16 +127,22 @@ def to_client(
     if upstream.status == 101:
         fields.append((b"Connection", b"Upgrade"))
         return ClientHead(101, upstream.reason, fields, Framing.NONE, None, is_dated)
-    known = len(fields)
-    add_grant(fields, vary, NOTHING_TO_SAY if grant is None else grant)
+    given = NOTHING_TO_SAY if grant is None else grant
+    if vary or given.expose_all or is_ruled:
+        known = len(fields)
+        add_grant(fields, vary, given)
+        lines += [b": ".join(field) for field in fields[known:]]
+    else:
+        fields += given.added
+        lines += given.lines
     framing = upstream.framing
     if framing is Framing.CHUNKED or framing is Framing.CLOSE:
         framing = Framing.CHUNKED if minor_version else Framing.CLOSE
         if framing is Framing.CHUNKED:
             fields.append((b"Transfer-Encoding", b"chunked"))
+            lines.append(b"Transfer-Encoding: chunked")
     section = None
     if not is_ruled:
-        lines += [b": ".join(field) for field in fields[known:]]
         lines.append(b"")
         section = b"\r\n".join(lines)
     return ClientHead(upstream.status, upstream.reason, fields, framing, section, is_dated)

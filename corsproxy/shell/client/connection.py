@@ -176,7 +176,9 @@ class Connection(Receiver):
     async def _carry_out(self, message: RequestMessage, payload: StreamReader) -> None:
         self.exchange = exchange = self._make_exchange(message, payload, self)
         self.reading.clear()
-        self._request_taken()
+        if message.precedent is None:
+            # The parser knows nothing of the others.
+            self._request_taken()
         keep_alive = await exchange.run()
         self.exchange = None
         if not keep_alive:
@@ -328,7 +330,7 @@ class Connection(Receiver):
         answer: Answer | None = None
         try:
             answer = refuse_unread(self.service.policy, received, code)
-            data = head_bytes(answer.head, 1, keep_alive=False) + answer.body
+            data = head_bytes(answer.head, 1, keep_alive=False, content=answer.body)
         except Exception:  # noqa: BLE001 - a bug of ours must cost one connection, and be seen
             logger.exception("fault in an answer")
             data = BARE_FAULT

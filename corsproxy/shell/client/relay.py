@@ -269,7 +269,7 @@ class Relay:
             )
         )
         minor_version = self._message.head.minor_version
-        data = head_bytes(head, minor_version, keep_alive=self.keep_alive) + first
+        data = head_bytes(head, minor_version, keep_alive=self.keep_alive, content=first)
         self._head = head
         self._status = head.status
         self._send(data)
@@ -354,6 +354,11 @@ class Relay:
                 self._detail,
             )
         )
+
+
+def make_relay(message: RequestMessage, payload: StreamReader, connection: Connection) -> Relay:
+    """Return a new exchange: the class itself would be a slower thing to call."""
+    return Relay(message, payload, connection)
 
 
 def _is_websocket(head: ClientHead) -> bool:

@@ -19,12 +19,16 @@ BARE_FAULT: Final = (
 )
 """What is said where a fault keeps us from saying anything better: no grant either."""
 
+_OK: Final = b"HTTP/1.1 200 OK\r\n"
 _CLOSE: Final = b"Connection: close\r\n"
 _KEEP_ALIVE: Final = b"Connection: keep-alive\r\n"
 
 
-def head_bytes(head: ClientHead, minor_version: int, *, keep_alive: bool) -> bytes:
-    """Return `head` as it goes to a client of HTTP/1.`minor_version`.
+def head_bytes(
+    head: ClientHead, minor_version: int, *, keep_alive: bool, content: bytes = b""
+) -> bytes:
+    """Return `head` as it goes to a client of HTTP/1.`minor_version`, with what is there of
+    the content behind it.
 
     `Date` is added where the upstream sent none (RFC 9110, 6.6.1). Persistence is said
     where it is not the version's default (RFC 9112, 9.3).
@@ -38,7 +42,8 @@ def head_bytes(head: ClientHead, minor_version: int, *, keep_alive: bool) -> byt
     section = head.section
     if section is None:
         section = serialize_fields(head.fields)
-    return b"".join((_status_line(head.status, head.reason), section, added, b"\r\n"))
+    start = _OK if head.status == 200 and head.reason == b"OK" else _status_line(head)
+    return b"".join((start, section, added, b"\r\n", content))
 
 
 def chunk(data: bytes) -> bytes:
@@ -46,9 +51,8 @@ def chunk(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
-@lru_cache(maxsize=256)
-def _status_line(status: int, reason: bytes) -> bytes:
-    return b"HTTP/1.1 %d %b\r\n" % (status, reason)
+def _status_line(head: ClientHead) -> bytes:
+    return b"HTTP/1.1 %d %b\r\n" % (head.status, head.reason)
 
 
 @lru_cache(maxsize=1)

@@ -18,7 +18,7 @@ from corsproxy.core.policy import Policy
 from corsproxy.errors import StartError
 from corsproxy.shell.client.connection import Connection
 from corsproxy.shell.client.link import READ_SIZE
-from corsproxy.shell.client.relay import Relay
+from corsproxy.shell.client.relay import make_relay
 from corsproxy.shell.client.service import Service
 from corsproxy.shell.log.records import Journal
 from corsproxy.shell.upstreams.upstream import Upstream
@@ -109,7 +109,7 @@ class ProxyServer:
         return sum(not connection.is_idle for connection in self._connections)
 
     def __call__(self) -> Connection:
-        return Connection(self, self.service, Relay)
+        return Connection(self, self.service, make_relay)
 
     @property
     def connections(self) -> list[Connection]:

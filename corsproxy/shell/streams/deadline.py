@@ -25,8 +25,12 @@ class Deadline:
         """Expire `seconds` from now, instead of whenever it was to be; None is never."""
         if seconds is None:
             self._due = None
-            return
-        due = self._due = self._loop.time() + seconds
+        else:
+            self.set_at(self._loop.time() + seconds)
+
+    def set_at(self, due: float) -> None:
+        """Expire at `due`, by the loop's time."""
+        self._due = due
         if self._timer is None:
             self._sleep_until(due)
         elif due < self._wakes:

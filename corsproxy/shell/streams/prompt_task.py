@@ -12,7 +12,7 @@ into a task of its own, which a `PromptTask` can await as anything else of async
 
 import asyncio
 from collections.abc import Coroutine, Generator
-from typing import Any
+from typing import Any, Final
 
 _Awaited = Any  # what a coroutine yields is its own affair: asyncio's futures, None, a Signal
 
@@ -40,7 +40,6 @@ class PromptTask:
 
     def step(self, failure: BaseException | None = None) -> None:
         """Run on until the coroutine waits again or ends; with `failure`, raise it there."""
-        global _running
         coroutine = self._coroutine
         if coroutine is None:
             return
@@ -48,7 +47,7 @@ class PromptTask:
             self._must_cancel = False
             failure = failure or asyncio.CancelledError()
         self._awaited = None
-        outer, _running = _running, self
+        outer, _NOW.running = _NOW.running, self
         try:
             awaited = coroutine.send(None) if failure is None else coroutine.throw(failure)
         except (StopIteration, asyncio.CancelledError):
@@ -59,7 +58,7 @@ class PromptTask:
             self._loop.call_exception_handler({"message": "a task has failed", "exception": error})
             return
         finally:
-            _running = outer
+            _NOW.running = outer
         self._awaited = awaited
         if awaited is None:
             self._loop.call_soon(self._wake, None)
@@ -87,7 +86,14 @@ class PromptTask:
         self.step()
 
 
-_running: PromptTask | None = None
+class _Now:
+    __slots__ = ("running",)
+
+    def __init__(self) -> None:
+        self.running: PromptTask | None = None
+
+
+_NOW: Final = _Now()
 
 
 class Signal:
@@ -100,11 +106,11 @@ class Signal:
 
     def __await__(self) -> Generator[Any, None, None]:
         try:
-            if _running is None:
+            if _NOW.running is None:
                 self._waiter = asyncio.get_running_loop().create_future()
                 yield from self._waiter
             else:
-                self._waiter = _running
+                self._waiter = _NOW.running
                 yield self
         finally:
             self._waiter = None

@@ -247,7 +247,7 @@ class Http1Connection(asyncio.BufferedProtocol):
     def _complete(self, response: Http1Response, parser: ResponseParser) -> None:
         keep_for = 0.0
         all_sent = self._upload is None and not self._outflow.choked
-        if parser.persistent and all_sent and not self._transport.is_closing():
+        if parser.persistent and all_sent:
             keep_for = self._limits.upstream_keepalive
             if parser.keep_alive is not None:
                 # Closed a second before the upstream does, no request meets the closing.
@@ -255,9 +255,9 @@ class Http1Connection(asyncio.BufferedProtocol):
         response.end()
         self._leave(response)
         if keep_for > 0:
-            self.idle_since = self._loop.time()
+            now = self.idle_since = self._loop.time()
             self.flow()
-            self._deadline.set(keep_for)
+            self._deadline.set_at(now + keep_for)
         else:
             self.drop()
         self._keeper.exchange_over(self, reusable=keep_for > 0)
