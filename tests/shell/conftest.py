@@ -18,6 +18,7 @@ _ON_BOTH_LOOPS = {
     "test_http1",
     "test_leftover",
     "test_link",
+    "test_piece",
     "test_pool",
     "test_relay",
     "test_server",

@@ -13,6 +13,7 @@ from corsproxy.core.verdicts import Code
 from corsproxy.shell.client.connection import Connection
 from corsproxy.shell.client.faults import BodyRefusedError, ClientLeftError
 from corsproxy.shell.client.responses import CONTINUE
+from corsproxy.shell.streams.piece import Piece
 
 
 class ClientBody:
@@ -46,8 +47,8 @@ class ClientBody:
         self.received += len(data)
         return b"" if self._is_too_large() else data
 
-    async def read(self) -> bytes:
-        """Return the next bytes, or b"" at the end.
+    async def read(self) -> Piece:
+        """Return the next bytes, or b"" at the end, as `RequestBody.read`.
 
         Raises ClientLeftError, and BodyRefusedError where the content stalls for
         `limits.body_timeout`, exceeds `limits.body` or breaks its framing.

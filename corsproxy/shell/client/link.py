@@ -17,6 +17,7 @@ from corsproxy.shell.client.departure import has_left
 from corsproxy.shell.client.faults import ClientLeftError
 from corsproxy.shell.client.writing import WriteWatch
 from corsproxy.shell.streams.deadline import Deadline
+from corsproxy.shell.streams.piece import Piece, descriptor, write
 
 LINGER_S: Final = 5.0
 """How long an ended connection is read on, so that its answer arrives (RFC 9112, 9.6)."""
@@ -25,9 +26,6 @@ LINGER_S: Final = 5.0
 # requests that nobody has begun.
 CONTENT: Final = 1
 REQUESTS: Final = 2
-
-READ_SIZE: Final = 64 * 1024
-"""Bytes that are read at once: not more, because an upload is held up in pieces of it."""
 
 # What a client that does not read costs, next to one piece on its way.
 _WRITE_BUFFER: Final = 16 * 1024
@@ -41,6 +39,7 @@ class Link(asyncio.BufferedProtocol):
 
     __slots__ = (
         "_buffer",
+        "_descriptor",
         "_held_by",
         "_loop",
         "_wire",
@@ -77,10 +76,12 @@ class Link(asyncio.BufferedProtocol):
         self.transport: asyncio.Transport | None = None
         """Where to write; None as soon as the connection is being closed."""
         self._wire: asyncio.Transport | None = None  # stays until the connection is lost
+        self._descriptor = -1
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         wire = self._wire = self.transport = cast(asyncio.Transport, transport)
         wire.set_write_buffer_limits(high=_WRITE_BUFFER)
+        self._descriptor = descriptor(wire)
         peer = wire.get_extra_info("peername")
         # A Unix socket's peer is a string, and names nobody.
         self.client = peer[0] if isinstance(peer, tuple) else ""
@@ -151,11 +152,11 @@ class Link(asyncio.BufferedProtocol):
         ):
             self.abort("client-left")
 
-    def send(self, data: bytes) -> None:
+    def send(self, data: Piece) -> None:
         """Write; raises ClientLeftError where nobody is left to read."""
         if self.transport is None:
             raise ClientLeftError
-        self.transport.write(data)
+        write(self.transport, self._descriptor, data)
 
     async def drained(self) -> None:
         """Wait while the client does not read. Raises ClientLeftError."""

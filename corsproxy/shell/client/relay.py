@@ -30,6 +30,7 @@ from corsproxy.shell.client.link import logger
 from corsproxy.shell.client.message import RequestMessage
 from corsproxy.shell.client.responses import BARE_FAULT, LAST_CHUNK, chunk, head_bytes
 from corsproxy.shell.log.records import CLIENT_LEFT, ExchangeRecord
+from corsproxy.shell.streams.piece import Piece
 from corsproxy.shell.streams.tunnel import ByteTunnel
 from corsproxy.shell.streams.websocket_tunnel import WebSocketTunnel
 from corsproxy.shell.upstreams.upstream import UpstreamResponse
@@ -240,8 +241,8 @@ class Relay:
             return
         self._send_head(head, data)
         await connection.drained()
-        while data := await response.read():
-            self._send(chunk(data) if chunked else data)
+        while piece := await response.read():
+            self._send(chunk(piece) if chunked else piece)
             await connection.drained()
         if chunked:
             self._send(LAST_CHUNK)
@@ -279,7 +280,7 @@ class Relay:
         self._status = head.status
         self._send(data)
 
-    def _send(self, data: bytes) -> None:
+    def _send(self, data: Piece) -> None:
         self._connection.send(data)
         self._sent += len(data)
 

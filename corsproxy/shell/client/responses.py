@@ -11,6 +11,7 @@ from typing import Final
 
 from corsproxy.core.fields import serialize_head
 from corsproxy.core.messages import ClientHead
+from corsproxy.shell.streams.piece import Piece
 
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 LAST_CHUNK: Final = b"0\r\n\r\n"
@@ -42,9 +43,9 @@ def head_bytes(head: ClientHead, minor_version: int, *, keep_alive: bool) -> byt
     return written[:-2] + added + b"\r\n" if added else written
 
 
-def chunk(data: bytes) -> bytes:
+def chunk(data: Piece) -> bytes:
     """Return `data`, which is not empty, as one chunk (RFC 9112, 7.1)."""
-    return b"%x\r\n%b\r\n" % (len(data), data)
+    return b"".join((b"%x\r\n" % len(data), data, b"\r\n"))
 
 
 @lru_cache(maxsize=256)

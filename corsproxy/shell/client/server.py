@@ -17,10 +17,10 @@ from aiohttp import http_parser
 from corsproxy.core.policy import Policy
 from corsproxy.errors import StartError
 from corsproxy.shell.client.connection import Connection
-from corsproxy.shell.client.link import READ_SIZE
 from corsproxy.shell.client.relay import Relay
 from corsproxy.shell.client.service import Service
 from corsproxy.shell.log.records import Journal
+from corsproxy.shell.streams.piece import READ_SIZE
 from corsproxy.shell.upstreams.upstream import Upstream
 
 if sys.platform != "win32":

@@ -3,14 +3,15 @@
 import asyncio
 from collections.abc import Callable
 
+from corsproxy.shell.streams.piece import Piece, descriptor, write
 from corsproxy.shell.upstreams.upstream import RequestBody
 
 LAST_CHUNK = b"0\r\n\r\n"
 
 
-def chunk(data: bytes) -> bytes:
+def chunk(data: Piece) -> bytes:
     """Frame `data`, which is not empty, as one chunk (RFC 9112, 7.1)."""
-    return b"%x\r\n%b\r\n" % (len(data), data)
+    return b"".join((b"%x\r\n" % len(data), data, b"\r\n"))
 
 
 class Outflow:
@@ -22,6 +23,7 @@ class Outflow:
 
     def __init__(self, transport: asyncio.WriteTransport, stalled: Callable[[bool], None]) -> None:
         self._transport = transport
+        self._descriptor = descriptor(transport)
         self._stalled = stalled
         self._writable: asyncio.Future[None] | None = None
         self.choked = False
@@ -60,11 +62,11 @@ class Outflow:
         if self._writable is not None and not self._writable.done():
             self._writable.set_result(None)
 
-    async def _send(self, data: bytes) -> bool:
+    async def _send(self, data: Piece) -> bool:
         """Write, and wait for room; returns whether the connection is still there."""
         if self._transport.is_closing():
             return False
-        self._transport.write(data)
+        write(self._transport, self._descriptor, data)
         if self.choked:
             self._stalled(True)
             self._writable = asyncio.get_running_loop().create_future()

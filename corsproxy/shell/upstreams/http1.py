@@ -8,7 +8,7 @@ for end the connection and reach nobody; an answer that was cut short never ends
 import asyncio
 import ssl
 from collections.abc import Callable
-from typing import Final, Protocol, cast
+from typing import Protocol, cast
 
 from corsproxy.core.messages import Framing, UpstreamRequest
 from corsproxy.core.policy import Limits, Timeouts
@@ -19,8 +19,6 @@ from corsproxy.shell.upstreams.http1_response import Http1Response
 from corsproxy.shell.upstreams.rescue import unread
 from corsproxy.shell.upstreams.response_parser import ResponseParser
 from corsproxy.shell.upstreams.upstream import RequestBody
-
-READ_SIZE: Final = 32 * 1024
 
 
 class Keeper(Protocol):

@@ -12,8 +12,9 @@ from typing import Final, NamedTuple
 from corsproxy.core.messages import UpstreamRequest
 from corsproxy.core.policy import Limits, Route, Timeouts, Tls, UpstreamAddress
 from corsproxy.errors import UpstreamError, UpstreamFault
+from corsproxy.shell.streams.piece import READ_SIZE
 from corsproxy.shell.upstreams.connect import Dialer
-from corsproxy.shell.upstreams.http1 import READ_SIZE, Http1Connection
+from corsproxy.shell.upstreams.http1 import Http1Connection
 from corsproxy.shell.upstreams.http1_response import Http1Response
 from corsproxy.shell.upstreams.turns import Turns
 from corsproxy.shell.upstreams.upstream import RequestBody

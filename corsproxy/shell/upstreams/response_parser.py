@@ -16,6 +16,7 @@ import httptools
 from corsproxy.core.fields import is_safe_value, split_list
 from corsproxy.core.messages import Field, Framing, UpstreamHead
 from corsproxy.errors import UpstreamError, UpstreamFault
+from corsproxy.shell.streams.piece import Piece
 
 MAX_INTERIM: Final = 10
 """1xx responses before the final one; nobody sends more than two for good."""
@@ -43,6 +44,7 @@ class ResponseParser:
         "_barren",
         "_fields",
         "_interim",
+        "_left",
         "_limit",
         "_llhttp",
         "_pieces",
@@ -60,9 +62,10 @@ class ResponseParser:
     )
 
     def __init__(
-        self, method: str, *, upgrade: bool, section_limit: int, put: Callable[[bytes], None]
+        self, method: str, *, upgrade: bool, section_limit: int, put: Callable[[Piece], None]
     ) -> None:
-        """`method` and `upgrade` are the request's; `section_limit` is in bytes."""
+        """`method` and `upgrade` are the request's; `section_limit` is in bytes. What `put`
+        gets is lent where `feed` got it so."""
         self.head: UpstreamHead | None = None
         self.complete = False
         self.persistent = False
@@ -76,6 +79,8 @@ class ResponseParser:
         self._upgrade = upgrade
         self._limit = section_limit
         self._put = put
+        self._left: int | None = None
+        """How much content is still to come, where its length is known."""
         self._pieces: list[bytes] = []
         self._fields: list[Field] = []
         self._reason = b""
@@ -146,8 +151,16 @@ class ResponseParser:
         self._llhttp = None
 
     def _pass_on(self, data: memoryview) -> None:
+        """Take what is delimited by its length or by the end of the connection, and needs no
+        parsing."""
+        if self._left is not None:
+            if len(data) > self._left:
+                self.persistent = False
+                data = data[: self._left]
+            self._left -= len(data)
+            self.complete = not self._left
         if data:
-            self._put(bytes(data))
+            self._put(data)
 
     def _check_bounds(self, data: memoryview) -> None:
         if self.complete:
@@ -159,6 +172,8 @@ class ResponseParser:
         elif self.head is None:
             if self._received > self._limit:
                 raise self._too_large()
+        elif self.head.framing is not Framing.CHUNKED:
+            self._llhttp = None
         elif self._barren > self._limit + len(data):
             raise _malformed("chunk extensions or trailers without end")
 
@@ -198,6 +213,8 @@ class ResponseParser:
             return
         self._barren = 0
         self._pieces.append(data)
+        if self._left is not None:
+            self._left -= len(data)
 
     def on_message_complete(self) -> None:
         if self.head is not None and not self.switched:
@@ -255,7 +272,10 @@ class ResponseParser:
             return Framing.NONE
         if codings is not None:
             return Framing.CHUNKED
-        return Framing.CLOSE if lengths is None else Framing.LENGTH
+        if lengths is None:
+            return Framing.CLOSE
+        self._left = int(lengths[0])
+        return Framing.LENGTH
 
     def _read_persistence(self, minor_version: int, found: dict[bytes, list[bytes]]) -> None:
         """RFC 9112, 9.3."""

@@ -15,7 +15,7 @@ from corsproxy.core.messages import Framing
 from corsproxy.core.policy import Limits, Timeouts, Tls
 from corsproxy.errors import UpstreamError, UpstreamFault
 from corsproxy.shell.streams.intake import HIGH_WATER
-from corsproxy.shell.upstreams.http1 import READ_SIZE
+from corsproxy.shell.streams.piece import READ_SIZE
 from corsproxy.shell.upstreams.http1_response import Http1Response
 from corsproxy.shell.upstreams.pool import UpstreamPools
 from tests.exchanges import (

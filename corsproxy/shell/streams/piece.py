@@ -1,0 +1,48 @@
+"""A piece of content on its way from one connection to another, copied only where it must wait.
+
+A connection reads into a buffer that it uses again and again. A piece of that is *lent*: a
+memoryview that whoever gets it may use until it awaits anything, and that is copied by whoever
+wants it for longer. Where the peer keeps up, the kernel takes a lent piece as it is, and nobody
+makes a copy; where it does not, what is left becomes bytes of their own, in the transport.
+"""
+
+import asyncio
+import os
+from typing import Final
+
+Piece = bytes | memoryview
+"""Bytes to keep, or lent ones."""
+
+READ_SIZE: Final = 64 * 1024
+"""Bytes that are read at once: not more, because a peer that does not read holds up as much."""
+
+
+def descriptor(transport: asyncio.BaseTransport) -> int:
+    """Return what `write` may write to past the transport; -1 where all must go through it."""
+    if transport.get_extra_info("sslcontext") is not None:
+        return -1
+    sock = transport.get_extra_info("socket")
+    return -1 if sock is None else int(sock.fileno())
+
+
+def write(transport: asyncio.WriteTransport, past: int, piece: Piece) -> None:
+    """Write `piece` to a transport whose `descriptor` is `past`."""
+    if isinstance(piece, memoryview):
+        # A name for it: mypyc asks twice for what stands in a slice.
+        written = _written(transport, past, piece)
+        if written == len(piece):
+            return
+        piece = bytes(piece[written:])
+    transport.write(piece)
+
+
+def _written(transport: asyncio.WriteTransport, past: int, piece: memoryview) -> int:
+    """Return how much of `piece` the kernel has taken, behind all that was written before."""
+    # The descriptor of a transport that is closing may be another connection's already.
+    if past < 0 or transport.is_closing() or transport.get_write_buffer_size():
+        return 0
+    try:
+        return os.write(past, piece)
+    except OSError:
+        # There is no room; or the connection is gone, which the transport must find out itself.
+        return 0
