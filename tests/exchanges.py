@@ -124,8 +124,8 @@ async def ask(
 async def content(response: UpstreamResponse) -> bytes:
     """Read a response's content to its proper end."""
     pieces = []
-    while data := await response.read():
-        pieces.append(data)
+    while lent := await response.read():
+        pieces.append(bytes(lent))
     assert response.at_end
     return b"".join(pieces)
 

@@ -22,7 +22,6 @@ from corsproxy.core.messages import Field, Framing, UpstreamHead, UpstreamReques
 from corsproxy.core.policy import Limits, Policy, Route
 from corsproxy.shell.client.server import ProxyServer
 from corsproxy.shell.log.records import ExchangeRecord
-from corsproxy.shell.streams.piece import Piece
 from corsproxy.shell.upstreams.upstream import RequestBody, Upstream
 from tests.peers import DEADLINE_SECONDS, until
 from tests.policies import PAGE, policy
@@ -142,9 +141,9 @@ class Asked:
         """Take all of the request's content."""
         if self.body is None:
             return b""
-        pieces: list[Piece] = [self.body.take()]
-        while data := await self.body.read():
-            pieces.append(data)
+        pieces = [self.body.take()]
+        while lent := await self.body.read():
+            pieces.append(bytes(lent))
         return b"".join(pieces)
 
 

@@ -15,6 +15,7 @@ _ON_BOTH_LOOPS = {
     "test_client_stream",
     "test_connect",
     "test_connection",
+    "test_content",
     "test_http1",
     "test_leftover",
     "test_link",

@@ -12,8 +12,6 @@ import asyncio
 import time
 from contextlib import suppress
 
-from aiohttp.streams import StreamReader
-
 from corsproxy.core.exchange import Forward, complete, decide, fail
 from corsproxy.core.messages import ClientHead, Framing, RequestHead
 from corsproxy.core.policy import Policy
@@ -24,6 +22,7 @@ from corsproxy.errors import UpstreamError
 from corsproxy.shell.client.client_body import ClientBody
 from corsproxy.shell.client.client_stream import ClientStream
 from corsproxy.shell.client.connection import Connection
+from corsproxy.shell.client.content import Content
 from corsproxy.shell.client.faults import BodyRefusedError, ClientLeftError
 from corsproxy.shell.client.leftover import can_keep, read_away
 from corsproxy.shell.client.link import logger
@@ -53,18 +52,18 @@ class Relay:
         "_stopped",
         "_upstream_s",
         "_verdict",
+        "content",
         "keep_alive",
-        "payload",
         "tunnel",
     )
 
     def __init__(
         self,
         message: RequestMessage,
-        payload: StreamReader,
+        content: Content,
         connection: Connection,
     ) -> None:
-        self.payload = payload
+        self.content = content
         self.keep_alive = False
         self.tunnel: ByteTunnel | None = None
         self._message = message
@@ -138,7 +137,7 @@ class Relay:
                     self._record(request)
                 except Exception:  # noqa: BLE001 - the exchange is over, whatever is told of it
                     logger.exception("fault in the record of an exchange")
-        if not self.payload.is_eof() and self._error is None:
+        if not self.content.has_arrived and self._error is None:
             await self._end_request()
         return self.keep_alive
 
@@ -175,14 +174,14 @@ class Relay:
                 return Code.BAD_REQUEST
             return None
         limits = exchange.policy.limits
-        self._body = ClientBody(self._connection, self.payload, exchange.received, limits)
+        self._body = ClientBody(self._connection, self.content, exchange.received, limits)
         if (
             limits.body is not None
             and exchange.request.framing is Framing.LENGTH
             and int(self._message.headers["Content-Length"]) > limits.body
         ):
             return Code.BODY_TOO_LARGE
-        broken = self.payload.exception()
+        broken = self.content.failure
         # Content that came with the head and is broken: the upstream is not asked at all.
         return broken.code if isinstance(broken, BodyRefusedError) else None
 
@@ -269,9 +268,9 @@ class Relay:
             or self._connection.service.draining
             or self._connection.must_end_behind(self._message)
             or not (
-                self.payload.is_eof()
+                self.content.has_arrived
                 or can_keep(
-                    self._message, self.payload, head.status, forwarded=self._body is not None
+                    self._message, self.content, head.status, forwarded=self._body is not None
                 )
             )
         )
@@ -288,10 +287,10 @@ class Relay:
 
     async def _end_request(self) -> None:
         """Get past what is left of the request's content, or end the connection behind it."""
-        connection, payload = self._connection, self.payload
+        connection, content = self._connection, self.content
         if self.keep_alive:
             # What was being forwarded, the upstream's connection may still be reading.
-            self.keep_alive = self._body is None and await read_away(connection, payload)
+            self.keep_alive = self._body is None and await read_away(connection, content)
         if not self.keep_alive:
             connection.end_in_stages()
             await connection.ended()

@@ -34,13 +34,14 @@ class Tap(Protocol):
 class Intake:
     """An ordered run of bytes with a proper end or a failure after it."""
 
-    __slots__ = ("_ended", "_failure", "_holds", "_pieces", "_signal", "_size", "_tap")
+    __slots__ = ("_ended", "_failure", "_holds", "_is_busy", "_pieces", "_signal", "_size", "_tap")
 
-    def __init__(self, tap: Tap) -> None:
-        self._tap: Tap | None = tap
+    def __init__(self, tap: Tap | None) -> None:
+        self._tap = tap
         self._pieces: list[Piece] = []
         self._size = 0
         self._holds = False
+        self._is_busy = False  # whether the reader has not come back for more
         self._ended = False
         self._failure: BaseException | None = None
         self._signal = Signal()
@@ -72,8 +73,10 @@ class Intake:
                 raise self._failure
             if self._ended:
                 return b""
+            self._is_busy = False
             self._release()
             await self._signal
+        self._is_busy = True
         if len(self._pieces) > 1:
             return self.take()
         self._size = 0
@@ -102,10 +105,7 @@ class Intake:
         if self._pieces:
             # What was lent is read over next.
             self._pieces = [bytes(piece) for piece in self._pieces]
-            must_hold = self._size > HIGH_WATER
-        else:
-            must_hold = not self._signal.is_awaited
-        if must_hold and self._tap is not None:
+        if (self._is_busy or self._size > HIGH_WATER) and self._tap is not None:
             self._holds = True
             self._tap.hold()
 

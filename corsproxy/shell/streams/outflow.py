@@ -47,8 +47,6 @@ class Outflow:
                 return
             if body.at_end:
                 break
-            # Content that is always at hand must not keep the loop from hearing a refusal.
-            await asyncio.sleep(0)
         if chunked and not self._transport.is_closing():
             self._transport.write(LAST_CHUNK)
 

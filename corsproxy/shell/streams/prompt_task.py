@@ -109,11 +109,6 @@ class Signal:
         finally:
             self._waiter = None
 
-    @property
-    def is_awaited(self) -> bool:
-        """Whether somebody waits."""
-        return self._waiter is not None
-
     def give(self) -> None:
         """Let whoever waits run on; where nobody does, nothing happens."""
         waiter = self._waiter

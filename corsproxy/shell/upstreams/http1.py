@@ -8,17 +8,21 @@ for end the connection and reach nobody; an answer that was cut short never ends
 import asyncio
 import ssl
 from collections.abc import Callable
-from typing import Protocol, cast
+from typing import Final, Protocol, cast
 
 from corsproxy.core.messages import Framing, UpstreamRequest
 from corsproxy.core.policy import Limits, Timeouts
 from corsproxy.errors import UpstreamError, UpstreamFault
 from corsproxy.shell.streams.deadline import Deadline
 from corsproxy.shell.streams.outflow import LAST_CHUNK, Outflow, chunk
+from corsproxy.shell.streams.prompt_task import PromptTask
 from corsproxy.shell.upstreams.http1_response import Http1Response
 from corsproxy.shell.upstreams.rescue import unread
 from corsproxy.shell.upstreams.response_parser import ResponseParser
 from corsproxy.shell.upstreams.upstream import RequestBody
+
+# What content that the upstream does not take holds up, next to one piece on its way.
+_WRITE_BUFFER: Final = 16 * 1024
 
 
 class Keeper(Protocol):
@@ -56,7 +60,7 @@ class Http1Connection(asyncio.BufferedProtocol):
         self._timeouts = Timeouts()
         self._limits = Limits()
         self._idle_timeout: float | None = None
-        self._upload: asyncio.Task[None] | None = None
+        self._upload: PromptTask | None = None
         self._held = False
         self._read_closed = False
         self._write_closed = False
@@ -103,9 +107,8 @@ class Http1Connection(asyncio.BufferedProtocol):
         else:
             self._transport.write(head + first)
             self._deadline.clear()
-            sending = self._outflow.send_content(body, chunked=chunked)
-            self._upload = self._loop.create_task(sending)
-            self._upload.add_done_callback(self._upload_over)
+            self._upload = PromptTask(self._send_content(body, chunked=chunked), self._loop)
+            self._upload.step()
         return response
 
     def drop(self) -> None:
@@ -163,6 +166,7 @@ class Http1Connection(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(high=_WRITE_BUFFER)
         self._outflow = Outflow(self._transport, self._stalled)
 
     def get_buffer(self, sizehint: int) -> memoryview:
@@ -318,14 +322,13 @@ class Http1Connection(asyncio.BufferedProtocol):
         if self._parser is not None and self._parser.head is None:
             self._deadline.set(self._timeouts.response if stalled else None)
 
-    def _upload_over(self, upload: asyncio.Task[None]) -> None:
-        if upload.cancelled():
-            return
-        failure = upload.exception()
-        if upload is not self._upload:
+    async def _send_content(self, body: RequestBody, *, chunked: bool) -> None:
+        try:
+            await self._outflow.send_content(body, chunked=chunked)
+        except Exception as failure:  # noqa: BLE001 - whoever waits for the answer gets it
+            self._upload = None
+            self._fail(failure)
             return
         self._upload = None
-        if failure is not None:
-            self._fail(failure)
-        elif self._parser is not None and self._parser.head is None:
+        if self._parser is not None and self._parser.head is None:
             self._deadline.set(self._timeouts.response)

@@ -79,22 +79,6 @@ async def test_content_for_a_connection_that_is_gone_ends_quietly() -> None:
     assert pipe.written == [b"3\r\none\r\n"]
 
 
-class AtHand(Body):
-    """A body that never has to be waited for, and never ends."""
-
-    at_end = False
-
-    async def read(self) -> bytes:
-        return b"x"
-
-
-async def test_content_that_is_always_at_hand_lets_others_run() -> None:
-    pipe = Pipe(roomy=True)
-    asyncio.get_running_loop().call_soon(pipe.close)
-    await pipe.outflow.send_content(AtHand(), chunked=False)
-    assert pipe.closed
-
-
 async def test_what_the_body_raises_is_raised() -> None:
     body = Body(failure=ValueError("the client has left"))
     body.more.set()

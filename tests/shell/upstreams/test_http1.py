@@ -441,6 +441,8 @@ class StandingStill:
         return b"x"
 
     async def read(self) -> bytes:
+        if self.refused.is_set():
+            await asyncio.sleep(0)
         assert self.refused.wait(10)
         return b"x" * 100_000
 
