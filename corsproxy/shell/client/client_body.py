@@ -61,10 +61,9 @@ class ClientBody:
             if not self._content.received and not self._content.has_arrived:
                 self._connection.send(CONTINUE)
         self._connection.reading.set(self._timeout)
-        try:
-            data = await self._content.read()
-        finally:
-            self._connection.reading.clear()
+        data = await self._content.read()
+        # Only now: where this wait is cancelled, the connection has set another bound already.
+        self._connection.reading.clear()
         self.received += len(data)
         if self._is_too_large():
             raise BodyRefusedError(Code.BODY_TOO_LARGE)
