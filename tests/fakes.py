@@ -107,7 +107,7 @@ class FakeResponse:
         self._pieces.clear()
         return data
 
-    async def read(self) -> bytes:
+    async def read(self, most: int = 0) -> bytes:
         while not self._pieces:
             if self._failure is not None:
                 raise self._failure

@@ -12,7 +12,7 @@ from corsproxy.shell.client.connection import Connection
 from corsproxy.shell.client.content import Content
 from corsproxy.shell.client.faults import BodyRefusedError, ClientLeftError
 from corsproxy.shell.client.responses import CONTINUE
-from corsproxy.shell.streams.piece import Piece
+from corsproxy.shell.streams.piece import PIECE_SIZE, Piece
 
 
 class ClientBody:
@@ -46,7 +46,7 @@ class ClientBody:
         self.received += len(data)
         return b"" if self._is_too_large() else data
 
-    async def read(self) -> Piece:
+    async def read(self, most: int = PIECE_SIZE) -> Piece:
         """Return the next bytes, or b"" at the end, as `RequestBody.read`.
 
         Raises ClientLeftError, and BodyRefusedError where the content stalls for
@@ -61,7 +61,7 @@ class ClientBody:
             if not self._content.received and not self._content.has_arrived:
                 self._connection.send(CONTINUE)
         self._connection.reading.set(self._timeout)
-        data = await self._content.read()
+        data = await self._content.read(most)
         # Only now: where this wait is cancelled, the connection has set another bound already.
         self._connection.reading.clear()
         self.received += len(data)

@@ -17,7 +17,7 @@ from corsproxy.shell.client.departure import has_left
 from corsproxy.shell.client.faults import ClientLeftError
 from corsproxy.shell.client.writing import WriteWatch
 from corsproxy.shell.streams.deadline import Deadline
-from corsproxy.shell.streams.piece import Piece, descriptor, write
+from corsproxy.shell.streams.piece import PIECE_SIZE, Piece, descriptor, room, write
 
 LINGER_S: Final = 5.0
 """How long an ended connection is read on, so that its answer arrives (RFC 9112, 9.6)."""
@@ -42,6 +42,7 @@ class Link(asyncio.BufferedProtocol):
         "_descriptor",
         "_held_by",
         "_loop",
+        "_piece",
         "_wire",
         "_writable",
         "_writing",
@@ -58,6 +59,7 @@ class Link(asyncio.BufferedProtocol):
         """`buffer` takes every read; the connections of one loop may share it."""
         self._loop = loop
         self._buffer = buffer
+        self._piece = buffer[:PIECE_SIZE]
         self._held_by = 0
         self.client = ""
         """The peer's IP address; empty where there is none."""
@@ -105,7 +107,7 @@ class Link(asyncio.BufferedProtocol):
         self._writing.stop()
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        return self._buffer
+        return self._piece
 
     def buffer_updated(self, nbytes: int) -> None:
         self.data_received(bytes(self._buffer[:nbytes]))
@@ -157,6 +159,12 @@ class Link(asyncio.BufferedProtocol):
         if self.transport is None:
             raise ClientLeftError
         write(self.transport, self._descriptor, data)
+
+    def room(self, last: int) -> int:
+        """Return how much may be read at once for the next `send`, where `last` bytes were the
+        last that was sent."""
+        wire = self.transport
+        return PIECE_SIZE if wire is None else room(wire, self._descriptor, last)
 
     async def drained(self) -> None:
         """Wait while the client does not read. Raises ClientLeftError."""

@@ -21,7 +21,7 @@ from corsproxy.core.policy import Limits
 from corsproxy.shell.client.content import NO_CONTENT, Content, content_of
 from corsproxy.shell.client.link import REQUESTS, Link
 from corsproxy.shell.client.message import RequestMessage
-from corsproxy.shell.streams.piece import READ_SIZE
+from corsproxy.shell.streams.piece import PIECE_SIZE
 
 MOST_WAITING: Final = 32
 """Requests that one client may have sent ahead of their answers."""
@@ -29,7 +29,7 @@ MOST_WAITING: Final = 32
 _MOST_BEHIND_UPGRADE: Final = 32 * 1024
 # Of aiohttp's readers of content: never reached, neither by the bytes of one read nor by the
 # chunks in them.
-_READER_LIMIT: Final = 4 * READ_SIZE
+_READER_LIMIT: Final = 4 * PIECE_SIZE
 
 
 class RequestParser(Protocol):
@@ -84,6 +84,12 @@ class Receiver(Link):
         """Nothing: it has never been paused for their sake."""
 
     # Bytes.
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        content = self._arriving
+        if content is None or not content.is_counted:
+            return self._piece
+        return self._buffer[: content.most]
 
     def buffer_updated(self, nbytes: int) -> None:
         data = self._buffer[:nbytes]

@@ -29,7 +29,7 @@ from corsproxy.shell.client.link import logger
 from corsproxy.shell.client.message import RequestMessage
 from corsproxy.shell.client.responses import BARE_FAULT, LAST_CHUNK, chunk, head_bytes
 from corsproxy.shell.log.records import CLIENT_LEFT, ExchangeRecord
-from corsproxy.shell.streams.piece import Piece
+from corsproxy.shell.streams.piece import PIECE_SIZE, Piece
 from corsproxy.shell.streams.tunnel import ByteTunnel
 from corsproxy.shell.streams.websocket_tunnel import WebSocketTunnel
 from corsproxy.shell.upstreams.upstream import UpstreamResponse
@@ -240,9 +240,11 @@ class Relay:
             return
         self._send_head(head, data)
         await connection.drained()
-        while piece := await response.read():
+        most = PIECE_SIZE
+        while piece := await response.read(most):
             self._send(chunk(piece) if chunked else piece)
             await connection.drained()
+            most = connection.room(len(piece))
         if chunked:
             self._send(LAST_CHUNK)
 

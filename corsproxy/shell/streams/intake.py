@@ -11,7 +11,7 @@ it comes last in whatever the connection does. What was put in may be lent until
 
 from typing import Protocol
 
-from corsproxy.shell.streams.piece import Piece
+from corsproxy.shell.streams.piece import PIECE_SIZE, Piece
 from corsproxy.shell.streams.prompt_task import Signal
 
 HIGH_WATER = 16 * 1024
@@ -34,7 +34,17 @@ class Tap(Protocol):
 class Intake:
     """An ordered run of bytes with a proper end or a failure after it."""
 
-    __slots__ = ("_ended", "_failure", "_holds", "_is_busy", "_pieces", "_signal", "_size", "_tap")
+    __slots__ = (
+        "_ended",
+        "_failure",
+        "_holds",
+        "_is_busy",
+        "_pieces",
+        "_signal",
+        "_size",
+        "_tap",
+        "most",
+    )
 
     def __init__(self, tap: Tap | None) -> None:
         self._tap = tap
@@ -45,6 +55,8 @@ class Intake:
         self._ended = False
         self._failure: BaseException | None = None
         self._signal = Signal()
+        self.most = PIECE_SIZE
+        """How many bytes the connection may read at once."""
 
     @property
     def at_end(self) -> bool:
@@ -62,12 +74,14 @@ class Intake:
         self._release()
         return data
 
-    async def read(self) -> Piece:
+    async def read(self, most: int = PIECE_SIZE) -> Piece:
         """Return the next bytes, or b"" at the proper end; waits while there are none. They
-        are lent: good until the reader awaits anything.
+        are lent: good until the reader awaits anything. From now on the connection reads up
+        to `most` at once.
 
         Raises what `fail` was given, once the bytes before the failure are taken.
         """
+        self.most = most
         while not self._pieces:
             if self._failure is not None:
                 raise self._failure

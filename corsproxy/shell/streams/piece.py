@@ -8,13 +8,22 @@ makes a copy; where it does not, what is left becomes bytes of their own, in the
 
 import asyncio
 import os
+import socket
+import struct
+import sys
 from typing import Final
 
 Piece = bytes | memoryview
 """Bytes to keep, or lent ones."""
 
-READ_SIZE: Final = 64 * 1024
+PIECE_SIZE: Final = 64 * 1024
 """Bytes that are read at once: not more, because a peer that does not read holds up as much."""
+READ_SIZE: Final = 256 * 1024
+"""The same where the peer has `room` for them; each read and write costs the less."""
+
+# asm-generic/socket.h and linux/sock_diag.h: nine numbers about a socket's memory.
+_SO_MEMINFO: Final = 55
+_MEMINFO: Final = struct.Struct("9I")
 
 
 def descriptor(transport: asyncio.BaseTransport) -> int:
@@ -34,6 +43,21 @@ def write(transport: asyncio.WriteTransport, past: int, piece: Piece) -> None:
             return
         piece = bytes(piece[written:])
     transport.write(piece)
+
+
+def room(transport: asyncio.WriteTransport, past: int, last: int) -> int:
+    """Return how much may be read at once to be written next, where `last` bytes were the last:
+    what the kernel has room for, from PIECE_SIZE to READ_SIZE."""
+    if last < PIECE_SIZE or past < 0 or transport.is_closing() or sys.platform != "linux":
+        return PIECE_SIZE
+    try:
+        told = transport.get_extra_info("socket").getsockopt(
+            socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO.size
+        )
+        _, _, _, most, _, queued, _, _, _ = _MEMINFO.unpack(told)
+    except (OSError, struct.error):
+        return PIECE_SIZE
+    return max(PIECE_SIZE, min(READ_SIZE, int(most) - int(queued)))
 
 
 def _written(transport: asyncio.WriteTransport, past: int, piece: memoryview) -> int:

@@ -15,6 +15,7 @@ from corsproxy.core.policy import Limits, Timeouts
 from corsproxy.errors import UpstreamError, UpstreamFault
 from corsproxy.shell.streams.deadline import Deadline
 from corsproxy.shell.streams.outflow import LAST_CHUNK, Outflow, chunk
+from corsproxy.shell.streams.piece import PIECE_SIZE
 from corsproxy.shell.streams.prompt_task import PromptTask
 from corsproxy.shell.upstreams.http1_response import Http1Response
 from corsproxy.shell.upstreams.rescue import unread
@@ -52,6 +53,7 @@ class Http1Connection(asyncio.BufferedProtocol):
         """
         self._keeper = keeper
         self._buffer = buffer
+        self._piece = buffer[:PIECE_SIZE]
         self._serialize = serialize
         self._loop = asyncio.get_running_loop()
         self._deadline = Deadline(self._loop, self._expired)
@@ -170,7 +172,8 @@ class Http1Connection(asyncio.BufferedProtocol):
         self._outflow = Outflow(self._transport, self._stalled)
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        return self._buffer
+        most = PIECE_SIZE if self._response is None else self._response.most
+        return self._piece if most == PIECE_SIZE else self._buffer[:most]
 
     def buffer_updated(self, nbytes: int) -> None:
         if self._response is None:

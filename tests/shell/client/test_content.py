@@ -9,11 +9,11 @@ from aiohttp.streams import StreamReader
 from corsproxy.shell.client.connection import Connection
 from corsproxy.shell.client.content import NO_CONTENT, Content
 from corsproxy.shell.client.faults import BodyRefusedError
-from corsproxy.shell.streams.piece import READ_SIZE
+from corsproxy.shell.streams.piece import PIECE_SIZE
 from tests.fakes import Asked, FakeResponse, FakeUpstream, echo, get, never, post, serving
 from tests.peers import until
 
-MUCH = Random(1).randbytes(5 * READ_SIZE)
+MUCH = Random(1).randbytes(5 * PIECE_SIZE)
 
 
 def test_no_content_is_at_its_end() -> None:
@@ -33,8 +33,8 @@ def pieces_of(data: bytes, size: int) -> list[bytes]:
     return [data[begin : begin + size] for begin in range(0, len(data), size)]
 
 
-@pytest.mark.parametrize("length", [0, 1, 100, READ_SIZE, len(MUCH)])
-@pytest.mark.parametrize("size", [7_000, READ_SIZE - 1, READ_SIZE, len(MUCH) + 1000])
+@pytest.mark.parametrize("length", [0, 1, 100, PIECE_SIZE, len(MUCH)])
+@pytest.mark.parametrize("size", [7_000, PIECE_SIZE - 1, PIECE_SIZE, len(MUCH) + 1000])
 async def test_content_ends_where_its_length_says_and_requests_follow(
     length: int, size: int
 ) -> None:
@@ -73,7 +73,7 @@ async def test_content_of_a_request_that_waits_is_held_back() -> None:
         transport = connection.transport
         assert transport is not None
         await until(lambda: not transport.is_reading())
-        assert connection._waiting[-1][1].received <= 2 * READ_SIZE
+        assert connection._waiting[-1][1].received <= 2 * PIECE_SIZE
         sending.cancel()
         client.reset()
 
@@ -88,6 +88,6 @@ async def test_a_websocket_with_content_waits_for_its_end() -> None:
     async with serving(FakeUpstream(play)) as proxy:
         client = await proxy.connect()
         lines = ("Connection: Upgrade", "Upgrade: websocket", f"Content-Length: {len(MUCH)}")
-        await client.send(get("/", *lines, method="POST"), *pieces_of(MUCH, READ_SIZE))
+        await client.send(get("/", *lines, method="POST"), *pieces_of(MUCH, PIECE_SIZE))
         assert (await client.reply()).status == 200
     assert seen == [MUCH]

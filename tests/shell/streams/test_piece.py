@@ -2,14 +2,15 @@
 
 import asyncio
 import socket
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from random import Random
 from typing import cast
 
-from corsproxy.shell.streams.piece import READ_SIZE, descriptor, write
+from corsproxy.shell.streams.piece import PIECE_SIZE, READ_SIZE, descriptor, room, write
 
-MUCH = Random(1).randbytes(64 * READ_SIZE)
+MUCH = Random(1).randbytes(64 * PIECE_SIZE)
 
 
 @asynccontextmanager
@@ -88,3 +89,32 @@ class Encrypted:
 
 def test_nothing_goes_past_tls() -> None:
     assert descriptor(cast(asyncio.Transport, Encrypted())) == -1
+
+
+async def test_a_peer_that_keeps_up_has_room_for_more_than_a_piece() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        ours = socket.create_connection(listening.getsockname())
+        theirs, _ = listening.accept()
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.create_connection(asyncio.Protocol, sock=ours)
+    past = descriptor(transport)
+    empty = room(transport, past, PIECE_SIZE)
+    while not transport.get_write_buffer_size():
+        write(transport, past, memoryview(MUCH))
+    full = room(transport, past, PIECE_SIZE)
+    transport.abort()
+    theirs.close()
+    assert (full, empty > full) == (PIECE_SIZE, sys.platform == "linux")
+    assert empty <= READ_SIZE
+
+
+async def test_whoever_sends_little_is_asked_for_no_more() -> None:
+    async with wire() as (transport, _):
+        assert room(transport, descriptor(transport), PIECE_SIZE - 1) == PIECE_SIZE
+
+
+async def test_where_room_cannot_be_known_there_is_room_for_a_piece() -> None:
+    async with wire() as (transport, _):
+        unknown = room(transport, -1, READ_SIZE)
+        transport.abort()
+        assert (unknown, room(transport, 0, READ_SIZE)) == (PIECE_SIZE, PIECE_SIZE)
