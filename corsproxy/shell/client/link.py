@@ -38,11 +38,9 @@ class Link(asyncio.BufferedProtocol):
     """One client connection, below its messages."""
 
     __slots__ = (
-        "_buffer",
         "_descriptor",
         "_held_by",
         "_loop",
-        "_piece",
         "_wire",
         "_writable",
         "_writing",
@@ -55,11 +53,8 @@ class Link(asyncio.BufferedProtocol):
         "writing_paused",
     )
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, limits: Limits, buffer: memoryview) -> None:
-        """`buffer` takes every read; the connections of one loop may share it."""
+    def __init__(self, loop: asyncio.AbstractEventLoop, limits: Limits) -> None:
         self._loop = loop
-        self._buffer = buffer
-        self._piece = buffer[:PIECE_SIZE]
         self._held_by = 0
         self.client = ""
         """The peer's IP address; empty where there is none."""
@@ -105,16 +100,6 @@ class Link(asyncio.BufferedProtocol):
         # A timer would keep alive all that belongs to the connection.
         self.reading.stop()
         self._writing.stop()
-
-    def get_buffer(self, sizehint: int) -> memoryview:
-        return self._piece
-
-    def buffer_updated(self, nbytes: int) -> None:
-        self.data_received(bytes(self._buffer[:nbytes]))
-
-    def data_received(self, data: bytes) -> None:
-        """Take what has arrived."""
-        raise NotImplementedError
 
     def pause_writing(self) -> None:
         self.writing_paused = True

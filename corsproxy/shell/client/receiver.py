@@ -21,7 +21,7 @@ from corsproxy.core.policy import Limits
 from corsproxy.shell.client.content import NO_CONTENT, Content, content_of
 from corsproxy.shell.client.link import REQUESTS, Link
 from corsproxy.shell.client.message import RequestMessage
-from corsproxy.shell.streams.piece import PIECE_SIZE
+from corsproxy.shell.streams.piece import PIECE_SIZE, ReadBuffer
 
 MOST_WAITING: Final = 32
 """Requests that one client may have sent ahead of their answers."""
@@ -55,10 +55,20 @@ class RequestParser(Protocol):
 class Receiver(Link):
     """One client connection as a queue of requests."""
 
-    __slots__ = ("_arriving", "_behind_upgrade", "_is_upgraded", "_limits", "_parser", "_waiting")
+    __slots__ = (
+        "_arriving",
+        "_behind_upgrade",
+        "_buffer",
+        "_is_upgraded",
+        "_limits",
+        "_parser",
+        "_waiting",
+    )
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, limits: Limits, buffer: memoryview) -> None:
-        super().__init__(loop, limits, buffer)
+    def __init__(self, loop: asyncio.AbstractEventLoop, limits: Limits, buffer: ReadBuffer) -> None:
+        """`buffer` takes every read."""
+        super().__init__(loop, limits)
+        self._buffer = buffer
         self._limits = limits
         self._parser: RequestParser | None = self._make_parser()
         self._waiting: deque[tuple[RequestMessage | None, Content]] = deque()
@@ -88,16 +98,20 @@ class Receiver(Link):
     def get_buffer(self, sizehint: int) -> memoryview:
         content = self._arriving
         if content is None or not content.is_counted:
-            return self._piece
-        return self._buffer[: content.most]
+            return self._buffer.space()
+        return self._buffer.space(content.most)
 
     def buffer_updated(self, nbytes: int) -> None:
-        data = self._buffer[:nbytes]
+        data = self._buffer.lent(nbytes)
         content = self._arriving
         if content is not None and not self.is_deaf and self._counts(content, nbytes):
             data = self._count(content, data)
         if data:
             self.data_received(bytes(data))
+
+    def data_received(self, data: bytes) -> None:
+        """Take what is not counted."""
+        raise NotImplementedError
 
     def _counts(self, content: Content, arrived: int) -> bool:
         """Whether `content` is counted, from now on where that is worth a new parser."""

@@ -20,7 +20,7 @@ from corsproxy.shell.client.connection import Connection
 from corsproxy.shell.client.relay import Relay
 from corsproxy.shell.client.service import Service
 from corsproxy.shell.log.records import Journal
-from corsproxy.shell.streams.piece import READ_SIZE
+from corsproxy.shell.streams.piece import ReadBuffer
 from corsproxy.shell.upstreams.upstream import Upstream
 
 if sys.platform != "win32":
@@ -69,7 +69,7 @@ class ProxyServer:
     def __init__(self, policy: Policy, upstream: Upstream, journal: Journal | None = None) -> None:
         """Must be called while the event loop runs. `journal` None wants no records."""
         self.loop = asyncio.get_running_loop()
-        self.buffer = memoryview(bytearray(READ_SIZE))
+        self.buffer = ReadBuffer()
         """Takes every read from a client."""
         self._connections: dict[Connection, None] = {}  # in the order of their coming
         self.service = Service(policy, upstream, journal)

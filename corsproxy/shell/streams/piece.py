@@ -26,6 +26,24 @@ _SO_MEMINFO: Final = 55
 _MEMINFO: Final = struct.Struct("9I")
 
 
+class ReadBuffer:
+    """What connections are read into, one after another; those of one loop may share it."""
+
+    __slots__ = ("_piece", "_whole")
+
+    def __init__(self) -> None:
+        self._whole = memoryview(bytearray(READ_SIZE))
+        self._piece = self._whole[:PIECE_SIZE]
+
+    def space(self, most: int = PIECE_SIZE) -> memoryview:
+        """Return where a read of up to `most` bytes goes."""
+        return self._piece if most == PIECE_SIZE else self._whole[:most]
+
+    def lent(self, size: int) -> memoryview:
+        """Return the `size` bytes that a read has put in."""
+        return self._whole[:size]
+
+
 def descriptor(transport: asyncio.BaseTransport) -> int:
     """Return what `write` may write to past the transport; -1 where all must go through it."""
     if transport.get_extra_info("sslcontext") is not None:
@@ -54,10 +72,12 @@ def room(transport: asyncio.WriteTransport, past: int, last: int) -> int:
         told = transport.get_extra_info("socket").getsockopt(
             socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO.size
         )
-        _, _, _, most, _, queued, _, _, _ = _MEMINFO.unpack(told)
+        _, _, taken, most, _, queued, _, _, _ = _MEMINFO.unpack(told)
     except (OSError, struct.error):
         return PIECE_SIZE
-    return max(PIECE_SIZE, min(READ_SIZE, int(most) - int(queued)))
+    # The one counts for TCP, the other for Unix sockets.
+    used = max(int(queued), int(taken))
+    return max(PIECE_SIZE, min(READ_SIZE, int(most) - used))
 
 
 def _written(transport: asyncio.WriteTransport, past: int, piece: memoryview) -> int:

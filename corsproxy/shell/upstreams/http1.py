@@ -15,7 +15,7 @@ from corsproxy.core.policy import Limits, Timeouts
 from corsproxy.errors import UpstreamError, UpstreamFault
 from corsproxy.shell.streams.deadline import Deadline
 from corsproxy.shell.streams.outflow import LAST_CHUNK, Outflow, chunk
-from corsproxy.shell.streams.piece import PIECE_SIZE
+from corsproxy.shell.streams.piece import ReadBuffer
 from corsproxy.shell.streams.prompt_task import PromptTask
 from corsproxy.shell.upstreams.http1_response import Http1Response
 from corsproxy.shell.upstreams.rescue import unread
@@ -44,16 +44,12 @@ class Http1Connection(asyncio.BufferedProtocol):
     def __init__(
         self,
         keeper: Keeper,
-        buffer: memoryview,
+        buffer: ReadBuffer,
         serialize: Callable[[UpstreamRequest], bytes],
     ) -> None:
-        """`buffer` takes every read; the connections of one loop may share it.
-
-        `serialize` makes the bytes of a request's head.
-        """
+        """`buffer` takes every read; `serialize` makes the bytes of a request's head."""
         self._keeper = keeper
         self._buffer = buffer
-        self._piece = buffer[:PIECE_SIZE]
         self._serialize = serialize
         self._loop = asyncio.get_running_loop()
         self._deadline = Deadline(self._loop, self._expired)
@@ -172,15 +168,16 @@ class Http1Connection(asyncio.BufferedProtocol):
         self._outflow = Outflow(self._transport, self._stalled)
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        most = PIECE_SIZE if self._response is None else self._response.most
-        return self._piece if most == PIECE_SIZE else self._buffer[:most]
+        if self._response is None:
+            return self._buffer.space()
+        return self._buffer.space(self._response.most)
 
     def buffer_updated(self, nbytes: int) -> None:
         if self._response is None:
             # Nobody asked: it must not become the answer to the next request.
             self.drop()
         else:
-            self._feed(self._buffer[:nbytes])
+            self._feed(self._buffer.lent(nbytes))
 
     def eof_received(self) -> bool:
         """Return whether the sending side stays open, which only a tunnel needs."""
@@ -208,7 +205,7 @@ class Http1Connection(asyncio.BufferedProtocol):
             self.eof_received()
         elif self._response is not None and self._transport.get_extra_info("ssl_object") is None:
             for received in unread(self._transport, self):
-                self._feed(self._buffer[:received])
+                self._feed(self._buffer.lent(received))
         self._fail_lost(exc)
         self._deadline.stop()
         self._outflow.release()
