@@ -29,7 +29,7 @@ from corsproxy.shell.client.link import logger
 from corsproxy.shell.client.message import RequestMessage
 from corsproxy.shell.client.responses import BARE_FAULT, LAST_CHUNK, chunk, head_bytes
 from corsproxy.shell.log.records import CLIENT_LEFT, ExchangeRecord
-from corsproxy.shell.streams.piece import PIECE_SIZE, Piece
+from corsproxy.shell.streams.piece import PIECE_SIZE, TURN, Piece
 from corsproxy.shell.streams.tunnel import ByteTunnel
 from corsproxy.shell.streams.websocket_tunnel import WebSocketTunnel
 from corsproxy.shell.upstreams.upstream import UpstreamResponse
@@ -240,11 +240,15 @@ class Relay:
             return
         self._send_head(head, data)
         await connection.drained()
-        most = PIECE_SIZE
+        most, carried = PIECE_SIZE, 0
         while piece := await response.read(most):
             self._send(chunk(piece) if chunked else piece)
             await connection.drained()
             most = connection.room(len(piece))
+            carried += len(piece)
+            if carried >= TURN:
+                carried = 0
+                await asyncio.sleep(0)
         if chunked:
             self._send(LAST_CHUNK)
 

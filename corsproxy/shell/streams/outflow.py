@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-from corsproxy.shell.streams.piece import PIECE_SIZE, Piece, descriptor, room, write
+from corsproxy.shell.streams.piece import PIECE_SIZE, TURN, Piece, descriptor, room, write
 from corsproxy.shell.upstreams.upstream import RequestBody
 
 LAST_CHUNK = b"0\r\n\r\n"
@@ -42,13 +42,17 @@ class Outflow:
 
         Ends early where the connection is gone: what became of it, its loss will tell.
         """
-        most = PIECE_SIZE
+        most, carried = PIECE_SIZE, 0
         while data := await body.read(most):
             if not await self._send(chunk(data) if chunked else data):
                 return
             if body.at_end:
                 break
             most = room(self._transport, self._descriptor, len(data))
+            carried += len(data)
+            if carried >= TURN:
+                carried = 0
+                await asyncio.sleep(0)
         if chunked and not self._transport.is_closing():
             self._transport.write(LAST_CHUNK)
 

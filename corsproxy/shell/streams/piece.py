@@ -20,6 +20,8 @@ PIECE_SIZE: Final = 64 * 1024
 """Bytes that are read at once: not more, because a peer that does not read holds up as much."""
 READ_SIZE: Final = 256 * 1024
 """The same where the peer has `room` for them; each read and write costs the less."""
+TURN: Final = 2 * 1024 * 1024
+"""Bytes that one flow may carry before others get their turn."""
 
 # asm-generic/socket.h and linux/sock_diag.h: nine numbers about a socket's memory.
 _SO_MEMINFO: Final = 55

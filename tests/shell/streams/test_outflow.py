@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from corsproxy.shell.streams.outflow import Outflow
+from corsproxy.shell.streams.piece import TURN
 from tests.exchanges import Body
 
 
@@ -77,6 +78,23 @@ async def test_content_for_a_connection_that_is_gone_ends_quietly() -> None:
     pipe.close()
     await sending
     assert pipe.written == [b"3\r\none\r\n"]
+
+
+class AtHand(Body):
+    """A body that never has to be waited for, and never ends."""
+
+    at_end = False
+
+    async def read(self, most: int = 0) -> bytes:
+        return bytes(100_000)
+
+
+async def test_content_that_is_always_at_hand_lets_others_run() -> None:
+    pipe = Pipe(roomy=True)
+    asyncio.get_running_loop().call_soon(pipe.close)
+    await pipe.outflow.send_content(AtHand(), chunked=False)
+    assert pipe.closed
+    assert len(b"".join(pipe.written)) <= TURN + 100_000
 
 
 async def test_what_the_body_raises_is_raised() -> None:
