@@ -79,7 +79,7 @@ class Body:
         del self._pieces[: self._arrived]
         return taken
 
-    async def read(self) -> bytes:
+    async def read(self, most: int = 0) -> bytes:
         self.reads += 1
         await self.more.wait()
         if self._pieces:
@@ -102,7 +102,7 @@ class EndlessBody:
     def take(self) -> bytes:
         return b""
 
-    async def read(self) -> bytes:
+    async def read(self, most: int = 0) -> bytes:
         # As with a socket, other things happen between two reads.
         await asyncio.sleep(0)
         size = min(self.left, 64 * 1024)
@@ -124,8 +124,8 @@ async def ask(
 async def content(response: UpstreamResponse) -> bytes:
     """Read a response's content to its proper end."""
     pieces = []
-    while data := await response.read():
-        pieces.append(data)
+    while lent := await response.read():
+        pieces.append(bytes(lent))
     assert response.at_end
     return b"".join(pieces)
 

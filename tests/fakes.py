@@ -107,7 +107,7 @@ class FakeResponse:
         self._pieces.clear()
         return data
 
-    async def read(self) -> bytes:
+    async def read(self, most: int = 0) -> bytes:
         while not self._pieces:
             if self._failure is not None:
                 raise self._failure
@@ -142,8 +142,8 @@ class Asked:
         if self.body is None:
             return b""
         pieces = [self.body.take()]
-        while data := await self.body.read():
-            pieces.append(data)
+        while lent := await self.body.read():
+            pieces.append(bytes(lent))
         return b"".join(pieces)
 
 

@@ -48,6 +48,9 @@ class Wire:
     def get_extra_info(self, name: str, default: object = None) -> object:
         return {"peername": ("127.0.0.1", 1), "socket": self}.get(name, default)
 
+    def fileno(self) -> int:
+        return -1
+
     def setsockopt(self, *_: object) -> None:
         """Nothing is set."""
 
@@ -88,7 +91,9 @@ async def speak(pieces: Sequence[bytes]) -> Spoken:
     for piece in pieces:
         if wire.closing:
             break
-        connection.data_received(piece)
+        buffer = connection.get_buffer(len(piece))
+        buffer[: len(piece)] = piece
+        connection.buffer_updated(len(piece))
         for _ in range(20):
             await asyncio.sleep(0)
     connection.connection_lost(None)

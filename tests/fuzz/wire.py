@@ -11,6 +11,7 @@ from corsproxy.core.verdicts import Code, Kind, Verdict
 from corsproxy.errors import UpstreamError
 from corsproxy.shell.log.journal import JsonLines, TextLines
 from corsproxy.shell.log.records import ExchangeRecord
+from corsproxy.shell.streams.piece import Piece
 from corsproxy.shell.upstreams.response_parser import ResponseParser
 from tests.fuzz.draw import Draw
 from tests.policies import said
@@ -38,7 +39,7 @@ class Read(NamedTuple):
 
 def read(pieces: Sequence[bytes], method: str, *, upgrade: bool) -> Read:
     """Feed a parser as the connection does: nothing after the end."""
-    content: list[bytes] = []
+    content: list[Piece] = []
     parser = ResponseParser(method, upgrade=upgrade, section_limit=65536, put=content.append)
     fault, reusable = False, True
     try:

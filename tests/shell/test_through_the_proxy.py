@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from random import Random
 
 import pytest
 
@@ -185,6 +186,41 @@ async def test_an_upload_and_a_download_of_megabytes_survive() -> None:
             sending = asyncio.ensure_future(client.send(post(content)))
             assert (await client.reply()).content == content
             await sending
+
+
+@pytest.mark.parametrize(
+    "framing", ["Content-Length: 1500000", "Transfer-Encoding: chunked", "Connection: close"]
+)
+async def test_bodies_at_many_paces_do_not_mix(framing: str) -> None:
+    contents = [Random(number).randbytes(1_500_000) for number in range(6)]
+
+    async def script(peer: PeerConnection) -> None:
+        number = int((await peer.head())[6:7])
+        content = b""
+        while size := min(len(contents[0]) - len(content), [1_500_000, 100_000, 1_000][number % 3]):
+            content += await peer.exactly(size)
+            await asyncio.sleep(0)
+        assert content == contents[number]
+        await peer.send(b"HTTP/1.1 200 OK\r\n%b\r\n\r\n" % framing.encode())
+        for begin in range(0, len(content), 70_000):
+            piece = content[begin : begin + 70_000]
+            await peer.send(_chunk(piece) if "chunked" in framing else piece)
+        await peer.send(b"0\r\n\r\n" if "chunked" in framing else b"")
+
+    async def visit(proxy: Proxy, number: int) -> bytes:
+        client = await proxy.connect(receive_buffer=[None, 20_000][number // 3])
+        sending = asyncio.ensure_future(client.send(post(contents[number], f"/{number}")))
+        reply = await client.reply()
+        await sending
+        return reply.content
+
+    async with before(script) as (proxy, _):
+        visits = [visit(proxy, number) for number in range(len(contents))]
+        assert await asyncio.gather(*visits) == contents
+
+
+def _chunk(data: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(data), data)
 
 
 async def test_pipelined_requests_meet_one_upstream_in_their_order() -> None:

@@ -15,7 +15,7 @@ class ClientStream:
         self.sent = 0
 
     async def read(self) -> bytes:
-        data = await self._intake.read()
+        data = bytes(await self._intake.read())
         self.received += len(data)
         return data
 

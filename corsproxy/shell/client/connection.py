@@ -10,11 +10,10 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Protocol
 
-from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
-
 from corsproxy.core.problems import Answer
 from corsproxy.core.refusals import refuse_unread
 from corsproxy.core.verdicts import Code
+from corsproxy.shell.client.content import NO_CONTENT, Content
 from corsproxy.shell.client.faults import BodyRefusedError, ClientLeftError
 from corsproxy.shell.client.head_pattern import HeadPattern, pattern_of
 from corsproxy.shell.client.link import logger
@@ -37,7 +36,7 @@ class Exchange(Protocol):
     """What a connection knows of the exchange that it is busy with."""
 
     @property
-    def payload(self) -> StreamReader:
+    def content(self) -> Content:
         """The request's content."""
         ...
 
@@ -66,7 +65,7 @@ class Exchange(Protocol):
         ...
 
 
-MakeExchange = Callable[[RequestMessage, StreamReader, "Connection"], Exchange]
+MakeExchange = Callable[[RequestMessage, Content, "Connection"], Exchange]
 
 
 class Connection(Receiver):
@@ -76,7 +75,6 @@ class Connection(Receiver):
         "_head",
         "_head_began",
         "_is_last",
-        "_limits",
         "_lossy",
         "_make_exchange",
         "_pattern",
@@ -100,7 +98,6 @@ class Connection(Receiver):
         """Whether the listener had no room for this connection: it gets one answer."""
         self._make_exchange = make
         self._is_last = False  # whether no exchange follows the one in progress
-        self._limits = limits
         self._head = UnfinishedHead(limits)
         self._head_began = 0.0  # by time.perf_counter
         self._lossy: RequestMessage | None = None  # see must_end_behind
@@ -160,21 +157,21 @@ class Connection(Receiver):
             while not self._is_last:
                 while not messages:
                     await self._requests
-                message, payload = messages.pop(0)
+                message, content = messages.pop(0)
                 if message is None:
                     self._refuse_unread()
                     await self.ended()
                 else:
-                    await self._carry_out(message, payload)
+                    await self._carry_out(message, content)
                 # Else an idle connection would keep them.
-                del message, payload
+                del message, content
         finally:
             self.close_behind()
             if self._wire is None:
                 self._server.closed(self)
 
-    async def _carry_out(self, message: RequestMessage, payload: StreamReader) -> None:
-        self.exchange = exchange = self._make_exchange(message, payload, self)
+    async def _carry_out(self, message: RequestMessage, content: Content) -> None:
+        self.exchange = exchange = self._make_exchange(message, content, self)
         self.reading.clear()
         if message.precedent is None:
             # The parser knows nothing of the others.
@@ -199,15 +196,20 @@ class Connection(Receiver):
             self._requests.give()
             return
         begin, end = 0, -1
+        content = self._arriving
         while end < len(data) and not self.is_deaf and self.transport is not None:
-            in_body = self._in_body()
+            in_body = self._arriving is not None
             is_whole = in_body or self._is_queue_full
             end = len(data) if is_whole else _end_of_head(data, begin)
             self._received(data[begin:end], in_body)
             begin = end
+        # Only now: what the same bytes hold behind a head is at hand.
+        if content is not None:
+            content.wake()
         if self._waiting:
-            # Only now: what the same bytes hold behind a head is at hand.
             self._requests.give()
+        if self._arriving is not None and self._arriving is not content:
+            self._arriving.wake()
 
     def forget(self) -> None:
         """Keep nothing of what was decided."""
@@ -216,13 +218,15 @@ class Connection(Receiver):
     def _repeats(self, data: bytes) -> bool:
         """Whether they are the next request's head, which repeats an earlier one's."""
         pattern = self._pattern
-        if pattern is None or not self.is_idle or len(self._head) or self.is_deaf:
+        if pattern is None or self.is_deaf or not self.is_idle:
+            return False
+        if self._arriving is not None or len(self._head):
             return False
         message = pattern.read(data)
         if message is None or self.transport is None:
             return False
         self.reading.clear()
-        self._waiting.append((message, EMPTY_PAYLOAD))
+        self._waiting.append((message, NO_CONTENT))
         return True
 
     def _received(self, data: bytes, in_body: bool) -> None:
@@ -233,13 +237,8 @@ class Connection(Receiver):
         elif not in_body and not self._is_upgraded:
             self._head_grew(data)
 
-    def _in_body(self) -> bool:
-        if self._waiting:
-            return not self._waiting[-1][1].is_eof()
-        return self.exchange is not None and not self.exchange.payload.is_eof()
-
     def _requests_arrived(self, data: bytes, *, behind_body: bool) -> None:
-        message, payload = self._waiting[-1]
+        message, content = self._waiting[-1]
         self.reading.clear()
         if message is None:
             if self._head.add(data):
@@ -249,11 +248,11 @@ class Connection(Receiver):
         if self._head:
             data = self._head.take() + data
         if message.upgrade and not self._is_upgraded:
-            if data and len(self._waiting) == 1 and payload.is_eof() and not behind_body:
+            if data and len(self._waiting) == 1 and content.has_arrived and not behind_body:
                 self._stop_behind_upgrade(data)
             elif self._lossy is None:
                 self._lossy = message
-        elif payload is EMPTY_PAYLOAD:
+        elif content is NO_CONTENT:
             if data.endswith(_HEAD_END):
                 self._pattern = pattern_of(data, message)
             else:
@@ -275,11 +274,8 @@ class Connection(Receiver):
     def _parser_failed(self) -> None:
         """The parser's error waits its turn as a message; a body that it broke fails now."""
         self.is_deaf = True
-        payload = self._waiting[-2][1] if len(self._waiting) > 1 else None
-        if payload is None and self.exchange is not None:
-            payload = self.exchange.payload
-        if payload is not None and not payload.is_eof():
-            payload.set_exception(BodyRefusedError(Code.BAD_FRAMING))
+        if self._arriving is not None:
+            self._arriving.fail(BodyRefusedError(Code.BAD_FRAMING))
 
     def _stop_behind_upgrade(self, data: bytes) -> None:
         """Keep what follows a request to upgrade from being read as requests.
@@ -316,7 +312,8 @@ class Connection(Receiver):
         if self.is_deaf:
             super()._overdue()
         elif self.exchange is not None:
-            self.exchange.payload.set_exception(BodyRefusedError(Code.BODY_TIMEOUT))
+            self.exchange.content.fail(BodyRefusedError(Code.BODY_TIMEOUT))
+            self.exchange.content.wake()
         elif self._head:
             self._refuse_unread(Code.HEAD_TIMEOUT)
         else:

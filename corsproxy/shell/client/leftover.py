@@ -4,9 +4,8 @@ It must be read before the next request can be, or the connection must end: othe
 would be taken for a request (RFC 9112, 9.3).
 """
 
-from aiohttp.streams import StreamReader
-
 from corsproxy.shell.client.connection import Connection
+from corsproxy.shell.client.content import Content
 from corsproxy.shell.client.faults import BodyRefusedError
 from corsproxy.shell.client.link import LINGER_S
 from corsproxy.shell.client.message import RequestMessage
@@ -14,29 +13,27 @@ from corsproxy.shell.client.message import RequestMessage
 _AT_MOST = 1024 * 1024
 
 
-def can_keep(
-    message: RequestMessage, payload: StreamReader, status: int, *, forwarded: bool
-) -> bool:
+def can_keep(message: RequestMessage, content: Content, status: int, *, forwarded: bool) -> bool:
     """Return whether the connection may outlast content that is still arriving.
 
     `forwarded` content may still be wanted by the upstream, unless it has refused.
     """
-    if message.expects and not payload.total_bytes:
+    if message.expects and not content.received:
         # Nobody can know whether a client that was not told to continue goes on.
         return False
     if forwarded:
         return status < 400
     length = message.length
-    return length is None or length - payload.total_bytes <= _AT_MOST
+    return length is None or length - content.received <= _AT_MOST
 
 
-async def read_away(connection: Connection, payload: StreamReader) -> bool:
+async def read_away(connection: Connection, content: Content) -> bool:
     """Read the rest and forget it; returns whether that was possible within bounds."""
     budget = _AT_MOST
     connection.reading.set(LINGER_S)
     try:
-        while budget >= 0 and not payload.at_eof():
-            budget -= len(await payload.readany())
+        while budget >= 0 and not content.at_end:
+            budget -= len(await content.read())
     except BodyRefusedError:
         return False
     finally:

@@ -17,6 +17,7 @@ from corsproxy.shell.client.departure import has_left
 from corsproxy.shell.client.faults import ClientLeftError
 from corsproxy.shell.client.writing import WriteWatch
 from corsproxy.shell.streams.deadline import Deadline
+from corsproxy.shell.streams.piece import PIECE_SIZE, Piece, descriptor, room, write
 
 LINGER_S: Final = 5.0
 """How long an ended connection is read on, so that its answer arrives (RFC 9112, 9.6)."""
@@ -25,9 +26,6 @@ LINGER_S: Final = 5.0
 # requests that nobody has begun.
 CONTENT: Final = 1
 REQUESTS: Final = 2
-
-READ_SIZE: Final = 64 * 1024
-"""Bytes that are read at once: not more, because an upload is held up in pieces of it."""
 
 # More is written only when nothing is left of what was: all that a client which does not read
 # costs is one piece on its way.
@@ -41,7 +39,7 @@ class Link(asyncio.BufferedProtocol):
     """One client connection, below its messages."""
 
     __slots__ = (
-        "_buffer",
+        "_descriptor",
         "_held_by",
         "_loop",
         "_wire",
@@ -56,10 +54,8 @@ class Link(asyncio.BufferedProtocol):
         "writing_paused",
     )
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, limits: Limits, buffer: memoryview) -> None:
-        """`buffer` takes every read; the connections of one loop may share it."""
+    def __init__(self, loop: asyncio.AbstractEventLoop, limits: Limits) -> None:
         self._loop = loop
-        self._buffer = buffer
         self._held_by = 0
         self.client = ""
         """The peer's IP address; empty where there is none."""
@@ -78,10 +74,12 @@ class Link(asyncio.BufferedProtocol):
         self.transport: asyncio.Transport | None = None
         """Where to write; None as soon as the connection is being closed."""
         self._wire: asyncio.Transport | None = None  # stays until the connection is lost
+        self._descriptor = -1
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         wire = self._wire = self.transport = cast(asyncio.Transport, transport)
         wire.set_write_buffer_limits(high=_WRITE_BUFFER)
+        self._descriptor = descriptor(wire)
         peer = wire.get_extra_info("peername")
         # A Unix socket's peer is a string, and names nobody.
         self.client = peer[0] if isinstance(peer, tuple) else ""
@@ -103,16 +101,6 @@ class Link(asyncio.BufferedProtocol):
         # A timer would keep alive all that belongs to the connection.
         self.reading.stop()
         self._writing.stop()
-
-    def get_buffer(self, sizehint: int) -> memoryview:
-        return self._buffer
-
-    def buffer_updated(self, nbytes: int) -> None:
-        self.data_received(bytes(self._buffer[:nbytes]))
-
-    def data_received(self, data: bytes) -> None:
-        """Take what has arrived."""
-        raise NotImplementedError
 
     def pause_writing(self) -> None:
         self.writing_paused = True
@@ -152,11 +140,17 @@ class Link(asyncio.BufferedProtocol):
         ):
             self.abort("client-left")
 
-    def send(self, data: bytes) -> None:
+    def send(self, data: Piece) -> None:
         """Write; raises ClientLeftError where nobody is left to read."""
         if self.transport is None:
             raise ClientLeftError
-        self.transport.write(data)
+        write(self.transport, self._descriptor, data)
+
+    def room(self, last: int) -> int:
+        """Return how much may be read at once for the next `send`, where `last` bytes were the
+        last that was sent."""
+        wire = self.transport
+        return PIECE_SIZE if wire is None else room(wire, self._descriptor, last)
 
     async def drained(self) -> None:
         """Wait while the client does not read. Raises ClientLeftError."""

@@ -97,7 +97,7 @@ def read_message(
     if payload is EMPTY_PAYLOAD:
         return RequestMessage(head, is_known, parsed.should_close, parsed.upgrade)
     headers = parsed.headers
-    length = headers.get("Content-Length")
+    length = None if "Transfer-Encoding" in headers else headers.get("Content-Length")
     return RequestMessage(
         head,
         is_known,

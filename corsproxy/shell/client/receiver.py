@@ -1,13 +1,12 @@
 """Requests out of bytes: aiohttp's parser, and the queue of what it has read.
 
 What it promises: no more requests wait than `MOST_WAITING`, and no more of a request's
-content than its reader's buffer: above that, the connection is not read. What aiohttp's
-own `RequestHandler` does besides, a proxy does not need, and would pay for in every
-exchange.
+content than an `Intake` takes: above that, the connection is not read. What aiohttp's own
+`RequestHandler` does besides, a proxy does not need, and would pay for in every exchange.
 
 Of aiohttp 3.14, the parser is used beyond its documented names; a test fails where one of
-them goes away. Its readers of content call `pause_reading`, `resume_reading` and
-`connected` here.
+them goes away. Its readers of content call `resume_reading` and `connected` here, and never
+`pause_reading`: they are emptied before they have too much.
 """
 
 import asyncio
@@ -16,16 +15,21 @@ from typing import Final, Protocol
 
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.http_parser import HttpRequestParser
-from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
+from aiohttp.streams import StreamReader
 
 from corsproxy.core.policy import Limits
+from corsproxy.shell.client.content import NO_CONTENT, Content, content_of
 from corsproxy.shell.client.link import REQUESTS, Link
 from corsproxy.shell.client.message import ParsedMessage, RequestMessage, read_message
+from corsproxy.shell.streams.piece import PIECE_SIZE, ReadBuffer
 
 MOST_WAITING: Final = 32
 """Requests that one client may have sent ahead of their answers."""
 
-_READ_BUFFER: Final = 32 * 1024  # a reader's; reading pauses at twice that
+_MOST_BEHIND_UPGRADE: Final = 32 * 1024
+# Of aiohttp's readers of content: never reached, neither by the bytes of one read nor by the
+# chunks in them.
+_READER_LIMIT: Final = 4 * PIECE_SIZE
 
 
 class RequestParser(Protocol):
@@ -37,10 +41,6 @@ class RequestParser(Protocol):
     ) -> tuple[Sequence[tuple[ParsedMessage, StreamReader]], bool, bytes]:
         """Return the requests whose heads have ended, whether the protocol has been
         switched behind the last of them, and the bytes of the new one."""
-        ...
-
-    def pause_reading(self) -> None:
-        """Stop within the content that is being read, until more is fed."""
         ...
 
     def message_consumed(self) -> None:
@@ -55,23 +55,26 @@ class RequestParser(Protocol):
 class Receiver(Link):
     """One client connection as a queue of requests."""
 
-    __slots__ = ("_behind_upgrade", "_is_flooded", "_is_upgraded", "_parser", "_waiting")
+    __slots__ = (
+        "_arriving",
+        "_behind_upgrade",
+        "_buffer",
+        "_is_upgraded",
+        "_limits",
+        "_parser",
+        "_waiting",
+    )
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, limits: Limits, buffer: memoryview) -> None:
-        super().__init__(loop, limits, buffer)
-        self._parser: RequestParser | None = HttpRequestParser(
-            self,  # type: ignore[arg-type] # what its readers ask of a protocol is here
-            loop,
-            _READ_BUFFER,
-            max_line_size=limits.target,
-            max_field_size=limits.field,
-            max_headers=limits.fields,
-            auto_decompress=False,
-            max_msg_queue_size=MOST_WAITING,
-        )
-        self._waiting: list[tuple[RequestMessage | None, StreamReader]] = []
+    def __init__(self, loop: asyncio.AbstractEventLoop, limits: Limits, buffer: ReadBuffer) -> None:
+        """`buffer` takes every read."""
+        super().__init__(loop, limits)
+        self._buffer = buffer
+        self._limits = limits
+        self._parser: RequestParser | None = self._make_parser()
+        self._waiting: list[tuple[RequestMessage | None, Content]] = []
         """The requests that were read and not begun; None is what cannot be read."""
-        self._is_flooded = False  # whether a reader of content has more than it wants
+        self._arriving: Content | None = None
+        """The content of the last request that was read, until all of it is there."""
         self._is_upgraded = False
         """Whether the parser has stopped, behind a request to switch protocols."""
         self._behind_upgrade = b""
@@ -87,20 +90,49 @@ class Receiver(Link):
     def connected(self) -> bool:
         return self.transport is not None
 
-    def pause_reading(self) -> None:
-        self._is_flooded = True
-        if self._parser is not None and not self._is_upgraded:
-            self._parser.pause_reading()
-        self.hold()
-
     def resume_reading(self, resume_parser: bool = True) -> None:
-        if not self._is_flooded:
-            return
-        self._is_flooded = False
-        if resume_parser and not self._is_upgraded:
-            self.data_received(b"")
-        if not self._is_flooded:
-            self.flow()
+        """Nothing: it has never been paused for their sake."""
+
+    # Bytes.
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        content = self._arriving
+        if content is None or not content.is_counted:
+            return self._buffer.space()
+        return self._buffer.space(content.most)
+
+    def buffer_updated(self, nbytes: int) -> None:
+        data = self._buffer.lent(nbytes)
+        content = self._arriving
+        if content is not None and not self.is_deaf and self._counts(content, nbytes):
+            data = self._count(content, data)
+        if data:
+            self.data_received(bytes(data))
+
+    def data_received(self, data: bytes) -> None:
+        """Take what is not counted."""
+        raise NotImplementedError
+
+    def _counts(self, content: Content, arrived: int) -> bool:
+        """Whether `content` is counted, from now on where that is worth a new parser."""
+        if content.is_counted:
+            return True
+        if content.left is None or content.left <= arrived or self._waiting:
+            return False
+        content.is_counted = True
+        # The one that has read the head would wait for the content for ever.
+        self._parser = self._make_parser()
+        return True
+
+    def _count(self, content: Content, data: memoryview) -> memoryview:
+        """Put in what `data` holds of `content`; returns what is behind it."""
+        arrived = data[: content.left]
+        content.put(arrived)
+        if not content.left:
+            content.end()
+            self._arriving = None
+        content.wake()
+        return data[len(arrived) :]
 
     # The queue.
 
@@ -117,7 +149,7 @@ class Receiver(Link):
 
     def _refill(self) -> None:
         """Read what was held back, and read on unless that was enough again."""
-        if len(self._behind_upgrade) >= _READ_BUFFER:
+        if len(self._behind_upgrade) >= _MOST_BEHIND_UPGRADE:
             return
         if not self._is_upgraded:
             self.data_received(b"")
@@ -129,7 +161,7 @@ class Receiver(Link):
         """Queue the requests that end in `data`."""
         if self._is_upgraded:
             self._behind_upgrade += data
-            if len(self._behind_upgrade) >= _READ_BUFFER:
+            if len(self._behind_upgrade) >= _MOST_BEHIND_UPGRADE:
                 self.hold(REQUESTS)
             return
         waiting, parser = self._waiting, self._parser
@@ -138,12 +170,36 @@ class Receiver(Link):
         try:
             messages, self._is_upgraded, behind = parser.feed_data(data)
         except HttpProcessingError:
-            waiting.append((None, EMPTY_PAYLOAD))
+            self._collect()
+            waiting.append((None, NO_CONTENT))
             return
+        self._collect()
         for parsed, payload in messages:
             message = read_message(parsed, payload, self.client, self.secure)
-            waiting.append((message, payload))
+            content = content_of(message, self, payload)
+            waiting.append((message, content))
+            self._arriving = None if content.has_arrived else content
         if behind:
             self._behind_upgrade = behind
         if len(waiting) >= MOST_WAITING:
             self.hold(REQUESTS)
+
+    def _collect(self) -> None:
+        """Get hold of what the parser has read of the content that was arriving."""
+        if self._arriving is not None:
+            self._arriving.collect()
+            if self._arriving.has_arrived:
+                self._arriving = None
+
+    def _make_parser(self) -> RequestParser:
+        limits = self._limits
+        return HttpRequestParser(
+            self,  # type: ignore[arg-type] # what its readers ask of a protocol is here
+            self._loop,
+            _READER_LIMIT,
+            max_line_size=limits.target,
+            max_field_size=limits.field,
+            max_headers=limits.fields,
+            auto_decompress=False,
+            max_msg_queue_size=MOST_WAITING,
+        )

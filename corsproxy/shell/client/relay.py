@@ -12,8 +12,6 @@ import asyncio
 import time
 from contextlib import suppress
 
-from aiohttp.streams import StreamReader
-
 from corsproxy.core.exchange import Forward, complete, decide, fail
 from corsproxy.core.messages import ClientHead, Framing, RequestHead
 from corsproxy.core.policy import Policy
@@ -24,12 +22,14 @@ from corsproxy.errors import UpstreamError
 from corsproxy.shell.client.client_body import ClientBody
 from corsproxy.shell.client.client_stream import ClientStream
 from corsproxy.shell.client.connection import Connection
+from corsproxy.shell.client.content import Content
 from corsproxy.shell.client.faults import BodyRefusedError, ClientLeftError
 from corsproxy.shell.client.leftover import can_keep, read_away
 from corsproxy.shell.client.link import logger
 from corsproxy.shell.client.message import RequestMessage
 from corsproxy.shell.client.responses import BARE_FAULT, LAST_CHUNK, chunk, head_bytes
 from corsproxy.shell.log.records import CLIENT_LEFT, ExchangeRecord
+from corsproxy.shell.streams.piece import PIECE_SIZE, TURN, Piece
 from corsproxy.shell.streams.tunnel import ByteTunnel
 from corsproxy.shell.streams.websocket_tunnel import WebSocketTunnel
 from corsproxy.shell.upstreams.upstream import UpstreamResponse
@@ -52,18 +52,18 @@ class Relay:
         "_stopped",
         "_upstream_s",
         "_verdict",
+        "content",
         "keep_alive",
-        "payload",
         "tunnel",
     )
 
     def __init__(
         self,
         message: RequestMessage,
-        payload: StreamReader,
+        content: Content,
         connection: Connection,
     ) -> None:
-        self.payload = payload
+        self.content = content
         self.keep_alive = False
         self.tunnel: ByteTunnel | None = None
         self._message = message
@@ -129,7 +129,7 @@ class Relay:
                     self._record(request)
                 except Exception:  # noqa: BLE001 - the exchange is over, whatever is told of it
                     logger.exception("fault in the record of an exchange")
-        if not self.payload.is_eof() and self._error is None:
+        if not self.content.has_arrived and self._error is None:
             await self._end_request()
         return self.keep_alive
 
@@ -168,7 +168,7 @@ class Relay:
                 return Code.BAD_REQUEST
             return None
         limits = exchange.policy.limits
-        self._body = ClientBody(self._connection, self.payload, exchange.received, limits)
+        self._body = ClientBody(self._connection, self.content, exchange.received, limits)
         if (
             limits.body is not None
             and exchange.request.framing is Framing.LENGTH
@@ -176,7 +176,7 @@ class Relay:
             and self._message.length > limits.body
         ):
             return Code.BODY_TOO_LARGE
-        broken = self.payload.exception()
+        broken = self.content.failure
         # Content that came with the head and is broken: the upstream is not asked at all.
         return broken.code if isinstance(broken, BodyRefusedError) else None
 
@@ -235,9 +235,15 @@ class Relay:
             return
         self._send_head(head, data)
         await connection.drained()
-        while data := await response.read():
-            self._send(chunk(data) if chunked else data)
+        most, carried = PIECE_SIZE, 0
+        while piece := await response.read(most):
+            self._send(chunk(piece) if chunked else piece)
             await connection.drained()
+            most = connection.room(len(piece))
+            carried += len(piece)
+            if carried >= TURN:
+                carried = 0
+                await asyncio.sleep(0)
         if chunked:
             self._send(LAST_CHUNK)
 
@@ -262,9 +268,9 @@ class Relay:
             or self._connection.service.draining
             or self._connection.must_end_behind(self._message)
             or not (
-                self.payload.is_eof()
+                self.content.has_arrived
                 or can_keep(
-                    self._message, self.payload, head.status, forwarded=self._body is not None
+                    self._message, self.content, head.status, forwarded=self._body is not None
                 )
             )
         )
@@ -274,7 +280,7 @@ class Relay:
         self._status = head.status
         self._send(data)
 
-    def _send(self, data: bytes) -> None:
+    def _send(self, data: Piece) -> None:
         self._connection.send(data)
         self._sent += len(data)
 
@@ -282,10 +288,10 @@ class Relay:
 
     async def _end_request(self) -> None:
         """Get past what is left of the request's content, or end the connection behind it."""
-        connection, payload = self._connection, self.payload
+        connection, content = self._connection, self.content
         if self.keep_alive:
             # What was being forwarded, the upstream's connection may still be reading.
-            self.keep_alive = self._body is None and await read_away(connection, payload)
+            self.keep_alive = self._body is None and await read_away(connection, content)
         if not self.keep_alive:
             connection.end_in_stages()
             await connection.ended()
@@ -356,9 +362,9 @@ class Relay:
         )
 
 
-def make_relay(message: RequestMessage, payload: StreamReader, connection: Connection) -> Relay:
+def make_relay(message: RequestMessage, content: Content, connection: Connection) -> Relay:
     """Return a new exchange: the class itself would be a slower thing to call."""
-    return Relay(message, payload, connection)
+    return Relay(message, content, connection)
 
 
 def _is_websocket(head: ClientHead) -> bool:

@@ -11,6 +11,7 @@ from typing import Final
 
 from corsproxy.core.fields import serialize_fields
 from corsproxy.core.messages import ClientHead
+from corsproxy.shell.streams.piece import Piece
 
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 LAST_CHUNK: Final = b"0\r\n\r\n"
@@ -46,9 +47,9 @@ def head_bytes(
     return b"".join((start, section, added, b"\r\n", content))
 
 
-def chunk(data: bytes) -> bytes:
+def chunk(data: Piece) -> bytes:
     """Return `data`, which is not empty, as one chunk (RFC 9112, 7.1)."""
-    return b"%x\r\n%b\r\n" % (len(data), data)
+    return b"".join((b"%x\r\n" % len(data), data, b"\r\n"))
 
 
 def _status_line(head: ClientHead) -> bytes:

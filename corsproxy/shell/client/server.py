@@ -17,10 +17,10 @@ from aiohttp import http_parser
 from corsproxy.core.policy import Policy
 from corsproxy.errors import StartError
 from corsproxy.shell.client.connection import Connection
-from corsproxy.shell.client.link import READ_SIZE
 from corsproxy.shell.client.relay import make_relay
 from corsproxy.shell.client.service import Service
 from corsproxy.shell.log.records import Journal
+from corsproxy.shell.streams.piece import ReadBuffer
 from corsproxy.shell.upstreams.upstream import Upstream
 
 if sys.platform != "win32":
@@ -69,7 +69,7 @@ class ProxyServer:
     def __init__(self, policy: Policy, upstream: Upstream, journal: Journal | None = None) -> None:
         """Must be called while the event loop runs. `journal` None wants no records."""
         self.loop = asyncio.get_running_loop()
-        self.buffer = memoryview(bytearray(READ_SIZE))
+        self.buffer = ReadBuffer()
         """Takes every read from a client."""
         self._connections: dict[Connection, None] = {}  # in the order of their coming
         self.service = Service(policy, upstream, journal)

@@ -21,6 +21,11 @@ class Deadline:
         self._timer: asyncio.TimerHandle | None = None
         self._wakes = 0.0
 
+    @property
+    def is_set(self) -> bool:
+        """Whether it will expire, if nobody moves it."""
+        return self._due is not None
+
     def set(self, seconds: float | None) -> None:
         """Expire `seconds` from now, instead of whenever it was to be; None is never."""
         if seconds is None:

@@ -1,15 +1,17 @@
 """Bytes that have arrived and that nobody has taken yet, within a bound.
 
 The receiving half of a flow: the connection puts in what it reads, the other side takes
-it out. More than `HIGH_WATER` bytes hold the connection still until they are taken, so a
-slow reader costs a bounded amount of memory and the sender feels it as TCP backpressure.
+it out. The connection is held still while more than `HIGH_WATER` bytes wait, and while the
+reader is busy with what it took, so a slow reader costs a bounded amount of memory and the
+sender feels it as TCP backpressure.
 
 `put`, `end` and `fail` only note what has happened. `wake` lets the reader run on, at once:
-it comes last in whatever the connection does.
+it comes last in whatever the connection does. What was put in may be lent until then.
 """
 
 from typing import Protocol
 
+from corsproxy.shell.streams.piece import PIECE_SIZE, Piece
 from corsproxy.shell.streams.prompt_task import Signal
 
 HIGH_WATER = 16 * 1024
@@ -32,16 +34,29 @@ class Tap(Protocol):
 class Intake:
     """An ordered run of bytes with a proper end or a failure after it."""
 
-    __slots__ = ("_ended", "_failure", "_holds", "_pieces", "_signal", "_size", "_tap")
+    __slots__ = (
+        "_ended",
+        "_failure",
+        "_holds",
+        "_is_busy",
+        "_pieces",
+        "_signal",
+        "_size",
+        "_tap",
+        "most",
+    )
 
-    def __init__(self, tap: Tap) -> None:
-        self._tap: Tap | None = tap
-        self._pieces: list[bytes] = []
+    def __init__(self, tap: Tap | None) -> None:
+        self._tap = tap
+        self._pieces: list[Piece] = []
         self._size = 0
         self._holds = False
+        self._is_busy = False  # whether the reader has not come back for more
         self._ended = False
         self._failure: BaseException | None = None
         self._signal = Signal()
+        self.most = PIECE_SIZE
+        """How many bytes the connection may read at once."""
 
     @property
     def at_end(self) -> bool:
@@ -49,33 +64,39 @@ class Intake:
         return self._ended and not self._pieces
 
     def take(self) -> bytes:
-        """Return what has arrived and not been taken, without waiting."""
-        pieces = self._pieces
-        if not pieces:
+        """Return what has arrived and not been taken, without waiting; it is nobody's else."""
+        if not self._pieces:
             return b""
-        data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        pieces.clear()
+        # One that is bytes already is not copied.
+        data = b"".join(self._pieces)
+        self._pieces.clear()
         self._size = 0
-        if self._holds:
-            self._holds = False
-            if self._tap is not None:
-                self._tap.flow()
+        self._release()
         return data
 
-    async def read(self) -> bytes:
-        """Return the next bytes, or b"" at the proper end; waits while there are none.
+    async def read(self, most: int = PIECE_SIZE) -> Piece:
+        """Return the next bytes, or b"" at the proper end; waits while there are none. They
+        are lent: good until the reader awaits anything. From now on the connection reads up
+        to `most` at once.
 
         Raises what `fail` was given, once the bytes before the failure are taken.
         """
+        self.most = most
         while not self._pieces:
             if self._failure is not None:
                 raise self._failure
             if self._ended:
                 return b""
+            self._is_busy = False
+            self._release()
             await self._signal
-        return self.take()
+        self._is_busy = True
+        if len(self._pieces) > 1:
+            return self.take()
+        self._size = 0
+        return self._pieces.pop()
 
-    def put(self, data: bytes) -> None:
+    def put(self, data: Piece) -> None:
         """Add bytes that have arrived; the reader learns of them with `wake`."""
         self._pieces.append(data)
         self._size += len(data) + _PIECE_OVERHEAD
@@ -92,8 +113,18 @@ class Intake:
         self._tap = None
 
     def wake(self) -> None:
-        """Let the reader run on, if one is waiting; hold the tap if it leaves too much."""
+        """Let the reader run on, if one is waiting. Hold the tap if it leaves too much, or is
+        busy with what it took."""
         self._signal.give()
-        if self._size > HIGH_WATER and self._tap is not None:
+        if self._pieces:
+            # What was lent is read over next.
+            self._pieces = [bytes(piece) for piece in self._pieces]
+        if (self._is_busy or self._size > HIGH_WATER) and self._tap is not None:
             self._holds = True
             self._tap.hold()
+
+    def _release(self) -> None:
+        if self._holds:
+            self._holds = False
+            if self._tap is not None:
+                self._tap.flow()

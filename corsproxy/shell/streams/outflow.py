@@ -3,14 +3,15 @@
 import asyncio
 from collections.abc import Callable
 
+from corsproxy.shell.streams.piece import PIECE_SIZE, TURN, Piece, descriptor, room, write
 from corsproxy.shell.upstreams.upstream import RequestBody
 
 LAST_CHUNK = b"0\r\n\r\n"
 
 
-def chunk(data: bytes) -> bytes:
+def chunk(data: Piece) -> bytes:
     """Frame `data`, which is not empty, as one chunk (RFC 9112, 7.1)."""
-    return b"%x\r\n%b\r\n" % (len(data), data)
+    return b"".join((b"%x\r\n" % len(data), data, b"\r\n"))
 
 
 class Outflow:
@@ -22,6 +23,7 @@ class Outflow:
 
     def __init__(self, transport: asyncio.WriteTransport, stalled: Callable[[bool], None]) -> None:
         self._transport = transport
+        self._descriptor = descriptor(transport)
         self._stalled = stalled
         self._writable: asyncio.Future[None] | None = None
         self.choked = False
@@ -40,13 +42,17 @@ class Outflow:
 
         Ends early where the connection is gone: what became of it, its loss will tell.
         """
-        while data := await body.read():
+        most, carried = PIECE_SIZE, 0
+        while data := await body.read(most):
             if not await self._send(chunk(data) if chunked else data):
                 return
             if body.at_end:
                 break
-            # Content that is always at hand must not keep the loop from hearing a refusal.
-            await asyncio.sleep(0)
+            most = room(self._transport, self._descriptor, len(data))
+            carried += len(data)
+            if carried >= TURN:
+                carried = 0
+                await asyncio.sleep(0)
         if chunked and not self._transport.is_closing():
             self._transport.write(LAST_CHUNK)
 
@@ -60,11 +66,11 @@ class Outflow:
         if self._writable is not None and not self._writable.done():
             self._writable.set_result(None)
 
-    async def _send(self, data: bytes) -> bool:
+    async def _send(self, data: Piece) -> bool:
         """Write, and wait for room; returns whether the connection is still there."""
         if self._transport.is_closing():
             return False
-        self._transport.write(data)
+        write(self._transport, self._descriptor, data)
         if self.choked:
             self._stalled(True)
             self._writable = asyncio.get_running_loop().create_future()

@@ -14,6 +14,8 @@ from corsproxy.core.policy import Limits, Timeouts
 from corsproxy.errors import UpstreamError, UpstreamFault
 from corsproxy.shell.streams.deadline import Deadline
 from corsproxy.shell.streams.outflow import LAST_CHUNK, Outflow, chunk
+from corsproxy.shell.streams.piece import ReadBuffer
+from corsproxy.shell.streams.prompt_task import PromptTask
 from corsproxy.shell.upstreams.http1_response import Http1Response
 from corsproxy.shell.upstreams.plain_head import PlainHeadReader
 from corsproxy.shell.upstreams.request_form import RequestForm
@@ -21,7 +23,8 @@ from corsproxy.shell.upstreams.rescue import unread
 from corsproxy.shell.upstreams.response_parser import ResponseParser
 from corsproxy.shell.upstreams.upstream import RequestBody
 
-READ_SIZE: Final = 32 * 1024
+# What content that the upstream does not take holds up, next to one piece on its way.
+_WRITE_BUFFER: Final = 16 * 1024
 
 
 class Keeper(Protocol):
@@ -42,13 +45,10 @@ class Http1Connection(asyncio.BufferedProtocol):
     def __init__(
         self,
         keeper: Keeper,
-        buffer: memoryview,
+        buffer: ReadBuffer,
         form: RequestForm,
     ) -> None:
-        """`buffer` takes every read; the connections of one loop may share it.
-
-        `form` makes the bytes of a request's head.
-        """
+        """`buffer` takes every read; `form` makes the bytes of a request's head."""
         self._keeper = keeper
         self._buffer = buffer
         self._form = form
@@ -60,7 +60,7 @@ class Http1Connection(asyncio.BufferedProtocol):
         self._timeouts = Timeouts()
         self._limits = Limits()
         self._idle_timeout: float | None = None
-        self._upload: asyncio.Task[None] | None = None
+        self._upload: PromptTask | None = None
         self._held = False
         self._read_closed = False
         self._write_closed = False
@@ -108,9 +108,8 @@ class Http1Connection(asyncio.BufferedProtocol):
         else:
             self._transport.write(head + first)
             self._deadline.clear()
-            sending = self._outflow.send_content(body, chunked=chunked)
-            self._upload = self._loop.create_task(sending)
-            self._upload.add_done_callback(self._upload_over)
+            self._upload = PromptTask(self._send_content(body, chunked=chunked), self._loop)
+            self._upload.step()
         return response
 
     def drop(self) -> None:
@@ -168,17 +167,20 @@ class Http1Connection(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(high=_WRITE_BUFFER)
         self._outflow = Outflow(self._transport, self._stalled)
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        return self._buffer
+        if self._response is None:
+            return self._buffer.space()
+        return self._buffer.space(self._response.most)
 
     def buffer_updated(self, nbytes: int) -> None:
         if self._response is None:
             # Nobody asked: it must not become the answer to the next request.
             self.drop()
         else:
-            self._feed(self._buffer[:nbytes])
+            self._feed(self._buffer.lent(nbytes))
 
     def eof_received(self) -> bool:
         """Return whether the sending side stays open, which only a tunnel needs."""
@@ -206,7 +208,7 @@ class Http1Connection(asyncio.BufferedProtocol):
             self.eof_received()
         elif self._response is not None and self._transport.get_extra_info("ssl_object") is None:
             for received in unread(self._transport, self):
-                self._feed(self._buffer[:received])
+                self._feed(self._buffer.lent(received))
         self._fail_lost(exc)
         self._deadline.stop()
         self._outflow.release()
@@ -325,14 +327,13 @@ class Http1Connection(asyncio.BufferedProtocol):
         if self._parser is not None and self._parser.head is None:
             self._deadline.set(self._timeouts.response if stalled else None)
 
-    def _upload_over(self, upload: asyncio.Task[None]) -> None:
-        if upload.cancelled():
-            return
-        failure = upload.exception()
-        if upload is not self._upload:
+    async def _send_content(self, body: RequestBody, *, chunked: bool) -> None:
+        try:
+            await self._outflow.send_content(body, chunked=chunked)
+        except Exception as failure:  # noqa: BLE001 - whoever waits for the answer gets it
+            self._upload = None
+            self._fail(failure)
             return
         self._upload = None
-        if failure is not None:
-            self._fail(failure)
-        elif self._parser is not None and self._parser.head is None:
+        if self._parser is not None and self._parser.head is None:
             self._deadline.set(self._timeouts.response)

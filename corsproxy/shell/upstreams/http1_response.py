@@ -78,7 +78,7 @@ class Http1Tunnel:
         self._line = line
 
     async def read(self) -> bytes:
-        return await self._received.read()
+        return bytes(await self._received.read())
 
     async def write(self, data: bytes) -> None:
         if self._line is None:

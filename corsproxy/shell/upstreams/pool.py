@@ -12,8 +12,9 @@ from typing import Final, NamedTuple
 from corsproxy.core.messages import UpstreamRequest
 from corsproxy.core.policy import Limits, Route, Timeouts, Tls, UpstreamAddress
 from corsproxy.errors import UpstreamError, UpstreamFault
+from corsproxy.shell.streams.piece import ReadBuffer
 from corsproxy.shell.upstreams.connect import Dialer
-from corsproxy.shell.upstreams.http1 import READ_SIZE, Http1Connection
+from corsproxy.shell.upstreams.http1 import Http1Connection
 from corsproxy.shell.upstreams.http1_response import Http1Response
 from corsproxy.shell.upstreams.turns import Turns
 from corsproxy.shell.upstreams.upstream import RequestBody
@@ -40,7 +41,7 @@ class UpstreamPool:
     """The connections to one upstream; an `http1.Keeper`."""
 
     def __init__(
-        self, address: UpstreamAddress, tls: Tls, dialer: Dialer, buffer: memoryview
+        self, address: UpstreamAddress, tls: Tls, dialer: Dialer, buffer: ReadBuffer
     ) -> None:
         self._address = address
         self._tls = tls
@@ -189,7 +190,7 @@ class UpstreamPools:
 
     def __init__(self, dialer: Dialer | None = None) -> None:
         self._dialer = Dialer() if dialer is None else dialer
-        self._buffer = memoryview(bytearray(READ_SIZE))
+        self._buffer = ReadBuffer()
         self._pools: dict[tuple[UpstreamAddress, Tls], UpstreamPool] = {}
         # Hashing an address costs more than all the rest of finding its pool.
         self._by_route: dict[int, tuple[Route, UpstreamPool]] = {}

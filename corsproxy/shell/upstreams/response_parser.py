@@ -19,11 +19,14 @@ import httptools
 from corsproxy.core.fields import is_safe_value, split_list
 from corsproxy.core.messages import Field, Framing, UpstreamHead
 from corsproxy.errors import UpstreamError, UpstreamFault
+from corsproxy.shell.streams.piece import Piece
 from corsproxy.shell.upstreams.plain_head import PlainHeadReader
 
 MAX_INTERIM: Final = 10
 """1xx responses before the final one; nobody sends more than two for good."""
 
+# A first read that is copied as a whole; of longer ones, only the beginning.
+_SMALL: Final = 16 * 1024
 _MINOR_VERSIONS: Final = {"1.1": 1, "1.0": 0}
 # The fields of a response head that are about its connection.
 _CONNECTION_FIELDS: Final = frozenset(
@@ -72,11 +75,11 @@ class ResponseParser:
         *,
         upgrade: bool,
         section_limit: int,
-        put: Callable[[bytes], None],
+        put: Callable[[Piece], None],
         plain_heads: PlainHeadReader | None = None,
     ) -> None:
         """`method` and `upgrade` are the request's; `section_limit` is in bytes; `plain_heads`
-        is the connection's."""
+        is the connection's. What `put` gets is lent where `feed` got it so."""
         self.head: UpstreamHead | None = None
         self.complete = False
         self.persistent = False
@@ -90,11 +93,12 @@ class ResponseParser:
         self._upgrade = upgrade
         self._limit = section_limit
         self._put = put
+        self._left: int | None = None
+        """How much content is still to come, where its length is known."""
         self._pieces: list[bytes] = []
         self._fields: list[Field] = []
         self._reason = b""
         self._received = 0
-        self._left = 0  # of the content of a response that llhttp does not read
         self._barren = 0
         self._interim = 0
         self._refusal: UpstreamError | None = None
@@ -112,15 +116,12 @@ class ResponseParser:
         Raises UpstreamError: MALFORMED, HEAD_TOO_LARGE. The content before the fault has
         then gone to `put`.
         """
-        if self._left:
-            self._count(data.tobytes())
-            return
         llhttp = self._llhttp
         if llhttp is None:
-            if self.switched:
+            if self.head is not None:
                 self._pass_on(data)
                 return
-            if self._read_plain(data.tobytes()):
+            if self._read_plain(data):
                 return
             llhttp = self._llhttp = httptools.HttpResponseParser(self)
         if self.head is None:
@@ -168,14 +169,17 @@ class ResponseParser:
         """Read no more. Until then, llhttp and its callbacks hold each other alive."""
         self._llhttp = None
 
-    def _read_plain(self, data: bytes) -> bool:
+    def _read_plain(self, data: memoryview) -> bool:
         """Read the beginning of the response, unless that is for llhttp to do."""
-        plain = self._plain_heads.read(data, self._limit)
+        is_small = len(data) <= _SMALL
+        beginning = data.tobytes() if is_small else data[:_SMALL].tobytes()
+        plain = self._plain_heads.read(beginning, self._limit)
         if plain is None:
             return False
         status = plain.status
         if self._answers_head or status == 204 or status == 304:
             framing = Framing.NONE
+            self._left = 0
         elif plain.length >= 0:
             framing = Framing.LENGTH
             self._left = plain.length
@@ -187,26 +191,20 @@ class ResponseParser:
         if plain.keep_alive:
             self._read_keep_alive(plain.keep_alive)
         self.head = UpstreamHead(status, plain.reason, plain.fields, framing, plain.lines)
-        self._count(data[plain.size :])
+        self._pass_on(beginning[plain.size :] if is_small else data[plain.size :])
         return True
 
-    def _count(self, data: bytes) -> None:
-        """Take content that llhttp does not read, up to its end."""
-        left = self._left - len(data)
-        if left < 0:
-            self.persistent = False
-            data = data[:left]
+    def _pass_on(self, data: Piece) -> None:
+        """Take what is delimited by its length or by the end of the connection, and needs no
+        parsing."""
+        if self._left is not None:
+            if len(data) > self._left:
+                self.persistent = False
+                data = data[: self._left]
+            self._left -= len(data)
+            self.complete = not self._left
         if data:
             self._put(data)
-        if left > 0:
-            self._left = left
-        else:
-            self._left = 0
-            self.complete = True
-
-    def _pass_on(self, data: memoryview) -> None:
-        if data:
-            self._put(bytes(data))
 
     def _check_bounds(self, data: memoryview) -> None:
         if self.complete:
@@ -218,6 +216,8 @@ class ResponseParser:
         elif self.head is None:
             if self._received > self._limit:
                 raise self._too_large()
+        elif self.head.framing is not Framing.CHUNKED:
+            self._llhttp = None
         elif self._barren > self._limit + len(data):
             raise _malformed("chunk extensions or trailers without end")
 
@@ -257,6 +257,8 @@ class ResponseParser:
             return
         self._barren = 0
         self._pieces.append(data)
+        if self._left is not None:
+            self._left -= len(data)
 
     def on_message_complete(self) -> None:
         if self.head is not None and not self.switched:
@@ -314,7 +316,10 @@ class ResponseParser:
             return Framing.NONE
         if codings is not None:
             return Framing.CHUNKED
-        return Framing.CLOSE if lengths is None else Framing.LENGTH
+        if lengths is None:
+            return Framing.CLOSE
+        self._left = int(lengths[0])
+        return Framing.LENGTH
 
     def _read_persistence(self, minor_version: int, found: dict[bytes, list[bytes]]) -> None:
         """RFC 9112, 9.3."""

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from corsproxy.core.messages import UpstreamHead, UpstreamRequest
 from corsproxy.core.policy import Limits, Route
+from corsproxy.shell.streams.piece import PIECE_SIZE, Piece
 
 
 class RequestBody(Protocol):
@@ -25,8 +26,9 @@ class RequestBody(Protocol):
         """
         ...
 
-    async def read(self) -> bytes:
-        """Return the next bytes, or b"" at the end; waits while there are none.
+    async def read(self, most: int = PIECE_SIZE) -> Piece:
+        """Return the next bytes, or b"" at the end; waits while there are none. They are
+        lent: good until the caller awaits anything. `most` is how many may be read at once.
 
         Raises an exception of the server's own where the client leaves, stalls or sends
         more than it may; the upstream connection is then aborted and the exception
@@ -78,8 +80,9 @@ class UpstreamResponse(Protocol):
         """Return the content that has arrived and not been taken, without waiting."""
         ...
 
-    async def read(self) -> bytes:
-        """Return the next content, or b"" at its proper end; waits while there is none.
+    async def read(self, most: int = PIECE_SIZE) -> Piece:
+        """Return the next content, or b"" at its proper end; waits while there is none. It is
+        lent: good until the caller awaits anything. `most` is how much may be read at once.
 
         Raises UpstreamError: TRUNCATED where the content ends early (a reset inside
         content that is delimited by close included), IDLE_TIMEOUT, MALFORMED.

@@ -7,10 +7,12 @@ import pytest
 from corsproxy.core.policy import Limits
 from corsproxy.shell.client.connection import Connection
 from corsproxy.shell.client.faults import ClientLeftError
+from corsproxy.shell.upstreams.pool import UpstreamPools
 from corsproxy.shell.upstreams.upstream import RequestBody
 from tests.fakes import Asked, FakeResponse, FakeUpstream, get, never, post, serving
-from tests.peers import until
+from tests.peers import RawPeer, answers, until
 from tests.policies import policy
+from tests.shell.test_through_the_proxy import forwarding_to
 
 
 async def test_what_came_with_the_head_can_be_taken_without_waiting() -> None:
@@ -105,6 +107,24 @@ async def test_a_client_that_leaves_while_it_is_held_back_is_noticed(leave: str)
             client.reset()
         await until(lambda: upstream.asked[0].cancelled)
         assert (await proxy.record()).error == "client-left"
+
+
+async def test_an_answer_before_the_content_leaves_its_connection_a_bound() -> None:
+    pools = UpstreamPools()
+    async with (
+        RawPeer(answers(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")) as upstream,
+        serving(pools, forwarding_to(upstream.port)) as proxy,
+    ):
+        client = await proxy.connect()
+        await client.send(get("/", "Content-Length: 999", method="POST") + b"the beginning")
+        assert (await client.reply()).content == b"ok"
+        [connection] = proxy.server.connections
+        assert isinstance(connection, Connection)
+        await until(lambda: connection.is_deaf)
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert connection.reading.is_set
+        await pools.close()
 
 
 async def test_reading_on_after_the_client_has_left_says_so() -> None:

@@ -8,11 +8,12 @@ import pytest
 from corsproxy.core.policy import Limits
 from corsproxy.shell.client.message import RequestMessage
 from corsproxy.shell.client.receiver import Receiver
+from corsproxy.shell.streams.piece import ReadBuffer
 
 
 async def read(data: bytes) -> RequestMessage:
     """The one request whose head is in `data`."""
-    receiver = Receiver(asyncio.get_running_loop(), Limits(), memoryview(bytearray(1)))
+    receiver = Receiver(asyncio.get_running_loop(), Limits(), ReadBuffer())
     receiver.client, receiver.secure = "192.0.2.1", True
     receiver._parse(data)
     ((message, _),) = receiver._waiting

@@ -82,6 +82,57 @@ async def test_what_the_reader_takes_at_once_holds_nothing() -> None:
     assert task.is_done
 
 
+async def test_a_reader_that_is_busy_with_what_it_took_holds_the_tap() -> None:
+    valve = Valve()
+    intake = Intake(valve)
+    slow: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def read() -> None:
+        await intake.read()
+        await slow
+        await intake.read()
+
+    task = PromptTask(read(), asyncio.get_running_loop())
+    task.step()
+    before = valve.open
+    intake.put(b"x")
+    intake.wake()
+    busy = valve.open
+    slow.set_result(None)
+    await asyncio.sleep(0)
+    assert (before, busy, valve.open) == (True, False, True)
+    task.cancel()
+
+
+async def test_what_is_lent_is_copied_where_it_must_wait() -> None:
+    intake = Intake(Valve())
+    buffer = bytearray(b"first")
+    intake.put(memoryview(buffer))
+    intake.wake()
+    buffer[:] = b"other"
+    assert await intake.read() == b"first"
+
+
+async def test_what_is_lent_is_passed_on_as_it_is_to_a_reader_that_waits() -> None:
+    intake = Intake(Valve())
+    lent = memoryview(b"content")
+    got: list[object] = []
+
+    async def read() -> None:
+        got.append(await intake.read())
+
+    PromptTask(read(), asyncio.get_running_loop()).step()
+    intake.put(lent)
+    intake.wake()
+    assert got[0] is lent
+
+
+def test_what_is_taken_is_the_takers_own() -> None:
+    intake = Intake(Valve())
+    intake.put(memoryview(b"content"))
+    assert type(intake.take()) is bytes
+
+
 async def test_a_reader_waits_for_bytes_the_end_or_a_failure() -> None:
     intakes = [Intake(Valve()) for _ in range(3)]
     readings = [asyncio.ensure_future(intake.read()) for intake in intakes]

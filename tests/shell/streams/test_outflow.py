@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from corsproxy.shell.streams.outflow import Outflow
+from corsproxy.shell.streams.piece import TURN
 from tests.exchanges import Body
 
 
@@ -84,8 +85,8 @@ class AtHand(Body):
 
     at_end = False
 
-    async def read(self) -> bytes:
-        return b"x"
+    async def read(self, most: int = 0) -> bytes:
+        return bytes(100_000)
 
 
 async def test_content_that_is_always_at_hand_lets_others_run() -> None:
@@ -93,6 +94,7 @@ async def test_content_that_is_always_at_hand_lets_others_run() -> None:
     asyncio.get_running_loop().call_soon(pipe.close)
     await pipe.outflow.send_content(AtHand(), chunked=False)
     assert pipe.closed
+    assert len(b"".join(pipe.written)) <= TURN + 100_000
 
 
 async def test_what_the_body_raises_is_raised() -> None:

@@ -15,7 +15,7 @@ from corsproxy.core.messages import Framing
 from corsproxy.core.policy import Limits, Timeouts, Tls
 from corsproxy.errors import UpstreamError, UpstreamFault
 from corsproxy.shell.streams.intake import HIGH_WATER
-from corsproxy.shell.upstreams.http1 import READ_SIZE
+from corsproxy.shell.streams.piece import PIECE_SIZE
 from corsproxy.shell.upstreams.http1_response import Http1Response
 from corsproxy.shell.upstreams.pool import UpstreamPools
 from tests.exchanges import (
@@ -230,7 +230,7 @@ async def test_a_large_body_streams_through_a_small_buffer(
             received += len(data)
             largest = max(largest, len(data))
         assert received == size
-        assert largest <= HIGH_WATER + READ_SIZE
+        assert largest <= HIGH_WATER + PIECE_SIZE
 
 
 async def test_interim_responses_are_dropped(pools: UpstreamPools) -> None:
@@ -442,7 +442,9 @@ class StandingStill:
     def take(self) -> bytes:
         return b"x"
 
-    async def read(self) -> bytes:
+    async def read(self, most: int = 0) -> bytes:
+        if self.refused.is_set():
+            await asyncio.sleep(0)
         assert self.refused.wait(10)
         return b"x" * 100_000
 
@@ -947,7 +949,7 @@ async def test_a_tunnel_feels_backpressure_both_ways(pools: UpstreamPools) -> No
         received = 0
         while received < size:
             data = await tunnel.read()
-            assert len(data) <= HIGH_WATER + READ_SIZE
+            assert len(data) <= HIGH_WATER + PIECE_SIZE
             received += len(data)
         tunnel.abort()
 

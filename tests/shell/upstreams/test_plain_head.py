@@ -199,7 +199,7 @@ def outcome(pieces: list[bytes], method: str, *, upgrade: bool) -> Outcome:
         method,
         upgrade=upgrade,
         section_limit=LIMIT,
-        put=content.append,
+        put=lambda piece: content.append(bytes(piece)),
         plain_heads=EARLIER,
     )
     fault, spoilt = None, False

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from corsproxy.core.messages import Framing
 from corsproxy.errors import UpstreamError, UpstreamFault
+from corsproxy.shell.streams.piece import Piece
 from corsproxy.shell.upstreams.response_parser import MAX_INTERIM, ResponseParser
 from tests.policies import said
 
@@ -19,7 +20,7 @@ class Reading:
     """A parser with the content it has put out."""
 
     def __init__(self, method: str = "GET", *, upgrade: bool = False, limit: int = 65536) -> None:
-        self.pieces: list[bytes] = []
+        self.pieces: list[Piece] = []
         self.parser = ResponseParser(
             method, upgrade=upgrade, section_limit=limit, put=self.pieces.append
         )
@@ -74,6 +75,30 @@ def test_content_ends_where_its_framing_says(
     assert reading.parser.complete
     assert reading.framing() is framing
     assert reading.content == content
+
+
+def test_content_of_known_length_may_come_in_many_pieces() -> None:
+    reading = Reading().feed(OK + b"Content-Length: 6\r\n\r\na", b"bc", b"de")
+    before = reading.complete()
+    reading.feed(b"f")
+    assert (before, reading.complete()) == (False, True)
+    assert reading.parser.persistent
+    assert reading.content == b"abcdef"
+
+
+def test_content_of_known_length_that_is_cut_is_truncated() -> None:
+    reading = Reading().feed(OK + b"Content-Length: 6\r\n\r\na", b"bc")
+    with pytest.raises(UpstreamError) as caught:
+        reading.parser.feed_eof()
+    assert caught.value.fault is UpstreamFault.TRUNCATED
+
+
+@pytest.mark.parametrize("behind", [b"H", b"\r\n", OK])
+def test_what_comes_behind_the_last_piece_spoils_the_connection_only(behind: bytes) -> None:
+    reading = Reading().feed(OK + b"Content-Length: 6\r\n\r\na", b"bc", b"def" + behind)
+    assert reading.complete()
+    assert not reading.parser.persistent
+    assert reading.content == b"abcdef"
 
 
 def test_content_without_framing_ends_with_the_connection() -> None:
