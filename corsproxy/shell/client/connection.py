@@ -162,21 +162,26 @@ class Connection(Receiver):
                     self._refuse_unread()
                     await self.ended()
                 else:
-                    await self._carry_out(message, content)
-                # Else an idle connection would keep them.
-                del message, content
+                    exchange = self._begin(message, content)
+                    # Else an idle connection would keep them.
+                    del message, content
+                    keep_alive = await exchange.run()
+                    del exchange
+                    self._done(keep_alive=keep_alive)
         finally:
             self.close_behind()
             if self._wire is None:
                 self._server.closed(self)
 
-    async def _carry_out(self, message: RequestMessage, content: Content) -> None:
+    def _begin(self, message: RequestMessage, content: Content) -> Exchange:
         self.exchange = exchange = self._make_exchange(message, content, self)
         self.reading.clear()
         if message.precedent is None:
             # The parser knows nothing of the others.
             self._request_taken()
-        keep_alive = await exchange.run()
+        return exchange
+
+    def _done(self, *, keep_alive: bool) -> None:
         self.exchange = None
         if not keep_alive:
             self._is_last = True

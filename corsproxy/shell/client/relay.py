@@ -199,7 +199,11 @@ class Relay:
             elif head.status == 101:
                 await self._tunnel(head, response)
             else:
-                await self._stream(head, response)
+                is_all = self._send_first(head, response)
+                if connection.writing_paused:
+                    await connection.drained()
+                if not is_all:
+                    await self._stream(head, response)
         except UpstreamError as error:
             self._detail = error.detail
             self._cut(str(error.fault))
@@ -221,20 +225,25 @@ class Relay:
 
     async def _answer(self, answer: Answer) -> None:
         self._send_head(answer.head, answer.body, close=answer.close)
-        await self._connection.drained()
+        if self._connection.writing_paused:
+            await self._connection.drained()
+
+    def _send_first(self, head: ClientHead, response: UpstreamResponse) -> bool:
+        """Send the head, and what is there of the content; returns whether that is all."""
+        data = response.take()
+        is_all = response.at_end
+        if head.framing is Framing.CHUNKED:
+            if data:
+                data = chunk(data)
+            if is_all:
+                data += LAST_CHUNK
+        self._send_head(head, data)
+        return is_all
 
     async def _stream(self, head: ClientHead, response: UpstreamResponse) -> None:
+        """Send the rest as it arrives."""
         connection = self._connection
         chunked = head.framing is Framing.CHUNKED
-        data = response.take()
-        if chunked and data:
-            data = chunk(data)
-        if response.at_end:
-            self._send_head(head, data + LAST_CHUNK if chunked else data)
-            await connection.drained()
-            return
-        self._send_head(head, data)
-        await connection.drained()
         most, carried = PIECE_SIZE, 0
         while piece := await response.read(most):
             self._send(chunk(piece) if chunked else piece)
