@@ -92,27 +92,54 @@ class ResponseHead(NamedTuple):
     fields: Fields
 
 
+class FieldLine:
+    """A field as it came over the wire. Peers repeat most of theirs, and then it is the same
+    object that stands for it again."""
+
+    __slots__ = ("field", "line", "treatment")
+
+    def __init__(self, field: Field, line: bytes) -> None:
+        self.field: Final = field
+        self.line: Final = line
+        """Without its end."""
+        self.treatment = -1
+        """What becomes of it, where that has been found out; `to_client` knows the numbers."""
+
+
 class UpstreamHead:
     """A final response head as the upstream sent it."""
 
-    __slots__ = ("fields", "framing", "lines", "reason", "status")
+    __slots__ = ("_fields", "_lines", "framing", "reason", "status")
 
     def __init__(
         self,
         status: int,
         reason: bytes,
-        fields: Fields,
+        fields: Fields | None,
         framing: Framing,
-        lines: list[bytes] | None = None,
+        lines: list[FieldLine] | None = None,
     ) -> None:
+        """Either of `fields` and `lines` will do."""
         self.status: Final = status
         self.reason: Final = reason
-        self.fields: Final = fields
         self.framing: Final = framing
         """How its content is delimited, from the upstream's own framing fields and the
         request's method (NONE for HEAD, 204 and 304)."""
-        self.lines: Final = lines
-        """`fields` as they came over the wire, line by line, where that is known."""
+        self._fields = fields
+        self._lines = lines
+
+    @property
+    def fields(self) -> Fields:
+        if self._fields is None:
+            self._fields = [each.field for each in self._lines or ()]
+        return self._fields
+
+    @property
+    def lines(self) -> list[FieldLine]:
+        """The fields, line by line."""
+        if self._lines is None:
+            self._lines = [FieldLine(field, b": ".join(field)) for field in self._fields or ()]
+        return self._lines
 
 
 class ClientHead:

@@ -155,14 +155,13 @@ def _pass(
     links: Callable[[], LinkMap],
     secure: bool,
 ) -> _Passed:
-    received = upstream.lines
-    if received is None:
-        received = [b": ".join(field) for field in upstream.fields]
     passed = _Passed()
     fields, lines = passed.fields, passed.lines
-    for index, field in enumerate(upstream.fields):
-        line = received[index]
-        treatment = _TABLE[field[0]]
+    for each in upstream.lines:
+        treatment = each.treatment
+        field, line = each.field, each.line
+        if treatment < 0:
+            treatment = each.treatment = _TABLE[field[0]]
         if treatment == _PASS:
             pass
         elif treatment == _DATE:

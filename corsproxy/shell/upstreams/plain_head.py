@@ -15,7 +15,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from corsproxy.core.fields import NameTable, is_token
-from corsproxy.core.messages import Field
+from corsproxy.core.messages import FieldLine
 
 if TYPE_CHECKING:
     # For the compiler; nothing looks for it at run time.
@@ -71,14 +71,14 @@ class _StatusLine:
         self.reason: Final = reason
 
 
-class _FieldLine:
+class _PlainLine:
     """A field line that is plain."""
 
-    __slots__ = ("field", "line", "role")
+    __slots__ = ("known", "line", "role")
 
-    def __init__(self, line: bytes, field: Field, role: int) -> None:
-        self.line: Final = line
-        self.field: Final = field
+    def __init__(self, known: FieldLine, role: int) -> None:
+        self.line: Final = known.line
+        self.known: Final = known
         self.role: Final = role
 
 
@@ -87,14 +87,14 @@ def _read_status_line(line: bytes) -> _StatusLine | None:
     return _StatusLine(line, int(match[1]), match[2]) if match else None
 
 
-def _read_field_line(line: bytes) -> _FieldLine | None:
+def _read_field_line(line: bytes) -> _PlainLine | None:
     """Read a line without its end, and without control characters."""
     name, colon, rest = line.partition(b": ")
     value = rest.strip(b" ")
     role = _NAMES[name]
     if not colon or not value or value != rest or role == _UNUSUAL:
         return None
-    return _FieldLine(line, (name, value), role)
+    return _PlainLine(FieldLine((name, value), line), role)
 
 
 class PlainHead:
@@ -104,7 +104,6 @@ class PlainHead:
         "closes",
         "connection",
         "content_type",
-        "fields",
         "keep_alive",
         "length",
         "lines",
@@ -116,9 +115,7 @@ class PlainHead:
     def __init__(self, status: int, reason: bytes) -> None:
         self.status = status
         self.reason = reason
-        self.fields: list[Field] = []
-        self.lines: list[bytes] = []
-        """The fields' lines without their ends."""
+        self.lines: list[FieldLine] = []
         self.size = 0
         """How many bytes it takes, the empty line included."""
         self.length = -1
@@ -162,7 +159,7 @@ class PlainHeadReader:
 
     def __init__(self) -> None:
         self._status_line: _StatusLine | None = None
-        self._field_lines: list[_FieldLine] = []
+        self._field_lines: list[_PlainLine] = []
 
     def read(self, data: bytes, limit: int) -> PlainHead | None:
         """Return the head with which `data`, all that has been received, begins.
@@ -179,28 +176,26 @@ class PlainHeadReader:
                 return None
             self._status_line = status_line
         head = PlainHead(status_line.status, status_line.reason)
-        fields, lines, known = head.fields, head.lines, self._field_lines
+        lines, known = head.lines, self._field_lines
         start: i64 = len(status_line.line) + 2
         while data[start] != _CR:
-            place = len(fields)
+            place = len(lines)
             said = known[place] if place < len(known) else None
             if said is None or not _has_line(data, start, said.line, bound):
                 said = _read_field_line(data[start : max(_end_of_line(data, start, bound), 0)])
                 if said is None:
                     return None
                 self._remember(place, said)
-            field = said.field
-            if said.role != _OTHER and not head.note(said.role, field[1]):
+            if said.role != _OTHER and not head.note(said.role, said.known.field[1]):
                 return None
-            fields.append(field)
-            lines.append(said.line)
+            lines.append(said.known)
             start += len(said.line) + 2
         if data[start + 1] != _LF:
             return None
         head.size = start + 2
         return head
 
-    def _remember(self, place: int, said: _FieldLine) -> None:
+    def _remember(self, place: int, said: _PlainLine) -> None:
         known = self._field_lines
         if len(said.line) > _LONGEST_LINE or place >= _MOST_LINES:
             return

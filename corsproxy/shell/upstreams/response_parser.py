@@ -190,7 +190,7 @@ class ResponseParser:
         self.event_stream = _is_event_stream(plain.content_type)
         if plain.keep_alive:
             self._read_keep_alive(plain.keep_alive)
-        self.head = UpstreamHead(status, plain.reason, plain.fields, framing, plain.lines)
+        self.head = UpstreamHead(status, plain.reason, None, framing, plain.lines)
         self._pass_on(beginning[plain.size :] if is_small else data[plain.size :])
         return True
 
