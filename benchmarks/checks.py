@@ -17,6 +17,22 @@ from benchmarks.peer import ORIGIN, Peer, Site
 SECONDS = 30.0
 UNLISTED = "https://unlisted.example"
 UPLOAD_BYTES = 64 << 20
+BROWSER_FIELDS = {
+    "Connection": "keep-alive",
+    "User-Agent": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) "
+    "Chrome/142.0.0.0 Safari/537.36",
+    "Accept": "application/json",
+    "Accept-Language": "en-GB,en;q=0.9,de;q=0.8",
+    "Accept-Encoding": "gzip, deflate, br, zstd",
+    "Referer": f"{ORIGIN}/",
+    "Sec-CH-UA": '"Chromium";v="142", "Not_A Brand";v="99"',
+    "Sec-CH-UA-Mobile": "?0",
+    "Sec-CH-UA-Platform": '"Linux"',
+    "Sec-Fetch-Dest": "empty",
+    "Sec-Fetch-Mode": "cors",
+    "Sec-Fetch-Site": "cross-site",
+}
+"""What a browser sends with a page's request, besides Host and Origin."""
 CHUNK_BYTES = 1 << 20
 
 
@@ -85,16 +101,37 @@ def ask(
     return Reply(response.status, received, length, digest.hexdigest(), start)
 
 
-def check_download(peer: Peer, site: Site, path: str, expected: str, length: int) -> None:
+def check_download(
+    peer: Peer,
+    site: Site,
+    path: str,
+    expected: str,
+    length: int,
+    fields: dict[str, str] | None = None,
+) -> Reply:
     """The body arrives whole and unchanged, with the grant; `expected` is its digest.
 
     Raises DisqualifiedError.
     """
-    reply = ask(site, peer.path(site, path))
+    reply = ask(site, peer.path(site, path), fields=fields)
     _require(reply.status == 200, f"GET {path} answered {reply.status}")
     _require(reply.length == length, f"GET {path}: {reply.length} of {length} bytes")
     _require(reply.digest == expected, f"GET {path}: the body was changed")
     _require_grant(peer, reply)
+    return reply
+
+
+def check_varied(peer: Peer, site: Site, path: str, expected: str, length: int) -> None:
+    """The same with a browser's fields, a query, and a field of the request's own that the
+    upstream says again. Raises DisqualifiedError.
+    """
+    own = "5a1c83e2-91b7-4c1e-a6d0-00000000beef"
+    fields = BROWSER_FIELDS | {"X-Correlation-Id": own}
+    reply = check_download(peer, site, f"{path}?page=1&per_page=20", expected, length, fields)
+    _require(
+        reply.fields.get("x-correlation-id") == own,
+        f"GET {path}: X-Correlation-Id did not reach the upstream and come back",
+    )
 
 
 def check_upload(peer: Peer, site: Site, path: str) -> None:

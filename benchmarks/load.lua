@@ -1,5 +1,6 @@
--- What wrk sends and how it reports: wrk -s load.lua URL -- METHOD ORIGIN BODY_BYTES
--- OPTIONS asks as a browser's preflight does. The result is one line of JSON.
+-- What wrk sends and how it reports: wrk -s load.lua URL -- METHOD ORIGIN BODY_BYTES VARIED
+-- OPTIONS asks as a browser's preflight does. VARIED is how many requests there are that all
+-- differ; 0 for one that is sent again and again. The result is one line of JSON.
 
 function init(arguments)
   wrk.method = arguments[1]
@@ -12,6 +13,29 @@ function init(arguments)
   if size > 0 then
     wrk.headers["Content-Type"] = "application/octet-stream"
     wrk.body = string.rep("\0", size)
+  end
+  local varied = tonumber(arguments[4])
+  if varied > 0 then
+    vary(varied)
+  end
+end
+
+-- Each with another query and another X-Correlation-Id. They are written before the load
+-- starts, so that it costs no more to send them than the same one.
+function vary(count)
+  local requests = {}
+  for number = 1, count do
+    wrk.headers["X-Correlation-Id"] = string.format(
+      "%08x-%04x-4%03x-a%03x-%012x", math.random(0, 0x7fffffff), math.random(0, 0xffff),
+      math.random(0, 0xfff), math.random(0, 0xfff), number)
+    requests[number] = wrk.format(nil, string.format(
+      "%s?page=%d&per_page=20&cursor=%08x", wrk.path, number, math.random(0, 0x7fffffff)))
+  end
+  local last = 0
+  -- wrk asks a script for each request where it has a function of this name.
+  function request()
+    last = last % count + 1
+    return requests[last]
   end
 end
 

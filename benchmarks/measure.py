@@ -4,7 +4,7 @@ import json
 import statistics
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -112,17 +112,27 @@ class Usage:
 
 
 def run_wrk(
-    url: str, *, core: int, connections: int, seconds: float, method: str, upload_bytes: int = 0
+    url: str,
+    *,
+    core: int,
+    connections: int,
+    seconds: float,
+    method: str,
+    fields: Mapping[str, str] | None = None,
+    upload_bytes: int = 0,
+    varied: int = 0,
 ) -> Counted:
-    """Load `url` with wrk; the work counted is requests.
+    """Load `url` with wrk; the work counted is requests. `varied` requests, sent by turns,
+    all differ; by default, one is sent again and again.
 
     Raises LoadError.
     """
+    sent = [word for name, value in (fields or {}).items() for word in ("-H", f"{name}: {value}")]
     output = run_load(
         [
             *[system_program("wrk"), "-t1", f"-c{connections}", f"-d{seconds:g}s"],
-            *["--timeout", "30s", "-s", str(PROJECT / "benchmarks" / "load.lua"), url],
-            *["--", method, ORIGIN, str(upload_bytes)],
+            *["--timeout", "30s", "-s", str(PROJECT / "benchmarks" / "load.lua"), *sent, url],
+            *["--", method, ORIGIN, str(upload_bytes), str(varied)],
         ],
         core,
         seconds,

@@ -188,7 +188,7 @@ SOURCES = Peer(
     can_count=True,
 )
 
-_BOUNDED = frozenset({"forwards", "latency"})
+_BOUNDED = frozenset({"forwards", "varied", "latency"})
 
 PEERS = (
     CORSPROXY,

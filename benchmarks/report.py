@@ -10,6 +10,7 @@ NOTHING = "–"
 
 SUMMARY = (
     ("forwards", "rate", "forwards"),
+    ("varied", "rate", "varied"),
     ("preflights", "rate", "preflights"),
     ("bodies", "rate", "100 KB"),
     ("downloads", "rate", "downloads"),

@@ -4,16 +4,18 @@ In these, every peer stands ready and the load goes round among them. Scenarios 
 start a peer afresh for each sample are in `lifecycle`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
 from benchmarks.checks import (
+    BROWSER_FIELDS,
     UPLOAD_BYTES,
     check_download,
     check_preflight,
     check_upload,
+    check_varied,
     check_websocket,
 )
 from benchmarks.measure import Sample, Usage, run_websockets, run_wrk
@@ -24,6 +26,8 @@ GIB = 1 << 30
 MIB = 1 << 20
 CONNECTIONS = 32
 BULK_CONNECTIONS = 4
+VARIED_REQUESTS = 4096
+"""Requests that all differ, before the first comes again."""
 
 
 class Settings(NamedTuple):
@@ -128,10 +132,25 @@ def _check_file(name: str) -> Callable[[Stand, Running], None]:
     return check
 
 
+def _check_varied(stand: Stand, running: Running) -> None:
+    file = stand.files["1k.json"]
+    check_varied(running.peer, running.site, file.path, file.digest, file.length)
+
+
 def load_requests(
-    stand: Stand, running: Running, seconds: int, *, path: str = "/1k.json", method: str = "GET"
+    stand: Stand,
+    running: Running,
+    seconds: int,
+    *,
+    path: str = "/1k.json",
+    method: str = "GET",
+    fields: Mapping[str, str] | None = None,
+    varied: int = 0,
 ) -> dict[str, Sample]:
-    """Load with small requests over 32 connections; sample `rate` and `cpu` (µs each)."""
+    """Load with small requests over 32 connections; sample `rate` and `cpu` (µs each).
+
+    `varied` is how many requests there are that all differ; 0 for one, again and again.
+    """
     usage = Usage(running.watch)
     counted = run_wrk(
         running.url(path),
@@ -139,6 +158,8 @@ def load_requests(
         connections=CONNECTIONS,
         seconds=seconds,
         method=method,
+        fields=fields,
+        varied=varied,
     )
     rate = usage.sample(counted, counted.work / counted.seconds)
     return {"rate": rate} | _per_unit("cpu", rate, 1e6)
@@ -223,6 +244,18 @@ LOADS: tuple[Scenario, ...] = (
         upstream="files",
         check=_check_file("1k.json"),
         load=load_requests,
+    ),
+    LoadScenario(
+        key="varied",
+        title="Forwards of which none repeats another",
+        method=f"GET of 1 KB JSON, {CONNECTIONS} kept-alive connections, with a browser's fields; "
+        "each request has a query and an X-Correlation-Id of its own, which its response has, too",
+        metrics=(Metric("rate", "varied forwards", "/s", "more"), _CPU_EACH),
+        upstream="files",
+        check=_check_varied,
+        load=lambda stand, running, seconds: load_requests(
+            stand, running, seconds, fields=BROWSER_FIELDS, varied=VARIED_REQUESTS
+        ),
     ),
     LoadScenario(
         key="preflights",
