@@ -171,7 +171,8 @@ class PlainHeadReader:
         bound: i64 = min(len(data) - 3, limit)
         status_line = self._status_line
         if status_line is None or not _has_line(data, 0, status_line.line, bound):
-            status_line = _read_status_line(data[: max(_end_of_line(data, 0, bound), 0)])
+            end = _end_of_line(data, 0, bound)
+            status_line = _read_status_line(data[:end]) if end > 0 else None
             if status_line is None:
                 return None
             self._status_line = status_line
@@ -182,7 +183,8 @@ class PlainHeadReader:
             place = len(lines)
             said = known[place] if place < len(known) else None
             if said is None or not _has_line(data, start, said.line, bound):
-                said = _read_field_line(data[start : max(_end_of_line(data, start, bound), 0)])
+                end = _end_of_line(data, start, bound)
+                said = _read_field_line(data[start:end]) if end > start else None
                 if said is None:
                     return None
                 self._remember(place, said)
