@@ -12,7 +12,7 @@ from corsproxy.core.messages import Framing, RequestHead, UpstreamRequest
 from corsproxy.core.policy import Policy, Route
 from corsproxy.core.problems import Answer
 from corsproxy.core.routing import Target, find_route, parse_target, upstream_target
-from corsproxy.core.verdicts import Kind
+from corsproxy.core.verdicts import Code, Kind
 
 
 class Precedent:
@@ -97,6 +97,7 @@ def _is_plain(policy: Policy, target: Target, received: bytes) -> bool:
 
 
 def _holds_for(route: Route, answer: Answer) -> bool:
-    """Whether it is a preflight's answer, which is the same for all of a route."""
+    """Whether it is a preflight's grant, which is the same for all of a route."""
     verdict = answer.verdict
-    return verdict.kind is Kind.PREFLIGHT and verdict.allowed and verdict.route == route.name
+    is_granted = verdict.kind is Kind.PREFLIGHT and verdict.code is Code.ORIGIN_ALLOWED
+    return is_granted and verdict.route == route.name

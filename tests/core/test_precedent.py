@@ -23,6 +23,7 @@ POLICIES = {
         replace(route(b"/own", origin="keep"), cors="passthrough"),
     ),
     "no route for the rest": policy(route(b"/api")),
+    "passthrough": policy(replace(route(b"/"), cors="passthrough")),
     "forwarding": policy(default=rules(unlisted_origins="forward", methods=listed("*"))),
     "header rules": policy(
         route(b"/", request_headers=HeaderRules(((b"X-Key", b"k"),), frozenset({b"cookie"})))
