@@ -74,6 +74,7 @@ class Connection(Receiver):
     __slots__ = (
         "_head",
         "_head_began",
+        "_is_blind",
         "_is_last",
         "_lossy",
         "_make_exchange",
@@ -100,6 +101,9 @@ class Connection(Receiver):
         self._is_last = False  # whether no exchange follows the one in progress
         self._head = UnfinishedHead(limits)
         self._head_began = 0.0  # by time.perf_counter
+        # Whether the parser may have the beginning of a head that is not in `_head`: what it
+        # gets behind content of unknown length, only it can tell from the content.
+        self._is_blind = False
         self._lossy: RequestMessage | None = None  # see must_end_behind
         self._tunnel: Intake | None = None
         self._pattern: HeadPattern | None = None  # of the last head that could have one
@@ -204,9 +208,13 @@ class Connection(Receiver):
         content = self._arriving
         while end < len(data) and not self.is_deaf and self.transport is not None:
             in_body = self._arriving is not None
-            is_whole = in_body or self._is_queue_full
-            end = len(data) if is_whole else _end_of_head(data, begin)
-            self._received(data[begin:end], in_body)
+            left = 0 if self._arriving is None else self._arriving.left
+            is_whole = left is None or self._is_queue_full
+            if left is None or is_whole:
+                end = len(data)
+            else:
+                end = min(begin + left, len(data)) if left else _end_of_head(data, begin)
+            self._received(data[begin:end], in_body, is_whole)
             begin = end
         # Only now: what the same bytes hold behind a head is at hand.
         if content is not None:
@@ -225,7 +233,7 @@ class Connection(Receiver):
         pattern = self._pattern
         if pattern is None or self.is_deaf or not self.is_idle:
             return False
-        if self._arriving is not None or len(self._head):
+        if self._arriving is not None or len(self._head) or self._is_blind:
             return False
         message = pattern.read(data)
         if message is None or self.transport is None:
@@ -234,16 +242,20 @@ class Connection(Receiver):
         self._waiting.append((message, NO_CONTENT))
         return True
 
-    def _received(self, data: bytes, in_body: bool) -> None:
+    def _received(self, data: bytes, in_body: bool, is_whole: bool) -> None:
         waiting = len(self._waiting)
         self._parse(data)
         if len(self._waiting) != waiting:
             self._requests_arrived(data, behind_body=in_body)
-        elif not in_body and not self._is_upgraded:
+        elif in_body:
+            self._is_blind = is_whole and self._arriving is None
+        elif not self._is_upgraded:
             self._head_grew(data)
 
     def _requests_arrived(self, data: bytes, *, behind_body: bool) -> None:
         message, content = self._waiting[-1]
+        was_blind = self._is_blind or behind_body
+        self._is_blind = content.has_arrived and content is not NO_CONTENT
         self.reading.clear()
         if message is None:
             if self._head.add(data):
@@ -258,10 +270,10 @@ class Connection(Receiver):
             elif self._lossy is None:
                 self._lossy = message
         elif content is NO_CONTENT:
-            if data.endswith(_HEAD_END):
-                self._pattern = pattern_of(data, message)
-            else:
+            if not data.endswith(_HEAD_END):
                 self._head_grew(data.rpartition(_HEAD_END)[2])
+            elif not was_blind:
+                self._pattern = pattern_of(data, message)
 
     def _head_grew(self, data: bytes) -> None:
         if self._head.add(data):

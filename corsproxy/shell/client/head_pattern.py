@@ -54,7 +54,8 @@ def pattern_of(head: bytes, message: RequestMessage) -> HeadPattern | None:
         or message.upgrade
         or message.should_close
         or not head.startswith(before + first.target + _VERSION)
-        or not head.endswith(_HEAD_END)
+        # Behind the end of another, they would be two requests.
+        or head.find(_HEAD_END) != len(head) - len(_HEAD_END)
     ):
         return None
     return HeadPattern(before, head[end:], first)

@@ -364,13 +364,26 @@ async def test_an_upgrade_behind_the_end_of_a_body_ends_the_connection() -> None
     h2c = get("/h2c", "Connection: Upgrade", "Upgrade: h2c")
     async with serving(upstream) as proxy:
         client = await proxy.connect()
-        await client.send(get("/1", "Content-Length: 12", method="POST") + b"a\r\n\r\nb")
+        await client.send(get("/1", "Transfer-Encoding: chunked", method="POST") + b"2\r\nab")
         await until(lambda: bool(upstream.asked))
-        await client.send(b"c\r\n\r\nd" + h2c + get("/lost"))
+        await client.send(b"\r\n0\r\n\r\n" + h2c + get("/lost"))
         assert (await client.reply()).status == 200
         assert (await client.reply()).value("Connection") == "close"
         assert await client.rest() == b""
     assert [asked.request.target for asked in upstream.asked] == [b"/1", b"/h2c"]
+
+
+async def test_an_upgrade_behind_a_body_of_known_length_loses_nothing() -> None:
+    upstream = FakeUpstream()
+    h2c = get("/h2c", "Connection: Upgrade", "Upgrade: h2c")
+    async with serving(upstream) as proxy:
+        client = await proxy.connect()
+        await client.send(get("/1", "Content-Length: 12", method="POST") + b"a\r\n\r\nb")
+        await until(lambda: bool(upstream.asked))
+        await client.send(b"c\r\n\r\nd" + h2c + get("/2"))
+        for _ in range(3):
+            assert (await client.reply()).status == 200
+    assert [asked.request.target for asked in upstream.asked] == [b"/1", b"/h2c", b"/2"]
 
 
 async def test_an_upgrade_with_content_is_one_request_with_content() -> None:

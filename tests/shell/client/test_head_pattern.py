@@ -10,6 +10,7 @@ from corsproxy.core.messages import RequestHead
 from corsproxy.shell.client.head_pattern import HeadPattern, pattern_of
 from corsproxy.shell.client.message import RequestMessage
 from tests.fakes import Asked, FakeResponse, FakeUpstream, get, serving
+from tests.peers import until
 from tests.policies import PAGE, policy, rules
 
 HEAD = b"GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -87,6 +88,7 @@ def test_an_unusual_target_is_read_where_the_parser_has_read_it() -> None:
         b"\r\n" + HEAD,
         HEAD.replace(b"1.1", b"1.0"),
         HEAD + b"content",
+        HEAD + HEAD,
         HEAD.replace(b"\r\n\r\n", b"\r\nA: " + b"a" * 5000 + b"\r\n\r\n"),
     ],
 )
@@ -189,6 +191,65 @@ async def test_the_rest_of_a_head_is_no_repetition() -> None:
         await client.send(b"GET /outer HTTP/1.1\r\nHost: localhost\r\nA: ", get("/inner"))
         assert (await client.reply()).status == 400
         assert await client.rest() == b""
+
+
+@pytest.mark.parametrize("count", [2, 8, 40])
+async def test_requests_that_waited_behind_a_full_queue_are_no_pattern(count: int) -> None:
+    async with serving(FakeUpstream(told)) as proxy:
+        client = await proxy.connect()
+        for number in (32 + count, count, 1):
+            await client.send(get("/a") * number)
+            for _ in range(number):
+                assert (await client.reply()).status == 200
+
+
+CONTENTS = {
+    "counted": (b"Content-Length: 5\r\n\r\n", b"hello"),
+    "chunked": (b"Transfer-Encoding: chunked\r\n\r\n", b"5\r\nhello\r\n0\r\n\r\n"),
+}
+
+
+@pytest.mark.parametrize("target", ["/outer", "/inner"])
+@pytest.mark.parametrize("kind", CONTENTS)
+async def test_half_a_head_behind_content_is_neither_forgotten_nor_repeated(
+    kind: str, target: str
+) -> None:
+    fields, content = CONTENTS[kind]
+    asking = b"POST / HTTP/1.1\r\nHost: localhost\r\n" + fields
+    half = f"GET {target} HTTP/1.1\r\nCookie: a=b\r\nA: ".encode()
+    async with serving(FakeUpstream(told)) as proxy:
+        client = await proxy.connect()
+        alone = await proxy.ask(get("/inner"))
+        for _ in range(2):
+            await client.send(get("/inner"))
+            await client.reply()
+        await client.send(asking + content + half)
+        await client.reply()
+        await client.send(get("/inner"))
+        outer = await client.reply()
+        assert repr(target.encode()).encode() in outer.content
+        assert b"(b'Cookie', b'a=b'), (b'A', b'GET /inner HTTP/1.1')" in outer.content
+        for _ in range(2):
+            await client.send(get("/inner"))
+            assert (await client.reply()).content == alone.content
+
+
+@pytest.mark.parametrize("kind", ["counted", "chunked"])
+async def test_content_is_no_part_of_a_pattern(kind: str) -> None:
+    inner = b"GET /a HTTP/1.1\r\nHost: localhost\r\nOrigin: https://evil.test\r\nA: "
+    counted = kind == "counted"
+    length = b"Content-Length: %d" % len(inner) if counted else b"Transfer-Encoding: chunked"
+    start = b"POST / HTTP/1.1\r\nHost: localhost\r\n" + length + b"\r\n\r\n"
+    size, end = (b"", b"") if counted else (b"%x\r\n" % len(inner), b"\r\n0\r\n\r\n")
+    upstream = FakeUpstream(told)
+    async with serving(upstream) as proxy:
+        client = await proxy.connect()
+        await client.send(start + size)
+        await until(lambda: bool(upstream.asked))
+        await client.send(inner + end + b"GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert [(await client.reply()).status for _ in range(2)] == [200, 200]
+        await client.send(inner + end + b"GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert (await client.reply()).status in (400, 403)
 
 
 async def test_a_smuggled_request_is_no_repetition() -> None:
