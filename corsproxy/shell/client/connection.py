@@ -182,7 +182,7 @@ class Connection(Receiver):
         self.reading.clear()
         if message.precedent is None:
             # The parser knows nothing of the others.
-            self._request_taken()
+            self._request_taken(content)
         return exchange
 
     def _done(self, *, keep_alive: bool) -> None:
@@ -233,7 +233,9 @@ class Connection(Receiver):
         pattern = self._pattern
         if pattern is None or self.is_deaf or not self.is_idle:
             return False
-        if self._arriving is not None or len(self._head) or self._is_blind:
+        if self._arriving is not None or len(self._head):
+            return False
+        if self._is_blind or self._has_overflowed:
             return False
         message = pattern.read(data)
         if message is None or self.transport is None:
@@ -254,7 +256,7 @@ class Connection(Receiver):
 
     def _requests_arrived(self, data: bytes, *, behind_body: bool) -> None:
         message, content = self._waiting[-1]
-        was_blind = self._is_blind or behind_body
+        was_blind = self._is_blind or behind_body or self._has_overflowed
         self._is_blind = content.has_arrived and content is not NO_CONTENT
         self.reading.clear()
         if message is None:
@@ -265,7 +267,7 @@ class Connection(Receiver):
         if self._head:
             data = self._head.take() + data
         if message.upgrade and not self._is_upgraded:
-            if data and len(self._waiting) == 1 and content.has_arrived and not behind_body:
+            if data and len(self._waiting) == 1 and content.has_arrived and not was_blind:
                 self._stop_behind_upgrade(data)
             elif self._lossy is None:
                 self._lossy = message

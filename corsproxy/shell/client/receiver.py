@@ -59,6 +59,7 @@ class Receiver(Link):
         "_arriving",
         "_behind_upgrade",
         "_buffer",
+        "_has_overflowed",
         "_is_upgraded",
         "_limits",
         "_parser",
@@ -75,6 +76,9 @@ class Receiver(Link):
         """The requests that were read and not begun; None is what cannot be read."""
         self._arriving: Content | None = None
         """The content of the last request that was read, until all of it is there."""
+        self._has_overflowed = False
+        """Whether more requests have waited than are queued: where the parser was then, and what
+        it had left, it alone knows, and nobody who has not set out to confuse will mind."""
         self._is_upgraded = False
         """Whether the parser has stopped, behind a request to switch protocols."""
         self._behind_upgrade = b""
@@ -140,9 +144,10 @@ class Receiver(Link):
     def _is_queue_full(self) -> bool:
         return self._held_by & REQUESTS != 0
 
-    def _request_taken(self) -> None:
-        """Let the parser go on where the queue was full."""
-        if self._parser is not None:
+    def _request_taken(self, content: Content) -> None:
+        """Let the parser go on where the queue was full. It counts what it has read to the
+        end: what has not all arrived is told to it then."""
+        if self._parser is not None and content.has_arrived:
             self._parser.message_consumed()
         if self._is_queue_full and not self._waiting:
             self._refill()
@@ -167,6 +172,7 @@ class Receiver(Link):
         waiting, parser = self._waiting, self._parser
         if parser is None:
             return
+        taken = None if waiting else self._arriving
         try:
             messages, self._is_upgraded, behind = parser.feed_data(data)
         except HttpProcessingError:
@@ -179,9 +185,15 @@ class Receiver(Link):
             content = content_of(message, self, payload)
             waiting.append((message, content))
             self._arriving = None if content.has_arrived else content
+        if taken is not None and taken.has_arrived:
+            # It may have stopped for one request too many.
+            parser.message_consumed()
+            if not self._is_upgraded:
+                self._parse(b"")
         if behind:
             self._behind_upgrade = behind
         if len(waiting) >= MOST_WAITING:
+            self._has_overflowed = True
             self.hold(REQUESTS)
 
     def _collect(self) -> None:

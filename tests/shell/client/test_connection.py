@@ -473,6 +473,17 @@ async def test_what_waits_behind_a_full_queue_is_answered_in_its_turn() -> None:
         assert (await client.reply()).status == 200
 
 
+async def test_as_many_requests_as_are_queued_behind_late_content_are_answered() -> None:
+    upstream = FakeUpstream(echo)
+    async with serving(upstream) as proxy:
+        client = await proxy.connect()
+        await client.send(get("/", "Transfer-Encoding: chunked", method="POST"))
+        await until(lambda: bool(upstream.asked))
+        await client.send(b"0\r\n\r\n" + get() * 40)
+        for _ in range(41):
+            assert (await client.reply()).status == 200
+
+
 async def test_a_client_on_a_unix_socket_has_no_address(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
