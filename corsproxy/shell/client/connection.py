@@ -8,14 +8,14 @@ for any protocol. And it carries out the exchanges, one after another in one tas
 import asyncio
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Protocol
 
 from corsproxy.core.problems import Answer
 from corsproxy.core.refusals import refuse_unread
 from corsproxy.core.verdicts import Code
 from corsproxy.shell.client.content import NO_CONTENT, Content
 from corsproxy.shell.client.faults import BodyRefusedError, ClientLeftError
-from corsproxy.shell.client.head_pattern import HeadPattern, pattern_of
+from corsproxy.shell.client.head_pattern import HEAD_END, HeadPattern, pattern_of
 from corsproxy.shell.client.link import logger
 from corsproxy.shell.client.message import RequestMessage
 from corsproxy.shell.client.receiver import Receiver
@@ -24,12 +24,8 @@ from corsproxy.shell.client.service import Service
 from corsproxy.shell.client.unfinished_head import UnfinishedHead
 from corsproxy.shell.log.records import ExchangeRecord
 from corsproxy.shell.streams.intake import Intake
+from corsproxy.shell.streams.piece import ReadBuffer
 from corsproxy.shell.streams.prompt_task import PromptTask, Signal
-
-if TYPE_CHECKING:
-    from corsproxy.shell.client.server import ProxyServer
-
-_HEAD_END: Final = b"\r\n\r\n"
 
 
 class Exchange(Protocol):
@@ -65,6 +61,26 @@ class Exchange(Protocol):
         ...
 
 
+class Listener(Protocol):
+    """What a connection knows of the server that it belongs to."""
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop: ...
+
+    @property
+    def buffer(self) -> ReadBuffer:
+        """What takes every read."""
+        ...
+
+    def opened(self, connection: "Connection") -> None:
+        """It is there; says itself where there is no room for it, by `is_full`."""
+        ...
+
+    def closed(self, connection: "Connection") -> None:
+        """It is gone."""
+        ...
+
+
 MakeExchange = Callable[[RequestMessage, Content, "Connection"], Exchange]
 
 
@@ -76,7 +92,6 @@ class Connection(Receiver):
         "_head_began",
         "_is_blind",
         "_is_last",
-        "_lossy",
         "_make_exchange",
         "_pattern",
         "_requests",
@@ -88,7 +103,7 @@ class Connection(Receiver):
         "service",
     )
 
-    def __init__(self, server: "ProxyServer", service: Service, make: MakeExchange) -> None:
+    def __init__(self, server: Listener, service: Service, make: MakeExchange) -> None:
         limits = service.policy.limits
         super().__init__(server.loop, limits, server.buffer)
         self._server = server
@@ -104,7 +119,6 @@ class Connection(Receiver):
         # Whether the parser may have the beginning of a head that is not in `_head`: what it
         # gets behind content of unknown length, only it can tell from the content.
         self._is_blind = False
-        self._lossy: RequestMessage | None = None  # see must_end_behind
         self._tunnel: Intake | None = None
         self._pattern: HeadPattern | None = None  # of the last head that could have one
         self._requests = Signal()
@@ -272,8 +286,8 @@ class Connection(Receiver):
             elif self._lossy is None:
                 self._lossy = message
         elif content is NO_CONTENT:
-            if not data.endswith(_HEAD_END):
-                self._head_grew(data.rpartition(_HEAD_END)[2])
+            if not data.endswith(HEAD_END):
+                self._head_grew(data.rpartition(HEAD_END)[2])
             elif not was_blind:
                 self._pattern = pattern_of(data, message)
 
@@ -295,32 +309,6 @@ class Connection(Receiver):
         self.is_deaf = True
         if self._arriving is not None:
             self._arriving.fail(BodyRefusedError(Code.BAD_FRAMING))
-
-    def _stop_behind_upgrade(self, data: bytes) -> None:
-        """Keep what follows a request to upgrade from being read as requests.
-
-        The parser does so for WebSocket. For other protocols it reads on, and what the
-        same bytes held behind the request is lost to it: here `data` begins with the
-        request, so that it can be found again.
-        """
-        self._is_upgraded = True
-        self._behind_upgrade = data.lstrip(b"\r\n").partition(_HEAD_END)[2]
-
-    def _decline_upgrade(self) -> None:
-        """Read on as HTTP behind a request to upgrade that was answered otherwise."""
-        self._is_upgraded = False
-        if self._parser is not None:
-            self._parser.set_upgraded(False)
-        tail, self._behind_upgrade = self._behind_upgrade, b""
-        if tail:
-            self.data_received(tail)
-        if self._is_queue_full:
-            self._refill()
-
-    def must_end_behind(self, message: RequestMessage) -> bool:
-        """Whether bytes may be missing behind a request to upgrade: then nothing that
-        follows it can be trusted."""
-        return message is self._lossy or (message.upgrade and not self._is_upgraded)
 
     def look_for_client(self) -> None:
         """Notice that the client has left an exchange while it is held still."""
@@ -384,10 +372,6 @@ class Connection(Receiver):
         elif self.exchange is None or not self.exchange.part():
             self.force_close()
 
-    def can_switch(self, message: RequestMessage) -> bool:
-        """Whether everything behind the request is at hand for a tunnel."""
-        return self._is_upgraded and message is not self._lossy and not self._waiting
-
     def switch(self) -> Intake:
         """Read no more requests: return where everything that arrives now goes."""
         intake = self._tunnel = Intake(self)
@@ -409,5 +393,5 @@ def _end_of_head(data: bytes, begin: int) -> int:
     The parser forgets the requests that it got together with bytes that are none, so a head
     is the last thing that it gets at once.
     """
-    end = data.find(_HEAD_END, begin)
-    return len(data) if end < 0 else end + len(_HEAD_END)
+    end = data.find(HEAD_END, begin)
+    return len(data) if end < 0 else end + len(HEAD_END)

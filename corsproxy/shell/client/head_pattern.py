@@ -11,7 +11,7 @@ from corsproxy.core.messages import RequestHead
 from corsproxy.core.precedent import Precedent
 from corsproxy.shell.client.message import RequestMessage
 
-_HEAD_END: Final = b"\r\n\r\n"
+HEAD_END: Final = b"\r\n\r\n"
 _VERSION: Final = b" HTTP/1.1\r\n"
 # What an idle connection costs for it, twice over.
 _LONGEST: Final = 4 * 1024
@@ -55,7 +55,7 @@ def pattern_of(head: bytes, message: RequestMessage) -> HeadPattern | None:
         or message.should_close
         or not head.startswith(before + first.target + _VERSION)
         # Behind the end of another, they would be two requests.
-        or head.find(_HEAD_END) != len(head) - len(_HEAD_END)
+        or head.find(HEAD_END) != len(head) - len(HEAD_END)
     ):
         return None
     return HeadPattern(before, head[end:], first)

@@ -19,6 +19,7 @@ from aiohttp.streams import StreamReader
 
 from corsproxy.core.policy import Limits
 from corsproxy.shell.client.content import NO_CONTENT, Content, content_of
+from corsproxy.shell.client.head_pattern import HEAD_END
 from corsproxy.shell.client.link import REQUESTS, Link
 from corsproxy.shell.client.message import ParsedMessage, RequestMessage, read_message
 from corsproxy.shell.streams.piece import PIECE_SIZE, ReadBuffer
@@ -62,6 +63,7 @@ class Receiver(Link):
         "_has_overflowed",
         "_is_upgraded",
         "_limits",
+        "_lossy",
         "_parser",
         "_waiting",
     )
@@ -83,6 +85,8 @@ class Receiver(Link):
         """Whether the parser has stopped, behind a request to switch protocols."""
         self._behind_upgrade = b""
         """What came behind that request."""
+        self._lossy: RequestMessage | None = None
+        """A request to switch protocols behind which bytes may be missing."""
 
     def connection_lost(self, exc: BaseException | None) -> None:
         super().connection_lost(exc)
@@ -195,6 +199,40 @@ class Receiver(Link):
         if len(waiting) >= MOST_WAITING:
             self._has_overflowed = True
             self.hold(REQUESTS)
+
+    # What comes behind a request to switch protocols.
+
+    def _stop_behind_upgrade(self, data: bytes) -> None:
+        """Keep what follows a request to upgrade from being read as requests.
+
+        The parser does so for WebSocket. For other protocols it reads on, and what the
+        same bytes held behind the request is lost to it: here `data` begins with the
+        request, so that it can be found again.
+        """
+        self._is_upgraded = True
+        self._behind_upgrade = data.lstrip(b"\r\n").partition(HEAD_END)[2]
+
+    def _decline_upgrade(self) -> None:
+        """Read on as HTTP behind a request to upgrade that was answered otherwise."""
+        self._is_upgraded = False
+        if self._parser is not None:
+            self._parser.set_upgraded(False)
+        tail, self._behind_upgrade = self._behind_upgrade, b""
+        if tail:
+            self.data_received(tail)
+        if self._is_queue_full:
+            self._refill()
+
+    def must_end_behind(self, message: RequestMessage) -> bool:
+        """Whether bytes may be missing behind a request to upgrade: then nothing that
+        follows it can be trusted."""
+        return message is self._lossy or (message.upgrade and not self._is_upgraded)
+
+    def can_switch(self, message: RequestMessage) -> bool:
+        """Whether everything behind the request is at hand for a tunnel."""
+        return self._is_upgraded and message is not self._lossy and not self._waiting
+
+    # The content.
 
     def _collect(self) -> None:
         """Get hold of what the parser has read of the content that was arriving."""
