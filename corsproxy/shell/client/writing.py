@@ -5,9 +5,18 @@ nothing at all for `limits.write_timeout` is dropped.
 """
 
 import asyncio
+import struct
+import sys
 from collections.abc import Callable
+from typing import Final
 
 from corsproxy.shell.streams.deadline import Deadline
+
+if sys.platform == "linux":
+    from fcntl import ioctl
+    from termios import TIOCOUTQ
+
+_COUNT: Final = struct.Struct("i")
 
 
 class WriteWatch:
@@ -28,7 +37,7 @@ class WriteWatch:
     def start(self, transport: asyncio.WriteTransport) -> None:
         """Watch from now on, until `clear` or `stop`."""
         self._transport = transport
-        self._left = transport.get_write_buffer_size()
+        self._left = _unsent(transport)
         self._deadline.set(self._timeout)
 
     def clear(self) -> None:
@@ -43,7 +52,24 @@ class WriteWatch:
     def _look(self) -> None:
         if self._transport is None:
             return
-        if self._transport.get_write_buffer_size() < self._left:
+        if _unsent(self._transport) < self._left:
             self.start(self._transport)
         else:
             self._stalled()
+
+
+def _unsent(transport: asyncio.WriteTransport) -> int:
+    """Return how many bytes the peer has not yet taken, as far as that can be told.
+
+    What the kernel has counts: it takes more only once much has left, and until then a
+    slow reader would seem to read nothing.
+    """
+    left = transport.get_write_buffer_size()
+    sock = transport.get_extra_info("socket")
+    if sys.platform == "linux" and sock is not None:
+        try:
+            told = ioctl(sock.fileno(), TIOCOUTQ, bytes(_COUNT.size))
+        except OSError:
+            return left
+        left += int(_COUNT.unpack(told)[0])
+    return left

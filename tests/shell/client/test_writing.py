@@ -1,6 +1,7 @@
 """A client that reads nothing is told from one that reads slowly."""
 
 import asyncio
+import socket
 
 from corsproxy.shell.client.writing import WriteWatch
 from tests.peers import until
@@ -45,3 +46,24 @@ async def test_what_is_cleared_or_stopped_never_stalls() -> None:
     stopped.stop()
     await asyncio.sleep(0.05)
     assert calls == []
+
+
+async def test_what_leaves_the_kernel_is_progress() -> None:
+    loop = asyncio.get_running_loop()
+    ours, theirs = socket.socketpair()
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 * 1024 * 1024)
+    theirs.setblocking(False)
+    transport, _ = await loop.create_connection(asyncio.Protocol, sock=ours)
+    transport.write(bytes(8 * 1024 * 1024))
+    left = transport.get_write_buffer_size()
+    calls: list[float] = []
+    watching = WriteWatch(loop, 0.1, lambda: calls.append(loop.time()))
+    watching.start(transport)
+    for _ in range(30):
+        await loop.sock_recv(theirs, 4096)
+        await asyncio.sleep(0.01)
+    assert transport.get_write_buffer_size() == left
+    assert calls == []
+    await until(lambda: bool(calls))
+    transport.abort()
+    theirs.close()
