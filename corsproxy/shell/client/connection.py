@@ -256,6 +256,8 @@ class Connection(Receiver):
             return False
         self.reading.clear()
         self._waiting.append((message, NO_CONTENT))
+        # It keeps what it has read last, and may never be needed again.
+        self._parser = None
         return True
 
     def _received(self, data: bytes, in_body: bool, is_whole: bool) -> None:

@@ -175,7 +175,9 @@ class Receiver(Link):
             return
         waiting, parser = self._waiting, self._parser
         if parser is None:
-            return
+            if self.transport is None:
+                return
+            parser = self._parser = self._make_parser()
         taken = None if waiting else self._arriving
         try:
             messages, self._is_upgraded, behind = parser.feed_data(data)

@@ -183,6 +183,18 @@ async def test_nothing_outlives_the_policy_that_it_was_decided_under() -> None:
         assert before() is None
 
 
+async def test_what_repeats_and_what_does_not_may_take_turns() -> None:
+    async with serving(FakeUpstream(told)) as proxy:
+        client = await proxy.connect()
+        for target in ("/a", "/a", "/b", "/c?d"):
+            await client.send(get(target))
+            assert f"{target}'".encode() in (await client.reply()).content
+            await client.send(get(target, "X-Other: 1", "Content-Length: 2", method="POST") + b"ok")
+            assert f"{target}'".encode() in (await client.reply()).content
+            await client.send(get(target, "Connection: upgrade", "Upgrade: websocket"))
+            assert f"{target}'".encode() in (await client.reply()).content
+
+
 async def test_the_rest_of_a_head_is_no_repetition() -> None:
     async with serving(FakeUpstream(told)) as proxy:
         client = await proxy.connect()
