@@ -15,7 +15,7 @@ from corsproxy.core.refusals import refuse_unread
 from corsproxy.core.verdicts import Code
 from corsproxy.shell.client.content import NO_CONTENT, Content
 from corsproxy.shell.client.faults import BodyRefusedError, ClientLeftError
-from corsproxy.shell.client.head_pattern import HEAD_END, HeadPattern, pattern_of
+from corsproxy.shell.client.head_pattern import HEAD_END, HeadPattern, end_of_head, pattern_of
 from corsproxy.shell.client.link import logger
 from corsproxy.shell.client.message import RequestMessage
 from corsproxy.shell.client.receiver import Receiver
@@ -227,7 +227,7 @@ class Connection(Receiver):
             if left is None or is_whole:
                 end = len(data)
             else:
-                end = min(begin + left, len(data)) if left else _end_of_head(data, begin)
+                end = min(begin + left, len(data)) if left else end_of_head(data, begin)
             self._received(data[begin:end], in_body, is_whole)
             begin = end
         # Only now: what the same bytes hold behind a head is at hand.
@@ -266,7 +266,9 @@ class Connection(Receiver):
         if len(self._waiting) != waiting:
             self._requests_arrived(data, behind_body=in_body)
         elif in_body:
-            self._is_blind = is_whole and self._arriving is None
+            # What ends like a head and is none is the end of the content.
+            has_ended = is_whole and self._arriving is None
+            self._is_blind = has_ended and not data.endswith(HEAD_END)
         elif not self._is_upgraded:
             self._head_grew(data)
 
@@ -387,13 +389,3 @@ class Connection(Receiver):
         if self._is_queue_full:
             self._refill()
         return intake
-
-
-def _end_of_head(data: bytes, begin: int) -> int:
-    """Return where the head that begins there ends, or all of `data` where it does not.
-
-    The parser forgets the requests that it got together with bytes that are none, so a head
-    is the last thing that it gets at once.
-    """
-    end = data.find(HEAD_END, begin)
-    return len(data) if end < 0 else end + len(HEAD_END)

@@ -59,3 +59,13 @@ def pattern_of(head: bytes, message: RequestMessage) -> HeadPattern | None:
     ):
         return None
     return HeadPattern(before, head[end:], first)
+
+
+def end_of_head(data: bytes, begin: int) -> int:
+    """Return where the head that begins there ends, or all of `data` where it does not.
+
+    The parser forgets the requests that it got together with bytes that are none, so a head
+    is the last thing that it gets at once.
+    """
+    end = data.find(HEAD_END, begin)
+    return len(data) if end < 0 else end + len(HEAD_END)

@@ -520,3 +520,15 @@ async def test_an_upgrade_behind_a_full_queue_ends_the_connection() -> None:
         await client.send(get("/", "Connection: upgrade", "Upgrade: foo", method="PUT"), get())
         assert (await client.reply()).value("Connection") == "close"
         assert await client.rest() == b""
+
+
+async def test_an_upgrade_may_follow_chunked_content_that_has_been_answered() -> None:
+    chunked = get("/", "Transfer-Encoding: chunked", method="POST") + b"2\r\nok\r\n0\r\n\r\n"
+    async with serving(FakeUpstream(echo)) as proxy:
+        client = await proxy.connect()
+        for _ in range(3):
+            await client.send(chunked)
+            assert (await client.reply()).content == b"ok"
+            await client.send(get("/", "Connection: upgrade", "Upgrade: foo"))
+            reply = await client.reply()
+            assert (reply.status, reply.value("Connection")) == (200, None)
