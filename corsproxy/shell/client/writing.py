@@ -69,7 +69,8 @@ def _unsent(transport: asyncio.WriteTransport) -> int:
     if sys.platform == "linux" and sock is not None:
         try:
             told = ioctl(sock.fileno(), TIOCOUTQ, bytes(_COUNT.size))
-        except OSError:
+        except (OSError, ValueError):
+            # It is closed, and its descriptor is no number any more.
             return left
         left += int(_COUNT.unpack(told)[0])
     return left

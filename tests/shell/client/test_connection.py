@@ -514,8 +514,8 @@ async def test_a_reset_cannot_be_taken_for_an_end() -> None:
 async def test_an_upgrade_behind_a_full_queue_ends_the_connection() -> None:
     async with serving() as proxy:
         client = await proxy.connect()
-        await client.send(get() * 40)
-        for _ in range(40):
+        await client.send(get() * 200)
+        for _ in range(200):
             assert (await client.reply()).status == 200
         await client.send(get("/", "Connection: upgrade", "Upgrade: foo", method="PUT"), get())
         assert (await client.reply()).value("Connection") == "close"

@@ -18,6 +18,15 @@ class Buffer(asyncio.WriteTransport):
         return self._sizes.pop(0) if len(self._sizes) > 1 else self._sizes[0]
 
 
+class Lost(asyncio.Protocol):
+    """Knows whether its connection is gone."""
+
+    is_lost = False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.is_lost = True
+
+
 def watch(calls: list[float]) -> WriteWatch:
     loop = asyncio.get_running_loop()
     return WriteWatch(loop, 0.02, lambda: calls.append(loop.time()))
@@ -67,3 +76,16 @@ async def test_what_leaves_the_kernel_is_progress() -> None:
     await until(lambda: bool(calls))
     transport.abort()
     theirs.close()
+
+
+async def test_a_closed_transport_can_be_watched() -> None:
+    loop = asyncio.get_running_loop()
+    ours, theirs = socket.socketpair()
+    transport, protocol = await loop.create_connection(Lost, sock=ours)
+    theirs.close()
+    transport.abort()
+    await until(lambda: protocol.is_lost)
+    calls: list[float] = []
+    watching = watch(calls)
+    watching.start(transport)
+    watching.stop()
