@@ -517,7 +517,7 @@ async def test_an_upgrade_behind_a_full_queue_ends_the_connection() -> None:
         await client.send(get() * 200)
         for _ in range(200):
             assert (await client.reply()).status == 200
-        await client.send(get("/", "Connection: upgrade", "Upgrade: foo", method="PUT"), get())
+        await client.send(get("/", "Connection: upgrade", "Upgrade: foo", method="PUT"))
         assert (await client.reply()).value("Connection") == "close"
         assert await client.rest() == b""
 
