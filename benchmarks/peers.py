@@ -6,6 +6,7 @@ in `about`, and how strict it really is, `checks` finds out.
 """
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -24,10 +25,16 @@ from benchmarks.cache import (
 from benchmarks.peer import ORIGIN, Peer, Site
 
 
-def _output(argv: list[str], pattern: str) -> str:
-    """Return the version that a program prints."""
+def _output(argv: list[str], pattern: str, path: str = "") -> str:
+    """Return the version that a program prints; `path` is where Python looks for modules first."""
     result = subprocess.run(
-        argv, capture_output=True, text=True, timeout=60, check=False, cwd=PROJECT
+        argv,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        cwd=PROJECT,
+        env={**os.environ, "PYTHONPATH": path},
     )
     match = re.search(pattern, result.stdout + result.stderr)
     return match[1] if match else "unknown version"
@@ -76,7 +83,8 @@ def _sources(site: Site) -> list[str]:
 
 
 def _sources_version() -> str:
-    return _output([sys.executable, "-m", "corsproxy", "--version"], r"corsproxy (.+)")
+    argv = [sys.executable, "-m", "corsproxy", "--version"]
+    return _output(argv, r"corsproxy (.+)", str(PROJECT))
 
 
 def _nginx(site: Site) -> list[str]:
