@@ -27,8 +27,9 @@ from corsproxy.shell.client.faults import BodyRefusedError, ClientLeftError
 from corsproxy.shell.client.leftover import can_keep, read_away
 from corsproxy.shell.client.link import logger
 from corsproxy.shell.client.message import RequestMessage
-from corsproxy.shell.client.responses import BARE_FAULT, LAST_CHUNK, chunk, head_bytes
+from corsproxy.shell.client.responses import BARE_FAULT, head_bytes
 from corsproxy.shell.log.records import CLIENT_LEFT, ExchangeRecord
+from corsproxy.shell.streams.outflow import LAST_CHUNK, chunk
 from corsproxy.shell.streams.piece import PIECE_SIZE, TURN, Piece
 from corsproxy.shell.streams.tunnel import ByteTunnel
 from corsproxy.shell.streams.websocket_tunnel import WebSocketTunnel

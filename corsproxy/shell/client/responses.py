@@ -1,4 +1,4 @@
-"""Responses as bytes: the head in one piece, the content as its framing wants it.
+"""Responses as bytes: the head in one piece, with what is there of the content.
 
 The core's heads are complete but for two fields that depend on this end of the
 connection and on the clock: `Connection` and `Date` are added here.
@@ -11,10 +11,8 @@ from typing import Final
 
 from corsproxy.core.fields import serialize_fields
 from corsproxy.core.messages import ClientHead
-from corsproxy.shell.streams.piece import Piece
 
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
-LAST_CHUNK: Final = b"0\r\n\r\n"
 BARE_FAULT: Final = (
     b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 )
@@ -45,11 +43,6 @@ def head_bytes(
         section = serialize_fields(head.fields)
     start = _OK if head.status == 200 and head.reason == b"OK" else _status_line(head)
     return b"".join((start, section, added, b"\r\n", content))
-
-
-def chunk(data: Piece) -> bytes:
-    """Return `data`, which is not empty, as one chunk (RFC 9112, 7.1)."""
-    return b"".join((b"%x\r\n" % len(data), data, b"\r\n"))
 
 
 def _status_line(head: ClientHead) -> bytes:

@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import Final
 
 from corsproxy.shell.streams.piece import PIECE_SIZE, TURN, Piece, descriptor, room, write
 from corsproxy.shell.upstreams.upstream import RequestBody
 
-LAST_CHUNK = b"0\r\n\r\n"
+LAST_CHUNK: Final = b"0\r\n\r\n"
 
 
 def chunk(data: Piece) -> bytes:

@@ -357,12 +357,7 @@ class ResponseParser:
 
 
 def _is_event_stream(content_type: bytes) -> bool:
-    # The hyphen alone tells it from most of the others.
-    return (
-        len(content_type) >= len(_EVENT_STREAM)
-        and content_type[10] == 0x2D
-        and content_type.lower().startswith(_EVENT_STREAM)
-    )
+    return content_type[: len(_EVENT_STREAM)].lower() == _EVENT_STREAM
 
 
 def _malformed(what: str) -> UpstreamError:

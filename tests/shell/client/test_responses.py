@@ -5,7 +5,7 @@ import re
 import pytest
 
 from corsproxy.core.messages import ClientHead, Framing
-from corsproxy.shell.client.responses import chunk, head_bytes
+from corsproxy.shell.client.responses import head_bytes
 
 
 def head(*fields: tuple[bytes, bytes], status: int = 200) -> ClientHead:
@@ -51,7 +51,3 @@ def test_the_date_has_the_standard_s_form() -> None:
 def test_a_date_inside_a_value_is_no_date() -> None:
     written = head_bytes(head((b"X", b"date: now")), 1, keep_alive=True)
     assert written.count(b"\r\nDate: ") == 1
-
-
-def test_a_chunk_says_its_length_in_hexadecimal() -> None:
-    assert chunk(b"a" * 26) == b"1a\r\n" + b"a" * 26 + b"\r\n"

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from corsproxy.shell.streams.outflow import Outflow
+from corsproxy.shell.streams.outflow import Outflow, chunk
 from corsproxy.shell.streams.piece import TURN
 from tests.exchanges import Body
 
@@ -102,3 +102,7 @@ async def test_what_the_body_raises_is_raised() -> None:
     body.more.set()
     with pytest.raises(ValueError, match="left"):
         await Pipe().outflow.send_content(body, chunked=True)
+
+
+def test_a_chunk_says_its_length_in_hexadecimal() -> None:
+    assert chunk(b"a" * 26) == b"1a\r\n" + b"a" * 26 + b"\r\n"
