@@ -141,15 +141,20 @@ async def siege(proxy: Running, clients: int, waits: Waits) -> Report:
     with suppress(TimeoutError):
         async with asyncio.timeout(patience):
             while True:
-                held = int(await proxy.metric("corsproxy_in_flight"))
+                held = report.held_after = int(await proxy.metric("corsproxy_in_flight"))
                 waiting = Counter(each.kind for each in slow if each.is_held)
                 report.most_held = max(report.most_held, held + waiting["head"])
-                if not (waiting["head"] or waiting["body"] or held > _HEALTHY):
+                besieged = waiting["head"] or waiting["body"] or held > _HEALTHY
+                # The healthy leave when they may be all that is left: who remains is slow.
+                if not besieged and not over.is_set():
+                    over.set()
+                    await asyncio.gather(*healthy)
+                elif besieged or held:
+                    await asyncio.sleep(0.2)
+                else:
                     break
-                await asyncio.sleep(0.2)
     over.set()
     await asyncio.gather(*healthy)
-    report.held_after = int(await proxy.metric("corsproxy_in_flight"))
     _note(report, slow)
     for each in slow:
         each.leave()
