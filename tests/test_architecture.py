@@ -25,6 +25,7 @@ TESTED_ELSEWHERE = {
     "__main__.py": "two lines; tests/test_packaging.py runs them",
     "core/source.py": "one line, which every test of a message reads",
     "errors.py": "one initialiser, which every test of a failing upstream uses",
+    "shell/client/message.py": "one initialiser, which the tests of both readers of heads use",
 }
 # Test files that cover no module of their own name, each with the reason.
 TESTS_OF_MORE_THAN_ONE = {

@@ -215,6 +215,6 @@ def serialize_fields(fields: Sequence[Field]) -> bytes:
         parts.append(value)
         parts.append(b"\r\n")
     section = b"".join(parts)
-    if len(section.splitlines()) != len(fields):
+    if section.count(b"\r") != len(fields) or section.count(b"\n") != len(fields):
         raise ValueError("a line break inside a field line")
     return section

@@ -13,19 +13,16 @@ from typing import Protocol
 from corsproxy.core.problems import Answer
 from corsproxy.core.refusals import refuse_unread
 from corsproxy.core.verdicts import Code
-from corsproxy.shell.client.content import NO_CONTENT, Content
+from corsproxy.shell.client.content import Content
 from corsproxy.shell.client.faults import BodyRefusedError, ClientLeftError
-from corsproxy.shell.client.head_pattern import HEAD_END, HeadPattern, end_of_head, pattern_of
 from corsproxy.shell.client.link import logger
 from corsproxy.shell.client.message import RequestMessage
 from corsproxy.shell.client.receiver import Receiver
 from corsproxy.shell.client.responses import BARE_FAULT, head_bytes
 from corsproxy.shell.client.service import Service
-from corsproxy.shell.client.unfinished_head import UnfinishedHead
 from corsproxy.shell.log.records import ExchangeRecord
-from corsproxy.shell.streams.intake import Intake
 from corsproxy.shell.streams.piece import ReadBuffer
-from corsproxy.shell.streams.prompt_task import PromptTask, Signal
+from corsproxy.shell.streams.prompt_task import PromptTask
 
 
 class Exchange(Protocol):
@@ -88,16 +85,11 @@ class Connection(Receiver):
     """One client connection, for as many exchanges as it lasts."""
 
     __slots__ = (
-        "_head",
         "_head_began",
-        "_is_blind",
         "_is_last",
         "_make_exchange",
-        "_pattern",
-        "_requests",
         "_server",
         "_task",
-        "_tunnel",
         "exchange",
         "is_full",
         "service",
@@ -114,14 +106,7 @@ class Connection(Receiver):
         """Whether the listener had no room for this connection: it gets one answer."""
         self._make_exchange = make
         self._is_last = False  # whether no exchange follows the one in progress
-        self._head = UnfinishedHead(limits)
         self._head_began = 0.0  # by time.perf_counter
-        # Whether the parser may have the beginning of a head that is not in `_head`: what it
-        # gets behind content of unknown length, only it can tell from the content.
-        self._is_blind = False
-        self._tunnel: Intake | None = None
-        self._pattern: HeadPattern | None = None  # of the last head that could have one
-        self._requests = Signal()
         self._task = PromptTask(self.start(), server.loop)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -194,9 +179,7 @@ class Connection(Receiver):
     def _begin(self, message: RequestMessage, content: Content) -> Exchange:
         self.exchange = exchange = self._make_exchange(message, content, self)
         self.reading.clear()
-        if message.precedent is None:
-            # The parser knows nothing of the others.
-            self._request_taken(content)
+        self._request_taken()
         return exchange
 
     def _done(self, *, keep_alive: bool) -> None:
@@ -204,115 +187,28 @@ class Connection(Receiver):
         if not keep_alive:
             self._is_last = True
         elif self.transport is not None:
-            if self._is_upgraded and not self._waiting:
-                self._decline_upgrade()
-            head_begun = len(self._head) > 0
+            self._decline_switch()
+            head_begun = self._head.has_begun
             limits = self._limits
             self.reading.set(limits.head_timeout if head_begun else limits.keepalive_timeout)
 
-    def data_received(self, data: bytes) -> None:
-        if self._tunnel is not None:
-            self._tunnel.put(data)
-            self._tunnel.wake()
-            return
-        if self._repeats(data):
-            self._requests.give()
-            return
-        begin, end = 0, -1
-        content = self._arriving
-        while end < len(data) and not self.is_deaf and self.transport is not None:
-            in_body = self._arriving is not None
-            left = 0 if self._arriving is None else self._arriving.left
-            is_whole = left is None or self._is_queue_full
-            if left is None or is_whole:
-                end = len(data)
-            else:
-                end = min(begin + left, len(data)) if left else end_of_head(data, begin)
-            self._received(data[begin:end], in_body, is_whole)
-            begin = end
-        # Only now: what the same bytes hold behind a head is at hand.
-        if content is not None:
-            content.wake()
-        if self._waiting:
-            self._requests.give()
-        if self._arriving is not None and self._arriving is not content:
-            self._arriving.wake()
-
     def forget(self) -> None:
         """Keep nothing of what was decided."""
-        self._pattern = None
+        if self._plain_heads is not None:
+            self._plain_heads.forget()
 
-    def _repeats(self, data: bytes) -> bool:
-        """Whether they are the next request's head, which repeats an earlier one's."""
-        pattern = self._pattern
-        if pattern is None or self.is_deaf or not self.is_idle:
-            return False
-        if self._arriving is not None or len(self._head):
-            return False
-        if self._is_blind or self._has_overflowed:
-            return False
-        message = pattern.read(data)
-        if message is None or self.transport is None:
-            return False
-        self.reading.clear()
-        self._waiting.append((message, NO_CONTENT))
-        # It keeps what it has read last, and may never be needed again.
-        self._parser = None
-        return True
+    def _head_begins(self) -> None:
+        self._head_began = time.perf_counter()
+        if self.exchange is None:
+            self.reading.set(self._limits.head_timeout)
 
-    def _received(self, data: bytes, in_body: bool, is_whole: bool) -> None:
-        waiting = len(self._waiting)
-        self._parse(data)
-        if len(self._waiting) != waiting:
-            self._requests_arrived(data, behind_body=in_body)
-        elif in_body:
-            # What ends like a head and is none is the end of the content.
-            has_ended = is_whole and self._arriving is None
-            self._is_blind = has_ended and not data.endswith(HEAD_END)
-        elif not self._is_upgraded:
-            self._head_grew(data)
-
-    def _requests_arrived(self, data: bytes, *, behind_body: bool) -> None:
-        message, content = self._waiting[-1]
-        was_blind = self._is_blind or behind_body or self._has_overflowed
-        self._is_blind = content.has_arrived and content is not NO_CONTENT
-        self.reading.clear()
-        if message is None:
-            if self._head.add(data):
-                self._head_began = time.perf_counter()
-            self._parser_failed()
-            return
-        if self._head:
-            data = self._head.take() + data
-        if message.upgrade and not self._is_upgraded:
-            if data and len(self._waiting) == 1 and content.has_arrived and not was_blind:
-                self._stop_behind_upgrade(data)
-            elif self._lossy is None:
-                self._lossy = message
-        elif content is NO_CONTENT:
-            if not data.endswith(HEAD_END):
-                self._head_grew(data.rpartition(HEAD_END)[2])
-            elif not was_blind:
-                self._pattern = pattern_of(data, message)
-
-    def _head_grew(self, data: bytes) -> None:
-        if self._head.add(data):
-            self._head_began = time.perf_counter()
-            if self.exchange is None:
-                self.reading.set(self._limits.head_timeout)
-        if self._head.is_too_large:
-            if self.exchange is None:
-                self._refuse_unread()
-            else:
-                # It gets no answer: the exchange before it is the last.
-                self.is_deaf = self._is_last = True
-                self._head.take()
-
-    def _parser_failed(self) -> None:
-        """The parser's error waits its turn as a message; a body that it broke fails now."""
-        self.is_deaf = True
-        if self._arriving is not None:
-            self._arriving.fail(BodyRefusedError(Code.BAD_FRAMING))
+    def _head_too_large(self) -> None:
+        if self.exchange is None:
+            self._refuse_unread()
+        else:
+            # It gets no answer: the exchange before it is the last.
+            self.is_deaf = self._is_last = True
+            self._head.take()
 
     def look_for_client(self) -> None:
         """Notice that the client has left an exchange while it is held still."""
@@ -325,7 +221,7 @@ class Connection(Receiver):
         elif self.exchange is not None:
             self.exchange.content.fail(BodyRefusedError(Code.BODY_TIMEOUT))
             self.exchange.content.wake()
-        elif self._head:
+        elif self._head.has_begun:
             self._refuse_unread(Code.HEAD_TIMEOUT)
         else:
             super()._overdue()
@@ -375,17 +271,3 @@ class Connection(Receiver):
                 self.abort()
         elif self.exchange is None or not self.exchange.part():
             self.force_close()
-
-    def switch(self) -> Intake:
-        """Read no more requests: return where everything that arrives now goes."""
-        intake = self._tunnel = Intake(self)
-        # A tunnel may be idle for hours: it keeps nothing that it will not need.
-        self._parser = None
-        self.reading.stop()
-        tail, self._behind_upgrade = self._behind_upgrade, b""
-        if tail:
-            intake.put(tail)
-            intake.wake()
-        if self._is_queue_full:
-            self._refill()
-        return intake

@@ -1,14 +1,11 @@
 """A request's content, from the connection that reads it to whoever wants it.
 
-aiohttp's parser leaves what it has parsed in a reader of its own, which is emptied into this
-at once. Content of known length needs no parsing: once its beginning has been read, the rest
-is only counted.
+Content of known length is counted, and may be lent; chunked content is decoded.
 """
 
 from typing import Final
 
-from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
-
+from corsproxy.shell.client.chunked_decoder import ChunkedDecoder
 from corsproxy.shell.client.message import RequestMessage
 from corsproxy.shell.streams.intake import Intake, Tap
 from corsproxy.shell.streams.piece import Piece
@@ -17,18 +14,16 @@ from corsproxy.shell.streams.piece import Piece
 class Content(Intake):
     """The content of one request."""
 
-    __slots__ = ("_parsed", "is_counted", "left", "received")
+    __slots__ = ("_decoder", "left", "received")
 
-    def __init__(self, tap: Tap | None, parsed: StreamReader, length: int | None) -> None:
-        """`parsed` is where the parser puts it; `length` is None where only the parser can tell."""
+    def __init__(self, tap: Tap | None, length: int | None) -> None:
+        """`length` is None where it is chunked."""
         super().__init__(tap)
-        self._parsed = parsed
-        self.left = length
-        """How much of it is still to come; None as `length`."""
+        self._decoder = ChunkedDecoder() if length is None else None
+        self.left = 0 if length is None else length
+        """How much of it is still to come; 0 where only its end can tell."""
         self.received = 0
         """How much of it has arrived."""
-        self.is_counted = False
-        """Whether it is counted, and no longer parsed."""
 
     @property
     def has_arrived(self) -> bool:
@@ -40,32 +35,43 @@ class Content(Intake):
         """What it has failed with."""
         return self._failure
 
-    def collect(self) -> None:
-        """Put in what the parser has parsed."""
-        data = self._parsed.read_nowait()
-        if data:
-            self.put(data)
-        if self._parsed.is_eof():
+    def feed(self, data: bytes, at: int) -> int:
+        """Put in what `data` holds of it from there on; returns where that ends.
+
+        Raises ChunkedCodingError.
+        """
+        decoder = self._decoder
+        if decoder is None:
+            end = min(at + self.left, len(data))
+            self.count(data[at:end])
+            return end
+        decoded, end = decoder.decode(data, at)
+        if decoded:
+            self._keep(decoded)
+        if decoder.has_ended:
+            self.end()
+        return end
+
+    def count(self, data: Piece) -> None:
+        """Put in the next bytes of what has a length, and has not all arrived."""
+        self.left -= len(data)
+        self._keep(data)
+        if not self.left:
             self.end()
 
-    def put(self, data: Piece) -> None:
-        if self.left is not None:
-            self.left -= len(data)
+    def _keep(self, data: Piece) -> None:
         # Behind a failure, nobody reads any more.
         if self._failure is None:
             self.received += len(data)
-            super().put(data)
+            self.put(data)
 
 
-NO_CONTENT: Final = Content(None, EMPTY_PAYLOAD, 0)
+NO_CONTENT: Final = Content(None, 0)
 NO_CONTENT.end()
 
 
-def content_of(message: RequestMessage, tap: Tap, parsed: StreamReader) -> Content:
-    """Return the content of `message`, with what has arrived of it."""
-    if parsed is EMPTY_PAYLOAD:
-        return NO_CONTENT
-    # Behind content and a switch of protocols, only the parser can stop.
-    content = Content(tap, parsed, None if message.upgrade else message.length)
-    content.collect()
-    return content
+def content_of(message: RequestMessage, tap: Tap) -> Content:
+    """Return where the content of `message` goes, of which nothing has arrived."""
+    if message.is_chunked:
+        return Content(tap, None)
+    return Content(tap, message.length) if message.length else NO_CONTENT

@@ -1,56 +1,37 @@
-"""Requests out of bytes: aiohttp's parser, and the queue of what it has read.
+"""Requests out of bytes, until the protocol is switched.
 
-What it promises: no more requests wait than `MOST_WAITING`, and no more of a request's
-content than an `Intake` takes: above that, the connection is not read. What aiohttp's own
-`RequestHandler` does besides, a proxy does not need, and would pay for in every exchange.
-
-Of aiohttp 3.14, the parser is used beyond its documented names; a test fails where one of
-them goes away. Its readers of content call `resume_reading` and `connected` here, and never
-`pause_reading`: they are emptied before they have too much.
+What it promises: heads and content are told apart here and nowhere else, one request at a time,
+so that no reader of a head ever sees what follows it; no more requests wait than `MOST_WAITING`,
+and no more of a request's content than an `Intake` takes: above that, the connection is not
+read.
 """
 
 import asyncio
-from collections.abc import Sequence
-from typing import Final, Protocol
-
-from aiohttp.http_exceptions import HttpProcessingError
-from aiohttp.http_parser import HttpRequestParser
-from aiohttp.streams import StreamReader
+from typing import TYPE_CHECKING, Final
 
 from corsproxy.core.policy import Limits
+from corsproxy.core.verdicts import Code
+from corsproxy.shell.client.chunked_decoder import ChunkedCodingError
 from corsproxy.shell.client.content import NO_CONTENT, Content, content_of
-from corsproxy.shell.client.head_pattern import HEAD_END
+from corsproxy.shell.client.faults import BodyRefusedError
+from corsproxy.shell.client.head_parser import HeadParser, MalformedHeadError
 from corsproxy.shell.client.link import REQUESTS, Link
-from corsproxy.shell.client.message import ParsedMessage, RequestMessage, read_message
-from corsproxy.shell.streams.piece import PIECE_SIZE, ReadBuffer
+from corsproxy.shell.client.message import RequestMessage
+from corsproxy.shell.client.plain_head import PlainHeadReader
+from corsproxy.shell.client.unfinished_head import UnfinishedHead
+from corsproxy.shell.streams.intake import Intake
+from corsproxy.shell.streams.piece import ReadBuffer
+from corsproxy.shell.streams.plain_lines import CR, LF
+from corsproxy.shell.streams.prompt_task import Signal
+
+if TYPE_CHECKING:
+    # For the compiler; nothing looks for it at run time.
+    from mypy_extensions import i64
 
 MOST_WAITING: Final = 32
 """Requests that one client may have sent ahead of their answers."""
 
 _MOST_BEHIND_UPGRADE: Final = 32 * 1024
-# Of aiohttp's readers of content: never reached, neither by the bytes of one read nor by the
-# chunks in them.
-_READER_LIMIT: Final = 4 * PIECE_SIZE
-
-
-class RequestParser(Protocol):
-    """What is used of an `aiohttp.http_parser.HttpRequestParser`, whose own types are those of its
-    twin in pure Python."""
-
-    def feed_data(
-        self, data: bytes
-    ) -> tuple[Sequence[tuple[ParsedMessage, StreamReader]], bool, bytes]:
-        """Return the requests whose heads have ended, whether the protocol has been
-        switched behind the last of them, and the bytes of the new one."""
-        ...
-
-    def message_consumed(self) -> None:
-        """Make room for another request."""
-        ...
-
-    def set_upgraded(self, upgraded: bool) -> None:
-        """Say that the protocol has not been switched after all."""
-        ...
 
 
 class Receiver(Link):
@@ -58,13 +39,15 @@ class Receiver(Link):
 
     __slots__ = (
         "_arriving",
-        "_behind_upgrade",
+        "_behind",
         "_buffer",
-        "_has_overflowed",
-        "_is_upgraded",
+        "_head",
         "_limits",
-        "_lossy",
+        "_may_switch",
         "_parser",
+        "_plain_heads",
+        "_requests",
+        "_tunnel",
         "_waiting",
     )
 
@@ -73,185 +56,199 @@ class Receiver(Link):
         super().__init__(loop, limits)
         self._buffer = buffer
         self._limits = limits
-        self._parser: RequestParser | None = self._make_parser()
         self._waiting: list[tuple[RequestMessage | None, Content]] = []
         """The requests that were read and not begun; None is what cannot be read."""
+        self._requests = Signal()
+        """Given when there are some."""
+        self._head = UnfinishedHead(limits)
+        self._plain_heads: PlainHeadReader | None = None
+        self._parser: HeadParser | None = None
+        """What has got the unfinished head so far, if there is one."""
         self._arriving: Content | None = None
         """The content of the last request that was read, until all of it is there."""
-        self._has_overflowed = False
-        """Whether more requests have waited than are queued: where the parser was then, and what
-        it had left, it alone knows, and nobody who has not set out to confuse will mind."""
-        self._is_upgraded = False
-        """Whether the parser has stopped, behind a request to switch protocols."""
-        self._behind_upgrade = b""
-        """What came behind that request."""
-        self._lossy: RequestMessage | None = None
-        """A request to switch protocols behind which bytes may be missing."""
+        self._may_switch = False
+        """Whether the last request that was read asks for another protocol: until it has been
+        answered, nobody knows what follows it."""
+        self._behind = b""
+        """What has arrived and cannot be read yet."""
+        self._tunnel: Intake | None = None
+        """Where everything goes when the protocol has been switched."""
 
-    def connection_lost(self, exc: BaseException | None) -> None:
-        super().connection_lost(exc)
-        self._parser = None  # it holds the connection, too
-
-    # How aiohttp's readers of content see the connection.
-
-    @property
-    def connected(self) -> bool:
-        return self.transport is not None
-
-    def resume_reading(self, resume_parser: bool = True) -> None:
-        """Nothing: it has never been paused for their sake."""
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._plain_heads = PlainHeadReader(self.client, self.secure)
 
     # Bytes.
 
     def get_buffer(self, sizehint: int) -> memoryview:
         content = self._arriving
-        if content is None or not content.is_counted:
+        if content is None or not content.left:
             return self._buffer.space()
         return self._buffer.space(content.most)
 
     def buffer_updated(self, nbytes: int) -> None:
         data = self._buffer.lent(nbytes)
         content = self._arriving
-        if content is not None and not self.is_deaf and self._counts(content, nbytes):
-            data = self._count(content, data)
+        if content is not None and content.left and not self.is_deaf:
+            # It needs no copy.
+            arrived = data[: content.left]
+            content.count(arrived)
+            if not content.left:
+                self._arriving = None
+            content.wake()
+            data = data[len(arrived) :]
         if data:
             self.data_received(bytes(data))
 
     def data_received(self, data: bytes) -> None:
-        """Take what is not counted."""
+        """Take what need not be content."""
+        if self._tunnel is not None:
+            self._tunnel.put(data)
+            self._tunnel.wake()
+        elif self._behind or self._may_switch:
+            self._keep(data)
+        else:
+            self._read(data)
+
+    def _keep(self, data: bytes) -> None:
+        """Keep what cannot be read yet."""
+        if self.is_deaf:
+            return
+        self._behind += data
+        if not self._may_switch or len(self._behind) >= _MOST_BEHIND_UPGRADE:
+            self.hold(REQUESTS)
+
+    def _read_behind(self) -> None:
+        """Read what has been kept, and read on unless that is enough again."""
+        behind, self._behind = self._behind, b""
+        self.flow(REQUESTS)
+        if behind:
+            self.data_received(behind)
+
+    def _read(self, data: bytes) -> None:
+        content = self._arriving
+        at = 0
+        while at < len(data) and not self.is_deaf and self.transport is not None:
+            if self._arriving is not None:
+                at = self._read_content(self._arriving, data, at)
+            elif self._may_switch or len(self._waiting) >= MOST_WAITING:
+                self._keep(data[at:])
+                break
+            else:
+                at = self._read_head(data, at)
+        # Only now: what the same bytes hold behind a head is at hand.
+        if content is not None:
+            content.wake()
+        if self._waiting:
+            self._requests.give()
+        if self._arriving is not None and self._arriving is not content:
+            self._arriving.wake()
+
+    # Heads.
+
+    def _read_head(self, data: bytes, at: int) -> int:
+        """Read the head that begins or goes on there; returns where what has been read ends."""
+        head = self._head
+        if not head.has_begun:
+            at = _behind_empty_lines(data, at)
+            if at == len(data):
+                return at
+            plain = self._plain_heads
+            message = None if plain is None else plain.read(data, at)
+            if plain is not None and message is not None:
+                self._head_ended(message)
+                return plain.end
+            self._head_begins()
+        end = head.end_in(data, at)
+        if self._parser is None:
+            self._parser = HeadParser(self._loop, self._limits, self.client, self.secure)
+        piece = data[at:end] if end else data[at:]
+        head.add(piece)
+        try:
+            message = self._parser.feed(piece, is_all=end > 0)
+        except MalformedHeadError:
+            self._unreadable()
+            return len(data)
+        if message is not None:
+            head.take()
+            self._head_ended(message)
+            return end
+        if head.is_too_large:
+            self._head_too_large()
+        return len(data)
+
+    def _head_begins(self) -> None:
+        """The first of a head is there, which may take longer than it must."""
         raise NotImplementedError
 
-    def _counts(self, content: Content, arrived: int) -> bool:
-        """Whether `content` is counted, from now on where that is worth a new parser."""
-        if content.is_counted:
-            return True
-        if content.left is None or content.left <= arrived or self._waiting:
-            return False
-        content.is_counted = True
-        # The one that has read the head would wait for the content for ever.
-        self._parser = self._make_parser()
-        return True
+    def _head_too_large(self) -> None:
+        """The unfinished head is more than any that is accepted."""
+        raise NotImplementedError
 
-    def _count(self, content: Content, data: memoryview) -> memoryview:
-        """Put in what `data` holds of `content`; returns what is behind it."""
-        arrived = data[: content.left]
-        content.put(arrived)
-        if not content.left:
-            content.end()
+    def _head_ended(self, message: RequestMessage) -> None:
+        self._parser = None
+        self.reading.clear()
+        content = content_of(message, self)
+        self._waiting.append((message, content))
+        if not content.has_arrived:
+            self._arriving = content
+        self._may_switch = message.upgrade and content.has_arrived
+
+    def _unreadable(self) -> None:
+        """What cannot be read waits for its turn like a request. Nothing follows it."""
+        self._parser = None
+        self.reading.clear()
+        self._waiting.append((None, NO_CONTENT))
+        self.is_deaf = True
+
+    # Content.
+
+    def _read_content(self, content: Content, data: bytes, at: int) -> int:
+        """Read what is there of the content that is arriving; returns where that ends."""
+        try:
+            at = content.feed(data, at)
+        except ChunkedCodingError:
+            content.fail(BodyRefusedError(Code.BAD_FRAMING))
+            self.is_deaf = True
+        if content.has_arrived:
             self._arriving = None
-        content.wake()
-        return data[len(arrived) :]
+        return at
 
     # The queue.
 
-    @property
-    def _is_queue_full(self) -> bool:
-        return self._held_by & REQUESTS != 0
-
-    def _request_taken(self, content: Content) -> None:
-        """Let the parser go on where the queue was full. It counts what it has read to the
-        end: what has not all arrived is told to it then."""
-        if self._parser is not None and content.has_arrived:
-            self._parser.message_consumed()
-        if self._is_queue_full and not self._waiting:
-            self._refill()
-
-    def _refill(self) -> None:
-        """Read what was held back, and read on unless that was enough again."""
-        if len(self._behind_upgrade) >= _MOST_BEHIND_UPGRADE:
-            return
-        if not self._is_upgraded:
-            self.data_received(b"")
-            if len(self._waiting) >= MOST_WAITING:
-                return
-        self.flow(REQUESTS)
-
-    def _parse(self, data: bytes) -> None:
-        """Queue the requests that end in `data`."""
-        if self._is_upgraded:
-            self._behind_upgrade += data
-            if len(self._behind_upgrade) >= _MOST_BEHIND_UPGRADE:
-                self.hold(REQUESTS)
-            return
-        waiting, parser = self._waiting, self._parser
-        if parser is None:
-            if self.transport is None:
-                return
-            parser = self._parser = self._make_parser()
-        taken = None if waiting else self._arriving
-        try:
-            messages, self._is_upgraded, behind = parser.feed_data(data)
-        except HttpProcessingError:
-            self._collect()
-            waiting.append((None, NO_CONTENT))
-            return
-        self._collect()
-        for parsed, payload in messages:
-            message = read_message(parsed, payload, self.client, self.secure)
-            content = content_of(message, self, payload)
-            waiting.append((message, content))
-            self._arriving = None if content.has_arrived else content
-        if taken is not None and taken.has_arrived:
-            # It may have stopped for one request too many.
-            parser.message_consumed()
-            if not self._is_upgraded:
-                self._parse(b"")
-        if behind:
-            self._behind_upgrade = behind
-        if len(waiting) >= MOST_WAITING:
-            self._has_overflowed = True
-            self.hold(REQUESTS)
+    def _request_taken(self) -> None:
+        """Read on where the queue was full."""
+        if self._behind and not self._waiting and not self._may_switch:
+            self._read_behind()
 
     # What comes behind a request to switch protocols.
 
-    def _stop_behind_upgrade(self, data: bytes) -> None:
-        """Keep what follows a request to upgrade from being read as requests.
+    @property
+    def can_switch(self) -> bool:
+        """Whether the request that is being answered is the last one that was read, and asks for
+        another protocol: everything behind it is at hand."""
+        return self._may_switch and not self._waiting
 
-        The parser does so for WebSocket. For other protocols it reads on, and what the
-        same bytes held behind the request is lost to it: here `data` begins with the
-        request, so that it can be found again.
-        """
-        self._is_upgraded = True
-        self._behind_upgrade = data.lstrip(b"\r\n").partition(HEAD_END)[2]
+    def _decline_switch(self) -> None:
+        """Read on as HTTP behind a request for another protocol that was answered otherwise."""
+        if self.can_switch:
+            self._may_switch = False
+            self._read_behind()
 
-    def _decline_upgrade(self) -> None:
-        """Read on as HTTP behind a request to upgrade that was answered otherwise."""
-        self._is_upgraded = False
-        if self._parser is not None:
-            self._parser.set_upgraded(False)
-        tail, self._behind_upgrade = self._behind_upgrade, b""
-        if tail:
-            self.data_received(tail)
-        if self._is_queue_full:
-            self._refill()
+    def switch(self) -> Intake:
+        """Read no more requests: return where everything that arrives from now on goes."""
+        self._tunnel = intake = Intake(self)
+        # A tunnel may be idle for hours: it keeps nothing that it will not need.
+        self._plain_heads = None
+        self.reading.stop()
+        self._read_behind()
+        return intake
 
-    def must_end_behind(self, message: RequestMessage) -> bool:
-        """Whether bytes may be missing behind a request to upgrade: then nothing that
-        follows it can be trusted."""
-        return message is self._lossy or (message.upgrade and not self._is_upgraded)
 
-    def can_switch(self, message: RequestMessage) -> bool:
-        """Whether everything behind the request is at hand for a tunnel."""
-        return self._is_upgraded and message is not self._lossy and not self._waiting
-
-    # The content.
-
-    def _collect(self) -> None:
-        """Get hold of what the parser has read of the content that was arriving."""
-        if self._arriving is not None:
-            self._arriving.collect()
-            if self._arriving.has_arrived:
-                self._arriving = None
-
-    def _make_parser(self) -> RequestParser:
-        limits = self._limits
-        return HttpRequestParser(
-            self,  # type: ignore[arg-type] # what its readers ask of a protocol is here
-            self._loop,
-            _READER_LIMIT,
-            max_line_size=limits.target,
-            max_field_size=limits.field,
-            max_headers=limits.fields,
-            auto_decompress=False,
-            max_msg_queue_size=MOST_WAITING,
-        )
+def _behind_empty_lines(data: bytes, begin: int) -> int:
+    """Return where, from there on, something else begins than empty lines, which are no part of
+    a head (RFC 9112, 2.2)."""
+    at: i64 = begin
+    while at < len(data) and (data[at] == CR or data[at] == LF):
+        at += 1
+    return at

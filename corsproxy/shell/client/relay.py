@@ -165,7 +165,7 @@ class Relay:
     def _prepare_body(self, exchange: Forward) -> Code | None:
         """Make the body to send; returns why the request goes no further, or None."""
         if exchange.request.framing is Framing.NONE:
-            if exchange.request.upgrade and not self._connection.can_switch(self._message):
+            if exchange.request.upgrade and not self._connection.can_switch:
                 return Code.BAD_REQUEST
             return None
         limits = exchange.policy.limits
@@ -276,7 +276,6 @@ class Relay:
             or self._message.should_close
             or head.framing is Framing.CLOSE
             or self._connection.service.draining
-            or self._connection.must_end_behind(self._message)
             or not (
                 self.content.has_arrived
                 or can_keep(

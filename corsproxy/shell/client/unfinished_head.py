@@ -1,13 +1,18 @@
 """What has arrived of a request's head that has not ended.
 
-Kept in case the head has to be refused, since even such an answer must carry the grant
-for the Origin in it; and measured, because the parser bounds each line but not their sum.
+Kept because the end may lie across two reads, and in case the head has to be refused, since
+even such an answer must carry the grant for the Origin in it; and measured, because the parser
+bounds each line but not their sum.
 """
+
+from typing import Final
 
 from corsproxy.core.policy import Limits
 
+HEAD_END: Final = b"\r\n\r\n"
+
 # The request line's method and version, and the ends of lines.
-_MARGIN = 1024
+_MARGIN: Final = 1024
 
 
 class UnfinishedHead:
@@ -19,26 +24,34 @@ class UnfinishedHead:
         self._limit = limits.target + limits.field_section + _MARGIN
         self._received: bytearray | None = None
 
-    def __len__(self) -> int:
-        return 0 if self._received is None else len(self._received)
+    @property
+    def has_begun(self) -> bool:
+        """Whether anything is there."""
+        return self._received is not None
 
-    def add(self, data: bytes) -> bool:
-        """Keep `data`; returns whether a head begins with it.
+    def end_in(self, data: bytes, at: int) -> int:
+        """Return where in `data`, which goes on with the head from there, the head ends; 0 where
+        it goes on beyond."""
+        received = self._received
+        if received is not None:
+            seam = bytes(received[-3:])
+            found = (seam + data[at : at + 3]).find(HEAD_END)
+            if found >= 0:
+                return at + found + len(HEAD_END) - len(seam)
+        found = data.find(HEAD_END, at)
+        return found + len(HEAD_END) if found >= 0 else 0
 
-        Empty lines before a request line are no part of it (RFC 9112, 2.2).
-        """
-        if self._received is not None:
-            self._received += data
-            return False
-        data = data.lstrip(b"\r\n")
-        if data:
+    def add(self, data: bytes) -> None:
+        """Keep what goes on with the head."""
+        if self._received is None:
             self._received = bytearray(data)
-        return bool(data)
+        else:
+            self._received += data
 
     @property
     def is_too_large(self) -> bool:
         """Whether no head that will be accepted can begin like this."""
-        return len(self) > self._limit
+        return self._received is not None and len(self._received) > self._limit
 
     def take(self) -> bytes:
         """Return what has been kept, and forget it."""

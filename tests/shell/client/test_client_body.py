@@ -64,7 +64,7 @@ async def test_taking_what_is_malformed_takes_nothing_and_reading_says_why() -> 
         await client.send(b"nonsense\r\n")
         [connection] = proxy.server.connections
         assert isinstance(connection, Connection)
-        await until(lambda: len(connection._head) > 0)
+        await until(lambda: connection.is_deaf)
         go.set()
         assert (await client.reply()).status == 400
 

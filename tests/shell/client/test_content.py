@@ -1,11 +1,11 @@
-"""shell/client/content.py: what a request holds, parsed or counted."""
+"""shell/client/content.py: what a request holds, counted or decoded."""
 
 import asyncio
 from random import Random
 
 import pytest
-from aiohttp.streams import StreamReader
 
+from corsproxy.core.verdicts import Code
 from corsproxy.shell.client.connection import Connection
 from corsproxy.shell.client.content import NO_CONTENT, Content
 from corsproxy.shell.client.faults import BodyRefusedError
@@ -20,13 +20,28 @@ def test_no_content_is_at_its_end() -> None:
     assert (NO_CONTENT.has_arrived, NO_CONTENT.at_end, NO_CONTENT.take()) == (True, True, b"")
 
 
-async def test_what_comes_behind_a_failure_is_kept_by_nobody() -> None:
-    parsed = StreamReader(asyncio.Protocol(), 1024, loop=asyncio.get_running_loop())  # type: ignore[arg-type] # asks nothing of it
-    content = Content(None, parsed, 9)
-    content.put(b"one")
-    content.fail(BodyRefusedError.__new__(BodyRefusedError))
-    content.put(b"two")
+def test_what_comes_behind_a_failure_is_kept_by_nobody() -> None:
+    content = Content(None, 9)
+    content.count(b"one")
+    content.fail(BodyRefusedError(Code.BODY_TIMEOUT))
+    content.count(b"two")
     assert (content.take(), content.received, content.left) == (b"one", 3, 3)
+
+
+@pytest.mark.parametrize(
+    ("length", "data"), [(4, b"GET "), (None, b"2\r\nGE\r\n2\r\nT \r\n0\r\n\r\n")]
+)
+def test_it_takes_what_is_its_own_and_leaves_the_rest(length: int | None, data: bytes) -> None:
+    content = Content(None, length)
+    has_arrived = []
+    for sent, at, end in (
+        (b"head" + data[:3], 4, 4 + 3),
+        (data + b"GET / HTTP/1.1", 3, len(data)),
+    ):
+        assert content.feed(sent, at) == end
+        has_arrived.append(content.has_arrived)
+    assert has_arrived == [False, True]
+    assert (content.take(), content.received) == (b"GET ", 4)
 
 
 def pieces_of(data: bytes, size: int) -> list[bytes]:

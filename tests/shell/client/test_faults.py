@@ -28,6 +28,7 @@ def test_a_refused_body_says_why() -> None:
 
 PLANT = """
 import corsproxy.cli.main
+from corsproxy.core import precedent
 from corsproxy.shell.client import connection, relay
 
 def plant(module, name):
@@ -72,7 +73,7 @@ async def faults_told(proxy: Running) -> int:
 @pytest.mark.interpreted
 @pytest.mark.parametrize(
     "places",
-    [("relay.decide",), ("relay.complete",), ("relay.ClientBody", "relay.decide")],
+    [("precedent.decide",), ("relay.complete",), ("relay.ClientBody", "precedent.decide")],
     ids="+".join,
 )
 async def test_a_fault_is_an_answer_that_the_page_can_read(
@@ -91,7 +92,7 @@ async def test_a_fault_is_an_answer_that_the_page_can_read(
 
 
 @pytest.mark.interpreted
-@pytest.mark.parametrize("first", ["relay.decide", "relay.complete"])
+@pytest.mark.parametrize("first", ["precedent.decide", "relay.complete"])
 async def test_a_fault_in_the_answer_to_a_fault_is_a_bare_500(tmp_path: Path, first: str) -> None:
     async with planted(tmp_path, first, "relay.refuse") as proxy:
         client = await proxy.connect()

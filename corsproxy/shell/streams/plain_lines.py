@@ -1,0 +1,126 @@
+"""Field lines in which nothing is unusual, read without a parser.
+
+Plain is a line that ends with CRLF (RFC 9112, 2.2): a token, a colon, one space and a value of
+at least one byte, without control characters and without white space at its ends (RFC 9112, 5).
+Every parser reads it the same.
+
+From one head to the next, a peer repeats most lines in their places: a line that is the same
+there has been read already.
+"""
+
+from typing import TYPE_CHECKING, Final
+
+from corsproxy.core.fields import NameTable, is_token
+from corsproxy.core.messages import FieldLine
+
+if TYPE_CHECKING:
+    # For the compiler; nothing looks for it at run time.
+    from mypy_extensions import i64
+
+CR: Final = 0x0D
+LF: Final = 0x0A
+SPACE: Final = 0x20
+_DELETE: Final = 0x7F
+_ZERO: Final = 0x30
+
+_MOST_DIGITS: Final = 18
+
+# What is remembered of one peer's lines: so many, of so many bytes at most.
+_MOST_LINES: Final = 48
+_LONGEST_LINE: Final = 128
+
+# What a field is to its connection; the other roles are its reader's own.
+OTHER: Final = 0
+UNUSUAL: Final = -1
+"""That of a field whose line is not plain, whatever its value."""
+
+
+def roles_of(roles: dict[bytes, int]) -> NameTable[int]:
+    """Return the roles of names in any case, from those of some in lower case."""
+
+    def role(name: bytes) -> int:
+        return roles.get(name.lower(), OTHER) if is_token(name) else UNUSUAL
+
+    return NameTable(role)
+
+
+class PlainLine:
+    """A field line that is plain."""
+
+    __slots__ = ("known", "line", "role")
+
+    def __init__(self, known: FieldLine, role: int) -> None:
+        self.line: Final = known.line
+        self.known: Final = known
+        self.role: Final = role
+
+
+class PlainLines:
+    """Reads the plain lines of one connection's heads."""
+
+    __slots__ = ("_known", "_roles")
+
+    def __init__(self, roles: NameTable[int]) -> None:
+        self._roles: Final = roles
+        self._known: list[PlainLine] = []
+
+    def read(self, place: int, data: bytes, start: "i64", bound: "i64") -> PlainLine | None:
+        """Return the line that begins in `data` at `start`, and is number `place` of its head;
+        None where it is not plain, or does not end before `bound`.
+
+        At `bound` there must be three bytes more.
+        """
+        known = self._known
+        said = known[place] if place < len(known) else None
+        if said is not None and has_line(data, start, said.line, bound):
+            return said
+        end = end_of_line(data, start, bound)
+        if end <= start:
+            return None
+        line = data[start:end]
+        name, colon, rest = line.partition(b": ")
+        value = rest.strip(b" ")
+        role = self._roles[name]
+        if not colon or not value or value != rest or role == UNUSUAL:
+            return None
+        said = PlainLine(FieldLine((name, value), line), role)
+        if len(line) <= _LONGEST_LINE and place < _MOST_LINES:
+            if place < len(known):
+                known[place] = said
+            elif place == len(known):
+                known.append(said)
+        return said
+
+
+def has_line(data: bytes, start: "i64", line: bytes, bound: "i64") -> bool:
+    """Whether that line stands there, and ends before `bound`."""
+    end: i64 = start + len(line)
+    return end < bound and data[start:end] == line and data[end] == CR and data[end + 1] == LF
+
+
+# Counting loops over machine integers, because those, compiled, cost a few instructions for each
+# byte, where a call of a method of `bytes` costs hundreds.
+
+
+def end_of_line(data: bytes, start: "i64", bound: "i64") -> "i64":
+    """Return where, before `bound`, the line's CRLF is; negative if there is none, or a control
+    character before it."""
+    for at in range(start, bound):
+        byte = data[at]
+        if byte < SPACE or byte == _DELETE:
+            return at if byte == CR and data[at + 1] == LF else -1
+    return -1
+
+
+def number(value: bytes) -> int:
+    """Return what decimal digits say; negative for anything else and for too many."""
+    said: i64 = 0
+    digits = len(value)
+    if digits > _MOST_DIGITS:
+        return -1
+    for at in range(digits):
+        digit: i64 = value[at] - _ZERO
+        if not 0 <= digit <= 9:
+            return -1
+        said = 10 * said + digit
+    return said
