@@ -112,8 +112,6 @@ class Receiver(Link):
 
     def _keep(self, data: bytes) -> None:
         """Keep what cannot be read yet."""
-        if self.is_deaf:
-            return
         self._behind += data
         if not self._may_switch or len(self._behind) >= _MOST_BEHIND_UPGRADE:
             self.hold(REQUESTS)
@@ -187,7 +185,6 @@ class Receiver(Link):
 
     def _head_ended(self, message: RequestMessage) -> None:
         self._parser = None
-        self.reading.clear()
         content = content_of(message, self)
         self._waiting.append((message, content))
         if not content.has_arrived:
@@ -197,7 +194,6 @@ class Receiver(Link):
     def _unreadable(self) -> None:
         """What cannot be read waits for its turn like a request. Nothing follows it."""
         self._parser = None
-        self.reading.clear()
         self._waiting.append((None, NO_CONTENT))
         self.is_deaf = True
 

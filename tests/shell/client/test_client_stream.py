@@ -8,6 +8,7 @@ from corsproxy.core.messages import Framing
 from corsproxy.core.policy import Limits
 from corsproxy.shell.client.connection import Connection
 from tests.fakes import (
+    Asked,
     Client,
     CutShortError,
     FakeResponse,
@@ -64,6 +65,26 @@ async def test_bytes_go_both_ways_first_those_that_came_with_the_handshake(proto
         record = await proxy.record()
     assert (record.status, record.received) == (101, 25)
     assert record.sent > 2
+
+
+async def test_a_handshake_behind_other_requests_waits_for_them() -> None:
+    answer, release = switching(), asyncio.Event()
+
+    async def play(asked: Asked) -> FakeResponse:
+        await release.wait()
+        return answer if asked.request.upgrade else FakeResponse(b"ok")
+
+    upstream = FakeUpstream(play)
+    async with serving(upstream) as proxy:
+        client = await proxy.connect()
+        await client.send(get("/1") + get("/2") + handshake() + b"GET / HTTP/1.1\r\n\r\n")
+        await until(lambda: bool(upstream.asked))
+        release.set()
+        for _ in range(2):
+            assert (await client.reply()).content == b"ok"
+        assert (await client.head()).startswith(b"HTTP/1.1 101 ")
+        await until(lambda: answer.stream.from_client == b"GET / HTTP/1.1\r\n\r\n")
+        client.reset()
 
 
 async def test_a_foreign_origin_opens_no_tunnel() -> None:

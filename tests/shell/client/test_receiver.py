@@ -184,6 +184,18 @@ async def test_an_upgrade_with_content_is_one_request_with_content() -> None:
     assert not asked.request.upgrade
 
 
+async def test_an_upgrade_with_chunked_content_is_one_request_wherever_it_is_cut() -> None:
+    upstream = FakeUpstream(echo)
+    lines = ("Connection: Upgrade", "Upgrade: websocket", "Transfer-Encoding: chunked")
+    async with serving(upstream) as proxy:
+        client = await proxy.connect()
+        await client.send(get("/ws", *lines, method="POST"))
+        await until(lambda: bool(upstream.asked))
+        await client.send(b"2\r\nab\r\n", b"0\r\n\r\n" + get("/next"))
+        assert (await client.reply()).content == b"ab"
+        assert (await client.reply()).content == b""
+
+
 async def test_connect_is_refused_and_ends_the_connection() -> None:
     upstream = FakeUpstream()
     async with serving(upstream) as proxy:
@@ -394,3 +406,39 @@ async def test_content_like_a_head_is_content_wherever_it_is_cut() -> None:
         assert b"/outer" in (await client.reply()).content
         await client.send(get("/last"))
         assert b"/last" in (await client.reply()).content
+
+
+async def test_what_arrives_behind_bytes_that_wait_waits_too() -> None:
+    """Where a connection that is held still has more to give, as TLS may."""
+    release = asyncio.Event()
+
+    async def play(asked: Asked) -> FakeResponse:
+        await release.wait()
+        return FakeResponse(asked.request.target)
+
+    async with serving(FakeUpstream(play)) as proxy:
+        client = await proxy.connect()
+        await client.send(b"".join(get(f"/{number}") for number in range(50)))
+        [connection] = proxy.server.connections
+        assert isinstance(connection, Connection)
+        await until(lambda: bool(connection._behind))
+        connection._waiting.pop()
+        connection.data_received(get("/last"))
+        release.set()
+        answered = [(await client.reply()).content for _ in range(50)]
+    assert answered[-2:] == [b"/49", b"/last"]
+
+
+async def test_nothing_is_read_behind_garbage() -> None:
+    upstream = FakeUpstream(never)
+    async with serving(upstream) as proxy:
+        client = await proxy.connect()
+        await client.send(get())
+        await until(lambda: bool(upstream.asked))
+        await client.send(b"garbage\r\n\r\n", get() * 10)
+        [connection] = proxy.server.connections
+        assert isinstance(connection, Connection)
+        await until(lambda: connection.is_deaf)
+        connection.data_received(get())
+        assert len(connection._waiting) == 1
+        client.reset()
