@@ -171,6 +171,9 @@ class Connection(Receiver):
                     keep_alive = await exchange.run()
                     del exchange
                     self._done(keep_alive=keep_alive)
+            if self._drop_rest():
+                self.end_in_stages()
+                await self.ended()
         finally:
             self.close_behind()
             if self._wire is None:

@@ -105,6 +105,8 @@ class Receiver(Link):
         if self._tunnel is not None:
             self._tunnel.put(data)
             self._tunnel.wake()
+        elif self.is_deaf:
+            pass
         elif self._behind or self._may_switch:
             self._keep(data)
         else:
@@ -216,6 +218,15 @@ class Receiver(Link):
         """Read on where the queue was full."""
         if self._behind and not self._waiting and not self._may_switch:
             self._read_behind()
+
+    def _drop_rest(self) -> bool:
+        """Forget what follows the last request that is answered; returns whether anything does,
+        and more may be on its way."""
+        is_more = self.is_deaf or bool(self._waiting or self._behind) or self._head.has_begun
+        self._waiting.clear()
+        self._behind = b""
+        self._head.take()
+        return is_more
 
     # What comes behind a request to switch protocols.
 

@@ -6,6 +6,7 @@ import pytest
 
 from corsproxy.core.policy import Limits
 from corsproxy.shell.client.connection import Connection
+from corsproxy.shell.client.link import LINGER_S
 from tests.fakes import (
     Asked,
     FakeResponse,
@@ -83,6 +84,41 @@ async def test_a_head_that_grows_without_end_is_refused_before_it_ends() -> None
             await client.send(b"A%d: %b\r\n" % (number, b"a" * 8000))
         reply = await client.reply()
         assert (reply.status, reply.grant) == (431, PAGE)
+
+
+async def test_a_head_without_end_behind_an_exchange_ends_the_connection_behind_it() -> None:
+    release = asyncio.Event()
+
+    async def play(asked: Asked) -> FakeResponse:
+        await release.wait()
+        return FakeResponse(b"ok")
+
+    async with serving(FakeUpstream(play)) as proxy:
+        client = await proxy.connect()
+        await client.send(get() + HEAD)
+        for number in range(30):
+            await client.send(b"A%d: %b\r\n" % (number, b"a" * 8000))
+        [connection] = proxy.server.connections
+        await until(lambda: connection.is_deaf)
+        release.set()
+        assert (await client.reply()).content == b"ok"
+        assert await client.rest() == b""
+
+
+@pytest.mark.parametrize("behind", [get(), b"GET / HT", b"garbage\r\n\r\n"])
+async def test_an_answer_outlives_what_follows_the_last_request(behind: bytes) -> None:
+    """Closing at once would be a reset, which can overtake the answer (RFC 9112, 9.6)."""
+    async with serving() as proxy:
+        for last in (get("/", "Connection: close"), get().replace(b"GET", b"CONNECT")):
+            client = await proxy.connect()
+            await client.send(last + behind + get() * 1000, bytes(300_000))
+            assert (await client.reply()).status in (200, 405)
+            assert await client.rest() == b""
+            assert proxy.server.in_flight == 0
+            await client.close()
+            began = asyncio.get_running_loop().time()
+            await until(lambda: not proxy.server.connections)
+            assert asyncio.get_running_loop().time() - began < LINGER_S / 2
 
 
 async def test_what_is_kept_of_an_unfinished_head_is_released_with_it() -> None:
