@@ -144,7 +144,7 @@ class Connection(Receiver):
     @property
     def is_awaited(self) -> bool:
         """Whether an exchange is in progress that will come to an end by itself."""
-        return not (self.is_idle or self.is_deaf) and (
+        return not (self.is_idle or self.is_ending) and (
             self.exchange is None or not self.exchange.is_endless
         )
 
@@ -205,21 +205,13 @@ class Connection(Receiver):
         if self.exchange is None:
             self.reading.set(self._limits.head_timeout)
 
-    def _head_too_large(self) -> None:
-        if self.exchange is None:
-            self._refuse_unread()
-        else:
-            # It gets no answer: the exchange before it is the last.
-            self.is_deaf = self._is_last = True
-            self._head.take()
-
     def look_for_client(self) -> None:
         """Notice that the client has left an exchange while it is held still."""
         if self.exchange is not None:
             self.drop_if_left(half_close=self._tunnel is not None)
 
     def _overdue(self) -> None:
-        if self.is_deaf:
+        if self.is_ending:
             super()._overdue()
         elif self.exchange is not None:
             self.exchange.content.fail(BodyRefusedError(Code.BODY_TIMEOUT))

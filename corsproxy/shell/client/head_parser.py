@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from aiohttp.base_protocol import BaseProtocol
-from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.http_parser import HttpRequestParser
 from aiohttp.http_writer import HttpVersion
 from aiohttp.streams import EMPTY_PAYLOAD
@@ -38,8 +37,9 @@ class ParsedMessage(Protocol):
     def method(self) -> str: ...
 
     @property
-    def path(self) -> str:
-        """The request target; bytes outside of UTF-8 as surrogate escapes."""
+    def path(self) -> str | None:
+        """The request target; bytes outside of UTF-8 as surrogate escapes. None where a line ends
+        in its place."""
         ...
 
     @property
@@ -110,7 +110,8 @@ class HeadParser:
         """
         try:
             messages, _, _ = self._parser.feed_data(data)
-        except HttpProcessingError as error:
+        except Exception as error:
+            # Not only HttpProcessingError: yarl, which reads URLs for it, raises others.
             raise MalformedHeadError from error
         # Where the parser's idea of an end were another than ours, the two would part.
         if len(messages) != is_all:
@@ -119,6 +120,8 @@ class HeadParser:
 
     def _message(self, parsed: ParsedMessage, payload: object) -> RequestMessage:
         version = parsed.version
+        if parsed.path is None:
+            raise MalformedHeadError
         is_known = version.major == 1 and version.minor <= 1
         head = RequestHead(
             parsed.method,

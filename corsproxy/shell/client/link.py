@@ -48,6 +48,7 @@ class Link(asyncio.BufferedProtocol):
         "client",
         "ended_by",
         "is_deaf",
+        "is_ending",
         "reading",
         "secure",
         "transport",
@@ -71,6 +72,8 @@ class Link(asyncio.BufferedProtocol):
         self._writing = WriteWatch(loop, limits.write_timeout, self._stalled)
         self.is_deaf = False
         """Whether what arrives is thrown away."""
+        self.is_ending = False
+        """Whether nothing more is sent, and only the client's end is waited for."""
         self.transport: asyncio.Transport | None = None
         """Where to write; None as soon as the connection is being closed."""
         self._wire: asyncio.Transport | None = None  # stays until the connection is lost
@@ -115,7 +118,10 @@ class Link(asyncio.BufferedProtocol):
         self.force_close()
 
     def hold(self, cause: int = CONTENT) -> None:
-        """Stop reading, until `flow` is called for every cause."""
+        """Stop reading, until `flow` is called for every cause. Not where the connection is ended
+        in stages: what is thrown away is read."""
+        if self.is_ending:
+            return
         if not self._held_by and self.transport is not None and not self.transport.is_closing():
             self.transport.pause_reading()
         self._held_by |= cause
@@ -188,7 +194,7 @@ class Link(asyncio.BufferedProtocol):
         Closing at once would answer bytes that are still on their way with a reset,
         which can destroy the answer before the client has read it (RFC 9112, 9.6).
         """
-        self.is_deaf = True
+        self.is_deaf = self.is_ending = True
         wire = self.transport
         if wire is not None and self.write_eof():
             self.flow(CONTENT | REQUESTS)

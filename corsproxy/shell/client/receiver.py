@@ -174,15 +174,11 @@ class Receiver(Link):
             self._head_ended(message)
             return end
         if head.is_too_large:
-            self._head_too_large()
+            self._unreadable()
         return len(data)
 
     def _head_begins(self) -> None:
         """The first of a head is there, which may take longer than it must."""
-        raise NotImplementedError
-
-    def _head_too_large(self) -> None:
-        """The unfinished head is more than any that is accepted."""
         raise NotImplementedError
 
     def _head_ended(self, message: RequestMessage) -> None:
@@ -197,7 +193,12 @@ class Receiver(Link):
         """What cannot be read waits for its turn like a request. Nothing follows it."""
         self._parser = None
         self._waiting.append((None, NO_CONTENT))
+        self._hear_no_more()
+
+    def _hear_no_more(self) -> None:
+        """Take nothing of what follows, until the connection is ended behind what came before."""
         self.is_deaf = True
+        self.hold(REQUESTS)
 
     # Content.
 
@@ -207,7 +208,7 @@ class Receiver(Link):
             at = content.feed(data, at)
         except ChunkedCodingError:
             content.fail(BodyRefusedError(Code.BAD_FRAMING))
-            self.is_deaf = True
+            self._hear_no_more()
         if content.has_arrived:
             self._arriving = None
         return at

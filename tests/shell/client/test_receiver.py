@@ -86,23 +86,38 @@ async def test_a_head_that_grows_without_end_is_refused_before_it_ends() -> None
         assert (reply.status, reply.grant) == (431, PAGE)
 
 
-async def test_a_head_without_end_behind_an_exchange_ends_the_connection_behind_it() -> None:
+async def test_a_head_that_is_too_large_waits_for_its_turn() -> None:
     release = asyncio.Event()
 
     async def play(asked: Asked) -> FakeResponse:
         await release.wait()
-        return FakeResponse(b"ok")
+        return FakeResponse(asked.request.target)
 
     async with serving(FakeUpstream(play)) as proxy:
         client = await proxy.connect()
-        await client.send(get() + HEAD)
+        await client.send(b"".join(get(f"/{number}") for number in range(20)) + HEAD)
         for number in range(30):
             await client.send(b"A%d: %b\r\n" % (number, b"a" * 8000))
         [connection] = proxy.server.connections
         await until(lambda: connection.is_deaf)
         release.set()
-        assert (await client.reply()).content == b"ok"
+        for number in range(20):
+            assert (await client.reply()).content == b"/%d" % number
+        reply = await client.reply()
+        assert (reply.status, reply.grant) == (431, PAGE)
         assert await client.rest() == b""
+
+
+async def test_a_head_that_is_too_large_overtakes_no_request_that_came_with_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    few = Limits(target=300, field_section=2048)
+    async with serving(rules=policy(limits=few)) as proxy:
+        client = await proxy.connect()
+        await client.send(get(method="DELETE") + HEAD + b"A: " + b"a" * 4000 + b"\r\n")
+        assert [(await client.reply()).status for _ in range(2)] == [200, 431]
+        assert await client.rest() == b""
+    assert caplog.records == []
 
 
 @pytest.mark.parametrize("behind", [get(), b"GET / HT", b"garbage\r\n\r\n"])
@@ -119,6 +134,70 @@ async def test_an_answer_outlives_what_follows_the_last_request(behind: bytes) -
             began = asyncio.get_running_loop().time()
             await until(lambda: not proxy.server.connections)
             assert asyncio.get_running_loop().time() - began < LINGER_S / 2
+
+
+@pytest.mark.parametrize("pipelined", [get() * 8000, b""])
+async def test_a_large_answer_outlives_them_too(pipelined: bytes) -> None:
+    content = bytes(3_000_000)
+    async with serving(FakeUpstream(replying(FakeResponse(content)))) as proxy:
+        client = await proxy.connect(receive_buffer=4096)
+        sending = asyncio.ensure_future(client.send(get("/", "Connection: close") + pipelined))
+        await until(lambda: proxy.server.in_flight == 1)
+        if not pipelined:
+            await client.send(get() * 33)
+        assert (await client.reply()).content == content
+        assert await client.rest() == b""
+        sending.cancel()
+
+
+async def test_content_that_nobody_wants_is_taken_to_its_end() -> None:
+    """What is thrown away is never held back, or a client that sends all of it before it reads
+    would be cut off."""
+    for head in (
+        get("/", "Content-Length: 10485760", method="POST").replace(b"localhost\r", b"foo.bar\r"),
+        get("/", "Content-Length: 10485760", method="POST", origin="https://evil.test"),
+    ):
+        async with serving() as proxy:
+            client = await proxy.connect()
+            await client.send(head + bytes(20_000))
+            began = asyncio.get_running_loop().time()
+            await client.send(bytes(10_485_760 - 20_000))
+            assert (await client.reply()).status in (403, 421)
+            assert await client.rest() == b""
+            assert asyncio.get_running_loop().time() - began < LINGER_S / 2
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        b"GET http://[::1]:9@/ HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"CONNECT \nx: y\r\n\r\n",
+    ],
+)
+async def test_what_the_parser_chokes_on_is_malformed(
+    odd: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving() as proxy:
+        client = await proxy.connect()
+        await client.send(get() + odd)
+        assert [(await client.reply()).status for _ in range(2)] == [200, 400]
+        assert await client.rest() == b""
+    assert caplog.records == []
+
+
+async def test_nothing_is_read_while_nobody_listens() -> None:
+    upstream = FakeUpstream(never)
+    async with serving(upstream) as proxy:
+        client = await proxy.connect(receive_buffer=4096)
+        await client.send(get() + b"garbage\r\n\r\n")
+        sending = asyncio.ensure_future(client.send(bytes(20_000_000)))
+        [connection] = proxy.server.connections
+        transport = connection.transport
+        assert transport is not None
+        await until(lambda: not transport.is_reading())
+        assert not sending.done()
+        sending.cancel()
+        client.reset()
 
 
 async def test_what_is_kept_of_an_unfinished_head_is_released_with_it() -> None:

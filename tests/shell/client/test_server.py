@@ -137,6 +137,29 @@ async def test_draining_waits_for_requests_in_flight() -> None:
         await draining
 
 
+@pytest.mark.parametrize("behind", [b"garbage\r\n\r\n", get() * 8000], ids=["garbage", "many"])
+async def test_what_follows_an_exchange_does_not_cut_it_short(behind: bytes) -> None:
+    release = asyncio.Event()
+    content = bytes(1_000_000)
+
+    async def play(asked: Asked) -> FakeResponse:
+        await release.wait()
+        return FakeResponse(content)
+
+    async with serving(FakeUpstream(play)) as proxy:
+        client = await proxy.connect(receive_buffer=4096)
+        sending = asyncio.ensure_future(client.send(get() + behind))
+        await until(lambda: proxy.server.in_flight == 1)
+        draining = asyncio.ensure_future(proxy.server.drain(grace=60.0))
+        await until(lambda: proxy.server.draining)
+        await asyncio.sleep(0)
+        release.set()
+        assert (await client.reply()).content == content
+        sending.cancel()
+        client.reset()
+        await draining
+
+
 @pytest.mark.parametrize(
     "sent", [get(), post(b"a=1"), post(b"a=1")[:-1]], ids=["GET", "POST", "half a POST"]
 )
