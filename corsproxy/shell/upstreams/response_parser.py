@@ -357,6 +357,9 @@ class ResponseParser:
 
 
 def _is_event_stream(content_type: bytes) -> bool:
+    # Most are shorter, such as application/json.
+    if len(content_type) < len(_EVENT_STREAM):
+        return False
     return content_type[: len(_EVENT_STREAM)].lower() == _EVENT_STREAM
 
 
