@@ -256,9 +256,11 @@ class Connection(Receiver):
     def hang_up(self) -> None:
         """End whatever is in progress: what can be told so by being told, a stream by closing,
         what waits for the upstream by an answer, all else by a reset, so that no cut response
-        can pass for complete."""
+        can pass for complete. What is ended in stages already is left to its client."""
         if self.ended_by is None:
             self.ended_by = "shutdown"
+        if self.is_ending:
+            return
         if self.is_awaited:
             if self.exchange is not None and self.exchange.stop():
                 self._task.cancel()

@@ -150,7 +150,7 @@ class ProxyServer:
         for _ in range(_TURNS_TO_READ):
             await asyncio.sleep(0)
         for connection in self.connections:
-            if connection.is_idle:
+            if connection.is_idle and not connection.is_ending:
                 connection.force_close()
         await self._until(grace, lambda: not any(each.is_awaited for each in self._connections))
         for connection in self.connections:

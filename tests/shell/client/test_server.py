@@ -160,6 +160,21 @@ async def test_what_follows_an_exchange_does_not_cut_it_short(behind: bytes) -> 
         await draining
 
 
+async def test_an_answer_that_is_still_on_its_way_is_not_cut() -> None:
+    content = bytes(1_000_000)
+    async with serving(FakeUpstream(replying(FakeResponse(content)))) as proxy:
+        client = await proxy.connect(receive_buffer=4096)
+        await client.send(get("/", "Connection: close") + get() * 40)
+        await until(lambda: any(each.is_ending for each in proxy.server.connections))
+        draining = asyncio.ensure_future(proxy.server.drain(grace=60.0))
+        for _ in range(20):
+            await client.send(get())
+            await asyncio.sleep(0)
+        assert (await client.reply()).content == content
+        client.finish()
+        await draining
+
+
 @pytest.mark.parametrize(
     "sent", [get(), post(b"a=1"), post(b"a=1")[:-1]], ids=["GET", "POST", "half a POST"]
 )
