@@ -107,8 +107,8 @@ class PlainHeadReader:
         """The last method, and what a head that has it begins with."""
         self._before = b"GET "
         self._section = b""
-        """The last field section without content, with the empty line behind it; without any
-        where it is too long."""
+        """The last field section that is short and without content, with the empty line behind
+        it."""
         self._fields: Fields = ()
         """What was read in it: the same object for as long as the section is the same."""
         self._closes = False
@@ -140,7 +140,7 @@ class PlainHeadReader:
         at = start + len(section)
         if section and data[start:at] == section:
             self.end = at
-            return self._message(target, self._fields, self._closes, -1)
+            return self._remembered(target)
         return self._read_section(target, data, start, bound)
 
     def _read_method(self, data: bytes, begin: "i64") -> "i64":
@@ -187,18 +187,21 @@ class PlainHeadReader:
         start += 2
         self.end = start
         fields = tuple(lines)
-        if length <= 0:
-            is_short = start - section_start <= _LONGEST_SECTION
-            self._section = data[section_start:start] if is_short else b""
-            self._fields = fields
-            self._closes = closes
-        return self._message(target, fields, closes, length)
+        if length > 0 or start - section_start > _LONGEST_SECTION:
+            head = self._head(target, fields)
+            return RequestMessage(head, should_close=closes, length=length if length > 0 else None)
+        self._section = data[section_start:start]
+        self._fields = fields
+        self._closes = closes
+        return self._remembered(target)
 
-    def _message(self, target: bytes, fields: Fields, closes: bool, length: int) -> RequestMessage:
-        head = RequestHead(self._method, target, fields, 1, self._client, self._secure)
-        if length > 0:
-            return RequestMessage(head, should_close=closes, length=length)
-        return RequestMessage(head, should_close=closes, precedent=self._precedent)
+    def _remembered(self, target: bytes) -> RequestMessage:
+        """Return the request that has the section that is remembered."""
+        head = self._head(target, self._fields)
+        return RequestMessage(head, should_close=self._closes, precedent=self._precedent)
+
+    def _head(self, target: bytes, fields: Fields) -> RequestHead:
+        return RequestHead(self._method, target, fields, 1, self._client, self._secure)
 
 
 def _end_of_path(data: bytes, start: "i64", bound: "i64") -> "i64":

@@ -306,6 +306,7 @@ def test_what_has_content_or_is_long_is_not_remembered() -> None:
         assert second is not None
         assert first.head.fields is not second.head.fields
         assert said(first) == said(second)
+        assert first.precedent is None
 
 
 # On connections.
