@@ -154,8 +154,7 @@ class Receiver(Link):
             if at == len(data):
                 return at
             plain = self._plain_heads
-            message = None if plain is None else plain.read(data, at)
-            if plain is not None and message is not None:
+            if plain is not None and (message := plain.read(data, at)) is not None:
                 self._head_ended(message)
                 return plain.end
             self._head_begins()

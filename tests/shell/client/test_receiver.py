@@ -261,27 +261,23 @@ async def test_an_upgrade_that_is_not_the_first_loses_no_request_behind_it() -> 
     assert [asked.request.target for asked in upstream.asked] == targets
 
 
-async def test_an_upgrade_behind_chunked_content_loses_nothing() -> None:
+@pytest.mark.parametrize(
+    ("framing", "first", "rest"),
+    [
+        ("Transfer-Encoding: chunked", b"2\r\nab", b"\r\n0\r\n\r\n"),
+        ("Content-Length: 12", b"a\r\n\r\nb", b"c\r\n\r\nd"),
+    ],
+)
+async def test_an_upgrade_behind_content_loses_nothing(
+    framing: str, first: bytes, rest: bytes
+) -> None:
     upstream = FakeUpstream()
     h2c = get("/h2c", "Connection: Upgrade", "Upgrade: h2c")
     async with serving(upstream) as proxy:
         client = await proxy.connect()
-        await client.send(get("/1", "Transfer-Encoding: chunked", method="POST") + b"2\r\nab")
+        await client.send(get("/1", framing, method="POST") + first)
         await until(lambda: bool(upstream.asked))
-        await client.send(b"\r\n0\r\n\r\n" + h2c + get("/2"))
-        for _ in range(3):
-            assert (await client.reply()).status == 200
-    assert [asked.request.target for asked in upstream.asked] == [b"/1", b"/h2c", b"/2"]
-
-
-async def test_an_upgrade_behind_a_body_of_known_length_loses_nothing() -> None:
-    upstream = FakeUpstream()
-    h2c = get("/h2c", "Connection: Upgrade", "Upgrade: h2c")
-    async with serving(upstream) as proxy:
-        client = await proxy.connect()
-        await client.send(get("/1", "Content-Length: 12", method="POST") + b"a\r\n\r\nb")
-        await until(lambda: bool(upstream.asked))
-        await client.send(b"c\r\n\r\nd" + h2c + get("/2"))
+        await client.send(rest + h2c + get("/2"))
         for _ in range(3):
             assert (await client.reply()).status == 200
     assert [asked.request.target for asked in upstream.asked] == [b"/1", b"/h2c", b"/2"]
