@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from corsproxy.shell.log.announcements import dropped_lines
 from corsproxy.shell.log.journal import JsonLines
 from corsproxy.shell.process.figures import Snapshot, WorkerState
 from corsproxy.shell.process.metrics import exposition
+from tests.policies import policy
 from tests.shell.log import test_announcements, test_journal
 from tests.shell.process import test_figures
 
@@ -112,6 +114,16 @@ def test_the_panels_have_a_place_and_a_number_of_their_own() -> None:
 # Logs
 
 
+CALLER = [
+    (b"Host", b"localhost:8010"),
+    (b"User-Agent", b"Mozilla/5.0"),
+    (b"X-Request-ID", b"r-1"),
+    (b"X-Forwarded-For", b"192.0.2.1"),
+    (b"Access-Control-Request-Method", b"PATCH"),
+    (b"Access-Control-Request-Headers", b"x-a"),
+]
+
+
 def test_every_member_of_a_request_has_its_row() -> None:
     verdict = Verdict(
         Kind.PREFLIGHT,
@@ -124,7 +136,11 @@ def test_every_member_of_a_request_has_its_row() -> None:
     trace = (b"traceparent", b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
     record = test_journal.record(
         verdict=verdict,
-        fields=[(b"Origin", b"http://a"), trace],
+        fields=[(b"Origin", b"http://a"), trace, *CALLER],
+        client="10.0.0.1",
+        policy=policy(trusted_proxies=(ip_network("10.0.0.0/8"),)),
+        forward=test_journal.FORWARD,
+        upstream_s=0.1,
         error="client-left",
         detail="it was down",
     )
@@ -137,7 +153,7 @@ def test_every_member_of_a_request_has_its_row() -> None:
 def test_every_event_has_its_row_with_its_members() -> None:
     rows = {names(row[0])[0]: set(names(row[1])) for row in documented("Logs")}
     for event in said():
-        members = set(event) - {"ts", "event"}
+        members = set(event) - {"ts", "level", "event"}
         assert members <= rows[event["event"]]
 
 

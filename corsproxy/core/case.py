@@ -4,11 +4,10 @@ Everything that the decision, the refusals and the rewriting ask of a request is
 here, so that none of them reads it again or reads it differently.
 """
 
-from functools import lru_cache
-from ipaddress import AddressValueError, IPv4Address, IPv6Address, ip_address
 from typing import Final
 
 from corsproxy.core import guard
+from corsproxy.core.client_address import is_trusted
 from corsproxy.core.cors import judge_origin
 from corsproxy.core.fields import HOP_BY_HOP, managed_names, partition, split_list
 from corsproxy.core.messages import RequestHead
@@ -126,11 +125,7 @@ class Case:
     @property
     def is_trusted(self) -> bool:
         """Whether the peer's own forwarding fields are to be believed."""
-        networks = self.policy.trusted_proxies
-        if not networks:
-            return False
-        address = _address(self.request.client)
-        return address is not None and any(address in network for network in networks)
+        return is_trusted(self.policy, self.request.client)
 
     @property
     def host(self) -> bytes:
@@ -176,14 +171,3 @@ class Case:
         """Return a verdict about this case."""
         name = None if self.route is None else self.route.name
         return Verdict(self.kind, code, allowed, name, at, subject)
-
-
-@lru_cache(maxsize=1024)
-def _address(client: str) -> IPv4Address | IPv6Address | None:
-    try:
-        address = ip_address(client)
-    except (AddressValueError, ValueError):
-        return None
-    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-        return address.ipv4_mapped
-    return address

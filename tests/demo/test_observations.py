@@ -7,6 +7,7 @@ from corsproxy.core.source import Source
 from corsproxy.core.verdicts import Code, Kind, Verdict
 from corsproxy.demo.observations import KEPT, Entry, ExchangeObserver, Observations
 from corsproxy.shell.log.records import ExchangeRecord
+from tests import records
 
 
 async def followed(observations: Observations) -> list[Entry]:
@@ -58,20 +59,8 @@ async def test_closing_ends_followers_that_wait() -> None:
 
 
 def record(target: bytes, fields: Fields, verdict: Verdict) -> ExchangeRecord:
-    return ExchangeRecord(
-        started=0.0,
-        duration_s=0.0,
-        client="127.0.0.1",
-        method="DELETE",
-        target=target,
-        status=204,
-        fields=fields,
-        verdict=verdict,
-        sent=0,
-        received=0,
-        upstream_s=None,
-        error=None,
-    )
+    changes = {"target": target, "fields": fields, "verdict": verdict}
+    return records.record(method="DELETE", status=204, **changes)
 
 
 async def test_an_exchange_is_told_with_its_rule_and_without_its_query() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from corsproxy.core.messages import Field
+from corsproxy.core.messages import Field, RequestHead
 from corsproxy.core.verdicts import Code, Kind, Verdict
 from corsproxy.errors import UpstreamError
 from corsproxy.shell.log.journal import JsonLines, TextLines
@@ -14,7 +14,7 @@ from corsproxy.shell.log.records import ExchangeRecord
 from corsproxy.shell.streams.piece import Piece
 from corsproxy.shell.upstreams.response_parser import ResponseParser
 from tests.fuzz.draw import Draw
-from tests.policies import said
+from tests.policies import policy, said
 
 # The upstream's answers
 
@@ -25,6 +25,9 @@ RESPONSE_WORDS = (
     b"HTTP/1.1 101 Switching Protocols\r\n", b"Keep-Alive: timeout=5\r\n", b";ext=1", b" \t", b"\0",
     b"Content-Type: text/event-stream\r\n", b"HTTP/1.1 304 Not Modified\r\n", b"\r", b"abc",
 )  # fmt: skip
+
+
+POLICY = policy()
 
 
 class Read(NamedTuple):
@@ -140,10 +143,9 @@ def log_lines(data: bytes) -> None:
         draw.string().decode("latin-1"),
     )  # fmt: skip
     detail = draw.word(LOG_WORDS).decode("latin-1") if draw.flag() else None
-    record = ExchangeRecord(
-        1.0, 0.1, "::1", draw.pick(("GET", "", "\x1b")), target, 200, fields, verdict, 1, 2, None,
-        draw.pick((None, "shutdown")), detail,
-    )  # fmt: skip
+    request = RequestHead(draw.pick(("GET", "", "\x1b")), target, fields, client="::1")
+    error = draw.pick((None, "shutdown"))
+    record = ExchangeRecord(request, POLICY, verdict, 200, error=error, detail=detail)
     line = JsonLines().exchange(record)
     assert line.isascii()
     assert line.count("\n") == 1

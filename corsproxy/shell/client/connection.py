@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+from corsproxy.core.messages import RequestHead
 from corsproxy.core.problems import Answer
 from corsproxy.core.refusals import refuse_unread
 from corsproxy.core.verdicts import Code
@@ -244,12 +245,18 @@ class Connection(Receiver):
         status, verdict = answer.head.status, answer.verdict
         if journal is not None:
             # Without method, target and fields: it was no request.
-            start, peer = time.time() - duration, self.client
-            journal.exchange(
-                ExchangeRecord(
-                    start, duration, peer, "", b"", status, (), verdict, sent, 0, None, None
-                )
+            request = RequestHead("", b"", (), client=self.client)
+            record = ExchangeRecord(
+                request,
+                self.service.policy,
+                verdict,
+                status,
+                started=time.time() - duration,
+                duration_s=duration,
+                sent=sent,
+                response=answer.head,
             )
+            journal.exchange(record)
         elif counts is not None:
             counts.count("", verdict, status, None, None)
 

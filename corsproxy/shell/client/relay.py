@@ -13,7 +13,7 @@ import time
 from contextlib import suppress
 
 from corsproxy.core.exchange import Forward, complete, decide, fail
-from corsproxy.core.messages import ClientHead, Framing, RequestHead
+from corsproxy.core.messages import ClientHead, Framing, RequestHead, UpstreamHead
 from corsproxy.core.policy import Policy
 from corsproxy.core.problems import Answer
 from corsproxy.core.refusals import refuse
@@ -44,6 +44,7 @@ class Relay:
         "_connection",
         "_detail",
         "_error",
+        "_forwarded",
         "_head",
         "_message",
         "_received",
@@ -51,6 +52,7 @@ class Relay:
         "_started",
         "_status",
         "_stopped",
+        "_upstream_head",
         "_upstream_s",
         "_verdict",
         "content",
@@ -70,6 +72,8 @@ class Relay:
         self._message = message
         self._connection = connection
         self._body: ClientBody | None = None
+        self._forwarded: Forward | None = None
+        self._upstream_head: UpstreamHead | None = None
         self._head: ClientHead | None = None
         self._verdict: Verdict | None = None
         self._started = 0.0
@@ -127,7 +131,7 @@ class Relay:
             # A reload may have begun to want records in between.
             if started:
                 try:
-                    self._record(request)
+                    self._record(policy, request)
                 except Exception:  # noqa: BLE001 - the exchange is over, whatever is told of it
                     logger.exception("fault in the record of an exchange")
         if not self.content.has_arrived and self._error is None:
@@ -148,6 +152,7 @@ class Relay:
         if isinstance(decision, Answer):
             await self._answer(decision)
             return
+        self._forwarded = decision
         refused = self._prepare_body(decision)
         if refused is not None:
             await self._refuse(decision, refused)
@@ -192,6 +197,7 @@ class Relay:
             return
         if self._started:
             self._upstream_s = time.perf_counter() - self._started
+        self._upstream_head = response.head
         try:
             head = complete(exchange, response.head)
             if isinstance(head, Answer):
@@ -339,7 +345,7 @@ class Relay:
         with suppress(ClientLeftError):
             self._send(BARE_FAULT)
 
-    def _record(self, request: RequestHead) -> None:
+    def _record(self, policy: Policy, request: RequestHead) -> None:
         service = self._connection.service
         journal, verdict = service.journal, self._verdict
         if verdict is None:
@@ -352,23 +358,23 @@ class Relay:
             return
         duration = time.perf_counter() - self._started
         received = self._received if self._body is None else self._body.received
-        journal.exchange(
-            ExchangeRecord(
-                time.time() - duration,
-                duration,
-                request.client,
-                request.method,
-                request.target,
-                self._status,
-                request.fields,
-                verdict,
-                self._sent,
-                received,
-                self._upstream_s,
-                self._error,
-                self._detail,
-            )
+        record = ExchangeRecord(
+            request,
+            policy,
+            verdict,
+            self._status,
+            started=time.time() - duration,
+            duration_s=duration,
+            sent=self._sent,
+            received=received,
+            upstream_s=self._upstream_s,
+            error=self._error,
+            detail=self._detail,
+            forward=self._forwarded,
+            upstream_head=self._upstream_head,
+            response=self._head,
         )
+        journal.exchange(record)
 
 
 def make_relay(message: RequestMessage, content: Content, connection: Connection) -> Relay:

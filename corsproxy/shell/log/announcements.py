@@ -21,6 +21,17 @@ from corsproxy.shell.log.refusals import Refusals
 LineFormat = Literal["text", "json"]
 Fact = str | int | float | bool | None | Sequence[str] | Sequence[dict[str, str | int | None]]
 
+# How much attention an event deserves, where it is more than the others.
+_LEVELS = {
+    "warning": "warning",
+    "reload-refused": "error",
+    "reload-failed": "error",
+    "worker-ended": "error",
+    "worker-hangs": "error",
+    "out-of-descriptors": "error",
+    "lines-dropped": "warning",
+    "fault": "error",
+}
 _INDENT = " " * 10
 _SAME_FAULT_S = 1.0
 
@@ -163,7 +174,8 @@ class Announcer:
 
 
 def _object(event: str, **facts: Fact) -> str:
-    return f"{json.dumps({'ts': timestamp(), 'event': event, **facts})}\n"
+    level = _LEVELS.get(event, "info")
+    return f"{json.dumps({'ts': timestamp(), 'level': level, 'event': event, **facts})}\n"
 
 
 def dropped_lines(form: LineFormat) -> Callable[[int], str]:

@@ -1,8 +1,8 @@
 """The log of exchanges: one aligned line each for people, one JSON object for programs.
 
 The JSON names are an interface, which `deploy/OPERATING.md` describes. What does not apply
-is left out. Every value is escaped, credentials in queries are replaced, and no header but
-Origin and traceparent is read.
+is left out. Every value is escaped, credentials in queries are replaced, and of the headers
+only those are shown that say who called and what was asked.
 """
 
 import re
@@ -13,6 +13,7 @@ from typing import Protocol
 
 from corsproxy.config.problems import escape
 from corsproxy.core.confusions import lacks_cookie
+from corsproxy.core.fields import split_list
 from corsproxy.core.policy import LogRequests
 from corsproxy.core.verdicts import Code, Kind, Verdict
 from corsproxy.shell.log.ansi import Style, paint
@@ -21,9 +22,18 @@ from corsproxy.shell.log.printable import printable, redacted
 from corsproxy.shell.log.records import ExchangeRecord, Journal
 from corsproxy.shell.log.refusals import Refusals
 
-_MAX_ORIGIN = 512
+_MAX_VALUE = 512
 _MAX_DETAIL = 512
 _MAX_PATH_TEXT = 160
+_MAX_ASKED = 64
+
+# What a request says of itself, by name; `X-Request-Id` has no standard, but many users.
+_REQUEST_FIELDS = {
+    b"host": "host",
+    b"user-agent": "user_agent",
+    b"x-request-id": "request_id",
+    b"access-control-request-method": "asked_method",
+}
 
 # W3C Trace Context: version, trace-id, parent-id, flags.
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}.*")
@@ -72,28 +82,63 @@ class JsonLines:
     """One JSON object an exchange."""
 
     def exchange(self, record: ExchangeRecord) -> str:
-        verdict = record.verdict
+        verdict, request = record.verdict, record.request
         if verdict.subject:
             verdict = verdict._replace(subject="")
+        client = record.client
         line = (
-            f'{{"ts": "{timestamp(record.started)}", "event": "request",'
-            f' "method": {quoted(record.method)}, "path": {_quoted_path(record.target)},'
-            f' "status": {record.status}, "duration_ms": {record.duration_s * 1000:.3f},'
-            f' "client": {quoted(record.client)}, {_verdict_members(verdict)},'
+            f'{{"ts": "{timestamp(record.started)}", "level": "{_level(record)}",'
+            f' "event": "request", "method": {quoted(request.method)},'
+            f' "path": {_quoted_path(request.target)}, "status": {record.status},'
+            f' "duration_ms": {record.duration_s * 1000:.3f},'
+            f' "client": {quoted(client)}, {_verdict_members(verdict)},'
             f' "bytes_in": {record.received}, "bytes_out": {record.sent}'
         )
-        origin, trace = record.origin, _trace_id(record.traceparent)
-        if origin is not None:
-            line += f', "origin": {_quoted_origin(origin)}'
-        if record.upstream_s is not None:
-            line += f', "upstream_ms": {record.upstream_s * 1000:.3f}'
+        if client != record.peer:
+            line += f', "peer": {quoted(record.peer)}'
+        line += _request_members(record) + _upstream_members(record)
         if record.error is not None:
             line += f', "error": {quoted(record.error)}'
         if record.detail is not None:
             line += f', "detail": {quoted(record.detail[:_MAX_DETAIL])}'
-        if trace is not None:
-            line += f', "trace_id": "{trace}"'
         return line + "}\n"
+
+
+def _level(record: ExchangeRecord) -> str:
+    """Return how much attention it deserves: "error" is the upstream's failure, or ours."""
+    if record.status >= 500:
+        return "error"
+    return "info" if record.verdict.allowed else "warning"
+
+
+def _request_members(record: ExchangeRecord) -> str:
+    """Return what its fields say of who called, and from where."""
+    members = ""
+    for name, key in _REQUEST_FIELDS.items():
+        value = record.value(name)
+        if value is not None:
+            members += f', "{key}": {_quoted_value(value)}'
+    origin, trace = record.origin, _trace_id(record.traceparent)
+    if origin is not None:
+        members += f', "origin": {_quoted_value(origin)}'
+    if record.verdict.kind is Kind.PREFLIGHT:
+        asked = split_list(record.values(b"access-control-request-headers"))
+        names = ", ".join(_quoted_value(name) for name in asked[:_MAX_ASKED])
+        members += f', "asked_headers": [{names}]'
+    if trace is not None:
+        members += f', "trace_id": "{trace}"'
+    return members
+
+
+def _upstream_members(record: ExchangeRecord) -> str:
+    if record.forward is None:
+        return ""
+    upstream = record.forward.route.upstream
+    url = upstream.origin + record.forward.request.target
+    members = f', "upstream_url": {_quoted_path(url)}'
+    if record.upstream_s is not None:
+        members += f', "upstream_ms": {record.upstream_s * 1000:.3f}'
+    return members
 
 
 # Pages ask for the same things again and again, and a policy makes few verdicts once the
@@ -106,8 +151,13 @@ def _quoted_path(target: bytes) -> str:
 
 
 @lru_cache(maxsize=256)
-def _quoted_origin(origin: bytes) -> str:
-    return quoted(printable(origin[:_MAX_ORIGIN]))
+def _quoted_short(value: bytes) -> str:
+    return quoted(printable(value))
+
+
+def _quoted_value(value: bytes) -> str:
+    # Cut before it is remembered: clients choose how long it is.
+    return _quoted_short(value[:_MAX_VALUE])
 
 
 @lru_cache(maxsize=1024)
@@ -165,7 +215,7 @@ class TextLines:
             self._paint(f"{record.status:>3}", _status_style(record.status)),
             f"{record.duration_s * 1000:>6.0f} ms",
             "",
-            f"{printable((origin or b'-')[:_MAX_ORIGIN]):<24}",
+            f"{printable((origin or b'-')[:_MAX_VALUE]):<24}",
             "",
             words,
         )

@@ -6,7 +6,10 @@ Nothing here is escaped or left out: whoever shows a record decides what may be 
 
 from typing import NamedTuple, Protocol
 
-from corsproxy.core.messages import Fields
+from corsproxy.core.client_address import client_address
+from corsproxy.core.exchange import Forward
+from corsproxy.core.messages import ClientHead, Fields, RequestHead, UpstreamHead
+from corsproxy.core.policy import Policy
 from corsproxy.core.verdicts import Verdict
 
 CLIENT_LEFT = 499
@@ -14,32 +17,63 @@ CLIENT_LEFT = 499
 
 
 class ExchangeRecord(NamedTuple):
-    """One exchange, from the first byte of its head to the last byte of its answer."""
+    """One exchange, from the first byte of its head to the last byte of its answer.
 
-    started: float
-    """Seconds since the epoch."""
-    duration_s: float
-    client: str
-    """The peer's IP address; empty where there is none."""
-    method: str
-    """Empty, like `target` and `fields`, where the bytes were no request."""
-    target: bytes
+    It only refers to what the exchange made anyway, so that making one copies nothing.
+    """
+
+    request: RequestHead
+    """As received, credentials included; without method, target and fields where the bytes
+    were no request."""
+    policy: Policy
+    """Under which it was decided."""
+    verdict: Verdict
     status: int
     """Of the response that was sent, or CLIENT_LEFT."""
-    fields: Fields
-    """The request's field lines as received, credentials included."""
-    verdict: Verdict
-    sent: int
+    started: float = 0.0
+    """Seconds since the epoch."""
+    duration_s: float = 0.0
+    sent: int = 0
     """Bytes written to the client, heads included."""
-    received: int
+    received: int = 0
     """Bytes of the request's content, or of the client's side of a tunnel."""
-    upstream_s: float | None
+    upstream_s: float | None = None
     """Seconds until the upstream's response head was there; None if it never was."""
-    error: str | None
+    error: str | None = None
     """What cut the exchange short: "client-left", "client-stalled", "shutdown", or the
     code of a failure after the response head was sent."""
     detail: str | None = None
     """What was wrong with the upstream, as one sentence; None where nothing was."""
+    forward: Forward | None = None
+    """How it was to go to the upstream: its route and the request as sent; None where it
+    was answered here."""
+    upstream_head: UpstreamHead | None = None
+    """The response head as the upstream sent it; None if it never was there."""
+    response: ClientHead | None = None
+    """The response head as it was sent, without Connection and an added Date; None where
+    none was sent."""
+
+    @property
+    def method(self) -> str:
+        return self.request.method
+
+    @property
+    def target(self) -> bytes:
+        return self.request.target
+
+    @property
+    def fields(self) -> Fields:
+        return self.request.fields
+
+    @property
+    def peer(self) -> str:
+        """The IP address that the connection came from; empty where there is none."""
+        return self.request.client
+
+    @property
+    def client(self) -> str:
+        """The browser's IP address: behind `trusted_proxies` the one that they report."""
+        return client_address(self.policy, self.request)
 
     def value(self, name: bytes) -> bytes | None:
         """Return the first value of the request field `name`, given in lower case."""
@@ -48,12 +82,16 @@ class ExchangeRecord(NamedTuple):
                 return value
         return None
 
+    def values(self, name: bytes) -> list[bytes]:
+        """Return the values of all request fields `name`, given in lower case."""
+        return [value for key, value in self.fields if key.lower() == name]
+
     @property
     def origin(self) -> bytes | None:
         """The Origin as received; of a refused request all lines, as one list."""
         if self.verdict.allowed:
             return self.value(b"origin")
-        lines = [value for name, value in self.fields if name.lower() == b"origin"]
+        lines = self.values(b"origin")
         return b", ".join(lines) if lines else None
 
     @property

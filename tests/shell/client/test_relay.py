@@ -493,6 +493,21 @@ async def test_the_record_tells_what_happened() -> None:
     assert record.upstream_s is not None
     assert 0 < record.upstream_s <= record.duration_s < 10
     assert record.started > 1_700_000_000
+    assert record.forward is not None
+    assert record.forward.request.target == b"/path?q"
+    assert record.upstream_head is not None
+    assert record.response is not None
+    assert (b"Access-Control-Allow-Origin", PAGE.encode()) in record.response.fields
+    assert all(b"Access-Control" not in name for name, _ in record.upstream_head.fields)
+
+
+async def test_the_record_of_what_is_answered_here_has_no_upstream() -> None:
+    async with serving() as proxy:
+        await proxy.ask(get(origin="http://evil.example"))
+        record = await proxy.record()
+    assert (record.forward, record.upstream_head) == (None, None)
+    assert record.response is not None
+    assert record.response.status == 403
 
 
 async def test_nobody_who_listens_costs_nothing_but_the_record() -> None:

@@ -71,6 +71,15 @@ def test_every_event_has_its_name_and_facts(lines: Said) -> None:
     everything(lines.announcer)
     found = lines.objects
     assert all(event.pop("ts").endswith("Z") for event in found)
+    levels = {event["event"]: event.pop("level") for event in found}
+    assert [name for name, level in levels.items() if level == "info"] == [
+        "ready",
+        "reloaded",
+        "draining",
+        "worker-started",
+        "stopped",
+    ]
+    assert levels["warning"] == "warning"
     problem = found[1]
     assert problem.pop("event") == "warning"
     assert found[0] == {

@@ -1,18 +1,23 @@
 """The log of exchanges, for people and for programs."""
 
 import json
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from corsproxy.core.exchange import decide
+from corsproxy.core.messages import RequestHead
 from corsproxy.core.policy import LogRequests
 from corsproxy.core.source import Source
 from corsproxy.core.verdicts import Code, Kind, Verdict
 from corsproxy.shell.log.journal import JsonLines, LineJournal, TextLines
 from corsproxy.shell.log.records import ExchangeRecord
 from corsproxy.shell.process.figures import Figures
+from tests import records
+from tests.policies import policy, route, upstream
 
 ORIGIN = b"http://localhost:5173"
 ALLOWED = Verdict(Kind.ACTUAL, Code.ORIGIN_ALLOWED, True, "shop", Source("corsproxy.yaml", 4, 7))
@@ -24,29 +29,29 @@ REFUSED = Verdict(
     Source("corsproxy.yaml", 6, 18),
     "PATCH",
 )
+FORWARD = decide(
+    policy(route(b"/", upstream=upstream("https://api.example.com", b"/v1"))),
+    RequestHead("GET", b"/users?token=hunter2", [(b"Host", b"localhost:8010")]),
+)
 
 
 def record(**changes: Any) -> ExchangeRecord:
-    normal = ExchangeRecord(
-        started=1763683262.25,
-        duration_s=0.0341,
-        client="127.0.0.1",
-        method="GET",
-        target=b"/v1/users",
-        status=200,
-        fields=[(b"Host", b"localhost:8010"), (b"Origin", ORIGIN)],
-        verdict=ALLOWED,
-        sent=512,
-        received=0,
-        upstream_s=0.03,
-        error=None,
-    )
-    return normal._replace(**changes)
+    normal = {
+        "started": 1763683262.25,
+        "duration_s": 0.0341,
+        "target": b"/v1/users",
+        "fields": [(b"Host", b"localhost:8010"), (b"Origin", ORIGIN)],
+        "verdict": ALLOWED,
+        "sent": 512,
+        "upstream_s": 0.03,
+        "forward": FORWARD,
+    }
+    return records.record(**{**normal, **changes})
 
 
 def preflight(**changes: Any) -> ExchangeRecord:
     fields = [(b"Origin", ORIGIN), (b"Access-Control-Request-Method", b"PATCH")]
-    changes = {"verdict": REFUSED, "fields": fields, "upstream_s": None, **changes}
+    changes = {"verdict": REFUSED, "fields": fields, "upstream_s": None, "forward": None, **changes}
     return record(method="OPTIONS", status=204, **changes)
 
 
@@ -70,18 +75,26 @@ def test_every_json_name_of_an_exchange() -> None:
     fields = [
         (b"Origin", ORIGIN),
         (b"traceparent", b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
+        (b"Host", b"localhost:8010"),
+        (b"User-Agent", b"Mozilla/5.0"),
+        (b"X-Request-ID", b"r-1"),
     ]
     detail = "the upstream sent nothing for 300 s"
     found = parsed(record(fields=fields, received=10, error="upstream-idle-timeout", detail=detail))
     assert found == {
         "ts": "2025-11-21T00:01:02.250Z",
+        "level": "info",
         "event": "request",
         "method": "GET",
         "path": "/v1/users",
         "status": 200,
         "duration_ms": 34.1,
         "client": "127.0.0.1",
+        "host": "localhost:8010",
+        "user_agent": "Mozilla/5.0",
+        "request_id": "r-1",
         "origin": "http://localhost:5173",
+        "upstream_url": "https://api.example.com/v1/users?token=***",
         "route": "shop",
         "kind": "actual",
         "decision": "allowed",
@@ -99,10 +112,35 @@ def test_every_json_name_of_an_exchange() -> None:
 def test_a_refusal_in_json_has_the_browsers_name_for_it() -> None:
     found = parsed(preflight())
     assert found["decision"] == "refused"
+    assert found["level"] == "warning"
     assert found["code"] == "method-not-allowed"
     assert found["browser_error"] == "MethodDisallowedByPreflightResponse"
     assert "upstream_ms" not in found
     assert "error" not in found
+
+
+def test_what_a_preflight_asked_for_is_in_its_line() -> None:
+    fields = [
+        (b"Origin", ORIGIN),
+        (b"Access-Control-Request-Method", b"PATCH"),
+        (b"Access-Control-Request-Headers", b"x-b,x-a,, x-c"),
+    ]
+    found = parsed(preflight(fields=fields))
+    assert (found["asked_method"], found["asked_headers"]) == ("PATCH", ["x-b", "x-a", "x-c"])
+    assert "upstream_url" not in found
+
+
+def test_a_failure_is_an_error() -> None:
+    verdict = ALLOWED._replace(code=Code.UPSTREAM_UNREACHABLE)
+    assert parsed(record(verdict=verdict, status=502))["level"] == "error"
+
+
+def test_behind_a_trusted_proxy_the_client_is_the_browser() -> None:
+    behind = policy(trusted_proxies=(ip_network("10.0.0.0/8"),))
+    fields = [(b"X-Forwarded-For", b"192.0.2.66, 203.0.113.7, 10.0.0.9")]
+    found = parsed(record(policy=behind, client="10.0.0.1", fields=fields))
+    assert (found["client"], found["peer"]) == ("203.0.113.7", "10.0.0.1")
+    assert "peer" not in parsed(record(policy=behind, client="192.0.2.1", fields=fields))
 
 
 def test_bytes_that_were_no_request_have_a_line_too() -> None:

@@ -1,13 +1,12 @@
 """What a record tells of the request it is about."""
 
 from corsproxy.core.messages import Field
-from corsproxy.core.verdicts import Code, Kind, Verdict
 from corsproxy.shell.log.records import ExchangeRecord
+from tests import records
 
 
 def record(*fields: Field) -> ExchangeRecord:
-    verdict = Verdict(Kind.NO_ORIGIN, Code.NO_ORIGIN, True)
-    return ExchangeRecord(0.0, 0.0, "", "GET", b"/", 200, fields, verdict, 0, 0, None, None)
+    return records.record(fields=fields)
 
 
 def test_a_value_is_found_whatever_the_case_of_its_name() -> None:

@@ -8,6 +8,7 @@ import pytest
 from corsproxy.core.verdicts import Code, Kind, Verdict
 from corsproxy.shell.log.records import ExchangeRecord
 from corsproxy.shell.process.figures import BUCKETS, Figures
+from tests import records
 
 ALLOWED = Verdict(Kind.ACTUAL, Code.ORIGIN_ALLOWED, True, "shop")
 PREFLIGHT = Verdict(Kind.PREFLIGHT, Code.HEADER_NOT_ALLOWED, False, "shop", None, "x-a")
@@ -34,20 +35,8 @@ def record(
     upstream_s: float | None = None,
 ) -> ExchangeRecord:
     fields = [(b"Origin", b"http://chosen-by-the-client.example")]
-    return ExchangeRecord(
-        0.0,
-        0.1,
-        "127.0.0.1",
-        method,
-        b"/chosen",
-        status,
-        fields,
-        verdict,
-        10,
-        0,
-        upstream_s,
-        None,
-    )
+    changes = {"verdict": verdict, "method": method, "status": status, "upstream_s": upstream_s}
+    return records.record(target=b"/chosen", fields=fields, **changes)
 
 
 def counted(*records: ExchangeRecord) -> Figures:

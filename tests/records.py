@@ -1,0 +1,20 @@
+"""Records of exchanges that never were."""
+
+from typing import Any
+
+from corsproxy.core.messages import Field, RequestHead
+from corsproxy.core.verdicts import Code, Kind, Verdict
+from corsproxy.shell.log.records import ExchangeRecord
+from tests.policies import policy
+
+REQUEST = {"method": "GET", "target": b"/", "fields": (), "client": "127.0.0.1"}
+POLICY = policy()
+
+
+def record(**changes: Any) -> ExchangeRecord:
+    """A record of a plain request; `changes` are its fields, or those of its request."""
+    asked = {name: changes.pop(name, value) for name, value in REQUEST.items()}
+    fields: tuple[Field, ...] = asked["fields"]
+    request = RequestHead(asked["method"], asked["target"], fields, client=asked["client"])
+    verdict = Verdict(Kind.NO_ORIGIN, Code.NO_ORIGIN, True)
+    return ExchangeRecord(request, POLICY, verdict, 200)._replace(**changes)
