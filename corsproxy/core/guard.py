@@ -16,8 +16,8 @@ from corsproxy.core.fields import split_list
 from corsproxy.core.messages import Fields
 from corsproxy.core.methods import FORBIDDEN_METHODS, KNOWN_METHODS
 from corsproxy.core.origins import parse_origin
-from corsproxy.core.policy import Limits, Policy
-from corsproxy.core.routing import Target
+from corsproxy.core.policy import Limits, Policy, Route
+from corsproxy.core.routing import Target, is_ambiguous
 from corsproxy.core.verdicts import Code
 
 # A "." or ".." segment, its dots or its separators percent-encoded or not, or several
@@ -165,6 +165,17 @@ def check_target(target: Target | None, received: bytes, hosts: Sequence[bytes])
     if target.authority is not None and _differs(target.authority, hosts):
         return Refusal(Code.BAD_TARGET, "The request target names another host than Host.")
     return None
+
+
+def check_reading(policy: Policy, target: Target | None, route: Route | None) -> Refusal | None:
+    """Refuse a path that the upstream may read as another route's than `route`."""
+    if target is None or not is_ambiguous(policy, target.path, route):
+        return None
+    return Refusal(
+        Code.AMBIGUOUS_PATH,
+        "The path can be read as another route's: percent-encoding, doubled slashes, backslashes"
+        " or parameters stand where that route's path would be.",
+    )
 
 
 def check_asterisk(method: str, target: bytes) -> Refusal | None:

@@ -14,6 +14,7 @@ from corsproxy.core.fields import CORS_SAFELISTED_REQUEST_HEADERS, NameTable
 from corsproxy.core.messages import Field
 from corsproxy.core.methods import CORS_SAFELISTED_METHODS, FORBIDDEN_METHODS, FORWARDED_METHODS
 from corsproxy.core.origins import NearMiss, OriginSet, near_misses
+from corsproxy.core.readings import readings
 from corsproxy.core.source import DEFAULT, Source
 
 OriginToUpstream = Literal["rewrite", "keep", "remove"]
@@ -274,6 +275,12 @@ class Policy:
     @cached_property
     def routes_by_path(self) -> dict[bytes, Route]:
         return {route.path: route for route in self.routes}
+
+    @cached_property
+    def routes_by_reading(self) -> dict[bytes, Route]:
+        """The routes by everything that a back end may make of their paths."""
+        read = {reading: route for route in self.routes for reading in readings(route.path)}
+        return read | self.routes_by_path
 
     @cached_property
     def pseudonym(self) -> bytes:

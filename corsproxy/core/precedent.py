@@ -11,7 +11,7 @@ from corsproxy.core.guard import check_target
 from corsproxy.core.messages import Framing, RequestHead, UpstreamRequest
 from corsproxy.core.policy import Policy, Route
 from corsproxy.core.problems import Answer
-from corsproxy.core.routing import Target, find_route, parse_target, upstream_target
+from corsproxy.core.routing import Target, find_route, is_ambiguous, parse_target, upstream_target
 from corsproxy.core.verdicts import Code, Kind
 
 
@@ -56,7 +56,7 @@ class Precedent:
         if target is None or not _is_plain(policy, target, request.target):
             return None
         route = find_route(policy, target.path)
-        if route is None:
+        if route is None or is_ambiguous(policy, target.path, route):
             return None
         if isinstance(decision, Answer):
             return decision if _holds_for(route, decision) else None

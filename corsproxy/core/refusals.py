@@ -54,6 +54,7 @@ def check(case: Case) -> Refusal | None:
         or guard.check_framing(found, request.minor_version)
         or guard.check_host(case.policy, hosts, request.minor_version)
         or guard.check_target(case.target, request.target, hosts)
+        or guard.check_reading(case.policy, case.target, case.route)
         or guard.check_asterisk(request.method, request.target)
         or (guard.check_expectation(found) if b"expect" in found else None)
         or (guard.check_loop(case.policy, found) if b"via" in found else None)

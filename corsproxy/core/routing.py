@@ -2,12 +2,14 @@
 
 Everything is bytes and stays byte for byte: percent-encoding, empty queries and double
 slashes pass as they came (RFC 9110, 7.7). Only the configured prefix is mapped. A path
-that matches is never decoded, so the route that decided is the route that forwards.
+that matches is never decoded, so the route that decided is the route that forwards. One
+that the back end may read as another route's is not to be forwarded at all.
 """
 
 from typing import Final
 
 from corsproxy.core.policy import Policy, Route
+from corsproxy.core.readings import is_plain, readings
 
 
 class Target:
@@ -43,8 +45,21 @@ def parse_target(target: bytes) -> Target | None:
 
 def find_route(policy: Policy, path: bytes) -> Route | None:
     """Return the route with the longest `path` that is a prefix on whole segments."""
-    routes = policy.routes_by_path
-    longest = policy.longest_path
+    return _find(policy.routes_by_path, policy.longest_path, path)
+
+
+def is_ambiguous(policy: Policy, path: bytes, route: Route | None) -> bool:
+    """Whether a back end may read `path`, which `route` takes as it stands, as a path that
+    another route takes, or none. It would then be served under rules not meant for it."""
+    if is_plain(path):
+        return False
+    if len(policy.routes) == 1 and policy.routes[0].path == b"/":
+        return False
+    routes, longest = policy.routes_by_reading, policy.longest_path
+    return any(_find(routes, longest, reading) is not route for reading in readings(path))
+
+
+def _find(routes: dict[bytes, Route], longest: int, path: bytes) -> Route | None:
     candidate = path
     if len(path) > longest:
         candidate = path[: longest + 1]

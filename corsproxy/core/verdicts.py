@@ -45,6 +45,7 @@ class Code(StrEnum):
     HOST_NOT_ALLOWED = "host-not-allowed"
     BAD_REQUEST = "bad-request"
     BAD_TARGET = "bad-target"
+    AMBIGUOUS_PATH = "ambiguous-path"
     BAD_FRAMING = "bad-framing"
     TRANSFER_CODING = "transfer-coding-not-implemented"
     METHOD_REFUSED = "method-refused"
@@ -118,6 +119,7 @@ FACTS: dict[Code, CodeFacts] = {
     Code.HOST_NOT_ALLOWED: CodeFacts(421, "The Host is not allowed"),
     Code.BAD_REQUEST: CodeFacts(400, "The request is not valid HTTP"),
     Code.BAD_TARGET: CodeFacts(400, "The request target is not acceptable"),
+    Code.AMBIGUOUS_PATH: CodeFacts(400, "The path can be read as another route's"),
     Code.BAD_FRAMING: CodeFacts(400, "The length of the request is ambiguous"),
     Code.TRANSFER_CODING: CodeFacts(501, "The transfer coding is not implemented"),
     Code.METHOD_REFUSED: CodeFacts(405, "The method is never forwarded"),

@@ -1,10 +1,15 @@
 """From a target to a route: whole segments, the longest prefix, bytes untouched."""
 
+import re
+from collections.abc import Callable, Sequence
+from urllib.parse import unquote_to_bytes
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corsproxy.core.routing import find_route, parse_target, upstream_target
+from corsproxy.core.policy import Policy
+from corsproxy.core.routing import find_route, is_ambiguous, parse_target, upstream_target
 from tests.policies import policy, route, upstream
 
 
@@ -99,3 +104,92 @@ def test_agrees_with_a_search_through_all_routes(
     path = b"/" + b"/".join(segments)
     found = find_route(policy(*[route(p) for p in paths]), path) if paths else None
     assert (None if found is None else found.path) == _naive(paths, path)
+
+
+SHOP = policy(route(b"/"), route(b"/shop"), route(b"/shop/cart"), route(b"/caf%C3%A9"))
+
+
+def ambiguous(rules: Policy, path: bytes) -> bool:
+    return is_ambiguous(rules, path, find_route(rules, path))
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        b"/%73hop", b"/%73hop/x", b"/sho%70", b"//shop", b"//shop/cart", b"/shop//cart", b"/shop%2fcart",
+        b"/shop%2Fcart", b"/shop\\cart", b"/shop%5ccart", b"/\\shop", b"/shop;x", b"/shop;x/y", b"/shop;x/cart",
+        b"/;x/shop", b"/shop/cart;v=1", b"/shop/;/cart", b"/%2fshop", b"/shop%3bx", b"/shop/%63art",
+        b"/caf%c3%a9", b"/caf%C3%A9;x", b"/c%61f%C3%A9", b"//%73hop;x%2f%63art",
+    ],
+)  # fmt: skip
+def test_a_path_that_may_be_another_routes_is_ambiguous(path: bytes) -> None:
+    assert ambiguous(SHOP, path)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        b"/", b"*", b"/shop", b"/shop/a%2fb", b"/shop//x", b"/shop/x;y", b"/shop/cart/%61", b"/x%20y", b"/%61",
+        b"//x", b"/x;y/z", b"/shop/%2561", b"/SHOP%20", b"/caf%C3%A9", b"/caf%C3%A9/a%20b", b"/shop%20",
+        b"/shop/x\\y", b"/shops%2fx",
+    ],
+)  # fmt: skip
+def test_one_that_is_the_same_routes_in_every_reading_is_not(path: bytes) -> None:
+    assert not ambiguous(SHOP, path)
+
+
+@pytest.mark.parametrize("path", [b"/%61pi", b"//api", b"/api;x", b"/api\\x", b"/x%2f..%61pi"])
+def test_no_route_counts_as_one(path: bytes) -> None:
+    assert ambiguous(policy(route(b"/api")), path) is (b".." not in path)
+    assert not ambiguous(policy(route(b"/")), path)
+
+
+def test_a_route_that_has_parameters_itself_keeps_its_requests() -> None:
+    assert not ambiguous(policy(route(b"/"), route(b"/a;b=c")), b"/a;b=c/x")
+    assert ambiguous(policy(route(b"/a"), route(b"/a;b=c")), b"/a;b=c/x")
+
+
+# What servers do to a path before they match it, one after the other.
+BACK_ENDS = {
+    "decodes": (unquote_to_bytes,),
+    "decodes, merges (nginx)": (unquote_to_bytes, lambda path: re.sub(b"/+", b"/", path)),
+    "merges, decodes": (lambda path: re.sub(b"/+", b"/", path), unquote_to_bytes),
+    "drops parameters, decodes (Tomcat)": (lambda path: re.sub(b";[^/]*", b"", path), unquote_to_bytes),
+    "decodes, drops parameters": (unquote_to_bytes, lambda path: re.sub(b";[^/]*", b"", path)),
+    "slashes, decodes, slashes (IIS)": (
+        lambda path: path.replace(b"\\", b"/"), unquote_to_bytes, lambda path: path.replace(b"\\", b"/"),
+    ),
+    "decodes all but slashes": (
+        lambda path: re.sub(rb"%(?=2f)", b"%25", path, flags=re.IGNORECASE), unquote_to_bytes,
+    ),
+}  # fmt: skip
+PIECES = [
+    "/",
+    "/",
+    "shop",
+    "cart",
+    "s",
+    "%73",
+    "hop",
+    "%2f",
+    "%5c",
+    "\\",
+    ";",
+    ";x",
+    "%3b",
+    "a",
+    "%61",
+    "%63art",
+]
+
+
+@pytest.mark.parametrize("back_end", BACK_ENDS.values(), ids=list(BACK_ENDS))
+@given(pieces=st.lists(st.sampled_from(PIECES), max_size=8))
+def test_the_route_that_decides_is_the_one_that_the_back_end_sees(
+    back_end: Sequence[Callable[[bytes], bytes]], pieces: list[str]
+) -> None:
+    path = seen = ("/" + "".join(pieces)).encode()
+    for step in back_end:
+        seen = step(seen)
+    if not ambiguous(SHOP, path):
+        assert find_route(SHOP, path) is find_route(SHOP, seen)
