@@ -171,9 +171,9 @@ async def test_paths_that_can_be_read_as_another_routes(upstream: RawPeer, tmp_p
         " cors: {allow_origins: [https://own.test], allow_credentials: true}}\n"
     )
     paths = [
-        b"/%61ccount", b"/%61%63%63%6f%75%6e%74/x", b"//account", b"/;/account", b"/\\account", b"/%5caccount",
-        b"/%2Faccount", b"/account;x", b"/account%3bx/y", b"/account;x/%61", b"/account%2f", b"/account%5Cx",
-        b"http://localhost:8010//account",
+        b"/%61ccount", b"/%61%63%63%6f%75%6e%74/x", b"//account", b"/;/account", b"/\\account",
+        b"/%5caccount", b"/%2Faccount", b"/account;x", b"/account%3bx/y", b"/account;x/%61",
+        b"/account%2f", b"/account%5Cx", b"http://localhost:8010//account",
     ]  # fmt: skip
     async with running(upstream, tmp_path, more) as proxy:
         for path in paths:
