@@ -37,8 +37,8 @@ _TEMPLATES: dict[Code, str] = {
     Code.UPSTREAM_BUSY: "To send it more requests at once, set {file}`limits: {{in_flight: ...}}`.",
     Code.UPSTREAM_HEAD_TOO_LARGE: "To take more, set {file}`limits:"
     " {{upstream_field_section: ...}}`.",
-    Code.AMBIGUOUS_PATH: "Write the path as the route has it: letters and digits as they are, single"
-    " slashes, and no `;` in the route's part.",
+    Code.AMBIGUOUS_PATH: "Write the path as the route has it: letters and digits as they are,"
+    " single slashes, and no `;` in the route's part.",
     Code.TARGET_TOO_LONG: "To take longer ones, set {file}`limits: {{target: ...}}`.",
     Code.FIELDS_TOO_LARGE: "Often it is cookies, which all ports of localhost share: delete some."
     " To take more, set {file}`limits: {{field: ..., field_section: ..., fields: ...}}`.",
