@@ -1,12 +1,10 @@
 """`corsproxy allow`: the edit that `corsproxy explain` proposes, made."""
 
-import os
-
 import click
 
 from corsproxy.cli.diffs import print_diff
 from corsproxy.cli.failures import Exit, Failure
-from corsproxy.cli.files import default_file, read_bytes
+from corsproxy.cli.files import default_file, editable
 from corsproxy.cli.options import config_option, option
 from corsproxy.cli.terminal import wants_color
 from corsproxy.config.editing.edits import Edit, File, allow
@@ -53,8 +51,7 @@ def command(
     if kind == "host" and route is not None:
         raise click.UsageError("hosts are not a route's own: leave out --route.")
     name = config or default_file(_WITHOUT_FILE)
-    directory = os.path.dirname(os.path.abspath(name))
-    file = File(read_bytes(name), name, os.environ, directory)
+    file = editable(name)
     edit = _edited(file, kind, value, route)
     if not edit.changed:
         click.echo(escape(edit.summary))

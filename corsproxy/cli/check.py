@@ -1,21 +1,24 @@
 """`corsproxy check`: every problem of allowlist files, for people, programs and CI."""
 
 import json
-import os
 import sys
+from collections.abc import Iterator
 
 import click
 from click.core import ParameterSource
 
 from corsproxy.cli.diffs import print_diff
 from corsproxy.cli.failures import Exit, Failure, summary
-from corsproxy.cli.files import default_file, read_bytes, read_to_serve
+from corsproxy.cli.files import default_file, editable, read_bytes, read_to_serve
 from corsproxy.cli.options import config_option, option
 from corsproxy.cli.terminal import Stream, wants_color
-from corsproxy.config.editing.edits import File
+from corsproxy.config.cors import EXPIRED
 from corsproxy.config.editing.fixes import correct
 from corsproxy.config.problems import ConfigError, Problem, as_github, as_json, render
+from corsproxy.config.spelling import as_value
 from corsproxy.config.yaml.source_text import MAX_BYTES
+from corsproxy.core.policy import CorsRules, Policy
+from corsproxy.shell.log.clock import utc_day
 from corsproxy.shell.process.saving import SaveError, save
 
 _WITHOUT_FILE = "name the file (corsproxy check FILE), or write one (corsproxy init)"
@@ -33,6 +36,11 @@ _WITHOUT_FILE = "name the file (corsproxy check FILE), or write one (corsproxy i
     help="json: a list of objects; github: annotations for pull requests.",
 )
 @option("--strict", is_flag=True, help="Let warnings fail the check too.")
+@option(
+    "--require-until",
+    is_flag=True,
+    help="Let entries of allow_origins fail the check that have no last day, but for loopback.",
+)
 @option("--fix", is_flag=True, help="Correct what can mean only one thing, and print the diff.")
 @click.pass_context
 def command(
@@ -41,12 +49,13 @@ def command(
     config: str | None,
     form: str,
     strict: bool,
+    require_until: bool,
     fix: bool,
 ) -> None:
     """Say everything that is wrong with allowlist files.
 
     FILE is ./corsproxy.yaml by default, and - is standard input. The exit code is 0 if
-    the files can be served, 1 if not.
+    the files can be served, 1 if not, and 1 for an entry whose last day is over.
 
     With --fix, an unquoted asterisk is quoted, an origin is written as browsers send it,
     a key as this file spells it, and an entry that is listed twice is removed. The rest
@@ -56,7 +65,7 @@ def command(
         file = (*file, config)
     problems: list[Problem] = []
     for name in file or (default_file(_WITHOUT_FILE),):
-        found = _corrected(name, form) if fix else _problems(name)
+        found = _corrected(name, form, require_until) if fix else _problems(name, require_until)
         problems += found
         if form == "text":
             _print(name, found)
@@ -69,17 +78,45 @@ def command(
         ctx.exit(Exit.FINDINGS)
 
 
-def _problems(name: str) -> tuple[Problem, ...]:
+def _problems(name: str, require_until: bool) -> tuple[Problem, ...]:
     if name == "-":
-        return _problems_in(_standard_input(), "<stdin>")
-    return _problems_in(read_bytes(name), name)
+        return _problems_in(_standard_input(), "<stdin>", require_until)
+    return _problems_in(read_bytes(name), name, require_until)
 
 
-def _problems_in(content: bytes, name: str) -> tuple[Problem, ...]:
+def _problems_in(content: bytes, name: str, require_until: bool) -> tuple[Problem, ...]:
     try:
-        return read_to_serve(content, name).warnings
+        reading = read_to_serve(content, name)
     except ConfigError as error:
         return error.problems
+    undated = _undated(reading.policy, content) if require_until else ()
+    found = [*map(_as_checked, reading.warnings), *undated]
+    return tuple(sorted(found, key=lambda problem: problem.source[1:]))
+
+
+def _as_checked(problem: Problem) -> Problem:
+    """Let an expired entry fail the check: it can be served, but it is time to clean up."""
+    return problem._replace(severity="error") if problem.code == EXPIRED else problem
+
+
+def _undated(policy: Policy, content: bytes) -> Iterator[Problem]:
+    """Yield the entries beyond loopback that never expire, each once."""
+    lines = content.decode("utf-8", "replace").splitlines()
+    rules = [route.cors for route in policy.routes if isinstance(route.cors, CorsRules)]
+    lists = {each.origins: None for each in (policy.default_cors, *rules)}
+    for pattern in (entry for origins in lists for entry in origins):
+        if pattern.until is None and not pattern.is_loopback:
+            at = pattern.source
+            yield Problem(
+                "error",
+                "until-missing",
+                f"`{pattern}` has no `until`",
+                at,
+                len(pattern.text),
+                f"write `{{origin: {as_value(pattern.text)}, until: {utc_day()}}}`, with its last"
+                " day",
+                lines[at.line - 1] if 0 < at.line <= len(lines) else "",
+            )
 
 
 def _standard_input() -> bytes:
@@ -89,12 +126,11 @@ def _standard_input() -> bytes:
     return sys.stdin.buffer.read(MAX_BYTES + 1)
 
 
-def _corrected(name: str, form: str) -> tuple[Problem, ...]:
+def _corrected(name: str, form: str, require_until: bool) -> tuple[Problem, ...]:
     """Correct a file, and return the problems that are left."""
     if name == "-":
         raise click.UsageError("--fix needs a file to write into, and - is standard input.")
-    directory = os.path.dirname(os.path.abspath(name))
-    correction = correct(File(read_bytes(name), name, os.environ, directory))
+    correction = correct(editable(name))
     if correction.fixed:
         # What programs read is the problems alone.
         stream: Stream = "stdout" if form == "text" else "stderr"
@@ -104,7 +140,7 @@ def _corrected(name: str, form: str) -> tuple[Problem, ...]:
         except SaveError as error:
             message = f"{name} was left as it is: {error}"
             raise Failure(message, Exit.FINDINGS, error.help) from None
-    return _problems_in(correction.after, name)
+    return _problems_in(correction.after, name, require_until)
 
 
 def _print(name: str, problems: tuple[Problem, ...]) -> None:

@@ -1,7 +1,8 @@
-"""Flags that take a duration: the file's own parser, with its suggestions."""
+"""Flags that take a duration or a day: the file's own parsers, with their suggestions."""
 
 import click
 
+from corsproxy.config.dates import parse_day
 from corsproxy.config.mistakes import BadValueError
 from corsproxy.config.units import parse_duration
 
@@ -23,3 +24,16 @@ def duration(ctx: click.Context, param: click.Parameter, text: str | None) -> fl
     if seconds > _LONGEST:
         raise click.BadParameter(f"{text!r}: at most 365d.", ctx, param)
     return seconds
+
+
+def day(ctx: click.Context, param: click.Parameter, text: str | None) -> str | None:
+    """A click callback: a date as YYYY-MM-DD; None where the flag is not given.
+
+    Raises click.BadParameter.
+    """
+    if text is None:
+        return None
+    try:
+        return parse_day(text)
+    except BadValueError as mistake:
+        raise click.BadParameter(f"{mistake.message}: {mistake.help}", ctx, param) from None

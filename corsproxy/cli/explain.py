@@ -8,8 +8,9 @@ from urllib.parse import urlsplit
 import click
 
 from corsproxy.cli.diffs import print_diff
+from corsproxy.cli.durations import day
 from corsproxy.cli.failures import Exit, Failure, RefusedConfig
-from corsproxy.cli.files import default_file, read, read_bytes
+from corsproxy.cli.files import default_file, editable, read, read_bytes
 from corsproxy.cli.options import config_option, environment_variable, one_of, option
 from corsproxy.cli.terminal import is_terminal, wants_color
 from corsproxy.cli.upstream import policy_for
@@ -53,6 +54,13 @@ _WITHOUT_FILE = (
     metavar="NAME",
     help="A request header that the script sets; may be repeated.",
 )
+@option(
+    "--at",
+    "at",
+    callback=day,
+    metavar="DATE",
+    help="Explain it for that day in UTC, not for today: entries of the file may expire.",
+)
 @option("--credentials", is_flag=True, help='The call says credentials: "include".')
 @option(
     "--ask-upstream",
@@ -73,6 +81,7 @@ def command(
     origin: str,
     method: str,
     headers: tuple[str, ...],
+    at: str | None,
     credentials: bool,
     ask_upstream: bool,
     unsafe: bool,
@@ -99,7 +108,7 @@ def command(
         raise click.UsageError(_not_a_path(path, config if len(arguments) == 1 else None))
     upstream = arguments[0] if len(arguments) == 2 else None
     config, upstream = one_of(ctx, config=config, upstream=upstream)
-    file = None if upstream is not None else _file(config)
+    file = None if upstream is not None else _file(config, at)
     if file is None and os.path.exists(DEFAULT_FILE):
         click.echo(f"{DEFAULT_FILE} is not read: the command line names an upstream.", err=True)
     policy = policy_for(upstream or "", ()) if file is None else _file_policy(file)
@@ -194,9 +203,8 @@ def _path_on_proxy(url: str, file: str) -> str | None:
     return mapped[len(start) - 1 :] if mapped.startswith(start) and mapped != url else None
 
 
-def _file(config: str | None) -> File:
-    name = config or default_file(_WITHOUT_FILE)
-    return File(read_bytes(name), name, os.environ, os.path.dirname(os.path.abspath(name)))
+def _file(config: str | None, day: str | None) -> File:
+    return editable(config or default_file(_WITHOUT_FILE), day)
 
 
 def _file_policy(file: File) -> Policy:

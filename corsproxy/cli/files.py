@@ -6,12 +6,14 @@ from functools import cache
 
 from corsproxy.cli.failures import Exit, Failure
 from corsproxy.cli.options import environment_variable
+from corsproxy.config.editing.edits import File
 from corsproxy.config.problems import Problem
 from corsproxy.config.reader import Reading, read_policy
 from corsproxy.config.yaml.source_text import MAX_BYTES
 from corsproxy.core.policy import Tls
 from corsproxy.core.source import DEFAULT_FILE, Source
 from corsproxy.errors import TlsFileError
+from corsproxy.shell.log.clock import utc_day
 
 
 def default_file(what_to_do: str) -> str:
@@ -43,6 +45,13 @@ def read_bytes(file: str) -> bytes:
         raise Failure(message, Exit.USAGE) from None
 
 
+def editable(file: str, day: str | None = None) -> File:
+    """Return the file with what reading it needs, for `day` or today; raises Failure where it
+    cannot be read."""
+    directory = os.path.dirname(os.path.abspath(file))
+    return File(read_bytes(file), file, os.environ, directory, day or utc_day())
+
+
 def read(content: bytes, file: str, environ: Mapping[str, str] | None = None) -> Reading:
     """Return the policy in `content`, which is what `file` holds.
 
@@ -50,14 +59,15 @@ def read(content: bytes, file: str, environ: Mapping[str, str] | None = None) ->
     path as given: that of a mounted ConfigMap, not of what its links point to.
     """
     directory = os.path.dirname(os.path.abspath(file))
-    return read_policy(content, file, os.environ if environ is None else environ, directory)
+    environ = os.environ if environ is None else environ
+    return read_policy(content, file, environ, directory, day=utc_day())
 
 
 def read_to_serve(content: bytes, file: str) -> Reading:
     """Like `read`, and the files that `tls` names are of use too. Raises ConfigError."""
     directory = os.path.dirname(os.path.abspath(file))
     # Routes share settings, and looking at the files of each takes tens of milliseconds.
-    return read_policy(content, file, os.environ, directory, cache(_tls_fault))
+    return read_policy(content, file, os.environ, directory, cache(_tls_fault), day=utc_day())
 
 
 def _tls_fault(tls: Tls) -> TlsFileError | None:

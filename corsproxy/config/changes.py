@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from typing import Literal, NamedTuple
 
+from corsproxy.core.origins import OriginPattern
 from corsproxy.core.policy import CorsRules, HeaderRules, Limits, Listed, Policy, Route
 
 Sign = Literal["+", "-", "~"]
@@ -105,8 +106,8 @@ def _route(before: Route, after: Route) -> Iterator[Change]:
 
 
 def _cors(before: CorsRules, after: CorsRules) -> Iterator[Change]:
-    old = [pattern.text for pattern in before.origins.patterns]
-    new = [pattern.text for pattern in after.origins.patterns]
+    old = [_dated(pattern) for pattern in before.origins.patterns]
+    new = [_dated(pattern) for pattern in after.origins.patterns]
     yield from _members("origin", old, new)
     yield from _members("method", _names(before.methods), _names(after.methods))
     yield from _members("header", _names(before.request_headers), _names(after.request_headers))
@@ -116,6 +117,10 @@ def _cors(before: CorsRules, after: CorsRules) -> Iterator[Change]:
         yield change._replace(narrows=before.credentials)
     yield from _value("max_age", before.max_age, after.max_age)
     yield from _value("unlisted_origins", before.unlisted_origins, after.unlisted_origins)
+
+
+def _dated(pattern: OriginPattern) -> str:
+    return pattern.text if pattern.until is None else f"{pattern} until {pattern.until}"
 
 
 def _names(listed: Listed) -> Sequence[str]:

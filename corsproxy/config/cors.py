@@ -2,15 +2,17 @@
 
 from collections.abc import Collection
 from dataclasses import replace
-from typing import Literal
+from functools import partial
+from typing import Literal, NamedTuple
 
+from corsproxy.config.dates import WARNING_DAYS, days_left, parse_day
 from corsproxy.config.findings import Findings, Value
 from corsproxy.config.members import CHECKS
 from corsproxy.config.mistakes import BadValueError
 from corsproxy.config.section import Section, as_section
 from corsproxy.config.spelling import as_value, shown, with_space
 from corsproxy.config.units import parse_duration
-from corsproxy.config.yaml.nodes import Node, Scalar, Sequence
+from corsproxy.config.yaml.nodes import Mapping, Node, Scalar, Sequence
 from corsproxy.core.origins import (
     OriginPattern,
     OriginPatternError,
@@ -93,6 +95,17 @@ def _not_rules(findings: Findings, value: Value, path: str) -> None:
     findings.error("wrong-type", value.node, message, help, fix)
 
 
+EXPIRED = "origin-expired"
+"""The code of the warning about an entry whose last day is over."""
+
+
+class _Terms(NamedTuple):
+    """What an entry says besides its origin."""
+
+    until: str | None = None
+    reason: str = ""
+
+
 class _Rules:
     """Reads one `cors:` mapping."""
 
@@ -124,18 +137,61 @@ class _Rules:
         )
 
     def _origins(self, above: OriginSet) -> OriginSet:
-        found = self._section.listing("allow_origins")
+        terms: dict[Scalar, _Terms] = {}
+        found = self._section.listing("allow_origins", read_mapping=partial(self._entry, terms))
         if found is None:
             # Whether anybody above named some is for the reader of the whole file to say.
             broken = self._broken_origins()
             return above if broken is None else broken
         path = self._section.where("allow_origins")
-        patterns = [
-            pattern
-            for value in found.values
-            if (pattern := _origin(self._findings, value, path)) is not None
-        ]
-        return OriginSet(patterns, self._findings.source(found.node))
+        listed: list[OriginPattern] = []
+        expired: list[OriginPattern] = []
+        for value in found.values:
+            pattern = _origin(self._findings, value, path)
+            if pattern is None:
+                continue
+            term = terms.get(value.node, _Terms())
+            pattern = replace(pattern, until=term.until, reason=term.reason)
+            (expired if self._is_over(pattern) else listed).append(pattern)
+        return OriginSet(listed, self._findings.source(found.node), expired)
+
+    def _entry(self, terms: "dict[Scalar, _Terms]", item: Mapping) -> Value | None:
+        """Return the origin of an entry that says more, which is noted in `terms`."""
+        path = f"{self._section.where('allow_origins')}[]"
+        section = Section(self._findings, item, "origin", path)
+        if section.lacks("origin"):
+            help = "name it: `{origin: https://app.example.com, until: 2027-01-31}`"
+            self._findings.error("missing-key", item, f"`{path}` has no `origin`", help)
+            return None
+        value = section.value("origin")
+        until, reason = section.value("until"), section.value("reason")
+        if value is not None:
+            last = None if until is None else self._day(until, section.where("until"))
+            terms[value.node] = _Terms(last, "" if reason is None else reason.text)
+        return value
+
+    def _day(self, value: Value, path: str) -> str | None:
+        try:
+            return parse_day(value.text)
+        except BadValueError as mistake:
+            self._findings.mistake(value, mistake, path)
+            return None
+
+    def _is_over(self, pattern: OriginPattern) -> bool:
+        """Whether the entry's last day is over. Warns of it, and some days before."""
+        until, day = pattern.until, self._findings.day
+        if until is None:
+            return False
+        left = -1 if day is None else days_left(until, day)
+        if left < 0 and day is not None:
+            message = f"`{pattern}` expired after {until}: it is refused"
+            help = "give it a later `until`, or remove the entry"
+            self._findings.at("warning", EXPIRED, pattern.source, message, help)
+        elif 0 <= left <= WARNING_DAYS:
+            message = f"`{pattern}` expires at the end of {until} (UTC), {_in_days(left)}"
+            help = "give it a later `until` if it is still needed"
+            self._findings.at("warning", "origin-expires", pattern.source, message, help)
+        return left < 0
 
     def _broken_origins(self) -> OriginSet | None:
         """Return nobody, where origins are named but cannot be read."""
@@ -210,6 +266,12 @@ class _Rules:
             help = "Firefox caps it at 86400 seconds, Chromium at 7200, Safari at 600"
             self._findings.warning("max-age-capped", value.node, message, help)
         return seconds
+
+
+def _in_days(number: int) -> str:
+    if number == 0:
+        return "today"
+    return "tomorrow" if number == 1 else f"in {number} days"
 
 
 def _age(text: str) -> int:

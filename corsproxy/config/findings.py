@@ -35,10 +35,16 @@ class Findings:
     """The problems of one file, in the order in which they were found."""
 
     def __init__(
-        self, source: SourceText, environ: Mapping[str, str], refused: Iterable[Span] = ()
+        self,
+        source: SourceText,
+        environ: Mapping[str, str],
+        refused: Iterable[Span] = (),
+        day: str | None = None,
     ) -> None:
-        """Nothing is said about `refused`, which has its problems already."""
+        """Nothing is said about `refused`, which has its problems already. `day` is the day
+        to read the file for, as YYYY-MM-DD; None: later than every date in it."""
         self.source_text = source
+        self.day = day
         self.secrets: set[str] = set()
         """What the environment gave to header rules; never to be printed."""
         self._environ = environ

@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 
 from corsproxy.core.policy import Limits, Timeouts, Tls
 
-Place = Literal["top", "route", "cors", "headers", "timeout", "tls", "limits", "log"]
+Place = Literal["top", "route", "cors", "origin", "headers", "timeout", "tls", "limits", "log"]
 
 KEYS: dict[Place, tuple[str, ...]] = {
     "top": (
@@ -28,6 +28,7 @@ KEYS: dict[Place, tuple[str, ...]] = {
         "name", "path", "upstream", "strip_path", "preserve_host", "cors", "request_headers",
         "response_headers", "cookies", "origin", "timeout", "tls",
     ),
+    "origin": ("origin", "until", "reason"),
     "headers": ("set", "remove"),
     "timeout": tuple(field.name for field in fields(Timeouts)),
     "tls": tuple(field.name for field in fields(Tls)),
@@ -40,6 +41,7 @@ _UNDER: dict[Place, str] = {
     "top": "at the top level",
     "route": "in a route under `routes:`",
     "cors": "under `cors:`",
+    "origin": "in an entry of `allow_origins`",
     "headers": "under `request_headers:` or `response_headers:`",
     "timeout": "under a route's `timeout:`",
     "tls": "under a route's `tls:`",
@@ -112,6 +114,11 @@ _ALIASES: dict[Place, dict[str, str]] = {
         "unlisted": "unlisted_origins", "unmatchedpreflights": "unlisted_origins",
         "blockunlistedorigins": "unlisted_origins", "enforceallowedorigins": "unlisted_origins",
     },
+    "origin": {"url": "origin", "host": "origin", "name": "origin", "value": "origin",
+               "expires": "until", "expiry": "until", "expiresat": "until", "exp": "until",
+               "expiredat": "until", "date": "until", "validuntil": "until", "end": "until",
+               "comment": "reason", "note": "reason", "why": "reason", "statement": "reason",
+               "description": "reason"},
     "headers": {"add": "set", "append": "set", "replace": "set", "overwrite": "set",
                 "delete": "remove", "del": "remove", "unset": "remove", "hide": "remove",
                 "drop": "remove", "strip": "remove"},

@@ -1,9 +1,11 @@
 """Lists of texts: origins, methods, header names, hosts. One text is a list of one."""
 
 import re
+from collections.abc import Callable
 from typing import NamedTuple
 
 from corsproxy.config.findings import Findings, Value
+from corsproxy.config.keys import KEYS
 from corsproxy.config.spelling import as_list, as_value, shown
 from corsproxy.config.yaml.nodes import Mapping, Node, Scalar, is_null
 from corsproxy.config.yaml.source_text import Extent
@@ -20,8 +22,17 @@ class Listing(NamedTuple):
     values: list[Value]
 
 
-def read_listing(findings: Findings, node: Node, path: str) -> Listing | None:
-    """Return `node` as a list of texts; entries with problems are left out."""
+ReadMapping = Callable[[Mapping], Value | None]
+"""Reads an entry that is a mapping; None after a problem was reported."""
+
+
+def read_listing(
+    findings: Findings, node: Node, path: str, read_mapping: ReadMapping | None = None
+) -> Listing | None:
+    """Return `node` as a list of texts; entries with problems are left out.
+
+    `read_mapping` finds the text of an entry that says more than its text.
+    """
     if isinstance(node, Mapping):
         message = f"`{path}` is a mapping, not a list"
         findings.error("wrong-type", node, message, "write `[one, two]`, or lines with `- `")
@@ -39,13 +50,22 @@ def read_listing(findings: Findings, node: Node, path: str) -> Listing | None:
     for item in node.items:
         if is_null(item):
             _empty_entry(findings, item, path)
-        elif isinstance(item, Mapping):
+        elif isinstance(item, Mapping) and not (read_mapping and _says_more(item)):
             _pair(findings, item, path)
         else:
-            value = findings.value(item, path)
+            value = (
+                read_mapping(item)
+                if isinstance(item, Mapping) and read_mapping
+                else findings.value(item, path)
+            )
             if value is not None and _is_one(findings, value, path, pattern):
                 values.append(value)
     return Listing(node, values)
+
+
+def _says_more(item: Mapping) -> bool:
+    """Whether an entry is a mapping on purpose."""
+    return any(entry.key.text in KEYS["origin"] for entry in item.entries)
 
 
 def _is_one(findings: Findings, value: Value, path: str, pattern: str) -> bool:

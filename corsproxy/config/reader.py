@@ -50,17 +50,21 @@ def read_policy(
     environ: Mapping[str, str],
     directory: str,
     check_tls: TlsCheck = lambda _: None,
+    *,
+    day: str | None = None,
 ) -> Reading:
     """Return the policy that `text` is, and what is worth a warning in it.
 
     `name` is what messages call the file. `environ` fills in `${NAME}`. `directory` is
     the absolute directory that relative paths in the file start from; none is opened, but
-    `check_tls` may look at those that `tls` names.
+    `check_tls` may look at those that `tls` names. `day` is the day in UTC for which the
+    policy is made, as YYYY-MM-DD: entries that have a last day hold until its end. None is
+    later than every date.
 
     Raises ConfigError with every problem, in file order.
     """
     document = read_document(text, name)
-    findings = Findings(document.source, environ, document.tagged)
+    findings = Findings(document.source, environ, document.tagged, day)
     for problem in document.problems:
         findings.add(problem)
     top = Section(findings, document.root, "top", "")

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from corsproxy.config.findings import Findings, Value
 from corsproxy.config.keys import KEYS, Place, Suggestion, suggest
-from corsproxy.config.listings import Listing, read_listing
+from corsproxy.config.listings import Listing, ReadMapping, read_listing
 from corsproxy.config.mistakes import BadValueError
 from corsproxy.config.spelling import as_value, shown, with_space
 from corsproxy.config.units import parse_duration, parse_size
@@ -243,10 +243,17 @@ class Section:
         count = self.count(key, -1)
         return default if count < 0 else count
 
-    def listing(self, key: str, hint: str = "write a list; `[]` is an empty one") -> Listing | None:
+    def listing(
+        self,
+        key: str,
+        hint: str = "write a list; `[]` is an empty one",
+        read_mapping: ReadMapping | None = None,
+    ) -> Listing | None:
         """Return the key's list of texts; a single text is a list of one."""
         node = self.get(key, hint)
-        return None if node is None else read_listing(self.findings, node, self.where(key))
+        if node is None:
+            return None
+        return read_listing(self.findings, node, self.where(key), read_mapping)
 
     def _is_none(self, key: str, zero: str) -> bool:
         """Whether the key says `none`. Reports the other ways to say so."""

@@ -12,7 +12,7 @@ from corsproxy.core.messages import Fields
 from corsproxy.core.origins import parse_origin
 from corsproxy.core.origins.hosts import is_ipv4, is_loopback
 from corsproxy.core.policy import CorsRules, Policy
-from corsproxy.core.verdicts import Code, Kind, Verdict
+from corsproxy.core.verdicts import ORIGIN_REFUSED, Code, Kind, Verdict
 
 REFERRER_POLICY = (
     "strict-origin-when-cross-origin, printed beside every request, is the browser's"
@@ -86,7 +86,7 @@ def about_local_network(policy: Policy, verdict: Verdict, fields: Fields) -> str
     if verdict.allowed or verdict.browser_error is None:
         return None
     asks = any(name.lower() == b"access-control-request-private-network" for name, _ in fields)
-    refuses_origin = verdict.code in (Code.ORIGIN_NOT_ALLOWED, Code.ORIGIN_FORWARDED)
+    refuses_origin = verdict.code in ORIGIN_REFUSED
     if asks or (refuses_origin and meets_local_network_access(policy, verdict.subject)):
         return LOCAL_NETWORK_ACCESS
     return None

@@ -8,10 +8,9 @@ from corsproxy.core.methods import KNOWN_METHODS, NORMALIZED_METHODS
 from corsproxy.core.origins import parse_origin
 from corsproxy.core.policy import CorsRules, Policy
 from corsproxy.core.remedies import remedy_for
-from corsproxy.core.verdicts import Code, Verdict
+from corsproxy.core.verdicts import ORIGIN_REFUSED, Code, Verdict
 
-_ORIGIN_REFUSED = (Code.ORIGIN_NOT_ALLOWED, Code.ORIGIN_FORWARDED)
-_ALLOWLIST_REFUSED = (*_ORIGIN_REFUSED, Code.METHOD_NOT_ALLOWED, Code.HEADER_NOT_ALLOWED)
+_ALLOWLIST_REFUSED = (*ORIGIN_REFUSED, Code.METHOD_NOT_ALLOWED, Code.HEADER_NOT_ALLOWED)
 
 _NO_ROUTE = (
     "No route takes this path: add one under `routes`, or an `upstream` at the top of the file"
@@ -128,8 +127,12 @@ def _remark(verdict: Verdict, rules: CorsRules) -> str | None:
     is not."""
     if verdict.code in (Code.METHOD_NOT_ALLOWED, Code.METHOD_NOT_IMPLEMENTED):
         return _about_method(verdict.subject)
-    if verdict.code not in _ORIGIN_REFUSED:
+    if verdict.code not in ORIGIN_REFUSED:
         return None
+    if verdict.code is Code.ORIGIN_EXPIRED:
+        at = verdict.at
+        place = f" ({at})" if at is not None and at.line else ""
+        return f"to allow it again, give its entry a later `until`{place}"
     if not verdict.subject:
         return "The Origin of the request is not one well-formed origin; browsers send no other"
     if verdict.subject == "null":

@@ -88,6 +88,11 @@ def refused(
 def origin_refused(case: Case) -> Answer:
     """Answer 403 without a grant: the origin is not in the list."""
     received = case.origin.value or b""
+    expired = case.rules.origins.match_expired(received)
+    if expired is not None:
+        subject = received.decode("ascii")
+        detail = f"The page's origin {subject} was allowed until {expired.until} (UTC)."
+        return refused(case, Refusal(Code.ORIGIN_EXPIRED, detail, subject), expired.source)
     if guard.is_origin(received):
         subject = received.decode("ascii")
         detail = f"The page's origin {subject} is not in this proxy's allowlist."

@@ -49,10 +49,16 @@ def _steps(policy: Policy, rules: CorsRules, question: Question, verdict: Verdic
     if verdict.code in (Code.PASSTHROUGH, Code.SAME_ORIGIN):
         return [*steps, Step(True, verdict.facts.title, verdict.at)]
     pattern = rules.origins.match(question.origin.encode("utf-8"))
+    expired = rules.origins.match_expired(question.origin.encode("utf-8"))
+    if pattern is None and expired is not None:
+        reason = f" ({expired.reason})" if expired.reason else ""
+        text = f"origin {question.origin}: {expired.text}{reason} expired after {expired.until}"
+        return [*steps, Step(False, text, expired.source)]
     if pattern is None:
         text = f"origin {question.origin}: no entry of allow_origins matches"
         return [*steps, Step(False, text, rules.origins.source)]
-    text = f"origin {question.origin}: allowed by {pattern.text}"
+    until = f" until {pattern.until}" if pattern.until else ""
+    text = f"origin {question.origin}: allowed by {pattern.text}{until}"
     steps.append(Step(True, text, pattern.source))
     if question.credentials:
         refused = verdict.code in _CREDENTIALS_REFUSED

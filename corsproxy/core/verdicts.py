@@ -7,7 +7,7 @@ gives the same failure.
 """
 
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from corsproxy.core.source import DEFAULT, Source
 
@@ -36,6 +36,7 @@ class Code(StrEnum):
 
     # Refused by the allowlist.
     ORIGIN_NOT_ALLOWED = "origin-not-allowed"
+    ORIGIN_EXPIRED = "origin-expired"
     METHOD_NOT_ALLOWED = "method-not-allowed"
     HEADER_NOT_ALLOWED = "header-not-allowed"
     CREDENTIALS_NOT_ALLOWED = "credentials-not-allowed"
@@ -81,6 +82,10 @@ class Code(StrEnum):
     UPSTREAM_PROXY_AUTH = "upstream-proxy-authentication"
 
 
+ORIGIN_REFUSED: Final = (Code.ORIGIN_NOT_ALLOWED, Code.ORIGIN_EXPIRED, Code.ORIGIN_FORWARDED)
+"""What the allowlist says of an origin that no entry allows."""
+
+
 class CodeFacts(NamedTuple):
     """What a code means, whoever it happens to."""
 
@@ -103,6 +108,9 @@ FACTS: dict[Code, CodeFacts] = {
     Code.LOCAL_OPTIONS: CodeFacts(204, "OPTIONS was answered by this proxy"),
     Code.ORIGIN_NOT_ALLOWED: CodeFacts(
         403, "The origin is not allowed", "MissingAllowOriginHeader"
+    ),
+    Code.ORIGIN_EXPIRED: CodeFacts(
+        403, "The origin is no longer allowed", "MissingAllowOriginHeader"
     ),
     Code.METHOD_NOT_ALLOWED: CodeFacts(
         204, "The method is not allowed", "MethodDisallowedByPreflightResponse"

@@ -12,6 +12,7 @@ from corsproxy.core.explain import explain
 from corsproxy.core.policy import Policy
 from corsproxy.core.question import Question
 from corsproxy.demo.pages import Places
+from corsproxy.shell.log.clock import utc_day
 
 NAME = "corsproxy.yaml"
 TEXT = """\
@@ -45,7 +46,7 @@ class DemoAllowlist:
         self._original = TEXT.format(api=places.api, page=places.page).encode()
         self._calls = refused_calls(places)
         self._followers: list[Callable[[Policy], None]] = []
-        self._file = File(self._original, NAME, {}, "/")
+        self._file = File(self._original, NAME, {}, "/", utc_day())
         self.policy = self._file.read().policy
         """What the text says."""
 

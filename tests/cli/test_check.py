@@ -210,3 +210,26 @@ def test_standard_input_that_is_closed_or_endless_is_refused(directory: Path) ->
     with open("/dev/zero", "rb") as endless:
         refused = subprocess.run(shell, env=environment(), stdin=endless, capture_output=True)
     assert refused.returncode == 1
+
+
+DATED = GOOD.replace("5173]", "5173, {origin: https://a.example, until: 2020-01-31}]")
+
+
+async def test_an_expired_entry_fails_the_check_though_it_can_be_served(tmp_path: Path) -> None:
+    (tmp_path / "corsproxy.yaml").write_text(DATED)
+    code, out, _ = await finished("check", cwd=tmp_path)
+    assert code == 1
+    assert "`https://a.example` expired after 2020-01-31" in out
+    assert "corsproxy.yaml: 1 error" in out
+
+
+async def test_every_entry_beyond_loopback_can_be_required_to_end(tmp_path: Path) -> None:
+    text = DATED.replace("2020-01-31", "2099-01-31").replace("3}", "3}, https://b.example")
+    (tmp_path / "corsproxy.yaml").write_text(text.replace("31}]", "31}, https://b.example]"))
+    assert (await finished("check", cwd=tmp_path))[0] == 0
+    arguments = ("check", "--require-until", "--format", "json")
+    code, out, _ = await finished(*arguments, cwd=tmp_path)
+    [problem] = json.loads(out)
+    assert code == 1
+    assert (problem["code"], problem["line"]) == ("until-missing", 3)
+    assert "https://b.example" in problem["message"]

@@ -235,3 +235,21 @@ async def test_where_the_upstream_answers_itself_it_can_be_asked(tmp_path: Path)
     assert code == 0
     assert "this call works without the proxy" in out
     assert "the same answer decides through the proxy" in out
+
+
+async def test_an_entry_that_expires_is_explained_for_a_day(directory: Path) -> None:
+    origin = "https://pr-12.example.com"
+    entry = f"    - {{origin: {origin}, until: 2099-12-31, reason: the demo}}\n"
+    (directory / "corsproxy.yaml").write_text(FILE + entry)
+    code, out, _ = await finished("explain", "--origin", origin, "/", cwd=directory)
+    assert code == 0
+    assert f"allowed by {origin} until 2099-12-31" in out
+    arguments = ("explain", "--at", "2100-01-01", "--origin", origin, "/")
+    code, out, _ = await finished(*arguments, cwd=directory)
+    assert code == 1
+    assert "refused: origin-expired" in out
+    assert f"{origin} (the demo) expired after 2099-12-31  (corsproxy.yaml:5:" in out
+    assert "give its entry a later `until` (corsproxy.yaml:5:" in out
+    code, _, err = await finished("explain", "--at", "soon", "--origin", origin, "/", cwd=directory)
+    assert code == 2
+    assert "YYYY-MM-DD" in err

@@ -68,7 +68,9 @@ def _fixed(text: str, fix: re.Match[str]) -> str:
 
 def problems_of(text: str) -> tuple[Problem, ...]:
     try:
-        return read_policy(text, "corsproxy.yaml", ENVIRON, "/etc/corsproxy").warnings
+        return read_policy(
+            text, "corsproxy.yaml", ENVIRON, "/etc/corsproxy", day="2026-11-29"
+        ).warnings
     except ConfigError as error:
         return error.problems
 

@@ -121,6 +121,7 @@ def test_a_guess_is_no_spelling(key: str, own: str) -> None:
 HELD_BY: dict[str, Place] = {
     "cors": "cors",
     "routes": "route",
+    "allow_origins": "origin",
     "request_headers": "headers",
     "response_headers": "headers",
     "timeout": "timeout",

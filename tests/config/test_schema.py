@@ -41,7 +41,8 @@ ONLY_THE_READER_KNOWS = {
     # Names whose meaning is in the standards' lists, in any case.
     "forbidden-header", "forbidden-method", "managed-header",
     # What makes a name, an address or a path one.
-    "bad-allowed-host", "bad-file", "bad-header-value", "bad-host", "bad-method", "bad-name",
+    "bad-allowed-host", "bad-date", "bad-file", "bad-header-value", "bad-host", "bad-method",
+    "bad-name",
     "bad-network",
     "bad-path", "bad-upstream", "several-entries",
     "origin-address-wildcard", "origin-ambiguous-wildcard", "origin-default-port",
@@ -241,6 +242,7 @@ OBJECTS: dict[str, tuple[str, ...]] = {
     "cors": ("definitions", "cors_rules"),
     "route": ("definitions", "route"),
     "headers": ("definitions", "header_rules"),
+    "origin": ("definitions", "dated_origin"),
     "timeout": ("definitions", "route", "properties", "timeout"),
     "tls": ("definitions", "route", "properties", "tls"),
     "limits": ("definitions", "limits"),

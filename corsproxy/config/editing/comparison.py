@@ -19,7 +19,7 @@ def _without_places(value: object) -> object:
     if isinstance(value, Source):
         return None
     if isinstance(value, OriginSet):
-        return tuple(map(_without_places, value.patterns))
+        return tuple(map(_without_places, (value.patterns, value.expired)))
     if is_dataclass(value):
         return (
             type(value),

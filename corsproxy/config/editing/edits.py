@@ -37,10 +37,11 @@ class File(NamedTuple):
     name: str
     environ: EnvironMapping[str, str]
     directory: str
+    day: str | None = None
 
     def read(self) -> Reading:
         """Raises ConfigError."""
-        return read_policy(self.content, self.name, self.environ, self.directory)
+        return read_policy(self.content, self.name, self.environ, self.directory, day=self.day)
 
 
 class Edit(NamedTuple):
@@ -79,6 +80,7 @@ def allow(file: File, key: RemedyKey, value: str, route: str | None = None) -> E
     lists = Allowlists(document, before.policy)
     place = lists.place(key, route)
     written = place.node is not None or lists.inherited(key) is not None
+    _check_not_expired(entry, place.rules)
     by = entry.allowed_by(place.rules, written=written)
     if by is not None:
         return _already(file, entry, by)
@@ -105,6 +107,16 @@ def _allow_host(file: File, before: Reading, document: Document, entry: NewEntry
         after = _last_of(document.root, ("version", "listen", "admin"))
         splices = layout.add_entry(document.root, entry.key, [written], after)
     return _checked(file, before, splices, entry.added_to_hosts(before.policy))
+
+
+def _check_not_expired(entry: NewEntry, rules: CorsRules) -> None:
+    """Refuse to list an origin a second time beside its expired entry."""
+    if entry.key != "allow_origins":
+        return
+    for pattern in rules.origins.expired:
+        if pattern.text == entry.text:
+            reason = f"{pattern} is listed and expired after {pattern.until} ({pattern.source})"
+            raise EditError(reason, "give that entry a later `until`")
 
 
 def _already(file: File, entry: NewEntry, by: str) -> Edit:
@@ -141,11 +153,23 @@ def _so_far(layout: Layout, lists: Allowlists, place: Place, entry: NewEntry) ->
     if written is not None:
         # As they are written there, so that a variable stays one.
         items = written.items if isinstance(written, Sequence) else [written]
-        return [layout.copied(item.text) for item in items if isinstance(item, Scalar)]
+        return [_copied(layout, item) for item in items]
     if entry.key == "allow_origins":
         return [layout.written(pattern.text) for pattern in place.rules.origins]
     listed = place.rules.methods if entry.key == "allow_methods" else place.rules.request_headers
     return [layout.written(name) for name in listed.names]
+
+
+def _copied(layout: Layout, item: Node) -> str:
+    """Return an entry of another list as it is to be written: a text, or a mapping of texts."""
+    if isinstance(item, Scalar):
+        return layout.copied(item.text)
+    if not isinstance(item, Mapping) or not all(isinstance(e.value, Scalar) for e in item.entries):
+        raise EditError("an entry cannot be copied", "edit the file by hand")
+    pairs = (
+        f"{layout.copied(key.text)}: {_copied(layout, value)}" for key, value, _ in item.entries
+    )
+    return f"{{{', '.join(pairs)}}}"
 
 
 def _last_of(mapping: Mapping, keys: ValueSequence[str]) -> Entry | None:

@@ -40,7 +40,8 @@ class NewEntry(NamedTuple):
         """Return the rules that allow it too; it comes last in its list."""
         if self.key == "allow_origins":
             patterns = (*rules.origins, *self.rules.origins)
-            return replace(rules, origins=OriginSet(patterns, rules.origins.source))
+            before = rules.origins
+            return replace(rules, origins=OriginSet(patterns, before.source, before.expired))
         if self.key == "allow_methods":
             return replace(rules, methods=_joined(rules.methods, self.rules.methods))
         if self.key == "allow_headers":

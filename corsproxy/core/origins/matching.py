@@ -73,8 +73,8 @@ class OriginSet:
     """The origins that a rule allows: the compiled `allow_origins`. Immutable."""
 
     __slots__ = (
-        "_any_port", "_at_host", "_depth", "_exact", "_has_wildcards", "_labels", "_subdomains",
-        "any", "patterns", "source",
+        "_any_port", "_at_host", "_depth", "_exact", "_expired", "_has_wildcards", "_labels",
+        "_subdomains", "any", "expired", "patterns", "source",
     )  # fmt: skip
 
     patterns: tuple[OriginPattern, ...]
@@ -83,9 +83,18 @@ class OriginSet:
     """Where the value of `allow_origins` is written."""
     any: OriginPattern | None
     """The `"*"` entry."""
+    expired: tuple[OriginPattern, ...]
+    """Entries whose last day is over, in file order. They allow nothing."""
 
-    def __init__(self, patterns: Iterable[OriginPattern], source: Source = DEFAULT) -> None:
+    def __init__(
+        self,
+        patterns: Iterable[OriginPattern],
+        source: Source = DEFAULT,
+        expired: Iterable[OriginPattern] = (),
+    ) -> None:
         self.patterns = tuple(patterns)
+        self.expired = tuple(expired)
+        self._expired: OriginSet | None = OriginSet(self.expired) if self.expired else None
         self.source = source
         self.any = None
         self._exact: dict[bytes, OriginPattern] = {}
@@ -138,6 +147,10 @@ class OriginSet:
         if origin is None:
             return None
         return self._match_label(origin) or self._match_subdomain(origin)
+
+    def match_expired(self, value: bytes) -> OriginPattern | None:
+        """The entry that would allow `value` if its last day were not over. Never raises."""
+        return None if self._expired is None else self._expired.match(value)
 
     def _match_any_port(self, value: bytes) -> OriginPattern | None:
         found = self._any_port.get(value)
@@ -206,10 +219,14 @@ class OriginSet:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, OriginSet):
             return NotImplemented
-        return self.patterns == other.patterns and self.source == other.source
+        return (
+            self.patterns == other.patterns
+            and self.expired == other.expired
+            and self.source == other.source
+        )
 
     def __hash__(self) -> int:
-        return hash((self.patterns, self.source))
+        return hash((self.patterns, self.expired, self.source))
 
     def __repr__(self) -> str:
         return f"OriginSet({[pattern.text for pattern in self.patterns]})"

@@ -52,6 +52,10 @@ class OriginPattern:
     """LABEL only: what precedes the `*` in the leftmost label."""
     suffix: str = ""
     """LABEL only: what follows it."""
+    until: str | None = None
+    """The last day on which it allows anything, as YYYY-MM-DD in UTC; None: no end."""
+    reason: str = ""
+    """Why it is there, in the words of the file."""
 
     def __str__(self) -> str:
         return self.text

@@ -41,6 +41,7 @@ _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}
 _BLOCKED = frozenset(
     {
         Code.ORIGIN_NOT_ALLOWED,
+        Code.ORIGIN_EXPIRED,
         Code.ORIGIN_FORWARDED,
         Code.METHOD_NOT_ALLOWED,
         Code.HEADER_NOT_ALLOWED,

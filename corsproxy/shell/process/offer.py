@@ -16,6 +16,7 @@ from corsproxy.config.yaml.source_text import MAX_BYTES
 from corsproxy.core.policy import Policy
 from corsproxy.core.remedies import Remedy, remedy_for
 from corsproxy.shell.log.announcements import Announcer
+from corsproxy.shell.log.clock import utc_day
 from corsproxy.shell.log.diffs import diff_lines
 from corsproxy.shell.log.refusals import Refusals
 from corsproxy.shell.process.saving import SaveError, save
@@ -124,7 +125,8 @@ def _read_and_edit(file: str, remedy: Remedy) -> Edit:
         # One byte more than the reader takes tells it that the file is too large.
         content = source.read(MAX_BYTES + 1)
     directory = os.path.dirname(os.path.abspath(file))
-    return allow(File(content, file, os.environ, directory), remedy.key, remedy.value, remedy.route)
+    current = File(content, file, os.environ, directory, utc_day())
+    return allow(current, remedy.key, remedy.value, remedy.route)
 
 
 def _reason(error: OSError) -> str:

@@ -472,3 +472,30 @@ def test_no_value_makes_more_of_the_file_than_it_says(
         assert_kept(edit)
         found = changes(file(text).read().policy, file(edit.after).read().policy)
         assert [change.sign for change in found if change.sign != "-"] == ["+"]
+
+
+DATED = """\
+cors:
+  allow_origins:
+    - {origin: https://a.example, until: 2027-01-31, reason: demo}
+routes:
+  - {path: /a, upstream: "http://a.test", cors: {allow_credentials: true}}
+  - {path: /b, upstream: "http://b.test"}
+"""
+
+
+def dated(day: str) -> File:
+    return File(DATED.encode(), "corsproxy.yaml", {}, "/etc", day)
+
+
+def test_an_expired_entry_is_not_listed_a_second_time() -> None:
+    with pytest.raises(EditError, match="expired after 2027-01-31"):
+        allow(dated("2027-02-01"), "allow_origins", "https://a.example")
+
+
+@pytest.mark.parametrize("day", ["2027-01-01", "2027-02-01"])
+def test_the_entries_that_a_route_takes_over_keep_their_last_day(day: str) -> None:
+    after = allow(dated(day), "allow_origins", NEW, "/a").after.decode()
+    assert (
+        'allow_origins: [{origin: https://a.example, until: "2027-01-31", reason: demo}, ' in after
+    )
