@@ -1,10 +1,11 @@
 """Flags that take a `host:port`: the file's own parser, with its suggestions."""
 
+from collections.abc import Callable
 from enum import Enum
 
 import click
 
-from corsproxy.config.listeners import parse_listen
+from corsproxy.config.listeners import parse_host_and_port, parse_listen
 from corsproxy.config.mistakes import BadValueError
 from corsproxy.core.policy import ListenAddress
 from corsproxy.core.source import Source
@@ -27,7 +28,7 @@ def listen_addresses(
                 " spaces in CORSPROXY_LISTEN"
             )
             raise click.BadParameter(message, ctx, param)
-    return tuple(_address(ctx, param, text) for text in texts)
+    return tuple(_address(ctx, param, text, parse_listen) for text in texts)
 
 
 def admin_address(
@@ -36,15 +37,23 @@ def admin_address(
     """A click callback; None where the flag is not given. Raises click.BadParameter."""
     if text is None:
         return None
-    return Off.OFF if text == "off" else _address(ctx, param, text)
+    return Off.OFF if text == "off" else _address(ctx, param, text, _parse_plain)
 
 
-def _address(ctx: click.Context, param: click.Parameter, text: str) -> ListenAddress:
+def _parse_plain(text: str, source: Source) -> ListenAddress:
+    return ListenAddress(*parse_host_and_port(text), source)
+
+
+def _address(
+    ctx: click.Context,
+    param: click.Parameter,
+    text: str,
+    parse: Callable[[str, Source], ListenAddress],
+) -> ListenAddress:
     try:
-        host, port = parse_listen(text)
+        return parse(text, Source(param.opts[-1]))
     except BadValueError as mistake:
         remedy = f": {mistake.help}" if mistake.help else ""
         likely = f". Did you mean {mistake.suggestion}?" if mistake.suggestion else ""
         message = f"{text!r}: {mistake.message}{remedy}{likely}"
         raise click.BadParameter(message, ctx, param) from None
-    return ListenAddress(host, port, Source(param.opts[-1]))

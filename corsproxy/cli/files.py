@@ -1,16 +1,18 @@
 """Reading the allowlist file: where it is, its bytes, its policy."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from functools import cache
 
 from corsproxy.cli.failures import Exit, Failure
 from corsproxy.cli.options import environment_variable
 from corsproxy.config.editing.edits import File
+from corsproxy.config.https import CertificateFault
 from corsproxy.config.problems import Problem
 from corsproxy.config.reader import Reading, read_policy
 from corsproxy.config.yaml.source_text import MAX_BYTES
-from corsproxy.core.policy import Tls
+from corsproxy.core.policy import ListenerTls, Tls
 from corsproxy.core.source import DEFAULT_FILE, Source
 from corsproxy.errors import TlsFileError
 from corsproxy.shell.log.clock import utc_day
@@ -67,7 +69,15 @@ def read_to_serve(content: bytes, file: str) -> Reading:
     """Like `read`, and the files that `tls` names are of use too. Raises ConfigError."""
     directory = os.path.dirname(os.path.abspath(file))
     # Routes share settings, and looking at the files of each takes tens of milliseconds.
-    return read_policy(content, file, os.environ, directory, cache(_tls_fault), day=utc_day())
+    return read_policy(
+        content,
+        file,
+        os.environ,
+        directory,
+        cache(_tls_fault),
+        check_certificate=_certificate_faults,
+        day=utc_day(),
+    )
 
 
 def _tls_fault(tls: Tls) -> TlsFileError | None:
@@ -81,6 +91,12 @@ def _tls_fault(tls: Tls) -> TlsFileError | None:
     except TlsFileError as error:
         return error
     return None
+
+
+def _certificate_faults(tls: ListenerTls) -> Sequence[CertificateFault]:
+    from corsproxy.shell.certificates.files import faults
+
+    return faults(tls, datetime.now(UTC))
 
 
 def mount_warnings(file: str) -> tuple[Problem, ...]:

@@ -33,6 +33,8 @@ class Flags(NamedTuple):
     without it, two proxies in a row would look like a loop."""
     of_environment: frozenset[str] = frozenset()
     """The parameters that a variable has set, by their names here."""
+    https: bool = False
+    """Whether every listener speaks https, as if each address were written so."""
 
     def applied_to(self, policy: Policy) -> Policy:
         """Return the policy with the flags in place of the file's keys."""
@@ -43,12 +45,21 @@ class Flags(NamedTuple):
             policy = replace(policy, drain_delay=self.drain_delay)
         if self.shutdown_grace is not None:
             policy = replace(policy, shutdown_grace=self.shutdown_grace)
+        listen = self.listen or policy.listen
+        if self.https:
+            listen = tuple(replace(address, https=True) for address in listen)
         return replace(
             policy,
-            listen=self.listen or policy.listen,
+            listen=listen,
             log=replace(policy.log, format=self.log_format or policy.log.format),
             via=None if policy.via is None else f"{policy.via}-{self.instance}",
         )
+
+    def settling(self, reading: Reading) -> tuple[Problem, ...]:
+        """Return the warnings of the file, without what the flags put right."""
+        if not self.https and not any(address.https for address in self.listen):
+            return reading.warnings
+        return tuple(each for each in reading.warnings if each.code != "tls-without-listener")
 
     def overriding(self, reading: Reading) -> tuple[Problem, ...]:
         """Return a warning for each key of the file that counts for nothing, because of a

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import time
+from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, NamedTuple
@@ -27,6 +28,7 @@ from corsproxy.cli.process import leave, run, without_client
 from corsproxy.cli.terminal import is_interactive, is_terminal, wants_color
 from corsproxy.cli.upstream import policy_for
 from corsproxy.cli.worker import supervisors_channel, work
+from corsproxy.config.https import https_mistakes
 from corsproxy.config.problems import ConfigError, Problem
 from corsproxy.config.reader import Reading
 from corsproxy.config.routes import is_same_place
@@ -71,10 +73,16 @@ class Source(NamedTuple):
     "--listen",
     multiple=True,
     callback=listen_addresses,
-    metavar="HOST:PORT",
+    metavar="[https://]HOST:PORT",
     help="Where browsers reach the proxy; may be repeated (in the variable: separated by "
     "spaces). Port 0 takes a free one.  "
     "[default: localhost:8010]",
+)
+@option(
+    "--https",
+    is_flag=True,
+    help="Speak https, on loopback with a certificate that `corsproxy trust` makes browsers "
+    "trust. With UPSTREAM, or a file without `listen`.",
 )
 @option(
     "--admin",
@@ -120,6 +128,7 @@ def command(
     ctx: click.Context,
     config: str | None,
     listen: tuple[ListenAddress, ...],
+    https: bool,
     admin: ListenAddress | Off | None,
     allow_origins: tuple[str, ...],
     log_format: LogFormat | None,
@@ -139,7 +148,9 @@ def command(
     of_environment = frozenset(
         name for name in ctx.params if ctx.get_parameter_source(name) is ParameterSource.ENVIRONMENT
     )
-    flags = Flags(listen, admin, log_format, drain_delay, shutdown_grace, instance, of_environment)
+    flags = Flags(
+        listen, admin, log_format, drain_delay, shutdown_grace, instance, of_environment, https
+    )
     config, upstream = one_of(ctx, config=config, upstream=upstream)
     channel = supervisors_channel()
     try:
@@ -149,6 +160,7 @@ def command(
         source = _source(config, upstream, allow_origins, flags)
         source = source._replace(policy=flags.applied_to(source.policy))
         _check_not_itself(source)
+        _check_https(source)
         if workers > 1 and sys.platform != "linux":
             raise StartError("--workers needs Linux, whose kernel deals out the connections")
         listeners = bind_all(source.policy.listen, source.policy.admin, workers)
@@ -174,8 +186,25 @@ def _source(
         reading = read_to_serve(content, file)
     except ConfigError as error:
         raise RefusedConfig(file, error.problems) from None
-    warnings = reading.warnings + mount_warnings(file) + flags.overriding(reading)
+    if flags.https and not flags.listen and "listen" in reading.head:
+        raise click.UsageError(
+            f"--https goes with UPSTREAM or a file without `listen`. In {file}, write "
+            f"`listen: {replace(reading.policy.listen[0], https=True)}`."
+        )
+    warnings = flags.settling(reading) + mount_warnings(file) + flags.overriding(reading)
     return Source(reading.policy, warnings, file, content)
+
+
+def _check_https(source: Source) -> None:
+    """Raises RefusedConfig where flags ask for https that nobody has a certificate for."""
+    found = [
+        Problem("error", "https-without-tls", message, at, help=help)
+        for at, message, help in https_mistakes(source.policy)
+    ]
+    if found:
+        raise RefusedConfig(source.file or "the command line", found)
+    if any(address.https for address in source.policy.listen):
+        raise StartError("https is not there yet")
 
 
 def _check_not_itself(source: Source) -> None:
@@ -263,7 +292,8 @@ def _workforce(source: Source, listeners: Listeners, flags: Flags, terms: Terms)
 def _reread(file: str, flags: Flags, content: bytes) -> Reading:
     reading = read_to_serve(content, file)
     policy = flags.applied_to(reading.policy)
-    return reading._replace(policy=policy, warnings=reading.warnings + flags.overriding(reading))
+    warnings = flags.settling(reading) + flags.overriding(reading)
+    return reading._replace(policy=policy, warnings=warnings)
 
 
 def _line_format(log_format: LogFormat) -> LineFormat:

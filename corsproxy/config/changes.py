@@ -162,6 +162,7 @@ def _whole(before: Policy, after: Policy) -> Iterator[Change]:
     for key in ("shutdown_grace", "drain_delay"):
         yield from _value(key, getattr(before, key), getattr(after, key))
     yield from _value("via", before.via is not None, after.via is not None)
+    yield from _value("http2", before.http2, after.http2)
     old_proxies, new_proxies = map(str, before.trusted_proxies), map(str, after.trusted_proxies)
     yield from _members("trusted proxy", list(old_proxies), list(new_proxies))
 

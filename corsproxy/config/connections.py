@@ -67,7 +67,9 @@ def _read_tls(
         findings.warning(
             "tls-unverified", section.raw("verify"), f"`{section.where('verify')}`: {message}", help
         )
-    files = {key: _file(section, key, directory) for key in ("ca_file", "cert_file", "key_file")}
+    files = {
+        key: read_file(section, key, directory) for key in ("ca_file", "cert_file", "key_file")
+    }
     if not verify and section.has("ca_file"):
         message = f"`{section.where('ca_file')}` says nothing where `verify` is false"
         help = "remove `verify: false`, and the authority is trusted for this upstream"
@@ -82,7 +84,8 @@ def _read_tls(
     )
 
 
-def _file(section: Section, key: str, directory: str) -> str | None:
+def read_file(section: Section, key: str, directory: str) -> str | None:
+    """Return the absolute path of the PEM file that the key names."""
     value = section.value(key, "write the path of a PEM file")
     if value is None:
         return None

@@ -13,12 +13,14 @@ from typing import Literal, NamedTuple
 
 from corsproxy.core.policy import Limits, Timeouts, Tls
 
-Place = Literal["top", "route", "cors", "origin", "headers", "timeout", "tls", "limits", "log"]
+Place = Literal[
+    "top", "route", "cors", "origin", "headers", "timeout", "tls", "listener_tls", "limits", "log"
+]
 
 KEYS: dict[Place, tuple[str, ...]] = {
     "top": (
         "version", "listen", "admin", "allowed_hosts", "upstream", "cors", "routes", "limits",
-        "log", "shutdown_grace", "drain_delay", "trusted_proxies", "via",
+        "log", "shutdown_grace", "drain_delay", "trusted_proxies", "via", "tls", "http2",
     ),
     "cors": (
         "allow_origins", "allow_methods", "allow_headers", "expose_headers", "allow_credentials",
@@ -32,6 +34,7 @@ KEYS: dict[Place, tuple[str, ...]] = {
     "headers": ("set", "remove"),
     "timeout": tuple(field.name for field in fields(Timeouts)),
     "tls": tuple(field.name for field in fields(Tls)),
+    "listener_tls": ("cert_file", "key_file"),
     "limits": tuple(field.name for field in fields(Limits)),
     "log": ("format", "requests"),
 }  # fmt: skip
@@ -45,6 +48,7 @@ _UNDER: dict[Place, str] = {
     "headers": "under `request_headers:` or `response_headers:`",
     "timeout": "under a route's `timeout:`",
     "tls": "under a route's `tls:`",
+    "listener_tls": "under the `tls:` of the listeners",
     "limits": "under `limits:`",
     "log": "under `log:`",
 }
@@ -67,6 +71,7 @@ _ALIASES: dict[Place, dict[str, str]] = {
         "gracefulshutdown": "shutdown_grace", "stoptimeout": "shutdown_grace",
         "drain": "drain_delay", "draintimeout": "drain_delay", "trustproxy": "trusted_proxies",
         "trustedips": "trusted_proxies", "realipfrom": "trusted_proxies", "limit": "limits",
+        "https": "tls", "ssl": "tls", "h2": "http2",
     },
     "route": {
         "target": "upstream", "url": "upstream", "backend": "upstream", "service": "upstream",
@@ -132,6 +137,10 @@ _ALIASES: dict[Place, dict[str, str]] = {
             "certificate": "cert_file", "clientcert": "cert_file", "key": "key_file",
             "clientkey": "key_file", "privatekey": "key_file", "sni": "server_name",
             "hostname": "server_name"},
+    "listener_tls": {"cert": "cert_file", "certificate": "cert_file",
+                     "crt": "cert_file", "pem": "cert_file", "sslcertificate": "cert_file",
+                     "key": "key_file", "privatekey": "key_file",
+                     "sslcertificatekey": "key_file"},
     "limits": {"header": "field", "headers": "fields", "maxheaders": "fields",
                "headersize": "field_section", "maxheadersize": "field_section",
                "maxheaderbytes": "field_section", "headersection": "field_section",

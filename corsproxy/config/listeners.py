@@ -1,4 +1,7 @@
-"""`listen` and `admin`: `host:port` texts -> addresses that can all be bound together."""
+"""`listen` and `admin`: texts -> addresses that can all be bound together.
+
+Each is a `host:port`; `https://` in front of it makes a listener speak TLS.
+"""
 
 import re
 from collections.abc import Iterable
@@ -9,6 +12,7 @@ from corsproxy.config.mistakes import BadValueError, checked
 from corsproxy.config.section import Section
 from corsproxy.config.yaml.nodes import Sequence
 from corsproxy.core.policy import ListenAddress
+from corsproxy.core.source import DEFAULT, Source
 
 DEFAULT_LISTEN = (ListenAddress("localhost", 8010),)
 DEFAULT_ADMIN = ListenAddress("localhost", 8011)
@@ -17,14 +21,29 @@ _MOST_ADDRESSES = 64
 
 _HOST_PORT = re.compile(r"(\[[^\]]*\]|[^:\[\]]*):([^:]*)", re.DOTALL)
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/]*)(?:/.*)?", re.DOTALL)
+_HTTPS = re.compile(r"https://(?!/)", re.IGNORECASE)
 _LIKE_OFF = frozenset({"off", "false", "no", "none", "disabled"})
 
 
-def parse_listen(text: str) -> tuple[str, int]:
-    """Return the host (IPv6 without brackets) and the port that `text` names.
+def parse_listen(text: str, source: Source = DEFAULT) -> ListenAddress:
+    """Return the address that `text`, `[https://]host:port`, names.
 
     A port alone is one of this machine: `localhost`. Raises BadValueError.
     """
+    scheme = _HTTPS.match(text)
+    if scheme is None:
+        return ListenAddress(*parse_host_and_port(text), source)
+    try:
+        host, port = parse_host_and_port(text[scheme.end() :])
+    except BadValueError as mistake:
+        if mistake.suggestion is not None:
+            mistake.suggestion = f"https://{mistake.suggestion}"
+        raise
+    return ListenAddress(host, port, source, https=True)
+
+
+def parse_host_and_port(text: str) -> tuple[str, int]:
+    """Return the host, IPv6 without brackets, and the port. Raises BadValueError."""
     return checked(_parse, text)
 
 
@@ -54,8 +73,8 @@ def _explain(text: str) -> tuple[str, str, str | None]:
     """Return what is wrong with a text that is no address, what to do, and a likely one."""
     url = _URL.fullmatch(text)
     if url is not None and url[1].lower() == "https":
-        help = "the listener speaks plain http; put what ends TLS in front of it"
-        return "https is not served", help, None
+        help = "the admin listener speaks plain http; write host and port alone"
+        return "https is for `listen`", help, url[2]
     if url is not None:
         return "an address is meant, not a URL", "write host and port alone", url[2]
     if text.startswith("unix:"):
@@ -90,7 +109,7 @@ def read_listen(top: Section) -> tuple[ListenAddress, ...]:
         help = "`0.0.0.0` is every IPv4 address, `[::]` every IPv6 address"
         top.findings.error("out-of-range", found.node, message, help)
         return DEFAULT_LISTEN
-    addresses = (_address(top.findings, value, "listen") for value in found.values)
+    addresses = (_listen_address(top.findings, value) for value in found.values)
     return tuple(address for address in addresses if address is not None) or DEFAULT_LISTEN
 
 
@@ -106,16 +125,20 @@ def read_admin(top: Section) -> ListenAddress | None:
         fix = "off" if value.literal else None
         top.findings.error("wrong-type", value.node, message, "write `off`", fix)
         return None
-    return _address(top.findings, value, "admin")
-
-
-def _address(findings: Findings, value: Value, path: str) -> ListenAddress | None:
     try:
-        host, port = parse_listen(value.text)
+        host, port = parse_host_and_port(value.text)
     except BadValueError as mistake:
-        findings.mistake(value, mistake, path)
+        top.findings.mistake(value, mistake, "admin")
         return None
-    return ListenAddress(host, port, findings.source(value.node))
+    return ListenAddress(host, port, top.findings.source(value.node))
+
+
+def _listen_address(findings: Findings, value: Value) -> ListenAddress | None:
+    try:
+        return parse_listen(value.text, findings.source(value.node))
+    except BadValueError as mistake:
+        findings.mistake(value, mistake, "listen")
+        return None
 
 
 def check_listeners(
@@ -148,7 +171,7 @@ def _report(
         help = "remove one of them"
     elif not other.source.line:
         help = f"give it another port, or give `{other_key}` one"
-    message = f"`{key}`: {address} is taken by `{other_key}` ({other}) {place}"
+    message = f"`{key}`: {address.authority} is taken by `{other_key}` ({other.authority}) {place}"
     findings.at("error", "address-taken", address.source, message, help)
 
 

@@ -5,6 +5,7 @@ error makes no policy at all: nothing is guessed, and nothing fails open.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -21,6 +22,7 @@ from corsproxy.config.general import (
     read_trusted_proxies,
     read_via,
 )
+from corsproxy.config.https import CertificateCheck, check_https, read_listener_tls
 from corsproxy.config.listeners import check_listeners, read_admin, read_listen
 from corsproxy.config.problems import ConfigError, Problem
 from corsproxy.config.routes import Surroundings, read_routes
@@ -51,15 +53,16 @@ def read_policy(
     directory: str,
     check_tls: TlsCheck = lambda _: None,
     *,
+    check_certificate: CertificateCheck = lambda _: (),
     day: str | None = None,
 ) -> Reading:
     """Return the policy that `text` is, and what is worth a warning in it.
 
     `name` is what messages call the file. `environ` fills in `${NAME}`. `directory` is
     the absolute directory that relative paths in the file start from; none is opened, but
-    `check_tls` may look at those that `tls` names. `day` is the day in UTC for which the
-    policy is made, as YYYY-MM-DD: entries that have a last day hold until its end. None is
-    later than every date.
+    `check_tls` may look at those that a route's `tls` names, and `check_certificate` at the
+    listeners'. `day` is the day in UTC for which the policy is made, as YYYY-MM-DD: entries
+    that have a last day hold until its end. None is later than every date.
 
     Raises ConfigError with every problem, in file order.
     """
@@ -69,6 +72,11 @@ def read_policy(
         findings.add(problem)
     top = Section(findings, document.root, "top", "")
     policy = _read(top, directory, check_tls)
+    policy = replace(
+        policy, listener_tls=read_listener_tls(top, policy.listen, directory, check_certificate)
+    )
+    if top.lacks("tls"):
+        check_https(findings, policy)
     _check_somebody_allowed(findings, policy)
     problems = findings.problems
     if any(problem.severity == "error" for problem in problems):
@@ -118,6 +126,7 @@ def _read(top: Section, directory: str, check_tls: TlsCheck) -> Policy:
         drain_delay=top.duration("drain_delay", Policy.drain_delay),
         trusted_proxies=read_trusted_proxies(top),
         via=read_via(top),
+        http2=top.flag("http2", Policy.http2),
         secrets=frozenset(findings.secrets),
     )
 

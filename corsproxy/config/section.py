@@ -67,20 +67,20 @@ class Section:
         if self.findings.count < _GUESSED and len(key.text) <= _LONGEST_KEY:
             suggestion = suggest(place, key.text)
         if place == "top" and suggestion.key is None and "upstream" in self._written:
-            suggestion = Suggestion(self._in_route(entry) or suggestion.help)
+            suggestion = Suggestion(self.in_route(key.text) or suggestion.help)
         if suggestion.key is not None:
             self.meant[suggestion.key] = entry
         message = f"unknown key {shown(key.text)}{where}"
         fix = None if suggestion.key in self._written else suggestion.key
         self.findings.error("unknown-key", key, message, suggestion.help, fix)
 
-    def _in_route(self, entry: Entry) -> str | None:
+    def in_route(self, key: str) -> str | None:
         """Return the route to write in place of a short form that has no room for its key."""
-        if entry.key.text not in KEYS["route"]:
+        if key not in KEYS["route"] or "upstream" not in self._written:
             return None
-        [upstream] = (each.value for each in self.node.entries if each.key.text == "upstream")
-        url, value = self._in_one_line(upstream), self._in_one_line(entry.value)
-        route = f"{{path: /, upstream: {url}, {entry.key.text}: {value}}}"
+        entries = {entry.key.text: entry.value for entry in self.node.entries}
+        url, value = self._in_one_line(entries["upstream"]), self._in_one_line(entries[key])
+        route = f"{{path: /, upstream: {url}, {key}: {value}}}"
         return f"it is a route's: in place of `upstream` and it write `routes: [{route}]`"
 
     def _in_one_line(self, node: Node) -> str:

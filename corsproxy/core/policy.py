@@ -243,9 +243,29 @@ class ListenAddress:
     host: str
     port: int
     source: Source = DEFAULT
+    https: bool = False
+
+    @property
+    def authority(self) -> str:
+        """host:port, IPv6 in brackets."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def scheme(self) -> Literal["http", "https"]:
+        return "https" if self.https else "http"
 
     def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        return f"https://{self.authority}" if self.https else self.authority
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerTls:
+    """The certificate of the https listeners and its key. Paths are absolute."""
+
+    cert_file: str
+    """PEM: the listener's certificate first, then those between it and a root."""
+    key_file: str
+    source: Source = DEFAULT
 
 
 @dataclass(frozen=True)
@@ -267,6 +287,10 @@ class Policy:
     shutdown_grace: float = 10.0
     drain_delay: float = 0.0
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
+    listener_tls: ListenerTls | None = None
+    """The certificate of the https listeners; None: a local authority's, on loopback."""
+    http2: bool = True
+    """Whether https listeners offer HTTP/2 too."""
     via: str | None = "corsproxy"
     """The pseudonym in Via, unique to this process so that it finds loops; None: no Via."""
     secrets: frozenset[str] = field(default=frozenset(), repr=False)

@@ -138,7 +138,10 @@ def keys_by_place(mapping: Mapping, place: Place) -> Iterator[tuple[Place, str]]
         held = value.items if isinstance(value, Sequence) else [value]
         for inner in held:
             if isinstance(inner, Mapping) and key.text in HELD_BY:
-                yield from keys_by_place(inner, HELD_BY[key.text])
+                is_listeners = (place, key.text) == ("top", "tls")
+                yield from keys_by_place(
+                    inner, "listener_tls" if is_listeners else HELD_BY[key.text]
+                )
 
 
 def test_the_example_has_each_key_in_its_place() -> None:

@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 
 from corsproxy.config.listeners import parse_listen
 from corsproxy.config.mistakes import BadValueError
-from corsproxy.core.policy import ListenAddress
 from tests.config.reading import MINIMAL, NAME, codes_of, policy_of
 
 
@@ -25,18 +24,45 @@ from tests.config.reading import MINIMAL, NAME, codes_of, policy_of
     ],
 )
 def test_host_and_port_are_told_apart(text: str, expected: tuple[str, int]) -> None:
-    assert parse_listen(text) == expected
+    address = parse_listen(text)
+    assert (address.host, address.port, address.https) == (*expected, False)
 
 
-@given(st.text(st.sampled_from("localhst:0189./*[]-"), max_size=20))
-def test_every_text_is_an_address_or_refused_with_one(text: str) -> None:
+@pytest.mark.parametrize("text", ["https://localhost:8443", "HTTPS://127.0.0.1:0", "https://8443"])
+def test_https_listens_with_tls(text: str) -> None:
+    address = parse_listen(text)
+    assert address.https
+    assert address.scheme == "https"
+    assert parse_listen(str(address)) == address
+
+
+@pytest.mark.parametrize(
+    ("text", "suggestion"),
+    [
+        ("https://localhost", "https://localhost:8010"),
+        ("https://localhost:8443/", "https://localhost:8443"),
+        ("https://:8443", "https://localhost:8443"),
+        ("https://https://localhost:8443", "https://localhost:8443"),
+        ("http://localhost:8010", "localhost:8010"),
+    ],
+)
+def test_a_url_that_is_no_address_leads_to_one(text: str, suggestion: str) -> None:
+    with pytest.raises(BadValueError) as refused:
+        parse_listen(text)
+    assert refused.value.suggestion == suggestion
+
+
+@given(
+    st.sampled_from(["", "https://"]), st.text(st.sampled_from("localhst:0189./*[]-"), max_size=20)
+)
+def test_every_text_is_an_address_or_refused_with_one(scheme: str, text: str) -> None:
     try:
-        host, port = parse_listen(text)
+        address = parse_listen(scheme + text)
     except BadValueError as mistake:
         if mistake.suggestion is not None:
             parse_listen(mistake.suggestion)
     else:
-        assert parse_listen(str(ListenAddress(host, port))) == (host, port)
+        assert parse_listen(str(address)) == address
 
 
 def test_addresses_know_where_they_are_written() -> None:

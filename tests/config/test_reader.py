@@ -130,7 +130,7 @@ def test_the_example_is_all_that_a_policy_holds() -> None:
         for field in fields(Policy)
         if getattr(policy, field.name) == getattr(default, field.name)
     }
-    assert same == {"any_host", "limits", "log", "shutdown_grace", "drain_delay", "via"}
+    assert same == {"any_host", "limits", "log", "shutdown_grace", "drain_delay", "via", "http2"}
     assert [route.name for route in policy.routes] == ["shop", "events", "/legacy", "/"]
     assert policy.secrets == {"s3cret"}
 

@@ -29,7 +29,8 @@ PROJECT = Path(__file__).resolve().parents[2]
 ONLY_THE_READER_KNOWS = {
     # What one place says about another.
     "address-taken", "duplicate-header", "duplicate-key", "duplicate-name", "duplicate-path",
-    "set-and-removed", "tls-without-https", "upstream-is-self", "wildcard-not-alone",
+    "https-without-tls", "set-and-removed", "tls-without-https", "upstream-is-self",
+    "wildcard-not-alone",
     "wildcard-with-credentials", "null-with-credentials", "public-suffix-with-credentials",
     # `allow_origins` may stand in the rules above.
     "missing-key",
@@ -124,7 +125,7 @@ values = st.one_of(
 
 WHOLE: Json = {
     "version": 1,
-    "listen": ["localhost:8010", 8020],
+    "listen": ["localhost:8010", 8020, "https://localhost:8443"],
     "admin": "off",
     "allowed_hosts": ["proxy.test"],
     "cors": {
@@ -160,6 +161,8 @@ WHOLE: Json = {
     "drain_delay": 0,
     "trusted_proxies": ["10.0.0.0/8"],
     "via": False,
+    "tls": {"cert_file": "cert.pem", "key_file": "key.pem"},
+    "http2": False,
 }
 
 
@@ -243,6 +246,7 @@ OBJECTS: dict[str, tuple[str, ...]] = {
     "route": ("definitions", "route"),
     "headers": ("definitions", "header_rules"),
     "origin": ("definitions", "dated_origin"),
+    "listener_tls": ("properties", "tls"),
     "timeout": ("definitions", "route", "properties", "timeout"),
     "tls": ("definitions", "route", "properties", "tls"),
     "limits": ("definitions", "limits"),
@@ -317,6 +321,7 @@ def test_its_other_defaults_are_those_of_the_policy() -> None:
     top = defaults("top")
     assert top["listen"] == ", ".join(map(str, Policy.listen))
     assert top["admin"] == str(Policy.admin)
+    assert top["http2"] == Policy.http2
     assert measured(top["shutdown_grace"]) == Policy.shutdown_grace
     assert measured(top["drain_delay"]) == Policy.drain_delay
 

@@ -54,10 +54,10 @@ class Bound(NamedTuple):
     @property
     def url(self) -> str:
         """Where a browser on this machine reaches it."""
-        host = self.address.host
-        if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
-            return f"http://localhost:{self.address.port}"
-        return f"http://{self.address}"
+        address = self.address
+        if address.host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
+            address = replace(address, host="localhost")
+        return f"{address.scheme}://{address.authority}"
 
     @property
     def endpoints(self) -> tuple[str, ...]:
@@ -218,7 +218,7 @@ def _refusal(
     flag = _FLAGS[role]
     if isinstance(error, socket.gaierror):
         why = f"the name {address.host} is not known on this machine"
-        return _RefusedError(f"cannot listen on {address}: {why}")
+        return _RefusedError(f"cannot listen on {address.authority}: {why}")
     if error.errno == errno.EADDRINUSE:
         off = " or --admin off" if role == "admin" else ""
         free = _free(address, offered)
@@ -232,9 +232,9 @@ def _refusal(
         )
     if error.errno in _MISSING:
         return _RefusedError(
-            f"cannot listen on {address}: {address.host} is no address of this machine"
+            f"cannot listen on {address.authority}: {address.host} is no address of this machine"
         )
-    return _RefusedError(f"cannot listen on {address}: {error.strerror or error}")
+    return _RefusedError(f"cannot listen on {address.authority}: {error.strerror or error}")
 
 
 def _used(role: Role, address: ListenAddress, done: Sequence[Bound]) -> str:

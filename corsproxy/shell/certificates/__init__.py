@@ -1,0 +1,1 @@
+"""Certificates of the https listeners: given in files, or made by a local authority."""

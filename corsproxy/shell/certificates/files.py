@@ -1,0 +1,130 @@
+"""A certificate and its key in files: whether they are of use, and the context they make.
+
+Needs the standard library alone. What a certificate says is learned as a client would learn
+it: by a handshake in memory.
+"""
+
+import os
+import ssl
+import stat
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from corsproxy.config.https import CertificateFault
+from corsproxy.core.policy import ListenerTls
+
+_EXPIRES_SOON: Final = timedelta(days=14)
+_NOT_YET_VALID: Final = 9
+_EXPIRED: Final = 10
+# X509_V_FLAG_PARTIAL_CHAIN: what is trusted need not be a root.
+_PARTIAL_CHAIN: Final = 0x80000
+_REASONS = {
+    "KEY_VALUES_MISMATCH": "the key is not that of the certificate",
+    "NO_START_LINE": "it is not PEM, or its key is encrypted",
+    "BAD_DECRYPT": "its key is encrypted",
+    "EE_KEY_TOO_SMALL": "its key is too short for browsers: RSA needs 2,048 bits",
+}
+
+
+def server_context(cert_file: str, key_file: str) -> ssl.SSLContext:
+    """Return a context that shows this certificate; TLS 1.2 or newer. Raises OSError, of
+    which ssl.SSLError is one."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    # Without a callback, OpenSSL asks the terminal for an encrypted key's password.
+    context.load_cert_chain(cert_file, key_file, password=lambda: b"")
+    return context
+
+
+def faults(tls: ListenerTls, now: datetime) -> list[CertificateFault]:
+    """Return what is wrong with the files, and what is worth a warning, at the time `now`."""
+    return list(_faults(tls, now))
+
+
+def _faults(tls: ListenerTls, now: datetime) -> Iterator[CertificateFault]:
+    for key, path in (("cert_file", tls.cert_file), ("key_file", tls.key_file)):
+        try:
+            with open(path, "rb") as file:
+                file.read(1)
+        except OSError as error:
+            reason = (error.strerror or "it cannot be read").lower()
+            yield _unusable(key, path, reason)
+            return
+    try:
+        context = server_context(tls.cert_file, tls.key_file)
+    except OSError as error:
+        yield _misfit(tls, error)
+        return
+    yield from _validity(tls, context, now)
+    if stat.S_IMODE(os.stat(tls.key_file).st_mode) & stat.S_IROTH:
+        message = f"every user of this machine can read {tls.key_file}"
+        help = f"chmod 600 {tls.key_file}"
+        yield CertificateFault("warning", "readable-key", "key_file", message, help)
+
+
+def _unusable(key: str, path: str, reason: str) -> CertificateFault:
+    help = "write the path of a PEM file, from this file's directory"
+    message = f"{path} cannot be used: {reason}"
+    return CertificateFault("error", "certificate-file", key, message, help)
+
+
+def _misfit(tls: ListenerTls, error: OSError) -> CertificateFault:
+    reason = getattr(error, "reason", None) or ""
+    words = _REASONS.get(reason, reason.replace("_", " ").lower() or "it is not PEM")
+    if reason == "KEY_VALUES_MISMATCH":
+        help = "name the key that the certificate was made for"
+        message = f"{tls.key_file} does not fit {tls.cert_file}: {words}"
+        return CertificateFault("error", "certificate-file", "key_file", message, help)
+    key = "cert_file"
+    try:
+        # Which of the two it is, OpenSSL does not say.
+        ssl.create_default_context().load_verify_locations(tls.cert_file)
+    except OSError:
+        pass
+    else:
+        key = "cert_file" if reason == "EE_KEY_TOO_SMALL" else "key_file"
+    return _unusable(key, tls.cert_file if key == "cert_file" else tls.key_file, words)
+
+
+def _validity(
+    tls: ListenerTls, context: ssl.SSLContext, now: datetime
+) -> Iterator[CertificateFault]:
+    help = "renew it; it is read again without a restart"
+    try:
+        certificate = shown_certificate(context, tls.cert_file)
+    except ssl.SSLCertVerificationError as error:
+        if error.verify_code not in (_EXPIRED, _NOT_YET_VALID):
+            yield _unusable(
+                "cert_file", tls.cert_file, f"browsers refuse it: {error.verify_message}"
+            )
+            return
+        words = "has expired" if error.verify_code == _EXPIRED else "is not valid yet"
+        message = f"the certificate in {tls.cert_file} {words}"
+        yield CertificateFault("error", "certificate-expired", "cert_file", message, help)
+        return
+    except ssl.SSLError as error:
+        yield _unusable("cert_file", tls.cert_file, str(error.reason).replace("_", " ").lower())
+        return
+    ends = datetime.fromtimestamp(ssl.cert_time_to_seconds(str(certificate["notAfter"])), UTC)
+    if ends - now < _EXPIRES_SOON:
+        days = max((ends - now).days, 0)
+        message = f"the certificate in {tls.cert_file} expires in {days} days, on {ends:%Y-%m-%d}"
+        yield CertificateFault("warning", "certificate-expires", "cert_file", message, help)
+
+
+def shown_certificate(context: ssl.SSLContext, cert_file: str) -> dict[str, object]:
+    """Return what a client is told that trusts `cert_file` itself. Raises ssl.SSLError."""
+    client_context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client_context.check_hostname = False
+    client_context.load_verify_locations(cert_file)
+    client_context.verify_flags |= _PARTIAL_CHAIN
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = client_context.wrap_bio(to_client, to_server)
+    server = context.wrap_bio(to_server, to_client, server_side=True)
+    for _ in range(4):
+        for side in (client, server):
+            try:
+                side.do_handshake()
+            except ssl.SSLWantReadError:
+                continue
+    return dict(client.getpeercert() or {})
