@@ -47,6 +47,7 @@ class UpstreamFault(StrEnum):
     IDLE_TIMEOUT = "upstream-idle-timeout"  # the body stalled
     TRUNCATED = "upstream-truncated"  # the body ended early
     PROXY_AUTH = "upstream-proxy-authentication"  # a 407
+    CONNECTION_AUTH = "connection-authentication"  # for one client, where one is many
     NO_DESCRIPTOR = "no-descriptor"  # this process may open no more connections
     BUSY = "upstream-busy"  # too many requests in flight, and the queue timed out
 

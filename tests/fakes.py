@@ -22,6 +22,7 @@ from corsproxy.core.messages import Field, Framing, UpstreamHead, UpstreamReques
 from corsproxy.core.policy import Limits, Policy, Route
 from corsproxy.shell.client.server import ProxyServer
 from corsproxy.shell.log.records import ExchangeRecord
+from corsproxy.shell.upstreams.bond import Bond
 from corsproxy.shell.upstreams.upstream import RequestBody, Upstream
 from tests.peers import DEADLINE_SECONDS, until
 from tests.policies import PAGE, policy
@@ -188,7 +189,12 @@ class FakeUpstream:
         self.asked: list[Asked] = []
 
     async def send(
-        self, route: Route, request: UpstreamRequest, body: RequestBody | None, limits: Limits
+        self,
+        route: Route,
+        request: UpstreamRequest,
+        body: RequestBody | None,
+        limits: Limits,
+        bond: Bond | None = None,
     ) -> FakeResponse:
         asked = Asked(route, request, body, limits)
         self.asked.append(asked)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.config.reading import codes_of
+from tests.logins import log_in, logs_in
 from tests.peers import PeerConnection, RawPeer, answers
 from tests.policies import PAGE
 from tests.process import PROJECT, started
@@ -317,6 +318,15 @@ async def test_leaks(upstream: RawPeer, tmp_path: Path) -> None:
         assert "hunter2" not in said + await proxy.command.complaints()
 
 
+async def test_logins_on_a_connection(tmp_path: Path) -> None:
+    """What becomes of them otherwise is in test_connection_logins.py."""
+    async with RawPeer(logs_in()) as upstream, running(upstream, tmp_path) as proxy:
+        alice, other = await proxy.connect(), await proxy.connect()
+        assert (await log_in(alice, b"alice")).content == b"alice"
+        await other.send(get())
+        assert (await other.reply()).status == 401
+
+
 async def test_exhaustion(upstream: RawPeer, tmp_path: Path) -> None:
     more = "limits: {head_timeout: 200ms, keepalive_timeout: 200ms}\n"
     async with running(upstream, tmp_path, more) as proxy:
@@ -370,6 +380,6 @@ def test_every_claim_has_its_test() -> None:
     section = CLAIMS.partition("## What it refuses, and why")[2].partition("\n## ")[0]
     section = section.replace("'", "")
     claims = re.findall(r"(?m)^\*\*([^.(]+?)(?: \([^)]*\))?\.\*\*", section)
-    assert len(claims) == 11
+    assert len(claims) == 12
     for claim in claims:
         assert f"test_{claim.lower().replace(' ', '_')}" in globals(), claim

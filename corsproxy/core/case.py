@@ -8,6 +8,7 @@ from typing import Final
 
 from corsproxy.core import guard
 from corsproxy.core.client_address import is_trusted
+from corsproxy.core.connection_authentication import AUTHORIZATION
 from corsproxy.core.cors import judge_origin
 from corsproxy.core.fields import HOP_BY_HOP, managed_names, partition, split_list
 from corsproxy.core.messages import RequestHead
@@ -39,6 +40,7 @@ _MANAGED: Final = managed_names(
     | SEC_FETCH
     | {
         *ASKING,
+        AUTHORIZATION,
         b"content-length",
         b"expect",
         b"host",

@@ -13,6 +13,7 @@ from typing import Final
 
 from corsproxy.core import guard
 from corsproxy.core.case import Case
+from corsproxy.core.client_address import is_trusted
 from corsproxy.core.cors import NOTHING_TO_SAY, Grant, judge_preflight
 from corsproxy.core.guard import Refusal
 from corsproxy.core.hints import hint_for
@@ -78,6 +79,12 @@ class Forward:
 
 Decision = Answer | Forward
 
+_SHARED_CONNECTION: Final = (
+    "NTLM and Negotiate authenticate a connection, and the one from the proxy in"
+    " trusted_proxies carries the requests of many users: each of them would be logged in as"
+    " whoever came first."
+)
+
 
 def decide(policy: Policy, request: RequestHead) -> Decision:
     """Decide what becomes of a request. Never raises, whatever the request holds."""
@@ -98,10 +105,13 @@ def decide(policy: Policy, request: RequestHead) -> Decision:
         return origin_refused(case)
     # Nobody stands for an Origin that is only let through.
     vouched = verdict.code is not Code.ORIGIN_FORWARDED and verdict.code is not Code.PASSTHROUGH
+    to_send = to_upstream(case, route, target, vouched=vouched, upgrade=upgrade)
+    if to_send.authenticates_connection and case.is_trusted:
+        return refused(case, Refusal(Code.CONNECTION_AUTH, _SHARED_CONNECTION))
     return Forward(
         policy,
         route,
-        to_upstream(case, route, target, vouched=vouched, upgrade=upgrade),
+        to_send,
         verdict,
         request,
         None if verdict.code is Code.PASSTHROUGH else case.origin.grant,
@@ -182,6 +192,8 @@ def complete(exchange: Forward, upstream: UpstreamHead) -> ClientHead | Answer:
     if upstream.status == 407:
         detail = "The upstream answered 407, as only a proxy may."
         return fail(exchange, UpstreamError(UpstreamFault.PROXY_AUTH, detail))
+    if upstream.authenticates_connection and is_trusted(exchange.policy, exchange.received.client):
+        return fail(exchange, UpstreamError(UpstreamFault.CONNECTION_AUTH, _SHARED_CONNECTION))
     if upstream.status == 101:
         if not exchange.request.upgrade:
             detail = "The upstream switched protocols without being asked."

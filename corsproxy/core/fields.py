@@ -173,7 +173,7 @@ def partition(
     """Read a field section once: (the lines to pass on, the managed values by name).
 
     The managed values are in order, under their lower-case name. Look-alikes of managed
-    names are in neither: they are dropped.
+    names are in neither: they are dropped. Authorization, where it is managed, is in both.
     """
     passed: list[Field] = []
     found: dict[bytes, list[bytes]] = {}
@@ -181,7 +181,10 @@ def partition(
         key = table[line[0]]
         if key is None:
             passed.append(line)
-        elif key in found:
+            continue
+        if key == b"authorization":
+            passed.append(line)
+        if key in found:
             found[key].append(line[1])
         elif key:
             found[key] = [line[1]]

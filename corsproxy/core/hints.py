@@ -31,6 +31,8 @@ _TEMPLATES: dict[Code, str] = {
     " then begin with https://.",
     Code.UPSTREAM_MALFORMED: "Check that {upstream} speaks HTTP/1.1 on that port, and whether it"
     " is https.",
+    Code.CONNECTION_AUTH: "Let the upstream offer a scheme that authenticates each request, such as"
+    " Bearer or Basic; or reach corsproxy directly, not through the proxy in `trusted_proxies`.",
     Code.NO_DESCRIPTOR: "Raise the proxy's hard limit of open files (`ulimit -Hn`): a client that"
     " waits for an answer takes two.",
     Code.UPSTREAM_BUSY: "To send it more requests at once, set {file}`limits: {{in_flight: ...}}`.",

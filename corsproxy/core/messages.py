@@ -56,7 +56,16 @@ class RequestHead:
 class UpstreamRequest:
     """A request as it goes to the upstream: complete, only to be serialised and sent."""
 
-    __slots__ = ("fields", "framing", "method", "repeatable", "section", "target", "upgrade")
+    __slots__ = (
+        "authenticates_connection",
+        "fields",
+        "framing",
+        "method",
+        "repeatable",
+        "section",
+        "target",
+        "upgrade",
+    )
 
     def __init__(
         self,
@@ -67,6 +76,7 @@ class UpstreamRequest:
         repeatable: bool,
         upgrade: bool = False,
         section: bytes | None = None,
+        authenticates_connection: bool = False,
     ) -> None:
         self.method: Final = method
         self.target: Final = target
@@ -82,6 +92,9 @@ class UpstreamRequest:
         """Whether it asks to switch protocols; a 101 is then a valid answer."""
         self.section: Final = section
         """`fields` as they go on the wire, where that is known already."""
+        self.authenticates_connection: Final = authenticates_connection
+        """Whether it logs somebody in on its connection, which then carries nobody else's
+        requests."""
 
 
 class ResponseHead(NamedTuple):
@@ -109,7 +122,7 @@ class FieldLine:
 class UpstreamHead:
     """A final response head as the upstream sent it."""
 
-    __slots__ = ("_fields", "_lines", "framing", "reason", "status")
+    __slots__ = ("_fields", "_lines", "authenticates_connection", "framing", "reason", "status")
 
     def __init__(
         self,
@@ -118,6 +131,7 @@ class UpstreamHead:
         fields: Fields | None,
         framing: Framing,
         lines: list[FieldLine] | None = None,
+        authenticates_connection: bool = False,
     ) -> None:
         """Either of `fields` and `lines` will do."""
         self.status: Final = status
@@ -125,6 +139,8 @@ class UpstreamHead:
         self.framing: Final = framing
         """How its content is delimited, from the upstream's own framing fields and the
         request's method (NONE for HEAD, 204 and 304)."""
+        self.authenticates_connection: Final = authenticates_connection
+        """Whether it offers, or completes, a login on its connection."""
         self._fields = fields
         self._lines = lines
 

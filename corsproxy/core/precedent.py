@@ -76,7 +76,14 @@ def _forward(last: Forward, request: RequestHead, route: Route, target: Target) 
         last.policy,
         route,
         UpstreamRequest(
-            asked.method, path, asked.fields, Framing.NONE, asked.repeatable, False, section
+            asked.method,
+            path,
+            asked.fields,
+            Framing.NONE,
+            asked.repeatable,
+            False,
+            section,
+            asked.authenticates_connection,
         ),
         last.verdict,
         request,

@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Final
 
 from corsproxy.core.case import ASKING, FORWARDING, FORWARDING_PREFIX, SEC_FETCH, Case
+from corsproxy.core.connection_authentication import AUTHORIZATION, is_asked_for
 from corsproxy.core.fields import replaced, split_list, without
 from corsproxy.core.messages import Field, Framing, UpstreamRequest
 from corsproxy.core.policy import Route
@@ -55,6 +56,9 @@ def to_upstream(
     rules = route.request_headers
     if rules.set or rules.remove:
         fields[1:] = replaced(fields[1:], rules.set, rules.remove)
+    authorizations = found.get(AUTHORIZATION)
+    if rules.set:
+        authorizations = [value for name, value in fields if name.lower() == AUTHORIZATION]
     if case.policy.via is not None:
         fields.append(_via(case.policy.pseudonym, case.request.minor_version))
     if upgrade is not None:
@@ -74,6 +78,8 @@ def to_upstream(
         framing,
         framing is Framing.NONE and method in _IDEMPOTENT,
         upgrade is not None,
+        None,
+        authorizations is not None and is_asked_for(authorizations),
     )
 
 

@@ -80,6 +80,7 @@ class Code(StrEnum):
     UPSTREAM_BUSY = "upstream-busy"
     NO_DESCRIPTOR = "no-descriptor"
     UPSTREAM_PROXY_AUTH = "upstream-proxy-authentication"
+    CONNECTION_AUTH = "connection-authentication"
 
 
 ORIGIN_REFUSED: Final = (Code.ORIGIN_NOT_ALLOWED, Code.ORIGIN_EXPIRED, Code.ORIGIN_FORWARDED)
@@ -157,6 +158,7 @@ FACTS: dict[Code, CodeFacts] = {
     Code.UPSTREAM_BUSY: CodeFacts(503, "The upstream is busy"),
     Code.NO_DESCRIPTOR: CodeFacts(503, "The proxy can open no more connections"),
     Code.UPSTREAM_PROXY_AUTH: CodeFacts(502, "The upstream asked for proxy authentication"),
+    Code.CONNECTION_AUTH: CodeFacts(502, "The login belongs to a connection that many share"),
 }
 
 

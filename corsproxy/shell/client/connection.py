@@ -24,6 +24,7 @@ from corsproxy.shell.client.service import Service
 from corsproxy.shell.log.records import ExchangeRecord
 from corsproxy.shell.streams.piece import ReadBuffer
 from corsproxy.shell.streams.prompt_task import PromptTask
+from corsproxy.shell.upstreams.bond import Bond
 
 
 class Exchange(Protocol):
@@ -91,6 +92,7 @@ class Connection(Receiver):
         "_make_exchange",
         "_server",
         "_task",
+        "bond",
         "exchange",
         "is_full",
         "service",
@@ -101,6 +103,8 @@ class Connection(Receiver):
         super().__init__(server.loop, limits, server.buffer)
         self._server = server
         self.service = service
+        self.bond = Bond()
+        """Holds the upstream connections that are this client's alone."""
         self.exchange: Exchange | None = None
         """The exchange in progress, from when its message is taken from the queue."""
         self.is_full = False
@@ -118,6 +122,7 @@ class Connection(Receiver):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         super().connection_lost(exc)
+        self.bond.end()
         self._task.cancel()
         if self._tunnel is not None:
             self._tunnel.fail(ClientLeftError())

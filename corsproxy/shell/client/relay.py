@@ -187,10 +187,10 @@ class Relay:
         return broken.code if isinstance(broken, BodyRefusedError) else None
 
     async def _forward(self, exchange: Forward) -> None:
-        connection = self._connection
+        connection, limits = self._connection, exchange.policy.limits
         try:
             response = await connection.service.upstream.send(
-                exchange.route, exchange.request, self._body, exchange.policy.limits
+                exchange.route, exchange.request, self._body, limits, connection.bond
             )
         except UpstreamError as error:
             await self._fail(exchange, error)

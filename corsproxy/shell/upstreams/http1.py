@@ -16,6 +16,7 @@ from corsproxy.shell.streams.deadline import Deadline
 from corsproxy.shell.streams.outflow import LAST_CHUNK, Outflow, chunk
 from corsproxy.shell.streams.piece import ReadBuffer
 from corsproxy.shell.streams.prompt_task import PromptTask
+from corsproxy.shell.upstreams.bond import Bond
 from corsproxy.shell.upstreams.http1_response import Http1Response
 from corsproxy.shell.upstreams.plain_head import PlainHeadReader
 from corsproxy.shell.upstreams.request_form import RequestForm
@@ -61,6 +62,10 @@ class Http1Connection(asyncio.BufferedProtocol):
         self._limits = Limits()
         self._idle_timeout: float | None = None
         self._upload: PromptTask | None = None
+        self._client: Bond | None = None
+        self._authenticates = False
+        self.bond: Bond | None = None
+        """Whose connection this is alone; None: anybody's."""
         self._held = False
         self._read_closed = False
         self._write_closed = False
@@ -79,8 +84,9 @@ class Http1Connection(asyncio.BufferedProtocol):
         body: RequestBody | None,
         timeouts: Timeouts,
         limits: Limits,
+        client: Bond | None = None,
     ) -> Http1Response:
-        """Send a request whose first `content` has been taken from `body`.
+        """Send a request of `client` whose first `content` has been taken from `body`.
 
         `arrival` of the returned response raises UpstreamError, or what `body` raised.
         """
@@ -96,6 +102,8 @@ class Http1Connection(asyncio.BufferedProtocol):
         )
         self._timeouts = timeouts
         self._limits = limits
+        self._client = client
+        self._authenticates = request.authenticates_connection
         if body is None or request.framing is Framing.NONE:
             self._transport.write(head)
             self._deadline.set(timeouts.response)
@@ -254,6 +262,11 @@ class Http1Connection(asyncio.BufferedProtocol):
             if parser.keep_alive is not None:
                 # Closed a second before the upstream does, no request meets the closing.
                 keep_for = min(keep_for, parser.keep_alive - 1.0)
+        head = parser.head
+        if self._authenticates or (head is not None and head.authenticates_connection):
+            self.bond = self._client
+            if self.bond is None:
+                keep_for = 0.0
         response.end()
         self._leave(response)
         if keep_for > 0:

@@ -42,11 +42,14 @@ _ROLES: Final = roles_of(
         b"content-length": _LENGTH,
         b"content-type": _TYPE,
         b"keep-alive": _KEEP_ALIVE,
-        # What llhttp reads for itself, and what hardly a response has.
+        # What llhttp reads for itself, what may bind the connection, and what hardly a response
+        # has.
+        b"persistent-auth": UNUSUAL,
         b"proxy-connection": UNUSUAL,
         b"trailer": UNUSUAL,
         b"transfer-encoding": UNUSUAL,
         b"upgrade": UNUSUAL,
+        b"www-authenticate": UNUSUAL,
     }
 )
 

@@ -13,6 +13,7 @@ from corsproxy.core.messages import UpstreamRequest
 from corsproxy.core.policy import Limits, Route, Timeouts, Tls, UpstreamAddress
 from corsproxy.errors import UpstreamError, UpstreamFault
 from corsproxy.shell.streams.piece import ReadBuffer
+from corsproxy.shell.upstreams.bond import Bond
 from corsproxy.shell.upstreams.connect import Dialer
 from corsproxy.shell.upstreams.http1 import Http1Connection
 from corsproxy.shell.upstreams.http1_response import Http1Response
@@ -51,8 +52,10 @@ class UpstreamPool:
         self._turns = Turns()
         self._open: set[Http1Connection] = set()
         self._idle: list[Http1Connection] = []
+        self._bound: dict[Bond, list[Http1Connection]] = {}  # the idle ones of one client
         self._closing = False
-        self._no_idle = asyncio.Event()
+        self._ending: set[Http1Connection] = set()
+        self._all_ended = asyncio.Event()
         self._connects = 0
         self._failed_connects = 0
         self._retries = 0
@@ -62,7 +65,7 @@ class UpstreamPool:
         return PoolFigures(
             upstream=str(self._address),
             open=len(self._open),
-            idle=len(self._idle),
+            idle=len(self._idle) + sum(map(len, self._bound.values())),
             in_flight=self._turns.in_flight,
             waiting=self._turns.waiting,
             connects=self._connects,
@@ -71,14 +74,21 @@ class UpstreamPool:
         )
 
     async def send(
-        self, request: UpstreamRequest, body: RequestBody | None, timeouts: Timeouts, limits: Limits
+        self,
+        request: UpstreamRequest,
+        body: RequestBody | None,
+        timeouts: Timeouts,
+        limits: Limits,
+        bond: Bond | None = None,
     ) -> Http1Response:
         """Send a request and wait for the final head, as `Upstream.send`."""
         if not self._turns.enter(limits):
             await self._turns.queue(limits)
-        connection = self._take_idle(request.repeatable)
+        connection = self._take_bound(bond) if bond in self._bound else None
+        if connection is None:
+            connection = self._take_idle(request.repeatable)
         if connection is not None:
-            response = self._start(connection, request, body, timeouts, limits)
+            response = self._start(connection, request, body, timeouts, limits, bond)
             try:
                 await response.arrival()
             except UpstreamError as error:
@@ -94,7 +104,7 @@ class UpstreamPool:
             if not self._turns.enter(limits):
                 await self._turns.queue(limits)
         connection = await self._connect(timeouts)
-        response = self._start(connection, request, body, timeouts, limits)
+        response = self._start(connection, request, body, timeouts, limits, bond)
         try:
             await response.arrival()
         except BaseException:
@@ -105,24 +115,47 @@ class UpstreamPool:
     async def close(self) -> None:
         """Close the idle connections now and the others when their exchange is over."""
         self._closing = True
-        for connection in self._idle:
-            connection.drop()
-        if self._idle:
-            await self._no_idle.wait()
+        for bond in list(self._bound):
+            self.release(bond)
+        while self._idle:
+            self._end(self._idle.pop())
+        if self._ending:
+            await self._all_ended.wait()
+
+    def release(self, bond: Bond) -> None:
+        """Close the idle connections that are one client's, who has left."""
+        for connection in self._bound.pop(bond, ()):
+            self._end(connection)
 
     def exchange_over(self, connection: Http1Connection, *, reusable: bool) -> None:
         if reusable:
-            self._idle.append(connection)
-            if self._closing:
-                connection.drop()
+            self._keep(connection)
         self._turns.leave()
 
     def lost(self, connection: Http1Connection) -> None:
         self._open.discard(connection)
-        if connection in self._idle:
-            self._idle.remove(connection)
-        if not self._idle:
-            self._no_idle.set()
+        bond = connection.bond
+        idle = self._idle if bond is None else self._bound.get(bond, self._idle)
+        if connection in idle:
+            idle.remove(connection)
+        self._ending.discard(connection)
+        if not self._ending:
+            self._all_ended.set()
+
+    def _keep(self, connection: Http1Connection) -> None:
+        bond = connection.bond
+        if self._closing or (bond is not None and bond.is_over):
+            self._end(connection)
+        elif bond is None:
+            self._idle.append(connection)
+        else:
+            self._bound.setdefault(bond, []).append(connection)
+            bond.held_by(self)
+
+    def _end(self, connection: Http1Connection) -> None:
+        """Close a connection that is idle, and in no list any more."""
+        self._ending.add(connection)
+        connection.drop()
 
     def _start(
         self,
@@ -131,14 +164,25 @@ class UpstreamPool:
         body: RequestBody | None,
         timeouts: Timeouts,
         limits: Limits,
+        bond: Bond | None,
     ) -> Http1Response:
         try:
             content = b"" if body is None else body.take()
-            return connection.start(request, content, body, timeouts, limits)
+            return connection.start(request, content, body, timeouts, limits, bond)
         except BaseException:
             self._turns.leave()
             connection.drop()
             raise
+
+    def _take_bound(self, bond: Bond) -> Http1Connection | None:
+        """Return the one that a client has logged in on, however long it has been idle: on
+        another it would have to log in again."""
+        connections = self._bound[bond]
+        while connections:
+            connection = connections.pop()
+            if connection.usable:
+                return connection
+        return None
 
     def _take_idle(self, repeatable: bool) -> Http1Connection | None:
         while self._idle:
@@ -196,12 +240,17 @@ class UpstreamPools:
         self._by_route: dict[int, tuple[Route, UpstreamPool]] = {}
 
     def send(
-        self, route: Route, request: UpstreamRequest, body: RequestBody | None, limits: Limits
+        self,
+        route: Route,
+        request: UpstreamRequest,
+        body: RequestBody | None,
+        limits: Limits,
+        bond: Bond | None = None,
     ) -> Coroutine[object, object, Http1Response]:
         """As `shell.upstreams.upstream.Upstream.send`."""
         known = self._by_route.get(id(route))
         pool = self._remember(route) if known is None else known[1]
-        return pool.send(request, body, route.timeout, limits)
+        return pool.send(request, body, route.timeout, limits, bond)
 
     async def close(self) -> None:
         """Close every idle connection, and the others once their exchange is over."""

@@ -16,6 +16,7 @@ from typing import Final
 
 import httptools
 
+from corsproxy.core.connection_authentication import is_offered
 from corsproxy.core.fields import is_safe_value, split_list
 from corsproxy.core.messages import Field, Framing, UpstreamHead
 from corsproxy.errors import UpstreamError, UpstreamFault
@@ -297,7 +298,8 @@ class ResponseParser:
         self._read_persistence(minor_version, found)
         for value in found.get(b"content-type", ()):
             self.event_stream = _is_event_stream(value)
-        self.head = UpstreamHead(status, self._reason, self._fields, framing)
+        authenticates = is_offered(self._fields)
+        self.head = UpstreamHead(status, self._reason, self._fields, framing, None, authenticates)
         if status == 101:
             self.switched = True
         elif framing is Framing.NONE:

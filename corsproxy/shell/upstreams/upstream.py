@@ -9,6 +9,7 @@ from typing import Protocol
 from corsproxy.core.messages import UpstreamHead, UpstreamRequest
 from corsproxy.core.policy import Limits, Route
 from corsproxy.shell.streams.piece import PIECE_SIZE, Piece
+from corsproxy.shell.upstreams.bond import Bond
 
 
 class RequestBody(Protocol):
@@ -103,9 +104,17 @@ class Upstream(Protocol):
     """Sends one request and returns when the final response head is there."""
 
     async def send(
-        self, route: Route, request: UpstreamRequest, body: RequestBody | None, limits: Limits
+        self,
+        route: Route,
+        request: UpstreamRequest,
+        body: RequestBody | None,
+        limits: Limits,
+        bond: Bond | None = None,
     ) -> UpstreamResponse:
         """Send `request` with `body` to `route.upstream`.
+
+        `bond` stands for the client's connection. An upstream connection on which that client
+        logs in is bound to it, and serves nobody else; without a bond it is used only once.
 
         Returns as soon as the final head has arrived, even while the body is still
         being sent (an early 413 must reach the client); what is left of the body is
