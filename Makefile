@@ -8,7 +8,7 @@ RELOADS := 1000
 ROUTES := 500
 WORKERS := 1
 # What drives the compiled modules, from inside and through sockets.
-MEET_COMPILED := $(addprefix tests/,core shell/client shell/streams shell/upstreams fuzz test_compiled.py test_hostile_input.py test_security.py \
+MEET_COMPILED := $(addprefix tests/,core http1 shell/listener shell/streams shell/upstream fuzz test_compiled.py test_hostile_input.py test_security.py \
   soak/test_soak.py soak/test_siege.py reloads/test_reloads.py)
 ENGINE = $(shell for engine in docker podman buildah; do command -v $$engine && break; done)
 VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' corsproxy/__init__.py)

@@ -9,7 +9,7 @@ import json
 import timeit
 
 from corsproxy.config.reader import read_policy
-from corsproxy.core.exchange import decide
+from corsproxy.core.decision import decide
 from corsproxy.core.messages import Fields, RequestHead
 from corsproxy.core.policy import Policy
 

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 from corsproxy.core.messages import Field, Framing, UpstreamRequest
 from corsproxy.core.policy import Limits, Route, Timeouts, Tls, UpstreamAddress
-from corsproxy.shell.upstreams.upstream import RequestBody, Upstream, UpstreamResponse
+from corsproxy.shell.streams.seams import RequestBody
+from corsproxy.shell.upstream.upstream import Upstream, UpstreamResponse
 
 LIMITS = Limits()
 

@@ -20,10 +20,11 @@ from typing import NamedTuple
 
 from corsproxy.core.messages import Field, Framing, UpstreamHead, UpstreamRequest
 from corsproxy.core.policy import Limits, Policy, Route
-from corsproxy.shell.client.server import ProxyServer
-from corsproxy.shell.log.records import ExchangeRecord
-from corsproxy.shell.upstreams.bond import Bond
-from corsproxy.shell.upstreams.upstream import RequestBody, Upstream
+from corsproxy.shell.feed.records import ExchangeRecord
+from corsproxy.shell.listener.server import ProxyServer
+from corsproxy.shell.streams.seams import RequestBody
+from corsproxy.shell.upstream.bond import Bond
+from corsproxy.shell.upstream.upstream import Upstream
 from tests.peers import DEADLINE_SECONDS, until
 from tests.policies import PAGE, policy
 

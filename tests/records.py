@@ -4,7 +4,7 @@ from typing import Any
 
 from corsproxy.core.messages import Field, RequestHead
 from corsproxy.core.verdicts import Code, Kind, Verdict
-from corsproxy.shell.log.records import ExchangeRecord
+from corsproxy.shell.feed.records import ExchangeRecord
 from tests.policies import policy
 
 REQUEST = {"method": "GET", "target": b"/", "fields": (), "client": "127.0.0.1"}

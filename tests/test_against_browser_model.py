@@ -12,11 +12,11 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from corsproxy.core.exchange import Forward, complete, decide
+from corsproxy.core.answers import Answer
+from corsproxy.core.decision import Forward, complete, decide
 from corsproxy.core.messages import ClientHead, Field, Framing, RequestHead, UpstreamHead
 from corsproxy.core.origins import OriginSet, parse_origin_pattern
 from corsproxy.core.policy import CorsRules, Listed, Policy, Route, UpstreamAddress
-from corsproxy.core.problems import Answer
 from corsproxy.core.verdicts import Verdict
 from tests.browser import intent, model
 from tests.browser.intent import ANY, Spec

@@ -22,7 +22,7 @@ from corsproxy.config.problems import (
     render,
 )
 from corsproxy.config.reader import read_policy
-from corsproxy.core.exchange import decide
+from corsproxy.core.decision import decide
 from corsproxy.core.messages import RequestHead
 from corsproxy.core.policy import CorsRules, Policy
 from tests.config.broken_files import BROKEN

@@ -11,13 +11,13 @@ import pytest
 
 from corsproxy.core.source import Source
 from corsproxy.core.verdicts import Code, Kind, Verdict
-from corsproxy.shell.log.announcements import dropped_lines
-from corsproxy.shell.log.journal import JsonLines
-from corsproxy.shell.process.figures import Snapshot, WorkerState
-from corsproxy.shell.process.metrics import exposition
+from corsproxy.shell.admin.figures import Snapshot, WorkerState
+from corsproxy.shell.admin.metrics import exposition
+from corsproxy.shell.feed.announcements import dropped_lines
+from corsproxy.shell.feed.journal import JsonLines
 from tests.policies import policy
-from tests.shell.log import test_announcements, test_journal
-from tests.shell.process import test_figures
+from tests.shell.admin import test_figures
+from tests.shell.feed import test_announcements, test_journal
 
 DEPLOY = Path(__file__).resolve().parent.parent / "deploy"
 MANUAL = (DEPLOY / "OPERATING.md").read_text()

@@ -10,8 +10,8 @@ from corsproxy.cli.terminal import wants_color
 from corsproxy.config.editing.edits import Edit, File, allow
 from corsproxy.config.editing.splices import EditError
 from corsproxy.config.problems import ConfigError, Problem, escape, render
-from corsproxy.core.remedies import KINDS
-from corsproxy.shell.process.saving import SaveError, save
+from corsproxy.core.advice.remedies import KINDS
+from corsproxy.shell.run.saving import SaveError, save
 
 _KEYS = {kind: key for key, kind in KINDS.items()}
 

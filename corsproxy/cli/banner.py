@@ -6,8 +6,8 @@ from corsproxy import __version__
 from corsproxy.config.problems import escape
 from corsproxy.core.origins import LOOPBACK_ORIGINS
 from corsproxy.core.policy import CorsRules, Policy, Route
-from corsproxy.shell.log.ansi import Style, paint
-from corsproxy.shell.process.binding import Listeners
+from corsproxy.shell.feed.ansi import Style, paint
+from corsproxy.shell.system.binding import Listeners
 
 _MAX_ROUTES = 12
 _MAX_ORIGINS = 4

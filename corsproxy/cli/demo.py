@@ -20,10 +20,10 @@ from corsproxy.demo.observations import ExchangeObserver, Observations
 from corsproxy.demo.pages import Pages, Places
 from corsproxy.demo.shop import Shop
 from corsproxy.errors import StartError
-from corsproxy.shell.client.server import ProxyServer
-from corsproxy.shell.log.ansi import Style, paint
-from corsproxy.shell.process.binding import BACKLOG, Bound, bind_all
-from corsproxy.shell.upstreams.pool import UpstreamPools
+from corsproxy.shell.feed.ansi import Style, paint
+from corsproxy.shell.listener.server import ProxyServer
+from corsproxy.shell.system.binding import BACKLOG, Bound, bind_all
+from corsproxy.shell.upstream.pool import UpstreamPools
 
 # A page on localhost and an API on 127.0.0.1 are two sites: directly, even the API's
 # cookies stay away from the page, as they would from any other.

@@ -3,7 +3,7 @@
 import click
 
 from corsproxy.cli.terminal import Stream, wants_color
-from corsproxy.shell.log.diffs import diff_lines
+from corsproxy.shell.feed.diff_lines import diff_lines
 
 
 def print_diff(name: str, before: bytes, after: bytes, stream: Stream = "stdout") -> None:

@@ -18,14 +18,14 @@ from corsproxy.config.editing.diffs import diff
 from corsproxy.config.editing.edits import Edit, File, allow
 from corsproxy.config.editing.splices import EditError
 from corsproxy.config.problems import ConfigError, escape
-from corsproxy.core.explain import Explanation, explain
+from corsproxy.core.explain.explanation import Explanation, explain
+from corsproxy.core.explain.without_proxy import Asking, WithoutProxy, without_proxy
 from corsproxy.core.links import LinkMap
+from corsproxy.core.page_call import PageCall
 from corsproxy.core.policy import Policy
-from corsproxy.core.question import Question
 from corsproxy.core.source import DEFAULT_FILE
-from corsproxy.core.without_proxy import Asking, WithoutProxy, without_proxy
 from corsproxy.errors import StartError
-from corsproxy.shell.log.ansi import Style, paint
+from corsproxy.shell.feed.ansi import Style, paint
 
 _MARKS = {
     "✓": Style.GREEN,
@@ -112,7 +112,7 @@ def command(
     if file is None and os.path.exists(DEFAULT_FILE):
         click.echo(f"{DEFAULT_FILE} is not read: the command line names an upstream.", err=True)
     policy = policy_for(upstream or "", ()) if file is None else _file_policy(file)
-    question = Question(origin, path, method, headers, credentials)
+    question = PageCall(origin, path, method, headers, credentials)
     try:
         explanation = explain(policy, question)
     except ValueError as error:
@@ -214,10 +214,10 @@ def _file_policy(file: File) -> Policy:
         raise RefusedConfig(file.name, error.problems) from None
 
 
-def _asked(policy: Policy, question: Question, unsafe: bool) -> WithoutProxy:
+def _asked(policy: Policy, question: PageCall, unsafe: bool) -> WithoutProxy:
     """Return what the upstream's own answers would have meant to the browser."""
     # It brings the connections along, which nothing else here needs.
-    from corsproxy.shell.upstreams.inquiry import inquire
+    from corsproxy.shell.upstream.inquiry import inquire
 
     def tell(asking: Asking) -> None:
         # The answer may take as long as the route's timeout.

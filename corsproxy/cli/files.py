@@ -15,7 +15,7 @@ from corsproxy.config.yaml.source_text import MAX_BYTES
 from corsproxy.core.policy import ListenerTls, Tls
 from corsproxy.core.source import DEFAULT_FILE, Source
 from corsproxy.errors import TlsFileError
-from corsproxy.shell.log.clock import utc_day
+from corsproxy.shell.feed.clock import utc_day
 
 
 def default_file(what_to_do: str) -> str:
@@ -84,7 +84,7 @@ def _tls_fault(tls: Tls) -> TlsFileError | None:
     if tls.ca_file is None and tls.cert_file is None:
         return None
     # OpenSSL takes longer to import than most files to be read.
-    from corsproxy.shell.upstreams.upstream_tls import check_tls
+    from corsproxy.shell.upstream.upstream_tls import check_tls
 
     try:
         check_tls(tls)

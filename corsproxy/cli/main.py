@@ -83,7 +83,7 @@ def _is_word(argument: str) -> bool:
 
 def _form() -> str:
     """Say whether what every request passes is compiled, without loading it."""
-    found = find_spec("corsproxy.core.exchange")
+    found = find_spec("corsproxy.core.decision")
     origin = found.origin if found else None
     compiled = origin is not None and origin.endswith(tuple(EXTENSION_SUFFIXES))
     return "compiled" if compiled else "pure Python"

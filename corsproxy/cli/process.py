@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import NoReturn, TypeVar
 
-from corsproxy.shell.process.lazy_package import import_lazily
+from corsproxy.shell.system.lazy_package import import_lazily
 
 Result = TypeVar("Result")
 

@@ -35,14 +35,14 @@ from corsproxy.config.routes import is_same_place
 from corsproxy.core.policy import ListenAddress, LogFormat, Policy
 from corsproxy.core.source import DEFAULT_FILE
 from corsproxy.errors import StartError
-from corsproxy.shell.log.announcements import Announcer, FaultLog, LineFormat, Terms, dropped_lines
-from corsproxy.shell.log.outlet import Outlet
-from corsproxy.shell.log.refusals import Refusals
-from corsproxy.shell.process.binding import Listeners, bind_all
+from corsproxy.shell.feed.announcements import Announcer, FaultLog, LineFormat, Terms, dropped_lines
+from corsproxy.shell.feed.outlet import Outlet
+from corsproxy.shell.feed.recent_refusals import Refusals
+from corsproxy.shell.system.binding import Listeners, bind_all
 from corsproxy.shell.workers.channel import Beginning, text_of
 
 if TYPE_CHECKING:
-    from corsproxy.shell.process.lifecycle import Workforce
+    from corsproxy.shell.run.lifecycle import Workforce
 
 _MOST_WORKERS = 64
 
@@ -255,7 +255,8 @@ def _run(source: Source, listeners: Listeners, flags: Flags, started: float) -> 
 def _serve(source: Source, listeners: Listeners, flags: Flags, terms: Terms) -> int:
     # What takes long to import is imported here, after everything that a mistake can end.
     without_client()
-    from corsproxy.shell.process import descriptors, lifecycle
+    from corsproxy.shell.run import lifecycle
+    from corsproxy.shell.system import descriptors
 
     descriptors.raise_limit()
     file = None
@@ -270,8 +271,8 @@ def _workforce(source: Source, listeners: Listeners, flags: Flags, terms: Terms)
     announcer, shares = terms.announcer, listeners.shares
     form, color = announcer.form, announcer.color
     if len(shares) == 1:
-        from corsproxy.shell.process.engine import Engine
-        from corsproxy.shell.process.single_process import SingleProcess
+        from corsproxy.shell.run.engine import Engine
+        from corsproxy.shell.run.single_process import SingleProcess
 
         write = terms.outlet.write
         engine = Engine(source.policy, write, form, color=color, refusals=terms.refusals)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from corsproxy.core.fields import is_token
 from corsproxy.core.messages import Fields, ResponseHead
 from corsproxy.core.methods import CORS_SAFELISTED_METHODS
-from corsproxy.core.question import Question
+from corsproxy.core.page_call import PageCall
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 """Fetch, "redirect status"."""
@@ -31,7 +31,7 @@ class Obstacle(NamedTuple):
     """What Chromium names as the culprit: the method, the header, the wrong value."""
 
 
-def check_preflight(question: Question, answer: ResponseHead) -> Obstacle | None:
+def check_preflight(question: PageCall, answer: ResponseHead) -> Obstacle | None:
     """Return what keeps the browser from sending the call after the preflight's answer; None
     where nothing does (Fetch, "CORS-preflight fetch")."""
     if answer.status in REDIRECTS:
@@ -52,7 +52,7 @@ def check_preflight(question: Question, answer: ResponseHead) -> Obstacle | None
     return _check_method(question, methods) or _check_headers(question, names)
 
 
-def check_response(question: Question, answer: ResponseHead) -> Obstacle | None:
+def check_response(question: PageCall, answer: ResponseHead) -> Obstacle | None:
     """Return what keeps the answer from the script; None where nothing does (Fetch, "CORS
     check")."""
     allowed = _value(answer.fields, b"access-control-allow-origin")
@@ -76,7 +76,7 @@ def check_response(question: Question, answer: ResponseHead) -> Obstacle | None:
     return Obstacle("InvalidAllowCredentials", sentence, credentials or "")
 
 
-def _wrong_origin(question: Question, fields: Fields, allowed: str) -> Obstacle:
+def _wrong_origin(question: PageCall, fields: Fields, allowed: str) -> Obstacle:
     lines = len(_lines(fields, b"access-control-allow-origin"))
     if re.search("[ ,]", allowed):
         how = f"is there {lines} times" if lines > 1 else "names several"
@@ -92,7 +92,7 @@ def _malformed(error: str, field: str) -> Obstacle:
     return Obstacle(error, f"its {field} is no list of names")
 
 
-def _check_method(question: Question, methods: list[str]) -> Obstacle | None:
+def _check_method(question: PageCall, methods: list[str]) -> Obstacle | None:
     method = question.normalized_method
     if method in methods or method in CORS_SAFELISTED_METHODS:
         return None
@@ -103,7 +103,7 @@ def _check_method(question: Question, methods: list[str]) -> Obstacle | None:
     return Obstacle("MethodDisallowedByPreflightResponse", sentence, method)
 
 
-def _check_headers(question: Question, names: list[str]) -> Obstacle | None:
+def _check_headers(question: PageCall, names: list[str]) -> Obstacle | None:
     allowed = {name.lower() for name in names}
     for name in question.asked_headers:
         # Fetch, "CORS non-wildcard request-header name".

@@ -5,12 +5,12 @@ at most. What `decide` has found out about a method and a field section holds fo
 target of the same route; what a target alone can do wrong is asked each time.
 """
 
-from corsproxy.core.exchange import Decision, Forward, decide
+from corsproxy.core.answers import Answer
+from corsproxy.core.decision import Decision, Forward, decide
 from corsproxy.core.fields import serialize_fields
 from corsproxy.core.guard import check_target
 from corsproxy.core.messages import Framing, RequestHead, UpstreamRequest
 from corsproxy.core.policy import Policy, Route
-from corsproxy.core.problems import Answer
 from corsproxy.core.routing import Target, find_route, is_ambiguous, parse_target, upstream_target
 from corsproxy.core.verdicts import Code, Kind
 

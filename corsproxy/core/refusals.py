@@ -9,12 +9,12 @@ import re
 from typing import Final
 
 from corsproxy.core import guard
-from corsproxy.core.case import Case
+from corsproxy.core.advice.hints import hint_for
+from corsproxy.core.answers import Answer, problem
 from corsproxy.core.guard import Refusal
-from corsproxy.core.hints import hint_for
 from corsproxy.core.messages import Field, RequestHead
 from corsproxy.core.policy import Policy
-from corsproxy.core.problems import Answer, problem
+from corsproxy.core.request_context import RequestContext
 from corsproxy.core.source import Source
 from corsproxy.core.verdicts import FACTS, Code, Kind
 
@@ -44,55 +44,57 @@ _REQUEST_LINE: Final = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([!-~]+) ")
 _ORIGIN_LINE: Final = re.compile(rb"(?im)^origin:([^\n]*)")
 
 
-def check(case: Case) -> Refusal | None:
+def check(context: RequestContext) -> Refusal | None:
     """Run the guard, the most basic doubt first."""
-    request, found = case.request, case.found
+    request, found = context.request, context.found
     hosts = found.get(b"host", ())
     return (
-        guard.check_size(case.policy.limits, request.target, request.fields)
+        guard.check_size(context.policy.limits, request.target, request.fields)
         or guard.check_method(request.method)
         or guard.check_framing(found, request.minor_version)
-        or guard.check_host(case.policy, hosts, request.minor_version)
-        or guard.check_target(case.target, request.target, hosts)
-        or guard.check_reading(case.policy, case.target, case.route)
+        or guard.check_host(context.policy, hosts, request.minor_version)
+        or guard.check_target(context.target, request.target, hosts)
+        or guard.check_reading(context.policy, context.target, context.route)
         or guard.check_asterisk(request.method, request.target)
         or (guard.check_expectation(found) if b"expect" in found else None)
-        or (guard.check_loop(case.policy, found) if b"via" in found else None)
+        or (guard.check_loop(context.policy, found) if b"via" in found else None)
     )
 
 
 def refused(
-    case: Case, refusal: Refusal, at: Source | None = None, kind: Kind | None = None
+    context: RequestContext, refusal: Refusal, at: Source | None = None, kind: Kind | None = None
 ) -> Answer:
     """Return the answer to a case that goes no further. `kind` overrides the case's own."""
     code = refusal.code
     if code is Code.HOST_NOT_ALLOWED:
-        at = case.policy.allowed_hosts_source
-    verdict = case.verdict(code, False, at, refusal.subject)
+        at = context.policy.allowed_hosts_source
+    verdict = context.verdict(code, False, at, refusal.subject)
     if kind is not None:
         verdict = verdict._replace(kind=kind)
-    elif verdict.kind is not Kind.WEBSOCKET and not case.origin.grant.fields:
-        origin = case.origin.value
-        verdict = verdict._replace(withheld=origin is not None and not case.is_same_origin(origin))
+    elif verdict.kind is not Kind.WEBSOCKET and not context.origin.grant.fields:
+        origin = context.origin.value
+        verdict = verdict._replace(
+            withheld=origin is not None and not context.is_same_origin(origin)
+        )
     return problem(
         verdict,
-        case.origin.grant,
+        context.origin.grant,
         refusal.detail,
-        hint_for(verdict, case.policy, case.rules),
-        head_only=case.request.method == "HEAD",
+        hint_for(verdict, context.policy, context.rules),
+        head_only=context.request.method == "HEAD",
         close=code in _CLOSING,
         extra=ALLOW if code is Code.METHOD_REFUSED else (),
     )
 
 
-def origin_refused(case: Case) -> Answer:
+def origin_refused(context: RequestContext) -> Answer:
     """Answer 403 without a grant: the origin is not in the list."""
-    received = case.origin.value or b""
-    expired = case.rules.origins.match_expired(received)
+    received = context.origin.value or b""
+    expired = context.rules.origins.match_expired(received)
     if expired is not None:
         subject = received.decode("ascii")
         detail = f"The page's origin {subject} was allowed until {expired.until} (UTC)."
-        return refused(case, Refusal(Code.ORIGIN_EXPIRED, detail, subject), expired.source)
+        return refused(context, Refusal(Code.ORIGIN_EXPIRED, detail, subject), expired.source)
     if guard.is_origin(received):
         subject = received.decode("ascii")
         detail = f"The page's origin {subject} is not in this proxy's allowlist."
@@ -100,7 +102,7 @@ def origin_refused(case: Case) -> Answer:
         subject = ""
         detail = "The Origin of the request is not one well-formed origin."
     refusal = Refusal(Code.ORIGIN_NOT_ALLOWED, detail, subject)
-    return refused(case, refusal, case.rules.origins.source)
+    return refused(context, refusal, context.rules.origins.source)
 
 
 def refuse(
@@ -112,7 +114,7 @@ def refuse(
 ) -> Answer:
     """Return the answer for a request that a limit or the listener's state refuses."""
     refusal = Refusal(code, detail or f"{FACTS[code].title}.")
-    return refused(Case(policy, request), refusal, at)
+    return refused(RequestContext(policy, request), refusal, at)
 
 
 def refuse_unread(policy: Policy, received: bytes, code: Code | None = None) -> Answer:
@@ -132,5 +134,5 @@ def refuse_unread(policy: Policy, received: bytes, code: Code | None = None) -> 
     head = received.partition(b"\r\n\r\n")[0]
     origins = [match[1].removesuffix(b"\r") for match in _ORIGIN_LINE.finditer(head)]
     fields = [(b"Origin", origin.strip(b" \t")) for origin in origins]
-    case = Case(policy, RequestHead("GET", target, fields))
-    return refused(case, refusal, kind=Kind.UNREADABLE)
+    context = RequestContext(policy, RequestHead("GET", target, fields))
+    return refused(context, refusal, kind=Kind.UNREADABLE)

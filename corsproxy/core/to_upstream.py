@@ -10,11 +10,17 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
-from corsproxy.core.case import ASKING, FORWARDING, FORWARDING_PREFIX, SEC_FETCH, Case
 from corsproxy.core.connection_authentication import AUTHORIZATION, is_asked_for
 from corsproxy.core.fields import replaced, split_list, without
 from corsproxy.core.messages import Field, Framing, UpstreamRequest
 from corsproxy.core.policy import Route
+from corsproxy.core.request_context import (
+    ASKING,
+    FORWARDING,
+    FORWARDING_PREFIX,
+    SEC_FETCH,
+    RequestContext,
+)
 from corsproxy.core.routing import Target, upstream_target
 
 # A peer must not be able to strip these by naming them in Connection: what says who asks,
@@ -34,7 +40,7 @@ _REWRITTEN: Final = frozenset({b"x-forwarded-for", b"x-forwarded-host", b"x-forw
 
 
 def to_upstream(
-    case: Case, route: Route, target: Target, *, vouched: bool, upgrade: bytes | None
+    context: RequestContext, route: Route, target: Target, *, vouched: bool, upgrade: bytes | None
 ) -> UpstreamRequest:
     """Return the request as `route.upstream` gets it.
 
@@ -42,12 +48,12 @@ def to_upstream(
     Origin: only then is it rewritten, because that disarms the upstream's own defence
     against cross-site requests.
     """
-    found = case.found
-    method = case.request.method
-    fields = [(b"Host", (route.preserve_host and case.host) or route.upstream.authority)]
-    fields += _end_to_end(case)
-    _add_provenance(fields, route, case, vouched=vouched)
-    _add_forwarding(fields, case)
+    found = context.found
+    method = context.request.method
+    fields = [(b"Host", (route.preserve_host and context.host) or route.upstream.authority)]
+    fields += _end_to_end(context)
+    _add_provenance(fields, route, context, vouched=vouched)
+    _add_forwarding(fields, context)
     if method == "OPTIONS":
         for name in ASKING:
             fields += [(name.title(), value) for value in found.get(name, ())]
@@ -59,8 +65,8 @@ def to_upstream(
     authorizations = found.get(AUTHORIZATION)
     if rules.set:
         authorizations = [value for name, value in fields if name.lower() == AUTHORIZATION]
-    if case.policy.via is not None:
-        fields.append(_via(case.policy.pseudonym, case.request.minor_version))
+    if context.policy.via is not None:
+        fields.append(_via(context.policy.pseudonym, context.request.minor_version))
     if upgrade is not None:
         fields += ((b"Connection", b"Upgrade"), (b"Upgrade", upgrade))
     framing = Framing.NONE
@@ -83,23 +89,25 @@ def to_upstream(
     )
 
 
-def _end_to_end(case: Case) -> list[Field]:
+def _end_to_end(context: RequestContext) -> list[Field]:
     """Return the passed lines without those that Connection names (RFC 9110, 7.6.1)."""
-    connection = case.found.get(b"connection")
+    connection = context.found.get(b"connection")
     if connection is None or connection == [b"keep-alive"]:
-        return case.passed
+        return context.passed
     nominated = {token.lower() for token in split_list(connection)} - NOT_NOMINABLE
-    return without(case.passed, frozenset(nominated)) if nominated else case.passed
+    return without(context.passed, frozenset(nominated)) if nominated else context.passed
 
 
-def _add_provenance(fields: list[Field], route: Route, case: Case, *, vouched: bool) -> None:
+def _add_provenance(
+    fields: list[Field], route: Route, context: RequestContext, *, vouched: bool
+) -> None:
     """Add Origin, Referer and Sec-Fetch-* as the route wants the upstream to see them.
 
     A rewritten Origin goes without Sec-Fetch-*: they would contradict each other.
     """
     if route.origin == "remove":
         return
-    found = case.found
+    found = context.found
     origins = found.get(b"origin", ())
     referers = found.get(b"referer", ())
     if route.origin == "rewrite" and vouched and origins:
@@ -122,11 +130,11 @@ def _moved(referer: bytes, origin: bytes, own: bytes) -> bytes:
     return referer
 
 
-def _add_forwarding(fields: list[Field], case: Case) -> None:
+def _add_forwarding(fields: list[Field], context: RequestContext) -> None:
     """Add X-Forwarded-*, and the Via that the request came with."""
-    request, found = case.request, case.found
-    if not case.is_trusted:
-        fields += _forwarding(request.client, case.host, request.secure)
+    request, found = context.request, context.found
+    if not context.is_trusted:
+        fields += _forwarding(request.client, context.host, request.secure)
     else:
         client = _forwarding(request.client, b"", False)[0][1] if request.client else b""
         chain = [*found.get(b"x-forwarded-for", ()), client]
@@ -136,8 +144,8 @@ def _add_forwarding(fields: list[Field], case: Case) -> None:
             ):
                 fields += [(name.title(), value) for value in found[name]]
         fields.append((b"X-Forwarded-For", b", ".join(chain)))
-        if case.public_host:
-            fields.append((b"X-Forwarded-Host", case.public_host))
+        if context.public_host:
+            fields.append((b"X-Forwarded-Host", context.public_host))
         protocol = found.get(b"x-forwarded-proto") or [b"https" if request.secure else b"http"]
         fields.append((b"X-Forwarded-Proto", protocol[-1]))
     if b"via" in found:

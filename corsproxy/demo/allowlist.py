@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping
 from difflib import ndiff
 
 from corsproxy.config.editing.edits import File, allow
-from corsproxy.core.explain import explain
+from corsproxy.core.explain.explanation import explain
+from corsproxy.core.page_call import PageCall
 from corsproxy.core.policy import Policy
-from corsproxy.core.question import Question
 from corsproxy.demo.pages import Places
-from corsproxy.shell.log.clock import utc_day
+from corsproxy.shell.feed.clock import utc_day
 
 NAME = "corsproxy.yaml"
 TEXT = """\
@@ -30,12 +30,12 @@ cors:
 """
 
 
-def refused_calls(places: Places) -> dict[str, Question]:
+def refused_calls(places: Places) -> dict[str, PageCall]:
     """Return the calls that the text refuses, by the ids that the page has for them."""
     return {
-        "method": Question(places.page, "/api/cart/1", "DELETE"),
-        "header": Question(places.page, "/api/products", headers=("x-debug",)),
-        "origin": Question(places.elsewhere, "/api/products"),
+        "method": PageCall(places.page, "/api/cart/1", "DELETE"),
+        "header": PageCall(places.page, "/api/products", headers=("x-debug",)),
+        "origin": PageCall(places.elsewhere, "/api/products"),
     }
 
 
@@ -81,13 +81,13 @@ class DemoAllowlist:
         for follower in self._followers:
             follower(self.policy)
 
-    def _edited(self, call: Question) -> bytes:
+    def _edited(self, call: PageCall) -> bytes:
         remedy = explain(self.policy, call).remedy
         if remedy is None:  # it is allowed
             return self._file.content
         return allow(self._file, remedy.key, remedy.value).after
 
-    def _explained(self, call: Question) -> Mapping[str, object]:
+    def _explained(self, call: PageCall) -> Mapping[str, object]:
         explanation = explain(self.policy, call)
         remedy = explanation.remedy
         return {

@@ -9,7 +9,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
 
-from corsproxy.shell.log.records import ExchangeRecord
+from corsproxy.shell.feed.records import ExchangeRecord
 
 Entry = Mapping[str, object]
 """One observation as JSON has it; `seq` counts from 1 and never repeats."""

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from corsproxy.config.reader import policy_for_url, read_policy
-from corsproxy.core.explain import Explanation
+from corsproxy.core.explain.explanation import Explanation
 from corsproxy.core.messages import Field
 from corsproxy.core.policy import ListenAddress, Policy
 from corsproxy.core.verdicts import Code

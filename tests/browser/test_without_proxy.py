@@ -6,10 +6,10 @@ import pytest
 from aiohttp import web
 
 from corsproxy.config.without_file import policy_for_url
+from corsproxy.core.explain.without_proxy import WithoutProxy, without_proxy
+from corsproxy.core.page_call import PageCall
 from corsproxy.core.policy import Limits
-from corsproxy.core.question import Question
-from corsproxy.core.without_proxy import WithoutProxy, without_proxy
-from corsproxy.shell.upstreams.inquiry import inquire
+from corsproxy.shell.upstream.inquiry import inquire
 from tests.browser import servers
 from tests.browser.chromium import CorsFailure, OpenTab
 
@@ -48,14 +48,14 @@ GRANTS: dict[str, Lines] = {
     "malformed headers": ((ORIGIN, "*"), (METHODS, "PUT"), (HEADERS, "x a")),
 }
 CALLS = (
-    Question("", ""),
-    Question("", "", credentials=True),
-    Question("", "", "put"),
-    Question("", "", "patch"),
-    Question("", "", "PATCH", credentials=True),
-    Question("", "", headers=("X-A",)),
-    Question("", "", headers=("Authorization",)),
-    Question("", "", "PUT", ("X-A",), credentials=True),
+    PageCall("", ""),
+    PageCall("", "", credentials=True),
+    PageCall("", "", "put"),
+    PageCall("", "", "patch"),
+    PageCall("", "", "PATCH", credentials=True),
+    PageCall("", "", headers=("X-A",)),
+    PageCall("", "", headers=("Authorization",)),
+    PageCall("", "", "PUT", ("X-A",), credentials=True),
 )
 
 
@@ -109,13 +109,13 @@ async def test_a_redirected_preflight_fails_as_is_said(open_tab: OpenTab, page_p
     tab = await open_tab(page)
     async with servers.serving(upstream) as port:
         url = f"http://127.0.0.1:{port}"
-        said = await asked(url, Question(page, "/", "PUT"))
+        said = await asked(url, PageCall(page, "/", "PUT"))
         assert not (await tab.fetch(f"{url}/", {"method": "PUT"})).ok
         failure = await tab.cors_failure(f"{url}/")
     assert said.obstacle is not None
     assert failure.error == said.obstacle.error
 
 
-async def asked(url: str, question: Question) -> WithoutProxy:
+async def asked(url: str, question: PageCall) -> WithoutProxy:
     dialogue = without_proxy(policy_for_url(url, ()), question, unsafe=True)
     return await asyncio.to_thread(inquire, dialogue, Limits())

@@ -10,10 +10,10 @@ import base64
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from corsproxy.core.explain import Explanation, explain
+from corsproxy.core.explain.explanation import Explanation, explain
 from corsproxy.core.messages import Field
+from corsproxy.core.page_call import PageCall
 from corsproxy.core.policy import Policy
-from corsproxy.core.question import Question
 from tests.browser import model
 from tests.browser.chromium import Tab
 from tests.browser.matrix import Pair
@@ -52,7 +52,7 @@ def explained(policy: Policy, pair: Pair) -> Explanation:
     request = pair.request
     names = tuple(model.unsafe_header_names(request.headers))
     return explain(
-        policy, Question(request.origin, pair.sent, request.method, names, request.include)
+        policy, PageCall(request.origin, pair.sent, request.method, names, request.include)
     )
 
 

@@ -8,7 +8,7 @@ import pytest
 from corsproxy.cli.banner import LOOPBACK_PAGES, banner
 from corsproxy.cli.upstream import policy_for
 from corsproxy.core.policy import ListenAddress, Policy, UpstreamAddress
-from corsproxy.shell.process.binding import Bound, Listeners, bind_all
+from corsproxy.shell.system.binding import Bound, Listeners, bind_all
 from tests.policies import FILE, policy, route, rules
 
 

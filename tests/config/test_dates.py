@@ -6,9 +6,9 @@ from corsproxy.config.dates import day_after, days_left, parse_day
 from corsproxy.config.mistakes import BadValueError
 from corsproxy.config.problems import Problem
 from corsproxy.config.reader import read_policy
-from corsproxy.core.exchange import Forward, decide
+from corsproxy.core.answers import Answer
+from corsproxy.core.decision import Forward, decide
 from corsproxy.core.policy import Policy
-from corsproxy.core.problems import Answer
 from corsproxy.core.verdicts import Code
 from tests.policies import request
 

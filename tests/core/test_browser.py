@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from corsproxy.core.browser import Obstacle, check_preflight, check_response
 from corsproxy.core.messages import Field, ResponseHead
-from corsproxy.core.question import Question
+from corsproxy.core.page_call import PageCall
 from tests.browser import model
 from tests.policies import PAGE
 
@@ -26,7 +26,7 @@ fields = st.lists(
     max_size=6,
 )
 questions = st.builds(
-    Question,
+    PageCall,
     origin=st.sampled_from(ORIGINS),
     target=st.just("/"),
     method=st.sampled_from(["GET", "post", "put", "DELETE", "PATCH", "patch"]),
@@ -39,7 +39,7 @@ questions = st.builds(
 statuses = st.sampled_from([200, 204, 299, 199, 304, 400, 401, 404, 500])
 
 
-def modelled(question: Question) -> model.Request:
+def modelled(question: PageCall) -> model.Request:
     headers = tuple((name, "1") for name in question.headers)
     return model.Request(question.origin, question.method, headers, question.credentials)
 
@@ -52,7 +52,7 @@ def same(ours: Obstacle | None, theirs: model.Blocked | None) -> bool:
 
 @given(questions, fields)
 def test_a_response_is_judged_as_the_model_judges_it(
-    question: Question, lines: list[Field]
+    question: PageCall, lines: list[Field]
 ) -> None:
     ours = check_response(question, ResponseHead(200, b"", lines))
     assert same(ours, model.cors_check(modelled(question), lines))
@@ -60,14 +60,14 @@ def test_a_response_is_judged_as_the_model_judges_it(
 
 @given(questions, fields, statuses)
 def test_a_preflight_is_judged_as_the_model_judges_it(
-    question: Question, lines: list[Field], status: int
+    question: PageCall, lines: list[Field], status: int
 ) -> None:
     ours = check_preflight(question, ResponseHead(status, b"", lines))
     assert same(ours, model.preflight_check(modelled(question), status, lines))
 
 
 @given(questions)
-def test_the_model_makes_the_same_requests(question: Question) -> None:
+def test_the_model_makes_the_same_requests(question: PageCall) -> None:
     request = modelled(question)
     assert question.needs_preflight == model.needs_preflight(request)
     assert question.preflight_fields == model.preflight_fields(request)[1:]
@@ -107,14 +107,14 @@ def test_what_is_wrong_is_said_in_words(
     lines: list[Field], credentials: bool, sentence: str
 ) -> None:
     obstacle = check_response(
-        Question(PAGE, "/", credentials=credentials), ResponseHead(200, b"", lines)
+        PageCall(PAGE, "/", credentials=credentials), ResponseHead(200, b"", lines)
     )
     assert obstacle is not None
     assert obstacle.sentence == sentence
 
 
 def test_a_preflight_must_not_be_redirected() -> None:
-    obstacle = check_preflight(Question(PAGE, "/", "PUT"), ResponseHead(307, b"", [ALLOWED]))
+    obstacle = check_preflight(PageCall(PAGE, "/", "PUT"), ResponseHead(307, b"", [ALLOWED]))
     assert obstacle is not None
     assert obstacle.error == "PreflightDisallowedRedirect"
 
@@ -134,7 +134,7 @@ def test_what_a_wildcard_does_not_cover_is_explained(
         (b"Access-Control-Allow-Credentials", b"true"),
         (b"Access-Control-Allow-Headers", b"*"),
     ]
-    question = Question(PAGE, "/", headers=(header,), credentials=credentials)
+    question = PageCall(PAGE, "/", headers=(header,), credentials=credentials)
     obstacle = check_preflight(question, ResponseHead(204, b"", lines))
     assert obstacle is not None
     assert obstacle.sentence.endswith(why)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from corsproxy.core.exchange import Decision, Forward, decide
+from corsproxy.core.decision import Decision, Forward, decide
 from corsproxy.core.fields import serialize_fields
 from corsproxy.core.messages import Field, RequestHead
 from corsproxy.core.policy import HeaderRules, Policy

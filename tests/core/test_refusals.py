@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corsproxy.core.exchange import Forward, decide
+from corsproxy.core.answers import Answer
+from corsproxy.core.decision import Forward, decide
 from corsproxy.core.messages import RequestHead
-from corsproxy.core.problems import Answer
 from corsproxy.core.refusals import refuse, refuse_unread
 from corsproxy.core.verdicts import Code
 from tests.policies import PAGE, policy, request, request_with, values

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corsproxy.core.exchange import Forward, complete, decide
+from corsproxy.core.decision import Forward, complete, decide
 from corsproxy.core.fields import HOP_BY_HOP, serialize_fields
 from corsproxy.core.messages import ClientHead, Field, FieldLine, Framing, RequestHead, UpstreamHead
 from corsproxy.core.policy import CookiesMode, HeaderRules, Policy

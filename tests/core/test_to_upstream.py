@@ -5,7 +5,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from corsproxy.core.exchange import Forward, decide
+from corsproxy.core.decision import Forward, decide
 from corsproxy.core.fields import HOP_BY_HOP
 from corsproxy.core.messages import Field, Framing, RequestHead, UpstreamRequest
 from corsproxy.core.policy import HeaderRules, Policy

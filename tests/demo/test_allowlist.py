@@ -2,7 +2,7 @@
 
 import pytest
 
-from corsproxy.core.explain import explain
+from corsproxy.core.explain.explanation import explain
 from corsproxy.core.policy import Policy
 from corsproxy.demo.allowlist import DemoAllowlist, refused_calls
 from corsproxy.demo.pages import Places

@@ -6,7 +6,7 @@ from corsproxy.core.messages import Fields
 from corsproxy.core.source import Source
 from corsproxy.core.verdicts import Code, Kind, Verdict
 from corsproxy.demo.observations import KEPT, Entry, ExchangeObserver, Observations
-from corsproxy.shell.log.records import ExchangeRecord
+from corsproxy.shell.feed.records import ExchangeRecord
 from tests import records
 
 

@@ -1,10 +1,10 @@
 """Targets: the answers to what is no request, and to questions about requests."""
 
-from corsproxy.core.explain import explain
-from corsproxy.core.question import Question
+from corsproxy.core.explain.explanation import explain
+from corsproxy.core.page_call import PageCall
 from corsproxy.core.refusals import refuse_unread
 from corsproxy.core.verdicts import Code
-from corsproxy.shell.client.responses import head_bytes
+from corsproxy.http1.response_head import head_bytes
 from tests.fuzz.draw import Draw
 from tests.fuzz.exchanges import POLICIES
 from tests.fuzz.reference import entry_allows, head_of, values
@@ -42,7 +42,7 @@ def questions(data: bytes) -> None:
     """What `explain` says is what `decide` does, and every question gets an answer."""
     draw = Draw(data)
     given = draw.pick(POLICIES)
-    question = Question(
+    question = PageCall(
         draw.pick(_QUESTIONS) + draw.string().decode("latin-1"),
         draw.pick(_PLACES) + draw.string().decode("latin-1"),
         draw.pick(("GET", "PUT", "patch", "OPTIONS", "TRACE", "FOO", "")),

@@ -5,9 +5,9 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from corsproxy.shell.client.connection import Connection
-from corsproxy.shell.client.relay import Relay
-from corsproxy.shell.client.server import ProxyServer
+from corsproxy.shell.listener.connection import Connection
+from corsproxy.shell.listener.exchange import Exchange
+from corsproxy.shell.listener.server import ProxyServer
 from tests.fakes import FakeUpstream, echo
 from tests.fuzz.draw import Draw
 from tests.fuzz.wire import cut, pieces_of, unchunked
@@ -85,7 +85,7 @@ class Spoken(NamedTuple):
 async def speak(pieces: Sequence[bytes]) -> Spoken:
     upstream = FakeUpstream(echo)
     server = ProxyServer(policy(), upstream, None)
-    connection = Connection(server, server.service, Relay)
+    connection = Connection(server, server.service, Exchange)
     wire = Wire()
     connection.connection_made(wire)  # type: ignore[arg-type] # what is used of a transport
     for piece in pieces:

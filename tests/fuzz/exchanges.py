@@ -4,14 +4,14 @@ import ipaddress
 import re
 from dataclasses import replace
 
-from corsproxy.core.exchange import Forward, complete, decide
+from corsproxy.core.answers import Answer
+from corsproxy.core.decision import Forward, complete, decide
 from corsproxy.core.messages import Field, Framing, RequestHead, UpstreamHead
 from corsproxy.core.policy import CorsRules, HeaderRules, Policy, Route
-from corsproxy.core.problems import Answer
 from corsproxy.core.to_client import BOUND_TO_THE_UPSTREAM
 from corsproxy.core.verdicts import Code
-from corsproxy.shell.client.responses import head_bytes
-from corsproxy.shell.upstreams.request_form import RequestForm
+from corsproxy.http1.request_form import RequestForm
+from corsproxy.http1.response_head import head_bytes
 from tests.fuzz.draw import Draw
 from tests.fuzz.reference import climbs, entry_allows, head_of, values, web_origin
 from tests.policies import listed, policy, route, rules, upstream

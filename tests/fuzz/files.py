@@ -7,8 +7,8 @@ from corsproxy.config.editing.fixes import correct
 from corsproxy.config.editing.splices import EditError
 from corsproxy.config.keys import KEYS
 from corsproxy.config.problems import ConfigError
+from corsproxy.core.advice.remedies import RemedyKey
 from corsproxy.core.policy import Policy
-from corsproxy.core.remedies import RemedyKey
 from tests.config.editor import complaints
 from tests.config.layouts import COMMENTS, STYLES, Written
 from tests.fuzz.draw import Draw

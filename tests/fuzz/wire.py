@@ -9,10 +9,10 @@ from typing import NamedTuple
 from corsproxy.core.messages import Field, RequestHead
 from corsproxy.core.verdicts import Code, Kind, Verdict
 from corsproxy.errors import UpstreamError
-from corsproxy.shell.log.journal import JsonLines, TextLines
-from corsproxy.shell.log.records import ExchangeRecord
+from corsproxy.http1.response_parser import ResponseParser
+from corsproxy.shell.feed.journal import JsonLines, TextLines
+from corsproxy.shell.feed.records import ExchangeRecord
 from corsproxy.shell.streams.piece import Piece
-from corsproxy.shell.upstreams.response_parser import ResponseParser
 from tests.fuzz.draw import Draw
 from tests.policies import policy, said
 

@@ -15,7 +15,7 @@ from tests.reloads.editors import WAYS, Save, replace, swap_config_map, write_ov
 from tests.running import OK, Running, file_for
 
 LOOKS_OFTEN = """
-from corsproxy.shell.process import reload
+from corsproxy.shell.run import reload
 reload.POLL_SECONDS = 0.05
 from corsproxy.cli.main import main
 main()

@@ -12,7 +12,7 @@ SLACK = 3.0
 # Takes a file's cors rules over at once, and its response headers only with the next file.
 MIXES_TWO_POLICIES = """
 from dataclasses import replace
-from corsproxy.shell.process.engine import Engine
+from corsproxy.shell.run.engine import Engine
 adopt_whole = Engine.adopt
 def adopt(self, policy):
     old = {route.name: route.response_headers for route in self.policy.routes}

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import uvloop
 
-from corsproxy.shell.upstreams.pool import UpstreamPools
+from corsproxy.shell.upstream.pool import UpstreamPools
 from tests.peers import until
 
 _ON_BOTH_LOOPS = {

@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from corsproxy.core.policy import Policy, UpstreamAddress
-from corsproxy.shell.upstreams.pool import UpstreamPools
+from corsproxy.shell.upstream.pool import UpstreamPools
 from tests.fakes import Client, CutShortError, Proxy, get, post, serving
 from tests.peers import PeerConnection, RawPeer, Script, until
 from tests.policies import PAGE, policy, route

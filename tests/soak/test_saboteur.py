@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from corsproxy.core.policy import UpstreamAddress
-from corsproxy.shell.upstreams.pool import UpstreamPools
+from corsproxy.shell.upstream.pool import UpstreamPools
 from tests.fakes import serving
 from tests.policies import PAGE, policy, route, rules
 from tests.soak.disturbances import Upstream

@@ -12,8 +12,8 @@ from corsproxy.config.editing.splices import EditError
 from corsproxy.config.spelling import shown
 from corsproxy.config.yaml.document import Document
 from corsproxy.config.yaml.nodes import Mapping, Node, Sequence
+from corsproxy.core.advice.remedies import RemedyKey
 from corsproxy.core.policy import CorsRules, Policy, Route
-from corsproxy.core.remedies import RemedyKey
 
 
 class Place(NamedTuple):

@@ -23,8 +23,8 @@ from corsproxy.config.problems import ConfigError, Problem
 from corsproxy.config.reader import Reading, read_policy
 from corsproxy.config.yaml.document import Document, read_document
 from corsproxy.config.yaml.nodes import Entry, Mapping, Node, Scalar, Sequence
+from corsproxy.core.advice.remedies import RemedyKey, list_source
 from corsproxy.core.policy import CorsRules, Policy, Route
-from corsproxy.core.remedies import RemedyKey, list_source
 
 # Where `cors` is put, if it is missing: behind the last of these that comes before `routes`.
 _BEFORE_CORS = ("version", "listen", "admin", "allowed_hosts", "upstream", "path", "name")

@@ -10,10 +10,10 @@ from corsproxy.config.problems import ConfigError, Problem
 from corsproxy.config.section import Section
 from corsproxy.config.yaml.nodes import Entry, Mapping, Scalar
 from corsproxy.config.yaml.source_text import Mark, SourceText
+from corsproxy.core.advice.remedies import RemedyKey
 from corsproxy.core.guard import parse_host
 from corsproxy.core.origins import OriginSet
 from corsproxy.core.policy import CorsRules, Listed, Policy
-from corsproxy.core.remedies import RemedyKey
 from corsproxy.core.source import Source
 
 _VALUE = Source("VALUE")

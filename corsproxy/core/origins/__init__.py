@@ -8,7 +8,7 @@ allows this origin" at a cost that does not depend on the number of entries.
 
 from corsproxy.core.origins.entries import parse_origin_pattern
 from corsproxy.core.origins.matching import OriginSet
-from corsproxy.core.origins.nearness import NearMiss, near_misses
+from corsproxy.core.origins.near_misses import NearMiss, near_misses
 from corsproxy.core.origins.origin import MAX_LENGTH, Origin, parse_origin
 from corsproxy.core.origins.pattern import OriginPattern, OriginPatternError, PatternKind
 

@@ -2,17 +2,10 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Final
 
+from corsproxy.http1.chunked import LAST_CHUNK, chunk
 from corsproxy.shell.streams.piece import PIECE_SIZE, TURN, Piece, descriptor, room, write
-from corsproxy.shell.upstreams.upstream import RequestBody
-
-LAST_CHUNK: Final = b"0\r\n\r\n"
-
-
-def chunk(data: Piece) -> bytes:
-    """Frame `data`, which is not empty, as one chunk (RFC 9112, 7.1)."""
-    return b"".join((b"%x\r\n" % len(data), data, b"\r\n"))
+from corsproxy.shell.streams.seams import RequestBody
 
 
 class Outflow:

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Sequence
 
 from corsproxy.errors import CorsproxyError
-from corsproxy.shell.streams.prompt_task import PromptTask, Signal
-from corsproxy.shell.upstreams.upstream import ByteStream
+from corsproxy.shell.streams.eager_task import EagerTask, Wakeup
+from corsproxy.shell.streams.seams import ByteStream
 
 
 class Flow:
@@ -32,7 +32,7 @@ class ByteTunnel:
         self._flows: Sequence[Flow] = (Flow(client, upstream), Flow(upstream, client))
         self._flowing = 0
         self._failure: Exception | None = None
-        self._ebb = Signal()
+        self._ebb = Wakeup()
         """That one of them has ended, properly or not."""
 
     async def run(self) -> tuple[int, int]:
@@ -43,7 +43,7 @@ class ByteTunnel:
         endpoints' affair. Cancelling it drops both.
         """
         loop = asyncio.get_running_loop()
-        tasks = [PromptTask(self._carry(flow), loop) for flow in self._flows]
+        tasks = [EagerTask(self._carry(flow), loop) for flow in self._flows]
         self._flowing = len(tasks)
         try:
             for task in tasks:
@@ -71,7 +71,7 @@ class ByteTunnel:
         except Exception as failure:  # noqa: BLE001 - it is raised where both are awaited
             self._failure = self._failure or failure
         self._flowing -= 1
-        self._ebb.give()
+        self._ebb.set()
 
     @property
     def is_parting(self) -> bool:

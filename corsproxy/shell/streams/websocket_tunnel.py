@@ -5,9 +5,9 @@ Until then it carries bytes like any other tunnel, and only notes where frames e
 
 from contextlib import suppress
 
+from corsproxy.shell.streams.seams import ByteStream
 from corsproxy.shell.streams.tunnel import ByteTunnel, Flow
 from corsproxy.shell.streams.websocket_frames import GOING_AWAY, FrameTracker, close_frame
-from corsproxy.shell.upstreams.upstream import ByteStream
 
 
 class _End:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Self, TypedDict
 
-from corsproxy.shell.log.announcements import LineFormat
+from corsproxy.shell.feed.announcements import LineFormat
 
 CHANNEL_VARIABLE = "CORSPROXY_WORKER_CHANNEL"
 """Names the descriptor of the worker's end. For corsproxy itself, never set by people."""

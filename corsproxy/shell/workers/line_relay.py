@@ -7,7 +7,7 @@ begun to write must not become the head of another's line.
 import os
 import threading
 
-from corsproxy.shell.log.sink import Sink
+from corsproxy.shell.feed.sink import Sink
 
 _READ_SIZE = 64 * 1024
 # Nothing here writes lines as long as this; what has no end is not held back for ever.

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import cast
 
 from corsproxy.errors import StartError
-from corsproxy.shell.log.sink import Sink
-from corsproxy.shell.process.figures import Figures, FiguresJson
+from corsproxy.shell.admin.figures import Figures, FiguresJson
+from corsproxy.shell.feed.sink import Sink
 from corsproxy.shell.workers.backoff import Backoff
 from corsproxy.shell.workers.channel import Facts, Order
 from corsproxy.shell.workers.worker_process import WorkerProcess

@@ -13,9 +13,9 @@ from typing import cast
 
 from corsproxy.core.policy import Policy
 from corsproxy.errors import StartError
-from corsproxy.shell.log.announcements import Announcer
-from corsproxy.shell.log.sink import Sink
-from corsproxy.shell.process.figures import Figures, WorkerState
+from corsproxy.shell.admin.figures import Figures, WorkerState
+from corsproxy.shell.feed.announcements import Announcer
+from corsproxy.shell.feed.sink import Sink
 from corsproxy.shell.workers.channel import Beginning, Facts, Order, text_of
 from corsproxy.shell.workers.slot import Slot
 

@@ -12,10 +12,10 @@ from functools import partial
 from typing import cast
 
 from corsproxy.core.policy import Policy
-from corsproxy.shell.log.announcements import Announcer, FaultLog, dropped_lines
-from corsproxy.shell.log.outlet import Outlet
-from corsproxy.shell.process.background import in_background
-from corsproxy.shell.process.engine import Engine, settle
+from corsproxy.shell.feed.announcements import Announcer, FaultLog, dropped_lines
+from corsproxy.shell.feed.outlet import Outlet
+from corsproxy.shell.run.background import in_background
+from corsproxy.shell.run.engine import Engine, settle
 from corsproxy.shell.workers.channel import Answers, Beginning, Facts, Order, bytes_of
 
 _STDOUT = 1

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from typing import Self
 
 from corsproxy.errors import StartError
-from corsproxy.shell.log.sink import Sink
+from corsproxy.shell.feed.sink import Sink
 from corsproxy.shell.workers.channel import CHANNEL_VARIABLE, SUPERVISORS_SIGNALS, Questions
 from corsproxy.shell.workers.line_relay import LineRelay
 

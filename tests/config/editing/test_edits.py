@@ -14,8 +14,8 @@ from corsproxy.config.editing.edits import Edit, File, allow
 from corsproxy.config.editing.layout import Layout
 from corsproxy.config.editing.splices import EditError, insertion
 from corsproxy.config.problems import ConfigError
+from corsproxy.core.advice.remedies import RemedyKey
 from corsproxy.core.policy import CorsRules
-from corsproxy.core.remedies import RemedyKey
 from tests.config.layouts import GRID, Written, layouts
 
 NEW = "https://new.example.com"

@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from corsproxy.config.editing.entries import read_entry
 from corsproxy.config.problems import ConfigError, render
 from corsproxy.config.reader import read_policy
+from corsproxy.core.advice.remedies import RemedyKey, remedy_for
 from corsproxy.core.fields import FORBIDDEN_REQUEST_HEADERS
 from corsproxy.core.methods import KNOWN_METHODS
 from corsproxy.core.policy import CorsRules, Policy
-from corsproxy.core.remedies import RemedyKey, remedy_for
 from corsproxy.core.source import Source
 from corsproxy.core.verdicts import Code, Kind, Verdict
 from tests.core.origins.strategies import near_origins

@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from corsproxy.shell.streams.outflow import Outflow, chunk
+from corsproxy.http1.chunked import chunk
+from corsproxy.shell.streams.outflow import Outflow
 from corsproxy.shell.streams.piece import TURN
 from tests.exchanges import Body
 

@@ -6,9 +6,9 @@ import os
 import pytest
 
 from corsproxy.errors import UpstreamError, UpstreamFault
+from corsproxy.shell.streams.seams import ByteStream
 from corsproxy.shell.streams.tunnel import ByteTunnel
-from corsproxy.shell.upstreams.pool import UpstreamPools
-from corsproxy.shell.upstreams.upstream import ByteStream
+from corsproxy.shell.upstream.pool import UpstreamPools
 from tests.exchanges import ask, make_request, make_route
 from tests.peers import PeerConnection, RawPeer, until
 

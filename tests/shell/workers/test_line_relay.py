@@ -4,7 +4,7 @@ import os
 import select
 import threading
 
-from corsproxy.shell.log.sink import Sink
+from corsproxy.shell.feed.sink import Sink
 from corsproxy.shell.workers.line_relay import LineRelay
 
 

@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator
 import pytest
 
 from corsproxy.errors import StartError
-from corsproxy.shell.log.sink import Sink
-from corsproxy.shell.process.figures import Figures
+from corsproxy.shell.admin.figures import Figures
+from corsproxy.shell.feed.sink import Sink
 from corsproxy.shell.workers import slot as slots
 from corsproxy.shell.workers.channel import Order
 from corsproxy.shell.workers.slot import Slot
 from tests.peers import DEADLINE_SECONDS
-from tests.shell.process.test_figures import everything
+from tests.shell.admin.test_figures import everything
 
 # A worker that has counted what the test says, and ends or falls silent when it is told.
 WORKER = """

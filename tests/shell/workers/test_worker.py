@@ -8,14 +8,14 @@ from contextlib import asynccontextmanager
 import pytest
 
 from corsproxy.core.policy import Policy
-from corsproxy.shell.process.engine import Engine
-from corsproxy.shell.process.figures import Figures
+from corsproxy.shell.admin.figures import Figures
+from corsproxy.shell.run.engine import Engine
 from corsproxy.shell.workers.channel import Answers, Order, Questions, text_of
 from corsproxy.shell.workers.worker import Worker
 from tests.fakes import Client, get
 from tests.peers import DEADLINE_SECONDS, RawPeer, answers
 from tests.running import OK, Slow, ask
-from tests.shell.process.test_engine import asking, ignore
+from tests.shell.run.test_engine import asking, ignore
 
 OTHER = "https://other.example"
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from corsproxy.errors import StartError
-from corsproxy.shell.log.sink import Sink
+from corsproxy.shell.feed.sink import Sink
 from corsproxy.shell.workers.channel import Order
 from corsproxy.shell.workers.worker_process import WorkerProcess
 from tests.peers import until

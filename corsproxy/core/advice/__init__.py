@@ -1,0 +1,1 @@
+"""Every word that tells a person what to do: hints, remedies, common confusions."""

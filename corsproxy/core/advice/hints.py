@@ -1,0 +1,166 @@
+"""What to do about a refusal or a failure, in one or two sentences.
+
+Where a file says what the proxy does, hints speak of its keys; where the command line
+names the upstream, they speak of flags, and of a file only for what has no flag.
+"""
+
+from corsproxy.core.advice.remedies import remedy_for
+from corsproxy.core.methods import KNOWN_METHODS, NORMALIZED_METHODS
+from corsproxy.core.origins import parse_origin
+from corsproxy.core.policy import CorsRules, Policy
+from corsproxy.core.verdicts import ORIGIN_REFUSED, Code, Verdict
+
+_ALLOWLIST_REFUSED = (*ORIGIN_REFUSED, Code.METHOD_NOT_ALLOWED, Code.HEADER_NOT_ALLOWED)
+
+_NO_ROUTE = (
+    "No route takes this path: add one under `routes`, or an `upstream` at the top of the file"
+    " for every path that no route takes."
+)
+
+# `{upstream}` is what names it; a file is what `{file}` leads to, a route `{set}` and `{end}`.
+_TEMPLATES: dict[Code, str] = {
+    Code.UPSTREAM_UNREACHABLE: "Check that the upstream is running and that {upstream} has its"
+    " address and port; in a container, localhost is the container itself.",
+    Code.UPSTREAM_DNS: "Check the host name in {upstream}.",
+    Code.UPSTREAM_TLS: "Check the scheme, the host name and the certificate; for a private"
+    " authority, or a certificate that signs itself, {set}tls: {{ca_file: cert.pem}}{end}",
+    Code.UPSTREAM_CONNECT_TIMEOUT: "Check the address in {upstream} and the network between; to"
+    " wait longer, {set}timeout: {{connect: 30s}}{end}",
+    Code.UPSTREAM_RESPONSE_TIMEOUT: "To wait longer, {set}timeout: {{response: 5m}}{end}",
+    Code.UPSTREAM_CLOSED: "This is only a guess: the port may expect TLS, and {upstream} should"
+    " then begin with https://.",
+    Code.UPSTREAM_MALFORMED: "Check that {upstream} speaks HTTP/1.1 on that port, and whether it"
+    " is https.",
+    Code.CONNECTION_AUTH: "Let the upstream offer a scheme that authenticates each request, such as"
+    " Bearer or Basic; or reach corsproxy directly, not through the proxy in `trusted_proxies`.",
+    Code.NO_DESCRIPTOR: "Raise the proxy's hard limit of open files (`ulimit -Hn`): a client that"
+    " waits for an answer takes two.",
+    Code.UPSTREAM_BUSY: "To send it more requests at once, set {file}`limits: {{in_flight: ...}}`.",
+    Code.UPSTREAM_HEAD_TOO_LARGE: "To take more, set {file}`limits:"
+    " {{upstream_field_section: ...}}`.",
+    Code.AMBIGUOUS_PATH: "Write the path as the route has it: letters and digits as they are,"
+    " single slashes, and no `;` in the route's part.",
+    Code.TARGET_TOO_LONG: "To take longer ones, set {file}`limits: {{target: ...}}`.",
+    Code.FIELDS_TOO_LARGE: "Often it is cookies, which all ports of localhost share: delete some."
+    " To take more, set {file}`limits: {{field: ..., field_section: ..., fields: ...}}`.",
+    Code.BODY_TOO_LARGE: "To take larger ones, set {file}`limits: {{body: ...}}`.",
+    Code.HEAD_TIMEOUT: "To wait longer, set {file}`limits: {{head_timeout: ...}}`.",
+    Code.BODY_TIMEOUT: "To wait longer, set {file}`limits: {{body_timeout: ...}}`.",
+    Code.CONNECTIONS_FULL: "To take more at once, set {file}`limits: {{connections: ...}}`.",
+    Code.LOOP: "Name the API itself in {upstream}, and not this proxy: check the host, the port,"
+    " and where that name leads from here.",
+}
+
+
+def hint_for(verdict: Verdict, policy: Policy, rules: CorsRules | None = None) -> str | None:
+    """Return what to do about what `policy` refused or an upstream failed to do; None
+    where nothing helps.
+
+    `rules` are those that decided, where they are at hand. A command line to run stands
+    at the end.
+    """
+    template = _TEMPLATES.get(verdict.code)
+    if verdict.code is Code.UPSTREAM_CLOSED and not _asks_in_clear(policy, verdict.route):
+        return None
+    if template is not None:
+        return _of_upstream(template, policy)
+    if verdict.code is Code.NO_ROUTE:
+        return _NO_ROUTE
+    if verdict.code in _ALLOWLIST_REFUSED and verdict.route is None:
+        return _NO_ROUTE
+    sentences = []
+    remark = _remark(verdict, rules or rules_of(policy, verdict.route))
+    if remark is not None:
+        sentences.append(remark)
+    remedy = remedy_for(verdict, policy)
+    command = None if remedy is None else remedy.command
+    if remedy is not None:
+        sentences.append(remedy.sentence)
+    if not sentences:
+        return None
+    text = " ".join(f"{_capital(sentence.rstrip('.'))}." for sentence in sentences)
+    # What is copied from here goes into a shell, so no full stop follows it.
+    if command is not None:
+        return f"{text.removesuffix('.')}, or run: {command}"
+    return text.removesuffix(".") if remedy is not None and remedy.is_flag else text
+
+
+def rules_of(policy: Policy, route: str | None) -> CorsRules:
+    """Return the rules of the route of that name; the default's where it has none."""
+    for each in policy.routes:
+        if each.name == route and isinstance(each.cors, CorsRules):
+            return each.cors
+    return policy.default_cors
+
+
+def _asks_in_clear(policy: Policy, route: str | None) -> bool:
+    """Whether the route's upstream is asked over TCP without TLS."""
+    upstreams = [each.upstream for each in policy.routes if each.name == route]
+    return any(each.scheme == "http" and each.socket_path is None for each in upstreams)
+
+
+def credentials_hint(origin: str) -> str:
+    """Return what to write where `"*"` allows a page on `origin` that calls with credentials."""
+    if parse_origin(origin.encode("utf-8")) is None:
+        return "No page with this origin can have credentials: serve it from one of its own."
+    return (
+        '"*" allows every page, and so none of them with credentials: write the page\'s own'
+        f' origin in its place, allow_origins: ["{origin}"], and allow_credentials: true.'
+    )
+
+
+def _of_upstream(template: str, policy: Policy) -> str:
+    if all(route.source.line for route in policy.routes):
+        # The short form, `upstream` at the top of the file, has no place for a route's keys.
+        end = "` on its route under `routes`."
+        return template.format(upstream="`upstream`", file="", set="set `", end=end)
+    quoted = str(policy.routes[0].upstream).replace("'", "''")
+    return template.format(
+        upstream="the URL that corsproxy was started with",
+        file="in a file, which corsproxy init writes, ",
+        set="write a file corsproxy.yaml that holds `{cors: {allow_origins: [http://localhost:*]},"
+        f" routes: [{{path: /, upstream: '{quoted}', ",
+        end="}]}`, and run: corsproxy -c corsproxy.yaml",
+    )
+
+
+def _remark(verdict: Verdict, rules: CorsRules) -> str | None:
+    """Return what to know before the allowlist is touched: often it is right, and the call
+    is not."""
+    if verdict.code in (Code.METHOD_NOT_ALLOWED, Code.METHOD_NOT_IMPLEMENTED):
+        return _about_method(verdict.subject)
+    if verdict.code not in ORIGIN_REFUSED:
+        return None
+    if verdict.code is Code.ORIGIN_EXPIRED:
+        at = verdict.at
+        place = f" ({at})" if at is not None and at.line else ""
+        return f"to allow it again, give its entry a later `until`{place}"
+    if not verdict.subject:
+        return "The Origin of the request is not one well-formed origin; browsers send no other"
+    if verdict.subject == "null":
+        return (
+            "The page has the opaque origin null (a sandboxed frame, a data: or file: page, "
+            "or a redirect between origins): serve it from a real origin instead"
+        )
+    near = rules.near_misses[verdict.subject.encode()]
+    return near[0].sentence if near else None
+
+
+def _about_method(method: str) -> str | None:
+    """Fetch, "normalize a method": only some are sent in upper case whatever a script says."""
+    upper = method.upper()
+    if method in KNOWN_METHODS:
+        return None
+    if upper in KNOWN_METHODS and upper not in NORMALIZED_METHODS:
+        return (
+            "browsers send this method as the script writes it, and methods are compared by case:"
+            f" write {upper} in the call"
+        )
+    return "this proxy forwards only methods that are registered for HTTP"
+
+
+def _capital(sentence: str) -> str:
+    """Begin with a capital, unless the sentence begins with an origin."""
+    if "://" in sentence.partition(" ")[0]:
+        return sentence
+    return sentence[:1].upper() + sentence[1:]

@@ -1,0 +1,230 @@
+"""One exchange, from head to head: `decide`, then `complete` or `fail`.
+
+    RequestHead -> decide -> Answer                          respond here and now
+                          -> Forward -> UpstreamHead -> complete -> ClientHead
+                                     -> UpstreamError -> fail -> Answer
+
+A Forward that asks to switch protocols becomes a tunnel where the upstream answers 101.
+What goes wrong around a request (limits, draining, bytes that are no request at all) is
+answered by `refusals`.
+"""
+
+from typing import Final
+
+from corsproxy.core import guard
+from corsproxy.core.advice.hints import hint_for
+from corsproxy.core.answers import REASON, Answer, no_content, problem
+from corsproxy.core.client_address import is_trusted
+from corsproxy.core.cors import NOTHING_TO_SAY, Grant, judge_preflight
+from corsproxy.core.guard import Refusal
+from corsproxy.core.links import LinkMap
+from corsproxy.core.messages import ClientHead, RequestHead, UpstreamHead, UpstreamRequest
+from corsproxy.core.policy import Policy, Route
+from corsproxy.core.refusals import ALLOW, check, origin_refused, refused
+from corsproxy.core.request_context import RequestContext
+from corsproxy.core.to_client import to_client
+from corsproxy.core.to_upstream import to_upstream
+from corsproxy.core.verdicts import Code, Kind, Verdict
+from corsproxy.errors import UpstreamError, UpstreamFault
+
+
+class Forward:
+    """Ask the upstream, then `complete` or `fail`.
+
+    Where `request.upgrade` and the answer is a 101, bytes go both ways after `complete`.
+    """
+
+    __slots__ = (
+        "authority",
+        "error_grant",
+        "grant",
+        "policy",
+        "received",
+        "request",
+        "route",
+        "secure",
+        "verdict",
+    )
+
+    def __init__(
+        self,
+        policy: Policy,
+        route: Route,
+        request: UpstreamRequest,
+        verdict: Verdict,
+        received: RequestHead,
+        grant: Grant | None,
+        error_grant: Grant,
+        authority: bytes,
+        secure: bool,
+    ) -> None:
+        self.policy: Final = policy
+        self.route: Final = route
+        self.request: Final = request
+        self.verdict: Final = verdict
+        self.received: Final = received
+        self.grant: Final = grant
+        """What the response carries; None: the upstream answers CORS itself."""
+        self.error_grant: Final = error_grant
+        """What an answer of our own carries."""
+        self.authority: Final = authority
+        """Under which the client knows this proxy: host[:port]."""
+        self.secure: Final = secure
+        """Whether the client knows it under https."""
+
+    def links(self) -> LinkMap:
+        """Return the map that brings the response's links back to this proxy."""
+        return LinkMap(self.policy.link_bases, self.route, self.authority, self.secure)
+
+
+Decision = Answer | Forward
+
+_SHARED_CONNECTION: Final = (
+    "NTLM and Negotiate authenticate a connection, and the one from the proxy in"
+    " trusted_proxies carries the requests of many users: each of them would be logged in as"
+    " whoever came first."
+)
+
+
+def decide(policy: Policy, request: RequestHead) -> Decision:
+    """Decide what becomes of a request. Never raises, whatever the request holds."""
+    context = RequestContext(policy, request)
+    refusal = check(context)
+    if refusal is not None:
+        return refused(context, refusal)
+    if request.method == "OPTIONS":
+        answer = _answer_options(context)
+        if answer is not None:
+            return answer
+    route, target = context.route, context.target
+    if route is None or target is None:
+        return refused(context, Refusal(Code.NO_ROUTE, "No route takes this path."))
+    upgrade = context.upgrade if b"upgrade" in context.found else None
+    verdict = _admit(context, route, upgrade)
+    if verdict is None:
+        return origin_refused(context)
+    # Nobody stands for an Origin that is only let through.
+    vouched = verdict.code is not Code.ORIGIN_FORWARDED and verdict.code is not Code.PASSTHROUGH
+    to_send = to_upstream(context, route, target, vouched=vouched, upgrade=upgrade)
+    if to_send.authenticates_connection and context.is_trusted:
+        return refused(context, Refusal(Code.CONNECTION_AUTH, _SHARED_CONNECTION))
+    return Forward(
+        policy,
+        route,
+        to_send,
+        verdict,
+        request,
+        None if verdict.code is Code.PASSTHROUGH else context.origin.grant,
+        context.origin.grant,
+        context.public_host,
+        context.is_secure,
+    )
+
+
+def _admit(context: RequestContext, route: Route, upgrade: bytes | None) -> Verdict | None:
+    """Return the verdict under which an actual request or a handshake is forwarded; None
+    where its origin must not reach the upstream.
+
+    CORS says who may read. Here it is also who may cause side effects, since simple
+    requests come without a preflight.
+    """
+    kind = Kind.ACTUAL if upgrade is None else Kind.WEBSOCKET
+    value, pattern = context.origin.value, context.origin.pattern
+    if context.passthrough:
+        return context.verdict(Code.PASSTHROUGH, True, route.source)
+    if value is None:
+        kind = Kind.NO_ORIGIN if upgrade is None else kind
+        return Verdict(kind, Code.NO_ORIGIN, True, route.name)
+    if pattern is not None:
+        subject = value.decode("ascii", "replace")
+        return Verdict(kind, Code.ORIGIN_ALLOWED, True, route.name, pattern.source, subject)
+    if context.is_same_origin(value):
+        kind = Kind.SAME_ORIGIN if upgrade is None else kind
+        return Verdict(kind, Code.SAME_ORIGIN, True, route.name)
+    if context.rules.unlisted_origins == "forward" and upgrade is None:
+        subject = value.decode("ascii") if guard.is_origin(value) else ""
+        at = context.rules.origins.source
+        return Verdict(kind, Code.ORIGIN_FORWARDED, False, route.name, at, subject)
+    return None
+
+
+def _answer_options(context: RequestContext) -> Answer | None:
+    """Answer a preflight, `OPTIONS *`, and the last hop of Max-Forwards; None for others."""
+    if context.is_preflight and not context.passthrough:
+        return _answer_preflight(context)
+    last_hop = context.found.get(b"max-forwards") == [b"0"]
+    if last_hop or context.request.target == b"*":
+        grant = context.origin.grant
+        vary = ((b"Vary", b"Origin"),) if grant.varies else ()
+        verdict = context.verdict(Code.LOCAL_OPTIONS, True, None)
+        return no_content(verdict, [*ALLOW, *vary, *grant.fields])
+    return None
+
+
+def _answer_preflight(context: RequestContext) -> Answer:
+    origin, pattern = context.origin.value, context.origin.pattern
+    if origin is None or pattern is None:
+        return origin_refused(context)
+    methods = context.found[b"access-control-request-method"]
+    judgement = judge_preflight(
+        context.rules,
+        origin,
+        pattern,
+        methods[0] if len(methods) == 1 else b"",
+        context.found.get(b"access-control-request-headers", ()),
+    )
+    allowed = judgement.code is Code.ORIGIN_ALLOWED
+    subject = (origin if allowed else judgement.subject).decode("ascii", "replace")
+    name = None if context.route is None else context.route.name
+    verdict = Verdict(Kind.PREFLIGHT, judgement.code, allowed, name, judgement.at, subject)
+    if allowed:
+        return no_content(verdict, judgement.fields)
+    return no_content(verdict, [*judgement.fields, (REASON, verdict.reason.encode("utf-8"))])
+
+
+def complete(exchange: Forward, upstream: UpstreamHead) -> ClientHead | Answer:
+    """Return the response head for the client, or an answer in its place.
+
+    A 407 would open the browser's dialog for a proxy's password, and a 101 that nobody
+    asked for would leave the connection without a protocol: neither is passed on.
+    """
+    grant = exchange.grant
+    if upstream.status == 407:
+        detail = "The upstream answered 407, as only a proxy may."
+        return fail(exchange, UpstreamError(UpstreamFault.PROXY_AUTH, detail))
+    if upstream.authenticates_connection and is_trusted(exchange.policy, exchange.received.client):
+        return fail(exchange, UpstreamError(UpstreamFault.CONNECTION_AUTH, _SHARED_CONNECTION))
+    if upstream.status == 101:
+        if not exchange.request.upgrade:
+            detail = "The upstream switched protocols without being asked."
+            return fail(exchange, UpstreamError(UpstreamFault.MALFORMED, detail))
+        grant = None if grant is None else NOTHING_TO_SAY
+    return to_client(
+        exchange.route,
+        exchange.received.minor_version,
+        upstream,
+        grant,
+        exchange.links,
+        secure=exchange.secure,
+    )
+
+
+def fail(exchange: Forward, error: UpstreamError) -> Answer:
+    """Return the answer for an upstream that could not be asked or understood.
+
+    For failures before the response head went out; after it, only the connection can
+    still be aborted.
+    """
+    verdict = exchange.verdict._replace(
+        code=Code(error.fault),
+        at=exchange.route.source,
+        subject="",
+        withheld=exchange.verdict.code is Code.ORIGIN_FORWARDED,
+    )
+    return problem(
+        verdict,
+        exchange.error_grant,
+        error.detail,
+        hint_for(verdict, exchange.policy),
+        head_only=exchange.received.method == "HEAD",
+    )

@@ -1,0 +1,307 @@
+"""Explanations: what the server would decide about a page's call, and why, in words.
+
+A `PageCall` is what a script does; the browser makes one or two requests of it (Fetch,
+"CORS-preflight fetch"). `explain` puts the same requests to the same `decide` as the
+server does, so an explanation cannot differ from what happens; the steps only spell out
+what each rule was and where it is written.
+"""
+
+import re
+from typing import NamedTuple
+
+from corsproxy.core.advice.confusions import (
+    COOKIES,
+    LOCAL_NETWORK_ACCESS,
+    REFERRER_POLICY,
+    meets_local_network_access,
+)
+from corsproxy.core.advice.hints import credentials_hint, hint_for
+from corsproxy.core.advice.remedies import Remedy, remedy_for
+from corsproxy.core.answers import Answer
+from corsproxy.core.cors import Grant
+from corsproxy.core.decision import Forward, decide
+from corsproxy.core.explain.steps import Step, steps_of
+from corsproxy.core.fields import is_forbidden_request_header, is_token
+from corsproxy.core.guard import is_origin, parse_host
+from corsproxy.core.messages import ClientHead, Field, RequestHead
+from corsproxy.core.methods import FORBIDDEN_METHODS
+from corsproxy.core.origins import OriginPatternError, parse_origin, parse_origin_pattern
+from corsproxy.core.page_call import PageCall
+from corsproxy.core.policy import CorsRules, Policy
+from corsproxy.core.request_context import RequestContext
+from corsproxy.core.routing import find_route, parse_target
+from corsproxy.core.verdicts import Code, Verdict
+
+# Origin-form; a browser percent-encodes what is not in it, spaces and line breaks above all.
+_TARGET = re.compile("/[!-~]*")
+
+
+class Explanation(NamedTuple):
+    """The decision in words. `text` is for people, `to_json` for programs."""
+
+    question: PageCall
+    steps: tuple[Step, ...]
+    verdict: Verdict
+    """The first refusal, or the verdict of the actual request."""
+    preflight: tuple[Field, ...] | None
+    """The fields that the preflight's answer carries; None where there is no preflight."""
+    grant: tuple[Field, ...]
+    """The grant on the response to the actual request; empty where it is never sent."""
+    console: str | None
+    """What Chromium's console prints."""
+    hint: str | None
+    remedy: Remedy | None
+    notes: tuple[str, ...]
+
+    @property
+    def allowed(self) -> bool:
+        return self.verdict.allowed
+
+    @property
+    def _decision(self) -> str:
+        code = self.verdict.code
+        if code is Code.PASSTHROUGH:
+            return f"forwarded: {code}; whether the page may read the answer, the upstream decides"
+        return f"{'allowed' if self.allowed else 'refused'}: {code}"
+
+    def text(self) -> str:
+        """Return the explanation as lines for a terminal, without colour."""
+        question = self.question
+        lines = [f"{question.normalized_method} {question.target} from {question.origin}", ""]
+        for step in self.steps:
+            place = "" if step.at is None else f"  ({step.at})"
+            lines.append(f"  {'✓' if step.passed else '✗'} {step.text}{place}")
+        lines += ["", self._decision]
+        if self.console is not None:
+            lines += ["", "The browser's console will say:", f"  {self.console}"]
+        if self.hint is not None:
+            lines += ["", self.hint]
+        for title, fields in (("preflight", self.preflight), ("response", self.grant)):
+            if fields:
+                lines += ["", f"On the {title}:"]
+                lines += [f"  {name.decode()}: {value.decode()}" for name, value in fields]
+        for note in self.notes:
+            lines += ["", note]
+        return "\n".join(lines)
+
+    def to_json(self) -> dict[str, object]:
+        """Return the explanation as what `json.dumps` takes; keys are stable."""
+        return {
+            "allowed": self.allowed,
+            "code": str(self.verdict.code),
+            "kind": str(self.verdict.kind),
+            "route": self.verdict.route,
+            "at": None if self.verdict.at is None else str(self.verdict.at),
+            "subject": self.verdict.subject,
+            "status": self.verdict.facts.status or None,
+            "browser_error": self.verdict.browser_error,
+            "console": self.console,
+            "hint": self.hint,
+            "remedy": None
+            if self.remedy is None
+            else {
+                "key": self.remedy.key,
+                "value": self.remedy.value,
+                "at": str(self.remedy.at),
+                "route": self.remedy.route,
+                "command": self.remedy.command,
+            },
+            "steps": [
+                {
+                    "passed": step.passed,
+                    "text": step.text,
+                    "at": None if step.at is None else str(step.at),
+                }
+                for step in self.steps
+            ],
+            "preflight": None if self.preflight is None else _as_json(self.preflight),
+            "response": _as_json(self.grant),
+            "notes": list(self.notes),
+        }
+
+
+def _as_json(fields: tuple[Field, ...]) -> dict[str, str]:
+    return {name.decode("ascii"): value.decode("ascii", "replace") for name, value in fields}
+
+
+def explain(policy: Policy, question: PageCall) -> Explanation:
+    """Explain what becomes of a page's call under `policy`.
+
+    Raises ValueError, with a sentence, for a question that no browser could ask.
+    """
+    _check(question)
+    if RequestContext(policy, _actual(policy, question)).is_same_origin(
+        question.origin.encode("utf-8")
+    ):
+        question = question._replace(same_origin=True, credentials=False)
+    rules = _rules(policy, question)
+    preflight = None
+    detail = ""
+    verdict: Verdict | None = None
+    if question.needs_preflight:
+        answer = decide(policy, _preflight(policy, question))
+        verdict = _with_credentials(rules, question, answer.verdict)
+        if isinstance(answer, Answer):
+            preflight, detail = _grant_of(answer.head), answer.detail
+    grant: tuple[Field, ...] = ()
+    if verdict is None or verdict.allowed:
+        decision = decide(policy, _actual(policy, question))
+        verdict = _with_credentials(rules, question, decision.verdict)
+        if isinstance(decision, Forward):
+            grant = _shown_grant(decision.grant)
+        else:
+            grant, detail = _grant_of(decision.head), decision.detail
+    return Explanation(
+        question,
+        tuple(steps_of(policy, rules, question, verdict, detail)),
+        verdict,
+        preflight,
+        grant,
+        _console(question, verdict),
+        _hint(policy, rules, question, verdict),
+        remedy_for(verdict, policy),
+        tuple(_notes(policy, question, verdict)),
+    )
+
+
+def _check(question: PageCall) -> None:
+    if not is_origin(question.origin.encode("utf-8")):
+        raise ValueError(_no_origin(question.origin))
+    if not is_token(question.method.encode("utf-8")):
+        raise ValueError(f"{question.method!r} is not a method")
+    if question.method.upper() in FORBIDDEN_METHODS:
+        raise ValueError(f"browsers never let a script send {question.method.upper()}")
+    if _TARGET.fullmatch(question.target) is None:
+        raise ValueError("the path must start with / and be percent-encoded ASCII")
+    if "#" in question.target:
+        raise ValueError("browsers keep the fragment to themselves: leave out the # and the rest")
+    for name in question.headers:
+        if not is_token(name.encode("utf-8")):
+            raise ValueError(f"{name!r} is not a header name: give one at a time, no value")
+        if is_forbidden_request_header(name.lower().encode("ascii")):
+            raise ValueError(f"browsers never let a script set {name}: it needs no permission")
+
+
+def _no_origin(text: str) -> str:
+    """Say why it is none, as the file's reader would, and what was probably meant."""
+    try:
+        parse_origin_pattern(text)
+    except OriginPatternError as error:
+        cause, _, remedy = error.message.partition(": ")
+        if error.suggestion is not None:
+            return f"{text!r} is not an origin: {cause}. Did you mean {error.suggestion}?"
+        return f"{text!r} is not an origin: {cause} ({remedy})"
+    return f"{text!r} stands for several origins: name one, such as http://localhost:5173"
+
+
+def _rules(policy: Policy, question: PageCall) -> CorsRules:
+    target = parse_target(question.target.encode("ascii"))
+    route = None if target is None else find_route(policy, target.path)
+    if route is None or route.cors == "passthrough":
+        return policy.default_cors
+    return route.cors
+
+
+def _request(policy: Policy, question: PageCall, method: str, fields: list[Field]) -> RequestHead:
+    host = str(policy.listen[0]) if policy.listen else "localhost"
+    if host.startswith(("0.0.0.0", "[::]")):  # noqa: S104 - compared, not bound
+        host = "localhost"
+    authority, origin = host.encode("utf-8"), question.origin.encode("utf-8")
+    site = b"same-origin" if _is_own(authority, origin) else b"cross-site"
+    said = [(b"Host", authority), (b"Origin", origin), (b"Sec-Fetch-Site", site)]
+    return RequestHead(method, question.target.encode("ascii"), [*said, *fields])
+
+
+def _is_own(authority: bytes, origin: bytes) -> bool:
+    """Whether the page is of the listener's own origin. The listener speaks plain http."""
+    page, own = parse_origin(origin), parse_host(authority)
+    if page is None or own is None or page.scheme != "http":
+        return False
+    return (page.host, page.port or 80) == (own.name, own.port or 80)
+
+
+def _preflight(policy: Policy, question: PageCall) -> RequestHead:
+    return _request(policy, question, "OPTIONS", question.preflight_fields)
+
+
+def _actual(policy: Policy, question: PageCall) -> RequestHead:
+    return _request(policy, question, question.normalized_method, [])
+
+
+def _shown_grant(grant: Grant | None) -> tuple[Field, ...]:
+    if grant is None:
+        return ()
+    return (*grant.fields, (b"Vary", b"Origin")) if grant.varies else grant.fields
+
+
+def _grant_of(head: ClientHead) -> tuple[Field, ...]:
+    return tuple(
+        line
+        for line in head.fields
+        if line[0].lower().startswith(b"access-control-") or line[0].lower() == b"vary"
+    )
+
+
+_ORIGIN_GRANTED = (Code.ORIGIN_ALLOWED, Code.METHOD_NOT_ALLOWED, Code.HEADER_NOT_ALLOWED)
+
+
+def _with_credentials(rules: CorsRules, question: PageCall, verdict: Verdict) -> Verdict:
+    """Add the check that only the browser can make, since it alone knows the credentials
+    mode; it comes before the method and the headers (Fetch, "CORS check")."""
+    if not question.credentials or verdict.code not in _ORIGIN_GRANTED:
+        return verdict
+    if rules.origins.any is not None:
+        code, at = Code.CREDENTIALS_WITH_WILDCARD, rules.origins.any.source
+    elif not rules.credentials:
+        code, at = Code.CREDENTIALS_NOT_ALLOWED, rules.credentials_source
+    else:
+        return verdict
+    return verdict._replace(code=code, allowed=False, at=at, subject="credentials")
+
+
+_NO_ALLOW_ORIGIN = "No 'Access-Control-Allow-Origin' header is present on the requested resource."
+_CONSOLE = {
+    "MissingAllowOriginHeader": _NO_ALLOW_ORIGIN,
+    "InvalidStatus": "It does not have HTTP ok status.",
+    "MethodDisallowedByPreflightResponse": "Method {subject} is not allowed by"
+    " Access-Control-Allow-Methods in preflight response.",
+    "HeaderDisallowedByPreflightResponse": "Request header field {subject} is not allowed by"
+    " Access-Control-Allow-Headers in preflight response.",
+    "InvalidAllowCredentials": "The value of the 'Access-Control-Allow-Credentials' header in the"
+    " response is '' which must be 'true' when the request's credentials mode is 'include'.",
+    "WildcardOriginNotAllowed": "The value of the 'Access-Control-Allow-Origin' header in the"
+    " response must not be the wildcard '*' when the request's credentials mode is 'include'.",
+}
+
+
+def _console(question: PageCall, verdict: Verdict) -> str | None:
+    """Return Chromium's message, without the URL that stands in front of it."""
+    error = verdict.browser_error
+    if error is None:
+        return None
+    message = _CONSOLE[error.removeprefix("Preflight")].format(subject=verdict.subject)
+    if error.startswith("Preflight"):
+        message = f"Response to preflight request doesn't pass access control check: {message}"
+    return f"… from origin '{question.origin}' has been blocked by CORS policy: {message}"
+
+
+def _hint(policy: Policy, rules: CorsRules, question: PageCall, verdict: Verdict) -> str | None:
+    if verdict.code is Code.CREDENTIALS_WITH_WILDCARD:
+        return credentials_hint(question.origin)
+    return hint_for(verdict, policy, rules)
+
+
+def _notes(policy: Policy, question: PageCall, verdict: Verdict) -> list[str]:
+    notes = []
+    if verdict.browser_error is not None:
+        notes.append(REFERRER_POLICY)
+    if meets_local_network_access(policy, question.origin):
+        notes.append(LOCAL_NETWORK_ACCESS)
+    if verdict.code is Code.PASSTHROUGH:
+        notes.append(
+            "This proxy forwards the call and its preflight, whatever becomes of them:"
+            " --ask-upstream asks the upstream what it grants."
+        )
+    if question.credentials and verdict.allowed:
+        notes.append(COOKIES)
+    return notes

@@ -1,0 +1,123 @@
+"""The chunked transfer coding, decoded as it arrives, and written (RFC 9112, 7.1).
+
+What it promises: the end is where the grammar says, to the byte, so that what follows can be
+read as the next request; everything that the grammar does not know is an error, a line break
+that is no CRLF above all, because recipients that forgive differently can be played off
+against each other. Chunk extensions and trailers are bounded, and dropped: what is forwarded
+is framed anew.
+"""
+
+import re
+from enum import Enum
+from typing import Final
+
+# Of one line, and of everything that is not content, in bytes: an extension costs its sender
+# nothing, and us a look at each of its bytes.
+_LONGEST_LINE: Final = 4 * 1024
+_MOST_BESIDES: Final = 16 * 1024
+
+_CRLF: Final = b"\r\n"
+# chunk-size [ chunk-ext ]: a size below 2^60, and no white space before the extension, with which
+# RFC 9112, 7.1.1 bears, but which nobody sends.
+_SIZE: Final = rb"([0-9A-Fa-f]{1,15})(?:;[\t\x20-\x7e\x80-\xff]*)?"
+_SIZE_LINE: Final = re.compile(_SIZE + rb"\r\n")
+_SIZE_LINE_BEGUN: Final = re.compile(_SIZE + rb"\r?")
+_NAME: Final = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+_VALUE: Final = rb":[\t\x20-\x7e\x80-\xff]*"
+_TRAILER_LINE: Final = re.compile(_NAME + _VALUE + rb"\r\n")
+_TRAILER_LINE_BEGUN: Final = re.compile(rb"\r|" + _NAME + rb"(?:" + _VALUE + rb"\r?)?")
+
+
+class ChunkedCodingError(ValueError):
+    """What has arrived is not in the chunked coding, or is more besides content than is borne."""
+
+
+class _Line(Enum):
+    """What the next line is."""
+
+    SIZE = 1
+    BEHIND_DATA = 2
+    TRAILER = 3
+
+
+class ChunkedDecoder:
+    """Decodes one request's content."""
+
+    __slots__ = ("_begun", "_besides", "_left", "_next", "has_ended")
+
+    def __init__(self) -> None:
+        self.has_ended = False
+        """Whether all of it has been decoded, the trailers included."""
+        self._next = _Line.SIZE
+        self._begun = b""  # of the next line
+        self._left = 0  # of the chunk
+        self._besides = 0
+
+    def decode(self, data: bytes, at: int) -> tuple[bytes, int]:
+        """Return the content that begins at `at`, and where in `data` the coding ends or goes on
+        beyond it.
+
+        Raises ChunkedCodingError.
+        """
+        pieces: list[bytes] = []
+        while at < len(data) and not self.has_ended:
+            if self._left:
+                piece = data[at : at + self._left]
+                pieces.append(piece)
+                at += len(piece)
+                self._left -= len(piece)
+                continue
+            end = data.find(b"\n", at) + 1 or len(data)
+            line = self._begun + data[at:end]
+            at = end
+            if len(line) > _LONGEST_LINE:
+                raise ChunkedCodingError
+            if line.endswith(b"\n"):
+                self._begun = b""
+                self._read_line(line)
+            elif self._may_begin(line):
+                self._begun = line
+            else:
+                raise ChunkedCodingError
+        return b"".join(pieces), at
+
+    def _may_begin(self, line: bytes) -> bool:
+        """Whether a line may begin like that: what cannot is not waited for to end."""
+        if self._next is _Line.SIZE:
+            return _SIZE_LINE_BEGUN.fullmatch(line) is not None
+        if self._next is _Line.TRAILER:
+            return _TRAILER_LINE_BEGUN.fullmatch(line) is not None
+        return _CRLF.startswith(line)
+
+    def _read_line(self, line: bytes) -> None:
+        if self._next is _Line.BEHIND_DATA:
+            if line != _CRLF:
+                raise ChunkedCodingError
+            self._next = _Line.SIZE
+        elif self._next is _Line.SIZE:
+            match = _SIZE_LINE.fullmatch(line)
+            if match is None:
+                raise ChunkedCodingError
+            size = match[1]
+            self._left = int(size, 16)
+            self._next = _Line.BEHIND_DATA if self._left else _Line.TRAILER
+            self._spend(len(line) - len(size) - len(_CRLF))
+        elif line == _CRLF:
+            self.has_ended = True
+        elif _TRAILER_LINE.fullmatch(line) is None:
+            raise ChunkedCodingError
+        else:
+            self._spend(len(line))
+
+    def _spend(self, size: int) -> None:
+        self._besides += size
+        if self._besides > _MOST_BESIDES:
+            raise ChunkedCodingError
+
+
+LAST_CHUNK: Final = b"0\r\n\r\n"
+
+
+def chunk(data: bytes | memoryview) -> bytes:
+    """Frame `data`, which is not empty, as one chunk (RFC 9112, 7.1)."""
+    return b"".join((b"%x\r\n" % len(data), data, b"\r\n"))

@@ -1,0 +1,215 @@
+"""The head of a request in which nothing is unusual, read in one pass.
+
+Most heads are of this form, and a parser that calls back for each field takes several times as
+long to read them. What is plain is well-formed for aiohttp's parser too, and means the same to
+it; about everything else, well-formed or not, `PlainHeadReader` has no opinion.
+
+Plain is an HTTP/1.1 request with one of the usual methods and an absolute path of the usual
+characters; lines that are plain, as `plain_lines` has it; one Host, and none of the fields twice
+that must not be; no transfer coding, no upgrade, no expectation; a Content-Length, if any, of a
+number below 10^18 (RFC 9110, 8.6); a Connection, if any, that says `keep-alive` or `close` and
+nothing else (RFC 9112, 9.3).
+"""
+
+from typing import TYPE_CHECKING, Final
+
+from corsproxy.core.messages import Field, Fields, RequestHead
+from corsproxy.core.precedent import Precedent
+from corsproxy.http1.plain_lines import (
+    CR,
+    LF,
+    OTHER,
+    UNUSUAL,
+    PlainLines,
+    number,
+    roles_of,
+)
+from corsproxy.http1.request_message import RequestMessage
+
+if TYPE_CHECKING:
+    # For the compiler; nothing looks for it at run time.
+    from mypy_extensions import i64
+
+# Each a bit of its own: a field that has a role comes at most once.
+_HOST: Final = 1
+_LENGTH: Final = 2
+_CONNECTION: Final = 4
+
+_ROLES: Final = roles_of(
+    {
+        b"connection": _CONNECTION,
+        b"content-length": _LENGTH,
+        b"host": _HOST,
+        # Two of which the parser refuses.
+        b"content-type": 8,
+        b"user-agent": 16,
+        b"content-location": UNUSUAL,
+        b"content-range": UNUSUAL,
+        b"etag": UNUSUAL,
+        b"max-forwards": UNUSUAL,
+        b"server": UNUSUAL,
+        # What it reads for itself, and what it refuses.
+        b"expect": UNUSUAL,
+        b"proxy-connection": UNUSUAL,
+        b"sec-websocket-key1": UNUSUAL,
+        b"trailer": UNUSUAL,
+        b"transfer-encoding": UNUSUAL,
+        b"upgrade": UNUSUAL,
+    }
+)
+
+_METHODS: Final[dict[bytes, str]] = {
+    b"DELETE": "DELETE",
+    b"GET": "GET",
+    b"HEAD": "HEAD",
+    b"OPTIONS": "OPTIONS",
+    b"PATCH": "PATCH",
+    b"POST": "POST",
+    b"PUT": "PUT",
+}
+_LONGEST_METHOD: Final = 7
+_SLASH: Final = 0x2F
+# An absolute path with its query (RFC 3986, 3.3 and 3.4): no parser reads anything else in it.
+_IN_PATH: Final = bytes(
+    byte in b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;=:@%/?"
+    for byte in range(256)
+)
+_VERSION: Final = b" HTTP/1.1\r\n"
+
+# What an idle connection costs for the field section that it remembers, twice over.
+_LONGEST_SECTION: Final = 4 * 1024
+
+
+class PlainHeadReader:
+    """Reads the plain heads of one connection."""
+
+    __slots__ = (
+        "_before",
+        "_client",
+        "_closes",
+        "_fields",
+        "_lines",
+        "_method",
+        "_precedent",
+        "_section",
+        "_secure",
+        "end",
+    )
+
+    def __init__(self, client: str, secure: bool) -> None:
+        """`client` and `secure` say of the connection what `RequestHead` wants to know."""
+        self.end = 0
+        """Where the last head that was read ends in its data."""
+        self._client: Final = client
+        self._secure: Final = secure
+        self._lines: Final = PlainLines(_ROLES)
+        self._method = "GET"
+        """The last method, and what a head that has it begins with."""
+        self._before = b"GET "
+        self._section = b""
+        """The last field section that is short and without content, with the empty line behind
+        it."""
+        self._fields: Fields = ()
+        """What was read in it: the same object for as long as the section is the same."""
+        self._closes = False
+        self._precedent = Precedent()
+
+    def forget(self) -> None:
+        """Keep nothing of what was decided."""
+        self._precedent = Precedent()
+
+    def read(self, data: bytes, begin: "i64") -> RequestMessage | None:
+        """Return the request whose head begins there, and say in `end` where that ends.
+
+        None where the parser has to decide: the head is not plain, or has not arrived whole.
+        """
+        before = self._before
+        start: i64 = begin + len(before)
+        if data[begin:start] != before:
+            start = self._read_method(data, begin)
+            if start < 0:
+                return None
+        # A line that ends before this has four bytes behind it to look at: its CRLF and two more.
+        bound: i64 = len(data) - 3
+        at = _end_of_path(data, start, bound)
+        target = data[start:at]
+        start = at + len(_VERSION)
+        if not target or data[at:start] != _VERSION or start > bound + 1:
+            return None
+        section = self._section
+        at = start + len(section)
+        if section and data[start:at] == section:
+            self.end = at
+            return self._remembered(target)
+        return self._read_section(target, data, start, bound)
+
+    def _read_method(self, data: bytes, begin: "i64") -> "i64":
+        """Return where the method ends, which is another than the last one; negative where it is
+        none of the usual."""
+        end = data.find(b" ", begin, begin + _LONGEST_METHOD + 1)
+        method = _METHODS.get(data[begin:end]) if end > 0 else None
+        if method is None:
+            return -1
+        self._method = method
+        self._before = data[begin : end + 1]
+        return end + 1
+
+    def _read_section(
+        self, target: bytes, data: bytes, start: "i64", bound: "i64"
+    ) -> RequestMessage | None:
+        """Read the field section, which is another than the last one."""
+        section_start = start
+        lines: list[Field] = []
+        seen, length, closes = 0, -1, False
+        while data[start] != CR:
+            said = self._lines.read(len(lines), data, start, bound)
+            if said is None:
+                return None
+            field = said.known.field
+            role = said.role
+            if role != OTHER:
+                if seen & role:
+                    return None
+                seen |= role
+                if role == _LENGTH:
+                    length = number(field[1])
+                    if length < 0:
+                        return None
+                elif role == _CONNECTION:
+                    option = field[1].lower()
+                    closes = option == b"close"
+                    if not closes and option != b"keep-alive":
+                        return None
+            lines.append(field)
+            start += len(said.line) + 2
+        if data[start + 1] != LF or not seen & _HOST:
+            return None
+        start += 2
+        self.end = start
+        fields = tuple(lines)
+        if length > 0 or start - section_start > _LONGEST_SECTION:
+            head = self._head(target, fields)
+            return RequestMessage(head, should_close=closes, length=length if length > 0 else None)
+        self._section = data[section_start:start]
+        self._fields = fields
+        self._closes = closes
+        return self._remembered(target)
+
+    def _remembered(self, target: bytes) -> RequestMessage:
+        """Return the request that has the section that is remembered."""
+        head = self._head(target, self._fields)
+        return RequestMessage(head, should_close=self._closes, precedent=self._precedent)
+
+    def _head(self, target: bytes, fields: Fields) -> RequestHead:
+        return RequestHead(self._method, target, fields, 1, self._client, self._secure)
+
+
+def _end_of_path(data: bytes, start: "i64", bound: "i64") -> "i64":
+    """Return where, before `bound`, the absolute path ends that begins there; `start` where none
+    does."""
+    if start >= bound or data[start] != _SLASH:
+        return start
+    for at in range(start, bound):
+        if not _IN_PATH[data[at]]:
+            return at
+    return start

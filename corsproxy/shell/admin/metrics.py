@@ -1,0 +1,142 @@
+"""The metrics page: figures in the formats that Prometheus reads.
+
+Imported by the first scrape, because it needs prometheus_client, an optional package.
+Names and labels are an interface: `deploy/OPERATING.md` lists them.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.metrics_core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
+
+from corsproxy import __version__
+from corsproxy.shell.admin.figures import BUCKETS, Figures, Snapshot, WorkerState
+
+_UPSTREAM_GAUGES = {
+    "open": ("corsproxy_upstream_connections", "Open connections to the upstream."),
+    "idle": ("corsproxy_upstream_connections_idle", "Those that wait for a request."),
+    "in_flight": ("corsproxy_upstream_in_flight", "Requests that the upstream has not ended."),
+    "waiting": ("corsproxy_upstream_waiting", "Requests that wait for limits.in_flight."),
+}
+_UPSTREAM_COUNTERS = {
+    "connects": ("corsproxy_upstream_connects", "Connections begun."),
+    "failed_connects": ("corsproxy_upstream_connect_failures", "Connections that failed."),
+    "retries": ("corsproxy_upstream_retries", "Requests that went out a second time."),
+}
+
+
+def exposition(snapshot: Snapshot, accept: str) -> tuple[bytes, str]:
+    """Return the metrics and their content type, as `accept` prefers it."""
+    registry = CollectorRegistry()
+    registry.register(_Collector(snapshot))
+    encode, content_type = choose_encoder(accept)
+    return encode(registry), content_type
+
+
+def _exchanges(figures: Figures) -> Iterator[Metric]:
+    requests = CounterMetricFamily(
+        "corsproxy_requests",
+        "Requests answered.",
+        labels=["route", "method", "status_class", "decision"],
+    )
+    preflights = CounterMetricFamily(
+        "corsproxy_preflights",
+        "Preflights answered, and why.",
+        labels=["route", "decision", "reason"],
+    )
+    errors = CounterMetricFamily(
+        "corsproxy_upstream_errors", "Upstream failures.", labels=["route", "kind"]
+    )
+    for family, counts in (
+        (requests, figures.requests),
+        (preflights, figures.preflights),
+        (errors, figures.upstream_errors),
+    ):
+        for labels, count in counts.items():
+            family.add_metric(labels, count)
+        yield family
+    durations = HistogramMetricFamily(
+        "corsproxy_upstream_duration_seconds",
+        "From asking the upstream to the head of its answer.",
+        labels=["route"],
+    )
+    bounds = [*map(str, BUCKETS), "+Inf"]
+    for route, histogram in figures.upstream_seconds.items():
+        buckets = list(zip(bounds, accumulate(histogram.counts), strict=True))
+        durations.add_metric([route], buckets, histogram.total)
+    yield durations
+    yield GaugeMetricFamily(
+        "corsproxy_in_flight", "Requests being answered now.", figures.in_flight
+    )
+
+
+def _upstreams(figures: Figures) -> Iterator[Metric]:
+    for key, (name, text) in _UPSTREAM_GAUGES.items():
+        gauge = GaugeMetricFamily(name, text, labels=["upstream"])
+        for upstream, counts in figures.upstreams.items():
+            gauge.add_metric([upstream], counts[key])
+        yield gauge
+    for key, (name, text) in _UPSTREAM_COUNTERS.items():
+        counter = CounterMetricFamily(name, text, labels=["upstream"])
+        for upstream, counts in figures.upstreams.items():
+            counter.add_metric([upstream], counts[key])
+        yield counter
+
+
+def _process(snapshot: Snapshot) -> Iterator[Metric]:
+    yield GaugeMetricFamily(
+        "corsproxy_config_last_reload_successful",
+        "1 if the running policy is what the file says.",
+        int(snapshot.reload_successful),
+    )
+    yield GaugeMetricFamily(
+        "corsproxy_config_last_reload_timestamp_seconds",
+        "When the running policy was read.",
+        snapshot.reload_timestamp,
+    )
+    yield InfoMetricFamily(
+        "corsproxy_build", "The running version.", value={"version": __version__}
+    )
+
+
+def _workers(workers: Sequence[WorkerState]) -> Iterator[Metric]:
+    if not workers:
+        return
+    up = GaugeMetricFamily(
+        "corsproxy_worker_up", "1 if the worker answers requests.", labels=["worker"]
+    )
+    restarts = CounterMetricFamily(
+        "corsproxy_worker_restarts", "How often the worker had to be replaced.", labels=["worker"]
+    )
+    in_flight = GaugeMetricFamily(
+        "corsproxy_worker_in_flight", "Requests that it is answering now.", labels=["worker"]
+    )
+    for number, worker in enumerate(workers):
+        up.add_metric([str(number)], int(worker.up))
+        restarts.add_metric([str(number)], worker.restarts)
+        in_flight.add_metric([str(number)], worker.in_flight)
+    yield from (up, restarts, in_flight)
+
+
+class _Collector:
+    """What a registry asks: `register` does not call it where `describe` answers."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+
+    def describe(self) -> tuple[()]:
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        yield from _exchanges(self._snapshot.figures)
+        yield from _upstreams(self._snapshot.figures)
+        yield from _process(self._snapshot)
+        yield from _workers(self._snapshot.workers)

@@ -1,0 +1,226 @@
+"""What a running proxy tells people besides its log of exchanges: ready, reloaded, stopping.
+
+Words on a terminal, one JSON object a line elsewhere; `event` names each kind, and no
+name is ever changed. They go where the log goes, so that one stream holds everything
+in order.
+"""
+
+import json
+import logging
+from collections.abc import Callable, Sequence
+from typing import Literal, NamedTuple
+
+from corsproxy.config.changes import Change
+from corsproxy.config.problems import Problem, as_json, escape, render
+from corsproxy.core.policy import Policy
+from corsproxy.shell.feed.ansi import CLEAR_SCREEN, Style, paint
+from corsproxy.shell.feed.clock import clock_time, timestamp
+from corsproxy.shell.feed.outlet import Outlet
+from corsproxy.shell.feed.recent_refusals import Refusals
+
+LineFormat = Literal["text", "json"]
+Fact = str | int | float | bool | None | Sequence[str] | Sequence[dict[str, str | int | None]]
+
+# How much attention an event deserves, where it is more than the others.
+_LEVELS = {
+    "warning": "warning",
+    "reload-refused": "error",
+    "reload-failed": "error",
+    "worker-ended": "error",
+    "worker-hangs": "error",
+    "out-of-descriptors": "error",
+    "lines-dropped": "warning",
+    "fault": "error",
+}
+_INDENT = " " * 10
+_SAME_FAULT_S = 1.0
+
+
+class Announcer:
+    """Words events for people or for programs."""
+
+    def __init__(self, write: Callable[[str], None], form: LineFormat, *, color: bool) -> None:
+        """`write` takes whole lines, newline included."""
+        self._write = write
+        self.form = form
+        self.color = color
+
+    def ready(
+        self, banner: str, listen: Sequence[str], endpoints: Sequence[str], admin: str | None
+    ) -> None:
+        """Requests are answered from now on; `banner` is how a person is told."""
+        if self.form == "text":
+            self._write(f"{banner}\n")
+        else:
+            self._json("ready", listen=listen, endpoints=endpoints, admin=admin)
+
+    def warned(self, problems: Sequence[Problem]) -> None:
+        """The file is served, but these should be thought about."""
+        for problem in problems:
+            if self.form == "text":
+                self._write(f"{render(problem, self.color)}\n\n")
+            else:
+                self._json("warning", **as_json(problem))
+
+    def reloaded(self, file: str, changes: tuple[Change, ...]) -> None:
+        """The file's policy is the running one."""
+        if self.form == "json":
+            self._json("reloaded", file=file, changes=[str(change) for change in changes])
+            return
+        what = "reloaded" if changes else "reloaded, nothing changed"
+        self._line(f"{file} {what}", Style.GREEN)
+        for change in changes:
+            self._write(f"{_INDENT}{escape(str(change))}\n")
+        if any(change.narrows for change in changes):
+            self._write(
+                f"{_INDENT}browsers may use an earlier preflight's answer until max_age ends "
+                "(5 seconds where it is not set)\n"
+            )
+
+    def refused(self, file: str, problems: tuple[Problem, ...]) -> None:
+        """The file is broken; the last good policy goes on."""
+        if self.form == "json":
+            found = [as_json(problem) for problem in problems]
+            self._json("reload-refused", file=file, problems=found)
+            return
+        for problem in problems:
+            self._write(f"{render(problem, self.color)}\n\n")
+        self._line(f"{file} is refused: the policy from before goes on", Style.RED)
+
+    def failed(self, file: str, reason: str) -> None:
+        """The file cannot be read, or names things that cannot be used."""
+        if self.form == "json":
+            self._json("reload-failed", file=file, reason=reason)
+        else:
+            sentence = f"{file} cannot be used ({reason}): the policy from before goes on"
+            self._line(sentence, Style.RED)
+
+    def draining(self, in_flight: int, grace: float) -> None:
+        """No new work is taken; what is in flight may finish."""
+        if self.form == "json":
+            self._json("draining", in_flight=in_flight, grace_s=grace)
+        elif in_flight:
+            requests = "1 request" if in_flight == 1 else f"{in_flight} requests"
+            self._line(
+                f"stopping: {requests} may take {grace:g} s more; "
+                "the same signal again stops at once"
+            )
+
+    def stopped(self) -> None:
+        """The last line of a run."""
+        if self.form == "json":
+            self._json("stopped")
+        else:
+            self._line("stopped")
+
+    def worker_ended(self, worker: int, pid: int, how: str, pause: float) -> None:
+        """A worker process is no more; another follows after `pause` seconds."""
+        if self.form == "json":
+            self._json("worker-ended", worker=worker, pid=pid, how=how, restart_in_s=pause)
+        else:
+            sentence = f"worker {worker} ended ({how}); another starts in {pause:g} s"
+            self._line(sentence, Style.RED)
+
+    def worker_started(self, worker: int, pid: int) -> None:
+        """A worker process has taken the place of one that ended."""
+        if self.form == "json":
+            self._json("worker-started", worker=worker, pid=pid)
+        else:
+            self._line(f"worker {worker} is there again", Style.GREEN)
+
+    def worker_hangs(self, worker: int, pid: int) -> None:
+        """A worker process does not answer, and is ended."""
+        if self.form == "json":
+            self._json("worker-hangs", worker=worker, pid=pid)
+        else:
+            self._line(f"worker {worker} does not answer any more", Style.RED)
+
+    def out_of_descriptors(self, limit: int | None) -> None:
+        """Nothing more can be opened; `limit` is how many descriptors there may be."""
+        if self.form == "json":
+            self._json("out-of-descriptors", limit=limit)
+        else:
+            most = "" if limit is None else f" (at most {limit})"
+            sentence = f"too many open files{most}: new connections are dropped"
+            self._line(sentence, Style.RED)
+
+    def note(self, text: str) -> None:
+        """An answer to a key, or a remark; for people only."""
+        if self.form == "text":
+            self._write(f"{text}\n")
+
+    def clear(self) -> None:
+        """Clear a terminal, where it is one."""
+        if self.form == "text":
+            self._write(CLEAR_SCREEN)
+
+    def fault(self, message: str, trace: str, untold: int = 0) -> None:
+        """Something happened that must not: a bug of ours, or of what we build on; `untold`
+        says how often it has happened without being announced."""
+        if self.form == "json":
+            facts = {"untold": untold} if untold else {}
+            self._json("fault", message=message, trace=trace, **facts)
+            return
+        self._line(f"fault: {message}", Style.RED)
+        for line in trace.splitlines():
+            self._write(f"{_INDENT}{escape(line)}\n")
+
+    def _line(self, text: str, *styles: Style) -> None:
+        time = paint(clock_time(), Style.DIM, color=self.color)
+        self._write(f"{time}  {paint(escape(text), *styles, color=self.color)}\n")
+
+    def _json(self, event: str, **facts: Fact) -> None:
+        self._write(_object(event, **facts))
+
+
+def _object(event: str, **facts: Fact) -> str:
+    level = _LEVELS.get(event, "info")
+    return f"{json.dumps({'ts': timestamp(), 'level': level, 'event': event, **facts})}\n"
+
+
+def dropped_lines(form: LineFormat) -> Callable[[int], str]:
+    """Return what words the count of lines that were lost; see `outlet.Outlet`."""
+    if form == "text":
+        return "{} lines were dropped\n".format
+    return lambda count: _object("lines-dropped", count=count)
+
+
+class FaultLog(logging.Handler):
+    """Announces what libraries and our own faults log as warnings or worse.
+
+    The same message is announced once a second: what fails every request must not drown
+    everything else.
+    """
+
+    def __init__(self, announcer: Announcer) -> None:
+        super().__init__(logging.WARNING)
+        self._announcer = announcer
+        self._last = ""
+        self._at = 0.0
+        self._more = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        message = record.getMessage()
+        if message == self._last and 0 <= record.created - self._at < _SAME_FAULT_S:
+            self._more += 1
+            return
+        self._last, self._at = message, record.created
+        trace = "" if record.exc_info is None else self._traces.formatException(record.exc_info)
+        self._announcer.fault(message, trace, self._more)
+        self._more = 0
+
+    _traces = logging.Formatter()
+
+
+class Terms(NamedTuple):
+    """How a run talks to people."""
+
+    outlet: Outlet
+    """Takes the lines."""
+    announcer: Announcer
+    banner: Callable[[Policy, bool], str]
+    """The lines for people; the flag says that the run has just started."""
+    interactive: bool
+    """Whether somebody is there to press keys."""
+    refusals: Refusals | None = None
+    """What the log has refused; None where nobody can ask for the edit that allows it."""

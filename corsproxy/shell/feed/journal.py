@@ -1,0 +1,274 @@
+"""The log of exchanges: one aligned line each for people, one JSON object for programs.
+
+The JSON names are an interface, which `deploy/OPERATING.md` describes. What does not apply
+is left out. Every value is escaped, credentials in queries are replaced, and of the headers
+only those are shown that say who called and what was asked.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from json.encoder import encode_basestring_ascii as quoted
+from typing import Protocol
+
+from corsproxy.config.problems import escape
+from corsproxy.core.advice.confusions import lacks_cookie
+from corsproxy.core.fields import split_list
+from corsproxy.core.policy import LogRequests
+from corsproxy.core.verdicts import Code, Kind, Verdict
+from corsproxy.shell.feed.ansi import Style, paint
+from corsproxy.shell.feed.clock import clock_time, timestamp
+from corsproxy.shell.feed.quoting import printable, redacted
+from corsproxy.shell.feed.recent_refusals import Refusals
+from corsproxy.shell.feed.records import ExchangeRecord, Journal
+
+_MAX_VALUE = 512
+_MAX_DETAIL = 512
+_MAX_PATH_TEXT = 160
+_MAX_ASKED = 64
+
+# What a request says of itself, by name; `X-Request-Id` has no standard, but many users.
+_REQUEST_FIELDS = {
+    b"host": "host",
+    b"user-agent": "user_agent",
+    b"x-request-id": "request_id",
+    b"access-control-request-method": "asked_method",
+}
+
+# W3C Trace Context: version, trace-id, parent-id, flags.
+_TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}.*")
+
+_BLOCKED = frozenset(
+    {
+        Code.ORIGIN_NOT_ALLOWED,
+        Code.ORIGIN_EXPIRED,
+        Code.ORIGIN_FORWARDED,
+        Code.METHOD_NOT_ALLOWED,
+        Code.HEADER_NOT_ALLOWED,
+        Code.CREDENTIALS_NOT_ALLOWED,
+    }
+)
+
+
+class Lines(Protocol):
+    """How an exchange is worded."""
+
+    def exchange(self, record: ExchangeRecord) -> str:
+        """Return the line, or lines, newline included."""
+        ...
+
+
+class LineJournal:
+    """Counts every exchange, and writes the lines of those that are asked for."""
+
+    def __init__(
+        self, write: Callable[[str], None], lines: Lines, requests: LogRequests, counts: Journal
+    ) -> None:
+        """`write` takes whole lines and must neither wait nor raise. `counts` counts."""
+        self._write = write
+        self._lines = lines
+        self._counts = counts
+        self.requests = requests
+        """Which exchanges are written; may be changed at any time."""
+
+    def exchange(self, record: ExchangeRecord) -> None:
+        """Take the record of one exchange that is over."""
+        self._counts.exchange(record)
+        requests = self.requests
+        if requests == "all" or (requests == "denied" and not record.verdict.allowed):
+            self._write(self._lines.exchange(record))
+
+
+class JsonLines:
+    """One JSON object an exchange."""
+
+    def exchange(self, record: ExchangeRecord) -> str:
+        verdict, request = record.verdict, record.request
+        if verdict.subject:
+            verdict = verdict._replace(subject="")
+        client = record.client
+        line = (
+            f'{{"ts": "{timestamp(record.started)}", "level": "{_level(record)}",'
+            f' "event": "request", "method": {quoted(request.method)},'
+            f' "path": {_quoted_path(request.target)}, "status": {record.status},'
+            f' "duration_ms": {record.duration_s * 1000:.3f},'
+            f' "client": {quoted(client)}, {_verdict_members(verdict)},'
+            f' "bytes_in": {record.received}, "bytes_out": {record.sent}'
+        )
+        if client != record.peer:
+            line += f', "peer": {quoted(record.peer)}'
+        line += _request_members(record) + _upstream_members(record)
+        if record.error is not None:
+            line += f', "error": {quoted(record.error)}'
+        if record.detail is not None:
+            line += f', "detail": {quoted(record.detail[:_MAX_DETAIL])}'
+        return line + "}\n"
+
+
+def _level(record: ExchangeRecord) -> str:
+    """Return how much attention it deserves: "error" is the upstream's failure, or ours."""
+    if record.status >= 500:
+        return "error"
+    return "info" if record.verdict.allowed else "warning"
+
+
+def _request_members(record: ExchangeRecord) -> str:
+    """Return what its fields say of who called, and from where."""
+    members = ""
+    for name, key in _REQUEST_FIELDS.items():
+        value = record.value(name)
+        if value is not None:
+            members += f', "{key}": {_quoted_value(value)}'
+    origin, trace = record.origin, _trace_id(record.traceparent)
+    if origin is not None:
+        members += f', "origin": {_quoted_value(origin)}'
+    if record.verdict.kind is Kind.PREFLIGHT:
+        asked = split_list(record.values(b"access-control-request-headers"))
+        names = ", ".join(_quoted_value(name) for name in asked[:_MAX_ASKED])
+        members += f', "asked_headers": [{names}]'
+    if trace is not None:
+        members += f', "trace_id": "{trace}"'
+    return members
+
+
+def _upstream_members(record: ExchangeRecord) -> str:
+    if record.forward is None:
+        return ""
+    upstream = record.forward.route.upstream
+    url = upstream.origin + record.forward.request.target
+    members = f', "upstream_url": {_quoted_path(url)}'
+    if record.upstream_s is not None:
+        members += f', "upstream_ms": {record.upstream_s * 1000:.3f}'
+    return members
+
+
+# Pages ask for the same things again and again, and a policy makes few verdicts once the
+# subject, which the client chose, is left out. A hit costs a tenth of the work.
+
+
+@lru_cache(maxsize=512)
+def _quoted_path(target: bytes) -> str:
+    return quoted(printable(redacted(target)))
+
+
+@lru_cache(maxsize=256)
+def _quoted_short(value: bytes) -> str:
+    return quoted(printable(value))
+
+
+def _quoted_value(value: bytes) -> str:
+    # Cut before it is remembered: clients choose how long it is.
+    return _quoted_short(value[:_MAX_VALUE])
+
+
+@lru_cache(maxsize=1024)
+def _verdict_members(verdict: Verdict) -> str:
+    members = {
+        "route": verdict.route,
+        "kind": str(verdict.kind),
+        "decision": "allowed" if verdict.allowed else "refused",
+        "code": str(verdict.code),
+        "at": None if verdict.at is None else str(verdict.at),
+        "browser_error": verdict.browser_error,
+    }
+    return ", ".join(f'"{key}": {quoted(value)}' for key, value in members.items() if value)
+
+
+def _trace_id(traceparent: bytes | None) -> str | None:
+    if traceparent is None:
+        return None
+    match = _TRACEPARENT.fullmatch(traceparent)
+    return None if match is None else match[1].decode("ascii")
+
+
+class TextLines:
+    """One aligned line an exchange; under a refusal or a failure, the first time, more."""
+
+    def __init__(
+        self,
+        hints: Callable[[ExchangeRecord], Sequence[str]],
+        *,
+        color: bool,
+        refusals: Refusals | None = None,
+    ) -> None:
+        """`hints` says what to do about an exchange that went wrong, in as many lines as it
+        takes. `refusals` are those that were shown."""
+        self._hints = hints
+        self._color = color
+        self._refusals = Refusals() if refusals is None else refusals
+
+    def forget(self) -> None:
+        """Give every hint again: the policy has changed."""
+        self._refusals.forget()
+
+    def exchange(self, record: ExchangeRecord) -> str:
+        verdict = record.verdict
+        path = printable(redacted(record.target))
+        if len(path) > _MAX_PATH_TEXT:
+            path = path[:_MAX_PATH_TEXT] + "…"
+        origin = record.origin
+        words, hints = self._words(record)
+        columns = (
+            self._paint(clock_time(record.started), Style.DIM),
+            "",
+            f"{escape(record.method) or '-':<7}",
+            f"{path or '-':<32}",
+            self._paint(f"{record.status:>3}", _status_style(record.status)),
+            f"{record.duration_s * 1000:>6.0f} ms",
+            "",
+            f"{printable((origin or b'-')[:_MAX_VALUE]):<24}",
+            "",
+            words,
+        )
+        line = " ".join(columns).rstrip() + "\n"
+        at = verdict.at
+        if hints and at is not None and at.line and str(at) not in hints[0]:
+            hints = [f"{at}  {hints[0]}", *hints[1:]]
+        for hint in hints:
+            line += f"{'':10}{self._paint(escape(hint), Style.DIM)}\n"
+        return line
+
+    def _words(self, record: ExchangeRecord) -> tuple[str, Sequence[str]]:
+        """Return the decision where it is interesting, and its hints where it is new."""
+        verdict = record.verdict
+        words, style = _decision(record)
+        hints: Sequence[str] = ()
+        if words and style is not Style.DIM:
+            count = self._refusals.count(verdict, record.origin or b"")
+            if count == 1:
+                hints = self._hints(record)
+            else:
+                words += f" (×{count})"
+        if record.error is not None:
+            words = f"{words} [{record.error}]".lstrip()
+        return self._paint(escape(words), style), hints
+
+    def _paint(self, text: str, style: Style) -> str:
+        return paint(text, style, color=self._color)
+
+
+def _decision(record: ExchangeRecord) -> tuple[str, Style]:
+    verdict = record.verdict
+    method = ""
+    if verdict.kind is Kind.PREFLIGHT:
+        method = printable((record.value(b"access-control-request-method") or b"")[:32])
+    if not verdict.allowed:
+        word = "BLOCKED" if verdict.code in _BLOCKED else "REFUSED"
+        # The origin has a column of its own.
+        subject = verdict.subject.encode("utf-8", "replace")
+        named = f" {verdict.subject}" if subject not in (b"", record.origin) else ""
+        asked = f" in the preflight for {method}" if method not in ("", verdict.subject) else ""
+        return f"{word} {verdict.code}{named}{asked}", Style.RED
+    if verdict.facts.status >= 500:
+        return f"FAILED {verdict.code}", Style.RED
+    if lacks_cookie(verdict, record.status, record.fields):
+        return "no cookie", Style.YELLOW
+    if method:
+        return f"preflight for {method} ok", Style.DIM
+    return ("websocket" if record.status == 101 else ""), Style.DIM
+
+
+def _status_style(status: int) -> Style:
+    if status >= 400:
+        return Style.RED if status >= 500 else Style.YELLOW
+    return Style.CYAN if 300 <= status < 400 else Style.GREEN

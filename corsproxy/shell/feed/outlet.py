@@ -1,0 +1,89 @@
+"""Lines to a file descriptor, at the reader's pace and never at the proxy's cost.
+
+`write` only appends; a thread of its own does the blocking writes, a batch at a time. A
+reader that stalls costs a bounded buffer and then lines, which are counted; a reader
+that has gone costs nothing more. Neither can hold up or end the process.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+
+from corsproxy.shell.feed.sink import Sink
+
+# A batch waits this long for company: 50 wake-ups a second at most, and still instant to
+# somebody who watches a terminal.
+_BATCH_SECONDS = 0.02
+_CAPACITY = 4 * 1024 * 1024
+
+
+class Outlet:
+    """A queue of lines before a file descriptor; None discards everything."""
+
+    def __init__(
+        self,
+        descriptor: int | None,
+        *,
+        capacity: int = _CAPACITY,
+        dropped_line: Callable[[int], str] = "{} lines were dropped\n".format,
+    ) -> None:
+        """`capacity` is in characters; `dropped_line` words the count of lost lines."""
+        self.sink = Sink(descriptor)
+        """Where the lines go; others may write there too."""
+        self._capacity = capacity
+        self._dropped_line = dropped_line
+        self._lines: deque[str] = deque()
+        # Each counter has one writer, so neither needs a lock.
+        self._appended = 0
+        self._taken = 0
+        self._dropped = 0
+        self._reported = 0
+        self._wake = threading.Event()
+        self._closing = threading.Event()
+        self._closed = descriptor is None
+        self._thread = threading.Thread(target=self._run, name="log", daemon=True)
+        if not self._closed:
+            self._thread.start()
+
+    def write(self, line: str) -> None:
+        """Queue a line, its newline included. Never waits."""
+        if self._closed or self.sink.gone:
+            return
+        if self._appended - self._taken > self._capacity:
+            self._dropped += 1
+            return
+        self._lines.append(line)
+        self._appended += len(line)
+        if not self._wake.is_set():
+            self._wake.set()
+
+    def close(self, timeout: float = 1.0) -> None:
+        """Write what is queued, for at most `timeout` seconds. Later lines are lost."""
+        self._closing.set()
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout)
+        self._closed = True
+
+    def _run(self) -> None:
+        while not (self._closed or self.sink.gone):
+            self._wake.wait()
+            self._closing.wait(_BATCH_SECONDS)
+            # Cleared before the lines are taken: one that comes in between wakes again.
+            self._wake.clear()
+            last = self._closing.is_set()
+            self._write_batch()
+            if last:
+                return
+
+    def _write_batch(self) -> None:
+        batch = []
+        while self._lines:
+            batch.append(self._lines.popleft())
+        text = "".join(batch)
+        dropped = self._dropped
+        if dropped > self._reported:
+            batch.append(self._dropped_line(dropped - self._reported))
+            self._reported = dropped
+        self.sink.put("".join(batch).encode("utf-8", "backslashreplace"))
+        self._taken += len(text)

@@ -1,0 +1,176 @@
+"""The listener: one object for `loop.create_server`, and the end of all its connections.
+
+server = ProxyServer(policy, upstream, journal)
+listening = await asyncio.get_running_loop().create_server(server, sock=...)
+server.policy = another          # a reload, between two requests
+server.draining = True           # every response from now on closes its connection
+listening.close()
+await server.drain(policy.shutdown_grace)
+"""
+
+import asyncio
+import sys
+from collections.abc import Callable
+
+from aiohttp import http_parser
+
+from corsproxy.core.policy import Policy
+from corsproxy.errors import StartError
+from corsproxy.shell.feed.records import Journal
+from corsproxy.shell.listener.connection import Connection
+from corsproxy.shell.listener.exchange import make_exchange
+from corsproxy.shell.listener.service import Service
+from corsproxy.shell.streams.piece import ReadBuffer
+from corsproxy.shell.upstream.upstream import Upstream
+
+if sys.platform != "win32":
+    import resource
+
+_MOST_CONNECTIONS = 4096
+# Over its limit, the listener still says so to a quarter more; then it hangs up.
+_STANDING_ROOM = 4
+_LAST_WORDS_S = 1.0
+_LOOK_S = 0.02
+# Of the event loop, until a request that has arrived on a new connection has been read: what
+# is unread would be lost, and its connection would look idle.
+_TURNS_TO_READ = 5
+_WATCH_S = 0.5
+
+
+def require_native_parser(parser: object = http_parser.HttpRequestParser) -> None:
+    """Refuse to run on aiohttp's parser in pure Python: it upper-cases methods, accepts
+    repeated transfer codings, and has been the source of most request smuggling in aiohttp.
+
+    Raises StartError.
+    """
+    if parser is http_parser.HttpRequestParserPy:
+        raise StartError(
+            "aiohttp runs without its native parser, which this proxy needs to be safe: "
+            "install aiohttp from a wheel, and unset AIOHTTP_NO_EXTENSIONS"
+        )
+
+
+def connections_limit(policy: Policy) -> int:
+    """Return how many clients may be connected: what the policy says, or what the
+    process has descriptors for, two for each exchange and some to spare."""
+    if policy.limits.connections is not None:
+        return policy.limits.connections
+    if sys.platform == "win32":
+        return _MOST_CONNECTIONS
+    descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if descriptors == resource.RLIM_INFINITY:
+        return _MOST_CONNECTIONS
+    return max(1, min(_MOST_CONNECTIONS, descriptors * 4 // 5 // 2))
+
+
+class ProxyServer:
+    """Makes a `Connection` for every client."""
+
+    def __init__(self, policy: Policy, upstream: Upstream, journal: Journal | None = None) -> None:
+        """Must be called while the event loop runs. `journal` None wants no records."""
+        self.loop = asyncio.get_running_loop()
+        self.buffer = ReadBuffer()
+        """Takes every read from a client."""
+        self._connections: dict[Connection, None] = {}  # in the order of their coming
+        self.service = Service(policy, upstream, journal)
+        self._limit = connections_limit(policy)
+        self._watch: asyncio.TimerHandle | None = None
+
+    @property
+    def policy(self) -> Policy:
+        """The policy in force; every exchange reads it once."""
+        return self.service.policy
+
+    @policy.setter
+    def policy(self, policy: Policy) -> None:
+        self.service.policy = policy
+        self._limit = connections_limit(policy)
+        for connection in self._connections:
+            # Nothing may outlive the policy that it was decided under.
+            connection.forget()
+
+    @property
+    def draining(self) -> bool:
+        """Whether every response is the last one on its connection."""
+        return self.service.draining
+
+    @draining.setter
+    def draining(self, draining: bool) -> None:
+        self.service.draining = draining
+
+    @property
+    def clients(self) -> int:
+        """How many are connected."""
+        return len(self._connections)
+
+    @property
+    def in_flight(self) -> int:
+        """How many exchanges are in progress."""
+        return sum(not connection.is_idle for connection in self._connections)
+
+    def __call__(self) -> Connection:
+        return Connection(self, self.service, make_exchange)
+
+    @property
+    def connections(self) -> list[Connection]:
+        """Every connection that is not over, the oldest first."""
+        return list(self._connections)
+
+    def opened(self, connection: Connection) -> None:
+        """A client is there."""
+        self._connections[connection] = None
+        if self._watch is None:
+            self._watch = self.loop.call_later(_WATCH_S, self._look_for_clients)
+        if len(self._connections) > self._limit:
+            connection.is_full = True
+            if len(self._connections) > self._limit + self._limit // _STANDING_ROOM + 1:
+                connection.abort()
+
+    def closed(self, connection: Connection) -> None:
+        """A client's connection is closed, and its last exchange is over."""
+        self._connections.pop(connection, None)
+
+    def _look_for_clients(self) -> None:
+        for connection in self.connections:
+            connection.look_for_client()
+        is_watching = bool(self._connections)
+        again = self.loop.call_later(_WATCH_S, self._look_for_clients) if is_watching else None
+        self._watch = again
+
+    async def drain(self, grace: float) -> None:
+        """End every connection: the idle ones now, the busy ones behind their response,
+        and after `grace` seconds all that are left.
+
+        Tunnels and event streams have no end of their own. They are ended as soon as
+        nothing else is left to wait for; WebSockets have what is left of the time to answer
+        that they are told so.
+        """
+        self.draining = True
+        deadline = self.loop.time() + grace
+        for _ in range(_TURNS_TO_READ):
+            await asyncio.sleep(0)
+        for connection in self.connections:
+            if connection.is_idle and not connection.is_ending:
+                connection.force_close()
+        await self._until(grace, lambda: not any(each.is_awaited for each in self._connections))
+        for connection in self.connections:
+            connection.hang_up()
+        patience = max(deadline - self.loop.time(), _LAST_WORDS_S)
+        await self._until(patience, lambda: not any(each.is_parting for each in self._connections))
+        for connection in self.connections:
+            if connection.is_parting:
+                connection.force_close()
+        await self._until(_LAST_WORDS_S, lambda: not self._connections)
+        for connection in self.connections:
+            connection.abort("shutdown")
+        await self._until(_LAST_WORDS_S, lambda: not self._connections)
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
+
+    async def _until(self, seconds: float, is_done: Callable[[], bool]) -> None:
+        """Look again and again, for at most `seconds`: an exchange can come to its end in
+        many ways, and only here somebody waits for it."""
+        deadline = self.loop.time() + seconds
+        while not is_done() and self.loop.time() < deadline:  # noqa: ASYNC110 - see above
+            await asyncio.sleep(_LOOK_S)

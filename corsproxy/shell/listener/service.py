@@ -1,0 +1,24 @@
+"""What all connections of the proxy share."""
+
+from corsproxy.core.policy import Policy
+from corsproxy.shell.feed.records import Counts, Journal
+from corsproxy.shell.upstream.upstream import Upstream
+
+
+class Service:
+    """The policy in force, the way to the upstreams, and who is told.
+
+    `policy` is one reference: replacing it between two requests is a reload, and an
+    exchange that has read it once keeps what it read.
+    """
+
+    __slots__ = ("counts", "draining", "journal", "policy", "upstream")
+
+    def __init__(self, policy: Policy, upstream: Upstream, journal: Journal | None) -> None:
+        self.policy = policy
+        self.upstream = upstream
+        self.journal = journal
+        self.counts: Counts | None = None
+        """Who counts the exchanges where there is no journal."""
+        self.draining = False
+        """Whether every response is to be the last one on its connection."""

@@ -1,1 +1,0 @@
-"""What is told: exchanges and events, in words or as JSON, one line each."""

@@ -1,1 +1,0 @@
-"""The process around the proxy: start, signals, reload, probes, figures, end."""

@@ -1,0 +1,1 @@
+"""A run of the proxy: start, reload, signals, drain, end."""

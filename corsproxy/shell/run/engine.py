@@ -1,0 +1,166 @@
+"""The proxy without the process around it: sockets in, answers out, lines and figures.
+
+A run has one of these, or one in each of its worker processes.
+"""
+
+import asyncio
+import gc
+import os
+import socket
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from corsproxy.core.advice.confusions import (
+    REFERRER_POLICY_IN_SHORT,
+    about_local_network,
+    about_missing_cookie,
+    lacks_cookie,
+)
+from corsproxy.core.advice.hints import hint_for, rules_of
+from corsproxy.core.advice.remedies import remedy_for
+from corsproxy.core.policy import Policy
+from corsproxy.shell.admin.figures import Figures
+from corsproxy.shell.feed.announcements import Announcer, LineFormat
+from corsproxy.shell.feed.journal import JsonLines, LineJournal, TextLines
+from corsproxy.shell.feed.recent_refusals import Refusals
+from corsproxy.shell.feed.records import ExchangeRecord
+from corsproxy.shell.listener.server import ProxyServer, require_native_parser
+from corsproxy.shell.system.binding import BACKLOG
+from corsproxy.shell.system.descriptors import DescriptorWatch
+from corsproxy.shell.system.memory import CrowdWatch
+from corsproxy.shell.upstream.connect import Dialer
+from corsproxy.shell.upstream.forward_proxy import ForwardProxies
+from corsproxy.shell.upstream.pool import UpstreamPools
+
+OFFER = "Or press a + enter: it shows this edit, and asks before it is written."
+
+# Connections to upstreams that do not want to end.
+_POOLS_SECONDS = 1.0
+
+
+class Engine:
+    """Answers requests between `listen` and `finish`."""
+
+    def __init__(
+        self,
+        policy: Policy,
+        write: Callable[[str], None],
+        form: LineFormat,
+        *,
+        color: bool,
+        refusals: Refusals | None = None,
+    ) -> None:
+        """Must be called while the event loop runs. `write` takes whole lines of the log.
+        `refusals` are noted for somebody who can ask for the edit that allows the last of
+        them; None where nobody can.
+
+        Raises StartError where the parser is not to be trusted, or the environment names
+        a forward proxy that cannot be used.
+        """
+        require_native_parser()
+        self._offers = refusals is not None
+        self._text = TextLines(self._hints, color=color, refusals=refusals)
+        lines = self._text if form == "text" else JsonLines()
+        self._figures = Figures()
+        self._journal = LineJournal(write, lines, policy.log.requests, self._figures)
+        self._pools = UpstreamPools(Dialer(ForwardProxies.of_environment(os.environ)))
+        self._server = ProxyServer(policy, self._pools)
+        self._tell(policy)
+        announcer = Announcer(write, form, color=color)
+        self._descriptors = DescriptorWatch(announcer.out_of_descriptors)
+        self._crowds = CrowdWatch(lambda: self._server.clients)
+        self._listening: dict[socket.socket, asyncio.Server] = {}
+
+    @property
+    def policy(self) -> Policy:
+        """The policy in force."""
+        return self._server.policy
+
+    @property
+    def in_flight(self) -> int:
+        """How many requests are being answered."""
+        return self._server.in_flight
+
+    async def listen(self, sockets: Sequence[socket.socket]) -> None:
+        """Accept connections on these sockets and on no others; they are taken over."""
+        loop = asyncio.get_running_loop()
+        for each in set(self._listening) - set(sockets):
+            # Whoever the kernel has let in would get a reset from it.
+            waiting = _accepted(each)
+            self._listening.pop(each).close()
+            for connection in waiting:
+                await loop.connect_accepted_socket(self._server, connection)
+        for each in sockets:
+            if each not in self._listening:
+                server = await loop.create_server(self._server, sock=each, backlog=BACKLOG)
+                self._listening[each] = server
+        if sockets:
+            self._descriptors.start(sockets[0].fileno())
+            self._crowds.start()
+        else:
+            self._descriptors.stop()
+            self._crowds.stop()
+
+    def adopt(self, policy: Policy) -> None:
+        """Decide by `policy` from the next request on."""
+        self._server.policy = policy
+        self._tell(policy)
+        self._pools.forget_routes()
+        self._text.forget()
+
+    def _tell(self, policy: Policy) -> None:
+        """Have those told of exchanges who are to know, and as much of them as they need."""
+        service, requests = self._server.service, policy.log.requests
+        self._journal.requests = requests
+        service.journal = None if requests == "none" else self._journal
+        # Without an admin listener nobody can ask for counts.
+        service.counts = None if policy.admin is None else self._figures
+
+    def figures(self) -> Figures:
+        """Return what has been counted, and what is true now; not a copy."""
+        self._figures.look(self.in_flight, self._pools.figures())
+        return self._figures
+
+    def begin_drain(self) -> None:
+        """Make each response from now on the last one of its connection."""
+        self._server.draining = True
+
+    async def finish_drain(self) -> None:
+        """Take connections for `drain_delay` more, then none; return when the last is over."""
+        policy = self.policy
+        await asyncio.sleep(policy.drain_delay)
+        await self.listen(())
+        await self._server.drain(policy.shutdown_grace)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._pools.close(), _POOLS_SECONDS)
+
+    def _hints(self, record: ExchangeRecord) -> list[str]:
+        policy, verdict = self.policy, record.verdict
+        hints = [record.detail, hint_for(verdict, policy)]
+        remedy = remedy_for(verdict, policy) if self._offers else None
+        if remedy is not None and remedy.in_file:
+            hints.append(OFFER)
+        if verdict.browser_error is not None:
+            hints.append(REFERRER_POLICY_IN_SHORT)
+        hints.append(about_local_network(policy, verdict, record.fields))
+        if lacks_cookie(verdict, record.status, record.fields):
+            hints.append(about_missing_cookie(rules_of(policy, verdict.route), record.fields))
+        return [hint for hint in hints if hint is not None]
+
+
+def _accepted(listener: socket.socket) -> list[socket.socket]:
+    """Return the connections that wait to be accepted."""
+    waiting = []
+    with suppress(OSError):
+        while True:
+            connection, _ = listener.accept()
+            connection.setblocking(False)
+            waiting.append(connection)
+    return waiting
+
+
+def settle() -> None:
+    """Spare the garbage collector what has been made so far and lives as long as the
+    process: going through it would hold up every request for some ten milliseconds."""
+    gc.collect()
+    gc.freeze()

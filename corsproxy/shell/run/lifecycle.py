@@ -1,0 +1,291 @@
+"""One run of the command, from listening sockets to the last byte.
+
+Start: nothing answers before everything can. Stop, on SIGTERM or SIGINT: readiness goes
+first, then for `drain_delay` requests are still taken while load balancers learn of it,
+then the listeners close and what is in flight may finish within `shutdown_grace`. A
+second signal ends it at once. SIGHUP reloads.
+
+Who answers the requests is a `Workforce`: this process, or worker processes.
+"""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from typing import NamedTuple, Protocol
+
+from corsproxy.config.problems import Problem
+from corsproxy.config.reader import Reading
+from corsproxy.core.policy import Policy
+from corsproxy.shell.admin.figures import Figures, Snapshot, WorkerState
+from corsproxy.shell.admin.listener import AdminListener, Phase
+from corsproxy.shell.feed.announcements import Terms
+from corsproxy.shell.run.keyboard import Keys
+from corsproxy.shell.run.reload import Reloader
+from corsproxy.shell.system.binding import Listeners
+from corsproxy.shell.system.notify import notify
+
+KEYS_HELP = """
+  h  this help          r  reload the file
+  u  the URLs again     c  clear the screen
+  q  stop{a}
+  Each is followed by Enter.
+"""
+_OFFER_HELP = f"{'':14}a  allow what was refused last"
+
+_STDIN = 0
+# The signals' conventional exit codes start here.
+_SIGNALLED = 128
+
+
+class PolicyFile(NamedTuple):
+    """The file that the policy came from, to be watched."""
+
+    name: str
+    content: bytes
+    warnings: tuple[Problem, ...]
+    """Those of `content`, which have been told."""
+    read: Callable[[bytes], Reading]
+    """Raises ConfigError, or StartError for files that it names; called in a thread."""
+
+
+class Workforce(Protocol):
+    """Who answers the requests."""
+
+    @property
+    def is_listening(self) -> bool:
+        """Whether every connection finds somebody who accepts it."""
+        ...
+
+    async def start(self) -> None:
+        """Accept connections. Raises StartError."""
+        ...
+
+    async def adopt(self, policy: Policy, content: bytes) -> None:
+        """Decide by `policy`, which `content` says; returns when everybody does."""
+        ...
+
+    async def figures(self) -> Figures:
+        """Return what has been counted, all together."""
+        ...
+
+    def workers(self) -> Sequence[WorkerState]:
+        """Return the state of each worker process, where there are any."""
+        ...
+
+    async def begin_drain(self) -> int:
+        """Make every response the last of its connection; returns how many are awaited."""
+        ...
+
+    async def finish_drain(self) -> None:
+        """Stop accepting after the delay; return when the last response is over."""
+        ...
+
+    def abandon(self) -> None:
+        """End at once whatever is still going on."""
+        ...
+
+
+class Run:
+    """Everything that lives as long as the process listens."""
+
+    def __init__(
+        self,
+        policy: Policy,
+        listeners: Listeners,
+        file: PolicyFile | None,
+        terms: Terms,
+        workforce: Workforce,
+    ) -> None:
+        """Must be called while the event loop runs; takes the sockets over."""
+        self._loop = asyncio.get_running_loop()
+        self._policy = policy
+        self._listeners = listeners
+        self._terms = terms
+        self._workforce = workforce
+        self._started = time.time()
+        self._phase = Phase.STARTING
+        self._stop = asyncio.Event()
+        self._main: asyncio.Task[int] | None = None
+        self._signalled: int | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._had_terminal = os.isatty(_STDIN)
+        self._announcer = terms.announcer
+        self._reloader = None if file is None else self._watcher(file, policy)
+        self._admin = AdminListener(
+            phase=self._current_phase, policy=lambda: self._policy, snapshot=self._snapshot
+        )
+
+    async def until_stopped(self) -> int:
+        """Answer requests until a signal or a key says stop. Returns the exit code.
+
+        Raises StartError.
+        """
+        self._main = asyncio.current_task()
+        self._install_signals()
+        watch: asyncio.Task[None] | None = None
+        keys: Keys | None = None
+        try:
+            if self._listeners.admin is not None:
+                await self._admin.start(self._listeners.admin.sockets)
+            await self._workforce.start()
+            if self._reloader is not None:
+                watch = asyncio.create_task(self._reloader.watch())
+            if self._terms.interactive:
+                keys = self._listen_to_keys()
+            self._ready()
+            await self._stop.wait()
+            await self._drain()
+        except asyncio.CancelledError:
+            if self._signalled is not None:
+                return _SIGNALLED + self._signalled
+            if not self._stop.is_set():
+                raise
+            return 0
+        finally:
+            if keys is not None:
+                keys.stop()
+            if watch is not None:
+                watch.cancel()
+            self._workforce.abandon()
+            self._listeners.close()
+        self._announcer.stopped()
+        return 0
+
+    # -- starting -----------------------------------------------------------------------
+
+    def _ready(self) -> None:
+        self._phase = Phase.READY
+        notify("READY=1")
+        proxy, admin = self._listeners.proxy, self._listeners.admin
+        self._announcer.ready(
+            self._terms.banner(self._policy, True),
+            [bound.url for bound in proxy],
+            [endpoint for bound in proxy for endpoint in bound.endpoints],
+            None if admin is None else admin.url,
+        )
+
+    def _install_signals(self) -> None:
+        for name in ("SIGTERM", "SIGINT"):
+            self._on_signal(getattr(signal, name), self._stop_signal)
+        if hasattr(signal, "SIGHUP"):
+            self._on_signal(signal.SIGHUP, self._hangup_signal)
+
+    def _on_signal(self, number: signal.Signals, action: Callable[[int], None]) -> None:
+        try:
+            self._loop.add_signal_handler(number, action, number)
+        except NotImplementedError:
+            # Windows' event loops have no signals; the interpreter has.
+            def forward(*_: object) -> None:
+                self._loop.call_soon_threadsafe(action, number)
+
+            signal.signal(number, forward)
+
+    def _listen_to_keys(self) -> Keys:
+        refusals = self._terms.refusals
+        help = KEYS_HELP.format(a="" if refusals is None else _OFFER_HELP)
+        actions: dict[str, Callable[[], None]] = {
+            "h": lambda: self._announcer.note(help),
+            "?": lambda: self._announcer.note(help),
+            "u": lambda: self._announcer.note(self._terms.banner(self._policy, False)),
+            "r": self._reload,
+            "c": self._announcer.clear,
+            "q": self._stop.set,
+        }
+        keys = Keys(_STDIN, actions)
+        if refusals is not None:
+            # Whoever runs it without a terminal needs no editor of the file.
+            from corsproxy.shell.run.offer import Offer
+
+            name = None if self._reloader is None else self._reloader.file
+            offer = Offer(name, refusals, self._announcer, self._check_file)
+            actions["a"] = lambda: self._spawn(offer.make(self._policy, keys.answer))
+        # Whoever reads from its terminal in the background is stopped otherwise.
+        signal.signal(signal.SIGTTIN, signal.SIG_IGN)
+        keys.start()
+        return keys
+
+    def _spawn(self, work: Coroutine[object, object, None]) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # -- reloading ----------------------------------------------------------------------
+
+    def _watcher(self, file: PolicyFile, policy: Policy) -> Reloader:
+        return Reloader(
+            file.name,
+            file.content,
+            Reading(policy, file.warnings),
+            read=file.read,
+            adopt=self._adopt,
+            reports=self._announcer,
+        )
+
+    async def _adopt(self, policy: Policy, content: bytes) -> None:
+        await self._workforce.adopt(policy, content)
+        self._policy = policy
+
+    def _reload(self) -> None:
+        if self._reloader is None:
+            self._announcer.note("There is no file to reload: the upstream came from a flag.")
+            return
+        self._spawn(self._reloader.check(forced=True))
+
+    async def _check_file(self) -> None:
+        if self._reloader is not None:
+            await self._reloader.check()
+
+    def _hangup_signal(self, number: int) -> None:
+        # SIGHUP has two meanings. When the terminal has gone, it is a request to end.
+        if self._had_terminal and not os.isatty(_STDIN):
+            self._stop_signal(number)
+        else:
+            self._reload()
+
+    # -- stopping -----------------------------------------------------------------------
+
+    def _stop_signal(self, number: int) -> None:
+        if self._stop.is_set():
+            self._signalled = number
+        self._stop.set()
+        # There is nothing to wait for before the start is over, and no more patience after
+        # a second signal.
+        if self._main is not None and (self._phase is Phase.STARTING or self._signalled):
+            self._main.cancel()
+
+    async def _drain(self) -> None:
+        self._phase = Phase.DRAINING
+        notify("STOPPING=1")
+        in_flight = await self._workforce.begin_drain()
+        self._announcer.draining(in_flight, self._policy.shutdown_grace)
+        await self._workforce.finish_drain()
+        await self._admin.close()
+
+    # -- telling ------------------------------------------------------------------------
+
+    def _current_phase(self) -> Phase:
+        if self._phase is Phase.READY and not self._workforce.is_listening:
+            return Phase.STARTING
+        return self._phase
+
+    async def _snapshot(self) -> Snapshot:
+        reloader = self._reloader
+        return Snapshot(
+            await self._workforce.figures(),
+            True if reloader is None else reloader.succeeded,
+            self._started if reloader is None else reloader.succeeded_at,
+            self._workforce.workers(),
+        )
+
+
+async def run(
+    policy: Policy,
+    listeners: Listeners,
+    file: PolicyFile | None,
+    terms: Terms,
+    workforce: Callable[[], Workforce],
+) -> int:
+    """Run until stopped, and return the exit code. Raises StartError."""
+    return await Run(policy, listeners, file, terms, workforce()).until_stopped()

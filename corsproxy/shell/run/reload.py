@@ -1,0 +1,195 @@
+"""Live reload: a changed file becomes the new policy, or changes nothing.
+
+The file is watched by its path, twice a second. That sees an editor's rename, a truncate
+and write, and the swap of a ConfigMap's `..data` link alike, on every file system;
+notifications about an inode would end with the first of them. A broken file keeps the
+last good policy and is reported once, with its caret.
+"""
+
+import asyncio
+import errno
+import os
+import stat
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from corsproxy.config.changes import Change, changes
+from corsproxy.config.problems import ConfigError, Problem
+from corsproxy.config.reader import Reading
+from corsproxy.config.yaml.source_text import MAX_BYTES
+from corsproxy.core.policy import Policy
+from corsproxy.errors import StartError
+from corsproxy.shell.run.background import in_background
+
+# A saved edit is live within a second, so there must be time left to read it.
+POLL_SECONDS = 0.5
+# What is still being written reads differently a moment later.
+SETTLE_SECONDS = 0.05
+_SETTLE_READS = 10
+# Editors that rename leave a gap; only a file that is gone for longer is missing.
+_MISSES = 3
+
+
+class Stamp(NamedTuple):
+    """What stat tells about the file that the path leads to now."""
+
+    modified_ns: int
+    changed_ns: int
+    """Of the inode; unlike the time of the content, nobody can set it."""
+    inode: int
+    size: int
+    device: int
+
+
+class Look(NamedTuple):
+    """A file as it was when it held still."""
+
+    stamp: Stamp
+    content: bytes
+
+
+class Reports(Protocol):
+    """Who tells people about reloads."""
+
+    def reloaded(self, file: str, changes: tuple[Change, ...]) -> None: ...
+
+    def refused(self, file: str, problems: tuple[Problem, ...]) -> None: ...
+
+    def failed(self, file: str, reason: str) -> None: ...
+
+    def warned(self, problems: Sequence[Problem]) -> None: ...
+
+
+def look(path: Path, known: Stamp | None) -> Look | None:
+    """Read the file if its stamp is not `known`; None where it is, or will not hold still.
+
+    Blocks for some 50 ms: call it in a thread. Raises OSError where it cannot be read.
+    """
+    found = os.stat(path)
+    if not stat.S_ISREG(found.st_mode):
+        # Opening a pipe would wait for somebody to write into it.
+        raise OSError(errno.EINVAL, "Not a regular file")
+    stamp = Stamp(found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_size, found.st_dev)
+    if stamp == known:
+        return None
+    content = _read(path)
+    for _ in range(_SETTLE_READS):
+        time.sleep(SETTLE_SECONDS)
+        again = _read(path)
+        if again == content:
+            return Look(stamp, content)
+        content = again
+    return None
+
+
+def _read(path: Path) -> bytes:
+    # One byte more than the reader takes tells it that the file is too large.
+    with path.open("rb") as source:
+        return source.read(MAX_BYTES + 1)
+
+
+class Reloader:
+    """Keeps a policy in step with its file."""
+
+    def __init__(
+        self,
+        file: str,
+        content: bytes,
+        started_with: Reading,
+        *,
+        read: Callable[[bytes], Reading],
+        adopt: Callable[[Policy, bytes], Awaitable[None]],
+        reports: Reports,
+    ) -> None:
+        """`content` is what `started_with`, the running policy, was made from.
+
+        `read` raises ConfigError for content that it refuses; it is called in a thread,
+        because a large file takes longer than a request may wait. `adopt` swaps
+        the policy and its content in, or raises StartError and changes nothing.
+        """
+        self.file = file
+        """Its name, as people gave it."""
+        self._path = Path(os.path.abspath(file))
+        self._content = content
+        self._policy = started_with.policy
+        self._warnings = started_with.warnings
+        self._read = read
+        self._adopt = adopt
+        self._reports = reports
+        self._stamp: Stamp | None = None
+        self._misses = 0
+        self._lock = asyncio.Lock()
+        self.succeeded = True
+        """Whether the running policy is what the file says."""
+        self.succeeded_at = time.time()
+        """When that was last made sure of, in seconds since the epoch."""
+
+    async def watch(self) -> None:
+        """Look again and again, until cancelled."""
+        while True:
+            await self.check()
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def check(self, *, forced: bool = False) -> None:
+        """Look once; `forced` reads and reports even where nothing seems to have changed."""
+        async with self._lock:
+            known = None if forced else self._stamp
+            try:
+                seen = await asyncio.to_thread(look, self._path, known)
+            except OSError as error:
+                self._missed(error, forced)
+                return
+            if seen is None:
+                return
+            was_missing, self._misses = self._misses >= _MISSES, 0
+            self._stamp = seen.stamp
+            if seen.content != self._content or was_missing or forced:
+                self._content = seen.content
+                await self._take(seen.content)
+
+    def _missed(self, error: OSError, forced: bool) -> None:
+        self._stamp = None
+        self._misses += 1
+        if self._misses == _MISSES or forced:
+            self._misses = max(self._misses, _MISSES)
+            self.succeeded = False
+            self._reports.failed(self.file, (error.strerror or str(error)).lower())
+
+    async def _take(self, content: bytes) -> None:
+        try:
+            reading, found = await in_background(self._compare, content)
+            # The listeners stay as they are, so they are what the next file is compared to.
+            policy = replace(reading.policy, listen=self._policy.listen, admin=self._policy.admin)
+            await self._adopt(policy, content)
+        except ConfigError as error:
+            self.succeeded = False
+            self._reports.refused(self.file, error.problems)
+            return
+        except StartError as error:
+            self.succeeded = False
+            self._reports.failed(self.file, str(error))
+            return
+        except Exception as error:  # noqa: BLE001 - a fault of ours must not end the watch
+            self.succeeded = False
+            self._reports.failed(self.file, f"a fault in the proxy: {error!r}")
+            return
+        self._policy = policy
+        self.succeeded, self.succeeded_at = True, time.time()
+        self._reports.reloaded(self.file, found)
+        known = {(warning.code, warning.message) for warning in self._warnings}
+        self._warnings = reading.warnings
+        self._reports.warned([w for w in reading.warnings if (w.code, w.message) not in known])
+
+    def _compare(self, content: bytes) -> tuple[Reading, tuple[Change, ...]]:
+        try:
+            reading = self._read(content)
+        except ConfigError as error:
+            problems = error.problems
+        else:
+            return reading, changes(self._policy, reading.policy)
+        # Not the same again: its traceback holds all that was read of the file, and the
+        # garbage collector would stop every exchange to go through it.
+        raise ConfigError(problems)

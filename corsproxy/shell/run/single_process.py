@@ -1,0 +1,41 @@
+"""All requests are answered by this process; a `lifecycle.Workforce`."""
+
+import socket
+from collections.abc import Sequence
+
+from corsproxy.core.policy import Policy
+from corsproxy.shell.admin.figures import Figures, WorkerState
+from corsproxy.shell.run.engine import Engine, settle
+
+
+class SingleProcess:
+    """An engine in the process that also watches the file and answers the probes."""
+
+    def __init__(self, engine: Engine, sockets: Sequence[socket.socket]) -> None:
+        self._engine = engine
+        self._sockets = sockets
+
+    is_listening = True
+
+    async def start(self) -> None:
+        await self._engine.listen(self._sockets)
+        settle()
+
+    async def adopt(self, policy: Policy, content: bytes) -> None:
+        self._engine.adopt(policy)
+
+    async def figures(self) -> Figures:
+        return self._engine.figures()
+
+    def workers(self) -> Sequence[WorkerState]:
+        return ()
+
+    async def begin_drain(self) -> int:
+        self._engine.begin_drain()
+        return self._engine.in_flight
+
+    async def finish_drain(self) -> None:
+        await self._engine.finish_drain()
+
+    def abandon(self) -> None:
+        """What is going on ends with the process."""

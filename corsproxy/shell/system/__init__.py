@@ -1,0 +1,1 @@
+"""What only operating systems need: descriptors, memory, sockets, the service manager."""

@@ -1,0 +1,275 @@
+"""The upstreams as the server sees them: `UpstreamPools` is a `shell.upstream.upstream.Upstream`.
+
+Each upstream has its own connections, kept while idle and reused last in, first out. What
+it promises: a request goes out twice only where nobody can tell (RFC 9110, 9.2.2; RFC
+9112, 9.3.1), and one that cannot be repeated never meets a connection about to close.
+"""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Final, NamedTuple
+
+from corsproxy.core.messages import UpstreamRequest
+from corsproxy.core.policy import Limits, Route, Timeouts, Tls, UpstreamAddress
+from corsproxy.errors import UpstreamError, UpstreamFault
+from corsproxy.shell.streams.piece import ReadBuffer
+from corsproxy.shell.streams.seams import RequestBody
+from corsproxy.shell.upstream.bond import Bond
+from corsproxy.shell.upstream.connect import Dialer
+from corsproxy.shell.upstream.http1 import Http1Connection
+from corsproxy.shell.upstream.http1_response import Http1Response
+from corsproxy.shell.upstream.request_limit import RequestLimit
+
+# How long a connection may have been idle to carry a request that cannot be repeated:
+# shorter than any upstream's own keep-alive.
+_SURE_SECONDS: Final = 1.0
+
+
+class PoolFigures(NamedTuple):
+    """What one upstream's connections are doing, for the metrics."""
+
+    upstream: str
+    open: int
+    idle: int
+    in_flight: int
+    waiting: int  # requests that wait for one in flight to end
+    connects: int  # so far, as the next two
+    failed_connects: int
+    retries: int  # requests that went out a second time
+
+
+class UpstreamPool:
+    """The connections to one upstream; an `http1.Keeper`."""
+
+    def __init__(
+        self, address: UpstreamAddress, tls: Tls, dialer: Dialer, buffer: ReadBuffer
+    ) -> None:
+        self._address = address
+        self._tls = tls
+        self._dialer = dialer
+        self._buffer = buffer
+        self._loop = asyncio.get_running_loop()
+        self._turns = RequestLimit()
+        self._open: set[Http1Connection] = set()
+        self._idle: list[Http1Connection] = []
+        self._bound: dict[Bond, list[Http1Connection]] = {}  # the idle ones of one client
+        self._closing = False
+        self._ending: set[Http1Connection] = set()
+        self._all_ended = asyncio.Event()
+        self._connects = 0
+        self._failed_connects = 0
+        self._retries = 0
+
+    def figures(self) -> PoolFigures:
+        """Return the counters as they are now."""
+        return PoolFigures(
+            upstream=str(self._address),
+            open=len(self._open),
+            idle=len(self._idle) + sum(map(len, self._bound.values())),
+            in_flight=self._turns.in_flight,
+            waiting=self._turns.waiting,
+            connects=self._connects,
+            failed_connects=self._failed_connects,
+            retries=self._retries,
+        )
+
+    async def send(
+        self,
+        request: UpstreamRequest,
+        body: RequestBody | None,
+        timeouts: Timeouts,
+        limits: Limits,
+        bond: Bond | None = None,
+    ) -> Http1Response:
+        """Send a request and wait for the final head, as `Upstream.send`."""
+        if not self._turns.enter(limits):
+            await self._turns.queue(limits)
+        connection = self._take_bound(bond) if bond in self._bound else None
+        if connection is None:
+            connection = self._take_idle(request.repeatable)
+        if connection is not None:
+            response = self._start(connection, request, body, timeouts, limits, bond)
+            try:
+                await response.arrival()
+            except UpstreamError as error:
+                stale = error.fault is UpstreamFault.CLOSED and not response.touched
+                if not (stale and request.repeatable):
+                    raise
+            except BaseException:
+                response.abort()
+                raise
+            else:
+                return response
+            self._retries += 1
+            if not self._turns.enter(limits):
+                await self._turns.queue(limits)
+        connection = await self._connect(timeouts)
+        response = self._start(connection, request, body, timeouts, limits, bond)
+        try:
+            await response.arrival()
+        except BaseException:
+            response.abort()
+            raise
+        return response
+
+    async def close(self) -> None:
+        """Close the idle connections now and the others when their exchange is over."""
+        self._closing = True
+        for bond in list(self._bound):
+            self.release(bond)
+        while self._idle:
+            self._end(self._idle.pop())
+        if self._ending:
+            await self._all_ended.wait()
+
+    def release(self, bond: Bond) -> None:
+        """Close the idle connections that are one client's, who has left."""
+        for connection in self._bound.pop(bond, ()):
+            self._end(connection)
+
+    def exchange_over(self, connection: Http1Connection, *, reusable: bool) -> None:
+        if reusable:
+            self._keep(connection)
+        self._turns.leave()
+
+    def lost(self, connection: Http1Connection) -> None:
+        self._open.discard(connection)
+        bond = connection.bond
+        idle = self._idle if bond is None else self._bound.get(bond, self._idle)
+        if connection in idle:
+            idle.remove(connection)
+        self._ending.discard(connection)
+        if not self._ending:
+            self._all_ended.set()
+
+    def _keep(self, connection: Http1Connection) -> None:
+        bond = connection.bond
+        if self._closing or (bond is not None and bond.is_over):
+            self._end(connection)
+        elif bond is None:
+            self._idle.append(connection)
+        else:
+            self._bound.setdefault(bond, []).append(connection)
+            bond.held_by(self)
+
+    def _end(self, connection: Http1Connection) -> None:
+        """Close a connection that is idle, and in no list any more."""
+        self._ending.add(connection)
+        connection.drop()
+
+    def _start(
+        self,
+        connection: Http1Connection,
+        request: UpstreamRequest,
+        body: RequestBody | None,
+        timeouts: Timeouts,
+        limits: Limits,
+        bond: Bond | None,
+    ) -> Http1Response:
+        try:
+            content = b"" if body is None else body.take()
+            return connection.start(request, content, body, timeouts, limits, bond)
+        except BaseException:
+            self._turns.leave()
+            connection.drop()
+            raise
+
+    def _take_bound(self, bond: Bond) -> Http1Connection | None:
+        """Return the one that a client has logged in on, however long it has been idle: on
+        another it would have to log in again."""
+        connections = self._bound[bond]
+        while connections:
+            connection = connections.pop()
+            if connection.usable:
+                return connection
+        return None
+
+    def _take_idle(self, repeatable: bool) -> Http1Connection | None:
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.usable:
+                continue
+            if repeatable or self._loop.time() - connection.idle_since < _SURE_SECONDS:
+                return connection
+            # The others have been idle for longer.
+            self._idle.append(connection)
+            return None
+        return None
+
+    async def _connect(self, timeouts: Timeouts) -> Http1Connection:
+        """Return a new connection for a turn that was had; where there is none, end it."""
+        self._connects += 1
+        # A task of asyncio's own, because there are timeouts in it.
+        dialling = self._loop.create_task(
+            self._dialer.dial(
+                self._address,
+                self._tls,
+                timeouts.connect,
+                lambda form: Http1Connection(self, self._buffer, form),
+            )
+        )
+        try:
+            connection = await dialling
+        except BaseException:
+            self._failed_connects += 1
+            self._turns.leave()
+            if dialling.done() and not dialling.cancelled() and dialling.exception() is None:
+                dialling.result().drop()  # it came when nobody wanted it any more
+            raise
+        if not connection.usable:
+            self._turns.leave()
+            raise UpstreamError(
+                UpstreamFault.CLOSED, "the upstream closed the connection before it was asked"
+            )
+        self._open.add(connection)
+        return connection
+
+
+class UpstreamPools:
+    """Every upstream of the policy; a `shell.upstream.upstream.Upstream`.
+
+    Made and used on one event loop. Pools are kept by address and TLS settings, so that
+    they outlive a reload; whoever reloads calls `forget_routes`.
+    """
+
+    def __init__(self, dialer: Dialer | None = None) -> None:
+        self._dialer = Dialer() if dialer is None else dialer
+        self._buffer = ReadBuffer()
+        self._pools: dict[tuple[UpstreamAddress, Tls], UpstreamPool] = {}
+        # Hashing an address costs more than all the rest of finding its pool.
+        self._by_route: dict[int, tuple[Route, UpstreamPool]] = {}
+
+    def send(
+        self,
+        route: Route,
+        request: UpstreamRequest,
+        body: RequestBody | None,
+        limits: Limits,
+        bond: Bond | None = None,
+    ) -> Coroutine[object, object, Http1Response]:
+        """As `shell.upstream.upstream.Upstream.send`."""
+        known = self._by_route.get(id(route))
+        pool = self._remember(route) if known is None else known[1]
+        return pool.send(request, body, route.timeout, limits, bond)
+
+    async def close(self) -> None:
+        """Close every idle connection, and the others once their exchange is over."""
+        for pool in self._pools.values():
+            await pool.close()
+
+    def forget_routes(self) -> None:
+        """Keep nothing alive of a policy that is not in force any more."""
+        self._by_route.clear()
+
+    def figures(self) -> list[PoolFigures]:
+        """Return what each upstream's connections are doing."""
+        return [pool.figures() for pool in self._pools.values()]
+
+    def _remember(self, route: Route) -> UpstreamPool:
+        key = (route.upstream, route.tls)
+        pool = self._pools.get(key)
+        if pool is None:
+            pool = self._pools[key] = UpstreamPool(*key, self._dialer, self._buffer)
+        # The route is kept with its pool: while it lives, nothing else has its id.
+        self._by_route[id(route)] = (route, pool)
+        return pool

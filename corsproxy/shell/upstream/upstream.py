@@ -1,0 +1,78 @@
+"""The seam between the proxy and its upstreams: what any upstream must offer.
+
+`pool.UpstreamPools` is the real one; tests pass a fake of the same shape. Bodies cross
+the seam as bytes with backpressure in both directions: nobody reads what nobody took.
+"""
+
+from typing import Protocol
+
+from corsproxy.core.messages import UpstreamHead, UpstreamRequest
+from corsproxy.core.policy import Limits, Route
+from corsproxy.shell.streams.piece import PIECE_SIZE, Piece
+from corsproxy.shell.streams.seams import ByteStream, RequestBody
+from corsproxy.shell.upstream.bond import Bond
+
+
+class UpstreamResponse(Protocol):
+    """An answer whose head has arrived and whose content is still arriving."""
+
+    @property
+    def head(self) -> UpstreamHead: ...
+
+    @property
+    def at_end(self) -> bool:
+        """Whether every byte of the content has been taken and its end was proper."""
+        ...
+
+    def take(self) -> bytes:
+        """Return the content that has arrived and not been taken, without waiting."""
+        ...
+
+    async def read(self, most: int = PIECE_SIZE) -> Piece:
+        """Return the next content, or b"" at its proper end; waits while there is none. It is
+        lent: good until the caller awaits anything. `most` is how much may be read at once.
+
+        Raises UpstreamError: TRUNCATED where the content ends early (a reset inside
+        content that is delimited by close included), IDLE_TIMEOUT, MALFORMED.
+        """
+        ...
+
+    def switch(self) -> ByteStream:
+        """After a 101: the connection as a tunnel, first the bytes already received."""
+        ...
+
+    def abort(self) -> None:
+        """Drop the connection unless the exchange is complete, in which case it may have
+        gone back to the pool. Safe to call at any time, any number of times."""
+        ...
+
+
+class Upstream(Protocol):
+    """Sends one request and returns when the final response head is there."""
+
+    async def send(
+        self,
+        route: Route,
+        request: UpstreamRequest,
+        body: RequestBody | None,
+        limits: Limits,
+        bond: Bond | None = None,
+    ) -> UpstreamResponse:
+        """Send `request` with `body` to `route.upstream`.
+
+        `bond` stands for the client's connection. An upstream connection on which that client
+        logs in is bound to it, and serves nobody else; without a bond it is used only once.
+
+        Returns as soon as the final head has arrived, even while the body is still
+        being sent (an early 413 must reach the client); what is left of the body is
+        then sent as long as the response is open. 1xx answers are dropped, but for a
+        101 to an upgrade request, which is final.
+
+        Raises UpstreamError. Cancelling the call, or `UpstreamResponse.abort`, drops the
+        connection: the upstream sees at once that nobody waits.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Close every idle connection and stop every timer."""
+        ...

@@ -1,0 +1,167 @@
+"""What is counted, added up, and carried between processes."""
+
+import json
+from typing import NamedTuple
+
+import pytest
+
+from corsproxy.core.verdicts import Code, Kind, Verdict
+from corsproxy.shell.admin.figures import BUCKETS, Figures
+from corsproxy.shell.feed.records import ExchangeRecord
+from tests import records
+
+ALLOWED = Verdict(Kind.ACTUAL, Code.ORIGIN_ALLOWED, True, "shop")
+PREFLIGHT = Verdict(Kind.PREFLIGHT, Code.HEADER_NOT_ALLOWED, False, "shop", None, "x-a")
+DOWN = ALLOWED._replace(code=Code.UPSTREAM_UNREACHABLE)
+
+
+class Pool(NamedTuple):
+    """The connections to one upstream."""
+
+    upstream: str
+    open: int = 0
+    idle: int = 0
+    in_flight: int = 0
+    waiting: int = 0
+    connects: int = 0
+    failed_connects: int = 0
+    retries: int = 0
+
+
+def record(
+    verdict: Verdict = ALLOWED,
+    method: str = "GET",
+    status: int = 200,
+    upstream_s: float | None = None,
+) -> ExchangeRecord:
+    fields = [(b"Origin", b"http://chosen-by-the-client.example")]
+    changes = {"verdict": verdict, "method": method, "status": status, "upstream_s": upstream_s}
+    return records.record(target=b"/chosen", fields=fields, **changes)
+
+
+def counted(*records: ExchangeRecord) -> Figures:
+    figures = Figures()
+    for each in records:
+        figures.exchange(each)
+    return figures
+
+
+def test_requests_are_counted_by_route_method_status_and_decision() -> None:
+    figures = counted(record(), record(), record(status=503))
+    assert figures.requests == {
+        ("shop", "GET", "2xx", "allowed"): 2,
+        ("shop", "GET", "5xx", "allowed"): 1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("status", "name"), [(0, "none"), (101, "1xx"), (204, "2xx"), (499, "4xx"), (999, "9xx")]
+)
+def test_a_status_is_counted_by_its_class(status: int, name: str) -> None:
+    assert list(counted(record(status=status)).requests) == [("shop", "GET", name, "allowed")]
+
+
+def test_preflights_are_counted_by_reason() -> None:
+    figures = counted(record(PREFLIGHT, "OPTIONS", 204))
+    assert figures.preflights == {("shop", "refused", "header-not-allowed"): 1}
+
+
+def test_upstream_failures_are_counted_by_kind() -> None:
+    assert counted(record(DOWN, status=502)).upstream_errors == {
+        ("shop", "upstream-unreachable"): 1
+    }
+
+
+def test_a_failure_inside_the_content_is_counted_too() -> None:
+    cut = record()._replace(error="upstream-truncated")
+    left = record()._replace(error="client-left")
+    assert counted(cut, left).upstream_errors == {("shop", "upstream-truncated"): 1}
+
+
+def test_durations_fall_into_buckets_bounds_included() -> None:
+    histogram = counted(*(record(upstream_s=s) for s in (0.004, 0.005, 0.3, 60.0))).upstream_seconds
+    counts = histogram["shop"].counts
+    assert counts[0] == 2
+    assert counts[BUCKETS.index(0.5)] == 1
+    assert counts[-1] == 1
+    assert histogram["shop"].total == pytest.approx(60.309)
+
+
+def test_nothing_is_counted_by_what_a_client_chose() -> None:
+    unreadable = Verdict(Kind.UNREADABLE, Code.BAD_REQUEST, False)
+    figures = counted(*(record(unreadable, f"M{number}", 400) for number in range(50)))
+    assert figures.requests == {("", "_OTHER", "4xx", "refused"): 50}
+
+
+def test_pools_of_one_upstream_are_counted_together() -> None:
+    figures = Figures()
+    other = Pool("unix:/b")
+    figures.look(4, [Pool("http://a", open=2, connects=3), Pool("http://a", open=1), other])
+    assert figures.in_flight == 4
+    assert figures.upstreams["http://a"]["open"] == 3
+    assert figures.upstreams["http://a"]["connects"] == 3
+    assert figures.upstreams["unix:/b"]["open"] == 0
+    figures.look(0, [other])
+    assert list(figures.upstreams) == ["unix:/b"]
+
+
+def everything() -> Figures:
+    figures = counted(
+        record(upstream_s=0.1), record(PREFLIGHT, "OPTIONS", 204), record(DOWN, status=502)
+    )
+    figures.look(2, [Pool("http://a", 3, 1, 2, 0, 7, 1, 1)])
+    return figures
+
+
+def test_figures_arrive_as_they_were() -> None:
+    sent = everything().as_json()
+    assert Figures.from_json(json.loads(json.dumps(sent))).as_json() == sent
+
+
+def test_figures_add_up() -> None:
+    total = Figures()
+    for each in (everything(), everything(), Figures()):
+        total.add(each)
+    assert total.requests["shop", "GET", "2xx", "allowed"] == 2
+    assert total.preflights["shop", "refused", "header-not-allowed"] == 2
+    assert total.upstream_errors["shop", "upstream-unreachable"] == 2
+    assert sum(total.upstream_seconds["shop"].counts) == 2
+    assert total.upstreams["http://a"]["connects"] == 14
+    assert total.in_flight == 4
+
+
+def test_of_a_process_that_has_ended_only_what_it_counted_is_left() -> None:
+    figures = everything()
+    figures.end()
+    assert figures.in_flight == 0
+    assert figures.upstreams["http://a"] == {
+        **dict.fromkeys(Figures.NOW, 0),
+        "connects": 7,
+        "failed_connects": 1,
+        "retries": 1,
+    }
+    assert figures.requests["shop", "GET", "2xx", "allowed"] == 1
+
+
+def test_adding_takes_nothing_away_from_what_is_added() -> None:
+    one, total = everything(), Figures()
+    before = json.dumps(one.as_json())
+    total.add(one)
+    total.add(one)
+    assert json.dumps(one.as_json()) == before
+
+
+def test_what_is_counted_is_worked_out_before_it_is_too_much_to_hold() -> None:
+    """Neither many kinds of exchanges nor many of one kind take more and more memory."""
+    figures = Figures()
+    for number in range(3000):
+        figures.count("GET", ALLOWED, 100 + number % 900, 0.02, None)
+    for _ in range(3000):
+        figures.count("GET", ALLOWED, 200, 0.02, None)
+    held = figures._held
+    assert len(held) <= 256
+    assert max(map(len, held.values())) <= 257
+    assert sum(figures.requests.values()) == 6000
+    assert sum(figures.upstream_seconds["shop"].counts) == 6000
+    assert figures.upstream_seconds["shop"].total == pytest.approx(120)
+    assert figures.requests["shop", "GET", "2xx", "allowed"] > 3000

@@ -1,0 +1,76 @@
+"""What a request may put on a terminal or into a log: nothing that acts, nothing secret."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from corsproxy.shell.feed.quoting import printable, redacted
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (b"/v1/users?page=2", "/v1/users?page=2"),
+        (b"/\x1b[31m", "/\\x1b[31m"),
+        (b"/a\r\nb", "/a\\x0d\\x0ab"),
+        (b"/\x7f", "/\\x7f"),
+        (b"/\x9b31m", "/\\x9b31m"),
+        ("/\u202e".encode(), "/\\xe2\\x80\\xae"),
+        (b"/caf\xe9", "/caf\\xe9"),
+    ],
+    ids=["plain", "escape sequence", "line break", "DEL", "C1 byte", "bidi", "8-bit"],
+)
+def test_bytes_are_shown_as_printable_ascii(value: bytes, shown: str) -> None:
+    assert printable(value) == shown
+
+
+@given(st.binary())
+def test_any_bytes_become_printable_ascii(value: bytes) -> None:
+    text = printable(value)
+    assert text.isascii()
+    assert text.isprintable()
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        b"/login?access_token=abc",
+        b"/login?a=1&token=abc&b=2",
+        b"/x?api_key=abc",
+        b"/x?apikey=abc",
+        b"/x?X-Amz-Signature=abc",
+        b"/x?X-Amz-Security-Token=abc&X-Amz-Credential=abc",
+        b"/x?client_secret=abc",
+        b"/x?PASSWORD=abc",
+        b"/x?code=abc",
+        b"/x?sig=abc",
+        b"/x?%74oken=abc",
+        b"/x?a=1;token=abc",
+        b"/x#id_token=abc",
+        b"http://user:abc@localhost:8010/x",
+    ],
+)
+def test_credentials_are_replaced(target: bytes) -> None:
+    shown = redacted(target)
+    assert b"abc" not in shown
+    assert b"***" in shown
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        b"/v1/users",
+        b"/v1/token/abc",
+        b"/x?author=tolkien&keyword=ring&country_code=de&zipcode=1",
+        b"/x?page=2&sort=key",
+        b"/x?token=",
+        b"/x?token",
+        b"/x?q=a@b",
+    ],
+)
+def test_other_targets_stay_as_they_are(target: bytes) -> None:
+    assert redacted(target) == target
+
+
+def test_only_the_value_is_replaced() -> None:
+    assert redacted(b"/x?a=1&token=abc&b=2") == b"/x?a=1&token=***&b=2"

@@ -1,0 +1,121 @@
+"""The line to a client: bounded, and ended so that everybody can tell how."""
+
+import asyncio
+import gc
+import socket
+import struct
+
+import pytest
+
+from corsproxy.shell.listener.connection import Connection
+from corsproxy.shell.listener.faults import ClientLeftError
+from tests.fakes import Client, CutShortError, FakeUpstream, Proxy, get, never, serving
+from tests.peers import until
+
+
+async def busy(proxy: Proxy) -> tuple[Client, Connection]:
+    """A client that waits for an answer, and its connection."""
+    client = await proxy.connect()
+    await client.send(get())
+    await until(lambda: proxy.server.in_flight == 1)
+    [connection] = proxy.server.connections
+    assert isinstance(connection, Connection)
+    return client, connection
+
+
+async def test_the_client_is_known_by_its_address() -> None:
+    async with serving(FakeUpstream(never)) as proxy:
+        _, connection = await busy(proxy)
+        assert (connection.client, connection.secure) == ("127.0.0.1", False)
+
+
+async def test_nobody_asks_for_anything_without_an_address() -> None:
+    upstream = FakeUpstream()
+    async with serving(upstream) as proxy:
+        for _ in range(5):
+            # While the event loop does not run: accepted by the kernel, and reset already.
+            with socket.create_connection(("127.0.0.1", proxy.port)) as gone:
+                gone.sendall(get())
+                gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        assert (await proxy.ask(get())).status == 200
+        await until(lambda: not proxy.server.in_flight)
+        assert {tuple(asked.values(b"x-forwarded-for")) for asked in upstream.asked} == {
+            (b"127.0.0.1",)
+        }
+
+
+async def test_an_abort_cannot_be_taken_for_an_end() -> None:
+    async with serving(FakeUpstream(never)) as proxy:
+        client, connection = await busy(proxy)
+        connection.send(b"something")
+        connection.abort("first cause")
+        connection.abort("second cause")
+        with pytest.raises(CutShortError):
+            await client.rest()
+        assert connection.ended_by == "first cause"
+
+
+async def test_an_abort_without_a_reset_spares_what_has_arrived() -> None:
+    async with serving(FakeUpstream(never)) as proxy:
+        client, connection = await busy(proxy)
+        connection.send(b"something")
+        connection.abort(reset=False)
+        assert await client.rest() == b"something"
+
+
+async def test_a_connection_ended_in_stages_reads_on_until_the_client_closes() -> None:
+    async with serving(FakeUpstream(never)) as proxy:
+        client, connection = await busy(proxy)
+        connection.send(b"the answer")
+        connection.end_in_stages()
+        await client.send(bytes(500_000))
+        assert await client.rest() == b"the answer"
+        assert proxy.server.connections
+        await client.close()
+        await until(lambda: not proxy.server.connections)
+
+
+async def test_after_the_end_there_is_nobody_to_send_to() -> None:
+    async with serving(FakeUpstream(never)) as proxy:
+        _, connection = await busy(proxy)
+        connection.force_close()
+        with pytest.raises(ClientLeftError):
+            connection.send(b"late")
+        assert not connection.write_eof()
+        connection.end_in_stages()
+        await connection.ended()
+        connection.abort()
+
+
+async def test_waiting_for_a_client_that_leaves_ends() -> None:
+    async with serving(FakeUpstream(never)) as proxy:
+        client = await proxy.connect(receive_buffer=4096)
+        await client.send(get())
+        await until(lambda: proxy.server.in_flight == 1)
+        [connection] = proxy.server.connections
+        assert isinstance(connection, Connection)
+        connection.send(bytes(20_000_000))
+        waiting = asyncio.ensure_future(connection.drained())
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        client.reset()
+        with pytest.raises(ClientLeftError):
+            await waiting
+
+
+def connections_in_memory() -> int:
+    gc.collect()
+    return sum(type(each) is Connection for each in gc.get_objects())
+
+
+@pytest.mark.parametrize("leaves", ["closes", "resets"])
+async def test_nothing_is_kept_of_a_connection_that_is_lost(leaves: str) -> None:
+    before = connections_in_memory()
+    async with serving(FakeUpstream(never)) as proxy:
+        client, connection = await busy(proxy)
+        del connection
+        assert connections_in_memory() == before + 1
+        if leaves == "resets":
+            client.reset()
+        await client.close()
+        await until(lambda: connections_in_memory() == before)

@@ -1,0 +1,45 @@
+"""A computation in a thread that gives way, and what is as before when it is over."""
+
+import gc
+import sys
+import threading
+
+import pytest
+
+from corsproxy.shell.run.background import SWITCH_SECONDS, in_background
+
+
+def circumstances() -> tuple[bool, float, bool]:
+    """Whether this is a thread of its own, the switch interval, whether garbage is collected."""
+    thread = threading.current_thread() is not threading.main_thread()
+    return thread, sys.getswitchinterval(), gc.isenabled()
+
+
+async def test_a_computation_gives_way_to_everything_else() -> None:
+    before = circumstances()
+    in_thread, interval, collects = await in_background(circumstances)
+    assert in_thread
+    assert interval == pytest.approx(SWITCH_SECONDS)
+    assert not collects
+    assert circumstances() == before
+    assert not before[0]
+
+
+async def test_a_failure_is_passed_on_and_leaves_nothing_changed() -> None:
+    before = circumstances()
+    with pytest.raises(ValueError, match="invalid literal"):
+        await in_background(int, "ten")
+    assert circumstances() == before
+
+
+async def test_arguments_are_passed_on() -> None:
+    assert await in_background(int, "11", base=2) == 3
+
+
+async def test_a_collector_that_is_off_stays_off() -> None:
+    gc.disable()
+    try:
+        await in_background(circumstances)
+        assert not gc.isenabled()
+    finally:
+        gc.enable()

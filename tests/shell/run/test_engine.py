@@ -1,0 +1,190 @@
+"""The proxy without the process around it."""
+
+import asyncio
+import gc
+import json
+import socket
+from dataclasses import replace
+
+import pytest
+
+from corsproxy.core.policy import Log, Policy, Route, UpstreamAddress
+from corsproxy.shell.feed.recent_refusals import Refusals
+from corsproxy.shell.run.engine import OFFER, Engine, settle
+from tests.fakes import get
+from tests.peers import RawPeer, answers
+from tests.policies import PAGE, policy, route, rules
+from tests.running import OK, ask
+
+
+def asking(upstream: RawPeer, *origins: str) -> Policy:
+    address = UpstreamAddress("http", "127.0.0.1", upstream.port)
+    return policy(route(upstream=address, cors=rules(*(origins or (PAGE,)))))
+
+
+def listening() -> tuple[socket.socket, int]:
+    sock = socket.create_server(("127.0.0.1", 0))
+    return sock, sock.getsockname()[1]
+
+
+def ignore(line: str) -> None:
+    """The log of a test that is about something else."""
+
+
+async def test_it_answers_logs_and_counts() -> None:
+    lines: list[str] = []
+    async with RawPeer(answers(OK)) as upstream:
+        engine = Engine(asking(upstream), lines.append, "json", color=False)
+        sock, port = listening()
+        await engine.listen([sock])
+        assert (await ask(port, get())).grant == PAGE
+        await engine.finish_drain()
+    assert [json.loads(line)["status"] for line in lines] == [200]
+    figures = engine.figures()
+    assert sum(figures.requests.values()) == 1
+    assert [counts["connects"] for counts in figures.upstreams.values()] == [1]
+
+
+async def test_it_takes_connections_where_it_is_told_and_nowhere_else() -> None:
+    async with RawPeer(answers(OK)) as upstream:
+        engine = Engine(asking(upstream), ignore, "json", color=False)
+        (first, first_port), (second, second_port) = listening(), listening()
+        await engine.listen([first, second])
+        for port in (first_port, second_port):
+            assert (await ask(port, get())).status == 200
+        await engine.listen([second])
+        assert (await ask(second_port, get())).status == 200
+        try:
+            await asyncio.open_connection("127.0.0.1", first_port)
+        except ConnectionRefusedError:
+            refused = True
+        else:
+            refused = False
+        assert refused
+        await engine.finish_drain()
+
+
+async def test_another_policy_counts_from_the_next_request_on() -> None:
+    other = "https://other.example"
+    async with RawPeer(answers(OK)) as upstream:
+        engine = Engine(asking(upstream), ignore, "text", color=False)
+        sock, port = listening()
+        await engine.listen([sock])
+        assert (await ask(port, get(origin=other))).status == 403
+        engine.adopt(asking(upstream, other))
+        assert (await ask(port, get(origin=other))).grant == other
+        await engine.finish_drain()
+
+
+async def test_records_are_made_where_somebody_can_ask_for_them() -> None:
+    lines: list[str] = []
+    async with RawPeer(answers(OK)) as upstream:
+        served = asking(upstream)
+        silent = replace(served, admin=None, log=Log("json", "none"))
+        engine = Engine(silent, lines.append, "json", color=False)
+        sock, port = listening()
+        await engine.listen([sock])
+        counts = []
+        for policy in (silent, replace(silent, admin=served.admin), replace(served, admin=None)):
+            engine.adopt(policy)
+            assert (await ask(port, get())).status == 200
+            counts.append((sum(engine.figures().requests.values()), len(lines)))
+        await engine.finish_drain()
+    assert counts == [(0, 0), (1, 0), (2, 1)]
+
+
+async def test_nothing_of_a_policy_outlives_it() -> None:
+    other = "https://other.example"
+    async with RawPeer(answers(OK)) as upstream:
+        engine = Engine(asking(upstream), ignore, "text", color=False)
+        sock, port = listening()
+        await engine.listen([sock])
+        for _ in range(3):
+            assert (await ask(port, get())).status == 200
+            assert (await ask(port, get(origin=other))).status == 403
+            engine.adopt(asking(upstream))
+        gc.collect()
+        alive = [each for each in gc.get_objects() if isinstance(each, Route)]
+        assert [each for each in alive if each.upstream.port == upstream.port] == [
+            *engine.policy.routes
+        ]
+        await engine.finish_drain()
+
+
+async def test_when_it_drains_every_response_ends_its_connection() -> None:
+    async with RawPeer(answers(OK)) as upstream:
+        engine = Engine(asking(upstream), ignore, "json", color=False)
+        sock, port = listening()
+        await engine.listen([sock])
+        engine.begin_drain()
+        assert (await ask(port, get())).value("Connection") == "close"
+        await engine.finish_drain()
+
+
+async def test_whoever_waits_to_be_accepted_is_answered_yet() -> None:
+    async with RawPeer(answers(OK)) as upstream:
+        engine = Engine(asking(upstream), ignore, "json", color=False)
+        sock, port = listening()
+        await engine.listen([sock])
+        # The kernel lets them in while the event loop stands still.
+        waiting = [socket.create_connection(("127.0.0.1", port)) for _ in range(3)]
+        for each in waiting:
+            each.sendall(get())
+        engine.begin_drain()
+        await engine.finish_drain()
+        for each in waiting:
+            with each:
+                assert each.recv(1000).startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+async def test_text_says_what_would_allow_a_refused_request() -> None:
+    lines: list[str] = []
+    async with RawPeer(answers(OK)) as upstream:
+        engine = Engine(asking(upstream), lines.append, "text", color=False)
+        sock, port = listening()
+        await engine.listen([sock])
+        await ask(port, get(origin="https://other.example"))
+        await engine.finish_drain()
+    assert "allow_origins" in lines[0]
+    assert lines[0].count("Local Network Access") == 1
+
+
+@pytest.mark.parametrize(("noted", "lines_shown"), [(True, 4), (False, 3)])
+async def test_the_edit_is_offered_to_whoever_can_ask_for_it(noted: bool, lines_shown: int) -> None:
+    lines: list[str] = []
+    refusals = Refusals() if noted else None
+    async with RawPeer(answers(OK)) as upstream:
+        engine = Engine(asking(upstream), lines.append, "text", color=False, refusals=refusals)
+        sock, port = listening()
+        await engine.listen([sock])
+        await ask(port, get(origin="http://other.example"))
+        await engine.finish_drain()
+    assert lines[0].count("\n") == lines_shown
+    assert (OFFER in lines[0]) == noted
+    assert lines[0].count("Referrer-Policy") == 1
+    if refusals is not None:
+        assert [verdict.subject for verdict in refusals.latest()] == ["http://other.example"]
+
+
+async def test_a_call_that_lacks_a_cookie_is_explained_once() -> None:
+    lines: list[str] = []
+    who = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n"
+    async with RawPeer(answers(who)) as upstream:
+        engine = Engine(asking(upstream), lines.append, "text", color=False)
+        sock, port = listening()
+        await engine.listen([sock])
+        for _ in range(2):
+            await ask(port, get())
+        await engine.finish_drain()
+    first, second = lines
+    assert "no cookie\n" in first
+    assert "It came without a cookie, and may not have one" in first
+    assert second.endswith("no cookie (×2)\n")
+
+
+def test_what_lives_as_long_as_the_process_is_collected_no_more() -> None:
+    try:
+        settle()
+        assert gc.get_freeze_count() > 1000
+    finally:
+        gc.unfreeze()

@@ -1,0 +1,113 @@
+"""Commands typed at a terminal."""
+
+import asyncio
+import os
+import pty
+import select
+import tty
+from collections.abc import Iterator
+
+import pytest
+
+from corsproxy.shell.run.keyboard import Keys
+from tests.peers import until
+
+
+class Typing:
+    """A terminal, and what the keys did."""
+
+    def __init__(self) -> None:
+        self.ours, self.theirs = pty.openpty()
+        tty.setraw(self.theirs)
+        self.pressed: list[str] = []
+        self.open = True
+
+    def type(self, text: bytes) -> None:
+        os.write(self.ours, text)
+
+    def close(self) -> None:
+        if self.open:
+            os.close(self.ours)
+            self.open = False
+
+
+@pytest.fixture
+def terminal() -> Iterator[Typing]:
+    terminal = Typing()
+    yield terminal
+    terminal.close()
+    os.close(terminal.theirs)
+
+
+def listening(terminal: Typing) -> Keys:
+    actions = {key: lambda key=key: terminal.pressed.append(key) for key in "hq"}
+    keys = Keys(terminal.theirs, actions)
+    keys.start()
+    return keys
+
+
+async def test_a_letter_and_enter_call_what_is_bound(terminal: Typing) -> None:
+    keys = listening(terminal)
+    terminal.type(b"h\n")
+    await until(lambda: terminal.pressed == ["h"])
+    terminal.type(b" Q \n")
+    await until(lambda: terminal.pressed == ["h", "q"])
+    keys.stop()
+
+
+async def test_anything_else_is_ignored(terminal: Typing) -> None:
+    keys = listening(terminal)
+    for text in (b"\n", b"zzz\n", b"\xff\xfe\n", b"\x1b[A\n"):
+        terminal.type(text)
+    terminal.type(b"x" * 5000 + b"\n")
+    await until(lambda: not _readable(terminal.theirs))
+    terminal.type(b"h\n")
+    await until(lambda: terminal.pressed == ["h"])
+    keys.stop()
+
+
+async def test_a_terminal_that_closes_is_listened_to_no_more(terminal: Typing) -> None:
+    listening(terminal)
+    terminal.close()
+    loop = asyncio.get_running_loop()
+    await until(lambda: not loop.remove_reader(terminal.theirs))
+    assert terminal.pressed == []
+
+
+async def test_a_question_gets_the_next_line_and_nothing_else_does(terminal: Typing) -> None:
+    keys = listening(terminal)
+    answer = asyncio.ensure_future(keys.answer())
+    await until(lambda: keys.is_asking)
+    terminal.type(b" Q \n")
+    assert await answer == "q"
+    assert terminal.pressed == []
+    terminal.type(b"h\n")
+    await until(lambda: terminal.pressed == ["h"])
+    keys.stop()
+
+
+async def test_a_question_that_nobody_can_answer_any_more_is_answered_with_nothing(
+    terminal: Typing,
+) -> None:
+    keys = listening(terminal)
+    first = asyncio.ensure_future(keys.answer())
+    await until(lambda: keys.is_asking)
+    second = asyncio.ensure_future(keys.answer())
+    assert await first == ""
+    terminal.close()
+    assert await second == ""
+    keys.stop()
+
+
+async def test_a_question_that_nobody_asks_any_more_loses_no_line(terminal: Typing) -> None:
+    keys = listening(terminal)
+    answer = asyncio.ensure_future(keys.answer())
+    await until(lambda: keys.is_asking)
+    answer.cancel()
+    terminal.type(b"h\n")
+    await until(lambda: terminal.pressed == ["h"])
+    keys.stop()
+
+
+def _readable(descriptor: int) -> bool:
+    return bool(select.select([descriptor], [], [], 0)[0])

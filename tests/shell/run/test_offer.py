@@ -1,0 +1,215 @@
+"""The edit that is offered for the last refusal: shown, asked about, written or not."""
+
+import asyncio
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from corsproxy.config.reader import read_policy
+from corsproxy.config.without_file import policy_for_url
+from corsproxy.core.decision import Forward, decide
+from corsproxy.shell.feed.announcements import Announcer
+from corsproxy.shell.feed.recent_refusals import Refusals
+from corsproxy.shell.run.offer import Offer
+from tests.policies import PAGE, preflight, request
+
+OTHER = "https://app.example.com"
+TEXT = f"""\
+upstream: https://api.example.com
+cors:
+  allow_origins: [{PAGE}]  # development
+"""
+QUESTION = "Write this to corsproxy.yaml? [y/N]\n"
+
+
+class Person:
+    """Somebody who presses the key, reads, and types."""
+
+    def __init__(self, directory: Path, text: str | None) -> None:
+        self.path = directory / "corsproxy.yaml"
+        self.refusals = Refusals()
+        self.seen = ""
+        self.written = 0
+        if text is None:
+            self.policy = policy_for_url("https://api.example.com", ())
+        else:
+            self.path.write_text(text)
+            self.policy = read_policy(text, "corsproxy.yaml", {}, str(directory)).policy
+        name = None if text is None else "corsproxy.yaml"
+        announcer = Announcer(self._see, "text", color=False)
+        self.offer = Offer(name, self.refusals, announcer, self._written)
+
+    def _see(self, line: str) -> None:
+        self.seen += line
+
+    async def _written(self) -> None:
+        self.written += 1
+
+    def refused(self, *, origin: str = OTHER, method: bytes | None = None) -> None:
+        asked = preflight(method, origin=PAGE) if method else request(origin=origin)
+        decision = decide(self.policy, asked)
+        assert not isinstance(decision, Forward)
+        self.refusals.count(decision.verdict, origin.encode())
+
+    async def press(self, typed: str, meanwhile: Callable[[], object] = lambda: None) -> None:
+        """Press the key; `meanwhile` happens before the question is answered."""
+
+        async def answer() -> str:
+            meanwhile()
+            return typed
+
+        await self.offer.make(self.policy, answer)
+
+    @property
+    def text(self) -> str:
+        return self.path.read_text()
+
+
+@pytest.fixture
+def person(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Person:
+    monkeypatch.chdir(tmp_path)
+    return Person(tmp_path, TEXT)
+
+
+@pytest.mark.parametrize("typed", ["y", "yes"])
+async def test_yes_writes_the_edit_that_was_shown(person: Person, typed: str) -> None:
+    person.refused()
+    await person.press(typed)
+    edited = f"  allow_origins: [{PAGE}, {OTHER}]  # development\n"
+    assert f"+{edited}" in person.seen
+    assert person.seen.endswith(QUESTION)
+    assert person.text == TEXT.replace(f"  allow_origins: [{PAGE}]  # development\n", edited)
+    assert person.written == 1
+
+
+@pytest.mark.parametrize("typed", ["", "n", "a", "yy", "q"])
+async def test_everything_else_is_no(person: Person, typed: str) -> None:
+    person.refused()
+    await person.press(typed)
+    assert person.seen.endswith(f"{QUESTION}Not written.\n")
+    assert (person.text, person.written) == (TEXT, 0)
+
+
+async def test_it_is_the_last_refusal_that_an_entry_would_allow(person: Person) -> None:
+    person.refused()
+    person.refused(method=b"PURGE")
+    person.refused(origin="null")
+    await person.press("")
+    assert "PURGE]" in person.seen
+    assert OTHER not in person.seen
+
+
+async def test_without_a_refusal_there_is_nothing_to_allow(person: Person) -> None:
+    await person.press("y")
+    assert person.seen.startswith("Nothing to allow")
+    assert (person.text, person.written) == (TEXT, 0)
+
+
+async def test_what_the_file_allows_by_now_is_said_to_be(person: Person) -> None:
+    person.refused()
+    person.path.write_text(TEXT.replace(PAGE, OTHER))
+    await person.press("y")
+    assert person.seen == f"{OTHER}: allowed already (corsproxy.yaml:3:19)\n"
+
+
+async def test_a_file_that_changes_under_the_question_is_left(person: Person) -> None:
+    person.refused()
+    other = f"{TEXT}# somebody else\n"
+    await person.press("y", meanwhile=lambda: person.path.write_text(other))
+    assert "left as it is: it was changed by somebody else" in person.seen
+    assert (person.text, person.written) == (other, 0)
+
+
+ALIASED = f"""\
+upstream: http://a.test
+cors:
+  allow_origins: &o [{PAGE}]
+routes:
+- {{path: /a, upstream: http://a.test, cors: {{allow_origins: *o}}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("upstream: [", "what is wrong with it is above"),
+        (ALIASED, "it is written under the anchor `&o`"),
+        (None, "there is no regular file"),
+    ],
+    ids=["broken", "an anchor", "gone"],
+)
+async def test_what_cannot_be_edited_is_left_with_the_reason(
+    person: Person, text: str | None, reason: str
+) -> None:
+    person.refused()
+    person.path.unlink()
+    if text is not None:
+        person.path.write_text(text)
+    await person.press("y")
+    assert "corsproxy.yaml was left as it is: " in person.seen
+    assert reason in person.seen
+    assert person.written == 0
+    assert text is None or person.text == text
+
+
+async def test_a_pipe_in_the_files_place_is_not_waited_for(person: Person) -> None:
+    person.refused()
+    person.path.unlink()
+    os.mkfifo(person.path)
+    async with asyncio.timeout(5):
+        await person.press("y")
+    assert "there is no regular file" in person.seen
+
+
+async def test_a_read_only_file_is_left_with_the_diff(person: Person) -> None:
+    person.refused()
+    person.path.chmod(0o444)
+    await person.press("y")
+    assert "left as it is: it is read-only\n  make the change above by hand\n" in person.seen
+    assert person.text == TEXT
+
+
+async def test_a_risk_is_warned_of_before_the_question(person: Person) -> None:
+    text = f"{TEXT}  allow_credentials: true\n"
+    person.path.write_text(text)
+    person.policy = read_policy(text, "corsproxy.yaml", {}, "/").policy
+    person.refused(origin="http://app.example.com")
+    await person.press("")
+    warning = person.seen.index("warning: ")
+    assert person.seen.index("+++ b/") < warning < person.seen.index(QUESTION)
+
+
+async def test_one_at_a_time(person: Person) -> None:
+    person.refused()
+    typed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    async def answer() -> str:
+        return await typed
+
+    async def never() -> str:
+        raise AssertionError("asked twice")
+
+    first = asyncio.ensure_future(person.offer.make(person.policy, answer))
+    await asyncio.sleep(0)
+    await person.offer.make(person.policy, never)
+    typed.set_result("y")
+    await first
+    assert person.written == 1
+
+
+@pytest.mark.parametrize(
+    ("refuse", "shown"),
+    [
+        (True, "There is no file to edit: write one (corsproxy init), or start corsproxy with --a"),
+        (False, "There is no file to edit: the upstream came from the command line. --allow-or"),
+    ],
+)
+async def test_without_a_file_the_flag_is_named(tmp_path: Path, refuse: bool, shown: str) -> None:
+    person = Person(tmp_path, None)
+    if refuse:
+        person.refused()
+    await person.press("y")
+    assert person.seen.startswith(shown)
+    assert "corsproxy init" in person.seen

@@ -1,0 +1,82 @@
+"""shell/upstream/request_limit.py: who may ask now, and who waits."""
+
+import asyncio
+
+import pytest
+
+from corsproxy.core.policy import Limits
+from corsproxy.errors import UpstreamError, UpstreamFault
+from corsproxy.shell.upstream.request_limit import RequestLimit
+from tests.peers import until
+
+
+async def enter(turns: RequestLimit, limits: Limits) -> None:
+    if not turns.enter(limits):
+        await turns.queue(limits)
+
+
+async def test_turns_are_had_up_to_the_limit() -> None:
+    turns, limits = RequestLimit(), Limits(in_flight=2, queue_timeout=0)
+    await enter(turns, limits)
+    await enter(turns, limits)
+    with pytest.raises(UpstreamError) as caught:
+        await enter(turns, limits)
+    assert caught.value.fault is UpstreamFault.BUSY
+    turns.leave()
+    await enter(turns, limits)
+    assert (turns.in_flight, turns.waiting) == (2, 0)
+
+
+async def test_whoever_waits_longest_is_next() -> None:
+    turns, limits = RequestLimit(), Limits(in_flight=1)
+    order: list[int] = []
+
+    async def one(number: int) -> None:
+        await enter(turns, limits)
+        order.append(number)
+
+    await enter(turns, limits)
+    waiting = [asyncio.ensure_future(one(number)) for number in range(4)]
+    await until(lambda: turns.waiting == 4)
+    waiting[1].cancel()
+    for _ in range(3):
+        turns.leave()
+        await asyncio.wait(waiting, timeout=0.01)
+    assert order == [0, 2, 3]
+    turns.leave()
+    assert (turns.in_flight, turns.waiting) == (0, 0)
+
+
+async def test_nobody_overtakes_the_line() -> None:
+    turns, limits = RequestLimit(), Limits(in_flight=1, queue_timeout=1)
+    await enter(turns, limits)
+    waiting = asyncio.ensure_future(enter(turns, limits))
+    await until(lambda: turns.waiting == 1)
+    turns.leave()
+    with pytest.raises(UpstreamError):
+        await enter(turns, Limits(in_flight=1, queue_timeout=0))
+    await waiting
+
+
+async def test_a_turn_that_comes_while_its_waiter_is_cancelled_is_passed_on() -> None:
+    turns, limits = RequestLimit(), Limits(in_flight=1)
+    await enter(turns, limits)
+    first = asyncio.ensure_future(enter(turns, limits))
+    second = asyncio.ensure_future(enter(turns, limits))
+    await until(lambda: turns.waiting == 2)
+    turns.leave()
+    first.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    await second
+    assert turns.in_flight == 1
+
+
+async def test_a_limit_that_a_reload_raises_lets_more_in() -> None:
+    turns = RequestLimit()
+    await enter(turns, Limits(in_flight=1))
+    waiting = asyncio.ensure_future(enter(turns, Limits(in_flight=1)))
+    await until(lambda: turns.waiting == 1)
+    raised = asyncio.ensure_future(enter(turns, Limits(in_flight=3)))
+    await asyncio.gather(waiting, raised)
+    assert turns.in_flight == 3
