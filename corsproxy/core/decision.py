@@ -19,6 +19,7 @@ from corsproxy.core.cors import NOTHING_TO_SAY, Grant, judge_preflight
 from corsproxy.core.guard import Refusal
 from corsproxy.core.links import LinkMap
 from corsproxy.core.messages import ClientHead, RequestHead, UpstreamHead, UpstreamRequest
+from corsproxy.core.outcome.outlook import Outlook
 from corsproxy.core.policy import Policy, Route
 from corsproxy.core.refusals import ALLOW, check, origin_refused, refused
 from corsproxy.core.request_context import RequestContext
@@ -38,6 +39,7 @@ class Forward:
         "authority",
         "error_grant",
         "grant",
+        "outlook",
         "policy",
         "received",
         "request",
@@ -57,6 +59,7 @@ class Forward:
         error_grant: Grant,
         authority: bytes,
         secure: bool,
+        outlook: Outlook | None = None,
     ) -> None:
         self.policy: Final = policy
         self.route: Final = route
@@ -71,6 +74,10 @@ class Forward:
         """Under which the client knows this proxy: host[:port]."""
         self.secure: Final = secure
         """Whether the client knows it under https."""
+        self.outlook: Final = outlook or Outlook(
+            received, authority, secure, None if grant is None else grant.fields
+        )
+        """What the page can expect of the response."""
 
     def links(self) -> LinkMap:
         """Return the map that brings the response's links back to this proxy."""

@@ -91,6 +91,7 @@ def _forward(last: Forward, request: RequestHead, route: Route, target: Target) 
         last.error_grant,
         last.authority,
         last.secure,
+        last.outlook,
     )
 
 

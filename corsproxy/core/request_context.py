@@ -160,16 +160,23 @@ class RequestContext:
         sites = self.found.get(b"sec-fetch-site")
         if sites is not None:
             return sites == [b"same-origin"] or sites == [b"none"]
-        page = parse_origin(origin)
-        own = guard.parse_host(self.public_host)
-        if page is None or own is None or page.scheme not in ("http", "https"):
-            return False
-        if page.scheme == "http" and self.is_secure:
-            return False
-        default = 443 if page.scheme == "https" else 80
-        return (page.host, page.port or default) == (own.name, own.port or default)
+        return is_own(origin, self.public_host, self.is_secure)
 
     def verdict(self, code: Code, allowed: bool, at: Source | None, subject: str = "") -> Verdict:
         """Return a verdict about this context."""
         name = None if self.route is None else self.route.name
         return Verdict(self.kind, code, allowed, name, at, subject)
+
+
+def is_own(origin: bytes, authority: bytes, secure: bool) -> bool:
+    """Whether a page on `origin` is this proxy's own, which the browser knows under
+    `authority`. The scheme counts only where `secure` says that it is https: TLS may end in
+    front of this listener."""
+    page = parse_origin(origin)
+    own = guard.parse_host(authority)
+    if page is None or own is None or page.scheme not in ("http", "https"):
+        return False
+    if page.scheme == "http" and secure:
+        return False
+    default = 443 if page.scheme == "https" else 80
+    return (page.host, page.port or default) == (own.name, own.port or default)

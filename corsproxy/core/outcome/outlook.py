@@ -1,0 +1,65 @@
+"""What is to be expected of the responses to one request, and to all that repeat it.
+
+Nearly every response to a page's allowed call has the same outcome, because its grant is
+ours and known before it comes. So this is worked out once, and only if somebody asks.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from corsproxy.core.browser import REDIRECTS
+from corsproxy.core.messages import Field, Fields, RequestHead
+from corsproxy.core.outcome.call import Call, Mode, read_call
+from corsproxy.core.outcome.outcome import Outcome, outcome_of
+
+
+class Outlook:
+    """The call behind a request, read when it is first asked for."""
+
+    __slots__ = ("_authority", "_call", "_grant", "_is_read", "_is_usual", "_request", "_secure",
+                 "_usual")  # fmt: skip
+
+    def __init__(
+        self,
+        request: RequestHead,
+        authority: bytes,
+        secure: bool,
+        grant: Sequence[Field] | None = None,
+    ) -> None:
+        """`authority` and `secure` say how the browser knows this proxy. `grant` are the
+        Access-Control-* fields that every response will carry; None where that is not known.
+        """
+        self._request: Final = request
+        self._authority: Final = authority
+        self._secure: Final = secure
+        self._grant: Final = grant
+        self._is_read = False
+        self._call: Call | None = None
+        self._is_usual = False
+        self._usual: Outcome | None = None
+
+    @property
+    def call(self) -> Call | None:
+        """The page's call; None where there is none behind the request."""
+        if not self._is_read:
+            self._read()
+        return self._call
+
+    def outcome(self, status: int, fields: Fields) -> Outcome | None:
+        """Return what the page gets of a response, as `outcome_of` says it."""
+        if not self._is_read:
+            self._read()
+        if self._is_usual and status not in REDIRECTS:
+            return self._usual
+        call = self._call
+        return None if call is None else outcome_of(call, status, fields)
+
+    def _read(self) -> None:
+        call = read_call(self._request, self._authority, self._secure)
+        self._call = call
+        self._is_read = True
+        if call is None:
+            self._is_usual = True
+        elif call.mode is Mode.CORS and self._grant is not None:
+            self._is_usual = True
+            self._usual = outcome_of(call, 200, self._grant)
