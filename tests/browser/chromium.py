@@ -7,10 +7,12 @@ comes from the DevTools protocol: Network.loadingFailed, corsErrorStatus.
 
 import asyncio
 import base64
+import itertools
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from playwright.async_api import (
     Browser,
@@ -116,9 +118,11 @@ class Tab:
         self.page = page
         self._session = session
         self._urls: dict[str, str] = {}
+        self._numbers = itertools.count()
         self._preflighted: set[str] = set()
         self._failures: dict[str, CorsFailure] = {}
-        self._failed = asyncio.Condition()
+        self._told = asyncio.Condition()
+        """Notified of every preflight and failure."""
 
     @classmethod
     async def open(cls, context: BrowserContext, url: str) -> "Tab":
@@ -134,15 +138,25 @@ class Tab:
     async def cors_failure(self, url: str) -> CorsFailure:
         """Return why the request to `url` was refused; waits for DevTools to say it."""
         try:
-            async with asyncio.timeout(DEADLINE_S), self._failed:
-                await self._failed.wait_for(lambda: url in self._failures)
+            async with asyncio.timeout(DEADLINE_S), self._told:
+                await self._told.wait_for(lambda: url in self._failures)
         except TimeoutError:
             raise AssertionError(f"DevTools says nothing about {url}") from None
         return self._failures[url]
 
-    def preflighted(self, url: str) -> bool:
-        """Whether a preflight was sent to `url`."""
-        return url in self._preflighted
+    async def preflighted(self) -> frozenset[str]:
+        """Return the URLs that preflights were sent to, for all calls that have ended.
+
+        DevTools hears of a preflight from Chromium's network service, and the page's result
+        comes from its renderer: the result may arrive first. The network service keeps its
+        own order, so one more preflight, once it is reported, says that nothing is missing.
+        """
+        port = urlsplit(self.page.url).port
+        last = f"http://last-{next(self._numbers)}.localhost:{port}/"
+        await self.fetch(last, {"headers": {"X-Last": "1"}})
+        async with asyncio.timeout(DEADLINE_S), self._told:
+            await self._told.wait_for(lambda: last in self._preflighted)
+        return frozenset(self._preflighted)
 
     @asynccontextmanager
     async def cancelling_sign_in(self) -> AsyncIterator[list[str]]:
@@ -181,22 +195,24 @@ class Tab:
         self._session.on("Network.loadingFailed", self._on_failure)
         await self._session.send("Network.enable")
 
-    def _on_request(self, event: Mapping[str, object]) -> None:
+    async def _on_request(self, event: Mapping[str, object]) -> None:
         request = event["request"]
         assert isinstance(request, dict)
         self._urls[str(event["requestId"])] = request["url"]
         initiator = event["initiator"]
         assert isinstance(initiator, dict)
         if initiator["type"] == "preflight":
-            self._preflighted.add(request["url"])
+            async with self._told:
+                self._preflighted.add(request["url"])
+                self._told.notify_all()
 
     async def _on_failure(self, event: Mapping[str, object]) -> None:
         status = event.get("corsErrorStatus")
         if isinstance(status, dict):
             failure = CorsFailure(status["corsError"], status["failedParameter"])
-            async with self._failed:
+            async with self._told:
                 self._failures[self._urls[str(event["requestId"])]] = failure
-                self._failed.notify_all()
+                self._told.notify_all()
 
 
 OpenTab = Callable[[str], Awaitable[Tab]]

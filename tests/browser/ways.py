@@ -153,8 +153,9 @@ async def in_chromium(tab: Tab, url: str, pairs: Sequence[Pair]) -> list[Outcome
     calls = [[url + pair.written, _init(pair.request)] for pair in pairs]
     arguments = [calls, _AT_A_TIME, DEADLINE_S * 1000]
     got = await tab.page.evaluate(_FETCH_ALL, arguments)
+    preflighted = await tab.preflighted()
     return [
-        await _outcome(tab, url + pair.sent, result)
+        await _outcome(tab, url + pair.sent, url + pair.sent in preflighted, result)
         for pair, result in zip(pairs, got, strict=True)
     ]
 
@@ -169,17 +170,17 @@ def _init(request: model.Request) -> Mapping[str, object]:
     }
 
 
-async def _outcome(tab: Tab, url: str, result: Mapping[str, object]) -> Outcome:
+async def _outcome(tab: Tab, url: str, preflighted: bool, result: Mapping[str, object]) -> Outcome:
     if "error" in result:
         assert result["error"] == "TypeError", (url, result)
         failure = await tab.cors_failure(url)
-        return Outcome(tab.preflighted(url), Blocked(failure.error, failure.parameter))
+        return Outcome(preflighted, Blocked(failure.error, failure.parameter))
     status, headers, body = result["status"], result["headers"], result["body"]
     assert isinstance(status, int)
     assert isinstance(headers, dict)
     assert isinstance(body, str)
     kept = {name: value for name, value in headers.items() if name not in CHANGING}
-    return Outcome(tab.preflighted(url), None, status, kept, base64.b64decode(body))
+    return Outcome(preflighted, None, status, kept, base64.b64decode(body))
 
 
 async def all_by_hand(port: int, pairs: Sequence[Pair]) -> list[Raw]:

@@ -10,7 +10,7 @@ from corsproxy.config.spelling import shown, with_space
 from corsproxy.config.yaml.compose import Composer
 from corsproxy.config.yaml.nodes import Mapping, Node, Scalar, Sequence, is_null
 from corsproxy.config.yaml.source_text import SourceText, read_text
-from corsproxy.config.yaml.syntax import check_characters, explain
+from corsproxy.config.yaml.syntax import check_characters, explain, is_too_deep
 from corsproxy.core.source import Source
 
 Loader = type[yaml.SafeLoader] | type[yaml.CSafeLoader]
@@ -49,6 +49,9 @@ def read_document(data: str | bytes, name: str, loader: Loader = LOADER) -> Docu
     try:
         root = composer.compose(yaml.parse(source.text, Loader=loader))
     except yaml.MarkedYAMLError as error:
+        if is_too_deep(error) and loader is not yaml.SafeLoader:
+            # libyaml reads ahead to its own limit, before the composer sees where ours is.
+            return read_document(data, name, yaml.SafeLoader)
         raise ConfigError([*composer.problems, explain(error, source)]) from error
     except yaml.YAMLError as error:
         problem = Problem("error", "yaml-syntax", "this is not YAML", Source(name, 1, 1))

@@ -108,6 +108,11 @@ def test_json_is_yaml() -> None:
         ("[" * 100_000, "too-deep", 1, MAX_DEPTH + 1),
         ("{a: " * 100_000, "too-deep", 1, 4 * MAX_DEPTH + 1),
         ("- " * 100_000, "too-deep", 1, 2 * MAX_DEPTH + 1),
+        # libyaml has a limit of its own, which it may reach before it gives us anything.
+        ("a: 1\nb: " + "[" * 1001, "too-deep", 2, 3 + MAX_DEPTH),
+        ("[" * 900 + "]" * 900, "too-deep", 1, MAX_DEPTH + 1),
+        ("".join(" " * level + "a:\n" for level in range(1100)), "too-deep", 65, 65),
+        ("a: 1\na: 2\nb: " + "[" * 100_000, "too-deep", 3, 3 + MAX_DEPTH),
     ],
 )
 def test_what_is_no_such_file_is_refused(

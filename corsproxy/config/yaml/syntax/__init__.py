@@ -16,12 +16,19 @@ from corsproxy.config.yaml.syntax import blocks, separators, values
 from corsproxy.config.yaml.syntax.characters import check_characters
 from corsproxy.config.yaml.syntax.refusal import Refusal
 
-__all__ = ["check_characters", "explain"]
+__all__ = ["check_characters", "explain", "is_too_deep"]
 
 # The rules search within lines; nobody wrote a longer one by hand.
 _LONGEST_LINE = 2000
 
+_TOO_DEEP = "exceeded maximum nesting depth"
+
 _CONFLICT = re.compile(r"(?m)^(?:<{7}|>{7}|={7}|\|{7})(?=[ \r\n]|\Z)[^\r\n]*")
+
+
+def is_too_deep(error: yaml.MarkedYAMLError) -> bool:
+    """Whether the parser refused the nesting. libyaml 0.2.6 does so beyond 1,000 levels."""
+    return error.problem == _TOO_DEEP
 
 
 def explain(error: yaml.MarkedYAMLError, source: SourceText) -> Problem:
