@@ -1,7 +1,6 @@
 """`corsproxy check`: every problem of allowlist files, for people, programs and CI."""
 
 import json
-import sys
 from collections.abc import Iterator
 
 import click
@@ -9,14 +8,13 @@ from click.core import ParameterSource
 
 from corsproxy.cli.diffs import print_diff
 from corsproxy.cli.failures import Exit, Failure, summary
-from corsproxy.cli.files import default_file, editable, read_bytes, read_to_serve
+from corsproxy.cli.files import default_file, editable, read_source, read_to_serve
 from corsproxy.cli.options import config_option, option
 from corsproxy.cli.terminal import Stream, wants_color
 from corsproxy.config.cors import EXPIRED
 from corsproxy.config.editing.fixes import correct
 from corsproxy.config.problems import ConfigError, Problem, as_github, as_json, render
 from corsproxy.config.spelling import as_value
-from corsproxy.config.yaml.source_text import MAX_BYTES
 from corsproxy.core.policy import CorsRules, Policy
 from corsproxy.shell.feed.clock import utc_day
 from corsproxy.shell.run.saving import SaveError, save
@@ -79,9 +77,7 @@ def command(
 
 
 def _problems(name: str, require_until: bool) -> tuple[Problem, ...]:
-    if name == "-":
-        return _problems_in(_standard_input(), "<stdin>", require_until)
-    return _problems_in(read_bytes(name), name, require_until)
+    return _problems_in(*read_source(name), require_until)
 
 
 def _problems_in(content: bytes, name: str, require_until: bool) -> tuple[Problem, ...]:
@@ -117,13 +113,6 @@ def _undated(policy: Policy, content: bytes) -> Iterator[Problem]:
                 " day",
                 lines[at.line - 1] if 0 < at.line <= len(lines) else "",
             )
-
-
-def _standard_input() -> bytes:
-    if sys.stdin is None:
-        raise Failure("cannot read standard input: it is closed", Exit.USAGE)
-    # One byte more than the reader takes tells it that there is too much.
-    return sys.stdin.buffer.read(MAX_BYTES + 1)
 
 
 def _corrected(name: str, form: str, require_until: bool) -> tuple[Problem, ...]:

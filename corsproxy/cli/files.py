@@ -1,6 +1,7 @@
 """Reading the allowlist file: where it is, its bytes, its policy."""
 
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
@@ -45,6 +46,16 @@ def read_bytes(file: str) -> bytes:
         reason = getattr(error, "strerror", None) or str(error)
         message = f"cannot read {file or repr(file)}: {reason[:1].lower()}{reason[1:]}"
         raise Failure(message, Exit.USAGE) from None
+
+
+def read_source(name: str) -> tuple[bytes, str]:
+    """Return the content of a file, or of standard input where `name` is -, and what messages
+    call it; raises Failure where it cannot be read."""
+    if name != "-":
+        return read_bytes(name), name
+    if sys.stdin is None:
+        raise Failure("cannot read standard input: it is closed", Exit.USAGE)
+    return sys.stdin.buffer.read(MAX_BYTES + 1), "<stdin>"
 
 
 def editable(file: str, day: str | None = None) -> File:

@@ -114,15 +114,21 @@ def as_json(problem: Problem) -> dict[str, str | int | None]:
 
 def as_github(problem: Problem) -> str:
     """Return the problem as a workflow command of GitHub Actions, one line."""
-    source = problem.source
-    place = f"file={_property(source.name)}"
-    if source.line:
-        end = source.column + max(problem.length, 1)
-        place += f",line={source.line},col={source.column},endColumn={end}"
     text = escape(problem.message)
     if problem.help:
         text += f"\nhelp: {escape(problem.help)}"
-    return f"::{problem.severity} {place},title={_property(problem.code)}::{_data(text)}"
+    return annotation(problem.severity, problem.source, problem.length, problem.code, text)
+
+
+def annotation(
+    level: Literal["error", "warning", "notice"], source: Source, length: int, title: str, text: str
+) -> str:
+    """Return a workflow command of GitHub Actions, one line. `text` must be escaped."""
+    place = f"file={_property(source.name)}"
+    if source.line:
+        end = source.column + max(length, 1)
+        place += f",line={source.line},col={source.column},endColumn={end}"
+    return f"::{level} {place},title={_property(title)}::{_data(text)}"
 
 
 def escape(text: str) -> str:

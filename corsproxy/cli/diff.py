@@ -1,0 +1,114 @@
+"""`corsproxy diff`: what one allowlist file allows that another does not."""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+import click
+
+from corsproxy.cli.failures import Exit, RefusedConfig
+from corsproxy.cli.files import read, read_source
+from corsproxy.cli.options import option
+from corsproxy.cli.terminal import wants_color
+from corsproxy.config.differences import Difference, differences
+from corsproxy.config.problems import ConfigError, annotation, escape
+from corsproxy.core.policy import Policy
+from corsproxy.shell.feed.ansi import Style, paint
+
+_WORDS = {"allowed": "newly allowed", "no-longer-allowed": "no longer allowed"}
+
+
+@click.command()
+@click.argument("old", metavar="OLD", type=click.Path())
+@click.argument("new", metavar="NEW", type=click.Path())
+@option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "github"]),
+    default="text",
+    show_default=True,
+    help="json: a list of objects; github: annotations for pull requests.",
+)
+@option("--no-wider", is_flag=True, help="Exit with 1 if NEW allows something that OLD does not.")
+@click.pass_context
+def command(ctx: click.Context, old: str, new: str, form: str, no_wider: bool) -> None:
+    """Compare what two allowlist files allow: their meaning, not their text.
+
+    For each route it lists origins, methods, headers and credentials that NEW allows and OLD
+    does not, and the other way round, with the line of either file. An entry that another
+    one covers makes no difference. OLD or NEW may be -, standard input:
+
+        git show main:corsproxy.yaml | corsproxy diff - corsproxy.yaml
+
+    The exit code is 0, and 1 with --no-wider if something is newly allowed.
+    """
+    if old == new == "-":
+        raise click.UsageError("only one of OLD and NEW can be standard input.")
+    found = differences(_policy(old), _policy(new))
+    if form == "json":
+        click.echo(json.dumps([_as_json(each) for each in found], indent=2))
+    elif form == "github":
+        for each in found:
+            click.echo(_annotation(each))
+    else:
+        _print(found)
+    if no_wider and any(each.is_wider for each in found):
+        ctx.exit(Exit.FINDINGS)
+
+
+def _policy(file: str) -> Policy:
+    content, name = read_source(file)
+    try:
+        return read(content, name).policy
+    except ConfigError as error:
+        raise RefusedConfig(name, error.problems) from None
+
+
+def _as_json(found: Difference) -> dict[str, str | None]:
+    return {
+        "change": found.change,
+        "route": found.route,
+        "kind": found.kind,
+        "value": found.value,
+        "at": str(found.at),
+    }
+
+
+def _annotation(found: Difference) -> str:
+    where = "" if found.route is None else f" on route {found.route}"
+    text = escape(f"{found.kind} {found.value} is {_WORDS[found.change]}{where}")
+    level: Literal["warning", "notice"] = "warning" if found.is_wider else "notice"
+    return annotation(level, found.at, len(found.value), found.change, text)
+
+
+def _print(found: Sequence[Difference]) -> None:
+    if not found:
+        click.echo("no difference in what is allowed")
+        return
+    color = wants_color("stdout")
+    width = max(len(f"{each.kind} {escape(each.value)}") for each in found)
+    for heading, lines in _by_route(found).items():
+        click.echo(heading)
+        for each in lines:
+            sign, style = ("+", Style.GREEN) if each.change == "allowed" else ("-", Style.RED)
+            words = f"{sign} {each.kind} {escape(each.value)}"
+            painted = paint(f"{words:<{width + 2}}", style, color=color)
+            click.echo(f"  {painted}  {escape(str(each.at))}", color=True)
+
+
+def _by_route(found: Iterable[Difference]) -> dict[str, list[Difference]]:
+    """Return the differences under the names of their routes; those of routes that changed
+    alike stand once."""
+    routes: dict[str | None, list[Difference]] = {}
+    for each in found:
+        routes.setdefault(each.route, []).append(each)
+    alike: dict[tuple[Difference, ...], list[str]] = {}
+    for name, lines in routes.items():
+        same = tuple(each._replace(route=None) for each in lines)
+        alike.setdefault(same, []).append("the proxy" if name is None else name)
+    headings = {}
+    for lines_alike, names in alike.items():
+        word = "route" if len(names) == 1 else "routes"
+        title = names[0] if names == ["the proxy"] else f"{word} {', '.join(map(escape, names))}"
+        headings[title] = list(lines_alike)
+    return headings

@@ -1,0 +1,77 @@
+"""Comparing what two files allow."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.process import finished
+
+OLD = """\
+upstream: https://api.example.com
+cors:
+  allow_origins: [http://localhost:5173]
+  allow_methods: [PUT, DELETE]
+"""
+NEW = """\
+upstream: https://api.example.com
+cors:
+  allow_origins:
+    - http://localhost:5173
+    - https://app.example.com
+  allow_methods: [PUT]
+"""
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    (tmp_path / "old.yaml").write_text(OLD)
+    (tmp_path / "new.yaml").write_text(NEW)
+    return tmp_path
+
+
+async def test_each_difference_has_the_line_of_its_file(directory: Path) -> None:
+    code, out, err = await finished("diff", "old.yaml", "new.yaml", cwd=directory)
+    assert (code, err) == (0, "")
+    assert out.splitlines() == [
+        "route /",
+        "  + origin https://app.example.com  new.yaml:5:7",
+        "  - method DELETE                   old.yaml:4:18",
+    ]
+
+
+async def test_json_is_a_list_of_differences(directory: Path) -> None:
+    code, out, _ = await finished("diff", "--format", "json", "old.yaml", "new.yaml", cwd=directory)
+    assert code == 0
+    assert json.loads(out)[0] == {
+        "change": "allowed",
+        "route": "/",
+        "kind": "origin",
+        "value": "https://app.example.com",
+        "at": "new.yaml:5:7",
+    }
+
+
+async def test_only_what_is_wider_fails_and_only_where_that_is_asked_for(directory: Path) -> None:
+    arguments = ("diff", "--no-wider", "--format", "github")
+    code, out, _ = await finished(*arguments, "old.yaml", "new.yaml", cwd=directory)
+    assert code == 1
+    assert out.startswith("::warning file=new.yaml,line=5,col=7,")
+    assert "\n::notice file=old.yaml,line=4," in out
+    (directory / "new.yaml").write_text(OLD.replace(", DELETE", ""))
+    assert (await finished(*arguments, "old.yaml", "new.yaml", cwd=directory))[0] == 0
+
+
+async def test_the_same_rules_in_another_layout_are_the_same(directory: Path) -> None:
+    (directory / "new.yaml").write_text(OLD.replace("[PUT, DELETE]", "\n  - DELETE\n  - put"))
+    code, out, _ = await finished("diff", "old.yaml", "new.yaml", cwd=directory)
+    assert (code, out) == (0, "no difference in what is allowed\n")
+
+
+async def test_a_broken_file_is_refused_with_its_problems(directory: Path) -> None:
+    (directory / "new.yaml").write_text("cors: {allow_orgins: []}")
+    code, out, err = await finished("diff", "old.yaml", "new.yaml", cwd=directory)
+    assert (code, out) == (78, "")
+    assert "new.yaml:1:8" in err
+    assert (await finished("diff", "old.yaml", "none.yaml", cwd=directory))[0] == 2
+    assert (await finished("diff", "-", "-", cwd=directory))[0] == 2
