@@ -6,6 +6,7 @@ from corsproxy import __version__
 from corsproxy.config.problems import escape
 from corsproxy.core.origins import LOOPBACK_ORIGINS
 from corsproxy.core.policy import CorsRules, Policy, Route
+from corsproxy.core.story import address_told
 from corsproxy.shell.feed.ansi import Style, paint
 from corsproxy.shell.system.binding import Listeners
 
@@ -59,6 +60,7 @@ def _rows(
         yield "Allowed", f"{_allowed(only)}{hint}"
         if only.upstream.socket_path is None:
             yield "In your app", f"replace  {only.upstream}/…  with  {urls[0]}/…"
+        yield "Upstream", address_told(only)
     else:
         for url in urls:
             yield "Proxy", url
@@ -76,9 +78,14 @@ def _route_rows(routes: Sequence[Route]) -> Iterator[tuple[str, str]]:
     width = max((len(route.path) for route in shown), default=0)
     for route in shown:
         path = route.path.decode("ascii", "backslashreplace")
-        yield "Route", f"{path:<{width}}  →  {route.upstream}  for {_allowed(route)}"
+        yield "Route", f"{path:<{width}}  →  {route.upstream}  for {_allowed(route)}{_told(route)}"
     if len(routes) > len(shown):
         yield "Route", f"and {len(routes) - len(shown)} more"
+
+
+def _told(route: Route) -> str:
+    """Say which address the upstream is told, where it is not its own."""
+    return f"  ({address_told(route)})" if route.tells_public_address else ""
 
 
 def _allowed(route: Route) -> str:

@@ -89,7 +89,10 @@ def _on_routes(names: Sequence[str], total: int) -> str:
 
 
 def _route(before: Route, after: Route) -> Iterator[Change]:
-    for key in ("name", "upstream", "strip_path", "preserve_host", "origin", "cookies"):
+    for key in (
+        "name", "upstream", "strip_path", "preserve_host", "origin", "cookies", "forwarded",
+        "documents",
+    ):  # fmt: skip
         yield from _value(key, getattr(before, key), getattr(after, key))
     if isinstance(before.cors, CorsRules) and isinstance(after.cors, CorsRules):
         yield from _cors(before.cors, after.cors)

@@ -1,8 +1,9 @@
-"""Which upstreams would be sent each other's cookies.
+"""Which upstreams would be sent each other's cookies, and whose pages could send them.
 
 Behind one listener all upstreams have one host, and cookies know neither ports nor paths
 that were not asked for (RFC 6265bis, 8.5): with credentials, what one site sets is sent
-to the other.
+to the other. And what browsers open there is a page of the listener's own origin, which may
+call every route.
 """
 
 from collections.abc import Iterable
@@ -45,4 +46,20 @@ def routes_sharing_cookies(routes: Iterable[Route]) -> tuple[Route, Route] | Non
             first = site, route
         elif first[0] != site:
             return first[1], route
+    return None
+
+
+def routes_sharing_origin(routes: Iterable[Route]) -> tuple[Route, Route] | None:
+    """Return the first two credentialed routes to different upstreams whose pages are not
+    sandboxed."""
+    first: Route | None = None
+    for route in routes:
+        if not isinstance(route.cors, CorsRules) or not route.cors.credentials:
+            continue
+        if route.documents == "sandbox":
+            continue
+        if first is None:
+            first = route
+        elif first.upstream.site != route.upstream.site:
+            return first, route
     return None

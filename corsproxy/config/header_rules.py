@@ -2,6 +2,7 @@
 
 A rule may not touch what this proxy answers for: how a message is delimited, what belongs
 to one connection, and the grants. Everything else is the user's (RFC 9110, 5.1, 5.5, 7.6.1).
+Names are one name where CGI reads them as one: `X_Admin` is `X-Admin`.
 """
 
 from corsproxy.config.findings import Findings
@@ -9,7 +10,7 @@ from corsproxy.config.mistakes import BadValueError
 from corsproxy.config.section import Section
 from corsproxy.config.spelling import shown
 from corsproxy.config.yaml.nodes import Mapping, Scalar, is_null
-from corsproxy.core.fields import CORS_FIELD_PREFIX, HOP_BY_HOP, is_field_value, is_token
+from corsproxy.core.fields import CORS_FIELD_PREFIX, HOP_BY_HOP, as_cgi, is_field_value, is_token
 from corsproxy.core.messages import Field
 from corsproxy.core.policy import HeaderRules
 
@@ -28,7 +29,7 @@ def read_header_rules(route: Section, key: str) -> HeaderRules:
     if section is None:
         return HeaderRules()
     fields = _read_set(section)
-    removed = _read_remove(section, {name.lower() for name, _ in fields})
+    removed = _read_remove(section, {as_cgi(name) for name, _ in fields})
     return HeaderRules(fields, removed)
 
 
@@ -46,8 +47,11 @@ def _read_set(section: Section) -> tuple[Field, ...]:
         name = _name(findings, key, key.text, path)
         if name is None:
             continue
-        if name.lower() in fields:
-            message = f"`{path}`: {shown(key.text)} is set twice; names have no upper or lower case"
+        if as_cgi(name) in fields:
+            message = (
+                f"`{path}`: {shown(key.text)} is set twice; names have no upper or lower case,"
+                " and `_` is `-`"
+            )
             findings.error("duplicate-header", key, message, "keep one of them")
         if is_null(value_node):
             help = 'write `""` for an empty value, or `remove: [name]` to remove the field'
@@ -58,7 +62,7 @@ def _read_set(section: Section) -> tuple[Field, ...]:
             continue
         content = value.text.encode("utf-8", "surrogateescape")
         if is_field_value(content):
-            fields.setdefault(name.lower(), (name, content))
+            fields.setdefault(as_cgi(name), (name, content))
         else:
             findings.mistake(value, _bad_value(value.text), f"{path}.{key.text}")
     return tuple(fields.values())
@@ -92,11 +96,12 @@ def _read_remove(section: Section, fields_set: set[bytes]) -> frozenset[bytes]:
         name = _name(findings, value.node, value.text, path)
         if name is None:
             continue
-        if name.lower() in fields_set:
+        folded = as_cgi(name)
+        if folded in fields_set:
             message = f"`{path}`: {shown(value.text)} is set as well"
             help = "`set` replaces every line of that name: remove it here"
             findings.error("set-and-removed", value.node, message, help)
-        elif name.lower() in names:
+        elif folded in {as_cgi(each) for each in names}:
             message = f"`{path}`: {shown(value.text)} is listed twice"
             findings.warning("duplicate-entry", value.node, message, "remove it")
         names.add(name.lower())
@@ -116,7 +121,7 @@ def _name(findings: Findings, node: Scalar, text: str, path: str) -> bytes | Non
 def refused_name(text: str) -> tuple[str, str, str] | None:
     """Return code, message and help where a rule may not name the field `text`."""
     name = text.encode("utf-8", "replace")
-    lower = name.lower()
+    lower = as_cgi(name)
     if not is_token(name):
         help = "write its name alone, as in `X-Request-Id`"
         return "bad-header-name", f"{shown(text)} is no header name", help

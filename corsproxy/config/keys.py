@@ -28,7 +28,7 @@ KEYS: dict[Place, tuple[str, ...]] = {
     ),
     "route": (
         "name", "path", "upstream", "strip_path", "preserve_host", "cors", "request_headers",
-        "response_headers", "cookies", "origin", "timeout", "tls",
+        "response_headers", "cookies", "origin", "forwarded", "documents", "timeout", "tls",
     ),
     "origin": ("origin", "until", "reason"),
     "headers": ("set", "remove"),
@@ -90,7 +90,9 @@ _ALIASES: dict[Place, dict[str, str]] = {
         "cookie": "cookies", "cookiedomainrewrite": "cookies", "cookiepathrewrite": "cookies",
         "timeouts": "timeout", "proxytimeout": "timeout", "ssl": "tls", "https": "tls",
         "corspolicy": "cors", "originheader": "origin", "rewriteorigin": "origin",
-        "rewritewsorigin": "origin",
+        "rewritewsorigin": "origin", "xfwd": "forwarded", "xforwarded": "forwarded",
+        "xforwardedfor": "forwarded", "xforwardedheaders": "forwarded",
+        "forwardedheaders": "forwarded", "sandbox": "documents", "pages": "documents",
     },
     "cors": {
         "origins": "allow_origins", "origin": "allow_origins", "alloworigin": "allow_origins",

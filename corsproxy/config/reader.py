@@ -4,14 +4,14 @@ Reads no file, no network and no environment but what its caller hands it. A fil
 error makes no policy at all: nothing is guessed, and nothing fails open.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import NamedTuple
 
 from corsproxy.config.connections import TlsCheck
 from corsproxy.config.contradictions import check_list, check_rules
-from corsproxy.config.cookie_sites import routes_sharing_cookies
+from corsproxy.config.cookie_sites import routes_sharing_cookies, routes_sharing_origin
 from corsproxy.config.cors import NOBODY, Passthrough, read_cors, rules_for_nobody
 from corsproxy.config.findings import Findings
 from corsproxy.config.general import (
@@ -111,7 +111,10 @@ def _read(top: Section, directory: str, check_tls: TlsCheck) -> Policy:
     routes = read_routes(top, around)
     _check_origins_named(top, around)
     _check_rules(around)
-    _check_cookies(findings, routes)
+    _check_sharing(findings, routes)
+    networks = read_trusted_proxies(top)
+    if networks:
+        _check_story(top, routes)
     return Policy(
         routes=routes,
         default_cors=default if isinstance(default, CorsRules) else NOBODY,
@@ -124,7 +127,7 @@ def _read(top: Section, directory: str, check_tls: TlsCheck) -> Policy:
         log=read_log(top),
         shutdown_grace=top.duration("shutdown_grace", Policy.shutdown_grace),
         drain_delay=top.duration("drain_delay", Policy.drain_delay),
-        trusted_proxies=read_trusted_proxies(top),
+        trusted_proxies=networks,
         via=read_via(top),
         http2=top.flag("http2", Policy.http2),
         secrets=frozenset(findings.secrets),
@@ -201,13 +204,48 @@ def _check_rules(around: Surroundings) -> None:
             check_rules(rules, report)
 
 
-def _check_cookies(findings: Findings, routes: Iterable[Route]) -> None:
+def _check_sharing(findings: Findings, routes: Sequence[Route]) -> None:
+    """Warn where one upstream gets another's cookies, or is called by another's pages."""
     found = routes_sharing_cookies(routes)
     if found is not None:
         one, other = found
         message = (
-            f"cookies that {one.upstream.host} sets are sent to {other.upstream.host} too: "
-            "behind one listener both are one host to browsers"
+            f"cookies that {one.upstream.host} sets are sent to {other.upstream.host} too, and"
+            " pages of either can call the other: behind one listener both are one host to browsers"
         )
         help = "run a proxy of its own, under a host name of its own, for one of them"
         findings.at("warning", "shared-cookies", other.source, message, help)
+        return
+    found = routes_sharing_origin(routes)
+    if found is not None:
+        one, other = found
+        message = (
+            f"pages of {_place(one)} can call {_place(other)} with the user's cookies, and the"
+            " other way round: behind one listener both are one origin"
+        )
+        help = (
+            "write `documents: sandbox` on the route whose pages you do not trust, or run a"
+            " proxy for each"
+        )
+        findings.at("warning", "shared-origin", other.source, message, help)
+
+
+def _place(route: Route) -> str:
+    site = route.upstream.site
+    return site if isinstance(site, str) else site.decode("ascii")
+
+
+def _check_story(top: Section, routes: Iterable[Route]) -> None:
+    """Warn where a proxy in front reports a public address that no upstream is told."""
+    if any(route.preserve_host or route.forwarded != "auto" for route in routes):
+        return
+    message = (
+        "the address that these proxies report is not passed on: no route has `preserve_host`,"
+        " so every upstream is told its own address"
+    )
+    help = (
+        "if an upstream makes links or redirects for the public address, write"
+        " `preserve_host: true` on its route; if not, `forwarded: auto` may stay, and"
+        " `forwarded: off` says that it is meant"
+    )
+    top.findings.warning("story-without-host", top.key("trusted_proxies"), message, help)

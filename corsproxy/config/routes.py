@@ -21,6 +21,8 @@ from corsproxy.core.origins.hosts import is_loopback
 from corsproxy.core.policy import (
     CookiesMode,
     CorsRules,
+    Documents,
+    Forwarded,
     ListenAddress,
     OriginToUpstream,
     Route,
@@ -39,6 +41,14 @@ _ORIGIN_WORDS: dict[str, OriginToUpstream] = {
 _COOKIE_WORDS: dict[str, CookiesMode] = {
     "rewrite": "auto", "true": "auto", "on": "auto", "default": "auto",
     "pass": "keep", "preserve": "keep", "false": "keep", "off": "keep", "none": "keep",
+}  # fmt: skip
+_FORWARDED_WORDS: dict[str, Forwarded] = {
+    "true": "on", "yes": "on", "always": "on", "public": "on", "default": "auto",
+    "false": "off", "no": "off", "never": "off", "none": "off", "remove": "off",
+}  # fmt: skip
+_DOCUMENT_WORDS: dict[str, Documents] = {
+    "true": "sandbox", "on": "sandbox", "sandboxed": "sandbox", "isolate": "sandbox",
+    "auto": "keep", "false": "keep", "off": "keep", "none": "keep", "pass": "keep",
 }  # fmt: skip
 
 
@@ -166,19 +176,11 @@ class _Reader:
         cors = self._cors()
         self._around.used.append(cors)
         preserve_host = section.flag("preserve_host", False)
-        keeps = preserve_host or cors == "passthrough"
-        origin = section.choice(
-            "origin", ("rewrite", "keep", "remove"), "keep" if keeps else "rewrite", _ORIGIN_WORDS
-        )
-        if cors == "passthrough" and origin != "keep" and section.has("origin"):
-            message = (
-                f"`{section.where('origin')}`: the upstream answers CORS and must see who asks"
-            )
-            help = "write `keep`, or remove the key"
-            node = section.raw("origin")
-            self._findings.warning("passthrough-origin", node, message, help, "keep")
+        origin = self._origin(cors, preserve_host)
         strip_path = section.flag("strip_path", False)
         cookies = section.choice("cookies", ("auto", "keep"), "auto", _COOKIE_WORDS)
+        forwarded = section.choice("forwarded", ("auto", "on", "off"), "auto", _FORWARDED_WORDS)
+        documents = section.choice("documents", ("keep", "sandbox"), "keep", _DOCUMENT_WORDS)
         request_headers = read_header_rules(section, "request_headers")
         response_headers = read_header_rules(section, "response_headers")
         timeout = read_timeout(section)
@@ -195,12 +197,27 @@ class _Reader:
             preserve_host,
             origin,
             cookies,
+            forwarded,
+            documents,
             request_headers,
             response_headers,
             timeout,
             tls,
             source,
         )
+
+    def _origin(self, cors: CorsRules | Passthrough, preserve_host: bool) -> OriginToUpstream:
+        section = self._section
+        default: OriginToUpstream = "keep" if preserve_host or cors == "passthrough" else "rewrite"
+        origin = section.choice("origin", ("rewrite", "keep", "remove"), default, _ORIGIN_WORDS)
+        if cors == "passthrough" and origin != "keep" and section.has("origin"):
+            message = (
+                f"`{section.where('origin')}`: the upstream answers CORS and must see who asks"
+            )
+            help = "write `keep`, or remove the key"
+            node = section.raw("origin")
+            self._findings.warning("passthrough-origin", node, message, help, "keep")
+        return origin
 
     def _path(self) -> bytes | None:
         section = self._section

@@ -16,6 +16,7 @@ from corsproxy.core.advice.hints import hint_for
 from corsproxy.core.answers import REASON, Answer, no_content, problem
 from corsproxy.core.client_address import is_trusted
 from corsproxy.core.cors import NOTHING_TO_SAY, Grant, judge_preflight
+from corsproxy.core.documents import is_sandboxed
 from corsproxy.core.guard import Refusal
 from corsproxy.core.links import LinkMap
 from corsproxy.core.messages import ClientHead, RequestHead, UpstreamHead, UpstreamRequest
@@ -213,6 +214,7 @@ def complete(exchange: Forward, upstream: UpstreamHead) -> ClientHead | Answer:
         grant,
         exchange.links,
         secure=exchange.secure,
+        sandboxed=is_sandboxed(exchange.route, exchange.received),
     )
 
 

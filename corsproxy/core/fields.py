@@ -34,6 +34,11 @@ _LOWER: Final = bytes.maketrans(
     b"abcdefghijklmnopqrstuvwxyz--",
 )
 
+_AS_CGI: Final = bytes.maketrans(
+    b"ABCDEFGHIJKLMNOPQRSTUVWXYZ_",
+    b"abcdefghijklmnopqrstuvwxyz-",
+)
+
 # RFC 9110, 7.6.1, with the fields that older peers send; Proxy-* belong to one hop (11.7).
 HOP_BY_HOP: Final = frozenset(
     {
@@ -196,13 +201,21 @@ def without(fields: Iterable[Field], names: frozenset[bytes]) -> list[Field]:
     return [line for line in fields if line[0].lower() not in names]
 
 
+def as_cgi(name: bytes) -> bytes:
+    """Return a name as CGI tells names apart: in one case, and "_" is "-" (RFC 3875, 4.1.18).
+
+    What a rule says of X-Admin holds for X_Admin, because to such an upstream both are one.
+    """
+    return name.translate(_AS_CGI)
+
+
 def replaced(
-    fields: Iterable[Field], lines: Sequence[Field], removed: frozenset[bytes]
+    fields: Iterable[Field], lines: Sequence[Field], removed: Iterable[bytes]
 ) -> list[Field]:
-    """Return `fields` with every line of the names in `removed` (lower case) deleted, and
-    `lines` put in the place of all lines of their names."""
-    names = frozenset(name.lower() for name, _ in lines)
-    return [*without(fields, removed | names), *lines]
+    """Return `fields` with every line of the names in `removed` deleted, and `lines` put in
+    the place of all lines of their names. Names are matched `as_cgi`."""
+    names = frozenset([as_cgi(name) for name in removed] + [as_cgi(name) for name, _ in lines])
+    return [*(line for line in fields if as_cgi(line[0]) not in names), *lines]
 
 
 def serialize_fields(fields: Sequence[Field]) -> bytes:

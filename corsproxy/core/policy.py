@@ -19,6 +19,8 @@ from corsproxy.core.source import DEFAULT, Source
 
 OriginToUpstream = Literal["rewrite", "keep", "remove"]
 CookiesMode = Literal["auto", "keep"]
+Forwarded = Literal["auto", "on", "off"]
+Documents = Literal["keep", "sandbox"]
 UnlistedOrigins = Literal["block", "forward"]
 LogFormat = Literal["auto", "text", "json"]
 LogRequests = Literal["all", "denied", "none"]
@@ -179,7 +181,10 @@ class UpstreamAddress:
 
 @dataclass(frozen=True, slots=True)
 class HeaderRules:
-    """A user's `request_headers` or `response_headers`: set replaces, remove deletes."""
+    """A user's `request_headers` or `response_headers`: set replaces, remove deletes.
+
+    Names match as CGI reads them (RFC 3875, 4.1.18): without case, "_" as "-".
+    """
 
     set: tuple[Field, ...] = ()
     """Names as written, values as bytes."""
@@ -202,11 +207,21 @@ class Route:
     """What the upstream sees as Origin. The reader has filled in the default, which is
     "keep" with preserve_host or passthrough."""
     cookies: CookiesMode = "auto"
+    forwarded: Forwarded = "auto"
+    """Whether X-Forwarded-Host and -Proto are sent; "auto" does so with `preserve_host`."""
+    documents: Documents = "keep"
+    """What becomes of pages that browsers navigate to: "sandbox" gives them an origin of
+    their own, so that they are not pages of every other route's upstream, too."""
     request_headers: HeaderRules = HeaderRules()
     response_headers: HeaderRules = HeaderRules()
     timeout: Timeouts = Timeouts()
     tls: Tls = Tls()
     source: Source = DEFAULT
+
+    @property
+    def tells_public_address(self) -> bool:
+        """Whether X-Forwarded-Host and -Proto say by which address browsers know this proxy."""
+        return self.forwarded == "on" or (self.forwarded == "auto" and self.preserve_host)
 
 
 @dataclass(frozen=True, slots=True)

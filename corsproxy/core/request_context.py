@@ -137,17 +137,29 @@ class RequestContext:
 
     @property
     def public_host(self) -> bytes:
-        """The Host that the browser used: behind a trusted proxy the one it reports."""
-        forwarded = self.found.get(b"x-forwarded-host")
-        return (forwarded[-1] if forwarded and self.is_trusted else b"") or self.host
+        """The Host that the browser used: behind a trusted proxy the one it reports, if it is
+        one; else the Host that was received."""
+        reported = self._reported(b"x-forwarded-host")
+        return reported if reported and guard.parse_host(reported) is not None else self.host
 
     @property
     def is_secure(self) -> bool:
         """Whether the browser knows this proxy under https."""
-        forwarded = self.found.get(b"x-forwarded-proto")
-        if forwarded and self.is_trusted:
-            return forwarded[-1].lower() == b"https"
-        return self.request.secure
+        reported = self._reported(b"x-forwarded-proto").lower()
+        if reported in (b"https", b"wss"):
+            return True
+        return self.request.secure and reported not in (b"http", b"ws")
+
+    def _reported(self, name: bytes) -> bytes:
+        """Return what a trusted proxy says; empty where it says nothing, or is not trusted.
+
+        Of several members the last one is its own: those before it may be the client's.
+        """
+        values = self.found.get(name)
+        if values is None or not self.is_trusted:
+            return b""
+        members = split_list(values)
+        return members[-1] if members else b""
 
     def is_same_origin(self, origin: bytes) -> bool:
         """Whether the page is this proxy's own.

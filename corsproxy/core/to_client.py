@@ -10,6 +10,7 @@ from typing import Final
 
 from corsproxy.core.cookies import rewrite_set_cookie
 from corsproxy.core.cors import NOTHING_TO_SAY, Grant, add_grant
+from corsproxy.core.documents import SANDBOX
 from corsproxy.core.fields import (
     CORS_FIELD_PREFIX,
     HOP_BY_HOP,
@@ -25,7 +26,8 @@ from corsproxy.core.to_upstream import NOT_NOMINABLE
 
 # Policies of the upstream's own host or port, which would bind to this listener's, and
 # with it to every other project on localhost (RFC 6797, 7.2; RFC 7838, 3; Clear Site
-# Data, 3.1); reports that would go out under this origin.
+# Data, 3.1); reports that would go out under this origin; the leave for a worker to answer
+# for paths of other routes (Service Workers, "Service-Worker-Allowed").
 BOUND_TO_THE_UPSTREAM: Final = frozenset(
     {
         b"alt-svc",
@@ -35,10 +37,10 @@ BOUND_TO_THE_UPSTREAM: Final = frozenset(
         b"public-key-pins",
         b"public-key-pins-report-only",
         b"report-to",
+        b"service-worker-allowed",
         b"strict-transport-security",
     }
 )
-
 
 # What becomes of a field line of the upstream's.
 _PASS: Final = 0
@@ -99,12 +101,14 @@ def to_client(
     links: Callable[[], LinkMap],
     *,
     secure: bool,
+    sandboxed: bool = False,
 ) -> ClientHead:
     """Return a response head as the client gets it, complete but for Connection and Date.
 
     `minor_version` is the client's. `grant` None leaves the upstream's own CORS fields
     alone (passthrough). `links` is asked for only if there are any. `secure` says whether
-    the browser knows this proxy under https.
+    the browser knows this proxy under https, `sandboxed` whether it must give a
+    page of this an origin of its own.
     """
     passed = _pass(route, upstream, grant, links, secure)
     fields, lines, vary = passed.fields, passed.lines, passed.vary
@@ -135,6 +139,9 @@ def to_client(
     else:
         fields += given.added
         lines += given.lines
+    if sandboxed:
+        fields.append(SANDBOX)
+        lines.append(b": ".join(SANDBOX))
     framing = upstream.framing
     if framing is Framing.CHUNKED or framing is Framing.CLOSE:
         framing = Framing.CHUNKED if minor_version else Framing.CLOSE

@@ -37,6 +37,23 @@ NOT_NOMINABLE: Final = frozenset(
 )
 _IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 _REWRITTEN: Final = frozenset({b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto"})
+# What else says by which address the browser knows us. An upstream that is told its own
+# address would be told two.
+_OF_THE_PUBLIC_ADDRESS: Final = frozenset(
+    {
+        b"forwarded",
+        b"x-forwarded-https",
+        b"x-forwarded-path",
+        b"x-forwarded-port",
+        b"x-forwarded-prefix",
+        b"x-forwarded-protocol",
+        b"x-forwarded-scheme",
+        b"x-forwarded-server",
+        b"x-forwarded-ssl",
+        b"x-forwarded-uri",
+        b"x-forwarded-url",
+    }
+)
 
 
 def to_upstream(
@@ -50,10 +67,12 @@ def to_upstream(
     """
     found = context.found
     method = context.request.method
-    fields = [(b"Host", (route.preserve_host and context.host) or route.upstream.authority)]
+    fields = [(b"Host", (route.preserve_host and context.public_host) or route.upstream.authority)]
     fields += _end_to_end(context)
     _add_provenance(fields, route, context, vouched=vouched)
-    _add_forwarding(fields, context)
+    _add_forwarding(fields, route, context)
+    if b"via" in found:
+        fields += [(b"Via", value) for value in found[b"via"]]
     if method == "OPTIONS":
         for name in ASKING:
             fields += [(name.title(), value) for value in found.get(name, ())]
@@ -130,36 +149,40 @@ def _moved(referer: bytes, origin: bytes, own: bytes) -> bytes:
     return referer
 
 
-def _add_forwarding(fields: list[Field], context: RequestContext) -> None:
-    """Add X-Forwarded-*, and the Via that the request came with."""
-    request, found = context.request, context.found
+def _add_forwarding(fields: list[Field], route: Route, context: RequestContext) -> None:
+    """Add X-Forwarded-*: who asks, and where the upstream is told the public address, by
+    which one. Of what the client says of that itself, only a trusted proxy's word counts."""
+    request = context.request
     if not context.is_trusted:
-        fields += _forwarding(request.client, context.host, request.secure)
-    else:
-        client = _forwarding(request.client, b"", False)[0][1] if request.client else b""
-        chain = [*found.get(b"x-forwarded-for", ()), client]
-        for name in found:
-            if name not in _REWRITTEN and (
-                name in FORWARDING or name.startswith(FORWARDING_PREFIX)
-            ):
-                fields += [(name.title(), value) for value in found[name]]
-        fields.append((b"X-Forwarded-For", b", ".join(chain)))
-        if context.public_host:
-            fields.append((b"X-Forwarded-Host", context.public_host))
-        protocol = found.get(b"x-forwarded-proto") or [b"https" if request.secure else b"http"]
-        fields.append((b"X-Forwarded-Proto", protocol[-1]))
-    if b"via" in found:
-        fields += [(b"Via", value) for value in found[b"via"]]
+        if route.forwarded != "off":
+            fields += _forwarding(
+                request.client, context.host, request.secure, route.tells_public_address
+            )
+        return
+    found, is_public = context.found, route.tells_public_address
+    for name in found:
+        if name in _REWRITTEN or (name in _OF_THE_PUBLIC_ADDRESS and not is_public):
+            continue
+        if name == b"x-real-ip" and route.forwarded == "off":
+            continue
+        if name in FORWARDING or name.startswith(FORWARDING_PREFIX):
+            fields += [(name.title(), value) for value in found[name]]
+    if route.forwarded != "off":
+        chain = [*found.get(b"x-forwarded-for", ()), request.client.encode("ascii", "replace")]
+        fields.append((b"X-Forwarded-For", b", ".join(filter(None, chain))))
+    if is_public:
+        fields += _forwarding("", context.public_host, context.is_secure, True)
 
 
 @lru_cache(maxsize=1024)
-def _forwarding(client: str, host: bytes, secure: bool) -> tuple[Field, ...]:
+def _forwarding(client: str, host: bytes, secure: bool, is_public: bool) -> tuple[Field, ...]:
     fields = []
     if client:
         fields.append((b"X-Forwarded-For", client.encode("ascii", "replace")))
-    if host:
+    if is_public and host:
         fields.append((b"X-Forwarded-Host", host))
-    fields.append((b"X-Forwarded-Proto", b"https" if secure else b"http"))
+    if is_public:
+        fields.append((b"X-Forwarded-Proto", b"https" if secure else b"http"))
     return tuple(fields)
 
 

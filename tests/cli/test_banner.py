@@ -31,6 +31,7 @@ def test_one_upstream_without_a_file(listeners: Listeners) -> None:
         f"  ➜  Proxy:       {url}  →  https://api.example.com",
         f"  ➜  Allowed:     {LOOPBACK_PAGES}  (--allow-origin adds others)",
         f"  ➜  In your app: replace  https://api.example.com/…  with  {url}/…",
+        "  ➜  Upstream:    sees its own Host and Origin",
         f"  ➜  Admin:       {admin.url}/readyz  /livez  /metrics",
     ]
 
@@ -47,7 +48,7 @@ def test_an_origin_of_a_flag_is_named_too(listeners: Listeners) -> None:
 
 
 def test_a_file_is_named(listeners: Listeners) -> None:
-    assert lines(policy(), listeners)[6] == "  ➜  Policy:      corsproxy.yaml"
+    assert lines(policy(), listeners)[7] == "  ➜  Policy:      corsproxy.yaml"
     text = banner(policy(), listeners, file=FILE, live=True)
     assert "Policy:      corsproxy.yaml  (a saved edit counts at once)" in text
     assert "--allow-origin" not in text

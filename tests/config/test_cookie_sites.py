@@ -46,7 +46,22 @@ def routes_to(*upstreams: str, cors: str = "") -> str:
     ],
 )
 def test_upstreams_of_one_owner_may_share_cookies(upstreams: tuple[str, ...]) -> None:
-    assert codes_of(routes_to(*upstreams)) == []
+    assert codes_of(routes_to(*upstreams)) == ["shared-origin"]
+
+
+@pytest.mark.parametrize("upstream", ["http://localhost:3000", "http://localhost:3001"])
+def test_pages_of_one_upstream_can_call_another(upstream: str) -> None:
+    shared = ["shared-origin"] if upstream.endswith("1") else []
+    assert codes_of(routes_to("http://localhost:3000/base", upstream)) == shared
+
+
+def test_pages_that_are_apart_cannot() -> None:
+    apart = ", documents: sandbox"
+    assert codes_of(routes_to("http://localhost:1", "http://localhost:2", cors=apart)) == []
+    one = routes_to("http://localhost:1", "http://localhost:2").replace(
+        "localhost:2'", f"localhost:2'{apart}"
+    )
+    assert codes_of(one) == []
 
 
 def test_upstreams_of_two_owners_should_not() -> None:

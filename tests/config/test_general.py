@@ -6,7 +6,7 @@ from ipaddress import ip_network
 import pytest
 
 from corsproxy.core.policy import Limits, Log, Policy
-from tests.config.reading import MINIMAL, NAME, codes_of, policy_of
+from tests.config.reading import MINIMAL, NAME, codes_of, policy_of, route_text
 
 
 def test_defaults_are_those_of_the_policy() -> None:
@@ -70,10 +70,22 @@ def test_every_host_is_a_warning() -> None:
 
 
 def test_trusted_proxies_are_networks() -> None:
-    policy = policy_of(f'{MINIMAL}trusted_proxies: [10.0.0.0/8, 192.168.1.1, "fd00::/8"]\n')
+    text = route_text("preserve_host: true")
+    policy = policy_of(f'{text}trusted_proxies: [10.0.0.0/8, 192.168.1.1, "fd00::/8"]\n')
     assert policy.trusted_proxies == tuple(
         map(ip_network, ("10.0.0.0/8", "192.168.1.1", "fd00::/8"))
     )
+
+
+@pytest.mark.parametrize("key", ["cookies: auto", "forwarded: auto", "preserve_host: false"])
+def test_a_report_that_no_upstream_is_told_is_a_warning(key: str) -> None:
+    assert codes_of(f"{route_text(key)}trusted_proxies: 10.0.0.0/8\n") == ["story-without-host"]
+    assert codes_of(f"{MINIMAL}trusted_proxies: 10.0.0.0/8\n") == ["story-without-host"]
+
+
+@pytest.mark.parametrize("key", ["preserve_host: true", "forwarded: on", "forwarded: off"])
+def test_one_that_is_told_or_kept_on_purpose_is_none(key: str) -> None:
+    assert codes_of(f"{route_text(key)}trusted_proxies: 10.0.0.0/8\n") == []
 
 
 @pytest.mark.parametrize(

@@ -84,12 +84,19 @@ def test_a_file_with_an_error_makes_no_policy_and_keeps_its_warnings() -> None:
     text = f"{MINIMAL}trusted_proxies: 0.0.0.0/0\nvia: off\n"
     with pytest.raises(ConfigError) as refused:
         read_policy(text, NAME, {}, DIRECTORY)
-    assert [problem.severity for problem in refused.value.problems] == ["warning", "error"]
+    assert [problem.severity for problem in refused.value.problems] == [
+        "warning",
+        "warning",
+        "error",
+    ]
 
 
 def test_warnings_come_with_the_policy() -> None:
     reading = read_policy(f"{MINIMAL}trusted_proxies: 0.0.0.0/0\n", NAME, {}, DIRECTORY)
-    assert [problem.code for problem in reading.warnings] == ["trusts-everybody"]
+    assert [problem.code for problem in reading.warnings] == [
+        "story-without-host",
+        "trusts-everybody",
+    ]
     assert len(reading.policy.trusted_proxies) == 1
 
 
@@ -195,7 +202,9 @@ def test_each_problem_underlines_text_of_its_line(case: Case) -> None:
 @pytest.mark.parametrize("case", FIXED.values(), ids=FIXED)
 def test_the_fix_of_a_broken_file_passes(case: Case) -> None:
     assert case.fixed is not None
-    assert broken_files.problems_of(case.fixed) == ()
+    left = {problem.code for problem in broken_files.problems_of(case.fixed)}
+    # Which the short form cannot be rid of: it has no key for it.
+    assert left <= {"story-without-host"}
 
 
 @each_case

@@ -150,6 +150,8 @@ WHOLE: Json = {
             "response_headers": {"remove": "X-Powered-By"},
             "cookies": "keep",
             "origin": "remove",
+            "forwarded": "on",
+            "documents": "sandbox",
             "timeout": {"connect": "5s", "response": "none", "idle": 300},
             "tls": {"verify": True, "ca_file": "ca.pem", "server_name": "api.internal"},
         },

@@ -54,8 +54,25 @@ def test_public_host_and_scheme_are_what_a_trusted_proxy_reports() -> None:
     assert (context.public_host, context.is_secure) == (b"app.test", True)
     context = RequestContext(policy(), request(fields=fields))
     assert (context.public_host, context.is_secure) == (b"localhost:8010", False)
-    context = RequestContext(trusting, request(fields=[(b"X-Forwarded-Host", b"")]))
-    assert context.public_host == b"localhost:8010"
+
+
+@pytest.mark.parametrize(
+    ("host", "proto", "public", "secure"),
+    [
+        (b"", b"", b"localhost:8010", False),
+        (b"a b", b"ftp", b"localhost:8010", False),
+        (b"evil.test, app.test", b"http, https", b"app.test", True),
+        (b"app.test:8443", b"WSS", b"app.test:8443", True),
+    ],
+)
+def test_of_a_report_the_last_member_counts_if_it_is_one(
+    host: bytes, proto: bytes, public: bytes, secure: bool
+) -> None:
+    fields = [(b"X-Forwarded-Host", host), (b"X-Forwarded-Proto", proto)]
+    trusting = policy(trusted_proxies=(ip_network("127.0.0.1/32"),))
+    context = RequestContext(trusting, request(fields=fields))
+    assert (context.public_host, context.is_secure) == (public, secure)
+    assert RequestContext(trusting, request(fields=[(b"X-Forwarded-Proto", b"")], secure=True)).is_secure
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from ipaddress import ip_network
+from typing import Any
 
 import pytest
 
@@ -97,29 +98,97 @@ SPOOFED: list[Field] = [
 ]
 
 
-def test_forwarding_fields_of_a_client_are_replaced_and_look_alikes_dropped() -> None:
-    fields = sent(request(fields=SPOOFED)).fields
+REPORTED: list[Field] = [
+    (b"X-Forwarded-Port", b"8443"),
+    (b"X-Forwarded-Prefix", b"/evil"),
+    (b"x-forwarded-ssl", b"on"),
+    (b"X-Forwarded-Scheme", b"evil"),
+    (b"X_Forwarded_Port", b"1"),
+]
+PUBLIC = [
+    {"preserve_host": True, "origin": "keep"},
+    {"preserve_host": True, "origin": "keep", "forwarded": "on"},
+    {"forwarded": "on"},
+]
+TRUSTING = (ip_network("127.0.0.0/8"),)
+
+
+def test_by_default_the_upstream_is_told_its_own_address_alone() -> None:
+    fields = sent(request(fields=[*SPOOFED, *REPORTED], origin=PAGE)).fields
     assert values(fields, b"X-Forwarded-For") == [b"127.0.0.1"]
-    assert values(fields, b"X-Forwarded-Host") == [b"localhost:8010"]
-    assert values(fields, b"X-Forwarded-Proto") == [b"http"]
+    assert {name for name, _ in fields if b"forward" in name.lower()} == {b"X-Forwarded-For"}
     assert all(b"1.2.3.4" not in value and b"evil" not in value for _, value in fields)
 
 
-def test_forwarding_fields_of_a_trusted_proxy_count() -> None:
-    trusting = policy(trusted_proxies=(ip_network("127.0.0.0/8"),))
-    fields = sent(request(fields=SPOOFED), trusting).fields
+@pytest.mark.parametrize("story", PUBLIC)
+@pytest.mark.parametrize("secure", [False, True])
+def test_the_public_story_names_the_address_that_the_browser_used(
+    story: dict[str, Any], secure: bool
+) -> None:
+    head = request(fields=[*SPOOFED, *REPORTED], origin=PAGE, secure=secure)
+    fields = sent(head, policy(route(**story))).fields
+    assert values(fields, b"X-Forwarded-For") == [b"127.0.0.1"]
+    assert values(fields, b"X-Forwarded-Host") == [b"localhost:8010"]
+    assert values(fields, b"X-Forwarded-Proto") == [b"https" if secure else b"http"]
+    assert len([name for name, _ in fields if b"forward" in name.lower()]) == 3
+    if "preserve_host" in story:
+        assert fields[0] == (b"Host", b"localhost:8010")
+        assert values(fields, b"Origin") == [PAGE.encode()]
+
+
+@pytest.mark.parametrize("preserve_host", [False, True])
+@pytest.mark.parametrize("trusted", [(), TRUSTING])
+def test_forwarded_off_says_nothing_of_client_or_address(
+    preserve_host: bool, trusted: tuple[Any, ...]
+) -> None:
+    silent = policy(route(forwarded="off", preserve_host=preserve_host), trusted_proxies=trusted)
+    names = {name.lower() for name, _ in sent(request(fields=[*SPOOFED, *REPORTED]), silent).fields}
+    told = {name for name in names if b"forward" in name or b"real-ip" in name}
+    assert told == ({b"x-forwarded-user", b"x-forwarded-"} if trusted else set())
+
+
+def test_of_a_trusted_proxys_report_the_own_story_takes_what_is_no_address() -> None:
+    given = policy(trusted_proxies=TRUSTING)
+    fields = sent(request(fields=[*SPOOFED, *REPORTED]), given).fields
+    assert values(fields, b"X-Forwarded-For") == [b"1.2.3.4, 127.0.0.1"]
+    assert values(fields, b"X-Forwarded-User") == [b"evil"]
+    assert values(fields, b"X-Real-IP") == [b"1.2.3.4"]
+    for name in ("Host", "Proto", "Port", "Prefix", "Ssl", "Scheme"):
+        assert values(fields, f"X-Forwarded-{name}".encode()) == []
+    assert values(fields, b"Forwarded") == []
+
+
+@pytest.mark.parametrize("story", PUBLIC)
+def test_the_public_story_is_the_one_that_a_trusted_proxy_reports(story: dict[str, Any]) -> None:
+    given = policy(route(**story), trusted_proxies=TRUSTING)
+    fields = sent(request(fields=[*SPOOFED, *REPORTED]), given).fields
     assert values(fields, b"X-Forwarded-For") == [b"1.2.3.4, 127.0.0.1"]
     assert values(fields, b"X-Forwarded-Host") == [b"evil.test"]
     assert values(fields, b"X-Forwarded-Proto") == [b"https"]
     assert values(fields, b"X-Forwarded-User") == [b"evil"]
+    assert values(fields, b"X-Forwarded-Port") == [b"8443"]
+    assert values(fields, b"Forwarded") == [b"for=1.2.3.4"]
     assert values(fields, b"X_Forwarded_For") == values(fields, b"X-Forwarded_Email") == []
+    if "preserve_host" in story:
+        assert fields[0] == (b"Host", b"evil.test")
+
+
+@pytest.mark.parametrize(
+    "said", [[], [(b"X-Forwarded-Host", b"")], [(b"X-Forwarded-Host", b"a b")]]
+)
+def test_where_a_trusted_proxy_reports_no_host_it_is_ours(said: list[Field]) -> None:
+    given = policy(route(preserve_host=True), trusted_proxies=TRUSTING)
+    fields = sent(request(fields=said), given).fields
+    assert fields[0] == (b"Host", b"localhost:8010")
+    assert values(fields, b"X-Forwarded-Host") == [b"localhost:8010"]
+    assert values(fields, b"X-Forwarded-Proto") == [b"http"]
 
 
 @pytest.mark.parametrize("trusted", ["127.0.0.0/8", "10.0.0.0/8"])
 def test_a_client_that_sends_no_host_leaves_nothing_to_say_of_it(trusted: str) -> None:
     head = request(host=None, minor_version=0)
-    fields = sent(head, policy(trusted_proxies=(ip_network(trusted),))).fields
-    assert values(fields, b"X-Forwarded-Host") == []
+    given = policy(route(forwarded="on"), trusted_proxies=(ip_network(trusted),))
+    assert values(sent(head, given).fields, b"X-Forwarded-Host") == []
 
 
 def test_via_is_added_after_those_that_were_there_unless_switched_off() -> None:
@@ -162,6 +231,19 @@ def test_header_rules_set_and_remove_but_not_the_invariants() -> None:
     assert values(request_sent.fields, b"X-Api-Key") == [b"k"]
     assert values(request_sent.fields, b"Referer") == []
     assert values(request_sent.fields, b"X-One") == [b"1"]
+
+
+@pytest.mark.parametrize("ruled", [b"X-Admin", b"X_Admin", b"x_admin", b"X-ADMIN"])
+@pytest.mark.parametrize("sent_as", [b"X-Admin", b"X_Admin", b"x-aDmin", b"x_ADMIN"])
+def test_header_rules_match_names_as_cgi_does(ruled: bytes, sent_as: bytes) -> None:
+    head = request(fields=[(sent_as, b"1"), (b"X.Admin", b"2")])
+    removing = HeaderRules(remove=frozenset({ruled.lower()}))
+    fields = sent(head, policy(route(request_headers=removing))).fields
+    assert [line for line in fields if b"dmin" in line[0].lower()] == [(b"X.Admin", b"2")]
+    setting = HeaderRules(((ruled, b"0"),))
+    fields = sent(head, policy(route(request_headers=setting))).fields
+    found = [line for line in fields if b"dmin" in line[0].lower()]
+    assert found == [(b"X.Admin", b"2"), (ruled, b"0")]
 
 
 def test_what_a_preflight_asks_passes_to_an_upstream_that_answers_it() -> None:

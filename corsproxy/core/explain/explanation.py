@@ -30,6 +30,7 @@ from corsproxy.core.page_call import PageCall
 from corsproxy.core.policy import CorsRules, Policy
 from corsproxy.core.request_context import RequestContext
 from corsproxy.core.routing import find_route, parse_target
+from corsproxy.core.story import story_of
 from corsproxy.core.verdicts import Code, Verdict
 
 # Origin-form; a browser percent-encodes what is not in it, spaces and line breaks above all.
@@ -304,4 +305,7 @@ def _notes(policy: Policy, question: PageCall, verdict: Verdict) -> list[str]:
         )
     if question.credentials and verdict.allowed:
         notes.append(COOKIES)
+    if verdict.allowed:
+        taking = [route for route in policy.routes if route.name == verdict.route]
+        notes += [f"The upstream is told {story_of(route)}." for route in taking]
     return notes
