@@ -2,8 +2,8 @@
 
 import pytest
 
+from corsproxy.core.decision import Forward, complete, decide
 from corsproxy.core.documents import SANDBOX, is_sandboxed
-from corsproxy.core.exchange import Forward, complete, decide
 from corsproxy.core.messages import ClientHead, Field
 from tests.policies import policy, request, response, route, values
 

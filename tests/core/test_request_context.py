@@ -72,7 +72,9 @@ def test_of_a_report_the_last_member_counts_if_it_is_one(
     trusting = policy(trusted_proxies=(ip_network("127.0.0.1/32"),))
     context = RequestContext(trusting, request(fields=fields))
     assert (context.public_host, context.is_secure) == (public, secure)
-    assert RequestContext(trusting, request(fields=[(b"X-Forwarded-Proto", b"")], secure=True)).is_secure
+    assert RequestContext(
+        trusting, request(fields=[(b"X-Forwarded-Proto", b"")], secure=True)
+    ).is_secure
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,10 @@ from tests.policies import route
         ),
         (
             {"preserve_host": True, "origin": "keep"},
-            "the public address: Host as the browser sent it, the page's Origin,"
-            " X-Forwarded-For, -Host and -Proto",
+            (
+                "the public address: Host as the browser sent it, the page's Origin,"
+                " X-Forwarded-For, -Host and -Proto"
+            ),
         ),
         (
             {"origin": "remove", "forwarded": "off"},
@@ -26,8 +28,10 @@ from tests.policies import route
         ),
         (
             {"forwarded": "on", "origin": "keep"},
-            "its own address: Host api.test:9000, the page's Origin,"
-            " X-Forwarded-For, -Host and -Proto",
+            (
+                "its own address: Host api.test:9000, the page's Origin,"
+                " X-Forwarded-For, -Host and -Proto"
+            ),
         ),
     ],
 )
