@@ -11,13 +11,15 @@ WORKDIR /src
 RUN command -v gcc >/dev/null \
     || { apt-get update -q && apt-get install -y -q --no-install-recommends gcc libc6-dev && rm -rf /var/lib/apt/lists/*; }
 RUN ["python3", "-m", "venv", "--without-pip", "/opt/corsproxy"]
-# The dependencies come first, with the version alone, so that a change of the sources does not fetch them again.
+RUN ["python3", "-m", "venv", "/opt/build"]
+# The dependencies come first, so that a change of the sources does not fetch them again. They are locked.
+COPY locks locks
+RUN python3 -m pip --python /opt/corsproxy/bin/python3 install --require-hashes -r locks/runtime.txt \
+    && /opt/build/bin/python3 -m pip install --require-hashes -r locks/build.txt -r locks/runtime.txt
 COPY pyproject.toml hatch_build.py README.md LICENSE ./
-COPY corsproxy/__init__.py corsproxy/
-RUN CORSPROXY_COMPILE=0 python3 -m pip --python /opt/corsproxy/bin/python3 install ".[metrics]"
 COPY corsproxy corsproxy
-ENV CORSPROXY_COMPILE=1
-RUN ["python3", "-m", "pip", "--python", "/opt/corsproxy/bin/python3", "install", "--no-deps", "--force-reinstall", "."]
+RUN CORSPROXY_COMPILE=1 /opt/build/bin/python3 -m hatchling build --target wheel --directory /opt/wheel \
+    && python3 -m pip --python /opt/corsproxy/bin/python3 install --no-deps --no-index /opt/wheel/*.whl
 
 FROM ${BASE}
 LABEL org.opencontainers.image.title="corsproxy" \

@@ -13,10 +13,16 @@ MEET_COMPILED := $(addprefix tests/,core http1 shell/listener shell/streams shel
 ENGINE = $(shell for engine in docker podman buildah; do command -v $$engine && break; done)
 VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' corsproxy/__init__.py)
 
+# What gets installed is locked, with hashes. NEWEST=1 takes the newest that pyproject.toml allows.
+NEWEST :=
+GROUPS = $(foreach group,$(1),$(if $(NEWEST),--upgrade --group $(group),--require-hashes -r locks/$(group).txt))
+EDITABLE = CORSPROXY_COMPILE=0 $(BIN)/python -m pip install --quiet --no-build-isolation \
+  $(if $(NEWEST),--upgrade --upgrade-strategy eager,--no-deps) --editable .
+
 # Debian keeps servers such as nginx where only root looks.
 export PATH := $(PATH):/usr/sbin:/sbin
 
-.PHONY: help demo test test-compiled lint format soak reloads fuzz bench image image-check clean
+.PHONY: help demo test test-compiled test-newest explore lock lint format soak reloads fuzz bench image image-check clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -36,6 +42,15 @@ test-compiled: $(VENV)/wheel.stamp ## the tests that meet compiled modules, on t
 	@tar -xzf $(VENV)/compiled/*.tar.gz --strip-components 1 -C $(VENV)/compiled
 	@$(BIN)/python -m zipfile --extract $(VENV)/wheel/*.whl $(VENV)/compiled
 	cd $(VENV)/compiled && ../bin/pytest -m "not interpreted" $(or $(ARGS),$(MEET_COMPILED))
+
+explore: $(VENV)/dev.stamp ## the properties with new inputs, and many; ARGS="tests/core" picks tests
+	$(BIN)/pytest --hypothesis-profile explore -m "not compiled and not browser" $(ARGS)
+
+test-newest: ## `make test` with the newest of every dependency, in an environment of its own
+	@$(MAKE) test VENV=.venv-newest NEWEST=1
+
+lock: ## make locks/ fit pyproject.toml (needs uv); ARGS=--upgrade takes the newest of everything
+	scripts/lock $(ARGS)
 
 lint: $(VENV)/dev.stamp ## format, lint, types and the direction of imports
 	$(BIN)/ruff format --check .
@@ -69,27 +84,29 @@ image-check: ## build the image without a registry, run it and measure it (Debia
 	@python3 scripts/check_image.py
 
 clean: ## remove the environment and everything that the tools leave behind
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .fuzz .coverage
+	rm -rf $(VENV) .venv-newest build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .fuzz .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A stamp is younger than what it was made from, so a second run installs nothing.
 
-$(VENV)/pip.stamp: scripts/find-python
+$(VENV)/venv.stamp: scripts/find-python
 	python=$$(scripts/find-python) && "$$python" -m venv $(VENV)
 	@# dependency groups came with pip 25.1
-	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(if $(NEWEST),$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1')
 	@touch $@
 
-$(VENV)/corsproxy.stamp: $(VENV)/pip.stamp pyproject.toml
-	CORSPROXY_COMPILE=0 $(BIN)/python -m pip install --quiet --editable .
+$(VENV)/corsproxy.stamp: $(VENV)/venv.stamp pyproject.toml locks/runtime.txt locks/build.txt
+	$(BIN)/python -m pip install --quiet $(call GROUPS,$(if $(NEWEST),,runtime) build)
+	$(EDITABLE)
 	@touch $@
 
-$(VENV)/dev.stamp: $(VENV)/pip.stamp pyproject.toml
-	CORSPROXY_COMPILE=0 $(BIN)/python -m pip install --quiet --editable . --group dev
+$(VENV)/dev.stamp: $(VENV)/venv.stamp pyproject.toml locks/dev.txt
+	$(BIN)/python -m pip install --quiet $(call GROUPS,dev)
+	$(EDITABLE)
 	@touch $@ $(VENV)/corsproxy.stamp
 
-$(VENV)/fuzz.stamp: $(VENV)/dev.stamp
-	$(BIN)/python -m pip install --quiet --group fuzz
+$(VENV)/fuzz.stamp: $(VENV)/dev.stamp locks/fuzz.txt
+	$(BIN)/python -m pip install --quiet $(call GROUPS,fuzz)
 	@touch $@
 
 $(VENV)/wheel.stamp: $(VENV)/dev.stamp hatch_build.py $(shell find corsproxy -type f -not -name '*.pyc')
@@ -99,7 +116,7 @@ $(VENV)/wheel.stamp: $(VENV)/dev.stamp hatch_build.py $(shell find corsproxy -ty
 	@touch $@
 
 # Where the tests look for it: beside the environment that runs them.
-$(VENV)/httpbin.stamp: $(VENV)/pip.stamp pyproject.toml
+$(VENV)/httpbin.stamp: $(VENV)/venv.stamp locks/httpbin.txt
 	$(BIN)/python -m venv --without-pip $(VENV)/httpbin
-	$(BIN)/python -m pip --python $(VENV)/httpbin install --quiet --group httpbin
+	$(BIN)/python -m pip --python $(VENV)/httpbin install --quiet $(call GROUPS,httpbin)
 	@touch $@
