@@ -1,6 +1,7 @@
 """Certificates for tests, in files."""
 
 import os
+import ssl
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -34,3 +35,15 @@ def write_pair(
     os.chmod(pair.key_file, 0o600)
     ca.cert_pem.write_to_path(str(pair.ca_file))
     return pair
+
+
+def contexts(ca: CA, *protocols: str) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """A server's context for localhost, and one of clients that trust it; both offer
+    `protocols` by ALPN."""
+    server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
+    ca.issue_cert("localhost", "127.0.0.1").configure_cert(server)
+    ca.configure_trust(client)
+    if protocols:
+        server.set_alpn_protocols(protocols)
+        client.set_alpn_protocols(protocols)
+    return server, client

@@ -11,6 +11,7 @@ nobody finished is left behind.
 
 import asyncio
 import socket
+import ssl
 import struct
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -286,6 +287,12 @@ class Client:
             return await self._reader.readexactly(int(length))
         return await self._reader.read()
 
+    async def rest_of_chunks(self) -> bytes:
+        """Read chunked content behind a head that was read already."""
+        chunked = Reply(200, [(b"transfer-encoding", b"chunked")], b"")
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            return await self._content(chunked, "GET")
+
     async def exactly(self, size: int) -> bytes:
         async with asyncio.timeout(DEADLINE_SECONDS):
             return await self._reader.readexactly(size)
@@ -322,6 +329,8 @@ class Proxy:
     port: int
     records: list[ExchangeRecord] = field(default_factory=list)
     clients: list[Client] = field(default_factory=list)
+    trusting: ssl.SSLContext | None = None
+    """How clients speak to it over TLS; None where they do not."""
 
     def exchange(self, record: ExchangeRecord) -> None:
         self.records.append(record)
@@ -334,7 +343,13 @@ class Proxy:
         sock.setblocking(False)
         await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", self.port))
         limit = 2**16 if receive_buffer is None else 1024
-        client = Client(*await asyncio.open_connection(sock=sock, limit=limit))
+        if self.trusting is None:
+            opened = await asyncio.open_connection(sock=sock, limit=limit)
+        else:
+            opened = await asyncio.open_connection(
+                sock=sock, limit=limit, ssl=self.trusting, server_hostname="localhost"
+            )
+        client = Client(*opened)
         self.clients.append(client)
         return client
 
@@ -352,14 +367,19 @@ class Proxy:
 
 @asynccontextmanager
 async def serving(
-    upstream: Upstream | None = None, rules: Policy | None = None
+    upstream: Upstream | None = None,
+    rules: Policy | None = None,
+    tls: tuple[ssl.SSLContext, ssl.SSLContext] | None = None,
 ) -> AsyncIterator[Proxy]:
-    """A proxy on a free port, under a policy that allows PAGE."""
+    """A proxy on a free port, under a policy that allows PAGE; over TLS with the contexts of a
+    server and of its clients."""
     loop = asyncio.get_running_loop()
     tasks = asyncio.all_tasks()
     server = ProxyServer(rules or policy(), upstream or FakeUpstream())
-    listening = await loop.create_server(server, "127.0.0.1", 0)
+    accept = server if tls is None else server.over_tls(lambda: tls[0])
+    listening = await loop.create_server(accept, "127.0.0.1", 0)
     proxy = Proxy(server, listening.sockets[0].getsockname()[1])
+    proxy.trusting = None if tls is None else tls[1]
     server.service.journal = proxy
     try:
         yield proxy

@@ -196,7 +196,8 @@ def _source(
 
 
 def _check_https(source: Source) -> None:
-    """Raises RefusedConfig where flags ask for https that nobody has a certificate for."""
+    """Raises RefusedConfig where flags ask for https that nobody has a certificate for, and
+    StartError where there can be none."""
     found = [
         Problem("error", "https-without-tls", message, at, help=help)
         for at, message, help in https_mistakes(source.policy)
@@ -204,7 +205,9 @@ def _check_https(source: Source) -> None:
     if found:
         raise RefusedConfig(source.file or "the command line", found)
     if any(address.https for address in source.policy.listen):
-        raise StartError("https is not there yet")
+        from corsproxy.shell.certificates.served import prepare
+
+        prepare(source.policy)
 
 
 def _check_not_itself(source: Source) -> None:
@@ -275,12 +278,20 @@ def _workforce(source: Source, listeners: Listeners, flags: Flags, terms: Terms)
         from corsproxy.shell.run.single_process import SingleProcess
 
         write = terms.outlet.write
-        engine = Engine(source.policy, write, form, color=color, refusals=terms.refusals)
+        engine = Engine(
+            source.policy,
+            write,
+            form,
+            color=color,
+            refusals=terms.refusals,
+            https=listeners.https,
+        )
         return SingleProcess(engine, shares[0])
     from corsproxy.shell.workers.supervisor import Supervisor
 
     beginning: Beginning = {
         "shares": [[each.fileno() for each in share] for share in shares],
+        "https": listeners.https,
         "file": source.file,
         "content": text_of(source.content),
         "instance": flags.instance,

@@ -24,6 +24,7 @@ _ON_BOTH_LOOPS = {
     "test_relay",
     "test_server",
     "test_through_the_proxy",
+    "test_tls",
     "test_tunnel",
 }
 

@@ -144,6 +144,13 @@ class Announcer:
             sentence = f"too many open files{most}: new connections are dropped"
             self._line(sentence, Style.RED)
 
+    def about_certificate(self, sentence: str) -> None:
+        """Something about the certificate of the https listeners that people should know."""
+        if self.form == "json":
+            self._json("certificate", message=sentence)
+        else:
+            self._line(sentence)
+
     def note(self, text: str) -> None:
         """An answer to a key, or a remark; for people only."""
         if self.form == "text":

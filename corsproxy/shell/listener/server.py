@@ -9,6 +9,7 @@ await server.drain(policy.shutdown_grace)
 """
 
 import asyncio
+import ssl
 import sys
 from collections.abc import Callable
 
@@ -20,6 +21,7 @@ from corsproxy.shell.feed.records import Journal
 from corsproxy.shell.listener.connection import Connection
 from corsproxy.shell.listener.exchange import make_exchange
 from corsproxy.shell.listener.service import Service
+from corsproxy.shell.listener.tls import TlsConnection
 from corsproxy.shell.streams.piece import ReadBuffer
 from corsproxy.shell.upstream.upstream import Upstream
 
@@ -74,6 +76,8 @@ class ProxyServer:
         self._connections: dict[Connection, None] = {}  # in the order of their coming
         self.service = Service(policy, upstream, journal)
         self._limit = connections_limit(policy)
+        self.handshakes: set[TlsConnection] = set()
+        """Those who are no clients yet."""
         self._watch: asyncio.TimerHandle | None = None
 
     @property
@@ -111,6 +115,34 @@ class ProxyServer:
     def __call__(self) -> Connection:
         return Connection(self, self.service, make_exchange)
 
+    def over_tls(self, context: Callable[[], ssl.SSLContext]) -> Callable[[], TlsConnection]:
+        """Return what makes the same behind TLS; `context` is asked for each client."""
+
+        def make(_: str | None) -> Connection:
+            return self()
+
+        def accept() -> TlsConnection:
+            timeout = self.policy.limits.head_timeout
+            return TlsConnection(self.loop, context(), self.buffer, self, make, timeout)
+
+        return accept
+
+    def entered(self, connection: TlsConnection) -> None:
+        """A handshake begins. Where there is no room, nothing can be said to the client yet."""
+        self.handshakes.add(connection)
+        if len(self._connections) + len(self.handshakes) > self._most:
+            connection.abort()
+
+    def left(self, connection: TlsConnection) -> None:
+        """A handshake is over."""
+        self.handshakes.discard(connection)
+
+    @property
+    def _most(self) -> int:
+        """How many clients there may be, those included to whom it is only said that there
+        is no room."""
+        return self._limit + self._limit // _STANDING_ROOM + 1
+
     @property
     def connections(self) -> list[Connection]:
         """Every connection that is not over, the oldest first."""
@@ -123,7 +155,7 @@ class ProxyServer:
             self._watch = self.loop.call_later(_WATCH_S, self._look_for_clients)
         if len(self._connections) > self._limit:
             connection.is_full = True
-            if len(self._connections) > self._limit + self._limit // _STANDING_ROOM + 1:
+            if len(self._connections) > self._most:
                 connection.abort()
 
     def closed(self, connection: Connection) -> None:
@@ -147,6 +179,7 @@ class ProxyServer:
         """
         self.draining = True
         deadline = self.loop.time() + grace
+        await self._until(min(grace, _LAST_WORDS_S), lambda: not self.handshakes)
         for _ in range(_TURNS_TO_READ):
             await asyncio.sleep(0)
         for connection in self.connections:
@@ -163,6 +196,8 @@ class ProxyServer:
         await self._until(_LAST_WORDS_S, lambda: not self._connections)
         for connection in self.connections:
             connection.abort("shutdown")
+        for handshake in list(self.handshakes):
+            handshake.abort()
         await self._until(_LAST_WORDS_S, lambda: not self._connections)
         if self._watch is not None:
             self._watch.cancel()

@@ -7,8 +7,9 @@ import asyncio
 import gc
 import os
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from corsproxy.core.advice.confusions import (
     REFERRER_POLICY_IN_SHORT,
@@ -25,12 +26,15 @@ from corsproxy.shell.feed.journal import JsonLines, LineJournal, TextLines
 from corsproxy.shell.feed.recent_refusals import Refusals
 from corsproxy.shell.feed.records import ExchangeRecord
 from corsproxy.shell.listener.server import ProxyServer, require_native_parser
-from corsproxy.shell.system.binding import BACKLOG
+from corsproxy.shell.system.binding import BACKLOG, endpoint_of
 from corsproxy.shell.system.descriptors import DescriptorWatch
 from corsproxy.shell.system.memory import CrowdWatch
 from corsproxy.shell.upstream.connect import Dialer
 from corsproxy.shell.upstream.forward_proxy import ForwardProxies
 from corsproxy.shell.upstream.pool import UpstreamPools
+
+if TYPE_CHECKING:
+    from corsproxy.shell.certificates.served import ServedCertificate
 
 OFFER = "Or press a + enter: it shows this edit, and asks before it is written."
 
@@ -49,13 +53,15 @@ class Engine:
         *,
         color: bool,
         refusals: Refusals | None = None,
+        https: Iterable[str] = (),
     ) -> None:
         """Must be called while the event loop runs. `write` takes whole lines of the log.
         `refusals` are noted for somebody who can ask for the edit that allows the last of
-        them; None where nobody can.
+        them; None where nobody can. `https` are the endpoints, as `endpoint_of` has them, that
+        speak TLS.
 
-        Raises StartError where the parser is not to be trusted, or the environment names
-        a forward proxy that cannot be used.
+        Raises StartError where the parser is not to be trusted, the environment names
+        a forward proxy that cannot be used, or there is no certificate.
         """
         require_native_parser()
         self._offers = refusals is not None
@@ -69,6 +75,8 @@ class Engine:
         announcer = Announcer(write, form, color=color)
         self._descriptors = DescriptorWatch(announcer.out_of_descriptors)
         self._crowds = CrowdWatch(lambda: self._server.clients)
+        self._https = frozenset(https)
+        self._certificate = self._served(announcer) if self._https else None
         self._listening: dict[socket.socket, asyncio.Server] = {}
 
     @property
@@ -86,13 +94,14 @@ class Engine:
         loop = asyncio.get_running_loop()
         for each in set(self._listening) - set(sockets):
             # Whoever the kernel has let in would get a reset from it.
-            waiting = _accepted(each)
+            waiting, accept = _accepted(each), self._accepting(each)
             self._listening.pop(each).close()
             for connection in waiting:
-                await loop.connect_accepted_socket(self._server, connection)
+                await loop.connect_accepted_socket(accept, connection)
         for each in sockets:
             if each not in self._listening:
-                server = await loop.create_server(self._server, sock=each, backlog=BACKLOG)
+                accept = self._accepting(each)
+                server = await loop.create_server(accept, sock=each, backlog=BACKLOG)
                 self._listening[each] = server
         if sockets:
             self._descriptors.start(sockets[0].fileno())
@@ -101,8 +110,22 @@ class Engine:
             self._descriptors.stop()
             self._crowds.stop()
 
+    def _served(self, announcer: Announcer) -> "ServedCertificate":
+        # Without https, nothing of it is needed.
+        from corsproxy.shell.certificates.served import ServedCertificate
+
+        return ServedCertificate(self.policy, announcer.about_certificate)
+
+    def _accepting(self, listening: socket.socket) -> Callable[[], asyncio.BaseProtocol]:
+        """Return what makes the protocol of each client of this socket."""
+        if self._certificate is None or endpoint_of(listening) not in self._https:
+            return self._server
+        return self._server.over_tls(self._certificate.current)
+
     def adopt(self, policy: Policy) -> None:
         """Decide by `policy` from the next request on."""
+        if self._certificate is not None:
+            self._certificate.adopt(policy)
         self._server.policy = policy
         self._tell(policy)
         self._pools.forget_routes()

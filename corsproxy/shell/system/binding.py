@@ -62,7 +62,7 @@ class Bound(NamedTuple):
     @property
     def endpoints(self) -> tuple[str, ...]:
         """The socket addresses, as "127.0.0.1:8010" and "[::1]:8010"."""
-        return tuple(str(ListenAddress(*s.getsockname()[:2])) for s in self.sockets)
+        return tuple(map(endpoint_of, self.sockets))
 
     @property
     def is_loopback(self) -> bool:
@@ -88,10 +88,20 @@ class Listeners(NamedTuple):
         shares = zip(*((bound.sockets, *bound.siblings) for bound in self.proxy), strict=True)
         return [[each for sockets in share for each in sockets] for share in shares]
 
+    @property
+    def https(self) -> list[str]:
+        """The endpoints that speak TLS."""
+        return [each for bound in self.proxy if bound.address.https for each in bound.endpoints]
+
     def close(self) -> None:
         for bound in (*self.proxy, self.admin):
             if bound is not None:
                 bound.close()
+
+
+def endpoint_of(bound: socket.socket) -> str:
+    """Return the address of a socket, as "127.0.0.1:8010" and "[::1]:8010"."""
+    return str(ListenAddress(*bound.getsockname()[:2]))
 
 
 def bind_all(

@@ -51,6 +51,8 @@ class Beginning(TypedDict):
 
     shares: list[list[int]]
     """The descriptors of the listening sockets, as the workers share them."""
+    https: list[str]
+    """The endpoints among them that speak TLS."""
     file: str | None
     """The file's name; None where the upstream came from the command line."""
     content: str

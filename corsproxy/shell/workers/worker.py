@@ -108,7 +108,7 @@ async def work(end: socket.socket, policy_of: Callable[[Beginning, bytes], Polic
     try:
         logging.getLogger().addHandler(FaultLog(Announcer(outlet.write, form, color=color)))
         policy = policy_of(beginning, bytes_of(beginning["content"]))
-        engine = Engine(policy, outlet.write, form, color=color)
+        engine = Engine(policy, outlet.write, form, color=color, https=beginning["https"])
         worker = Worker(engine, beginning["shares"], partial(policy_of, beginning))
         settle()
         answers.say({})
