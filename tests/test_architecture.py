@@ -29,6 +29,7 @@ TESTED_ELSEWHERE = {
 }
 # Test files that cover no module of their own name, each with the reason.
 TESTS_OF_MORE_THAN_ONE = {
+    "export/test_on_engines.py": "every engine, run and compared with the proxy itself",
     "shell/test_through_the_proxy.py": "from server to pools, nothing played in between",
 }
 

@@ -28,6 +28,7 @@ COMMANDS = {
     "diff": "Compare what two allowlist files allow.",
     "allow": "Add an origin, a method or a header to the allowlist file.",
     "init": "Write a commented corsproxy.yaml to start from.",
+    "export": "Print the allowlist as the configuration of nginx, Envoy and others.",
     "schema": "Print the JSON Schema of the file, for editors.",
     "health": "Ask a running proxy whether it is ready.",
     "demo": "Show it all: an API without CORS, a page that calls it, and the proxy.",

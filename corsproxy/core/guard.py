@@ -25,11 +25,11 @@ from corsproxy.core.verdicts import Code
 # browsers' URL parsers and many servers read it as one, and as an end also what some
 # servers drop before they resolve segments: path parameters, a query or a fragment that
 # was encoded, white space, NUL.
-_DOT_SEGMENT: Final = re.compile(
-    rb"(?:^|/|\\|%(?:25)*(?:2f|5c))(?:\.|%(?:25)*2e){1,2}"
-    rb"(?:$|/|\\|;|%(?:25)*(?:2f|5c|3b|3f|23|20|0[09ad]))",
-    re.IGNORECASE,
+DOT_SEGMENT: Final = (
+    r"(?:^|/|\\|%(?:25)*(?:2f|5c))(?:\.|%(?:25)*2e){1,2}"
+    r"(?:$|/|\\|;|%(?:25)*(?:2f|5c|3b|3f|23|20|0[09ad]))"
 )
+_DOT_SEGMENT: Final = re.compile(DOT_SEGMENT.encode("ascii"), re.IGNORECASE)
 # host[:port] as Host and the absolute-form have it (RFC 9110, 7.2), no userinfo.
 _HOST: Final = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{0,5}))?")
 # Longer than any name that can be resolved (RFC 1035, 2.3.4), shorter than would cost.

@@ -21,6 +21,7 @@ QUICK = [
     ["check"],
     ["explain", "--origin", "http://localhost:5173", "/"],
     ["schema"],
+    ["export", "nginx"],
     ["health", "http://127.0.0.1:9"],
 ]
 

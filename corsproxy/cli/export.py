@@ -1,0 +1,84 @@
+"""`corsproxy export`: the allowlist as another proxy's configuration, and what gets lost."""
+
+import json
+import sys
+
+import click
+
+from corsproxy.cli.failures import Exit, Failure, RefusedConfig
+from corsproxy.cli.files import default_file, read_bytes, read_to_serve
+from corsproxy.cli.options import config_option, option
+from corsproxy.config.places import read_places
+from corsproxy.config.problems import ConfigError, escape
+from corsproxy.export.engines import ENGINES, Exported, NothingToExportError, export
+
+_WITHOUT_FILE = "name the file (corsproxy export ENGINE -c FILE), or write one (corsproxy init)"
+_LISTENER = "write `tls: {cert_file: cert.pem, key_file: key.pem}`, or listen without https://"
+
+
+@click.command()
+@click.argument("engine", type=click.Choice(list(ENGINES)))
+@config_option
+@option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="json: an object with the configuration and the losses.",
+)
+@option("--strict", is_flag=True, help="Exit with 1 where something of this file gets lost.")
+@click.pass_context
+def command(ctx: click.Context, engine: str, config: str | None, form: str, strict: bool) -> None:
+    """Print the allowlist as the configuration of another proxy.
+
+    The whole file is exported, ready to run. What ENGINE cannot do as this proxy does it is
+    listed on standard error and at the top of the configuration: each difference with its
+    line, and apart from them what every export to this engine loses. It never allows more
+    than the file.
+    """
+    file = config or default_file(_WITHOUT_FILE)
+    exported = _exported(engine, file)
+    if form == "json":
+        click.echo(json.dumps(_as_json(engine, file, exported), indent=2))
+    else:
+        # Bytes, because a value from the environment need not be UTF-8.
+        sys.stdout.flush()
+        sys.stdout.buffer.write(exported.text.encode("utf-8", "surrogateescape"))
+        sys.stdout.buffer.flush()
+        for loss in exported.losses:
+            click.echo(escape(str(loss)), err=True)
+        for words in exported.always:
+            click.echo(f"always: {words}", err=True)
+    if strict and exported.losses:
+        ctx.exit(Exit.FINDINGS)
+
+
+def _exported(engine: str, file: str) -> Exported:
+    content = read_bytes(file)
+    try:
+        policy = read_to_serve(content, file).policy
+    except ConfigError as error:
+        refused = RefusedConfig(file, error.problems)
+        refused.exit_code = Exit.FINDINGS  # type: ignore[misc] # click reads it from the instance
+        raise refused from None
+    try:
+        return export(engine, policy, file, read_places(content, file))
+    except NothingToExportError as nothing:
+        message = f"no listener of {file} can be exported: {nothing}"
+        raise Failure(message, Exit.FINDINGS, _LISTENER) from None
+
+
+def _as_json(engine: str, file: str, exported: Exported) -> dict[str, object]:
+    return {
+        "engine": engine,
+        "file": file,
+        "configuration": exported.text.encode("utf-8", "surrogateescape").decode(
+            "utf-8", "replace"
+        ),
+        "losses": [
+            {"file": loss.source.name, "line": loss.source.line, "words": loss.words}
+            for loss in exported.losses
+        ],
+        "always": list(exported.always),
+    }

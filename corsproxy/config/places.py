@@ -1,0 +1,31 @@
+"""Where the keys of a file stand, for what says of a whole setting where it is written."""
+
+from collections.abc import Iterator
+
+from corsproxy.config.yaml.document import read_document
+from corsproxy.config.yaml.nodes import Mapping, Node, Sequence
+from corsproxy.core.source import Source
+
+
+def read_places(text: str | bytes, name: str) -> dict[str, Source]:
+    """Return where the values stand, by their paths: `limits`, `limits.body`, `routes[0]`,
+    `routes[0].tls`. What lies deeper is left out. Never raises for a file that has a policy.
+    """
+    document = read_document(text, name)
+    found = {}
+    for path, node in _keys("", document.root):
+        children = list(_keys(path, node))
+        if path == "routes":
+            children += [deeper for route, item in children for deeper in _keys(route, item)]
+        for each, child in [(path, node), *children]:
+            found[each] = document.source.source(child)
+    return found
+
+
+def _keys(path: str, node: Node) -> Iterator[tuple[str, Node]]:
+    if isinstance(node, Mapping):
+        for entry in node.entries:
+            yield (f"{path}.{entry.key.text}" if path else entry.key.text), entry.value
+    elif isinstance(node, Sequence):
+        for index, item in enumerate(node.items):
+            yield f"{path}[{index}]", item

@@ -1,0 +1,231 @@
+"""The whole file: what decides, what is granted, and the server."""
+
+from corsproxy.core.policy import ListenAddress
+from corsproxy.export import expressions, steps
+from corsproxy.export.layout import Lines, block, comment
+from corsproxy.export.losses import EVERYWHERE, Loss
+from corsproxy.export.nginx.decision import decision, origin_maps, request_maps
+from corsproxy.export.nginx.routes import (
+    forward_location,
+    route_losses,
+    upstream_block,
+    upstream_maps,
+)
+from corsproxy.export.nginx.text import GRANT, at, map_block, pattern, quoted
+from corsproxy.export.plan import Cors, Plan
+
+VERSIONS = "nginx 1.22.1"
+
+ALWAYS = (
+    *EVERYWHERE,
+    "an empty Access-Control-Request-Method makes no preflight: such a request is forwarded",
+    "before nginx 1.23 only the first of several lines of one request field counts, Origin's too",
+    "fields of the request whose names have underscores are dropped",
+    "malformed percent-encoding in a path is refused with 400",
+    "what nginx refuses before it has read the fields (400, 414) carries no grant",
+    "Content-Location and Link are not mapped; a Location with dot segments is, like any other",
+    "over plain http every cookie gets SameSite=Lax, whatever it had, and Partitioned stays",
+    "fields that Connection names are forwarded",
+    "timeout.response and timeout.idle are one time, the longer; it bounds event streams, too",
+    "the names of upstreams are looked up once, at the start",
+    "what response_headers sets is also on nginx's own 502 and 504",
+)
+
+_TEXTS = {
+    400: "The path of this request can be read in two ways.",
+    403: "The origin of this page is not allowed.",
+    404: "No route takes this path.",
+    405: "This method is never forwarded.",
+    421: "This name is not one of the proxy's allowed_hosts.",
+    501: "This method is not known.",
+}
+_ASKED_NAMES = "$http_access_control_request_headers"
+
+
+def write(plan: Plan) -> tuple[Lines, list[Loss]]:
+    """Return the configuration, and what it loses besides ALWAYS."""
+    lines = [
+        "worker_processes auto;",
+        "",
+        "events {",
+        "  worker_connections 4096;",
+        "}",
+        "",
+        *block("http", _general(), request_maps(plan), decision(plan), origin_maps(plan),
+               _grants(plan), upstream_maps(plan), _upstreams(plan), _server(plan)),
+    ]  # fmt: skip
+    losses = [loss for cors in plan.cors for loss in _cors_losses(cors)]
+    losses += [loss for route in plan.routes for loss in route_losses(plan, route)]
+    return lines, losses
+
+
+def _general() -> Lines:
+    return [
+        "variables_hash_max_size 8192;",
+        "variables_hash_bucket_size 128;",
+        "map_hash_max_size 8192;",
+        "map_hash_bucket_size 256;",
+        "server_tokens off;",
+        comment("A dollar sign that is none of nginx's variables."),
+        'geo $cp_dollar { default "$"; }',
+    ]
+
+
+def _grants(plan: Plan) -> Lines:
+    routes = [(route.id, route.cors.id if route.cors else "none") for route in plan.routes]
+    errors = [(route.id, plan.cors_of(route).id) for route in plan.routes]
+    credentials, exposed, varies = [], [], []
+    for cors in plan.cors:
+        fields = dict(steps.actual_grant(cors.rules))
+        credentials += [(f"{cors.id}:1", "true")] if cors.rules.credentials else []
+        names = fields.get("Access-Control-Expose-Headers")
+        if names is not None:
+            value = names if isinstance(names, str) else "*"
+            exposed.append((f"{cors.id}:1", quoted(value)))
+        if not cors.is_any:
+            varies.append((pattern(rf"^{cors.id}:(?:.*[\t ,])?(?:origin|\*)(?:[\t ,].*)?$", "~*"),
+                           '""'))  # fmt: skip
+            varies.append((pattern(f"^{cors.id}:"), "Origin"))
+    return [
+        comment("The grant. A field without a value is not sent."),
+        *map_block("$cp_route", "$cp_cors", plan.default.id, errors),
+        *map_block('"$cp_cors:$cp_is_granted"', "$cp_credentials", '""', credentials),
+        *map_block('"$cp_cors:$cp_is_granted"', "$cp_exposed", '""', exposed),
+        comment("Vary says Origin once, beside what the upstream says."),
+        *map_block("$cp_route", "$cp_varying", plan.default.id, routes),
+        *map_block('"$cp_varying:$upstream_http_vary"', "$cp_vary", '""', varies),
+        *_safelisted_maps(),
+        *(line for cors in plan.cors for line in _preflight_maps(cors)),
+    ]
+
+
+def _preflight_maps(cors: Cors) -> Lines:
+    rules, own = cors.rules, f"$cp_{cors.id}"
+    fits = [('""', "1"), (pattern(f"^{expressions.allowed_headers(rules)}$", "~*"), "1")]
+    lines = [comment(f"{at(rules.request_headers.source)}: what preflights of {cors.id} may ask")]
+    if rules.request_headers.any:
+        lines += map_block(_ASKED_NAMES, f"{own}_names", '""', [(fits[1][0], _ASKED_NAMES)])
+    if rules.max_age is None:
+        return lines if len(lines) > 1 else []
+    methods = pattern(f"^(?:{expressions.allowed_methods(rules)})$")
+    return [
+        *lines,
+        *map_block("$http_access_control_request_method", f"{own}_method", "0", [(methods, "1")]),
+        *map_block(_ASKED_NAMES, f"{own}_fits", "0", fits),
+        *map_block(f'"{own}_method{own}_fits"', f"{own}_age", '""', [("11", str(rules.max_age))]),
+    ]
+
+
+def _safelisted_maps() -> Lines:
+    """Browsers ask for what is safelisted by its name only where its value is unusual, and
+    then want to see it in the answer."""
+    return [
+        line
+        for name in steps.SAFELISTED
+        for line in map_block(_ASKED_NAMES, _asks_for(name), '""', [
+            (pattern(rf"^(?:.*[\t ,])?{name}(?:[\t ,].*)?$", "~*"), quoted(f", {name}")),
+        ])
+    ]  # fmt: skip
+
+
+def _asks_for(name: str) -> str:
+    return f"$cp_asks_for_{name.replace('-', '_')}"
+
+
+def _allow_headers(cors: Cors) -> str:
+    rules = cors.rules
+    if rules.request_headers.any:
+        return f"$cp_{cors.id}_names"
+    added = [
+        _asks_for(name) for name in steps.SAFELISTED if name not in rules.request_headers.names
+    ]
+    return quoted(steps.allow_headers(rules))[:-1] + "".join(added) + '"'
+
+
+def _upstreams(plan: Plan) -> Lines:
+    return [line for route in plan.routes for line in upstream_block(route)]
+
+
+def _server(plan: Plan) -> Lines:
+    limits = plan.policy.limits
+    used = {404, 400, 403, 405, 421, 501}
+    listening = [line for address in plan.listen for line in _listen(plan, address)]
+    body = [
+        *listening,
+        "server_name _;",
+        *_tls(plan),
+        "",
+        f"client_header_timeout {_seconds(limits.head_timeout)};",
+        f"client_body_timeout {_seconds(limits.body_timeout)};",
+        f"send_timeout {_seconds(limits.write_timeout)};",
+        f"keepalive_timeout {_seconds(limits.keepalive_timeout)};",
+        f"client_max_body_size {limits.body or 0};",
+        "large_client_header_buffers 4 32k;",
+        "default_type text/plain;",
+        "",
+        comment("What every answer carries; locations with fields of their own repeat it."),
+        *GRANT,
+        "",
+        "rewrite ^ /$cp_go? last;",
+    ]
+    refusals = [
+        f"location = /refuse-{status} {{ return {status} {quoted(_TEXTS[status] + chr(10))}; }}"
+        for status in sorted(used)
+    ]
+    preflights = [line for cors in plan.cors for line in _preflight_location(cors)]
+    routes = [forward_location(plan, route) for route in plan.routes]
+    return block("server", body, refusals, preflights, *routes)
+
+
+def _preflight_location(cors: Cors) -> Lines:
+    values = {
+        steps.Echo.ORIGIN: f"$cp_{cors.id}_origin",
+        steps.Echo.NAMES: _allow_headers(cors),
+        steps.Echo.LISTED: _allow_headers(cors),
+    }
+    step = next(step for step in steps.steps(cors.rules) if step.status == 204)
+    lines = [
+        f"add_header {name} {quoted(value) if isinstance(value, str) else values[value]} always;"
+        for name, value in step.fields
+        if name != "Access-Control-Max-Age"
+    ]
+    if cors.rules.max_age is not None:
+        lines.append(f"add_header Access-Control-Max-Age $cp_{cors.id}_age always;")
+    if step.vary:
+        lines.append(f"add_header Vary {quoted(step.vary)} always;")
+    return [
+        comment(f"{at(cors.source)}: preflights of {cors.id}"),
+        *block(f"location = /{cors.id}-preflight", [*lines, "return 204;"]),
+    ]
+
+
+def _listen(plan: Plan, address: ListenAddress) -> Lines:
+    hosts = ["127.0.0.1", "[::1]"] if address.host == "localhost" else [address.host]
+    hosts = [f"[{host}]" if ":" in host and host[0] != "[" else host for host in hosts]
+    http2 = " http2" if plan.policy.http2 else ""
+    tls = f" ssl{http2}" if address.https else ""
+    return [f"listen {host}:{address.port}{tls} default_server;" for host in hosts]
+
+
+def _tls(plan: Plan) -> Lines:
+    """Return the certificate of https listeners."""
+    tls = plan.policy.listener_tls
+    if "https" not in plan.schemes or tls is None:
+        return []
+    return [
+        f"ssl_certificate {quoted(tls.cert_file)};",
+        f"ssl_certificate_key {quoted(tls.key_file)};",
+        "ssl_protocols TLSv1.2 TLSv1.3;",
+    ]
+
+
+def _cors_losses(cors: Cors) -> list[Loss]:
+    found = []
+    if cors.rules.expose_headers.any and cors.rules.credentials:
+        words = 'expose_headers: "*": calls with credentials can read the safelisted fields only'
+        found.append(Loss(cors.rules.expose_headers.source, words))
+    return found
+
+
+def _seconds(value: float | None) -> str:
+    return "24h" if value is None else f"{round(value * 1000)}ms"

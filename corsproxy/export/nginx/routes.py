@@ -1,0 +1,323 @@
+"""nginx: a route's way to its upstream and back."""
+
+from corsproxy.core.policy import Route, UpstreamAddress
+from corsproxy.export import plan as planned
+from corsproxy.export.expressions import literal
+from corsproxy.export.layout import Lines, block, comment
+from corsproxy.export.losses import Loss
+from corsproxy.export.nginx.text import GRANT, LONGEST, map_block, pattern, quoted
+from corsproxy.export.plan import LinkRule, Plan, RoutePlan
+
+SYSTEM_AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
+_OWN_RESPONSE_FIELDS = {
+    b"content-type", b"content-encoding", b"date", b"server", b"last-modified", b"location",
+    b"accept-ranges", b"content-range", b"refresh",
+}  # fmt: skip
+"""Fields that nginx writes itself, so that a second line would come beside its own."""
+
+_WRITTEN = "stays as the upstream sends it: nginx writes it itself"
+_REMOVED = "comes from nginx itself in the place of the one that is removed"
+_LONG = f"is left out: nginx takes no value of more than {LONGEST} bytes"
+_STEERING = (
+    "X-Accel-Redirect", "X-Accel-Expires", "X-Accel-Limit-Rate", "X-Accel-Buffering",
+    "X-Accel-Charset",
+)  # fmt: skip
+"""What an upstream may tell nginx to do; here it is passed on like any other field."""
+
+
+def upstream_block(route: RoutePlan) -> Lines:
+    """Return the group of servers that `proxy_pass` names."""
+    address = route.route.upstream
+    if address.socket_path is not None:
+        server = quoted_plain(f"unix:{address.socket_path}")
+    else:
+        host = f"[{address.host}]" if ":" in address.host else address.host
+        server = f"{host}:{address.port}"
+    return block(f"upstream cp_{route.id}", [f"server {server};", "keepalive 32;"])
+
+
+def quoted_plain(text: str) -> str:
+    """Return a parameter where nginx replaces no variables."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def upstream_maps(plan: Plan) -> Lines:
+    """Return what the upstream gets, by who asks."""
+    lines = [
+        comment("Only for those whom the list vouches for does the upstream see its own Origin."),
+        *map_block("$cp_who", "$cp_vouched", '""', [("allowed", "1"), ("same", "1")]),
+        *(
+            line
+            for name in planned.SEC_FETCH_FIELDS
+            for line in map_block("$cp_vouched", f"$cp_{_variable(name)}",
+                                  f"$http_{_variable(name)}", [("1", '""')])
+        ),
+        *(
+            line
+            for name in planned.ASKING_FIELDS
+            for line in map_block("$request_method", f"$cp_{_variable(name)}", '""',
+                                  [("OPTIONS", f"$http_{_variable(name)}")])
+        ),
+        *_via(plan),
+        *map_block("$http_sec_fetch_dest", "$cp_sandbox", '""',
+                   [(name, quoted(planned.SANDBOX)) for name in planned.NAVIGATIONS]),
+    ]  # fmt: skip
+    for route in plan.routes:
+        lines += _route_maps(route)
+    return lines
+
+
+def _via(plan: Plan) -> Lines:
+    if plan.policy.via is None:
+        return map_block("$http_via", "$cp_via", "$http_via", [])
+    return map_block(
+        "$http_via", "$cp_via", '"$http_via, 1.1 corsproxy"', [('""', '"1.1 corsproxy"')]
+    )
+
+
+def _variable(name: str) -> str:
+    return name.lower().replace("-", "_")
+
+
+def _route_maps(route: RoutePlan) -> Lines:
+    targets = [
+        (pattern(f"^{_named(mapping.expression)}$"), f'{quoted(mapping.prefix)[:-1]}$cp_rest"')
+        for mapping in route.mappings
+    ]
+    lines = [
+        comment(f"{route.route.source.name}:{route.route.source.line}: route {route.route.name}"),
+        *map_block("$request_uri", f"$cp_{route.id}_target", '"/"', targets),
+    ]
+    if route.route.origin != "rewrite" or route.cors is None:
+        return lines
+    own = quoted(route.route.upstream.origin.decode("ascii"))
+    page = r"^1:(?<cp_page>[^ ]+) \k<cp_page>"
+    return [
+        *lines,
+        *map_block('"$cp_vouched:$cp_has_origin"', f"$cp_{route.id}_own_origin", "$http_origin",
+                   [("1:1", own)]),
+        *map_block('"$cp_vouched:$http_origin $http_referer"', f"$cp_{route.id}_referer",
+                   "$http_referer", [
+                       (pattern(f"{page}(?<cp_rest>[/?].*)$"), f"{own[:-1]}$cp_rest\""),
+                       (pattern(f"{page}$"), f"{own[:-1]}/\""),
+                   ]),
+    ]  # fmt: skip
+
+
+def _named(expression: str) -> str:
+    """Return an expression whose last group has a name; paths have no groups of their own."""
+    head, _, tail = expression.rpartition("(")
+    return f"{head}(?<cp_rest>{tail}"
+
+
+def forward_location(plan: Plan, route: RoutePlan) -> Lines:
+    """Return the location that asks the upstream."""
+    scheme = route.route.upstream.scheme
+    body = [
+        f"proxy_pass {scheme}://cp_{route.id}$cp_{route.id}_target;",
+        "proxy_http_version 1.1;",
+        "proxy_buffering off;",
+        "proxy_request_buffering off;",
+        *_times(route.route),
+        *_tls(route.route),
+    ]
+    return [
+        comment(f"{route.route.source.name}:{route.route.source.line}: route {route.route.name}"),
+        *block(
+            f"location = /{route.id}",
+            body,
+            _to_upstream(plan, route),
+            _to_client(plan, route),
+        ),
+    ]
+
+
+def _times(route: Route) -> Lines:
+    waits = (route.timeout.response, route.timeout.idle)
+    longest = None if None in waits else max(wait for wait in waits if wait is not None)
+    read = "24h" if longest is None else f"{round(longest * 1000)}ms"
+    connect = route.timeout.connect
+    return [
+        f"proxy_connect_timeout {'75s' if connect is None else f'{round(connect * 1000)}ms'};",
+        f"proxy_read_timeout {read};",
+        f"proxy_send_timeout {read};",
+    ]
+
+
+def _tls(route: Route) -> Lines:
+    if route.upstream.scheme != "https":
+        return []
+    tls = route.tls
+    lines = [
+        "proxy_ssl_server_name on;",
+        f"proxy_ssl_name {quoted(tls.server_name or route.upstream.host)};",
+        "proxy_ssl_protocols TLSv1.2 TLSv1.3;",
+    ]
+    if tls.verify:
+        authorities = quoted_plain(tls.ca_file or SYSTEM_AUTHORITIES)
+        lines += ["proxy_ssl_verify on;", "proxy_ssl_verify_depth 8;",
+                  f"proxy_ssl_trusted_certificate {authorities};"]  # fmt: skip
+    if tls.cert_file is not None:
+        lines.append(f"proxy_ssl_certificate {quoted(tls.cert_file)};")
+        lines.append(f"proxy_ssl_certificate_key {quoted(tls.key_file or tls.cert_file)};")
+    return lines
+
+
+def _to_upstream(plan: Plan, route: RoutePlan) -> Lines:
+    rules = route.route.request_headers
+    fields = {
+        "Host": "$http_host" if route.route.preserve_host else quoted(_authority(route.route)),
+        "Connection": "$cp_connection",
+        "Upgrade": "$cp_upgrade",
+        "Via": "$cp_via",
+        "X-Forwarded-For": "$remote_addr" if route.forwards_client else '""',
+        **dict.fromkeys((*planned.FORWARDING_FIELDS, *planned.HOP_FIELDS), '""'),
+    }
+    if route.forwards_host:
+        fields |= {"X-Forwarded-Host": "$http_host", "X-Forwarded-Proto": "$scheme"}
+    if route.route.origin == "remove":
+        fields |= dict.fromkeys(("Origin", "Referer", *planned.SEC_FETCH_FIELDS), '""')
+    elif route.route.origin == "rewrite" and route.cors is not None:
+        fields |= {"Origin": f"$cp_{route.id}_own_origin", "Referer": f"$cp_{route.id}_referer"}
+        fields |= {name: f"$cp_{_variable(name)}" for name in planned.SEC_FETCH_FIELDS}
+    fields |= {name: f"$cp_{_variable(name)}" for name in planned.ASKING_FIELDS}
+    ruled = dict.fromkeys((name.decode("ascii") for name in sorted(rules.remove)), '""')
+    ruled |= {_text(name): quoted(_text(value)) for name, value in rules.set if _fits(value)}
+    names = {name.lower() for name in ruled}
+    kept = {name: value for name, value in fields.items() if name.lower() not in names}
+    return [f"proxy_set_header {name} {value};" for name, value in (kept | ruled).items()]
+
+
+def _fits(value: bytes) -> bool:
+    return len(value) + 12 * value.count(b"$") + value.count(b"\\") + value.count(b'"') < LONGEST
+
+
+def _text(value: bytes) -> str:
+    return value.decode("utf-8", "surrogateescape")
+
+
+def _authority(route: Route) -> str:
+    return route.upstream.authority.decode("ascii")
+
+
+def _to_client(plan: Plan, route: RoutePlan) -> Lines:
+    rules = route.route.response_headers
+    replaced = [(name, value) for name, value in rules.set if _is_replaced(name, value)]
+    hidden = [*(planned.GRANT_FIELDS if route.cors is not None else ())]
+    hidden += plan.removed_from_responses
+    hidden += [_text(name) for name in sorted(rules.remove)]
+    hidden += [_text(name) for name, _ in replaced]
+    hides = dict.fromkeys(name.lower() for name in hidden)
+    lines = [
+        comment("Nothing of the upstream's may steer nginx or bind browsers to this host."),
+        f"proxy_ignore_headers {' '.join(_STEERING)} Expires Cache-Control Set-Cookie Vary;",
+        *(
+            f"proxy_pass_header {name};"
+            for name in ("Server", "Date", "X-Pad", *_STEERING)
+            if name.lower() not in hides
+        ),
+        *(f"proxy_hide_header {name};" for name in hides),
+        *_redirects(route),
+        *_cookies(plan, route),
+    ]  # fmt: skip
+    added = [f"add_header {_text(name)} {quoted(_text(value))} always;" for name, value in replaced]
+    if route.sandboxes:
+        added.append("add_header Content-Security-Policy $cp_sandbox always;")
+    if route.cors is None:
+        # The upstream's own grants pass; a field without a value keeps the server's out.
+        return [*lines, *(added or ['add_header Access-Control-Allow-Origin "";'])]
+    return [*lines, *GRANT, *added] if added else lines
+
+
+def _is_replaced(name: bytes, value: bytes) -> bool:
+    return name.lower() not in _OWN_RESPONSE_FIELDS and _fits(value)
+
+
+def _redirects(route: RoutePlan) -> Lines:
+    lines = [f"proxy_redirect {pattern} {value};" for rule in route.links
+             for pattern, value in _redirect(rule, route.route.upstream)]  # fmt: skip
+    return lines or ["proxy_redirect off;"]
+
+
+def _redirect(rule: LinkRule, upstream: UpstreamAddress) -> list[tuple[str, str]]:
+    here = "$scheme://$http_host" + quoted(rule.client_prefix)[1:-1]
+    site = _site(rule, upstream)
+    there = f"^{site}{literal(rule.upstream_prefix)}"
+    slashes = "(?![/\\\\])" if not rule.site and not rule.upstream_prefix else ""
+    if rule.client_prefix:
+        rest = f"(?<cp_rest>(?:/{slashes}.*|[?#].*)?)$"
+        return [(pattern(there + rest), f'"{here}$cp_rest"')]
+    found = [(pattern(f"{there}(?<cp_rest>/{slashes}.*)$"), f'"{here}$cp_rest"')]
+    if rule.site or rule.upstream_prefix:
+        found.append((pattern(f"{there}(?<cp_rest>(?:[?#].*)?)$"), f'"{here}/$cp_rest"'))
+    return found
+
+
+def _site(rule: LinkRule, upstream: UpstreamAddress) -> str:
+    if not rule.site:
+        return ""
+    scheme, _, authority = rule.site.partition("://")
+    port = (
+        ""
+        if authority.rpartition(":")[2].isdigit() and not authority.endswith("]")
+        else ("(?::443)?" if scheme == "https" else "(?::80)?")
+    )
+    start = f"(?i:{scheme}:)"
+    if scheme == upstream.scheme:
+        start += "?"
+    return f"{start}//(?:[^/?#@]*@)?(?i:{literal(authority)}){port}"
+
+
+def _cookies(plan: Plan, route: RoutePlan) -> Lines:
+    """Secure stays where its prefix promises it: no browser takes such a name without."""
+    if route.route.cookies == "keep":
+        return ["proxy_cookie_domain off;", "proxy_cookie_path off;"]
+    lines = ['proxy_cookie_domain "~.*" "";']
+    base, here = route.route.upstream.base.decode("ascii"), ""
+    if route.route.strip_path:
+        here = route.client_prefix
+    if "http" in plan.schemes:
+        lines.append(
+            'proxy_cookie_flags "~^(?i)(?!__Host-|__Secure-|__Http-)" nosecure samesite=lax;'
+        )
+    if not base and not here:
+        return lines
+    below = f"^{literal(base)}(?<cp_rest>/.*)$"
+    lines += [
+        f'proxy_cookie_path {pattern("^/$")} "/";',
+        f'proxy_cookie_path {pattern(below)} {quoted(here)[:-1]}$cp_rest";',
+        f"proxy_cookie_path {pattern(f'^{literal(base)}$')} {quoted(here or '/')};",
+        f'proxy_cookie_path {pattern("^/")} "/";' if base else "",
+    ]
+    return [line for line in lines if line]
+
+
+def route_losses(plan: Plan, route: RoutePlan) -> list[Loss]:
+    """Return what the engine cannot say of a route."""
+    rules = route.route.response_headers
+    where = plan.places.in_route(route.route, "response_headers")
+    written = [name for name, _ in rules.set if name.lower() in _OWN_RESPONSE_FIELDS]
+    removed = rules.remove & {b"server", b"date", b"content-type"}
+    found = [
+        *(Loss(where, f"response_headers: {_text(name)} {_WRITTEN}") for name in written),
+        *(Loss(where, f"response_headers: {_text(name)} {_REMOVED}") for name in removed),
+    ]
+    for key in ("request_headers", "response_headers"):
+        place = plan.places.in_route(route.route, key)
+        listed = getattr(route.route, key).set
+        found += [
+            Loss(place, f"{key}: {_text(name)} {_LONG}")
+            for name, value in listed
+            if not _fits(value)
+        ]
+    if route.cors is None:
+        words = "cors: passthrough: nginx's own errors carry no grant"
+        found.append(Loss(plan.places.in_route(route.route, "cors"), words))
+    if len(plan.schemes) > 1 and route.route.cookies == "auto":
+        words = "cookies: they lose Secure on the https listener, too"
+        found.append(Loss(plan.places.of("listen"), words))
+    tls = route.route.tls
+    if tls.ca_file is not None and tls.verify and route.route.upstream.scheme == "https":
+        words = "tls.ca_file: it is the only authority; the system's are not asked"
+        found.append(Loss(plan.places.in_route(route.route, "tls"), words))
+    return found

@@ -1,0 +1,54 @@
+"""nginx's syntax: strings, regular expressions, maps."""
+
+from collections.abc import Sequence
+
+from corsproxy.core.source import Source
+from corsproxy.export.layout import Lines, block, comment
+
+LONGEST = 4000
+"""Bytes. nginx takes no longer parameter than 4,096 (`NGX_CONF_BUFFER`)."""
+
+
+GRANT = (
+    "add_header Access-Control-Allow-Origin $cp_granted always;",
+    "add_header Access-Control-Allow-Credentials $cp_credentials always;",
+    "add_header Access-Control-Expose-Headers $cp_exposed always;",
+    "add_header Vary $cp_vary always;",
+)
+"""What every actual answer carries; a location with fields of its own has to repeat it."""
+
+
+def at(source: Source) -> str:
+    """Return a place for a comment."""
+    return f"{source.name}:{source.line}" if source.line else source.name
+
+
+def quoted(text: str) -> str:
+    """Return a parameter that means `text`, where nginx would replace variables.
+
+    A dollar sign cannot be escaped: it comes from `$cp_dollar`.
+    """
+    return _string(text.replace("$", "\0")).replace("\0", "${cp_dollar}")
+
+
+def pattern(expression: str, kind: str = "~") -> str:
+    """Return the parameter of a map for a regular expression; "~*" compares without case."""
+    return _string(kind + expression)
+
+
+def _string(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def map_block(source: str, name: str, default: str, entries: Sequence[tuple[str, ...]]) -> Lines:
+    """Return a map; each entry is a key, a value and, if there is one, where it comes from."""
+    body = [f"default {default};"] if default != '""' else []
+    for key, value, *place in entries:
+        body.append(f"{key} {value};" + "".join(f" {comment(each)}" for each in place))
+    if len(body) == 1:
+        return (
+            [f"map {source} {name} {{ {body[0]} }}"]
+            if not entries
+            else block(f"map {source} {name}", body)
+        )
+    return block(f"map {source} {name}", body or ['default "";'])

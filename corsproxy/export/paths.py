@@ -1,0 +1,66 @@
+"""Paths as expressions: which route takes one, who else may read it so, what the upstream gets."""
+
+from typing import NamedTuple
+
+from corsproxy.core.policy import Policy, Route
+from corsproxy.core.routing import Target, upstream_target
+from corsproxy.export.expressions import literal
+
+# What some servers take for the end of a segment, and what they drop before it.
+_SEPARATOR = r"(?:[/\\]|%(?:2[Ff]|5[Cc]))"
+_PARAMETERS = r"(?:(?:;|%3[Bb])[^/]*)?"
+
+
+class Mapping(NamedTuple):
+    """What the upstream gets for a path: an expression with one group, and what stands
+    before that group's text."""
+
+    expression: str
+    prefix: str
+
+
+def taken(route: Route) -> str:
+    """Return an expression for the paths, without query, that a route takes as they stand."""
+    return ".*" if route.path == b"/" else literal(_text(route.path)) + "(?:/.*)?"
+
+
+def read_as(route: Route) -> str:
+    """Return an expression for the paths that a back end may read as the route's: with
+    characters encoded, slashes doubled, backslashes or parameters."""
+    gap = f"(?:{_PARAMETERS}{_SEPARATOR})+"
+    segments = _text(route.path).strip("/").split("/")
+    path = "".join(gap + "".join(map(_loosely, segment)) for segment in segments)
+    return f"{path}{_PARAMETERS}(?:{_SEPARATOR}.*)?"
+
+
+def _loosely(character: str) -> str:
+    code = f"{ord(character):02x}"
+    encoded = "".join(f"[{digit}{digit.upper()}]" if digit.isalpha() else digit for digit in code)
+    return f"(?:{literal(character)}|%{encoded})"
+
+
+def may_be_ambiguous(policy: Policy) -> bool:
+    """Whether there is another route that a path could be read as."""
+    return len(policy.routes) > 1 or any(route.path != b"/" for route in policy.routes)
+
+
+def mappings(route: Route) -> tuple[Mapping, ...]:
+    """Return what the upstream gets, asked of the router itself: the first expression that
+    fits the target, query included, decides."""
+    path = b"" if route.path == b"/" else route.path
+    shown = literal(_text(path))
+    alone = _text(upstream_target(route, Target(route.path, b"", None)))
+    slash = _text(upstream_target(route, Target(path + b"/", b"", None)))
+    below = _text(upstream_target(route, Target(path + b"/-", b"", None)))[:-2]
+    found = [Mapping(rf"{shown}/(\?.*)?", slash), Mapping(rf"{shown}(/.*)", below)]
+    if path:
+        found.insert(0, Mapping(rf"{shown}(\?.*)?", alone))
+    if slash == below + "/":
+        del found[-2]
+        if path and alone == below:
+            return (Mapping(rf"{shown}(.*)", below),)
+    return tuple(found)
+
+
+def _text(path: bytes) -> str:
+    return path.decode("ascii")

@@ -1,0 +1,328 @@
+"""The plan: what an engine has to do, made once from the policy and the same for each.
+
+Whatever the writers share is decided here: which policies and routes there are and what they
+are called, what comes off a response, which links lead back, which losses every engine has.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from corsproxy.core.origins import PatternKind
+from corsproxy.core.policy import CorsRules, ListenAddress, Policy, Route, Site
+from corsproxy.core.routing import Target, upstream_target
+from corsproxy.core.source import Source
+from corsproxy.core.to_client import BOUND_TO_THE_UPSTREAM
+from corsproxy.export import expressions, paths
+from corsproxy.export.losses import Loss, Places, in_order
+
+GRANT_FIELDS = tuple(
+    f"Access-Control-{name}"
+    for name in (
+        "Allow-Origin", "Allow-Credentials", "Allow-Methods", "Allow-Headers",
+        "Expose-Headers", "Max-Age", "Allow-Private-Network", "Allow-Local-Network",
+    )
+)  # fmt: skip
+"""What an upstream may say of CORS, and a browser would listen to."""
+
+ASKING_FIELDS = ("Access-Control-Request-Method", "Access-Control-Request-Headers")
+SEC_FETCH_FIELDS = (
+    "Sec-Fetch-Dest", "Sec-Fetch-Mode", "Sec-Fetch-Site", "Sec-Fetch-User",
+    "Sec-Fetch-Storage-Access",
+)  # fmt: skip
+FORWARDING_FIELDS = (
+    "Forwarded", "X-Real-IP", "X-Forwarded-By", "X-Forwarded-Host", "X-Forwarded-Port",
+    "X-Forwarded-Prefix", "X-Forwarded-Proto", "X-Forwarded-Protocol", "X-Forwarded-Scheme",
+    "X-Forwarded-Server", "X-Forwarded-Ssl", "X-Forwarded-Url", "X-Forwarded-User",
+    "X-Forwarded-Email", "X-Forwarded-Groups", "X-Forwarded-Access-Token",
+    "X-Forwarded-Preferred-Username",
+)  # fmt: skip
+"""What a client may not say of itself; X-Forwarded-For is set anew."""
+HOP_FIELDS = ("Keep-Alive", "Proxy-Authorization", "Proxy-Connection", "TE", "Trailer")
+"""What belongs to one connection, of what clients send."""
+
+ANY_PORT = 8010
+"""What stands for a port that is whichever is free."""
+
+NOTHING = "a^"
+"""What nothing matches."""
+
+SANDBOX = "sandbox allow-scripts allow-forms"
+NAVIGATIONS = ("document", "iframe", "frame", "embed", "object")
+
+
+@dataclass(frozen=True)
+class Cors:
+    """A `cors:` mapping that routes share."""
+
+    id: str
+    rules: CorsRules
+    source: Source
+
+    @property
+    def is_any(self) -> bool:
+        return self.rules.origins.any is not None
+
+    @property
+    def origins(self) -> tuple[tuple[str, str, Source], ...]:
+        """An expression for each entry, the entry as written, and its place."""
+        return tuple(
+            (expressions.origin(pattern), pattern.text, pattern.source)
+            for pattern in self.rules.origins.patterns
+            if pattern.kind is not PatternKind.ANY
+        )
+
+    @property
+    def origin(self) -> str:
+        """An expression for all of them; one that nothing matches where there are none."""
+        return "|".join(expression for expression, _, _ in self.origins) or NOTHING
+
+    @property
+    def longest(self) -> int:
+        """What no origin that is allowed is longer than."""
+        exact = (len(p.text) for p in self.rules.origins.patterns if p.is_exact)
+        return max(expressions.LONGEST_ORIGIN, *exact, 0)
+
+
+@dataclass(frozen=True)
+class LinkRule:
+    """A link of a response that leads back: what stands before it there, and here."""
+
+    site: str
+    """The upstream's scheme and authority; empty for the path alone."""
+    upstream_prefix: str
+    client_prefix: str
+
+
+@dataclass(frozen=True)
+class RoutePlan:
+    """A route, and what follows from it for every engine."""
+
+    id: str
+    route: Route
+    cors: Cors | None
+    """None: the upstream answers CORS itself."""
+    mappings: tuple[paths.Mapping, ...]
+    links: tuple[LinkRule, ...]
+    """The first that fits decides."""
+
+    @property
+    def path(self) -> str:
+        return self.route.path.decode("ascii")
+
+    @property
+    def taken(self) -> str:
+        return paths.taken(self.route)
+
+    @property
+    def read_as(self) -> str:
+        return paths.read_as(self.route)
+
+    @property
+    def forwards_host(self) -> bool:
+        """Whether the upstream is told the public host and scheme."""
+        forwarded = getattr(self.route, "forwarded", "auto")
+        return forwarded == "on" or (forwarded == "auto" and self.route.preserve_host)
+
+    @property
+    def forwards_client(self) -> bool:
+        return bool(getattr(self.route, "forwarded", "auto") != "off")
+
+    @property
+    def sandboxes(self) -> bool:
+        return getattr(self.route, "documents", None) == "sandbox"
+
+    @property
+    def client_prefix(self) -> str:
+        return "" if self.path == "/" else self.path
+
+    @property
+    def upstream_prefix(self) -> str:
+        """What the path of the route is at the upstream."""
+        base = self.route.upstream.base.decode("ascii")
+        return base if self.route.strip_path else base + self.client_prefix
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that a writer needs."""
+
+    file: str
+    policy: Policy
+    places: Places
+    listen: tuple[ListenAddress, ...]
+    cors: tuple[Cors, ...]
+    routes: tuple[RoutePlan, ...]
+    """The longest path first, so that the first one that takes a path is the route."""
+    default: Cors
+    """For what no route takes."""
+    is_ambiguous_possible: bool
+    losses: tuple[Loss, ...]
+    """Of every engine."""
+
+    def cors_of(self, route: RoutePlan) -> Cors:
+        """Return what decides about refusals on a route."""
+        return self.default if route.cors is None else route.cors
+
+    @property
+    def takes_everything(self) -> bool:
+        return any(route.path == "/" for route in self.routes)
+
+    @property
+    def removed_from_responses(self) -> tuple[str, ...]:
+        """What binds browsers to the upstream's own host, or to this one."""
+        names = {name.decode("ascii") for name in BOUND_TO_THE_UPSTREAM}
+        return tuple(sorted(names | {"service-worker-allowed"}))
+
+    @property
+    def schemes(self) -> frozenset[str]:
+        """Under which browsers know the engine."""
+        return frozenset(address.scheme for address in self.listen)
+
+
+def make_plan(policy: Policy, file: str, found: Mapping[str, Source]) -> Plan:
+    """Return the plan for a policy. `found` are the places of the file's keys."""
+    places = Places(file, found)
+    known: list[Cors] = []
+    default = _cors(known, policy.default_cors)
+    ordered = sorted(policy.routes, key=lambda route: (-len(route.path), route.path))
+    planned = [
+        RoutePlan(
+            f"r{number}",
+            route,
+            None if isinstance(route.cors, str) else _cors(known, route.cors),
+            paths.mappings(route),
+            _links(policy, route),
+        )
+        for number, route in enumerate(ordered, 1)
+    ]
+    return Plan(
+        file,
+        policy,
+        places,
+        _listen(policy),
+        tuple(known),
+        tuple(planned),
+        default,
+        paths.may_be_ambiguous(policy),
+        in_order(_losses(policy, places)),
+    )
+
+
+def _cors(known: list[Cors], rules: CorsRules) -> Cors:
+    for cors in known:
+        if cors.rules is rules or cors.rules == rules:
+            return cors
+    known.append(Cors(f"c{len(known) + 1}", rules, rules.source))
+    return known[-1]
+
+
+def _links(policy: Policy, route: Route) -> tuple[LinkRule, ...]:
+    """Return where links into any upstream lead, the route's own upstream first."""
+    found: list[LinkRule] = []
+    own = route.upstream
+    sites = {own.site: own, **{other.upstream.site: other.upstream for other in policy.routes}}
+    for site, upstream in sites.items():
+        if upstream.socket_path is not None and upstream != own:
+            continue
+        ways = _ways(policy, route, site)
+        found += [LinkRule(upstream.origin.decode("ascii"), *way) for way in ways]
+        if site == own.site:
+            while ways and ways[-1][0] == ways[-1][1]:
+                ways.pop()
+            found += [LinkRule("", *way) for way in ways]
+    return tuple(found)
+
+
+def _ways(policy: Policy, route: Route, site: Site) -> list[tuple[str, str]]:
+    """Return the prefixes there and here; nothing comes behind one that takes everything."""
+    routes = policy.link_bases.get(site, [])
+    own = [route] if route.upstream.site == site else []
+    found = dict.fromkeys(
+        [
+            *(_way(each) for each in (*own, *routes)),
+            *(_whole(each) for each in routes if not each.strip_path),
+        ]
+    )
+    ways = list(found)
+    ends = [number for number, way in enumerate(ways, 1) if not way[0]]
+    return ways[: ends[0]] if ends else ways
+
+
+def _way(route: Route) -> tuple[str, str]:
+    path = "" if route.path == b"/" else route.path.decode("ascii")
+    base = route.upstream.base.decode("ascii")
+    return (base if route.strip_path else base + path), path
+
+
+def _whole(route: Route) -> tuple[str, str]:
+    return route.upstream.base.decode("ascii"), ""
+
+
+_UNSET = {
+    "trusted_proxies": "X-Forwarded-* of those proxies is dropped like everybody's, so an engine"
+    " behind another one takes its peer for the client and its own scheme and host for the public"
+    " ones",
+    "limits": "of the limits, only those of time and of the body are exported",
+}
+
+
+def _losses(policy: Policy, places: Places) -> list[Loss]:
+    found = [
+        Loss(places.of(key), f"{key}: {words}") for key, words in _UNSET.items() if places.has(key)
+    ]
+    found += _listener_losses(policy, places)
+    for rules in (policy.default_cors, *(route.cors for route in policy.routes)):
+        if isinstance(rules, CorsRules):
+            found += _dated_losses(rules)
+    for route in policy.routes:
+        alone = upstream_target(route, Target(b"/", b"", None)) if route.path == b"/" else b""
+        if alone == route.upstream.base and alone:
+            words = (
+                f"upstream: a redirect from {_shown(alone)} to {_shown(alone)}/ comes back to"
+                " itself; corsproxy leaves it as it came"
+            )
+            found.append(Loss(places.in_route(route, "upstream"), words))
+        if b";" in route.path:
+            words = "path: what is left of it without its parameters is refused, too"
+            found.append(Loss(places.in_route(route, "path"), words))
+    return found
+
+
+def _listener_losses(policy: Policy, places: Places) -> list[Loss]:
+    found = []
+    for address in policy.listen:
+        if address.https and policy.listener_tls is None:
+            words = f"listen: {address} is left out: its certificate is made when corsproxy runs"
+            found.append(Loss(places.of("listen"), words))
+        elif not address.port:
+            words = f"listen: port 0 is whichever is free; {ANY_PORT} is exported"
+            found.append(Loss(places.of("listen"), words))
+    return found
+
+
+def _dated_losses(rules: CorsRules) -> list[Loss]:
+    found = [
+        Loss(
+            entry.source, f"allow_origins: {entry.text} is left out: its last day was {entry.until}"
+        )
+        for entry in rules.origins.expired
+    ]
+    for entry in rules.origins.patterns:
+        if entry.until is not None:
+            words = f"allow_origins: {entry.text} does not end by itself: export again after"
+            found.append(Loss(entry.source, f"{words} {entry.until}"))
+    return found
+
+
+def _shown(path: bytes) -> str:
+    return path.decode("ascii")
+
+
+def _listen(policy: Policy) -> tuple[ListenAddress, ...]:
+    """Return the listeners that an engine can have: on a port of their own, and under https
+    only with a certificate in files."""
+    return tuple(
+        address if address.port else replace(address, port=ANY_PORT)
+        for address in policy.listen
+        if not address.https or policy.listener_tls is not None
+    )

@@ -1,0 +1,150 @@
+"""What becomes of a request, in order: the first step that fits decides.
+
+The same order as `core.exchange.decide`, unrolled: for the policy of a route, every kind of
+request that it tells apart, and either the answer or the way on.
+"""
+
+from enum import Enum
+from typing import Final, NamedTuple
+
+from corsproxy.core.cors import PREFLIGHT_VARY
+from corsproxy.core.fields import CORS_SAFELISTED_REQUEST_HEADERS
+from corsproxy.core.methods import FORWARDED_METHODS
+from corsproxy.core.policy import CorsRules
+
+
+class Asker(Enum):
+    """Who asks, by the Origin field."""
+
+    ALLOWED = "an origin of the list"
+    ABSENT = "no Origin"
+    SAME = "a page of this very host"
+    REST = "everybody else"
+
+
+class Echo(Enum):
+    """A field value that depends on the request."""
+
+    ORIGIN = "the Origin field"
+    NAMES = "Access-Control-Request-Headers"
+    LISTED = "the list, and what is safelisted by its name where it is asked for"
+    PRESENT = "the names of the response's own fields"
+
+
+Value = str | Echo
+Fields = tuple[tuple[str, Value], ...]
+
+
+class Step(NamedTuple):
+    """A kind of request, and what becomes of it."""
+
+    asker: Asker
+    preflight: bool = False
+    fits: bool = False
+    """Preflights: only those all of whose method and headers are allowed."""
+    upgrade: bool = False
+    """Only handshakes, such as a WebSocket's."""
+    status: int | None = None
+    """The answer's; None forwards."""
+    fields: Fields = ()
+    """The grant, without Vary."""
+    vary: str = ""
+    """What Vary must say, merged with what it says already."""
+    vouched: bool = True
+    """Forwarding: whether the upstream may be told that the page is its own."""
+
+
+SAFELISTED: Final = tuple(name.decode("ascii") for name in sorted(CORS_SAFELISTED_REQUEST_HEADERS))
+ORIGIN_ONLY: Final = "Origin"
+_PREFLIGHT_VARY: Final = PREFLIGHT_VARY[1].decode("ascii")
+
+
+def steps(rules: CorsRules) -> tuple[Step, ...]:
+    """Return what becomes of the requests that a route with these rules takes."""
+    if rules.origins.any is not None:
+        return (
+            *_preflights(rules, Asker.REST, ""),
+            Step(Asker.REST, fields=actual_grant(rules)),
+        )
+    return (
+        *_preflights(rules, Asker.ALLOWED, _PREFLIGHT_VARY),
+        Step(Asker.REST, preflight=True, status=403, vary=ORIGIN_ONLY),
+        Step(Asker.ALLOWED, fields=actual_grant(rules), vary=ORIGIN_ONLY),
+        Step(Asker.ABSENT, vary=ORIGIN_ONLY),
+        Step(Asker.SAME, vary=ORIGIN_ONLY),
+        *_others(rules),
+    )
+
+
+def preflight_steps(rules: CorsRules) -> tuple[Step, ...]:
+    """Return what becomes of the preflights alone."""
+    return tuple(step for step in steps(rules) if step.preflight)
+
+
+def refusal(rules: CorsRules, status: int) -> tuple[Step, ...]:
+    """Return the steps of an answer that is no matter of CORS: its page may read it."""
+    if rules.origins.any is not None:
+        return (Step(Asker.REST, status=status, fields=actual_grant(rules)),)
+    return (
+        Step(Asker.ALLOWED, status=status, fields=actual_grant(rules), vary=ORIGIN_ONLY),
+        Step(Asker.REST, status=status, vary=ORIGIN_ONLY),
+    )
+
+
+def _preflights(rules: CorsRules, asker: Asker, vary: str) -> tuple[Step, ...]:
+    fields = _preflight_grant(rules)
+    refused = Step(asker, True, status=204, fields=fields, vary=vary)
+    if rules.max_age is None:
+        return (refused,)
+    age = ("Access-Control-Max-Age", str(rules.max_age))
+    return (refused._replace(fits=True, fields=(*fields, age)), refused)
+
+
+def _others(rules: CorsRules) -> tuple[Step, ...]:
+    refused = Step(Asker.REST, status=403, vary=ORIGIN_ONLY)
+    if rules.unlisted_origins == "block":
+        return (refused,)
+    return (
+        refused._replace(upgrade=True),
+        Step(Asker.REST, vary=ORIGIN_ONLY, vouched=False),
+    )
+
+
+def _origin_granted(rules: CorsRules) -> Fields:
+    value: Value = Echo.ORIGIN if rules.origins.any is None else "*"
+    fields: Fields = (("Access-Control-Allow-Origin", value),)
+    if rules.credentials:
+        fields += (("Access-Control-Allow-Credentials", "true"),)
+    return fields
+
+
+def actual_grant(rules: CorsRules) -> Fields:
+    """Return the grant of an actual response."""
+    fields = _origin_granted(rules)
+    exposed = rules.expose_headers
+    if exposed.any:
+        # Without credentials browsers take "*" for every name (Fetch).
+        return (*fields, ("Access-Control-Expose-Headers", Echo.PRESENT))
+    if exposed.names:
+        return (*fields, ("Access-Control-Expose-Headers", ", ".join(exposed.names)))
+    return fields
+
+
+def _preflight_grant(rules: CorsRules) -> Fields:
+    fields = _origin_granted(rules)
+    methods = allow_methods(rules)
+    if methods:
+        fields += (("Access-Control-Allow-Methods", methods),)
+    headers = Echo.NAMES if rules.request_headers.any else Echo.LISTED
+    return (*fields, ("Access-Control-Allow-Headers", headers))
+
+
+def allow_methods(rules: CorsRules) -> str:
+    """Return Access-Control-Allow-Methods; `"*"` is spelt out, for it is none with credentials."""
+    names = sorted(FORWARDED_METHODS) if rules.methods.any else rules.methods.names
+    return ", ".join(names)
+
+
+def allow_headers(rules: CorsRules) -> str:
+    """Return the configured names of Access-Control-Allow-Headers."""
+    return ", ".join(rules.request_headers.names)

@@ -1,0 +1,69 @@
+"""The allowlist as another proxy's configuration."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.process import finished
+
+GOOD = "upstream: http://127.0.0.1:9\ncors: {allow_origins: [https://app.example.com]}\n"
+LOSSY = f"{GOOD}trusted_proxies: [10.0.0.0/8]\n"
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    (tmp_path / "corsproxy.yaml").write_text(GOOD)
+    (tmp_path / "lossy.yaml").write_text(LOSSY)
+    (tmp_path / "bad.yaml").write_text(GOOD.replace("upstream", "upstrem"))
+    return tmp_path
+
+
+async def test_the_configuration_is_on_standard_output(directory: Path) -> None:
+    code, out, err = await finished("export", "nginx", cwd=directory)
+    assert code == 0
+    assert "proxy_pass http://" in out
+    assert all(line.startswith("always: ") for line in err.splitlines())
+
+
+async def test_losses_are_on_standard_error_and_count_where_that_is_asked_for(
+    directory: Path,
+) -> None:
+    code, out, err = await finished("export", "nginx", "-c", "lossy.yaml", cwd=directory)
+    assert code == 0
+    assert err.startswith("lossy.yaml:3: trusted_proxies: ")
+    assert f"#   {err.splitlines()[0]}" in out
+    strict = await finished("export", "nginx", "-c", "lossy.yaml", "--strict", cwd=directory)
+    assert strict == (1, out, err)
+    assert (await finished("export", "nginx", "--strict", cwd=directory))[0] == 0
+
+
+async def test_json_has_both(directory: Path) -> None:
+    code, out, err = await finished(
+        "export", "nginx", "--format", "json", "-c", "lossy.yaml", cwd=directory
+    )
+    assert (code, err) == (0, "")
+    found = json.loads(out)
+    assert found["engine"] == "nginx"
+    assert found["configuration"].startswith("# lossy.yaml for nginx")
+    assert found["losses"][0]["line"] == 3
+    assert found["always"]
+
+
+async def test_a_refused_file_is_refused_as_check_does_it(directory: Path) -> None:
+    code, out, err = await finished("export", "nginx", "-c", "bad.yaml", cwd=directory)
+    assert (code, out) == (1, "")
+    assert "--> bad.yaml:1:1" in err
+
+
+async def test_a_certificate_to_be_made_cannot_be_exported(directory: Path) -> None:
+    (directory / "corsproxy.yaml").write_text(f"listen: https://localhost:8443\n{GOOD}")
+    code, out, err = await finished("export", "nginx", cwd=directory)
+    assert (code, out) == (1, "")
+    assert "tls: {cert_file" in err
+
+
+async def test_an_engine_that_there_is_not(directory: Path) -> None:
+    code, _, err = await finished("export", "apache", cwd=directory)
+    assert code == 2
+    assert "nginx" in err

@@ -1,0 +1,28 @@
+"""What an export begins with."""
+
+import pytest
+
+from corsproxy.export.engines import ENGINES, NothingToExportError
+from tests.export.reading import GOOD, exported
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_top_says_for_which_versions_and_what_gets_lost(engine: str) -> None:
+    found = exported(engine, f"{GOOD}trusted_proxies: [10.0.0.0/8]\n")
+    top = found.text.partition("\n\n")[0]
+    assert all(line.startswith("#") for line in top.splitlines())
+    assert "Proved on " in top
+    assert all(words.split(";")[0] in top for words in found.always)
+    assert all(str(loss) in top for loss in found.losses)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_same_file_makes_the_same_text(engine: str) -> None:
+    assert exported(engine, GOOD) == exported(engine, GOOD)
+    assert "corsproxy.yaml:2" in exported(engine, GOOD).text
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_file_without_a_listener_for_it_makes_nothing(engine: str) -> None:
+    with pytest.raises(NothingToExportError, match="left out"):
+        exported(engine, f"listen: https://localhost:8443\n{GOOD}")

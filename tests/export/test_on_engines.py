@@ -1,0 +1,33 @@
+"""The same questions to every engine and to the proxy itself."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.export import check
+from tests.export.comparison import compared, differences, is_wider, verdict
+from tests.export.examples import PROBES
+from tests.export.measure import example
+from tests.export.running import ENGINES
+
+GENERATED = 5
+"""How many policies each engine gets here; `make export-check` gives it hundreds."""
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+async def test_the_example_comes_out_the_same(engine: str, tmp_path: Path) -> None:
+    found = await compared(engine, example, PROBES, tmp_path)
+    equal = 0
+    for probe, got, own, port in found.answers:
+        unlike = differences(probe, got, own, port)
+        equal += not unlike
+        if probe.kind in ENGINES[engine].reported:
+            continue
+        assert "verdict" not in unlike, (str(probe), unlike)
+        assert not is_wider(verdict(probe, got, port), verdict(probe, own, port))
+    assert equal / len(found.answers) >= ENGINES[engine].equal
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_generated_policies_come_out_no_wider(engine: str) -> None:
+    check.run(engine, GENERATED, derandomize=True)
