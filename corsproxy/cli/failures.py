@@ -40,11 +40,13 @@ class Failure(click.ClickException):
 class RefusedConfig(click.ClickException):
     """A file that is refused: every problem with its caret."""
 
-    def __init__(self, file: str, problems: Iterable[Problem]) -> None:
+    def __init__(
+        self, file: str, problems: Iterable[Problem], exit_code: Exit = Exit.REFUSED_CONFIG
+    ) -> None:
         self.problems = tuple(problems)
         wrong = {problem.code for problem in self.problems if problem.severity == "error"}
         # What another program writes, such as certificates, may be there the next time.
-        code = Exit.NOT_STARTED if wrong == {"tls-file"} else Exit.REFUSED_CONFIG
+        code = Exit.NOT_STARTED if wrong == {"tls-file"} else exit_code
         self.exit_code = code  # type: ignore[misc] # click reads it from the instance
         super().__init__(f"{file} is refused: {summary(self.problems)}")
 

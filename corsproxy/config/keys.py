@@ -38,7 +38,20 @@ KEYS: dict[Place, tuple[str, ...]] = {
     "limits": tuple(field.name for field in fields(Limits)),
     "log": ("format", "requests"),
 }  # fmt: skip
-"""Every key there is, by the mapping that may hold it."""
+"""Every key of the allowlist file, by the mapping that may hold it."""
+
+TestPlace = Literal["tests", "case", "expect"]
+
+TEST_KEYS: dict[TestPlace, tuple[str, ...]] = {
+    "tests": ("config", "cases"),
+    "case": ("name", "origin", "request", "headers", "credentials", "at", "expect"),
+    "expect": ("code", "at"),
+}
+"""Every key of a file of expectations, for `corsproxy test`."""
+
+AnyPlace = Place | TestPlace
+
+KEYS_AT: dict[AnyPlace, tuple[str, ...]] = dict((*KEYS.items(), *TEST_KEYS.items()))
 
 _UNDER: dict[Place, str] = {
     "top": "at the top level",
@@ -198,9 +211,18 @@ class Suggestion(NamedTuple):
     """The key to write in its place, where that is all there is to do."""
 
 
+def _suggest_for_tests(place: TestPlace, key: str) -> Suggestion:
+    near = get_close_matches(key.lower(), TEST_KEYS[place], n=1, cutoff=0.7)
+    if near:
+        return Suggestion(f"did you mean `{near[0]}`?", near[0])
+    return Suggestion(f"the keys here are {', '.join(TEST_KEYS[place])}")
+
+
 @lru_cache(maxsize=2048)
-def suggest(place: Place, key: str) -> Suggestion:
+def suggest(place: AnyPlace, key: str) -> Suggestion:
     """Return what to do about `key`, which the mapping at `place` does not have."""
+    if place == "tests" or place == "case" or place == "expect":
+        return _suggest_for_tests(place, key)
     letters = _letters(key)
     own = _named(place, letters)
     if own is not None:

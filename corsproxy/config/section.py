@@ -10,7 +10,7 @@ from collections.abc import Sequence as ValueSequence
 from typing import TypeVar
 
 from corsproxy.config.findings import Findings, Value
-from corsproxy.config.keys import KEYS, Place, Suggestion, suggest
+from corsproxy.config.keys import KEYS, KEYS_AT, AnyPlace, Suggestion, suggest
 from corsproxy.config.listings import Listing, ReadMapping, read_listing
 from corsproxy.config.mistakes import BadValueError
 from corsproxy.config.spelling import as_value, shown, with_space
@@ -41,7 +41,7 @@ Word = TypeVar("Word", bound=str)
 class Section:
     """A mapping at `path`, "" for the whole file."""
 
-    def __init__(self, findings: Findings, node: Mapping, place: Place, path: str) -> None:
+    def __init__(self, findings: Findings, node: Mapping, place: AnyPlace, path: str) -> None:
         self.findings = findings
         self.node = node
         self.path = path
@@ -50,13 +50,13 @@ class Section:
         self._written = {entry.key.text for entry in node.entries}
         self._entries: dict[str, Entry] = {}
         for entry in node.entries:
-            if entry.key.text in KEYS[place]:
+            if entry.key.text in KEYS_AT[place]:
                 self._entries[entry.key.text] = entry
             # Like Compose: a place for anchors that belong to no key.
             elif place != "top" or not entry.key.text.startswith("x-"):
                 self._unknown(place, entry)
 
-    def _unknown(self, place: Place, entry: Entry) -> None:
+    def _unknown(self, place: AnyPlace, entry: Entry) -> None:
         key = entry.key
         where = f" in `{self.path}`" if self.path else ""
         if not key.text.strip():
@@ -128,7 +128,7 @@ class Section:
         return None if node is None else self.findings.value(node, self.where(key))
 
     def mapping(
-        self, key: str, place: Place, example: str, main: str | None = None
+        self, key: str, place: AnyPlace, example: str, main: str | None = None
     ) -> "Section | None":
         """Return the key's mapping; `example` shows one to who wrote something else.
 
@@ -299,7 +299,7 @@ class Section:
 def as_section(
     findings: Findings,
     node: Node,
-    place: Place,
+    place: AnyPlace,
     path: str,
     example: str,
     main: str | None = None,

@@ -160,17 +160,21 @@ http {{
   gzip on;
   gzip_types text/plain application/json;
   gzip_min_length 100;
-  server {{
-    listen 127.0.0.1:{port};
-    root {directory}/files;
-  }}
+  {servers}
 }}
+"""
+FILES = """
+server {
+  listen 127.0.0.1:{port};
+  root {directory}/files;
+}
 """
 
 
 @asynccontextmanager
-async def nginx(directory: Path) -> AsyncIterator[str]:
-    """Debian's nginx with the files of `directory`/files; yields its URL."""
+async def nginx(directory: Path, configuration: str = FILES) -> AsyncIterator[str]:
+    """Debian's nginx; yields its URL. `configuration` is what stands inside of `http`, by default
+    a server of the files of `directory`/files."""
     executable = program("nginx")
     # nginx cannot take a free port by itself, but it inherits listening sockets.
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -178,7 +182,8 @@ async def nginx(directory: Path) -> AsyncIterator[str]:
         conf = directory / "nginx.conf"
         # As root its workers would become somebody who may not read a test's directory.
         user = "user root;" if os.getuid() == 0 else ""
-        conf.write_text(NGINX_CONF.format(user=user, directory=directory, port=port))
+        own = configuration.replace("{port}", str(port)).replace("{directory}", str(directory))
+        conf.write_text(NGINX_CONF.format(user=user, directory=directory, servers=own))
         arguments = [executable, "-c", str(conf), "-p", str(directory), "-e", "stderr"]
         environ = {"NGINX": f"{listener.fileno()};"}
         async with running(arguments, environ=environ, pass_fds=[listener.fileno()]):

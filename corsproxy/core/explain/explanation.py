@@ -130,7 +130,7 @@ def explain(policy: Policy, question: PageCall) -> Explanation:
 
     Raises ValueError, with a sentence, for a question that no browser could ask.
     """
-    _check(question)
+    check_call(question)
     if RequestContext(policy, _actual(policy, question)).is_same_origin(
         question.origin.encode("utf-8")
     ):
@@ -165,7 +165,8 @@ def explain(policy: Policy, question: PageCall) -> Explanation:
     )
 
 
-def _check(question: PageCall) -> None:
+def check_call(question: PageCall) -> None:
+    """Raise ValueError, with a sentence, for a call that no browser could make."""
     if not is_origin(question.origin.encode("utf-8")):
         raise ValueError(_no_origin(question.origin))
     if not is_token(question.method.encode("utf-8")):

@@ -1,0 +1,226 @@
+"""`corsproxy test`: expectations about an allowlist, tried."""
+
+import json
+import os
+from xml.sax.saxutils import escape as xml_escape
+from xml.sax.saxutils import quoteattr
+
+import click
+
+from corsproxy.cli.failures import Exit, Failure, RefusedConfig
+from corsproxy.cli.options import option
+from corsproxy.cli.terminal import wants_color
+from corsproxy.cli.trials import Trials, judged, live_plan, read_subject, tried
+from corsproxy.config.expectations import Case
+from corsproxy.config.problems import ConfigError, annotation, escape
+from corsproxy.core.source import Source
+from corsproxy.errors import StartError
+from corsproxy.shell.feed.ansi import Style, paint
+
+DEFAULT_TEST_FILE = "corsproxy.test.yaml"
+
+_WITHOUT_FILE = "write one: `config: corsproxy.yaml` and `cases:`, as `corsproxy test --help` shows"
+
+
+@click.command()
+@click.argument("file", nargs=-1, type=click.Path())
+@option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "github", "junit"]),
+    default="text",
+    show_default=True,
+    help="github: annotations for pull requests; junit: XML for test reports.",
+)
+@option("--live", metavar="URL", help="Ask the deployment at URL instead of the allowlist file.")
+@click.pass_context
+def command(ctx: click.Context, file: tuple[str, ...], form: str, live: str | None) -> None:
+    """Try the expectations in FILE, ./corsproxy.test.yaml by default.
+
+    \b
+    config: corsproxy.yaml
+    cases:
+      - origin: https://app.example.com
+        request: PUT /v1/users
+        headers: [content-type]
+        credentials: true
+        expect: allowed        # or refused, forwarded, a code, {code: …, at: file:line}
+
+    Lists of origins, requests or header lists stand for every combination. Besides, origins
+    that look like an entry of the allowlist must be refused. The decisions are those of the
+    server, and nothing is sent.
+
+    With --live, the same questions go to a running deployment, this proxy or any other, and
+    what a browser would make of its answers counts. Only GET, HEAD and preflights are sent.
+
+    The exit code is 0 if all is as expected, 1 if not, 2 for a FILE that is missing or
+    broken, 3 if URL cannot be reached.
+    """
+    if not file:
+        if not os.path.lexists(DEFAULT_TEST_FILE):
+            message = f"there is no {DEFAULT_TEST_FILE} in this directory"
+            raise Failure(message, Exit.USAGE, _WITHOUT_FILE)
+        file = (DEFAULT_TEST_FILE,)
+    found = [_trials(name, live) for name in file]
+    trials = Trials(
+        tuple(each for one in found for each in one.cases),
+        tuple(each for one in found for each in one.look_alikes),
+        tuple(each for one in found for each in one.findings),
+    )
+    printers = {"text": _text, "json": _json, "github": _github, "junit": _junit}
+    for line in printers[form](trials):
+        click.echo(line, color=True)
+    if not trials.passed:
+        ctx.exit(Exit.FINDINGS)
+
+
+def _trials(name: str, live: str | None) -> Trials:
+    try:
+        subject = read_subject(name)
+    except ConfigError as error:
+        raise RefusedConfig(name, error.problems, Exit.USAGE) from None
+    try:
+        if live is None:
+            return tried(subject)
+        plan = live_plan(subject)
+    except ConfigError as error:
+        raise RefusedConfig(subject.config, error.problems) from None
+    # aiohttp takes longer to import than all the rest.
+    from corsproxy.shell.deployment import judge_deployment
+
+    try:
+        return judged(subject, plan, judge_deployment(live, plan.calls))
+    except StartError as error:
+        raise Failure(str(error), Exit.NOT_STARTED) from None
+
+
+def _text(trials: Trials) -> list[str]:
+    color = wants_color("stdout")
+    lines = []
+    for case in trials.cases:
+        style = Style.GREEN if case.passed else Style.RED
+        mark = paint("✓" if case.passed else "✗", style, color=color)
+        lines.append(f"{mark} {escape(_title(case.case))}")
+        if not case.passed:
+            at = f"{case.file}:{case.case.source.line}"
+            lines.append(f"    {escape(at)}: expected {case.case.expected}, got {case.got}")
+            lines += [f"    {escape(line)}" for line in case.why.splitlines()]
+    failed = [each for each in trials.look_alikes if not each.passed]
+    for each in failed:
+        entry, kind, origin = each.look_alike
+        mark = paint("✗", Style.RED, color=color)
+        lines.append(f"{mark} {escape(origin)} is allowed: a look-alike ({kind}) of {entry}")
+        lines.append(f"    {escape(str(entry.source))}")
+    for finding in trials.findings:
+        mark = paint("✗", Style.RED, color=color)
+        words = f"{finding.code}: {finding.request} from {finding.origin}: {finding.message}"
+        lines.append(f"{mark} {escape(words)}")
+    return [*lines, _summary(trials)]
+
+
+def _title(case: Case) -> str:
+    """Return a case's name, with the call where the name is that of several."""
+    call = f"{case.request} from {case.call.origin}"
+    if case.name == call:
+        return call
+    headers = f" with {', '.join(case.call.headers)}" if case.call.headers else ""
+    return f"{case.name} ({call}{headers})"
+
+
+def _summary(trials: Trials) -> str:
+    passed = sum(case.passed for case in trials.cases)
+    alike = sum(each.passed for each in trials.look_alikes)
+    parts = [
+        f"{passed} of {len(trials.cases)} as expected",
+        f"{alike} of {len(trials.look_alikes)} look-alikes refused",
+    ]
+    if trials.findings:
+        parts.append(f"{len(trials.findings)} other findings")
+    return ", ".join(parts)
+
+
+def _json(trials: Trials) -> list[str]:
+    cases = [
+        {
+            "name": each.case.name,
+            "file": each.file,
+            "line": each.case.source.line,
+            "origin": each.case.call.origin,
+            "request": each.case.request,
+            "expected": str(each.case.expected.what),
+            "got": each.got,
+            "at": each.at,
+            "passed": each.passed,
+        }
+        for each in trials.cases
+    ]
+    alike = [
+        {
+            "entry": each.look_alike.entry.text,
+            "at": str(each.look_alike.entry.source),
+            "kind": each.look_alike.kind,
+            "origin": each.look_alike.origin,
+            "passed": each.passed,
+        }
+        for each in trials.look_alikes
+    ]
+    members: dict[str, object] = {"cases": cases, "look_alikes": alike}
+    if trials.findings:
+        members["findings"] = [each._asdict() for each in trials.findings]
+    return [json.dumps(members, indent=2)]
+
+
+def _github(trials: Trials) -> list[str]:
+    lines = []
+    for case in trials.cases:
+        if not case.passed:
+            text = f"{case.case.name}: expected {case.case.expected}, got {case.got}"
+            place = case.case.source
+            lines.append(annotation("error", place, 1, "expectation", escape(text)))
+    for each in trials.look_alikes:
+        if not each.passed:
+            entry, kind, origin = each.look_alike
+            text = f"{origin} is allowed, a look-alike ({kind}) of {entry}"
+            lines.append(
+                annotation("error", entry.source, len(entry.text), "look-alike", escape(text))
+            )
+    for finding in trials.findings:
+        text = f"{finding.request} from {finding.origin}: {finding.message}"
+        lines.append(annotation("error", Source("live"), 1, finding.code, escape(text)))
+    return lines
+
+
+def _junit(trials: Trials) -> list[str]:
+    tests = [
+        (case.file, case.case.name, "" if case.passed else f"got {case.got}\n{case.why}")
+        for case in trials.cases
+    ]
+    tests += [
+        (
+            "look-alikes",
+            f"{each.look_alike.kind} of {each.look_alike.entry}: {each.look_alike.origin}",
+            "" if each.passed else "it is allowed",
+        )
+        for each in trials.look_alikes
+    ]
+    tests += [("live", f"{each.code}: {each.request}", each.message) for each in trials.findings]
+    failures = sum(bool(why) for _, _, why in tests)
+    return [
+        '<?xml version="1.0" encoding="UTF-8"?>',
+        f'<testsuite name="corsproxy" tests="{len(tests)}" failures="{failures}">',
+        *(_junit_case(*each) for each in tests),
+        "</testsuite>",
+    ]
+
+
+def _junit_case(classname: str, name: str, why: str) -> str:
+    start = f"  <testcase classname={_attribute(classname)} name={_attribute(name)}"
+    if not why:
+        return f"{start}/>"
+    message, _, _ = why.partition("\n")
+    text = xml_escape("\n".join(map(escape, why.splitlines())))
+    return f"{start}><failure message={_attribute(message)}>{text}</failure></testcase>"
+
+
+def _attribute(text: str) -> str:
+    return quoteattr(escape(text))

@@ -1,0 +1,230 @@
+"""What `corsproxy test` finds: each expectation and each look-alike, tried.
+
+Against the file the answers are `decide`'s, and nothing is sent. Against a deployment they
+are what a browser would make of its answers.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from corsproxy.cli.files import editable, read_bytes
+from corsproxy.config.expectations import Case, Suite, read_expectations
+from corsproxy.config.problems import escape
+from corsproxy.core.explain.explanation import explain
+from corsproxy.core.explain.live import Judgement, lacks_vary
+from corsproxy.core.origins.look_alikes import LookAlike, look_alikes, sample
+from corsproxy.core.page_call import PageCall
+from corsproxy.core.policy import CorsRules, Policy
+from corsproxy.core.verdicts import FACTS, Code
+
+# No deployment has it, whatever it serves: the answer to it is an error, or a page for all paths.
+_NO_SUCH_PATH = "/corsproxy-test-of-an-error"
+
+
+class CaseTrial(NamedTuple):
+    """An expectation, tried."""
+
+    case: Case
+    file: str
+    got: str
+    """The code; of a deployment, `allowed`, `refused` or `not-judged`."""
+    at: str | None
+    passed: bool
+    why: str
+    """Why it failed, in lines; empty where it did not."""
+
+
+class LookAlikeTrial(NamedTuple):
+    """A look-alike, tried: refused or not."""
+
+    look_alike: LookAlike
+    passed: bool
+
+
+class Finding(NamedTuple):
+    """Something wrong with a deployment's answers that no case asks about."""
+
+    code: str
+    """`missing-vary` or `error-without-grant`."""
+    request: str
+    origin: str
+    message: str
+
+
+class Trials(NamedTuple):
+    """All that was tried."""
+
+    cases: tuple[CaseTrial, ...]
+    look_alikes: tuple[LookAlikeTrial, ...]
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        return (
+            not self.findings
+            and all(each.passed for each in self.cases)
+            and all(each.passed for each in self.look_alikes)
+        )
+
+
+class Subject(NamedTuple):
+    """A file of expectations with the file that it is about."""
+
+    name: str
+    suite: Suite
+    config: str
+    """The allowlist file, from here."""
+
+    def policy(self, day: str | None = None) -> Policy:
+        """Return what it says on a day, by default today. Raises ConfigError and Failure."""
+        return editable(self.config, day).read().policy
+
+
+def read_subject(name: str) -> Subject:
+    """Raises ConfigError for a broken file and Failure for one that cannot be read."""
+    suite = read_expectations(read_bytes(name), name, os.environ)
+    return Subject(name, suite, os.path.normpath(os.path.join(os.path.dirname(name), suite.config)))
+
+
+def tried(subject: Subject) -> Trials:
+    """Try the file itself. Raises ConfigError and Failure."""
+    policies: dict[str | None, Policy] = {None: subject.policy()}
+    for case in subject.suite.cases:
+        if case.day not in policies:
+            policies[case.day] = subject.policy(case.day)
+    return Trials(
+        tuple(_try_case(subject, case, policies[case.day]) for case in subject.suite.cases),
+        tuple(_try_look_alikes(policies[None])),
+    )
+
+
+def _try_case(subject: Subject, case: Case, policy: Policy) -> CaseTrial:
+    explanation = explain(policy, case.call)
+    verdict = explanation.verdict
+    passed = case.expected.is_met_by(verdict)
+    at = None if verdict.at is None else str(verdict.at)
+    why = "" if passed else explanation.text()
+    return CaseTrial(case, subject.name, str(verdict.code), at, passed, why)
+
+
+def _try_look_alikes(policy: Policy) -> Iterator[LookAlikeTrial]:
+    for rules in _rules_by_path(policy).values():
+        for each in look_alikes(rules.origins):
+            allowed = rules.origins.match(each.origin.encode("utf-8"))
+            yield LookAlikeTrial(each, allowed is None)
+
+
+def _rules_by_path(policy: Policy) -> dict[str, CorsRules]:
+    """Return each list of origins once, by a path that it decides about."""
+    found: dict[str, CorsRules] = {}
+    seen: set[int] = set()
+    for route in policy.routes:
+        if isinstance(route.cors, CorsRules) and id(route.cors.origins) not in seen:
+            seen.add(id(route.cors.origins))
+            found[route.path.decode("ascii")] = route.cors
+    return found
+
+
+# A deployment.
+
+
+class LivePlan(NamedTuple):
+    """The calls to make to a deployment, and what they are for."""
+
+    cases: tuple[Case, ...]
+    look_alikes: tuple[tuple[PageCall, LookAlike], ...]
+    errors: tuple[PageCall, ...]
+    """Calls of allowed pages to a path that is not there."""
+
+    @property
+    def calls(self) -> list[PageCall]:
+        return [
+            *(case.call for case in self.cases),
+            *(call for call, _ in self.look_alikes),
+            *self.errors,
+        ]
+
+
+def live_plan(subject: Subject) -> LivePlan:
+    """Raises ConfigError and Failure."""
+    by_path = _rules_by_path(subject.policy())
+    alike = [
+        (PageCall(each.origin, path), each)
+        for path, rules in by_path.items()
+        for each in look_alikes(rules.origins)
+    ]
+    errors = [
+        PageCall(sample(pattern), path.rstrip("/") + _NO_SUCH_PATH)
+        for path, rules in by_path.items()
+        for pattern in rules.origins.patterns[:1]
+        if not pattern.is_any and not pattern.is_null
+    ]
+    return LivePlan(subject.suite.cases, tuple(alike), tuple(errors))
+
+
+def judged(subject: Subject, plan: LivePlan, answers: Sequence[Judgement]) -> Trials:
+    """Return what a deployment's answers to the calls of the plan mean."""
+    cases, alike = len(plan.cases), len(plan.look_alikes)
+    errors = answers[cases + alike :]
+    found = [
+        Finding(
+            "error-without-grant",
+            call.target,
+            call.origin,
+            f"the answer {answer.status} has no grant: the page cannot read the error",
+        )
+        for call, answer in zip(plan.errors, errors, strict=True)
+        if not answer.allowed
+    ]
+    calls = plan.calls
+    return Trials(
+        tuple(_judge_case(subject, case, answers[i]) for i, case in enumerate(plan.cases)),
+        tuple(
+            LookAlikeTrial(each, not answers[cases + i].allowed)
+            for i, (_, each) in enumerate(plan.look_alikes)
+        ),
+        (*found, *_missing_vary(calls, answers)),
+    )
+
+
+def _judge_case(subject: Subject, case: Case, answer: Judgement) -> CaseTrial:
+    got = "allowed" if answer.allowed else "refused"
+    what = case.expected.what
+    wanted = _result_of_code(what) if isinstance(what, Code) else what
+    if wanted == "forwarded" or case.day is not None:
+        # What the upstream says is not in the file, and a deployment has no other day.
+        return CaseTrial(case, subject.name, "not-judged", None, True, "")
+    passed = got == wanted
+    why = "" if passed else _because(answer)
+    return CaseTrial(case, subject.name, got, None, passed, why)
+
+
+def _result_of_code(code: Code) -> str:
+    if code in (Code.PASSTHROUGH, Code.ORIGIN_FORWARDED):
+        return "forwarded"
+    return "refused" if FACTS[code].browser_error or FACTS[code].status >= 400 else "allowed"
+
+
+def _because(answer: Judgement) -> str:
+    if answer.obstacle is None:
+        return f"the answer to the {answer.by} ({answer.status}) lets the page read it"
+    error, sentence = answer.obstacle.error, answer.obstacle.sentence
+    return f"{error}: the answer to the {answer.by} ({answer.status}): {escape(sentence)}"
+
+
+def _missing_vary(calls: Sequence[PageCall], answers: Sequence[Judgement]) -> Iterator[Finding]:
+    """Yield each path whose grant depends on the origin without a word to caches."""
+    by_request: dict[tuple[str, str], dict[str, Judgement]] = {}
+    for call, answer in zip(calls, answers, strict=True):
+        if answer.by != "preflight":
+            by_request.setdefault((answer.by, call.target), {})[call.origin] = answer
+    for (method, target), found in by_request.items():
+        first_origin, first = next(iter(found.items()))
+        for origin, answer in found.items():
+            lacking = lacks_vary(first, answer)
+            if lacking is not None:
+                page = first_origin if lacking is first else origin
+                message = "the grant depends on the origin, and there is no `Vary: Origin`"
+                yield Finding("missing-vary", f"{method} {target}", page, message)
+                break

@@ -1,0 +1,87 @@
+"""Asking a running deployment, ours or any other, over HTTP.
+
+Sends what a dialogue of `core.explain.live` wants to be sent, with aiohttp's client, and
+reads the heads of the answers alone. Redirects are not followed, cookies are not kept.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from types import TracebackType
+
+import aiohttp
+from yarl import URL
+
+from corsproxy.core.explain.live import Asking, Judgement, call_live
+from corsproxy.core.messages import ResponseHead
+from corsproxy.core.page_call import PageCall
+from corsproxy.errors import StartError
+
+_AT_ONCE = 16
+_TIMEOUT_S = 30.0
+
+
+class Deployment:
+    """What answers at a URL."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url.rstrip("/")
+        self._room = asyncio.Semaphore(_AT_ONCE)
+        self._session: aiohttp.ClientSession
+
+    async def __aenter__(self) -> "Deployment":
+        self._session = aiohttp.ClientSession(
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=_TIMEOUT_S),
+            connector=aiohttp.TCPConnector(limit=_AT_ONCE),
+            auto_decompress=False,
+        )
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._session.close()
+
+    async def judge(self, calls: Sequence[PageCall]) -> list[Judgement]:
+        """Make each call, many at once; raises StartError where it cannot be asked."""
+        return list(await asyncio.gather(*map(self._judge, calls)))
+
+    async def _judge(self, call: PageCall) -> Judgement:
+        dialogue = call_live(call)
+        async with self._room:
+            try:
+                asking = next(dialogue)
+                while True:
+                    asking = dialogue.send(await self._ask(asking))
+            except StopIteration as end:
+                judgement: Judgement = end.value
+                return judgement
+
+    async def _ask(self, asking: Asking) -> ResponseHead:
+        headers = [(name.decode("ascii"), value.decode("utf-8")) for name, value in asking.fields]
+        try:
+            url = URL(self._url + asking.target, encoded=True)
+            async with self._session.request(
+                asking.method, url, headers=headers, allow_redirects=False
+            ) as answer:
+                fields = [(name, value) for name, value in answer.raw_headers]
+                return ResponseHead(answer.status, (answer.reason or "").encode("latin-1"), fields)
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            reason = str(error) or type(error).__name__
+            raise StartError(f"cannot ask {self._url}: {reason}") from None
+
+
+def judge_deployment(url: str, calls: Sequence[PageCall]) -> list[Judgement]:
+    """Return what a browser would make of each call to the deployment at `url`.
+
+    Runs an event loop of its own. Raises StartError where it cannot be asked.
+    """
+
+    async def judge() -> list[Judgement]:
+        async with Deployment(url) as deployment:
+            return await deployment.judge(calls)
+
+    return asyncio.run(judge())
