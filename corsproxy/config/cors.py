@@ -98,6 +98,9 @@ def _not_rules(findings: Findings, value: Value, path: str) -> None:
 EXPIRED = "origin-expired"
 """The code of the warning about an entry whose last day is over."""
 
+EXPIRES = "origin-expires"
+"""The code of the warning about one whose last day is near."""
+
 
 class _Terms(NamedTuple):
     """What an entry says besides its origin."""
@@ -190,7 +193,7 @@ class _Rules:
         elif 0 <= left <= WARNING_DAYS:
             message = f"`{pattern}` expires at the end of {until} (UTC), {_in_days(left)}"
             help = "give it a later `until` if it is still needed"
-            self._findings.at("warning", "origin-expires", pattern.source, message, help)
+            self._findings.at("warning", EXPIRES, pattern.source, message, help)
         return left < 0
 
     def _broken_origins(self) -> OriginSet | None:

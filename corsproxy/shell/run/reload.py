@@ -3,7 +3,8 @@
 The file is watched by its path, twice a second. That sees an editor's rename, a truncate
 and write, and the swap of a ConfigMap's `..data` link alike, on every file system;
 notifications about an inode would end with the first of them. A broken file keeps the
-last good policy and is reported once, with its caret.
+last good policy and is reported once, with its caret. When a day ends (UTC), the policy is
+made anew from the same text, because its entries may have a last day.
 """
 
 import asyncio
@@ -17,11 +18,13 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from corsproxy.config.changes import Change, changes
+from corsproxy.config.cors import EXPIRED, EXPIRES
 from corsproxy.config.problems import ConfigError, Problem
 from corsproxy.config.reader import Reading
 from corsproxy.config.yaml.source_text import MAX_BYTES
 from corsproxy.core.policy import Policy
 from corsproxy.errors import StartError
+from corsproxy.shell.feed.clock import utc_day
 from corsproxy.shell.run.background import in_background
 
 # A saved edit is live within a second, so there must be time left to read it.
@@ -103,6 +106,7 @@ class Reloader:
         read: Callable[[bytes], Reading],
         adopt: Callable[[Policy, bytes], Awaitable[None]],
         reports: Reports,
+        today: Callable[[], str] = utc_day,
     ) -> None:
         """`content` is what `started_with`, the running policy, was made from.
 
@@ -114,6 +118,9 @@ class Reloader:
         """Its name, as people gave it."""
         self._path = Path(os.path.abspath(file))
         self._content = content
+        self._in_force = content  # what the running policy was made from
+        self._today = today
+        self._day = today()
         self._policy = started_with.policy
         self._warnings = started_with.warnings
         self._read = read
@@ -136,6 +143,7 @@ class Reloader:
     async def check(self, *, forced: bool = False) -> None:
         """Look once; `forced` reads and reports even where nothing seems to have changed."""
         async with self._lock:
+            await self._follow_the_date()
             known = None if forced else self._stamp
             try:
                 seen = await asyncio.to_thread(look, self._path, known)
@@ -158,7 +166,38 @@ class Reloader:
             self.succeeded = False
             self._reports.failed(self.file, (error.strerror or str(error)).lower())
 
+    async def _follow_the_date(self) -> None:
+        """On a new day, end the entries that are over, and warn of those that are or will be."""
+        day = self._today()
+        if day == self._day:
+            return
+        self._day = day
+        is_current = self.succeeded
+        adopted = await self._adopted(self._in_force)
+        if adopted is None:
+            return
+        reading, found = adopted
+        self.succeeded = is_current
+        if found:
+            self._reports.reloaded(self.file, found)
+        self._warnings = reading.warnings
+        self._reports.warned([w for w in reading.warnings if w.code in (EXPIRED, EXPIRES)])
+
     async def _take(self, content: bytes) -> None:
+        adopted = await self._adopted(content)
+        if adopted is None:
+            return
+        reading, found = adopted
+        self._in_force = content
+        self.succeeded_at = time.time()
+        self._reports.reloaded(self.file, found)
+        known = {(warning.code, warning.message) for warning in self._warnings}
+        self._warnings = reading.warnings
+        self._reports.warned([w for w in reading.warnings if (w.code, w.message) not in known])
+
+    async def _adopted(self, content: bytes) -> tuple[Reading, tuple[Change, ...]] | None:
+        """Put the policy in `content` in force; returns what it was read as and what it changed,
+        or None after it was reported why it is not."""
         try:
             reading, found = await in_background(self._compare, content)
             # The listeners stay as they are, so they are what the next file is compared to.
@@ -167,21 +206,18 @@ class Reloader:
         except ConfigError as error:
             self.succeeded = False
             self._reports.refused(self.file, error.problems)
-            return
+            return None
         except StartError as error:
             self.succeeded = False
             self._reports.failed(self.file, str(error))
-            return
+            return None
         except Exception as error:  # noqa: BLE001 - a fault of ours must not end the watch
             self.succeeded = False
             self._reports.failed(self.file, f"a fault in the proxy: {error!r}")
-            return
+            return None
         self._policy = policy
-        self.succeeded, self.succeeded_at = True, time.time()
-        self._reports.reloaded(self.file, found)
-        known = {(warning.code, warning.message) for warning in self._warnings}
-        self._warnings = reading.warnings
-        self._reports.warned([w for w in reading.warnings if (w.code, w.message) not in known])
+        self.succeeded = True
+        return reading, found
 
     def _compare(self, content: bytes) -> tuple[Reading, tuple[Change, ...]]:
         try:

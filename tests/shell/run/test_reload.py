@@ -10,7 +10,7 @@ import pytest
 
 from corsproxy.config.changes import Change
 from corsproxy.config.problems import ConfigError, Problem
-from corsproxy.config.reader import Reading
+from corsproxy.config.reader import Reading, read_policy
 from corsproxy.core.policy import ListenAddress, Policy
 from corsproxy.core.source import Source
 from corsproxy.errors import StartError
@@ -313,3 +313,74 @@ async def test_watching_sees_an_edit_by_itself(
     await until(lambda: watched.told != [])
     assert watched.origins == ["http://b.example"]
     watch.cancel()
+
+
+DATED = b"""\
+upstream: http://a.test
+cors:
+  allow_origins:
+    - http://localhost:5173
+    - {origin: https://pr-12.test, until: 2026-12-31}
+"""
+
+
+class Calendar(Watched):
+    """A file with an entry that ends, read by its real reader on days of our choice."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self.path.write_bytes(DATED)
+        self.day = "2026-12-30"
+        reading = self.read(DATED)
+        self.policy = reading.policy
+        self.reloader = Reloader(
+            str(self.path),
+            DATED,
+            reading,
+            read=self.read,
+            adopt=self.adopt,
+            reports=self,
+            today=lambda: self.day,
+        )
+
+    def read(self, content: bytes) -> Reading:
+        return read_policy(content, "corsproxy.yaml", {}, "/", day=self.day)
+
+
+@pytest.fixture
+async def calendar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Calendar:
+    monkeypatch.setattr(reload, "SETTLE_SECONDS", 0.005)
+    calendar = Calendar(tmp_path)
+    await calendar.check()
+    return calendar
+
+
+async def test_an_entry_ends_with_its_last_day_without_a_reload(calendar: Calendar) -> None:
+    calendar.day = "2026-12-31"
+    await calendar.check()
+    assert len(calendar.origins) == 2
+    assert [told[0] for told in calendar.told] == ["warned"]
+    assert "today" in calendar.told[0][1]
+    calendar.day = "2027-01-01"
+    await calendar.check()
+    assert calendar.origins == ["http://localhost:5173"]
+    origin = "- origin https://pr-12.test until 2026-12-31 on route /"
+    assert calendar.told[1] == ("reloaded", origin)
+    assert "expired after 2026-12-31" in calendar.told[2][1]
+
+
+async def test_an_expired_entry_is_warned_of_daily(calendar: Calendar) -> None:
+    for day in ("2027-01-01", "2027-01-02", "2027-01-03"):
+        calendar.day = day
+        await calendar.check()
+        await calendar.check()
+    assert [told[0] for told in calendar.told] == ["reloaded", "warned", "warned", "warned"]
+
+
+async def test_a_broken_file_does_not_keep_an_entry_alive(calendar: Calendar) -> None:
+    calendar.path.write_text("upstream: [")
+    await calendar.check()
+    calendar.day = "2027-01-01"
+    await calendar.check()
+    assert calendar.origins == ["http://localhost:5173"]
+    assert not calendar.reloader.succeeded
