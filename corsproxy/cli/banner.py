@@ -65,6 +65,8 @@ def _rows(
         for url in urls:
             yield "Proxy", url
         yield from _route_rows(policy.routes)
+    if policy.listener_tls is None and listeners.https:
+        yield "https", "a local authority's: browsers trust it after  corsproxy trust"
     if any(not bound.is_loopback for bound in listeners.proxy):
         yield "Network", "other machines can reach this port too"
     if file is not None:

@@ -31,6 +31,7 @@ COMMANDS = {
     "init": "Write a commented corsproxy.yaml to start from.",
     "export": "Print the allowlist as the configuration of nginx, Envoy and others.",
     "schema": "Print the JSON Schema of the file, for editors.",
+    "trust": "Make browsers trust the certificates of --https.",
     "health": "Ask a running proxy whether it is ready.",
     "demo": "Show it all: an API without CORS, a page that calls it, and the proxy.",
 }

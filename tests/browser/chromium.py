@@ -35,14 +35,17 @@ ARGUMENTS = (
 
 
 @asynccontextmanager
-async def launch() -> AsyncIterator[Browser]:
-    """Run Debian's Chromium without a window."""
+async def launch(environ: Mapping[str, str] | None = None) -> AsyncIterator[Browser]:
+    """Run Debian's Chromium without a window, with further variables where they are given."""
     executable = program("chromium")
     # Chromium refuses to run its sandbox as root, which is who runs in containers.
     as_root = ("--no-sandbox",) if hasattr(os, "getuid") and os.getuid() == 0 else ()
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
-            executable_path=executable, headless=True, args=[*ARGUMENTS, *as_root]
+            executable_path=executable,
+            headless=True,
+            args=[*ARGUMENTS, *as_root],
+            env={**os.environ, **(environ or {})},
         )
         try:
             yield browser

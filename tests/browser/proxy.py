@@ -17,10 +17,11 @@ class RunningProxy(NamedTuple):
 
     port: int
     program: Program
+    scheme: str = "http"
 
     @property
     def url(self) -> str:
-        return f"http://localhost:{self.port}"
+        return f"{self.scheme}://localhost:{self.port}"
 
     async def logged(self, path: str, method: str = "") -> Mapping[str, str]:
         """Return the log's line about a request for `path`; waits for it."""
@@ -33,13 +34,15 @@ class RunningProxy(NamedTuple):
 
 
 @asynccontextmanager
-async def proxy(*arguments: str) -> AsyncIterator[RunningProxy]:
+async def proxy(
+    *arguments: str, environ: Mapping[str, str] | None = None
+) -> AsyncIterator[RunningProxy]:
     """Run `corsproxy` with `arguments` on a free port, and stop it as a user would."""
     command = [sys.executable, "-m", "corsproxy", *arguments, *ARGUMENTS]
-    async with running(command) as program:
+    async with running(command, environ=environ) as program:
         ready = _event(await program.until(lambda line: _event(line).get("event") == "ready"))
-        port = int(ready["listen"][0].rstrip("/").rpartition(":")[2])
-        yield RunningProxy(port, program)
+        url = ready["listen"][0]
+        yield RunningProxy(int(url.rpartition(":")[2]), program, url.partition(":")[0])
         assert await program.stop() == 0, "\n".join(program.lines)
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from corsproxy.cli.banner import LOOPBACK_PAGES, banner
 from corsproxy.cli.upstream import policy_for
-from corsproxy.core.policy import ListenAddress, Policy, UpstreamAddress
+from corsproxy.core.policy import ListenAddress, ListenerTls, Policy, UpstreamAddress
 from corsproxy.shell.system.binding import Bound, Listeners, bind_all
 from tests.policies import FILE, policy, route, rules
 
@@ -34,6 +34,17 @@ def test_one_upstream_without_a_file(listeners: Listeners) -> None:
         "  ➜  Upstream:    sees its own Host and Origin",
         f"  ➜  Admin:       {admin.url}/readyz  /livez  /metrics",
     ]
+
+
+def test_https_says_how_browsers_come_to_trust_it() -> None:
+    listeners = bind_all([ListenAddress("localhost", 0, https=True)], None)
+    text = banner(policy(), listeners, file=FILE)
+    given = policy(listener_tls=ListenerTls("cert.pem", "key.pem"))
+    other = banner(given, listeners, file=FILE)
+    listeners.close()
+    assert "Proxy:       https://localhost:" in text
+    assert "corsproxy trust" in text
+    assert "corsproxy trust" not in other
 
 
 def test_metrics_are_not_offered_where_there_are_none(listeners: Listeners) -> None:

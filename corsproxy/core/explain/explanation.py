@@ -27,7 +27,7 @@ from corsproxy.core.messages import ClientHead, Field, RequestHead
 from corsproxy.core.methods import FORBIDDEN_METHODS
 from corsproxy.core.origins import OriginPatternError, parse_origin, parse_origin_pattern
 from corsproxy.core.page_call import PageCall
-from corsproxy.core.policy import CorsRules, Policy
+from corsproxy.core.policy import CorsRules, ListenAddress, Policy
 from corsproxy.core.request_context import RequestContext
 from corsproxy.core.routing import find_route, parse_target
 from corsproxy.core.story import story_of
@@ -205,21 +205,36 @@ def _rules(policy: Policy, question: PageCall) -> CorsRules:
 
 
 def _request(policy: Policy, question: PageCall, method: str, fields: list[Field]) -> RequestHead:
-    host = str(policy.listen[0]) if policy.listen else "localhost"
-    if host.startswith(("0.0.0.0", "[::]")):  # noqa: S104 - compared, not bound
-        host = "localhost"
-    authority, origin = host.encode("utf-8"), question.origin.encode("utf-8")
-    site = b"same-origin" if _is_own(authority, origin) else b"cross-site"
+    origin = question.origin.encode("utf-8")
+    asked = [_Asked.of(address) for address in policy.listen] or [_Asked(b"localhost", False)]
+    own = next((each for each in asked if each.is_of(origin)), None)
+    authority, secure = own or asked[0]
+    site = b"cross-site" if own is None else b"same-origin"
     said = [(b"Host", authority), (b"Origin", origin), (b"Sec-Fetch-Site", site)]
-    return RequestHead(method, question.target.encode("ascii"), [*said, *fields])
+    target = question.target.encode("ascii")
+    return RequestHead(method, target, [*said, *fields], secure=secure)
 
 
-def _is_own(authority: bytes, origin: bytes) -> bool:
-    """Whether the page is of the listener's own origin. The listener speaks plain http."""
-    page, own = parse_origin(origin), parse_host(authority)
-    if page is None or own is None or page.scheme != "http":
-        return False
-    return (page.host, page.port or 80) == (own.name, own.port or 80)
+class _Asked(NamedTuple):
+    """A listener as a browser asks it."""
+
+    authority: bytes
+    secure: bool
+
+    @classmethod
+    def of(cls, address: ListenAddress) -> "_Asked":
+        text = address.authority
+        if address.host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
+            text = f"localhost:{address.port}"
+        return cls(text.encode("utf-8"), address.https)
+
+    def is_of(self, origin: bytes) -> bool:
+        """Whether a page of this origin is the listener's own."""
+        page, own = parse_origin(origin), parse_host(self.authority)
+        scheme, default = ("https", 443) if self.secure else ("http", 80)
+        if page is None or own is None or page.scheme != scheme:
+            return False
+        return (page.host, page.port or default) == (own.name, own.port or default)
 
 
 def _preflight(policy: Policy, question: PageCall) -> RequestHead:

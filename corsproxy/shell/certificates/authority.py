@@ -90,25 +90,25 @@ def find_authority(places: Places, now: datetime, tell: list[str]) -> Authority:
 
     Raises StartError where it cannot be made.
     """
-    for directory in places.mkcert:
+    return known_authority(places, now, tell) or _made(places.data, now)
+
+
+def known_authority(places: Places, now: datetime, tell: list[str]) -> Authority | None:
+    """Return the authority in use; None where there is none yet."""
+    for directory in (*places.mkcert, places.data):
+        is_ours = directory == places.data
         if not os.path.exists(directory / CERTIFICATE):
             continue
         try:
-            return _read(directory, now, is_ours=False)
+            return _read(directory, now, is_ours=is_ours)
         except _PassedOverError as error:
-            tell.append(f"mkcert's root in {directory} is not used: {error}")
-    return _own(places.data, now, tell)
+            whose = "the authority" if is_ours else "mkcert's root"
+            then = "replaced: run corsproxy trust again" if is_ours else "not used"
+            tell.append(f"{whose} in {directory} is {then} ({error})")
+    return None
 
 
-def _own(directory: Path, now: datetime, tell: list[str]) -> Authority:
-    if os.path.exists(directory / CERTIFICATE):
-        try:
-            return _read(directory, now, is_ours=True)
-        except _PassedOverError as error:
-            tell.append(
-                f"the authority in {directory} is replaced, because {error}: "
-                "run corsproxy trust again"
-            )
+def _made(directory: Path, now: datetime) -> Authority:
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         with _alone_in(directory):

@@ -22,7 +22,7 @@ HTTP2: Final = "h2"
 HTTP1: Final = "http/1.1"
 
 _RENEWED_BEFORE: Final = timedelta(days=30)
-_INSTALL: Final = "pip install 'corsproxy[https]'"
+INSTALL: Final = "pip install 'corsproxy[https]'"
 
 _Stamp = tuple[tuple[int, int, int], ...]
 
@@ -105,7 +105,7 @@ def require_extra(policy: Policy) -> None:
     missing = [name for name in needed if find_spec(name) is None]
     if missing:
         packages = " and ".join(missing)
-        raise StartError(f"https needs {packages}, which is not installed; try {_INSTALL}")
+        raise StartError(f"https needs {packages}, which is not installed; try {INSTALL}")
 
 
 def _wanted(policy: Policy) -> object:

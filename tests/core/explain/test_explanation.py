@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from corsproxy.core.decision import decide
 from corsproxy.core.explain.explanation import explain
 from corsproxy.core.page_call import PageCall
+from corsproxy.core.policy import ListenAddress
 from corsproxy.core.verdicts import Code
 from tests.policies import PAGE, listed, policy, preflight, request, route, rules
 
@@ -240,6 +241,23 @@ def test_a_refusal_of_no_rule_says_what_is_wrong_with_the_call() -> None:
 )
 def test_a_page_is_the_proxys_own_where_the_browser_says_so(origin: str, code: Code) -> None:
     assert explain(policy(), PageCall(origin, "/x")).verdict.code is code
+
+
+@pytest.mark.parametrize(
+    ("origin", "code"),
+    [
+        ("https://localhost:8443", Code.SAME_ORIGIN),
+        ("http://127.0.0.1:8010", Code.SAME_ORIGIN),
+        ("http://localhost:8443", Code.ORIGIN_NOT_ALLOWED),
+        ("https://127.0.0.1:8010", Code.ORIGIN_NOT_ALLOWED),
+    ],
+)
+def test_a_listener_on_https_has_an_origin_of_its_own(origin: str, code: Code) -> None:
+    listen = (
+        ListenAddress("localhost", 8443, https=True),
+        ListenAddress("127.0.0.1", 8010),
+    )
+    assert explain(policy(listen=listen), PageCall(origin, "/x")).verdict.code is code
 
 
 def test_a_public_page_is_told_of_the_permission_that_it_needs_too() -> None:

@@ -1,0 +1,108 @@
+"""`corsproxy trust`: makes browsers and the system trust the authority of `--https`."""
+
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+import click
+
+from corsproxy.cli.failures import Exit, Failure
+from corsproxy.cli.options import option
+from corsproxy.errors import StartError
+from corsproxy.shell.certificates.places import places_of
+from corsproxy.shell.certificates.served import INSTALL
+from corsproxy.shell.certificates.stores import Plan, Step, Subject, machine_of, plan
+
+if TYPE_CHECKING:
+    from corsproxy.shell.certificates.authority import Authority
+
+
+@click.command()
+@option("--remove", is_flag=True, help="Take the authority out again.")
+@option(
+    "--print", "print_it", is_flag=True, help="Print its certificate (PEM), and change nothing."
+)
+@click.pass_context
+def command(ctx: click.Context, remove: bool, print_it: bool) -> None:
+    """Make browsers and this system trust the certificates that --https makes.
+
+    It is the authority that signs them: mkcert's root where there is one, else one of
+    corsproxy's own, which can vouch for localhost, *.localhost, *.test and loopback addresses
+    only. Every command that will run is shown first. The exit code is 0 if all went well.
+    """
+    if remove and print_it:
+        raise click.UsageError("--remove and --print exclude each other.")
+    authority = _authority(make=not remove)
+    if authority is None:
+        click.echo("There is no authority to take out.")
+        return
+    if print_it:
+        click.echo(authority.pem, nl=False)
+        return
+    serial = f"{authority.certificate.serial_number:x}"
+    subject = Subject(authority.file, authority.name, serial)
+    is_root = sys.platform != "win32" and os.geteuid() == 0
+    todo = plan(
+        subject, machine_of(os.environ, places_of(os.environ).home, is_root=is_root), remove=remove
+    )
+    _show(subject, todo, remove)
+    failed = [step for step in todo.steps if not _done(step)]
+    if failed or todo.obstacles:
+        ctx.exit(Exit.FINDINGS)
+    click.echo("Restart the browsers that run." if todo.steps else "There was nothing to do.")
+
+
+def _authority(*, make: bool) -> "Authority | None":
+    """Return the authority in use; with `make`, there will be one. Raises Failure."""
+    if find_spec("cryptography") is None:
+        message = f"trust needs cryptography, which is not installed; try {INSTALL}"
+        raise Failure(message, Exit.NOT_STARTED)
+    from corsproxy.shell.certificates.authority import find_authority, known_authority
+
+    told: list[str] = []
+    find = find_authority if make else known_authority
+    try:
+        authority = find(places_of(os.environ), datetime.now(UTC), told)
+    except StartError as error:
+        raise Failure(str(error), Exit.NOT_STARTED) from None
+    for sentence in told:
+        click.echo(f"corsproxy: {sentence}", err=True)
+    return authority
+
+
+def _show(subject: Subject, todo: Plan, remove: bool) -> None:
+    what = "Will take out" if remove else "Will trust"
+    click.echo(f"{what} {subject.name}\n  {subject.file}\n")
+    for step in todo.steps:
+        click.echo(f"{step.store}:")
+        for line in step.lines:
+            click.echo(f"  {line}")
+    for obstacle in todo.obstacles:
+        click.echo(f"not done: {obstacle}")
+    click.echo()
+
+
+def _done(step: Step) -> bool:
+    """Run the commands, until one fails; say how it went."""
+    if step.only_if is not None and _run(step.only_if).returncode != 0:
+        click.echo(f"{step.store}: not there")
+        return True
+    for command_line in step.commands:
+        ended = _run(command_line)
+        if ended.returncode != 0:
+            said = (ended.stdout or b"").decode(errors="replace").strip()
+            last = said.splitlines()[-1] if said else f"exit code {ended.returncode}"
+            click.echo(f"{step.store}: failed: {last}")
+            return False
+    click.echo(f"{step.store}: done")
+    return True
+
+
+def _run(command_line: tuple[str, ...]) -> subprocess.CompletedProcess[bytes]:
+    # sudo asks at the terminal itself.
+    return subprocess.run(  # noqa: S603 - what was shown
+        command_line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+    )
