@@ -11,7 +11,7 @@ from corsproxy.config.editing.edits import Edit, File, allow
 from corsproxy.config.editing.splices import EditError
 from corsproxy.config.problems import ConfigError, Problem, escape, render
 from corsproxy.core.advice.remedies import KINDS
-from corsproxy.shell.run.saving import SaveError, save
+from corsproxy.shell.system.saving import SaveError, save
 
 _KEYS = {kind: key for key, kind in KINDS.items()}
 

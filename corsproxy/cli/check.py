@@ -17,7 +17,7 @@ from corsproxy.config.problems import ConfigError, Problem, as_github, as_json, 
 from corsproxy.config.spelling import as_value
 from corsproxy.core.policy import CorsRules, Policy
 from corsproxy.shell.feed.clock import utc_day
-from corsproxy.shell.run.saving import SaveError, save
+from corsproxy.shell.system.saving import SaveError, save
 
 _WITHOUT_FILE = "name the file (corsproxy check FILE), or write one (corsproxy init)"
 

@@ -40,8 +40,13 @@ def redacted(target: bytes) -> bytes:
     return _PARAMETER.sub(_without_secret, target)
 
 
+def is_secret_name(name: bytes) -> bool:
+    """Whether the value of a parameter or a field of that name is a credential, or worth one."""
+    return _SECRET_NAME.search(name) is not None
+
+
 def _without_secret(parameter: re.Match[bytes]) -> bytes:
     name = parameter[1]
-    if not parameter[2] or _SECRET_NAME.search(unquote_to_bytes(name)) is None:
+    if not parameter[2] or not is_secret_name(unquote_to_bytes(name)):
         return parameter[0]
     return name + b"=" + _REDACTED

@@ -6,20 +6,18 @@ would change more than is asked for is left as it is, with the reason.
 """
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable, Iterable
 
-from corsproxy.config.editing.edits import Edit, File, allow
+from corsproxy.config.editing.edits import Edit
 from corsproxy.config.editing.splices import EditError
 from corsproxy.config.problems import ConfigError, Problem, escape
-from corsproxy.config.yaml.source_text import MAX_BYTES
 from corsproxy.core.advice.remedies import Remedy, remedy_for
 from corsproxy.core.policy import Policy
+from corsproxy.shell.admin.editing import read_and_edit
 from corsproxy.shell.feed.announcements import Announcer
-from corsproxy.shell.feed.clock import utc_day
 from corsproxy.shell.feed.diff_lines import diff_lines
 from corsproxy.shell.feed.recent_refusals import Refusals
-from corsproxy.shell.run.saving import SaveError, save
+from corsproxy.shell.system.saving import SaveError, save
 
 _YES = ("y", "yes")
 
@@ -82,7 +80,7 @@ class Offer:
     async def _edit(self, file: str, remedy: Remedy) -> Edit | None:
         """Return the edit; None after the reason why there is none was told."""
         try:
-            return await asyncio.to_thread(_read_and_edit, file, remedy)
+            return await asyncio.to_thread(read_and_edit, file, remedy)
         except ConfigError as error:
             self._left(file, "what is wrong with it is above", problems=error.problems)
         except EditError as error:
@@ -114,19 +112,6 @@ class Offer:
         self._announcer.warned(tuple(problems))
         what_to_do = f"\n  {help}" if help else ""
         self._announcer.note(f"{escape(file)} was left as it is: {escape(reason)}{what_to_do}")
-
-
-def _read_and_edit(file: str, remedy: Remedy) -> Edit:
-    """Raises ConfigError, EditError and OSError."""
-    if not os.path.isfile(file):
-        # Opening a pipe would wait for somebody to write into it.
-        raise FileNotFoundError(0, "there is no regular file of that name")
-    with open(file, "rb") as source:
-        # One byte more than the reader takes tells it that the file is too large.
-        content = source.read(MAX_BYTES + 1)
-    directory = os.path.dirname(os.path.abspath(file))
-    current = File(content, file, os.environ, directory, utc_day())
-    return allow(current, remedy.key, remedy.value, remedy.route)
 
 
 def _reason(error: OSError) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from corsproxy.shell.run.saving import SaveError, save
+from corsproxy.shell.system.saving import SaveError, save
 
 OLD, NEW = b"old: 1\n", b"new: 22\n"
 

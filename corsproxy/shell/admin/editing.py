@@ -1,0 +1,27 @@
+"""The edit that allows what was refused, worked out on the file as it is now.
+
+Whoever offers it, at the terminal or in the inspector, writes what it shows or nothing.
+"""
+
+import os
+
+from corsproxy.config.editing.edits import Edit, File, allow
+from corsproxy.config.yaml.source_text import MAX_BYTES
+from corsproxy.core.advice.remedies import Remedy
+from corsproxy.shell.feed.clock import utc_day
+
+
+def read_and_edit(file: str, remedy: Remedy) -> Edit:
+    """Return the edit that `remedy` asks for. Blocks: call it in a thread.
+
+    Raises ConfigError, EditError and OSError.
+    """
+    if not os.path.isfile(file):
+        # Opening a pipe would wait for somebody to write into it.
+        raise FileNotFoundError(0, "there is no regular file of that name")
+    with open(file, "rb") as source:
+        # One byte more than the reader takes tells it that the file is too large.
+        content = source.read(MAX_BYTES + 1)
+    directory = os.path.dirname(os.path.abspath(file))
+    current = File(content, file, os.environ, directory, utc_day())
+    return allow(current, remedy.key, remedy.value, remedy.route)

@@ -1,0 +1,222 @@
+"""Allow, with a click: the edit that `corsproxy allow` makes, shown, written, taken back.
+
+Where there is a file, it is read anew each time, and nothing is written that was not shown:
+whoever says "write" says which file they have seen. Without a file the policy that runs is
+widened until the proxy stops.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import NamedTuple
+
+from corsproxy.config.editing.diffs import diff
+from corsproxy.config.editing.edits import Edit
+from corsproxy.config.editing.entries import read_entry
+from corsproxy.config.editing.splices import EditError
+from corsproxy.config.problems import ConfigError, render
+from corsproxy.core.advice.remedies import Remedy, remedy_for
+from corsproxy.core.explain.explanation import explain
+from corsproxy.core.policy import CorsRules, Policy
+from corsproxy.shell.admin.editing import read_and_edit
+from corsproxy.shell.admin.inspector.ring import Row
+from corsproxy.shell.admin.inspector.rows import Json
+from corsproxy.shell.admin.inspector.why import question_of
+from corsproxy.shell.system.saving import SaveError, save
+
+
+class Undo(NamedTuple):
+    """What takes the last change back."""
+
+    summary: str
+    before: bytes
+    after: bytes
+    policy: Policy | None
+    """In quick mode, the policy of before."""
+
+
+class Allowances:
+    """Makes one change at a time."""
+
+    def __init__(
+        self,
+        file: str | None,
+        policy: Callable[[], Policy],
+        adopt: Callable[[Policy], None],
+        reload: Callable[[], Awaitable[None]],
+    ) -> None:
+        """`adopt` has the proxy decide by another policy; `reload` returns when what is in
+        the file is in force."""
+        self.file = file
+        self._policy = policy
+        self._adopt = adopt
+        self._reload = reload
+        self._undo: Undo | None = None
+        self._lock = asyncio.Lock()
+
+    @property
+    def undo(self) -> str | None:
+        """What the last change was, in words; None where there is none to take back."""
+        return None if self._undo is None else self._undo.summary
+
+    async def propose(self, row: Row) -> Json:
+        """Return the edit for what a row's call was refused for, or why there is none."""
+        remedy, reason = self._remedy(row)
+        if remedy is None:
+            return {"possible": False, "reason": reason}
+        if self.file is None:
+            return self._propose_widening(remedy)
+        try:
+            edit = await asyncio.to_thread(read_and_edit, self.file, remedy)
+        except _REFUSALS as error:
+            return {"possible": False, "reason": _reason(self.file, error)}
+        return self._shown(self.file, edit, remedy)
+
+    async def write(self, row: Row, known: str) -> Json:
+        """Make the edit, if it is still the one that was shown under the name `known`; else
+        return it anew."""
+        async with self._lock:
+            remedy, reason = self._remedy(row)
+            if remedy is None:
+                return {"written": False, "possible": False, "reason": reason}
+            if self.file is None:
+                return self._widen(remedy, known)
+            return await self._write(self.file, remedy, known)
+
+    async def _write(self, file: str, remedy: Remedy, known: str) -> Json:
+        try:
+            edit = await asyncio.to_thread(read_and_edit, file, remedy)
+            shown = self._shown(file, edit, remedy)
+            if shown["known"] != known:
+                return {**shown, "written": False, "changed": True}
+            await asyncio.to_thread(save, file, edit.after, known=edit.before)
+        except _REFUSALS as error:
+            reason = _reason(file, error)
+            return {"written": False, "possible": False, "reason": reason}
+        self._undo = Undo(edit.summary, edit.before, edit.after, None)
+        await self._reload()
+        return {"written": True, "summary": edit.summary}
+
+    async def take_back(self) -> Json:
+        """Undo the last change; what was written into the file since then stays, and the
+        change with it."""
+        async with self._lock:
+            undo = self._undo
+            if undo is None:
+                return {"undone": False, "reason": "There is nothing to undo."}
+            if undo.policy is not None:
+                self._undo = None
+                self._adopt(undo.policy)
+                return {"undone": True, "summary": undo.summary}
+            return await self._take_back(undo)
+
+    async def _take_back(self, undo: Undo) -> Json:
+        assert self.file is not None  # noqa: S101 - there is no other way to such an undo
+        try:
+            await asyncio.to_thread(save, self.file, undo.before, known=undo.after)
+        except SaveError as error:
+            return {"undone": False, "reason": f"{self.file} was left as it is: {error}."}
+        self._undo = None
+        await self._reload()
+        return {"undone": True, "summary": undo.summary}
+
+    def _remedy(self, row: Row) -> tuple[Remedy | None, str]:
+        """Return what would allow the call under the policy of now, or why nothing would."""
+        policy, question, verdict = self._policy(), question_of(row), row.main.verdict
+        if verdict is None:
+            return None, "It is not decided yet."
+        remedy = None
+        if question is not None:
+            try:
+                told = explain(policy, question)
+            except ValueError:
+                told = None
+            if told is not None and told.allowed and not verdict.allowed and told.remedy is None:
+                if verdict.code.value != "host-not-allowed":
+                    return None, "The policy of now allows it: repeat the call."
+            elif told is not None:
+                remedy = told.remedy
+        remedy = remedy or remedy_for(verdict, policy)
+        return remedy, "" if remedy else "No entry of the allowlist would allow it."
+
+    def _shown(self, file: str, edit: Edit, remedy: Remedy) -> Json:
+        found: Json = {
+            "possible": edit.changed,
+            "mode": "file",
+            "file": file,
+            "summary": edit.summary,
+            "diff": diff(file, edit.before, edit.after),
+            "known": _name_of(edit.before, edit.after),
+            "warnings": [render(problem, False) for problem in edit.warnings],
+            "untouched": list(edit.untouched),
+            "command": remedy.command,
+        }
+        if not edit.changed:
+            found["reason"] = edit.summary
+        return found
+
+    # Without a file.
+
+    def _propose_widening(self, remedy: Remedy) -> Json:
+        return {
+            "possible": True,
+            "mode": "quick",
+            "summary": f"{remedy.key}: {remedy.value}",
+            "diff": [f"+{remedy.key}: {remedy.value}"],
+            "known": _name_of(remedy.key.encode("ascii"), remedy.value.encode("utf-8")),
+            "warnings": [],
+            "untouched": [],
+        }
+
+    def _widen(self, remedy: Remedy, known: str) -> Json:
+        shown = self._propose_widening(remedy)
+        if shown["known"] != known:
+            return {**shown, "written": False, "changed": True}
+        before = self._policy()
+        try:
+            after = widened(before, remedy)
+        except ConfigError as error:
+            reason = "; ".join(problem.message for problem in error.problems)
+            return {"written": False, "possible": False, "reason": reason}
+        summary = str(shown["summary"])
+        self._undo = Undo(summary, b"", b"", before)
+        self._adopt(after)
+        return {"written": True, "summary": summary}
+
+
+def widened(policy: Policy, remedy: Remedy) -> Policy:
+    """Return the policy that allows what `remedy` names, on every route. Raises ConfigError."""
+    entry = read_entry(remedy.key, remedy.value)
+    if remedy.key == "allowed_hosts":
+        return entry.added_to_hosts(policy)
+    routes = tuple(
+        replace(route, cors=entry.added_to(route.cors))
+        if isinstance(route.cors, CorsRules)
+        else route
+        for route in policy.routes
+    )
+    return replace(policy, routes=routes, default_cors=entry.added_to(policy.default_cors))
+
+
+_REFUSALS = (ConfigError, EditError, SaveError, OSError)
+
+
+def _reason(file: str, error: Exception) -> str:
+    """Say why the file was left as it is."""
+    problems = error.problems if isinstance(error, ConfigError | EditError) else ()
+    if isinstance(error, EditError):
+        words = f"{error.reason}. {error.help}" if error.help else error.reason
+    elif isinstance(error, ConfigError):
+        words = "it has problems of its own"
+    elif isinstance(error, OSError):
+        words = f"it cannot be read: {error.strerror or error}"
+    else:
+        words = str(error)
+    found = "".join(f"\n{render(problem, False)}" for problem in problems)
+    return f"{file} was left as it is: {words}{found}"
+
+
+def _name_of(before: bytes, after: bytes) -> str:
+    """Name an edit, so that another is not taken for it."""
+    return hashlib.sha256(hashlib.sha256(before).digest() + after).hexdigest()

@@ -1,0 +1,100 @@
+"""The view "Allowlist": the policy in force, and what each of its entries was good for."""
+
+from collections.abc import Iterator
+
+from corsproxy.core.origins import parse_origin
+from corsproxy.core.policy import CorsRules, Listed, Policy
+from corsproxy.core.source import Source
+from corsproxy.shell.admin.inspector.rows import Json
+from corsproxy.shell.admin.inspector.usage import Refused, Usage, Use
+
+_ADDED_BY_ALLOW = {
+    "origin-not-allowed": "origin",
+    "origin-unlisted-forwarded": "origin",
+    "method-not-allowed": "method",
+    "header-not-allowed": "header",
+    "host-not-allowed": "host",
+}
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1", "[::1]"})
+
+
+def allowlist(policy: Policy, usage: Usage, file: str | None) -> Json:
+    """Return the policy's routes with the use of each entry, and what was refused."""
+    return {
+        "file": file,
+        "routes": [
+            {
+                "name": route.name,
+                "path": route.path.decode("latin-1"),
+                "upstream": str(route.upstream),
+                "at": str(route.source) if route.source.line else None,
+                "passthrough": not isinstance(route.cors, CorsRules),
+                "entries": list(_entries(route.cors, route.name, usage))
+                if isinstance(route.cors, CorsRules)
+                else [],
+            }
+            for route in policy.routes
+        ],
+        "refusals": [
+            _refusal(refused, use, row) for refused, (use, row) in reversed(usage.refusals.items())
+        ],
+    }
+
+
+def _entries(rules: CorsRules, route: str, usage: Usage) -> Iterator[Json]:
+    for pattern in rules.origins:
+        yield _entry("origin", pattern.text, pattern.source, usage.of_entry(pattern.source))
+    yield from _listed("method", rules.methods, route, usage)
+    yield from _listed("header", rules.request_headers, route, usage)
+    if rules.credentials:
+        yield _entry("credentials", "allowed", rules.credentials_source, None)
+    names = ["*"] if rules.expose_headers.any else rules.expose_headers.names
+    for name in names:
+        yield _entry("expose", name, rules.expose_headers.source, None)
+
+
+def _listed(kind: str, listed: Listed, route: str, usage: Usage) -> Iterator[Json]:
+    for name in ["*"] if listed.any else listed.names:
+        yield _entry(kind, name, listed.source, usage.of_name(kind, route, name))
+
+
+def _entry(kind: str, value: str, source: Source, use: Use | None) -> Json:
+    found: Json = {"kind": kind, "value": value}
+    if source.line:
+        found["at"] = str(source)
+    if kind not in ("credentials", "expose"):
+        found |= _used(use)
+    return found
+
+
+def _used(use: Use | None) -> Json:
+    if use is None:
+        return {"calls": 0, "preflights": 0}
+    return {"calls": use.calls, "preflights": use.preflights, "last": round(use.last * 1000)}
+
+
+def _refusal(refused: Refused, use: Use, row: int) -> Json:
+    kind = _ADDED_BY_ALLOW.get(refused.code)
+    value = refused.subject or refused.origin
+    return {
+        "code": refused.code,
+        "origin": refused.origin,
+        "method": refused.method,
+        "subject": refused.subject,
+        "route": refused.route,
+        "row": row,
+        "kind": kind,
+        "proposed": kind is not None and _is_proposed(kind, value),
+        **_used(use),
+    }
+
+
+def _is_proposed(kind: str, value: str) -> bool:
+    """Whether `corsproxy learn` would propose it by itself: of origins, those of this machine
+    only, because anybody may call from anywhere."""
+    if kind != "origin":
+        return kind in ("method", "header")
+    origin = parse_origin(value.encode("utf-8", "replace"))
+    if origin is None:
+        return False
+    return origin.host in _LOOPBACK or origin.host.endswith(".localhost")

@@ -1,0 +1,60 @@
+"""Puts the inspector's parts together, for one run of the proxy."""
+
+import secrets
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+from corsproxy.core.policy import Policy
+from corsproxy.shell.admin.inspector.admission import Admission, new_token
+from corsproxy.shell.admin.inspector.allowances import Allowances
+from corsproxy.shell.admin.inspector.application import Inspector
+from corsproxy.shell.admin.inspector.capture import Capture, Policies
+from corsproxy.shell.admin.inspector.replay import Listener, Replayer
+from corsproxy.shell.admin.inspector.ring import Ring
+from corsproxy.shell.admin.inspector.secrets import Redactor
+from corsproxy.shell.admin.inspector.usage import Usage
+
+
+class Inspection(NamedTuple):
+    """What a run needs of the inspector."""
+
+    inspector: Inspector
+    """Serves the page."""
+    capture: Capture
+    """Is told of every exchange."""
+    policies: Policies
+    """Is told of every policy that is adopted."""
+    token: str
+
+
+def inspection(
+    policy: Policy,
+    *,
+    admin_port: int,
+    listener: Listener,
+    file: str | None,
+    adopt: Callable[[Policy], None],
+    reload: Callable[[], Awaitable[None]],
+    token: str | None = None,
+) -> Inspection:
+    """Return an inspector for a proxy that decides by `policy`.
+
+    `file` is its allowlist's name, None where the upstream came from the command line;
+    `adopt` and `reload` are as in `Allowances`.
+    """
+    ring, usage = Ring(secrets.token_hex(6)), Usage()
+    policies = Policies(policy, usage)
+    capture = Capture(ring, usage, policies)
+    key = secrets.token_bytes(32)
+    admission = Admission(token or new_token(), admin_port)
+    allowances = Allowances(file, lambda: policies.policy, adopt, reload)
+    inspector = Inspector(
+        admission,
+        ring,
+        usage,
+        policies,
+        allowances,
+        Replayer(listener, capture),
+        lambda: Redactor(key),
+    )
+    return Inspection(inspector, capture, policies, admission.token)

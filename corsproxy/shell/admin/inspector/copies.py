@@ -1,0 +1,180 @@
+"""An exchange in other words: a curl command, a fetch call, a question, a test case.
+
+What is copied is pasted into a shell, a console or a file, and what was captured came from
+strangers. So that nothing runs but the one request: every argument is quoted as POSIX has
+it, everything is on one line, and no control character is in it that a terminal would obey.
+"""
+
+import json
+import shlex
+from collections.abc import Callable
+
+from corsproxy.core.fields import is_forbidden_request_header, is_token
+from corsproxy.core.messages import Field
+from corsproxy.core.methods import CORS_SAFELISTED_METHODS
+from corsproxy.shell.admin.inspector.exchanges import Body, Exchange, value_of
+from corsproxy.shell.admin.inspector.rows import Row, asked_headers_of, page_method_of, url_of
+from corsproxy.shell.admin.inspector.secrets import Redactor, text_of
+
+# What curl writes itself, or what belongs to the connection.
+_CURLS_OWN = frozenset(
+    {b"host", b"content-length", b"connection", b"keep-alive", b"transfer-encoding", b"te",
+     b"trailer", b"proxy-connection", b"expect"}
+)  # fmt: skip
+
+
+def as_curl(row: Row, redactor: Redactor, file: str | None = None) -> str:
+    """Return the request as a command for a POSIX shell, on one line."""
+    exchange = row.main
+    request = exchange.request
+    words = ["curl", "-i", "--globoff", "--path-as-is", "--compressed"]
+    if request.method == "HEAD":
+        words.append("--head")
+    else:
+        words += ["--request", quoted(request.method)]
+    words.append(quoted(_printable(redactor.target(url_of(exchange)))))
+    for name, value in redactor.fields(request.fields):
+        if name.lower() not in _CURLS_OWN:
+            words += ["--header", quoted(_header(name, value))]
+    fed, option = _body(exchange, redactor)
+    return fed + " ".join(words + option)
+
+
+def _header(name: bytes, value: bytes) -> str:
+    text = _printable(value)
+    # curl takes `name:` as "leave it out".
+    return f"{name.decode('ascii', 'replace')}: {text}" if text else f"{name.decode('ascii')};"
+
+
+def _body(exchange: Exchange, redactor: Redactor) -> tuple[str, list[str]]:
+    """Return what feeds curl's standard input, and its option."""
+    content = _shown(exchange, redactor)
+    if not content:
+        return "", []
+    try:
+        text = content.decode("ascii")
+    except UnicodeDecodeError:
+        text = ""
+    if text and text.isprintable():
+        return "", ["--data-raw", quoted(text)]
+    return f"printf %b {quoted(_escaped(content))} | ", ["--data-binary", "@-"]
+
+
+def _shown(exchange: Exchange, redactor: Redactor) -> bytes:
+    body = exchange.request_body
+    if not body.kept or value_of(exchange.request.fields, b"content-encoding") is not None:
+        return body.kept
+    content_type = text_of(exchange.value(b"content-type") or b"").lower()
+    return redactor.body(body.kept, content_type)
+
+
+def _escaped(content: bytes) -> str:
+    """Return bytes as `printf %b` takes them, in printable ASCII."""
+    return "".join(
+        chr(byte) if 0x20 <= byte < 0x7F and byte != 0x5C else f"\\0{byte:03o}" for byte in content
+    )
+
+
+def quoted(text: str) -> str:
+    """Return one word of a POSIX shell, whatever is in it."""
+    return "'" + text.replace("'", "'\\''") + "'"
+
+
+def _printable(value: bytes) -> str:
+    """Return a field value or a URL as text in which nothing drives a terminal."""
+    return "".join(each if each.isprintable() else "?" for each in text_of(value))
+
+
+def as_fetch(row: Row, redactor: Redactor, file: str | None = None) -> str:
+    """Return the call as a script would make it."""
+    exchange = row.main
+    headers: dict[str, str] = {}
+    for name, value in redactor.fields(exchange.request.fields):
+        if _is_scripts(name):
+            headers[name.decode("ascii").lower()] = _printable(value)
+    options: dict[str, object] = {"method": page_method_of(row)}
+    if headers:
+        options["headers"] = headers
+    if exchange.value(b"cookie") is not None:
+        options["credentials"] = "include"
+    content = _shown(exchange, redactor)
+    if content:
+        options["body"] = text_of(content)
+    url = json.dumps(text_of(redactor.target(url_of(exchange))))
+    return f"await fetch({url}, {json.dumps(options, indent=2)})"
+
+
+_BROWSERS_OWN = frozenset(
+    {b"user-agent", b"accept-language", b"accept", b"cache-control", b"pragma"}
+)
+
+
+def _is_scripts(name: bytes) -> bool:
+    lower = name.lower()
+    if lower in _BROWSERS_OWN or lower in _CURLS_OWN or not is_token(name):
+        return False
+    return not is_forbidden_request_header(lower) and not lower.startswith(b"sec-")
+
+
+def as_explain(row: Row, redactor: Redactor, file: str | None = None) -> str:
+    """Return the command that explains the decision; `file` is the allowlist's."""
+    exchange = row.main
+    words = ["corsproxy", "explain"]
+    words += ["-c", file] if file else []
+    words += ["--origin", text_of(exchange.value(b"origin") or b"http://localhost")]
+    method = page_method_of(row)
+    if method != "GET":
+        words += ["--method", method]
+    for name in asked_headers_of(row):
+        words += ["--header", name]
+    if exchange.value(b"cookie") is not None:
+        words.append("--credentials")
+    words += ["--", text_of(redactor.target(exchange.request.target))]
+    return " ".join(shlex.quote(_printable(word.encode("utf-8"))) for word in words)
+
+
+def as_test_case(row: Row, redactor: Redactor, file: str | None = None) -> str:
+    """Return the call as a case of `corsproxy.test.yaml`, in JSON's part of YAML."""
+    exchange = row.main
+    verdict = exchange.verdict
+    origin = text_of(exchange.value(b"origin") or b"")
+    request = f"{page_method_of(row)} {text_of(redactor.target(exchange.request.target))}"
+    members: dict[str, object] = {"name": f"{request} from {origin or 'no origin'}"}
+    if origin:
+        members["origin"] = origin
+    members["request"] = request
+    headers = asked_headers_of(row)
+    if headers:
+        members["headers"] = headers
+    if exchange.value(b"cookie") is not None:
+        members["credentials"] = True
+    expected = "allowed" if verdict is None or verdict.allowed else str(verdict.code)
+    members["expect"] = expected
+    lines = [f"{key}: {json.dumps(value)}" for key, value in members.items()]
+    return "- " + "\n  ".join(lines) + "\n"
+
+
+Copy = Callable[[Row, Redactor, str | None], str]
+
+COPIES: dict[str, Copy] = {
+    "curl": as_curl,
+    "fetch": as_fetch,
+    "explain": as_explain,
+    "test": as_test_case,
+}
+"""By what the page calls them."""
+
+
+def is_complete(body: Body) -> bool:
+    """Whether a copy of the request has all of its body."""
+    return body.is_whole
+
+
+def needs_preflight(method: str, headers: list[str]) -> bool:
+    """Fetch: an unsafe method, or a header that needs permission."""
+    return method not in CORS_SAFELISTED_METHODS or bool(headers)
+
+
+def fields_without(fields: list[Field], names: frozenset[bytes]) -> list[Field]:
+    """Return field lines but for those with one of the lower-case `names`."""
+    return [field for field in fields if field[0].lower() not in names]

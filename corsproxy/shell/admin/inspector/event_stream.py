@@ -1,0 +1,87 @@
+"""The live feed: what has changed in the ring, as server-sent events.
+
+Nothing is queued for a reader. When it can take more, it gets what has changed since it
+last did, so that one who is slow misses intermediate states and never the last one, and
+costs no memory. Each event has an id that says how far it goes; with it a reader goes on
+where it was, after a restart of the proxy from the beginning.
+"""
+
+import asyncio
+import json
+from collections.abc import Callable
+
+from aiohttp import web
+
+from corsproxy.shell.admin.inspector.admission import HEADERS
+from corsproxy.shell.admin.inspector.ring import Ring
+from corsproxy.shell.admin.inspector.rows import Json, row_as_json
+from corsproxy.shell.admin.inspector.secrets import MakeRedactor
+
+# Ten times a second is live to whoever looks, whatever the load.
+_PAUSE_SECONDS = 0.1
+_HEARTBEAT_SECONDS = 15.0
+
+
+class EventStream:
+    """Feeds any number of readers from one ring."""
+
+    def __init__(self, ring: Ring, redactor: MakeRedactor, state: Callable[[], Json]) -> None:
+        """`state` returns what there is to know beside the rows."""
+        self._ring = ring
+        self._redactor = redactor
+        self._state = state
+        self._is_closed = False
+
+    def close(self) -> None:
+        """End every stream, so that whoever stops has nothing to wait for."""
+        self._is_closed = True
+        self._ring.wake()
+
+    def snapshot(self, change: int = 0) -> Json:
+        """Return everything that has changed since the change of that number."""
+        ring, redactor = self._ring, self._redactor()
+        return {
+            "epoch": ring.epoch,
+            "change": ring.change,
+            "oldest": ring.oldest,
+            "cleared": ring.cleared_at,
+            "rows": [row_as_json(row, redactor) for row in ring.since(change)],
+            "state": self._state(),
+        }
+
+    async def serve(self, request: web.Request) -> web.StreamResponse:
+        """Answer with events until the reader leaves."""
+        response = web.StreamResponse(headers={**HEADERS, "Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        last = request.headers.get("Last-Event-ID") or request.query.get("since", "")
+        follower = self._ring.follow()
+        try:
+            await self._feed(response, follower, self._known(last))
+        except ConnectionResetError:
+            pass  # the reader has left
+        finally:
+            self._ring.unfollow(follower)
+        return response
+
+    def _known(self, event_id: str) -> int:
+        """Return how far a reader is who has seen that event."""
+        epoch, _, number = event_id.rpartition("-")
+        if epoch != self._ring.epoch or not number.isascii() or not number.isdigit():
+            return 0
+        return min(int(number[:18]), self._ring.change)
+
+    async def _feed(
+        self, response: web.StreamResponse, follower: asyncio.Event, known: int
+    ) -> None:
+        while not self._is_closed:
+            follower.clear()
+            found = self.snapshot(known)
+            known = self._ring.change
+            event = f"id: {self._ring.epoch}-{known}\ndata: {json.dumps(found)}\n\n"
+            await response.write(event.encode("ascii"))
+            while not follower.is_set():
+                try:
+                    await asyncio.wait_for(follower.wait(), _HEARTBEAT_SECONDS)
+                except TimeoutError:
+                    await response.write(b":\n\n")
+            await asyncio.sleep(_PAUSE_SECONDS)

@@ -1,0 +1,239 @@
+"""What is kept of an exchange while it runs and after it.
+
+Heads are kept as the values that the proxy itself made of them, so that keeping them costs
+next to nothing; of bodies the first bytes are kept, of messages the last ones.
+"""
+
+from collections import deque
+from email.utils import formatdate
+from enum import StrEnum
+from typing import NamedTuple
+
+from corsproxy.core.messages import (
+    ClientHead,
+    Fields,
+    RequestHead,
+    UpstreamHead,
+    UpstreamRequest,
+)
+from corsproxy.core.policy import UpstreamAddress
+from corsproxy.core.verdicts import Kind, Verdict
+
+MOST_OF_BODY = 16 * 1024
+"""How many bytes are kept of either side's body."""
+MOST_MESSAGES = 100
+MOST_OF_MESSAGE = 1024
+
+
+class Direction(StrEnum):
+    """Which way a body or a message goes."""
+
+    TO_UPSTREAM = "to_upstream"
+    TO_CLIENT = "to_client"
+
+
+class Message(NamedTuple):
+    """A WebSocket message or frame, or a server-sent event."""
+
+    at: float
+    """Seconds since the epoch."""
+    direction: Direction
+    kind: str
+    """"text", "binary", "close", "ping", "pong", or the event's type."""
+    data: bytes
+    """Its first MOST_OF_MESSAGE bytes."""
+    size: int
+    id: str = ""
+    """The event's id."""
+
+
+class Body:
+    """The first bytes of a body, and how many there were."""
+
+    __slots__ = ("is_let_go", "kept", "size")
+
+    def __init__(self) -> None:
+        self.kept = b""
+        self.size = 0
+        self.is_let_go = False
+        """Whether what was kept had to make room for newer ones."""
+
+    @property
+    def is_whole(self) -> bool:
+        return len(self.kept) == self.size and not self.is_let_go
+
+    def add(self, piece: bytes | bytearray | memoryview) -> int:
+        """Take the next bytes; returns how many of them are kept."""
+        size = len(piece)
+        self.size += size
+        room = MOST_OF_BODY - len(self.kept)
+        if room <= 0 or self.is_let_go:
+            return 0
+        # A piece may be a view of a buffer that is much larger, or is used again.
+        self.kept += bytes(piece[:room])
+        return min(size, room)
+
+    def let_go(self) -> None:
+        self.kept = b""
+        self.is_let_go = self.size > 0
+
+
+class AnsweredHead(NamedTuple):
+    """A response head, from the upstream or as it went to the client."""
+
+    status: int
+    reason: bytes
+    fields: Fields
+
+
+class Marks:
+    """When what happened, in seconds of one monotonic clock; None where it never did."""
+
+    __slots__ = ("answered", "connected", "dialled", "ended", "headed", "sent", "started", "tls")
+
+    def __init__(self, started: float) -> None:
+        self.started = started
+        self.dialled: float | None = None
+        """A new connection to the upstream was begun."""
+        self.connected: float | None = None
+        """Its TCP connection, or the Unix socket's, was there."""
+        self.tls: float | None = None
+        """Its TLS handshake was over."""
+        self.sent: float | None = None
+        """There was a connection to send the request on."""
+        self.headed: float | None = None
+        """The upstream's response head was there."""
+        self.answered: float | None = None
+        """The response head went to the client."""
+        self.ended: float | None = None
+
+
+class Exchange:
+    """One request and its response, as far as they have come."""
+
+    __slots__ = (
+        "answer_body",
+        "client_head",
+        "detail",
+        "error",
+        "generation",
+        "head_bytes",
+        "is_over",
+        "keeps_alive",
+        "location",
+        "marks",
+        "message_bytes",
+        "messages",
+        "outcome",
+        "replay_of",
+        "request",
+        "request_body",
+        "row",
+        "sent",
+        "started",
+        "status",
+        "upstream",
+        "upstream_head",
+        "verdict",
+    )
+
+    def __init__(self, request: RequestHead, started: float, clock: float) -> None:
+        """`started` is in seconds since the epoch, `clock` on the monotonic clock."""
+        self.request = request
+        self.started = started
+        self.marks = Marks(clock)
+        self.row = 0
+        """The id of its row in the table; 0 where it has none any more."""
+        self.generation = 0
+        """Which of the run's policies decided about it."""
+        self.verdict: Verdict | None = None
+        self.sent: UpstreamRequest | None = None
+        self.upstream: UpstreamAddress | None = None
+        """Where it was forwarded to."""
+        self.upstream_head: UpstreamHead | None = None
+        self.client_head: ClientHead | None = None
+        self.keeps_alive = True
+        self.request_body = Body()
+        self.answer_body = Body()
+        self.messages: deque[Message] = deque(maxlen=MOST_MESSAGES)
+        self.message_bytes = 0
+        self.head_bytes = 0
+        self.status = 0
+        self.error: str | None = None
+        self.detail: str | None = None
+        self.outcome: str | None = None
+        self.location: str | None = None
+        self.is_over = False
+        self.replay_of: int | None = None
+
+    @property
+    def upstream_answer(self) -> AnsweredHead | None:
+        """The response head as the upstream sent it."""
+        head = self.upstream_head
+        return None if head is None else AnsweredHead(head.status, head.reason, head.fields)
+
+    @property
+    def answered(self) -> AnsweredHead | None:
+        """The response head as it went to the client, with what was added on the way out."""
+        head = self.client_head
+        if head is None:
+            return None
+        fields = list(head.fields)
+        if not head.is_dated:
+            moment = self.marks.answered or self.marks.started
+            date = formatdate(int(self.started + moment - self.marks.started), usegmt=True)
+            fields.append((b"Date", date.encode("ascii")))
+        if head.status != 101 and not self.keeps_alive:
+            fields.append((b"Connection", b"close"))
+        return AnsweredHead(head.status, head.reason, fields)
+
+    @property
+    def upstream_url(self) -> bytes:
+        """The URL that the upstream was asked for; empty where it was not."""
+        if self.sent is None or self.upstream is None:
+            return b""
+        return self.upstream.origin + self.sent.target
+
+    @property
+    def is_preflight(self) -> bool:
+        return self.verdict is not None and self.verdict.kind is Kind.PREFLIGHT
+
+    def value(self, name: bytes) -> bytes | None:
+        """Return the first value of a request field, by its name in lower case."""
+        for key, value in self.request.fields:
+            if len(key) == len(name) and key.lower() == name:
+                return value
+        return None
+
+    def answer_value(self, name: bytes) -> bytes | None:
+        """The same of the response that the client got."""
+        return None if self.client_head is None else value_of(self.client_head.fields, name)
+
+    @property
+    def kept_bytes(self) -> int:
+        return len(self.request_body.kept) + len(self.answer_body.kept) + self.message_bytes
+
+    def note(self, message: Message) -> int:
+        """Keep a message in the place of the oldest, where there are too many; returns how
+        many more bytes are kept."""
+        before = self.message_bytes
+        if len(self.messages) == MOST_MESSAGES:
+            self.message_bytes -= len(self.messages[0].data)
+        self.messages.append(message)
+        self.message_bytes += len(message.data)
+        return self.message_bytes - before
+
+    def let_go(self) -> None:
+        """Keep heads only."""
+        self.request_body.let_go()
+        self.answer_body.let_go()
+        self.messages.clear()
+        self.message_bytes = 0
+
+
+def value_of(fields: Fields, name: bytes) -> bytes | None:
+    """Return the first value of the field `name`, given in lower case."""
+    for key, value in fields:
+        if len(key) == len(name) and key.lower() == name:
+            return value
+    return None

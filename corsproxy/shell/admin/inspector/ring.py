@@ -1,0 +1,250 @@
+"""The last exchanges, within a budget: so many of them, and so many bytes.
+
+A row of the table is a call together with its preflight. It is there from the moment the
+first of the two arrives, under an id that only grows; each change of it has a number of
+its own, so that whoever saw one can ask what came after.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Iterable
+
+from corsproxy.shell.admin.inspector.exchanges import Exchange
+
+MOST_EXCHANGES = 500
+MOST_BODY_BYTES = 8 * 1024 * 1024
+MOST_HEAD_BYTES = 8 * 1024 * 1024
+
+# A browser sends the call as soon as it has the preflight's answer.
+PAIRING_SECONDS = 5.0
+
+
+class Row:
+    """A call, its preflight, or both."""
+
+    __slots__ = ("call", "change", "id", "preflight")
+
+    def __init__(self, number: int) -> None:
+        self.id = number
+        self.change = 0
+        """The number of its last change."""
+        self.preflight: Exchange | None = None
+        self.call: Exchange | None = None
+
+    @property
+    def exchanges(self) -> list[Exchange]:
+        """The one or two of them, in the order in which they were sent."""
+        return [each for each in (self.preflight, self.call) if each is not None]
+
+    @property
+    def main(self) -> Exchange:
+        """The one that the row is about: the call, or the preflight that none followed."""
+        found = self.call or self.preflight
+        assert found is not None, "a row is made for an exchange"  # noqa: S101
+        return found
+
+
+class Ring:
+    """Keeps exchanges and tells followers that something has changed."""
+
+    def __init__(
+        self,
+        epoch: str,
+        *,
+        most: int = MOST_EXCHANGES,
+        most_body_bytes: int = MOST_BODY_BYTES,
+        most_head_bytes: int = MOST_HEAD_BYTES,
+    ) -> None:
+        """`epoch` names this run, so that numbers of another are never taken for its own."""
+        self.epoch = epoch
+        self._most = most
+        self._most_body_bytes = most_body_bytes
+        self._most_head_bytes = most_head_bytes
+        self._rows: dict[int, Row] = {}
+        self._count = 0
+        self._head_bytes = 0
+        self._body_bytes = 0
+        self._heavy: deque[Exchange] = deque()
+        """Those with bodies or messages, the oldest first."""
+        self._waiting: dict[tuple[bytes | None, bytes, bytes | None, str], deque[Row]] = {}
+        """Rows of granted preflights, whose call may still come."""
+        self._last_id = 0
+        self.change = 0
+        """The number of the last change."""
+        self.cleared_at = 0
+        """The last id that a clearing took away."""
+        self._followers: set[asyncio.Event] = set()
+
+    # What happens.
+
+    def add(self, exchange: Exchange) -> None:
+        """Keep a request that has just been decided about; its `verdict` is known."""
+        row = self._row_of(exchange)
+        exchange.row = row.id
+        if exchange.is_preflight:
+            row.preflight = exchange
+            self._wait(row, exchange)
+        else:
+            row.call = exchange
+        self._count += 1
+        self._head_bytes += exchange.head_bytes
+        while self._count > self._most or self._head_bytes > self._most_head_bytes:
+            if not self._drop_oldest():
+                break
+        self.changed(exchange)
+
+    def changed(self, exchange: Exchange) -> None:
+        """Number a change of `exchange`, and wake whoever follows."""
+        row = self._rows.get(exchange.row)
+        if row is None:
+            return
+        self.change += 1
+        row.change = self.change
+        for follower in self._followers:
+            follower.set()
+
+    def grew(self, exchange: Exchange, by: int) -> None:
+        """Count `by` more bytes of bodies or messages, fewer where it is negative, and let go of
+        the oldest."""
+        if not by or exchange.row not in self._rows:
+            return
+        if exchange.kept_bytes == by:  # its first
+            self._heavy.append(exchange)
+        self._body_bytes += by
+        while self._body_bytes > self._most_body_bytes and self._heavy:
+            self._let_go(self._heavy.popleft())
+
+    def headed(self, exchange: Exchange, size: int) -> None:
+        """Count the bytes of a head that came later than the request's."""
+        if exchange.row not in self._rows:
+            return
+        exchange.head_bytes += size
+        self._head_bytes += size
+
+    def clear(self) -> None:
+        """Forget everything."""
+        for row in self._rows.values():
+            for exchange in row.exchanges:
+                exchange.row = 0
+        self._rows.clear()
+        self._heavy.clear()
+        self._waiting.clear()
+        self._count = self._head_bytes = self._body_bytes = 0
+        self.cleared_at = self._last_id
+        self.change += 1
+        for follower in self._followers:
+            follower.set()
+
+    # What is there.
+
+    def __len__(self) -> int:
+        return self._count
+
+    @property
+    def body_bytes(self) -> int:
+        return self._body_bytes
+
+    def get(self, number: int) -> Row | None:
+        return self._rows.get(number)
+
+    @property
+    def oldest(self) -> int:
+        """The id of the oldest row; one that is to come where there is none."""
+        return next(iter(self._rows), self._last_id + 1)
+
+    def since(self, change: int) -> list[Row]:
+        """Return the rows that were changed after the change of that number, oldest first."""
+        return [row for row in self._rows.values() if row.change > change]
+
+    def follow(self) -> asyncio.Event:
+        """Return an event that is set at each change, until `unfollow`."""
+        follower = asyncio.Event()
+        self._followers.add(follower)
+        return follower
+
+    def unfollow(self, follower: asyncio.Event) -> None:
+        self._followers.discard(follower)
+
+    def wake(self) -> None:
+        """Wake whoever follows, without a change: something beside the rows has one."""
+        for follower in self._followers:
+            follower.set()
+
+    # Pairs.
+
+    def _row_of(self, exchange: Exchange) -> Row:
+        """Return the row of the preflight that `exchange` follows, or a new one."""
+        row = None if exchange.is_preflight else self._claim(exchange)
+        if row is None:
+            self._last_id += 1
+            row = self._rows[self._last_id] = Row(self._last_id)
+        return row
+
+    def _wait(self, row: Row, preflight: Exchange) -> None:
+        if preflight.verdict is None or not preflight.verdict.allowed:
+            return
+        method = (preflight.value(b"access-control-request-method") or b"").decode("latin-1")
+        waiting = self._waiting.setdefault(_pair(preflight, method), deque())
+        waiting.append(row)
+
+    def _claim(self, call: Exchange) -> Row | None:
+        if not self._waiting:
+            return None
+        pair = _pair(call, call.request.method)
+        waiting = self._waiting.get(pair)
+        while waiting:
+            row = waiting.popleft()
+            if not waiting:
+                del self._waiting[pair]
+            preflight = row.preflight
+            if preflight is None or row.id not in self._rows:
+                continue
+            if call.marks.started - preflight.marks.started <= PAIRING_SECONDS:
+                return row
+        return None
+
+    # The budget.
+
+    def _drop_oldest(self) -> bool:
+        if len(self._rows) <= 1:
+            return False  # what has just come stays, however large it is
+        row = self._rows.pop(next(iter(self._rows)))
+        for exchange in row.exchanges:
+            self._count -= 1
+            self._head_bytes -= exchange.head_bytes
+            self._body_bytes -= exchange.kept_bytes
+            exchange.row = 0
+            exchange.let_go()
+        if row.call is None:
+            self._stop_waiting(row)
+        while self._heavy and not self._heavy[0].row:
+            self._heavy.popleft()
+        return True
+
+    def _stop_waiting(self, row: Row) -> None:
+        preflight = row.preflight
+        if preflight is None:
+            return
+        method = (preflight.value(b"access-control-request-method") or b"").decode("latin-1")
+        pair = _pair(preflight, method)
+        waiting = self._waiting.get(pair)
+        if waiting is not None and row in waiting:
+            waiting.remove(row)
+            if not waiting:
+                del self._waiting[pair]
+
+    def _let_go(self, exchange: Exchange) -> None:
+        if exchange.row:
+            self._body_bytes -= exchange.kept_bytes
+            exchange.let_go()
+
+
+def _pair(exchange: Exchange, method: str) -> tuple[bytes | None, bytes, bytes | None, str]:
+    """What a preflight and its call have in common."""
+    request = exchange.request
+    return exchange.value(b"origin"), request.target, request.client.encode("latin-1"), method
+
+
+def weight(lines: Iterable[tuple[bytes, bytes]]) -> int:
+    """Return how many bytes field lines take, roughly."""
+    return sum([len(name) + len(value) for name, value in lines])

@@ -1,0 +1,107 @@
+"""Rows of the table, as JSON has them: what is told of an exchange before anybody opens it."""
+
+from corsproxy.core.verdicts import Kind
+from corsproxy.shell.admin.inspector.exchanges import Exchange
+from corsproxy.shell.admin.inspector.ring import Row
+from corsproxy.shell.admin.inspector.secrets import Redactor, text_of
+
+Json = dict[str, object]
+
+__all__ = ["Json", "Row", "asked_headers_of", "page_method_of", "row_as_json", "url_of"]
+
+
+def row_as_json(row: Row, redactor: Redactor) -> Json:
+    """Return a row. What does not apply is left out."""
+    exchange = row.main
+    verdict = exchange.verdict
+    request = exchange.request
+    found: Json = {
+        "id": row.id,
+        "change": row.change,
+        "at": round(exchange.started * 1000),
+        "method": page_method_of(row),
+        "path": text_of(redactor.target(request.target)),
+        "host": text_of(exchange.value(b"host") or b""),
+        "origin": _origin_of(exchange),
+        "status": exchange.status,
+        "outcome": outcome_of(row),
+        "state": "over" if exchange.is_over else "open",
+        "size": exchange.answer_body.size,
+        "preflight": _preflight_of(row),
+        "stream": is_stream(exchange),
+        "replay": exchange.replay_of,
+        "error": exchange.error,
+    }
+    ended = exchange.marks.ended
+    if ended is not None:
+        found["ms"] = round((ended - exchange.marks.started) * 1000, 2)
+    if verdict is not None:
+        found |= {
+            "route": verdict.route,
+            "code": str(verdict.code),
+            "kind": str(verdict.kind),
+            "allowed": verdict.allowed,
+        }
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def outcome_of(row: Row) -> str | None:
+    """Return what the browser lets the page make of it, in one word; None where it is not
+    known yet, or where no page on another origin asked."""
+    exchange = row.main
+    if exchange.outcome is not None:
+        return exchange.outcome
+    verdict = exchange.verdict
+    if verdict is None or exchange.answered is None:
+        return None
+    if verdict.browser_error is not None:
+        return "blocked"
+    is_call = verdict.kind in (Kind.ACTUAL, Kind.WEBSOCKET)
+    return "readable" if is_call and exchange.value(b"origin") is not None else None
+
+
+def is_stream(exchange: Exchange) -> bool:
+    """Whether it is a WebSocket, another tunnel, or a stream of events."""
+    if exchange.status == 101:
+        return True
+    content_type = exchange.answer_value(b"content-type") or b""
+    return content_type.lower().startswith(b"text/event-stream")
+
+
+def _preflight_of(row: Row) -> str | None:
+    """Return how far the pair has come: "alone", "passed" before the call, or None."""
+    if row.preflight is None:
+        return None
+    return "alone" if row.call is None else "passed"
+
+
+def _origin_of(exchange: Exchange) -> str | None:
+    origin = exchange.value(b"origin")
+    return None if origin is None else text_of(origin)
+
+
+def page_method_of(row: Row) -> str:
+    """Return the method that the page's script asked for."""
+    exchange = row.main
+    if not exchange.is_preflight:
+        return exchange.request.method
+    asked = exchange.value(b"access-control-request-method") or b""
+    return text_of(asked) or exchange.request.method
+
+
+def asked_headers_of(row: Row) -> list[str]:
+    """Return the names of the headers that the page needed permission for, as far as a
+    preflight has told."""
+    preflight = row.preflight
+    if preflight is None:
+        return []
+    asked = preflight.value(b"access-control-request-headers") or b""
+    return [name.strip() for name in asked.decode("latin-1").split(",") if name.strip()]
+
+
+def url_of(exchange: Exchange) -> bytes:
+    """Return the URL that the browser asked this proxy for."""
+    request = exchange.request
+    scheme = b"https" if request.secure else b"http"
+    host = exchange.value(b"host") or b"localhost"
+    return scheme + b"://" + host + request.target

@@ -1,0 +1,138 @@
+"""What the allowlist was good for: how often and when last each entry allowed something, and
+what was refused.
+
+Counted for as long as the proxy runs, whatever the ring still holds. Preflights are counted
+apart from calls, because browsers keep their answers for a while.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from corsproxy.core.policy import CorsRules, Policy
+from corsproxy.core.source import Source
+from corsproxy.core.verdicts import Code, Kind, Verdict
+from corsproxy.shell.admin.inspector.exchanges import Exchange
+from corsproxy.shell.admin.inspector.secrets import text_of
+
+MOST_REFUSALS = 200
+_MOST_NAMES = 1000
+_DECIDED_BY_LIST = frozenset({Code.ORIGIN_ALLOWED})
+
+
+def _origins(policy: Policy) -> Iterator[tuple[str | None, str, Source]]:
+    """Yield each route's entries of allow_origins with their places."""
+    rules = [(route.name, route.cors) for route in policy.routes]
+    for name, cors in [(None, policy.default_cors), *rules]:
+        if isinstance(cors, CorsRules):
+            for pattern in cors.origins:
+                yield name, pattern.text, pattern.source
+
+
+class Use:
+    """How often, and when last in seconds since the epoch."""
+
+    __slots__ = ("calls", "last", "preflights")
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.preflights = 0
+        self.last = 0.0
+
+
+class Refused(NamedTuple):
+    """What was refused, apart from how often."""
+
+    code: str
+    subject: str
+    origin: str
+    method: str
+    route: str | None
+
+
+class Usage:
+    """Counts exchanges that are over."""
+
+    def __init__(self) -> None:
+        self._entries: dict[Source, Use] = {}
+        self._names: dict[tuple[str, str | None, str], Use] = {}
+        self.refusals: dict[Refused, tuple[Use, int]] = {}
+        """Each with the id of the last row."""
+
+    def add(self, exchange: Exchange) -> None:
+        verdict = exchange.verdict
+        if verdict is None:
+            return
+        if verdict.code in _DECIDED_BY_LIST and verdict.at is not None:
+            self._allowed(exchange, verdict, verdict.at)
+        elif not verdict.allowed:
+            self._refused(exchange, verdict)
+
+    def of_entry(self, source: Source) -> Use | None:
+        """Return the use of an origin's entry."""
+        return self._entries.get(source)
+
+    def of_name(self, kind: str, route: str | None, name: str) -> Use | None:
+        """Return the use of a "method" or a "header" on a route."""
+        return self._names.get((kind, route, name))
+
+    def carry_over(self, before: Policy, after: Policy) -> None:
+        """Follow the entries to where they stand in the policy that is in force now."""
+        known = {
+            (name, text): self._entries[source]
+            for name, text, source in _origins(before)
+            if source in self._entries
+        }
+        self._entries = {
+            source: known[name, text]
+            for name, text, source in _origins(after)
+            if (name, text) in known
+        }
+
+    def _allowed(self, exchange: Exchange, verdict: Verdict, at: Source) -> None:
+        use = self._entries.get(at)
+        if use is None:
+            use = self._entries[at] = Use()
+        is_preflight = verdict.kind is Kind.PREFLIGHT
+        _count(use, exchange, is_preflight)
+        if is_preflight:
+            self._count_asked(exchange, verdict)
+        else:
+            self._count_name("method", verdict.route, exchange.request.method, exchange, False)
+
+    def _count_asked(self, exchange: Exchange, verdict: Verdict) -> None:
+        method = exchange.value(b"access-control-request-method") or b""
+        self._count_name("method", verdict.route, text_of(method), exchange, True)
+        asked = exchange.value(b"access-control-request-headers") or b""
+        for name in asked.split(b","):
+            self._count_name("header", verdict.route, text_of(name.strip()), exchange, True)
+
+    def _count_name(
+        self, kind: str, route: str | None, name: str, exchange: Exchange, is_preflight: bool
+    ) -> None:
+        use = self._names.get((kind, route, name))
+        if use is None:
+            if len(self._names) >= _MOST_NAMES or not name:
+                return
+            use = self._names[kind, route, name] = Use()
+        _count(use, exchange, is_preflight)
+
+    def _refused(self, exchange: Exchange, verdict: Verdict) -> None:
+        origin = text_of(exchange.value(b"origin") or b"")[:512]
+        method = exchange.request.method
+        if verdict.kind is Kind.PREFLIGHT:
+            method = text_of(exchange.value(b"access-control-request-method") or b"")[:64]
+        refused = Refused(str(verdict.code), verdict.subject[:512], origin, method, verdict.route)
+        # Taken out and put back, so that the one that is gone longest is the first.
+        use, _ = self.refusals.pop(refused, (Use(), 0))
+        _count(use, exchange, verdict.kind is Kind.PREFLIGHT)
+        self.refusals[refused] = use, exchange.row
+        if len(self.refusals) > MOST_REFUSALS:
+            del self.refusals[next(iter(self.refusals))]
+
+
+def _count(use: Use, exchange: Exchange, is_preflight: bool) -> None:
+    if is_preflight:
+        use.preflights += 1
+    else:
+        use.calls += 1
+    use.last = exchange.started

@@ -1,0 +1,136 @@
+// What the buttons and keys do to a call.
+
+import { button, el, openDialog } from "./dom.js";
+import { Refused, ask } from "./feed.js";
+import { remark } from "./toast.js";
+
+/** Do `act`; what goes wrong is said. Returns what it returns, undefined where it failed. */
+export async function trying(act) {
+  try {
+    return await act();
+  } catch (error) {
+    if (error instanceof Refused) remark(error.message, true);
+    else if (error instanceof TypeError) remark("The proxy does not answer.", true);
+    else throw error;
+    return undefined;
+  }
+}
+
+const COPIED = { curl: "curl command", fetch: "fetch call", explain: "explain command", test: "test case" };
+
+/** Put a copy of a call into the clipboard. */
+export function copyAs(id, form, secrets = false) {
+  return trying(async () => {
+    const { text, complete } = await ask(`rows/${id}/copy`, { as: form, secrets });
+    await toClipboard(text);
+    const less = complete ? "" : ", without the body, which was not kept whole";
+    remark(`Copied as ${COPIED[form]}${secrets ? ", with its secrets" : ""}${less}.`);
+  });
+}
+
+async function toClipboard(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    showToCopy(text);
+  }
+}
+
+/** Where the clipboard is closed to us: show the text, selected. */
+function showToCopy(text) {
+  const area = el("textarea", { value: text, readOnly: true, rows: 8, "aria-label": "Text to copy" });
+  const dialog = el(
+    "dialog.copy",
+    { "aria-label": "Copy" },
+    el("h2", {}, "Copy"),
+    area,
+    el("div.buttons", {}, button("Close", () => dialog.close(), { class: "quiet" })),
+  );
+  openDialog(dialog);
+  area.select();
+}
+
+/** Send a call once more; `sent(id)` is told the new row. Unsafe ones ask first. */
+export function replay(id, how, sent) {
+  return trying(async () => {
+    const found = await ask(`rows/${id}/replay`, how);
+    if (found.sent) {
+      remark("Sent once more.");
+      sent(found.id);
+    } else if (found.asks) {
+      confirmReplay(found.reason, () => replay(id, { ...how, confirmed: true }, sent));
+    } else {
+      remark(found.reason, true);
+    }
+  });
+}
+
+function confirmReplay(reason, go) {
+  const dialog = el(
+    "dialog.confirm",
+    { "aria-labelledby": "confirm-title" },
+    el("h2", { id: "confirm-title" }, "Send it once more?"),
+    el("p", {}, reason),
+    el(
+      "div.buttons",
+      {},
+      button("Cancel", () => dialog.close(), { class: "quiet", autofocus: true }),
+      button("Send", () => {
+        dialog.close();
+        go();
+      }),
+    ),
+  );
+  openDialog(dialog);
+}
+
+/** Ask how to send a call, then send it. */
+export function replayAs(row, sent) {
+  const origin = el("input", { type: "text", id: "replay-origin", value: row.origin ?? "", spellcheck: false, placeholder: "https://app.example.com" });
+  const bare = el("input", { type: "checkbox", id: "replay-bare" });
+  const preflight = el("input", { type: "checkbox", id: "replay-preflight" });
+  const dialog = el(
+    "dialog.confirm",
+    { "aria-labelledby": "replay-title" },
+    el("h2", { id: "replay-title" }, "Send it differently"),
+    el("p.field", {}, el("label", { htmlFor: "replay-origin" }, "As a page on"), origin),
+    el("p.choice", {}, bare, el("label", { htmlFor: "replay-bare" }, "without cookies and Authorization")),
+    el("p.choice", {}, preflight, el("label", { htmlFor: "replay-preflight" }, "the preflight alone")),
+    el(
+      "div.buttons",
+      {},
+      button("Cancel", () => dialog.close(), { class: "quiet" }),
+      button("Send", () => {
+        const how = { cookies: !bare.checked, preflight: preflight.checked };
+        if (origin.value && origin.value !== row.origin) how.origin = origin.value.trim();
+        dialog.close();
+        replay(row.id, how, sent);
+      }),
+    ),
+  );
+  openDialog(dialog);
+}
+
+/** Save the calls as a HAR file. */
+export function saveHar(ids, secrets = false) {
+  return trying(async () => {
+    const found = await ask("har", { ids, secrets });
+    const blob = new Blob([JSON.stringify(found, null, 1)], { type: "application/json" });
+    const url = URL.createObjectURL(blob);
+    el("a", { href: url, download: `corsproxy-${stamp()}.har` }).click();
+    setTimeout(() => URL.revokeObjectURL(url), 1000);
+    remark(`Saved ${found.log.entries.length} entries, ${secrets ? "with" : "without"} secrets.`);
+  });
+}
+
+function stamp() {
+  return new Date().toISOString().slice(0, 19).replace(/[:T]/g, "-");
+}
+
+/** Take the last change of the allowlist back. */
+export function undo() {
+  return trying(async () => {
+    const found = await ask("undo", {});
+    remark(found.undone ? `Taken back: ${found.summary}` : found.reason, !found.undone);
+  });
+}

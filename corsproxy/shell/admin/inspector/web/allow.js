@@ -1,0 +1,57 @@
+// Allow: the edit as a diff, then one button that writes it.
+
+import { trying } from "./actions.js";
+import { button, el, openDialog } from "./dom.js";
+import { ask } from "./feed.js";
+import { shown } from "./text.js";
+import { remark } from "./toast.js";
+
+/** Show the edit that allows a call, and write it if somebody says so; then call `done`. */
+export async function offerAllow(id, done) {
+  const edit = await trying(() => ask(`rows/${id}/edit`, {}));
+  if (edit === undefined) return;
+  if (!edit.possible) {
+    remark(edit.reason, true);
+    return;
+  }
+  show(id, edit, done);
+}
+
+function show(id, edit, done, remarkAbove = null) {
+  const write = button(edit.mode === "quick" ? "Allow until stopped" : "Write", () => go(), { autofocus: true });
+  const dialog = el(
+    "dialog.edit",
+    { "aria-labelledby": "edit-title" },
+    el("h2", { id: "edit-title" }, edit.mode === "quick" ? "Allow this call" : "Allow this call in ", edit.file ? el("code", {}, shown(edit.file)) : null),
+    remarkAbove && el("p.bad", { role: "alert" }, remarkAbove),
+    el("p.summary", {}, shown(edit.summary)),
+    diffOf(edit.diff),
+    edit.warnings.map((warning) => el("pre.warning", {}, shown(warning))),
+    edit.untouched.length > 0 && el("p.note", {}, `Lists of their own, not changed: ${edit.untouched.join(", ")}`),
+    el("p.note", {}, edit.mode === "quick" ? "There is no file: it counts until the proxy stops." : "These bytes change, and no others. It is in force at once."),
+    el("div.buttons", {}, button("Cancel", () => dialog.close(), { class: "quiet" }), write),
+  );
+  openDialog(dialog, done);
+  write.focus();
+
+  async function go() {
+    write.disabled = true;
+    const found = await trying(() => ask(`rows/${id}/write`, { known: edit.known }));
+    dialog.close();
+    if (found === undefined) return;
+    if (found.written) remark("It counts from now on. Repeat the call, or press r.");
+    else if (found.changed && found.possible) {
+      show(id, found, done, "The file was changed meanwhile, and nothing was written. This is the edit now:");
+    } else remark(found.reason, true);
+  }
+}
+
+/** The lines of a diff. */
+export function diffOf(lines) {
+  const pre = el("pre.diff", { tabIndex: 0, "aria-label": "The edit as a diff" });
+  for (const line of lines) {
+    const kind = /^(\+\+\+|---|@@)/.test(line) ? "head" : { "+": "plus", "-": "minus" }[line[0]] ?? "same";
+    pre.append(el(`span.line.${kind}`, {}, shown(line), "\n"));
+  }
+  return pre;
+}

@@ -1,0 +1,97 @@
+// The view "Allowlist": the policy in force, and what each entry was good for.
+
+import { trying } from "./actions.js";
+import { button, el } from "./dom.js";
+import { ask } from "./feed.js";
+import { ago, shown } from "./text.js";
+
+const TITLES = { origin: "Origins", method: "Methods", header: "Request headers", credentials: "Credentials", expose: "Exposed headers" };
+
+/** Draw the view anew. */
+export async function showAllowlist(host, { open, store }) {
+  const found = await trying(() => ask("allowlist"));
+  if (found === undefined || host.hidden) return;
+  host.replaceChildren(
+    el(
+      "header.head",
+      {},
+      el("h1", {}, "Allowlist"),
+      el("p.note", {}, found.file ? ["In force, from ", el("code", {}, shown(found.file))] : "In force, without a file: pages of this machine, until the proxy stops."),
+      button("Refresh", () => showAllowlist(host, { open, store }), { class: "small quiet" }),
+    ),
+    refusals(found.refusals, open, store),
+    el("div.routes", {}, found.routes.map(route)),
+  );
+}
+
+function route({ name, path, upstream, at, passthrough, entries }) {
+  const kinds = Object.keys(TITLES).filter((kind) => entries.some((entry) => entry.kind === kind));
+  return el(
+    "section.route",
+    { "aria-label": `Route ${name}` },
+    el("h2", {}, el("code", {}, shown(path)), " → ", el("code", {}, shown(upstream)), at && el("code.place", {}, shown(at))),
+    passthrough && el("p.note", {}, "passthrough: the upstream answers CORS itself."),
+    kinds.length > 0 &&
+      el(
+        "table.entries",
+        { "aria-label": `Entries of ${name}` },
+        el("thead", {}, el("tr", {}, ["Entry", "Where", "Calls", "Preflights", "Last"].map((title) => el("th", { scope: "col" }, title)))),
+        kinds.map((kind) =>
+          el(
+            "tbody",
+            {},
+            el("tr.kind", {}, el("th", { scope: "rowgroup", colSpan: 5 }, TITLES[kind])),
+            entries.filter((entry) => entry.kind === kind).map(line),
+          ),
+        ),
+      ),
+  );
+}
+
+function line({ value, at, calls, preflights, last }) {
+  const isUnused = calls === 0 && preflights === 0;
+  return el(
+    `tr${isUnused ? ".unused" : ""}`,
+    {},
+    el("td", {}, el("code", {}, shown(value))),
+    el("td", {}, at ? el("code.place", {}, shown(at)) : el("span.dim", {}, "by default")),
+    number(calls),
+    number(preflights),
+    el("td.number", {}, last ? ago(last) : "–"),
+  );
+}
+
+function number(value) {
+  return el("td.number", {}, value === undefined ? "" : String(value));
+}
+
+function refusals(list, open, store) {
+  if (!list.length) return el("p.calm", {}, "Nothing was refused since the proxy started.");
+  return el(
+    "section.refusals",
+    { "aria-labelledby": "refused-title" },
+    el("h2", { id: "refused-title" }, "Refused"),
+    el(
+      "table.entries",
+      { "aria-label": "Refused" },
+      el("thead", {}, el("tr", {}, ["Why", "What", "Origin", "Calls", "Preflights", "Last", "Proposal"].map((title) => el("th", { scope: "col" }, title)))),
+      el("tbody", {}, list.map((each) => refusal(each, open, store))),
+    ),
+  );
+}
+
+function refusal({ code, subject, origin, method, calls, preflights, last, row, kind, proposed }, open, store) {
+  const isThere = store.get(row) !== undefined;
+  const words = kind === null ? "no entry would allow it" : proposed ? `add ${kind}` : "listed only: from another machine";
+  return el(
+    "tr",
+    {},
+    el("td", {}, el("code.bad", {}, code)),
+    el("td", {}, shown(method), subject && subject !== origin && subject !== method ? [" ", el("code", {}, shown(subject))] : null),
+    el("td", {}, el("code", {}, shown(origin || "–"))),
+    number(calls),
+    number(preflights),
+    el("td.number", {}, last ? ago(last) : "–"),
+    el("td", {}, el(proposed ? "span" : "span.dim", {}, words), " ", isThere ? button("Open", () => open(row), { class: "small quiet" }) : null),
+  );
+}

@@ -1,0 +1,254 @@
+// The live table: at most 500 rows in the document, newest first, kept still while one reads.
+
+import { button, el } from "./dom.js";
+import { bytes, clock, duration, plain, shown } from "./text.js";
+
+export const WINDOW = 500;
+
+/** The table of calls. */
+export class Table {
+  #store;
+  #body;
+  #list;
+  #newer;
+  #passes = () => true;
+  #elements = new Map();
+  #unseen = 0;
+  marked = null;
+
+  /** `on` has {open(id), allow(id), mark(id)}. */
+  constructor(store, { body, list, newer }, on) {
+    this.#store = store;
+    this.#body = body;
+    this.#list = list;
+    this.#newer = newer;
+    this.on = on;
+    body.addEventListener("click", (event) => this.#clicked(event));
+    list.addEventListener("scroll", () => this.#scrolled(), { passive: true });
+    newer.addEventListener("click", () => this.top());
+  }
+
+  /** Show the rows that pass, all anew. */
+  filter(passes) {
+    this.#passes = passes;
+    this.rebuild();
+    this.top();
+  }
+
+  rebuild() {
+    const rows = this.#store.newest(this.#passes, WINDOW);
+    this.#elements = new Map(rows.map((row) => [row.id, this.#drawn(row)]));
+    this.#body.replaceChildren(...this.#elements.values());
+    this.#mark();
+  }
+
+  /** Draw what has changed, and no more. */
+  update({ changed, gone }) {
+    for (const id of gone) this.#drop(id);
+    const before = this.#list.scrollTop;
+    const added = [];
+    for (const row of changed) {
+      const passes = this.#passes(row);
+      if (this.#elements.has(row.id)) {
+        if (passes) this.#redraw(row);
+        else this.#drop(row.id);
+      } else if (passes) added.push(row);
+    }
+    const grown = this.#add(added);
+    while (this.#elements.size > WINDOW) this.#drop(this.#oldest());
+    if (grown && (before > 0 || this.on.reading())) {
+      this.#list.scrollTop = before + grown;
+      this.#unseen += added.length;
+    }
+    this.#tellUnseen();
+    this.#mark();
+  }
+
+  /** Put new rows on top; returns by how much the table grew. */
+  #add(rows) {
+    if (!rows.length) return 0;
+    const height = this.#body.offsetHeight;
+    const newest = Math.max(0, ...this.#elements.keys());
+    rows.sort((one, other) => one.id - other.id);
+    if (rows[0].id < newest) this.rebuild(); // one that passes the filter only now
+    else {
+      const drawn = rows.slice(-WINDOW).map((row) => [row.id, this.#drawn(row)]);
+      for (const [id, element] of drawn) this.#elements.set(id, element);
+      this.#body.prepend(...drawn.map(([, element]) => element).reverse());
+    }
+    return this.#body.offsetHeight - height;
+  }
+
+  #drop(id) {
+    this.#elements.get(id)?.remove();
+    this.#elements.delete(id);
+    if (this.marked === id) this.marked = null;
+  }
+
+  #oldest() {
+    return Math.min(...this.#elements.keys());
+  }
+
+  // Drawing.
+
+  #drawn(row) {
+    const element = el("tr", { "data-exchange": row.id, tabIndex: -1 });
+    fill(element, row, this.on);
+    return element;
+  }
+
+  #redraw(row) {
+    const element = this.#elements.get(row.id);
+    const focused = element.contains(document.activeElement) && document.activeElement !== element;
+    fill(element, row, this.on);
+    if (focused) element.focus({ preventScroll: true });
+  }
+
+  // Where one is.
+
+  /** The ids in the order in which they are shown. */
+  get ids() {
+    return [...this.#elements.keys()].sort((one, other) => other - one);
+  }
+
+  /** Mark the row that is `by` further down, or the first. */
+  move(by) {
+    const ids = this.ids;
+    if (!ids.length) return null;
+    const at = ids.indexOf(this.marked);
+    const next = at < 0 ? 0 : Math.min(Math.max(at + by, 0), ids.length - 1);
+    this.mark(ids[next], { focus: true });
+    return ids[next];
+  }
+
+  mark(id, { focus = false } = {}) {
+    this.marked = id;
+    this.#mark();
+    const element = this.#elements.get(id);
+    if (element === undefined) return;
+    if (focus) element.focus({ preventScroll: true });
+    this.#intoView(element);
+  }
+
+  #mark() {
+    for (const [id, element] of this.#elements) {
+      const is = id === this.marked;
+      if (element.getAttribute("aria-selected") !== String(is)) {
+        element.setAttribute("aria-selected", String(is));
+      }
+    }
+    const first = this.#elements.get(this.marked) ?? this.#body.firstElementChild;
+    for (const element of this.#body.querySelectorAll('[tabindex="0"]')) element.tabIndex = -1;
+    if (first !== null && first !== undefined) first.tabIndex = 0;
+  }
+
+  #intoView(element) {
+    const head = this.#list.querySelector("thead").offsetHeight;
+    const top = element.offsetTop - head;
+    const bottom = element.offsetTop + element.offsetHeight;
+    if (top < this.#list.scrollTop) this.#list.scrollTop = top;
+    else if (bottom > this.#list.scrollTop + this.#list.clientHeight) {
+      this.#list.scrollTop = bottom - this.#list.clientHeight;
+    }
+  }
+
+  top() {
+    this.#list.scrollTop = 0;
+    this.#unseen = 0;
+    this.#tellUnseen();
+  }
+
+  #scrolled() {
+    if (this.#list.scrollTop < 4 && this.#unseen) {
+      this.#unseen = 0;
+      this.#tellUnseen();
+    }
+  }
+
+  #tellUnseen() {
+    this.#newer.hidden = this.#unseen === 0;
+    if (this.#unseen) this.#newer.textContent = `↑ ${this.#unseen} newer`;
+  }
+
+  #clicked(event) {
+    const element = event.target.closest("tr[data-exchange]");
+    if (element === null || event.target.closest("button") !== null) return;
+    if (String(document.getSelection()).length) return; // somebody is copying a path
+    this.on.open(Number(element.dataset.exchange));
+  }
+}
+
+/** Draw a row's cells. */
+function fill(element, row, on) {
+  element.className = classOf(row);
+  element.replaceChildren(
+    el("td.at", {}, clock(row.at)),
+    el("td.method", {}, shown(row.method), preflightSign(row)),
+    el("td.path", { title: plain(row.path) }, el("span.clip", {}, shown(row.path))),
+    el("td.origin", { title: plain(row.origin ?? "") }, el("span.clip", {}, origin(row))),
+    el("td.status", {}, row.status ? String(row.status) : "…"),
+    el("td.outcome", {}, outcome(row), allowButton(row, on)),
+    el("td.route", {}, el("span.clip", {}, shown(row.route ?? "–"))),
+    el("td.time", {}, row.ms === undefined ? el("span.running", {}, "running") : duration(row.ms)),
+    el("td.size", {}, row.size ? bytes(row.size) : "–"),
+  );
+}
+
+function classOf(row) {
+  if (isBad(row)) return "bad";
+  if (row.state !== "over") return "open";
+  return row.status >= 500 || row.error !== undefined ? "failed" : row.status >= 400 ? "odd" : "";
+}
+
+/** Whether the page did not get what it asked for, by our doing or the browser's. */
+export function isBad(row) {
+  return row.outcome === "blocked" || row.allowed === false;
+}
+
+function origin(row) {
+  if (row.origin === undefined) return el("span.none", {}, "–");
+  const [scheme, rest] = row.origin.split("://", 2);
+  if (rest === undefined) return shown(row.origin);
+  return [el("span.dim", {}, `${plain(scheme)}://`), shown(rest)];
+}
+
+function preflightSign(row) {
+  if (row.preflight === undefined) return null;
+  const words = row.preflight === "alone" ? "preflight, no call" : "after a preflight";
+  return el("span.preflight", { title: words, role: "img", "aria-label": words }, row.preflight === "alone" ? "⤳" : "⇉");
+}
+
+function outcome(row) {
+  const parts = [];
+  if (row.outcome !== undefined) parts.push(el(`span.chip.${chipOf(row.outcome)}`, {}, row.outcome));
+  else if (row.state !== "over") parts.push(el("span.chip.waiting", {}, "waiting"));
+  else if (row.allowed === false) parts.push(el("span.chip.blocked", {}, "refused"));
+  const code = row.error ?? (row.allowed === false ? row.code : row.status >= 500 ? row.code : undefined);
+  if (code !== undefined && !code.startsWith("origin-allowed")) parts.push(el("span.code", {}, code));
+  if (row.replay !== undefined) parts.push(el("span.tag", {}, "replay"));
+  if (row.stream) parts.push(el("span.tag", {}, row.status === 101 ? "websocket" : "events"));
+  return parts.length ? parts : el("span.none", {}, "–");
+}
+
+function chipOf(word) {
+  return ["readable", "blocked", "leaves", "opaque", "unknown"].includes(word) ? word : "unknown";
+}
+
+const MENDABLE = new Set([
+  "origin-not-allowed",
+  "origin-unlisted-forwarded",
+  "method-not-allowed",
+  "header-not-allowed",
+  "host-not-allowed",
+  "credentials-not-allowed",
+]);
+
+/** Whether an entry of the allowlist may mend it. */
+export function isMendable(row) {
+  return isBad(row) && (MENDABLE.has(row.code) || row.outcome === "blocked");
+}
+
+function allowButton(row, on) {
+  if (!isMendable(row)) return null;
+  return button("Allow", () => on.allow(row.id), { class: "small allow", title: "Show the edit that allows it (a)" });
+}

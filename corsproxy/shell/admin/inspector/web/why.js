@@ -1,0 +1,82 @@
+// The tab "Why": each rule that was tested, what the browser says, and the edit that allows it.
+
+import { trying } from "./actions.js";
+import { diffOf } from "./allow.js";
+import { button, el } from "./dom.js";
+import { ask } from "./feed.js";
+import { shown } from "./text.js";
+
+export function whyTab({ why, row }, context) {
+  const parts = [verdict(why, row), steps(why.steps)];
+  if (why.now !== undefined) parts.push(now(why.now, row));
+  if (why.console !== undefined) {
+    parts.push(el("h3", {}, "The browser's console says"), el("pre.console", {}, shown(why.console)));
+  }
+  if (why.browser_error !== undefined) {
+    parts.push(el("p.note", {}, "Chromium calls it ", el("code", {}, why.browser_error), "."));
+  }
+  if (why.hint !== undefined) parts.push(el("p.hint", {}, shown(why.hint)));
+  for (const hint of why.hints ?? []) if (hint !== why.hint) parts.push(el("p.hint", {}, shown(hint)));
+  if (context.isBad) parts.push(editOf(context, why));
+  if (why.preflight !== undefined) parts.push(el("p.note", {}, why.preflight));
+  if (why.without_proxy !== undefined) parts.push(el("p.note", {}, shown(why.without_proxy)));
+  for (const note of why.notes ?? []) parts.push(el("p.note", {}, shown(note)));
+  return parts;
+}
+
+function verdict(why, row) {
+  const is = why.allowed === undefined ? "open" : why.allowed && row.outcome !== "blocked" ? "good" : "bad";
+  return el(
+    `p.verdict.${is}`,
+    {},
+    el("strong", {}, shown(why.title)),
+    why.code && el("code", {}, why.code),
+    why.at && el("code.place", {}, shown(why.at)),
+  );
+}
+
+function steps(list) {
+  return el(
+    "ol.steps",
+    {},
+    list.map((step) =>
+      el(
+        `li.${step.passed ? "good" : "bad"}`,
+        {},
+        el("span.sign", { role: "img", "aria-label": step.passed ? "passed" : "failed" }, step.passed ? "✓" : "✗"),
+        el("span", {}, shown(step.text)),
+        step.at && el("code.place", {}, shown(step.at)),
+      ),
+    ),
+  );
+}
+
+function now(found, row) {
+  const isBetter = found.allowed && row.allowed === false;
+  const text = found.allowed ? "The policy of now allows it." : `The policy of now refuses it: ${found.code}.`;
+  return el(`p.now${isBetter ? ".good" : ""}`, {}, text, isBetter ? " Repeat the call, or press Replay." : "");
+}
+
+/** The edit as a diff, asked for when the tab is looked at, and the button for it. */
+function editOf(context, why) {
+  const host = el("div.mend", {});
+  if (why.now?.allowed) return host;
+  trying(() => ask(`rows/${context.id}/edit`, {})).then((edit) => {
+    if (edit === undefined) return;
+    if (!edit.possible) {
+      host.append(el("p.note", {}, shown(edit.reason)));
+      return;
+    }
+    host.append(
+      el("h3", {}, "The edit that allows it"),
+      diffOf(edit.diff),
+      el(
+        "p.buttons",
+        {},
+        button("Allow", context.allow, { "data-key": "allow", title: "Show what is written, then write it (a)" }),
+        edit.command && el("code.command", {}, shown(edit.command)),
+      ),
+    );
+  });
+  return host;
+}

@@ -1,0 +1,138 @@
+"""Why it was decided so: the steps of the decision, in the words of `corsproxy explain`.
+
+The question that a captured request answers is put to the policy that decided about it. An
+explanation that would come to another verdict than the exchange did is not shown.
+"""
+
+from corsproxy.core.advice.hints import hint_for
+from corsproxy.core.browser import check_response
+from corsproxy.core.explain.explanation import Explanation, explain
+from corsproxy.core.fields import is_forbidden_request_header
+from corsproxy.core.messages import ResponseHead
+from corsproxy.core.page_call import PageCall
+from corsproxy.core.policy import Policy
+from corsproxy.core.verdicts import Kind, Verdict
+from corsproxy.shell.admin.inspector.exchanges import Exchange
+from corsproxy.shell.admin.inspector.ring import Row
+from corsproxy.shell.admin.inspector.rows import Json, asked_headers_of, page_method_of
+from corsproxy.shell.admin.inspector.secrets import text_of
+
+_NEEDS_NONE = "The browser needed no preflight for this call, or had an earlier one's answer."
+
+
+def why(row: Row, decided_by: Policy | None, policy: Policy) -> Json:
+    """Return the reasons for what happened in a row.
+
+    `decided_by` is the policy of then, None where it is not known any more; `policy` is
+    that of now.
+    """
+    exchange = row.main
+    verdict = exchange.verdict
+    if verdict is None:
+        return {"steps": [], "title": "Not decided yet"}
+    told = _explained(row, verdict, decided_by or policy)
+    found: Json = {
+        "title": verdict.facts.title,
+        "code": str(verdict.code),
+        "kind": str(verdict.kind),
+        "allowed": verdict.allowed,
+        "at": None if verdict.at is None else str(verdict.at),
+        "route": verdict.route,
+        "subject": verdict.subject,
+        "browser_error": verdict.browser_error,
+        "steps": _steps(told, verdict, exchange),
+        "console": None if told is None else told.console,
+        "hint": hint_for(verdict, decided_by or policy) if told is None else told.hint,
+        "notes": [] if told is None else list(told.notes),
+        "detail": exchange.detail,
+        "preflight": _about_preflight(row),
+        "without_proxy": _without_proxy(row),
+        "is_old": decided_by is not policy,
+    }
+    if decided_by is not policy:
+        found["now"] = _now(row, policy)
+    return {key: value for key, value in found.items() if value not in (None, "", [])}
+
+
+def question_of(row: Row) -> PageCall | None:
+    """Return the call that the page made; None where no page did."""
+    exchange = row.main
+    origin = exchange.value(b"origin")
+    if origin is None:
+        return None
+    headers = tuple(
+        name
+        for name in asked_headers_of(row)
+        if not is_forbidden_request_header(name.lower().encode("latin-1"))
+    )
+    is_call = row.call is not None
+    return PageCall(
+        text_of(origin),
+        exchange.request.target.decode("latin-1"),
+        page_method_of(row),
+        headers,
+        credentials=is_call and exchange.value(b"cookie") is not None,
+    )
+
+
+def _explained(row: Row, verdict: Verdict, policy: Policy) -> Explanation | None:
+    question = question_of(row)
+    if question is None or verdict.kind is Kind.WEBSOCKET:
+        return None
+    try:
+        told = explain(policy, question)
+    except ValueError:
+        return None  # no question that a browser asks
+    return told if told.verdict.code is verdict.code else None
+
+
+def _steps(told: Explanation | None, verdict: Verdict, exchange: Exchange) -> list[Json]:
+    if told is not None:
+        steps = [(step.passed, step.text, step.at) for step in told.steps]
+    else:
+        named = f": {verdict.subject}" if verdict.subject else ""
+        steps = [(verdict.allowed, f"{verdict.facts.title}{named}", verdict.at)]
+    if exchange.detail and exchange.sent is not None and verdict.facts.status >= 500:
+        steps.append((False, exchange.detail, None))
+    return [
+        {"passed": passed, "text": text, "at": None if at is None else str(at)}
+        for passed, text, at in steps
+    ]
+
+
+def _about_preflight(row: Row) -> str | None:
+    verdict = row.main.verdict
+    if row.preflight is not None:
+        if row.call is None and verdict is not None and verdict.allowed:
+            return "The preflight was granted, and no call has followed it."
+        return None
+    is_cors = verdict is not None and verdict.kind is Kind.ACTUAL
+    return _NEEDS_NONE if is_cors else None
+
+
+def _without_proxy(row: Row) -> str | None:
+    """Return what the browser would have made of the upstream's own answer."""
+    exchange, question = row.main, question_of(row)
+    head = exchange.upstream_answer
+    if head is None or question is None or exchange.status == 101:
+        return None
+    answer = ResponseHead(head.status, head.reason, head.fields)
+    obstacle = check_response(question, answer)
+    if obstacle is None:
+        return "Without this proxy the page could read the upstream's answer, too."
+    return (
+        f"Without this proxy the browser would keep the upstream's answer from the page:"
+        f" {obstacle.sentence} ({obstacle.error})."
+    )
+
+
+def _now(row: Row, policy: Policy) -> Json | None:
+    """Return what the policy of now says to the same call."""
+    question = question_of(row)
+    if question is None:
+        return None
+    try:
+        told = explain(policy, question)
+    except ValueError:
+        return None
+    return {"allowed": told.allowed, "code": str(told.verdict.code)}

@@ -1,0 +1,113 @@
+import gzip
+import zlib
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from corsproxy.core.messages import Field
+from corsproxy.shell.admin.inspector.decoding import (
+    MOST_DECODED,
+    as_text,
+    charset_of,
+    decode,
+)
+from corsproxy.shell.admin.inspector.exchanges import Body
+
+TEXT = b'{"name": "Ada"}' * 20
+
+
+def body(data: bytes) -> Body:
+    made = Body()
+    made.add(data)
+    return made
+
+
+def coded(coding: bytes) -> list[Field]:
+    return [(b"Content-Encoding", coding)]
+
+
+def bare_deflate(data: bytes) -> bytes:
+    compressor = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return compressor.compress(data) + compressor.flush()
+
+
+@pytest.mark.parametrize(
+    ("coding", "data"),
+    [
+        (b"gzip", gzip.compress(TEXT)),
+        (b"x-gzip", gzip.compress(TEXT)),
+        (b"GZIP, identity", gzip.compress(TEXT)),
+        (b"deflate", zlib.compress(TEXT)),
+        (b"deflate", bare_deflate(TEXT)),
+        (b"deflate, gzip", gzip.compress(zlib.compress(TEXT))),
+        (b"identity", TEXT),
+    ],
+)
+def test_codings_are_undone(coding: bytes, data: bytes) -> None:
+    decoded = decode(body(data), coded(coding))
+    assert (decoded.data, decoded.failure, decoded.is_cut) == (TEXT, "", False)
+
+
+def test_what_was_cut_off_is_read_as_far_as_it_goes() -> None:
+    made = Body()
+    random = Random(1).randbytes(40_000)
+    made.add(gzip.compress(random))
+    decoded = decode(made, coded(b"gzip"))
+    assert decoded.is_cut
+    assert random.startswith(decoded.data)
+    assert len(decoded.data) > 10_000
+
+
+def test_a_bomb_is_cut() -> None:
+    decoded = decode(body(gzip.compress(bytes(12_000_000))), coded(b"gzip"))
+    assert (len(decoded.data), decoded.is_cut) == (MOST_DECODED, True)
+
+
+@pytest.mark.parametrize(
+    ("coding", "words"),
+    [(b"gzip", "it is no gzip"), (b"compress", "compress cannot be decoded here")],
+)
+def test_what_cannot_be_decoded_says_so(coding: bytes, words: str) -> None:
+    decoded = decode(body(TEXT), coded(coding))
+    assert words in decoded.failure
+    assert decoded.data == TEXT
+
+
+def test_brotli_is_decoded_where_its_package_is() -> None:
+    decoded = decode(body(b"\x8b\x03\x80Ada\x2c Ada\x03"), coded(b"br"))
+    assert decoded.failure == "br needs a package to be decoded: pip install brotli" or (
+        decoded.data == b"Ada, Ada"
+    )
+
+
+@given(st.binary(max_size=400), st.sampled_from([b"gzip", b"deflate", b"br", b"gzip, deflate"]))
+def test_nothing_breaks_it(data: bytes, coding: bytes) -> None:
+    decode(body(data), coded(coding))
+
+
+@pytest.mark.parametrize(
+    ("data", "content_type", "text"),
+    [
+        ("é".encode(), "text/plain", "é"),
+        (b"\xe9", "text/plain; charset=iso-8859-1", "é"),
+        (b"\xe9", "text/plain; charset=utf_16_be_but_not", "\ufffd"),
+        (b"\xff\xfeA\0", 'text/plain; charset="UTF-16"', "A"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0", "image/png", None),
+        (b"\x01\x02\x03\x04", "application/octet-stream", None),
+        (b"", "", ""),
+    ],
+)
+def test_text_is_told_from_what_is_none(data: bytes, content_type: str, text: str | None) -> None:
+    assert as_text(data, content_type) == text
+
+
+def test_charsets() -> None:
+    assert charset_of("text/html; a=b; Charset=Latin1 ") == "latin1"
+    assert charset_of("text/html") == ""
+
+
+@given(st.binary(max_size=60), st.sampled_from(["utf-16", "shift_jis", "big5", "rot13", "idna"]))
+def test_no_charset_raises(data: bytes, charset: str) -> None:
+    as_text(data, f"text/plain; charset={charset}")

@@ -1,0 +1,35 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from corsproxy.config.problems import ConfigError
+from corsproxy.core.advice.remedies import Remedy
+from corsproxy.core.source import Source
+from corsproxy.shell.admin.editing import read_and_edit
+
+FILE = "upstream: http://api.test\ncors:\n  allow_origins: [http://localhost:5173]\n"
+REMEDY = Remedy("allow_methods", "PURGE", Source("corsproxy.yaml", 2, 1))
+
+
+def test_the_edit_is_of_the_file_as_it_is_now(tmp_path: Path) -> None:
+    file = tmp_path / "corsproxy.yaml"
+    file.write_text(FILE)
+    origin = Remedy("allow_origins", "http://localhost:3000", Source("corsproxy.yaml", 3, 18))
+    edit = read_and_edit(str(file), origin)
+    assert edit.before == FILE.encode()
+    assert edit.after == FILE.replace("5173]", "5173, http://localhost:3000]").encode()
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    pipe = tmp_path / "corsproxy.yaml"
+    os.mkfifo(pipe)
+    with pytest.raises(FileNotFoundError):
+        read_and_edit(str(pipe), REMEDY)
+
+
+def test_a_broken_file_has_no_edit(tmp_path: Path) -> None:
+    file = tmp_path / "corsproxy.yaml"
+    file.write_text("nonsense: 1\n")
+    with pytest.raises(ConfigError):
+        read_and_edit(str(file), REMEDY)

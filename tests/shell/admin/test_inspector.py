@@ -1,0 +1,467 @@
+"""The inspector's parts together, over a socket: what its page is told and what it may do."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import ClientResponse, ClientSession, CookieJar, web
+
+from corsproxy.config.editing.edits import File
+from corsproxy.core.policy import Policy
+from corsproxy.shell.admin.inspector.assembly import Inspection, inspection
+from corsproxy.shell.admin.inspector.exchanges import Direction, Message
+from corsproxy.shell.admin.inspector.replay import Listener
+from corsproxy.shell.admin.inspector.ring import Ring
+from tests.inspecting import captured, preflight
+from tests.peers import until
+from tests.policies import PAGE, policy
+
+CONFIG = """\
+upstream: http://api.test:9000
+cors:
+  allow_origins:
+    - http://localhost:5173  # the app
+  allow_methods: [GET, POST]
+"""
+SECRET = "hunter2-Correct-Horse"
+
+
+class Page:
+    """What a page's script can ask the inspector, as a browser would send it."""
+
+    def __init__(self, url: str, session: ClientSession, parts: Inspection, file: Path) -> None:
+        self.url = url
+        self._session = session
+        self._parts = parts
+        self.file = file
+
+    @property
+    def ring(self) -> Ring:
+        ring: Ring = self._parts.capture._ring
+        return ring
+
+    async def get(self, path: str, **headers: str) -> ClientResponse:
+        sent = {"Sec-Fetch-Site": "same-origin", **headers}
+        return await self._session.get(f"{self.url}{path}", headers=sent, allow_redirects=False)
+
+    async def ask(self, path: str) -> Any:
+        response = await self.get(f"/inspector/{path}")
+        assert response.status == 200, await response.text()
+        return await response.json()
+
+    async def post(self, path: str, content: object, **headers: str) -> ClientResponse:
+        sent = {"Sec-Fetch-Site": "same-origin", "Content-Type": "application/json", **headers}
+        return await self._session.post(
+            f"{self.url}/inspector/{path}", data=json.dumps(content), headers=sent
+        )
+
+    async def do(self, path: str, content: object = None) -> Any:
+        response = await self.post(path, content or {})
+        assert response.status == 200, await response.text()
+        return await response.json()
+
+
+def read(file: Path) -> Policy:
+    return File(file.read_bytes(), file.name, {}, "/", "2026-01-01").read().policy
+
+
+@pytest.fixture
+async def page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unused_tcp_port: int
+) -> AsyncIterator[Page]:
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "corsproxy.yaml"
+    file.write_text(CONFIG)
+    async with serving(unused_tcp_port, file, "corsproxy.yaml", read(file)) as opened:
+        yield opened
+
+
+class serving:  # noqa: N801 - used as a function
+    def __init__(self, port: int, file: Path, name: str | None, by: Policy) -> None:
+        self._port, self._file, self._name, self._policy = port, file, name, by
+
+    async def __aenter__(self) -> Page:
+        async def reload() -> None:
+            self._parts.policies.adopt(read(self._file))
+
+        self._parts = inspection(
+            self._policy,
+            admin_port=self._port,
+            listener=Listener("127.0.0.1", 9),
+            file=self._name,
+            adopt=lambda adopted: self._parts.policies.adopt(adopted),
+            reload=reload,
+        )
+        application = web.Application()
+        self._parts.inspector.add_to(application)
+        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
+        self._session = ClientSession(cookie_jar=CookieJar(unsafe=True))
+        page = Page(f"http://127.0.0.1:{self._port}", self._session, self._parts, self._file)
+        opened = await page.get(f"/?token={self._parts.token}", **{"Sec-Fetch-Site": "none"})
+        assert (opened.status, opened.headers["Location"]) == (303, "/")
+        return page
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._session.close()
+        await self._runner.cleanup()
+
+
+# Who gets in.
+
+GETS = ["/", "/inspector/main.js", "/inspector/rows", "/inspector/rows/1", "/inspector/events",
+        "/inspector/allowlist"]  # fmt: skip
+POSTS = ["rows/1/reveal", "rows/1/copy", "rows/1/replay", "rows/1/edit", "rows/1/write", "undo",
+         "clear", "har"]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", GETS)
+async def test_without_the_cookie_nothing_is_read(page: Page, path: str) -> None:
+    page.ring.add(captured(content=SECRET.encode()))
+    async with ClientSession() as stranger, stranger.get(page.url + path) as response:
+        text = await response.text()
+        assert (response.status, "token" in text, SECRET in text) == (401, True, False)
+        assert response.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize("path", GETS)
+async def test_by_a_rebound_name_nothing_is_read(page: Page, path: str) -> None:
+    response = await page.get(path, Host="rebound.example")
+    assert response.status == 421
+    assert response.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize("path", POSTS)
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Fetch-Site": "same-site"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Content-Type": "text/plain"},
+        {"Host": "rebound.example"},
+        {"Cookie": "corsproxy-inspector-8011=guess"},
+    ],
+    ids=lambda each: next(iter(each)),
+)
+async def test_no_other_page_does_anything(page: Page, path: str, headers: dict[str, str]) -> None:
+    page.ring.add(captured(origin="https://new.example"))
+    if "Cookie" in headers:
+        page._session.cookie_jar.clear()
+    response = await page.post(path, {}, **headers)
+    assert response.status in (401, 403, 415, 421)
+    assert page.file.read_text() == CONFIG
+    assert len(page.ring) == 1
+
+
+@pytest.mark.parametrize("path", [f"/inspector/{path}" for path in POSTS])
+async def test_nothing_is_done_by_get(page: Page, path: str) -> None:
+    page.ring.add(captured())
+    assert (await page.get(path)).status in (404, 405)
+
+
+async def test_a_wrong_token_opens_nothing_and_takes_nothing_away(page: Page) -> None:
+    assert (await page.get("/?token=wrong")).status == 200
+    page._session.cookie_jar.clear()
+    assert (await page.get("/?token=wrong")).status == 401
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/inspector/main.js", "/inspector/rows", "/inspector/none.js"]
+)
+async def test_every_answer_is_stored_nowhere_and_runs_no_stranger(page: Page, path: str) -> None:
+    headers = (await page.get(path)).headers
+    assert headers["Cache-Control"] == "no-store"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert "'unsafe" not in headers["Content-Security-Policy"]
+    assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+    assert not [name for name in headers if name.lower().startswith("access-control-")]
+
+
+@pytest.mark.parametrize(
+    "data", [b"[]", b"{", b"", b"[" * 60_000, b"\xff", b'"' + b"x" * 70_000 + b'"']
+)
+async def test_what_is_no_object_is_refused(page: Page, data: bytes) -> None:
+    headers = {"Sec-Fetch-Site": "same-origin", "Content-Type": "application/json"}
+    response = await page._session.post(f"{page.url}/inspector/har", data=data, headers=headers)
+    assert response.status == 422
+
+
+# What it reads.
+
+
+async def test_rows(page: Page) -> None:
+    page.ring.add(preflight("PUT", b"/v1/users?token=" + SECRET.encode()))
+    page.ring.add(captured("PUT", b"/v1/users?token=" + SECRET.encode(), content=b"{}"))
+    page.ring.add(captured(origin="https://evil.example"))
+    found = await page.ask("rows")
+    first, second = found["rows"]
+    assert (first["method"], first["status"], first["outcome"]) == ("PUT", 200, "readable")
+    assert (first["preflight"], first["route"], first["ms"], first["size"]) == (
+        "passed", "default", 12.0, 2,
+    )  # fmt: skip
+    assert SECRET not in json.dumps(found)
+    assert (second["status"], second["outcome"], second["allowed"], second["code"]) == (
+        403, "blocked", False, "origin-not-allowed",
+    )  # fmt: skip
+
+
+async def test_details(page: Page) -> None:
+    exchange = captured(
+        "POST",
+        fields=[(b"Cookie", b"s=" + SECRET.encode()), (b"X-Kept", b"1")],
+        upstream=[(b"Set-Cookie", b"a=b; Domain=api.test; Secure"), (b"X-Gone", b"1"),
+                  (b"X-Same", b"1")],
+        answer=[(b"Set-Cookie", b"a=b"), (b"X-Same", b"1"), (b"Vary", b"Origin")],
+        content=b'{"password": "' + SECRET.encode() + b'"}',
+    )  # fmt: skip
+    page.ring.add(exchange)
+    found = await page.ask(f"rows/{exchange.row}")
+    assert SECRET not in json.dumps(found)
+    changes = {field["name"]: field["change"] for field in found["headers"]["response"]["fields"]}
+    assert changes == {
+        "Set-Cookie": "changed", "X-Gone": "removed", "X-Same": "kept", "Vary": "added",
+        "Date": "added",
+    }  # fmt: skip
+    asked = {field["name"]: field["change"] for field in found["headers"]["request"]["fields"]}
+    assert (asked["Host"], asked["Origin"], asked["X-Kept"]) == ("changed", "changed", "kept")
+    (cookie,) = found["headers"]["response"]["cookies"]
+    assert cookie["name"] == "a"
+    assert any("Domain=api.test" in remark for remark in cookie["remarks"])
+    assert [span["name"] for span in found["timing"]] == ["Queue", "Waiting", "Receiving"]
+    assert found["why"]["steps"][-1]["passed"]
+
+
+async def test_why_is_what_explain_says(page: Page) -> None:
+    exchange = preflight("DELETE", by=read(page.file))
+    exchange.generation = 1
+    page.ring.add(exchange)
+    why = (await page.ask(f"rows/{exchange.row}"))["why"]
+    assert (why["code"], why["at"]) == ("method-not-allowed", "corsproxy.yaml:5:18")
+    assert [step["passed"] for step in why["steps"]] == [True, True, False]
+    assert why["browser_error"] == "MethodDisallowedByPreflightResponse"
+    assert "Method DELETE is not allowed" in why["console"]
+
+
+async def test_messages(page: Page) -> None:
+    exchange = captured(status=101)
+    for kind, data in (("text", b'{"token": "%b"}' % SECRET.encode()), ("binary", b"\0\1"),
+                       ("close", b"\x03\xe8bye")):  # fmt: skip
+        exchange.note(Message(1.0, Direction.TO_CLIENT, kind, data, len(data)))
+    page.ring.add(exchange)
+    messages = (await page.ask(f"rows/{exchange.row}"))["messages"]
+    assert SECRET not in json.dumps(messages)
+    assert [message.get("text", message.get("hex")) for message in messages][1:] == [
+        "00 01", "1000 bye",
+    ]  # fmt: skip
+
+
+async def test_one_secret_comes_when_it_is_asked_for(page: Page) -> None:
+    exchange = captured(fields=[(b"Authorization", f"Bearer {SECRET}".encode())])
+    page.ring.add(exchange)
+    text = json.dumps(await page.ask(f"rows/{exchange.row}"))
+    mark = text.partition("[redacted:")[2][:16]
+    assert await page.do(f"rows/{exchange.row}/reveal", {"mark": mark}) == {"value": SECRET}
+    assert (await page.post(f"rows/{exchange.row}/reveal", {"mark": "0" * 16})).status == 404
+
+
+async def test_the_allowlist_and_what_it_was_good_for(page: Page) -> None:
+    usage, by = page._parts.capture._usage, read(page.file)
+    for exchange in (preflight("POST", headers=b"content-type", by=by), captured("POST", by=by),
+                     captured(by=by), preflight("DELETE", by=by),
+                     captured(origin="https://new.example", by=by),
+                     captured(origin="http://localhost:3000", by=by)):  # fmt: skip
+        page.ring.add(exchange)
+        usage.add(exchange)
+    found = await page.ask("allowlist")
+    entries = {
+        (entry["kind"], entry["value"]): (entry["calls"], entry["preflights"])
+        for entry in found["routes"][0]["entries"]
+    }
+    assert entries["origin", PAGE] == (2, 1)
+    assert (entries["method", "POST"], entries["method", "GET"]) == ((1, 1), (1, 0))
+    assert entries["header", "content-type"] == (0, 1)
+    refused = {(each["code"], each["origin"]): each["proposed"] for each in found["refusals"]}
+    assert refused == {
+        ("method-not-allowed", PAGE): True,
+        ("origin-not-allowed", "https://new.example"): False,
+        ("origin-not-allowed", "http://localhost:3000"): True,
+    }
+
+
+async def test_uses_follow_an_entry_to_its_new_line(page: Page) -> None:
+    page._parts.capture._usage.add(captured(by=read(page.file)))
+    page.file.write_text("# a line more\n" + CONFIG)
+    page._parts.policies.adopt(read(page.file))
+    entry = (await page.ask("allowlist"))["routes"][0]["entries"][0]
+    assert (entry["at"], entry["calls"]) == ("corsproxy.yaml:5:7", 1)
+
+
+# What its buttons do.
+
+
+async def test_allow_writes_what_it_shows_and_undo_takes_it_back(page: Page) -> None:
+    exchange = preflight("DELETE", by=read(page.file))
+    page.ring.add(exchange)
+    edit = await page.do(f"rows/{exchange.row}/edit")
+    assert "+  allow_methods: [GET, POST, DELETE]" in edit["diff"]
+    assert page.file.read_text() == CONFIG
+    written = await page.do(f"rows/{exchange.row}/write", {"known": edit["known"]})
+    assert written["written"]
+    assert page.file.read_text() == CONFIG.replace("[GET, POST]", "[GET, POST, DELETE]")
+    assert (await page.ask("rows"))["state"]["undo"] == written["summary"]
+    why = (await page.ask(f"rows/{exchange.row}"))["why"]
+    assert (why["is_old"], why["now"]["allowed"]) == (True, True)
+    again = await page.do(f"rows/{exchange.row}/edit")
+    assert (again["possible"], "repeat the call" in again["reason"]) == (False, True)
+    assert (await page.do("undo"))["undone"]
+    assert page.file.read_text() == CONFIG
+    assert not (await page.do("undo"))["undone"]
+
+
+async def test_what_was_edited_meanwhile_survives(page: Page) -> None:
+    exchange = preflight("DELETE", by=read(page.file))
+    page.ring.add(exchange)
+    edit = await page.do(f"rows/{exchange.row}/edit")
+    changed = CONFIG.replace("[GET, POST]", "[GET, POST, PUT]")
+    page.file.write_text(changed)
+    refused = await page.do(f"rows/{exchange.row}/write", {"known": edit["known"]})
+    assert (refused["written"], refused["changed"]) == (False, True)
+    assert "+  allow_methods: [GET, POST, PUT, DELETE]" in refused["diff"]
+    assert page.file.read_text() == changed
+    assert (await page.do(f"rows/{exchange.row}/write", {"known": refused["known"]}))["written"]
+    by_hand = page.file.read_text() + "# mine\n"
+    page.file.write_text(by_hand)
+    undone = await page.do("undo")
+    assert (undone["undone"], "left as it is" in undone["reason"]) == (False, True)
+    assert page.file.read_text() == by_hand
+
+
+@pytest.mark.parametrize("broken", ["", "cors: [", CONFIG + "nonsense: 1\n"])
+async def test_a_broken_file_is_left_alone(page: Page, broken: str) -> None:
+    exchange = preflight("DELETE", by=read(page.file))
+    page.ring.add(exchange)
+    page.file.write_text(broken)
+    edit = await page.do(f"rows/{exchange.row}/edit")
+    assert (edit["possible"], "left as it is" in edit["reason"]) == (False, True)
+    assert page.file.read_text() == broken
+
+
+async def test_what_no_entry_allows_has_no_edit(page: Page) -> None:
+    exchange = captured(origin="null")
+    page.ring.add(exchange)
+    edit = await page.do(f"rows/{exchange.row}/edit")
+    assert edit == {"possible": False, "reason": "No entry of the allowlist would allow it."}
+
+
+async def test_without_a_file_it_allows_until_the_end(tmp_path: Path, unused_tcp_port: int) -> None:
+    async with serving(unused_tcp_port, tmp_path / "none", None, policy()) as page:
+        exchange = captured(origin="https://new.example")
+        page.ring.add(exchange)
+        edit = await page.do(f"rows/{exchange.row}/edit")
+        assert edit["mode"] == "quick"
+        assert (await page.do(f"rows/{exchange.row}/write", {"known": edit["known"]}))["written"]
+        assert (await page.ask(f"rows/{exchange.row}"))["why"]["now"]["allowed"]
+        assert (await page.do("undo"))["undone"]
+        assert not (await page.ask(f"rows/{exchange.row}"))["why"].get("now", {}).get("allowed")
+        assert not page.file.exists()
+
+
+@pytest.mark.parametrize("form", ["curl", "fetch", "explain", "test"])
+async def test_copies_are_free_of_secrets_unless_asked(page: Page, form: str) -> None:
+    exchange = captured(target=b"/?token=" + SECRET.encode())
+    page.ring.add(exchange)
+    found = await page.do(f"rows/{exchange.row}/copy", {"as": form})
+    assert SECRET not in found["text"]
+    whole = await page.do(f"rows/{exchange.row}/copy", {"as": form, "secrets": True})
+    assert SECRET in whole["text"]
+    assert (await page.post(f"rows/{exchange.row}/copy", {"as": "perl"})).status == 422
+
+
+async def test_a_har_has_the_rows_that_it_is_asked_for(page: Page) -> None:
+    for exchange in (preflight("PUT"), captured("PUT"), captured(target=b"/other")):
+        page.ring.add(exchange)
+    found = await page.do("har", {"ids": [1, 99, "x", True]})
+    methods = [entry["request"]["method"] for entry in found["log"]["entries"]]
+    assert methods == ["OPTIONS", "PUT"]
+
+
+async def test_clearing(page: Page) -> None:
+    page.ring.add(captured())
+    await page.do("clear")
+    assert (await page.ask("rows"))["rows"] == []
+    assert (await page.get("/inspector/rows/1")).status == 404
+
+
+@pytest.mark.parametrize(
+    ("asked", "reason", "asks"),
+    [
+        ({}, "may change something", True),
+        ({"origin": "nonsense"}, "is no origin", False),
+        ({"origin": "https://new.example/path"}, "is no origin", False),
+    ],
+)
+async def test_an_unsafe_replay_asks_first(
+    page: Page, asked: dict[str, str], reason: str, asks: bool
+) -> None:
+    exchange = captured("POST", body=b"{}")
+    page.ring.add(exchange)
+    found = await page.do(f"rows/{exchange.row}/replay", asked)
+    assert (found["sent"], found["asks"]) == (False, asks)
+    assert reason in found["reason"]
+
+
+# The feed.
+
+
+async def events(page: Page, count: int, **headers: str) -> list[Any]:
+    response = await page.get("/inspector/events", **headers)
+    assert response.headers["Cache-Control"] == "no-store"
+    found: list[Any] = []
+    while len(found) < count:
+        line = await asyncio.wait_for(response.content.readline(), 5)
+        if line.startswith(b"data: "):
+            found.append(json.loads(line.removeprefix(b"data: ")))
+    response.close()
+    return found
+
+
+async def test_the_feed_begins_with_what_is_there_and_goes_on(page: Page) -> None:
+    page.ring.add(captured())
+    reading = asyncio.create_task(events(page, 2))
+    await until(lambda: bool(page.ring._followers))
+    page.ring.add(captured(target=b"/second"))
+    first, second = await reading
+    assert [row["path"] for row in first["rows"]] == ["/v1/users"]
+    assert [row["path"] for row in second["rows"]] == ["/second"]
+
+
+async def test_whoever_comes_back_gets_what_it_missed(page: Page) -> None:
+    page.ring.add(captured())
+    (first,) = await events(page, 1)
+    page.ring.add(captured(target=b"/missed"))
+    seen = f"{first['epoch']}-{first['change']}"
+    (found,) = await events(page, 1, **{"Last-Event-ID": seen})
+    assert [row["path"] for row in found["rows"]] == ["/missed"]
+
+
+@pytest.mark.parametrize(
+    "seen", ["other-1", "nonsense", "-", "epoch-\u00b2", "x-99999999999999999999"]
+)
+async def test_whoever_comes_from_another_run_gets_everything(page: Page, seen: str) -> None:
+    page.ring.add(captured())
+    (found,) = await events(page, 1, **{"Last-Event-ID": seen})
+    assert len(found["rows"]) == 1
+
+
+async def test_a_reader_who_has_left_is_followed_no_more(page: Page) -> None:
+    await events(page, 1)
+
+    def is_left() -> bool:
+        page.ring.add(captured())
+        return not page.ring._followers
+
+    await until(is_left)
