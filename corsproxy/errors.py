@@ -52,14 +52,31 @@ class UpstreamFault(StrEnum):
     BUSY = "upstream-busy"  # too many requests in flight, and the queue timed out
 
 
+class UpstreamCause(StrEnum):
+    """What of a failure decides what to do about it, where its fault does not."""
+
+    NOT_TLS = "not-tls"  # the upstream answers TLS with something else
+    WANTS_TLS = "wants-tls"  # or plain text with TLS
+    UNTRUSTED = "certificate-untrusted"  # self-signed, or of an authority that is not trusted
+    WRONG_NAME = "certificate-name"
+    EXPIRED = "certificate-expired"  # or not valid yet
+    CLIENT_CERTIFICATE = "client-certificate"  # the upstream wants one of ours
+    HTTP2 = "http2"  # the upstream speaks nothing older
+    NOT_HTTP = "not-http"
+    BAD_HTTP = "bad-http"  # HTTP, with a fault
+
+
 class UpstreamError(CorsproxyError):
     """The upstream could not be asked, or its answer could not be used.
 
     `fault` says what happened and decides the status; `detail` is one sentence for
-    people: no secrets, no addresses that the file does not already name.
+    people: no secrets, no addresses that the file does not already name. `cause` is for the hint.
     """
 
-    def __init__(self, fault: UpstreamFault, detail: str) -> None:
+    def __init__(
+        self, fault: UpstreamFault, detail: str, cause: UpstreamCause | None = None
+    ) -> None:
         super().__init__(f"{fault}: {detail}")
         self.fault = fault
         self.detail = detail
+        self.cause = cause

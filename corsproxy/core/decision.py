@@ -17,9 +17,10 @@ from corsproxy.core.answers import REASON, Answer, no_content, problem
 from corsproxy.core.client_address import is_trusted
 from corsproxy.core.cors import NOTHING_TO_SAY, Grant, judge_preflight
 from corsproxy.core.documents import is_sandboxed
+from corsproxy.core.fields import split_list
 from corsproxy.core.guard import Refusal
 from corsproxy.core.links import LinkMap
-from corsproxy.core.messages import ClientHead, RequestHead, UpstreamHead, UpstreamRequest
+from corsproxy.core.messages import ClientHead, Fields, RequestHead, UpstreamHead, UpstreamRequest
 from corsproxy.core.outcome.outlook import Outlook
 from corsproxy.core.policy import Policy, Route
 from corsproxy.core.refusals import ALLOW, check, origin_refused, refused
@@ -27,7 +28,7 @@ from corsproxy.core.request_context import RequestContext
 from corsproxy.core.to_client import to_client
 from corsproxy.core.to_upstream import to_upstream
 from corsproxy.core.verdicts import Code, Kind, Verdict
-from corsproxy.errors import UpstreamError, UpstreamFault
+from corsproxy.errors import UpstreamCause, UpstreamError, UpstreamFault
 
 
 class Forward:
@@ -194,7 +195,8 @@ def complete(exchange: Forward, upstream: UpstreamHead) -> ClientHead | Answer:
     """Return the response head for the client, or an answer in its place.
 
     A 407 would open the browser's dialog for a proxy's password, and a 101 that nobody
-    asked for would leave the connection without a protocol: neither is passed on.
+    asked for would leave the connection without a protocol, or with one that no rule here
+    was made for (RFC 9110, 7.8): neither is passed on.
     """
     grant = exchange.grant
     if upstream.status == 407:
@@ -204,8 +206,9 @@ def complete(exchange: Forward, upstream: UpstreamHead) -> ClientHead | Answer:
         return fail(exchange, UpstreamError(UpstreamFault.CONNECTION_AUTH, _SHARED_CONNECTION))
     if upstream.status == 101:
         if not exchange.request.upgrade:
-            detail = "The upstream switched protocols without being asked."
-            return fail(exchange, UpstreamError(UpstreamFault.MALFORMED, detail))
+            return _switched_wrongly(exchange, "without being asked")
+        if not _is_asked_for(exchange.request, upstream):
+            return _switched_wrongly(exchange, "to another one than it was asked for")
         grant = None if grant is None else NOTHING_TO_SAY
     return to_client(
         exchange.route,
@@ -216,6 +219,26 @@ def complete(exchange: Forward, upstream: UpstreamHead) -> ClientHead | Answer:
         secure=exchange.secure,
         sandboxed=is_sandboxed(exchange.route, exchange.received),
     )
+
+
+def _is_asked_for(request: UpstreamRequest, upstream: UpstreamHead) -> bool:
+    """Whether a 101 switches to what the request names; a name without a version stands for
+    each version."""
+    asked = {protocol.lower() for protocol in _protocols(request.fields)}
+    chosen = [protocol.lower() for protocol in _protocols(upstream.fields)]
+    return bool(chosen) and all(
+        protocol in asked or protocol.partition(b"/")[0] in asked for protocol in chosen
+    )
+
+
+def _protocols(fields: Fields) -> list[bytes]:
+    return split_list(value for name, value in fields if name.lower() == b"upgrade")
+
+
+def _switched_wrongly(exchange: Forward, how: str) -> Answer:
+    detail = f"The upstream switched protocols {how}."
+    error = UpstreamError(UpstreamFault.MALFORMED, detail, UpstreamCause.BAD_HTTP)
+    return fail(exchange, error)
 
 
 def fail(exchange: Forward, error: UpstreamError) -> Answer:
@@ -229,6 +252,7 @@ def fail(exchange: Forward, error: UpstreamError) -> Answer:
         at=exchange.route.source,
         subject="",
         withheld=exchange.verdict.code is Code.ORIGIN_FORWARDED,
+        cause=error.cause,
     )
     return problem(
         verdict,

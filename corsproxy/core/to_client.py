@@ -46,7 +46,7 @@ BOUND_TO_THE_UPSTREAM: Final = frozenset(
 _PASS: Final = 0
 _DROP: Final = 1
 _CONNECTION: Final = 2  # drop, and what it names
-_UPGRADE: Final = 3  # drop, but after a 101
+_UPGRADE: Final = 3  # drop, but in a 101 and a 426
 _GRANT: Final = 4  # drop, but where the upstream answers CORS itself
 _VARY: Final = 5
 _LENGTH: Final = 6
@@ -144,15 +144,29 @@ def to_client(
         lines.append(b": ".join(SANDBOX))
     framing = upstream.framing
     if framing is Framing.CHUNKED or framing is Framing.CLOSE:
-        framing = Framing.CHUNKED if minor_version else Framing.CLOSE
-        if framing is Framing.CHUNKED:
-            fields.append((b"Transfer-Encoding", b"chunked"))
-            lines.append(b"Transfer-Encoding: chunked")
+        framing = _of_unknown_length(minor_version, fields, lines)
+    if upstream.status == 426:
+        _insist(fields, lines)
     section = None
     if not is_ruled:
         lines.append(b"")
         section = b"\r\n".join(lines)
     return ClientHead(upstream.status, upstream.reason, fields, framing, section, is_dated)
+
+
+def _of_unknown_length(minor_version: int, fields: list[Field], lines: list[bytes]) -> Framing:
+    if not minor_version:
+        return Framing.CLOSE
+    fields.append((b"Transfer-Encoding", b"chunked"))
+    lines.append(b"Transfer-Encoding: chunked")
+    return Framing.CHUNKED
+
+
+def _insist(fields: list[Field], lines: list[bytes]) -> None:
+    """Say of this connection what a 426 says of the upstream's (RFC 9110, 15.5.22)."""
+    if any(name.lower() == b"upgrade" for name, _ in fields):
+        fields.append((b"Connection", b"Upgrade"))
+        lines.append(b"Connection: Upgrade")
 
 
 def _pass(
@@ -198,7 +212,7 @@ def _stays(treatment: int, upstream: UpstreamHead, grant: Grant | None) -> bool:
         return _keeps_length(upstream)
     if treatment == _GRANT:
         return grant is None
-    return treatment == _UPGRADE and upstream.status == 101
+    return treatment == _UPGRADE and upstream.status in (101, 426)
 
 
 def _keeps_length(upstream: UpstreamHead) -> bool:

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from corsproxy.core.source import DEFAULT, Source
+from corsproxy.errors import UpstreamCause
 
 
 class Kind(StrEnum):
@@ -179,6 +180,8 @@ class Verdict(NamedTuple):
     withheld: bool = False
     """Whether the browser keeps the answer from the page for another reason than the code:
     the page is not allowed, so that not even an error is for it to read."""
+    cause: UpstreamCause | None = None
+    """What of an upstream's failure tells what to do about it."""
 
     @property
     def facts(self) -> CodeFacts:

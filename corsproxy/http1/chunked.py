@@ -11,25 +11,36 @@ import re
 from enum import Enum
 from typing import Final
 
-# Of one line, and of everything that is not content, in bytes: an extension costs its sender
-# nothing, and us a look at each of its bytes.
+# Of one line, and of everything that is not content beyond as much content, in bytes: an extension
+# costs its sender nothing, and us a look at each of its bytes.
 _LONGEST_LINE: Final = 4 * 1024
 _MOST_BESIDES: Final = 16 * 1024
 
 _CRLF: Final = b"\r\n"
 # chunk-size [ chunk-ext ]: a size below 2^60, and no white space before the extension, with which
-# RFC 9112, 7.1.1 bears, but which nobody sends.
-_SIZE: Final = rb"([0-9A-Fa-f]{1,15})(?:;[\t\x20-\x7e\x80-\xff]*)?"
-_SIZE_LINE: Final = re.compile(_SIZE + rb"\r\n")
-_SIZE_LINE_BEGUN: Final = re.compile(_SIZE + rb"\r?")
+# RFC 9112, 7.1.1 bears, but which nobody sends. An extension has a name.
 _NAME: Final = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+_QUOTED: Final = rb'"(?:[\t\x20\x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t\x20-\x7e\x80-\xff])*"'
+_EXTENSION: Final = (
+    rb";[\t ]*" + _NAME + rb"(?:[\t ]*=[\t ]*(?:" + _NAME + rb"|" + _QUOTED + rb"))?"
+)
+_SIZE: Final = rb"([0-9A-Fa-f]{1,15})"
+_SIZE_LINE: Final = re.compile(_SIZE + rb"(?:" + _EXTENSION + rb")*\r\n")
+_SIZE_LINE_BEGUN: Final = re.compile(_SIZE + rb"(?:;[\t\x20-\x7e\x80-\xff]*)?\r?")
 _VALUE: Final = rb":[\t\x20-\x7e\x80-\xff]*"
 _TRAILER_LINE: Final = re.compile(_NAME + _VALUE + rb"\r\n")
 _TRAILER_LINE_BEGUN: Final = re.compile(rb"\r|" + _NAME + rb"(?:" + _VALUE + rb"\r?)?")
 
 
 class ChunkedCodingError(ValueError):
-    """What has arrived is not in the chunked coding, or is more besides content than is borne."""
+    """What has arrived is not in the chunked coding, or is more besides content than is borne.
+
+    `content` is what had been decoded of the same bytes.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("a fault in the chunked coding")
+        self.content = b""
 
 
 class _Line(Enum):
@@ -53,6 +64,14 @@ class ChunkedDecoder:
         self._left = 0  # of the chunk
         self._besides = 0
 
+    def goes_on_for(self, size: int) -> bool:
+        """Whether the next `size` bytes are content, and more follow in the same chunk: then they
+        count as decoded, and need no copy."""
+        if self._left <= size:
+            return False
+        self._left -= size
+        return True
+
     def decode(self, data: bytes, at: int) -> tuple[bytes, int]:
         """Return the content that begins at `at`, and where in `data` the coding ends or goes on
         beyond it.
@@ -60,12 +79,21 @@ class ChunkedDecoder:
         Raises ChunkedCodingError.
         """
         pieces: list[bytes] = []
+        try:
+            at = self._decode(data, at, pieces)
+        except ChunkedCodingError as error:
+            error.content = b"".join(pieces)
+            raise
+        return b"".join(pieces), at
+
+    def _decode(self, data: bytes, at: int, pieces: list[bytes]) -> int:
         while at < len(data) and not self.has_ended:
             if self._left:
                 piece = data[at : at + self._left]
                 pieces.append(piece)
                 at += len(piece)
                 self._left -= len(piece)
+                self._besides = max(0, self._besides - len(piece))
                 continue
             end = data.find(b"\n", at) + 1 or len(data)
             line = self._begun + data[at:end]
@@ -79,7 +107,7 @@ class ChunkedDecoder:
                 self._begun = line
             else:
                 raise ChunkedCodingError
-        return b"".join(pieces), at
+        return at
 
     def _may_begin(self, line: bytes) -> bool:
         """Whether a line may begin like that: what cannot is not waited for to end."""

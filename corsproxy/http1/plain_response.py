@@ -111,7 +111,8 @@ class PlainHead:
         if role == _LENGTH:
             once = self.length < 0
             self.length = number(value)
-            return once and self.length >= 0
+            # What begins with a zero is written anew.
+            return once and self.length >= 0 and (value[:1] != b"0" or len(value) == 1)
         if role == _CONNECTION and not self.connection:
             option = value if value == b"keep-alive" else value.lower()
             self.connection = option

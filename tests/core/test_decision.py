@@ -301,6 +301,45 @@ def test_other_upgrades_are_ignored(fields: list[Field]) -> None:
 # OPTIONS
 
 
+@pytest.mark.parametrize(
+    ("asked", "chosen", "is_switched"),
+    [
+        (b"websocket", b"websocket", True),
+        (b"websocket", b"WebSocket", True),
+        (b"echo, websocket", b"websocket", True),
+        (b"echo", b"echo/2", True),
+        (b"echo/1", b"echo/1", True),
+        (b"echo/1", b"echo/2", False),
+        (b"websocket", b"h2c", False),
+        (b"websocket", b"websocket, h2c", False),
+        (b"websocket", b"websocketx", False),
+        (b"websocket", b"", False),
+    ],
+)
+def test_a_101_switches_to_what_was_asked_for(
+    asked: bytes, chosen: bytes, is_switched: bool
+) -> None:
+    fields = [(b"Connection", b"Upgrade"), (b"Upgrade", asked)]
+    forward = forwarded(decide(policy(), request(fields=fields)))
+    answer = complete(forward, response(101, [(b"Upgrade", chosen)], Framing.NONE))
+    assert isinstance(answer, ClientHead) is is_switched
+    if not is_switched:
+        assert answered(answer).verdict.code is Code.UPSTREAM_MALFORMED
+
+
+def test_a_426_says_which_protocol_it_insists_on() -> None:
+    fields = [(b"Upgrade", b"websocket"), (b"Connection", b"upgrade"), (b"Content-Length", b"0")]
+    head = completed(complete(forwarded(decide(policy(), request())), response(426, fields)))
+    assert (b"Upgrade", b"websocket") in head.fields
+    assert (b"Connection", b"Upgrade") in head.fields
+
+
+def test_no_other_status_keeps_upgrade() -> None:
+    fields = [(b"Upgrade", b"h2c"), (b"Connection", b"upgrade"), (b"Content-Length", b"0")]
+    head = completed(complete(forwarded(decide(policy(), request())), response(200, fields)))
+    assert not {b"upgrade", b"connection"} & {name.lower() for name, _ in head.fields}
+
+
 def test_options_star_is_answered_here() -> None:
     answer = answered(decide(policy(), request("OPTIONS", b"*")))
     assert answer.head.status == 204

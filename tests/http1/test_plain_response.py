@@ -38,7 +38,7 @@ def test_a_plain_head_is_read() -> None:
         b"HTTP/1.1 404 Not Found\r\n"
         b"Content-Type: text/html; charset=utf-8\r\n"
         b"X-Cafe: caf\xe9\r\n"
-        b"content-LENGTH: 0012\r\n"
+        b"content-LENGTH: 12\r\n"
         b"Connection: Close\r\n"
         b"Keep-Alive: timeout=5\r\n\r\n"
     )
@@ -48,7 +48,7 @@ def test_a_plain_head_is_read() -> None:
     assert fields_of(head) == [
         (b"Content-Type", b"text/html; charset=utf-8"),
         (b"X-Cafe", b"caf\xe9"),
-        (b"content-LENGTH", b"0012"),
+        (b"content-LENGTH", b"12"),
         (b"Connection", b"Close"),
         (b"Keep-Alive", b"timeout=5"),
     ]

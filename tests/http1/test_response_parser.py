@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from corsproxy.core.messages import Framing
-from corsproxy.errors import UpstreamError, UpstreamFault
+from corsproxy.errors import UpstreamCause, UpstreamError, UpstreamFault
 from corsproxy.http1.response_parser import MAX_INTERIM, ResponseParser
 from corsproxy.shell.streams.piece import Piece
 from tests.policies import said
@@ -62,6 +62,7 @@ def fault_of(response: bytes, method: str = "GET", *, upgrade: bool = False) -> 
         (OK + b"transfer-encoding: Chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", Framing.CHUNKED, b"abc"),
         (CHUNKED + b"3;a=b\r\nabc\r\n0\r\n\r\n", Framing.CHUNKED, b"abc"),
         (CHUNKED + b"3\r\nabc\r\n0\r\nX-Sum: 1\r\n\r\n", Framing.CHUNKED, b"abc"),
+        (CHUNKED + b"3\r\nabc\r\n0\r\nContent-Length: 9\r\n\r\n", Framing.CHUNKED, b"abc"),
         (b"HTTP/1.1 204 No Content\r\n\r\n", Framing.NONE, b""),
         (b"HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n", Framing.NONE, b""),
         (OK + b"Connection: close\r\nContent-Length: 3\r\n\r\nabc", Framing.LENGTH, b"abc"),
@@ -124,8 +125,13 @@ MALFORMED = {
     "length and chunked": OK + b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n",
     "chunked and length": OK + b"Transfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n",
     "two lengths": OK + b"Content-Length: 3\r\nContent-Length: 4\r\n\r\nabc",
-    "length twice": OK + b"Content-Length: 3\r\nContent-Length: 3\r\n\r\nabc",
-    "list of lengths": OK + b"Content-Length: 3, 3\r\n\r\nabc",
+    "another length in a list": OK + b"Content-Length: 3, 4\r\n\r\nabc",
+    "a length and nothing": OK + b"Content-Length: 3,\r\n\r\nabc",
+    "a length in two spellings": OK + b"Content-Length: 3\r\nContent-Length: 03\r\n\r\nabc",
+    "a length twice, and chunked": OK
+    + b"Content-Length: 3\r\n" * 2
+    + b"Transfer-Encoding: chunked\r\n\r\n",
+    "a length behind a space": OK + b"Content-Length: 3\r\nContent-Length : 3\r\n\r\nabc",
     "signed length": OK + b"Content-Length: +3\r\n\r\nabc",
     "negative length": OK + b"Content-Length: -3\r\n\r\nabc",
     "hexadecimal length": OK + b"Content-Length: 0x3\r\n\r\nabc",
@@ -158,6 +164,10 @@ MALFORMED = {
     "NUL in a value": OK + b"X-A: a\x00b\r\nContent-Length: 0\r\n\r\n",
     "ESC in a value": OK + b"X-A: a\x1bb\r\nContent-Length: 0\r\n\r\n",
     "DEL in a value": OK + b"X-A: a\x7fb\r\nContent-Length: 0\r\n\r\n",
+    "two CR": OK + b"X-A: a\r\r\nContent-Length: 0\r\n\r\n",
+    "folded value behind LF": OK + b"X-A: a\n b\nContent-Length: 0\n\n",
+    "space before the colon, LF": OK + b"X-A : a\nContent-Length: 0\n\n",
+    "no colon, LF": OK + b"X-A\nContent-Length: 0\n\n",
     "bare CR in a value": OK + b"X-A: a\rb\r\nContent-Length: 0\r\n\r\n",
     "NUL in the reason": b"HTTP/1.1 200 O\x00K\r\nContent-Length: 0\r\n\r\n",
     "ESC in the reason": b"HTTP/1.1 200 O\x1bK\r\nContent-Length: 0\r\n\r\n",
@@ -167,7 +177,6 @@ MALFORMED = {
     "no colon": OK + b"X-A\r\nContent-Length: 0\r\n\r\n",
     "folded value": OK + b"X-A: a\r\n b\r\nContent-Length: 0\r\n\r\n",
     "space before the first field": OK + b" X-A: a\r\nContent-Length: 0\r\n\r\n",
-    "bare LF": OK.replace(b"\r", b"") + b"Content-Length: 0\n\n",
     "signed chunk size": CHUNKED + b"+3\r\nabc\r\n0\r\n\r\n",
     "0x chunk size": CHUNKED + b"0x3\r\nabc\r\n0\r\n\r\n",
     "space after a chunk size": CHUNKED + b"3 \r\nabc\r\n0\r\n\r\n",
@@ -176,13 +185,91 @@ MALFORMED = {
     "chunk longer than its size": CHUNKED + b"3\r\nabcd\r\n0\r\n\r\n",
     "bare LF in chunks": CHUNKED + b"3\nabc\n0\n\n",
     "LF in a chunk extension": CHUNKED + b"3;a\nabc\r\n0\r\n\r\n",
-    "length among the trailers": CHUNKED + b"0\r\nContent-Length: 3\r\n\r\n",
     "malformed trailer": CHUNKED + b"0\r\nX-A\r\n\r\n",
     "101 unasked": b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n",
     "interim with content": b"HTTP/1.1 103 Early Hints\r\nContent-Length: 1\r\n\r\nx",
     "interim with chunks": b"HTTP/1.1 100 Go\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     "too many interims": b"HTTP/1.1 100 Continue\r\n\r\n" * (MAX_INTERIM + 1),
 }
+
+
+# What browsers forgive, and leaves no doubt.
+FORGIVEN = {
+    "LF": (b"HTTP/1.1 200 OK\nX-A: b\nContent-Length: 3\n\n", b"abc", b"abc"),
+    "LF in one line": (b"HTTP/1.1 200 OK\r\nX-A: b\nContent-Length: 3\r\n\r\n", b"abc", b"abc"),
+    "LF in the status line": (
+        b"HTTP/1.1 200 OK\nX-A: b\r\nContent-Length: 3\r\n\r\n",
+        b"abc",
+        b"abc",
+    ),
+    "LF in the empty line": (
+        b"HTTP/1.1 200 OK\r\nX-A: b\r\nContent-Length: 3\r\n\n",
+        b"abc",
+        b"abc",
+    ),
+    "LF before the empty line": (OK + b"X-A: b\r\nContent-Length: 3\n\r\n", b"abc", b"abc"),
+    "length twice": (
+        OK + b"X-A: b\r\nContent-Length: 3\r\ncontent-length: 3\r\n\r\n",
+        b"abc",
+        b"abc",
+    ),
+    "length twice, apart": (
+        OK + b"Content-Length: 3\r\nX-A: b\r\nContent-Length: 3\r\n\r\n",
+        b"abc",
+        b"abc",
+    ),
+    "list of lengths": (OK + b"X-A: b\r\nContent-Length: 3 , 3\r\n\r\n", b"abc", b"abc"),
+    "zeros": (OK + b"X-A: b\r\nContent-Length: 003\r\n\r\n", b"abc", b"abc"),
+    "LF in content": (b"HTTP/1.1 200 OK\nX-A: b\nContent-Length: 3\n\n", b"\n\r\n", b"\n\r\n"),
+    "LF, then chunks": (
+        b"HTTP/1.1 200 OK\nX-A: b\nTransfer-Encoding: chunked\n\n",
+        b"3\r\na\nb\r\n0\r\n\r\n",
+        b"a\nb",
+    ),
+    "LF in an interim response": (
+        b"HTTP/1.1 103 Early\nLink: x\n\nHTTP/1.1 200 OK\nX-A: b\nContent-Length: 3\n\n",
+        b"abc",
+        b"abc",
+    ),
+}
+
+
+@pytest.mark.parametrize("cut", [False, True], ids=["whole", "by bytes"])
+@pytest.mark.parametrize(("head", "sent", "content"), FORGIVEN.values(), ids=FORGIVEN.keys())
+def test_what_leaves_none_is_read(head: bytes, sent: bytes, content: bytes, cut: bool) -> None:
+    response = head + sent
+    pieces = [bytes([byte]) for byte in response] if cut else [response]
+    reading = Reading().feed(*pieces)
+    assert reading.complete()
+    assert reading.parser.persistent
+    assert reading.content == content
+    assert reading.parser.head is not None
+    names = [name.lower() for name, _ in reading.parser.head.fields]
+    assert (b"X-A", b"b") in reading.parser.head.fields
+    assert len(names) == 2
+    lengths = [v for n, v in reading.parser.head.fields if n.lower() == b"content-length"]
+    assert lengths in ([b"3"], [])
+
+
+def test_line_ends_of_chunks_are_not_forgiven() -> None:
+    assert fault_of(OK.replace(b"\r", b"") + b"Transfer-Encoding: chunked\n\n3\nabc\n0\n\n")
+
+
+@pytest.mark.parametrize(
+    ("response", "cause"),
+    [
+        (b"\x15\x03\x01\x00\x02\x02\x46", UpstreamCause.WANTS_TLS),
+        (b"\x00\x00\x12\x04\x00\x00\x00\x00\x00" + bytes(18), UpstreamCause.HTTP2),
+        (b"\x00\x00\x08\x07\x00\x00\x00\x00\x00" + bytes(8), UpstreamCause.HTTP2),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", UpstreamCause.NOT_HTTP),
+        (b"HTTP/2 200\r\n", UpstreamCause.BAD_HTTP),
+        (OK + b"X-A : b\r\n\r\n", UpstreamCause.BAD_HTTP),
+    ],
+)
+def test_a_refusal_knows_its_cause(response: bytes, cause: UpstreamCause) -> None:
+    with pytest.raises(UpstreamError) as caught:
+        Reading().feed(response)
+    assert caught.value.cause is cause
 
 
 @pytest.mark.parametrize("response", MALFORMED.values(), ids=MALFORMED.keys())

@@ -46,6 +46,46 @@ async def test_the_request_arrives_byte_for_byte() -> None:
     assert b"\r\nSet-Cookie: b=2" in head
 
 
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"HTTP/1.1 200 OK\nX-A: b\nContent-Length: 4\n\n",
+        b"HTTP/1.1 200 OK\r\nX-A: b\r\nContent-Length: 4\r\nContent-Length: 4\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX-A: b\r\nContent-Length: 004\r\n\r\n",
+    ],
+    ids=["LF", "length twice", "zeros"],
+)
+async def test_what_browsers_forgive_arrives_mended(head: bytes) -> None:
+    async def script(peer: PeerConnection) -> None:
+        await peer.head()
+        await peer.send(head + b"a\n\r\n")
+        await peer.closed()
+
+    async with before(script) as (proxy, _):
+        client = await proxy.connect()
+        await client.send(get())
+        reply = await client.reply()
+        assert reply.content == b"a\n\r\n"
+        assert (reply.value("X-A"), reply.value("Content-Length")) == ("b", "4")
+
+
+async def test_a_426_arrives_with_its_upgrade() -> None:
+    async def script(peer: PeerConnection) -> None:
+        await peer.head()
+        await peer.send(
+            b"HTTP/1.1 426 Upgrade Required\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Content-Length: 0\r\n\r\n"
+        )
+        await peer.closed()
+
+    async with before(script) as (proxy, _):
+        client = await proxy.connect()
+        await client.send(get())
+        reply = await client.reply()
+        assert (reply.status, reply.value("Upgrade")) == (426, "websocket")
+        assert reply.value("Connection") == "Upgrade"
+
+
 CUTS = {
     "a length, closed": (b"Content-Length: 9\r\n\r\nhalf", "close"),
     "a length, reset": (b"Content-Length: 9\r\n\r\nhalf", "reset"),

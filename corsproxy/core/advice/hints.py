@@ -5,10 +5,12 @@ names the upstream, they speak of flags, and of a file only for what has no flag
 """
 
 from corsproxy.core.advice.remedies import remedy_for
+from corsproxy.core.advice.upstream_causes import ADVICE
 from corsproxy.core.methods import KNOWN_METHODS, NORMALIZED_METHODS
 from corsproxy.core.origins import parse_origin
 from corsproxy.core.policy import CorsRules, Policy
 from corsproxy.core.verdicts import ORIGIN_REFUSED, Code, Verdict
+from corsproxy.errors import UpstreamCause
 
 _ALLOWLIST_REFUSED = (*ORIGIN_REFUSED, Code.METHOD_NOT_ALLOWED, Code.HEADER_NOT_ALLOWED)
 
@@ -23,7 +25,7 @@ _TEMPLATES: dict[Code, str] = {
     " address and port; in a container, localhost is the container itself.",
     Code.UPSTREAM_DNS: "Check the host name in {upstream}.",
     Code.UPSTREAM_TLS: "Check the scheme, the host name and the certificate; for a private"
-    " authority, or a certificate that signs itself, {set}tls: {{ca_file: cert.pem}}{end}",
+    " authority, or a self-signed certificate, {set}tls: {{ca_file: cert.pem}}{end}",
     Code.UPSTREAM_CONNECT_TIMEOUT: "Check the address in {upstream} and the network between; to"
     " wait longer, {set}timeout: {{connect: 30s}}{end}",
     Code.UPSTREAM_RESPONSE_TIMEOUT: "To wait longer, {set}timeout: {{response: 5m}}{end}",
@@ -59,6 +61,8 @@ def hint_for(verdict: Verdict, policy: Policy, rules: CorsRules | None = None) -
     `rules` are those that decided, where they are at hand. A command line to run stands
     at the end.
     """
+    if verdict.cause is not None:
+        return _of_cause(verdict.cause, policy)
     template = _TEMPLATES.get(verdict.code)
     if verdict.code is Code.UPSTREAM_CLOSED and not _asks_in_clear(policy, verdict.route):
         return None
@@ -109,8 +113,18 @@ def credentials_hint(origin: str) -> str:
     )
 
 
+def _of_cause(cause: UpstreamCause, policy: Policy) -> str:
+    advice = ADVICE[cause]
+    return _of_upstream(advice.file if _has_file(policy) else advice.flags, policy)
+
+
+def _has_file(policy: Policy) -> bool:
+    """Whether a file says what the proxy does, and not the command line."""
+    return all(route.source.line for route in policy.routes)
+
+
 def _of_upstream(template: str, policy: Policy) -> str:
-    if all(route.source.line for route in policy.routes):
+    if _has_file(policy):
         # The short form, `upstream` at the top of the file, has no place for a route's keys.
         end = "` on its route under `routes`."
         return template.format(upstream="`upstream`", file="", set="set `", end=end)

@@ -129,7 +129,7 @@ class Figures:
     ) -> None:
         """As `exchange`, without the rest of a record."""
         # This runs for every request: a starred name would make a list.
-        kind, code, allowed, route, _, _, _ = verdict
+        kind, code, allowed, route, _, _, _, _ = verdict
         try:
             held = self._held[route, kind, code, allowed, method, status, error]
         except KeyError:

@@ -60,8 +60,8 @@ class Engine:
         them; None where nobody can. `https` are the endpoints, as `endpoint_of` has them, that
         speak TLS.
 
-        Raises StartError where the parser is not to be trusted, the environment names
-        a forward proxy that cannot be used, or there is no certificate.
+        Raises StartError where the parser is not to be trusted, an upstream needs a forward
+        proxy that the environment names and that cannot be used, or there is no certificate.
         """
         require_native_parser()
         self._offers = refusals is not None
@@ -69,7 +69,9 @@ class Engine:
         lines = self._text if form == "text" else JsonLines()
         self._figures = Figures()
         self._journal = LineJournal(write, lines, policy.log.requests, self._figures)
-        self._pools = UpstreamPools(Dialer(ForwardProxies.of_environment(os.environ)))
+        proxies = ForwardProxies.of_environment(os.environ)
+        proxies.check(route.upstream for route in policy.routes)
+        self._pools = UpstreamPools(Dialer(proxies))
         self._server = ProxyServer(policy, self._pools)
         self._tell(policy)
         announcer = Announcer(write, form, color=color)

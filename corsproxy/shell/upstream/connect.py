@@ -18,6 +18,7 @@ from corsproxy.errors import StartError, UpstreamError, UpstreamFault
 from corsproxy.http1.request_form import RequestForm
 from corsproxy.shell.system.descriptors import EXHAUSTED
 from corsproxy.shell.upstream.forward_proxy import ForwardProxies, ForwardProxy, open_tunnel
+from corsproxy.shell.upstream.handshake import handshake_error, handshake_timeout
 from corsproxy.shell.upstream.rescue import TlsRescue
 from corsproxy.shell.upstream.resolver import Resolver
 from corsproxy.shell.upstream.upstream_tls import TlsContexts
@@ -29,6 +30,15 @@ _ATTEMPT_DELAY_SECONDS = 0.25
 _KEEPALIVE_SECONDS = 30
 
 P = TypeVar("P", bound=asyncio.BaseProtocol)
+
+
+class DialMarks:
+    """When a connection had come how far, by the loop's clock; 0 where it has not."""
+
+    __slots__ = ("connected",)
+
+    def __init__(self) -> None:
+        self.connected = 0.0
 
 
 class Dialer:
@@ -52,26 +62,34 @@ class Dialer:
 
         Raises UpstreamError: DNS, UNREACHABLE, NO_DESCRIPTOR, TLS, CONNECT_TIMEOUT, PROXY_AUTH.
         """
+        marks = DialMarks()
         try:
             async with asyncio.timeout(timeout):
                 if address.socket_path is not None:
                     return await _dial_unix(address, make_protocol)
-                return await self._dial_tcp(address, tls, make_protocol)
+                return await self._dial_tcp(address, tls, make_protocol, marks)
         except TimeoutError:
+            if timeout is not None and marks.connected:
+                raise handshake_timeout(address, timeout) from None
             within = "" if timeout is None else f" within {timeout:g} s (timeout.connect)"
             raise UpstreamError(
                 UpstreamFault.CONNECT_TIMEOUT, f"{address} could not be connected to{within}"
             ) from None
 
     async def _dial_tcp(
-        self, address: UpstreamAddress, tls: Tls, make_protocol: Callable[[RequestForm], P]
+        self,
+        address: UpstreamAddress,
+        tls: Tls,
+        make_protocol: Callable[[RequestForm], P],
+        marks: DialMarks,
     ) -> P:
-        proxy = self._forward_proxies.for_upstream(address)
+        proxy = self._forward_proxy(address)
         if address.scheme == "https":
             context = await self._tls_context(address, tls)
             sock = await self._connect(address, proxy)
             if proxy is not None:
                 await _open_tunnel(sock, proxy, address)
+            marks.connected = asyncio.get_running_loop().time()
             server_name = tls.server_name or address.host.rstrip(".")
             return await _secure(
                 sock, context, server_name, address, lambda: make_protocol(RequestForm())
@@ -84,6 +102,12 @@ class Dialer:
             lambda: make_protocol(form), sock=sock
         )
         return protocol
+
+    def _forward_proxy(self, address: UpstreamAddress) -> ForwardProxy | None:
+        try:
+            return self._forward_proxies.for_upstream(address)
+        except StartError as unusable:
+            raise UpstreamError(UpstreamFault.UNREACHABLE, f"{address}: {unusable}") from None
 
     async def _tls_context(self, address: UpstreamAddress, tls: Tls) -> ssl.SSLContext:
         context = self._tls_contexts.current(tls)
@@ -133,7 +157,7 @@ async def _secure(
     except BaseException as error:
         transport.abort()
         if isinstance(error, OSError) and not isinstance(error, TimeoutError):
-            raise UpstreamError(UpstreamFault.TLS, _tls_sentence(address, error)) from error
+            raise handshake_error(address, error) from error
         raise
     # start_tls leaves it to its caller to tell the protocol of its new transport.
     protocol.connection_made(secured)
@@ -189,17 +213,3 @@ def _reason(error: Exception) -> str:
         return os.strerror(error.errno).lower()
     # Several addresses, each with its own reason; the addresses are not for the answer.
     return "no address of it accepted the connection"
-
-
-def _tls_sentence(address: UpstreamAddress, error: OSError) -> str:
-    if not isinstance(error, ssl.SSLError):
-        return f"{address} closed the connection during the TLS handshake"
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return (
-            f"the certificate of {address} was not accepted: {error.verify_message}"
-            " (tls.ca_file, tls.server_name)"
-        )
-    if error.reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"):
-        return f"{address} does not speak TLS (does the upstream's URL need http://?)"
-    reason = (error.reason or "the connection ended").replace("_", " ").lower()
-    return f"the TLS handshake with {address} failed: {reason}"

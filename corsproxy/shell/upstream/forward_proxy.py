@@ -9,7 +9,7 @@ import ipaddress
 import os
 import socket
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple, Self
 from urllib.parse import unquote_to_bytes, urlsplit
 
@@ -41,13 +41,11 @@ class ForwardProxies:
     """Which upstream is reached through which proxy."""
 
     def __init__(self, settings: Mapping[str, str]) -> None:
-        """`settings` is what `urllib.request.getproxies` returns; empty for none.
-
-        Raises StartError where a value cannot be used.
-        """
+        """`settings` is what `urllib.request.getproxies` returns; empty for none. A value that
+        cannot be used is no matter until an upstream would need it."""
         self._direct = [part.strip().lower() for part in settings.get("no", "").split(",")]
         self._proxies = {
-            scheme: _parse(f"{scheme.upper()}_PROXY", settings[scheme])
+            scheme: _read(f"{scheme.upper()}_PROXY", settings[scheme])
             for scheme in ("http", "https")
             if settings.get(scheme)
         }
@@ -61,13 +59,23 @@ class ForwardProxies:
         }
         return cls(settings)
 
+    def check(self, addresses: Iterable[UpstreamAddress]) -> None:
+        """Raise StartError where one of the upstreams needs a proxy that cannot be used."""
+        for address in addresses:
+            self.for_upstream(address)
+
     def for_upstream(self, address: UpstreamAddress) -> ForwardProxy | None:
-        """Return the proxy for an upstream, None where it is reached directly."""
+        """Return the proxy for an upstream, None where it is reached directly.
+
+        Raises StartError where it cannot be used.
+        """
         proxy = self._proxies.get(address.scheme)
         if proxy is None or address.socket_path is not None or _is_loopback(address.host):
             return None
         if any(_covers(entry, address) for entry in self._direct):
             return None
+        if isinstance(proxy, StartError):
+            raise proxy
         return proxy
 
 
@@ -100,6 +108,13 @@ async def open_tunnel(sock: socket.socket, proxy: ForwardProxy, address: Upstrea
         raise UpstreamError(
             UpstreamFault.UNREACHABLE, f"the forward proxy {proxy} answered CONNECT with {answer}"
         )
+
+
+def _read(name: str, value: str) -> ForwardProxy | StartError:
+    try:
+        return _parse(name, value)
+    except StartError as unusable:
+        return unusable
 
 
 def _parse(name: str, value: str) -> ForwardProxy:

@@ -22,6 +22,7 @@ from corsproxy.shell.streams.outflow import Outflow
 from corsproxy.shell.streams.piece import ReadBuffer
 from corsproxy.shell.streams.seams import RequestBody
 from corsproxy.shell.upstream.bond import Bond
+from corsproxy.shell.upstream.handshake import refused_later
 from corsproxy.shell.upstream.http1_response import Http1Response
 from corsproxy.shell.upstream.rescue import unread
 
@@ -67,6 +68,7 @@ class Http1Connection(asyncio.BufferedProtocol):
         self._authenticates = False
         self.bond: Bond | None = None
         """Whose connection this is alone; None: anybody's."""
+        self._lost_by: Exception | None = None
         self._held = False
         self._read_closed = False
         self._write_closed = False
@@ -120,6 +122,13 @@ class Http1Connection(asyncio.BufferedProtocol):
             self._upload = EagerTask(self._send_content(body, chunked=chunked), self._loop)
             self._upload.step()
         return response
+
+    def unused(self) -> UpstreamError:
+        """Return what has become of a connection that was closed before its first request."""
+        if isinstance(self._lost_by, ssl.SSLError):
+            return refused_later(self._lost_by)
+        detail = "the upstream closed the connection before it was asked"
+        return UpstreamError(UpstreamFault.CLOSED, detail)
 
     def drop(self) -> None:
         """Close at once, whatever is going on; only for a connection that is idle."""
@@ -218,6 +227,7 @@ class Http1Connection(asyncio.BufferedProtocol):
         elif self._response is not None and self._transport.get_extra_info("ssl_object") is None:
             for received in unread(self._transport, self):
                 self._feed(self._buffer.lent(received))
+        self._lost_by = exc
         self._fail_lost(exc)
         self._deadline.stop()
         self._outflow.release()
@@ -301,7 +311,6 @@ class Http1Connection(asyncio.BufferedProtocol):
     def _leave(self, response: Http1Response) -> None:
         if self._parser is not None:
             response.detach(touched=not self._parser.untouched)
-            self._parser.stop()
         self._response = self._parser = None
         if self._upload is not None:
             self._upload.cancel()
@@ -317,10 +326,7 @@ class Http1Connection(asyncio.BufferedProtocol):
             detail = "the upstream reset the connection inside the content"
             self._fail(UpstreamError(UpstreamFault.TRUNCATED, detail))
         elif isinstance(exc, ssl.SSLError) and exc.reason:
-            # TLS 1.3 refuses a client's certificate only after the handshake (RFC 8446, 4.4.2.4).
-            reason = exc.reason.replace("_", " ").lower()
-            hint = " (tls.cert_file)" if "certificate" in reason else ""
-            self._fail(UpstreamError(UpstreamFault.TLS, f"the upstream ended TLS: {reason}{hint}"))
+            self._fail(refused_later(exc))
         else:
             detail = "the upstream reset the connection before it had answered"
             self._fail(UpstreamError(UpstreamFault.CLOSED, detail))

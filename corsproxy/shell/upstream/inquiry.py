@@ -20,8 +20,8 @@ def inquire(
     return what it makes of the answers. Contents are not read. `tell` hears of each request
     before it is sent.
 
-    Runs an event loop of its own. Raises StartError where the environment names a forward
-    proxy that cannot be used.
+    Runs an event loop of its own. Raises StartError where the upstream needs a forward proxy
+    that cannot be used.
     """
     return asyncio.run(_inquire(dialogue, limits, tell))
 
@@ -29,10 +29,12 @@ def inquire(
 async def _inquire(
     dialogue: Dialogue, limits: Limits, tell: Callable[[Asking], None]
 ) -> WithoutProxy:
-    pools = UpstreamPools(Dialer(ForwardProxies.of_environment(os.environ)))
+    proxies = ForwardProxies.of_environment(os.environ)
+    pools = UpstreamPools(Dialer(proxies))
     try:
         asking = next(dialogue)
         while True:
+            proxies.check([asking.route.upstream])
             tell(asking)
             try:
                 answer = await _ask(pools, asking, limits)

@@ -218,9 +218,7 @@ class UpstreamPool:
             raise
         if not connection.usable:
             self._turns.leave()
-            raise UpstreamError(
-                UpstreamFault.CLOSED, "the upstream closed the connection before it was asked"
-            )
+            raise connection.unused()
         self._open.add(connection)
         return connection
 

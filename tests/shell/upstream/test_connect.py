@@ -12,7 +12,7 @@ import pytest
 import trustme
 
 from corsproxy.core.policy import Timeouts, Tls
-from corsproxy.errors import UpstreamError, UpstreamFault
+from corsproxy.errors import UpstreamCause, UpstreamError, UpstreamFault
 from corsproxy.shell.upstream.connect import Dialer
 from corsproxy.shell.upstream.forward_proxy import ForwardProxies
 from corsproxy.shell.upstream.pool import UpstreamPools
@@ -309,6 +309,98 @@ async def test_a_missing_client_certificate_is_said(
     if caught.value.fault is not UpstreamFault.CLOSED:
         assert caught.value.fault is UpstreamFault.TLS
         assert "certificate required (tls.cert_file)" in caught.value.detail
+
+
+@pytest.mark.parametrize(
+    "version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["1.2", "1.3"]
+)
+async def test_a_missing_client_certificate_has_one_cause(
+    pools: UpstreamPools, ca: trustme.CA, ca_file: str, version: ssl.TLSVersion
+) -> None:
+    context = server_context(ca, "localhost")
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.maximum_version = version
+
+    def stays(sock: socket.socket) -> None:
+        sock.recv(1)
+
+    with threaded_peer(stays, context) as port, pytest.raises(UpstreamError) as caught:
+        await ask(pools, make_route(port, host="localhost", tls=Tls(ca_file=ca_file)))
+    assert caught.value.cause is UpstreamCause.CLIENT_CERTIFICATE
+    assert "tls.cert_file" in caught.value.detail
+
+
+async def test_no_cipher_in_common_is_no_missing_certificate(
+    pools: UpstreamPools, ca: trustme.CA, ca_file: str
+) -> None:
+    context = server_context(ca, "localhost")
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers("ECDHE-ECDSA-AES128-SHA")
+    with threaded_peer(socket.socket.close, context) as port:
+        error = await fault_of(pools, port, host="localhost", tls=Tls(ca_file=ca_file))
+    assert error.fault is UpstreamFault.TLS
+    assert error.cause is None
+
+
+async def test_a_server_of_http2_only_is_named(pools: UpstreamPools, ca_file: str) -> None:
+    """OpenSSL's servers and Go's say: no_application_protocol (RFC 7301, 3.2)."""
+
+    def script(sock: socket.socket) -> None:
+        sock.recv(4096)
+        sock.sendall(b"\x15\x03\x03\x00\x02\x02\x78")
+        sock.recv(1)
+
+    with threaded_peer(script) as port:
+        error = await fault_of(pools, port, host="localhost", tls=Tls(ca_file=ca_file))
+    assert error.cause is UpstreamCause.HTTP2
+    assert "ALPN" in error.detail
+
+
+@pytest.mark.parametrize(
+    ("names", "trusted", "cause"),
+    [
+        (["localhost"], False, UpstreamCause.UNTRUSTED),
+        (["other.test"], True, UpstreamCause.WRONG_NAME),
+    ],
+)
+async def test_a_certificate_that_is_not_accepted_has_a_cause(
+    pools: UpstreamPools,
+    ca: trustme.CA,
+    ca_file: str,
+    names: list[str],
+    trusted: bool,
+    cause: UpstreamCause,
+) -> None:
+    tls = Tls(ca_file=ca_file) if trusted else Tls()
+    with threaded_peer(socket.socket.close, server_context(ca, *names)) as port:
+        error = await fault_of(pools, port, host="localhost", tls=tls)
+    assert error.cause is cause
+
+
+@pytest.mark.parametrize(
+    ("answer", "fault"),
+    [
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", UpstreamFault.TLS),
+        (b"", UpstreamFault.TLS),
+        (None, UpstreamFault.CONNECT_TIMEOUT),
+    ],
+    ids=["answers", "closes", "waits"],
+)
+async def test_a_server_without_tls_has_a_cause(
+    pools: UpstreamPools, answer: bytes | None, fault: UpstreamFault
+) -> None:
+    def script(sock: socket.socket) -> None:
+        sock.recv(4096)
+        if answer is None:
+            sock.recv(1)
+        else:
+            sock.sendall(answer)
+
+    timeouts = Timeouts(connect=0.3 if answer is None else 5.0)
+    with threaded_peer(script) as port:
+        error = await fault_of(pools, port, tls=Tls(), timeouts=timeouts)
+    assert error.fault is fault
+    assert error.cause is UpstreamCause.NOT_TLS
 
 
 async def test_a_handshake_that_is_refused_is_said(

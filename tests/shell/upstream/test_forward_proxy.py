@@ -93,9 +93,14 @@ def test_a_proxy_is_read_from_its_url(value: str, proxy: ForwardProxy, name: str
         "http://a..test", "http://\udcff.test", "http://" + "a" * 64 + ".test",
     ],
 )  # fmt: skip
-def test_a_proxy_that_cannot_be_used_stops_the_start(value: str) -> None:
+def test_a_proxy_that_cannot_be_used_stops_who_needs_it(value: str) -> None:
+    proxies = ForwardProxies({"https": value, "no": "direct.test"})
     with pytest.raises(StartError, match="HTTPS_PROXY"):
-        ForwardProxies({"https": value})
+        proxies.check([upstream("api.test"), upstream("api.test", secure=True)])
+    proxies.check([upstream("api.test"), upstream("direct.test", secure=True)])
+    assert (
+        ForwardProxies({"https": value, "no": "*"}).for_upstream(upstream("x", secure=True)) is None
+    )
 
 
 def test_variables_of_the_environment_are_read_in_both_cases() -> None:

@@ -1,0 +1,105 @@
+"""What a TLS handshake with an upstream failed of, in words."""
+
+import re
+import ssl
+from typing import Final
+
+from corsproxy.core.policy import UpstreamAddress
+from corsproxy.errors import UpstreamCause, UpstreamError, UpstreamFault
+
+# OpenSSL's words for bytes that are no TLS.
+_NOT_TLS: Final = frozenset(
+    {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"}
+)
+# X509_V_ERR_*: x509_vfy.h.
+_EXPIRED: Final = frozenset({9, 10})
+_UNTRUSTED: Final = frozenset({2, 18, 19, 20, 21, 24})
+_WRONG_NAME: Final = frozenset({62, 64})
+
+_IN_TEXT: Final = re.compile(r"\[SSL\] (.+?) \(")
+_NEGOTIATED: Final = "the server had chosen a cipher"
+
+
+class WatchedHandshake(ssl.SSLObject):
+    """Notes on a failure how far the handshake had come.
+
+    Until TLS 1.2, a server that misses the client's certificate says no more than "handshake
+    failure", as it does where no cipher suits it; but that it says before it has chosen one.
+    """
+
+    def do_handshake(self) -> None:
+        try:
+            super().do_handshake()
+        except ssl.SSLError as error:
+            if self.cipher() is not None:
+                error.add_note(_NEGOTIATED)
+            raise
+
+
+def handshake_error(address: UpstreamAddress, error: OSError) -> UpstreamError:
+    """Return what a failed handshake with `address` is to those who hear of it."""
+    sentence, cause = _words(address, error)
+    return UpstreamError(UpstreamFault.TLS, sentence, cause)
+
+
+def handshake_timeout(address: UpstreamAddress, timeout: float) -> UpstreamError:
+    """Return what it is where the upstream says nothing to the beginning of a handshake."""
+    sentence = f"{address} accepted the connection, and did not answer TLS within {timeout:g} s"
+    fault = UpstreamFault.CONNECT_TIMEOUT
+    return UpstreamError(fault, f"{sentence} (timeout.connect)", UpstreamCause.NOT_TLS)
+
+
+def refused_later(error: ssl.SSLError) -> UpstreamError:
+    """Return what it is where an upstream ends TLS behind the handshake: TLS 1.3 refuses a
+    client's certificate only then (RFC 8446, 4.4.2.4)."""
+    reason = _reason(error)
+    cause = UpstreamCause.CLIENT_CERTIFICATE if _is_about_ours(reason) else None
+    hint = "" if cause is None else " (tls.cert_file)"
+    sentence = f"the upstream ended TLS: {_spoken(reason)}{hint}"
+    return UpstreamError(UpstreamFault.TLS, sentence, cause)
+
+
+def _words(address: UpstreamAddress, error: OSError) -> tuple[str, UpstreamCause | None]:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        sentence = f"the certificate of {address} was not accepted: {error.verify_message}"
+        return sentence + " (tls.ca_file, tls.server_name)", _of_certificate(error.verify_code)
+    if not isinstance(error, ssl.SSLError):
+        sentence = f"{address} closed the connection during the TLS handshake"
+        return sentence, UpstreamCause.NOT_TLS
+    reason = _reason(error)
+    if reason in _NOT_TLS:
+        sentence = f"{address} does not speak TLS (does the upstream's URL need http://?)"
+        return sentence, UpstreamCause.NOT_TLS
+    if "NO_APPLICATION_PROTOCOL" in reason:
+        sentence = f"{address} does not speak HTTP/1.1: it refused http/1.1 in ALPN, as servers"
+        return sentence + " do that speak only HTTP/2 (h2)", UpstreamCause.HTTP2
+    sentence = f"the TLS handshake with {address} failed: {_spoken(reason)}"
+    is_negotiated = _NEGOTIATED in getattr(error, "__notes__", ())
+    if _is_about_ours(reason) or (is_negotiated and "HANDSHAKE_FAILURE" in reason):
+        sentence += "; it asks for a client certificate (tls.cert_file)"
+        return sentence, UpstreamCause.CLIENT_CERTIFICATE
+    return sentence, None
+
+
+def _reason(error: ssl.SSLError) -> str:
+    """OpenSSL's name for what happened. Where Python has none, it is in the text."""
+    named = _IN_TEXT.search(str(error))
+    text = named[1] if named else "the connection ended"
+    return getattr(error, "reason", None) or text.replace(" ", "_").upper()
+
+
+def _is_about_ours(reason: str) -> bool:
+    """Whether the upstream has said something of a certificate, which is the client's."""
+    return "ALERT" in reason and ("CERTIFICATE" in reason or "UNKNOWN_CA" in reason)
+
+
+def _of_certificate(code: int) -> UpstreamCause | None:
+    if code in _UNTRUSTED:
+        return UpstreamCause.UNTRUSTED
+    if code in _WRONG_NAME:
+        return UpstreamCause.WRONG_NAME
+    return UpstreamCause.EXPIRED if code in _EXPIRED else None
+
+
+def _spoken(reason: str) -> str:
+    return reason.replace("_", " ").lower()
