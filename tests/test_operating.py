@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from corsproxy.core.outcome.outcome import Outcome, Word
 from corsproxy.core.source import Source
 from corsproxy.core.verdicts import Code, Kind, Verdict
 from corsproxy.shell.admin.figures import Snapshot, WorkerState
@@ -141,6 +142,7 @@ def test_every_member_of_a_request_has_its_row() -> None:
         policy=policy(trusted_proxies=(ip_network("10.0.0.0/8"),)),
         forward=test_journal.FORWARD,
         upstream_s=0.1,
+        outcome=Outcome(Word.BLOCKED, "AllowOriginMismatch", location=b"https://sso.example.com/"),
         error="client-left",
         detail="it was down",
     )

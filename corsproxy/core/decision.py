@@ -261,3 +261,12 @@ def fail(exchange: Forward, error: UpstreamError) -> Answer:
         hint_for(verdict, exchange.policy),
         head_only=exchange.received.method == "HEAD",
     )
+
+
+def outlook_of(policy: Policy, request: RequestHead, forward: Forward | None) -> Outlook:
+    """Return what the page behind a request can expect of a response to it; `forward` is what
+    was decided, where it went on."""
+    if forward is not None:
+        return forward.outlook
+    context = RequestContext(policy, request)
+    return Outlook(request, context.public_host, context.is_secure)

@@ -39,6 +39,16 @@ class Outcome(NamedTuple):
     """Where a redirect leads that leaves this proxy: an absolute URL, without userinfo."""
     hangs_on: str = ""
     """What an unknown outcome depends on."""
+    is_embedded: bool = False
+    """Whether no script reads the response anyway (no-cors)."""
+
+
+def is_lost(outcome: Outcome | None) -> bool:
+    """Whether the page does not get what it asked for: it is blocked, or led away. A no-cors
+    redirect leads elements to where they are allowed to go."""
+    return outcome is not None and (
+        outcome.word is Word.BLOCKED or (outcome.word is Word.LEAVES and not outcome.is_embedded)
+    )
 
 
 READABLE: Final = Outcome(Word.READABLE)
@@ -117,7 +127,7 @@ def _of_redirect(call: Call, target: Destination) -> Outcome | None:
     if target.has_userinfo and (call.is_cross_origin or target.origin != call.own):
         return _blocked("RedirectContainsCredentials") if is_cors else Outcome(Word.BLOCKED)
     if target.origin != call.own:
-        return Outcome(Word.LEAVES, location=target.url)
+        return Outcome(Word.LEAVES, location=target.url, is_embedded=not is_cors)
     return (READABLE if is_cors else OPAQUE) if call.is_cross_origin else None
 
 

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol, Self, TypedDict
 
+from corsproxy.core.outcome.outcome import Outcome
 from corsproxy.core.verdicts import Code, Kind, Verdict
 from corsproxy.errors import UpstreamFault
 from corsproxy.shell.feed.records import ExchangeRecord
@@ -22,6 +23,7 @@ _METHODS = frozenset(
     {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE", "QUERY"}
 )
 _NO_ROUTE = ""
+_NO_OUTCOME = "none"
 _UPSTREAM_CODES = frozenset(map(str, UpstreamFault))
 _STATUS_CLASSES = ("none", *(f"{digit}xx" for digit in range(1, 10)))
 
@@ -29,9 +31,9 @@ _STATUS_CLASSES = ("none", *(f"{digit}xx" for digit in range(1, 10)))
 _MOST_HELD = 256
 _MOST_SECONDS = 256
 
-_Counted = tuple[str | None, Kind, Code, bool, str, int, str | None]
+_Counted = tuple[str | None, Kind, Code, bool, str, int, str | None, str | None]
 """What is counted of an exchange: the verdict's route, kind, code and whether it allows; the
-method, the status, and what cut it short."""
+method, the status, the outcome, and what cut it short."""
 
 Row = list[str | int]
 """The names that something is counted by, and the count."""
@@ -117,23 +119,32 @@ class Figures:
 
     def exchange(self, record: ExchangeRecord) -> None:
         """Count an exchange that is over."""
-        self.count(record.method, record.verdict, record.status, record.upstream_s, record.error)
+        self.count(
+            record.method,
+            record.verdict,
+            record.status,
+            record.outcome,
+            record.upstream_s,
+            record.error,
+        )
 
     def count(
         self,
         method: str,
         verdict: Verdict,
         status: int,
+        outcome: Outcome | None,
         upstream_s: float | None,
         error: str | None,
     ) -> None:
         """As `exchange`, without the rest of a record."""
         # This runs for every request: a starred name would make a list.
         kind, code, allowed, route, _, _, _, _ = verdict
+        word = None if outcome is None else outcome.word
         try:
-            held = self._held[route, kind, code, allowed, method, status, error]
+            held = self._held[route, kind, code, allowed, method, status, word, error]
         except KeyError:
-            held = self._hold((route, kind, code, allowed, method, status, error))
+            held = self._hold((route, kind, code, allowed, method, status, word, error))
         held[0] += 1
         if upstream_s is not None:
             held.append(upstream_s)
@@ -142,7 +153,7 @@ class Figures:
 
     @property
     def requests(self) -> dict[tuple[str, ...], int]:
-        """By route, method, class of the status, and decision."""
+        """By route, method, class of the status, decision, and outcome."""
         self._work_out()
         return self._requests
 
@@ -233,28 +244,28 @@ class Figures:
     def _work_out(self) -> None:
         """Count by the names that are shown what has been held."""
         held, self._held = self._held, {}
-        for (where, kind, code, allowed, method, status, error), found in held.items():
-            count, *seconds = found
-            self._add_exchanges(
-                int(count), where or _NO_ROUTE, kind, code, allowed, method, status, error
-            )
+        for key, (count, *seconds) in held.items():
+            self._add_exchanges(int(count), *key)
             for each in seconds:
-                self._upstream_seconds[where or _NO_ROUTE].observe(each)
+                self._upstream_seconds[key[0] or _NO_ROUTE].observe(each)
 
     def _add_exchanges(
         self,
         count: int,
-        route: str,
+        where: str | None,
         kind: Kind,
         code: Code,
         allowed: bool,
         method: str,
         status: int,
+        outcome: str | None,
         error: str | None,
     ) -> None:
+        route = where or _NO_ROUTE
         decision = "allowed" if allowed else "refused"
         known = method if method in _METHODS else "_OTHER"
-        self._requests[route, known, _STATUS_CLASSES[status // 100], decision] += count
+        status_class = _STATUS_CLASSES[status // 100]
+        self._requests[route, known, status_class, decision, outcome or _NO_OUTCOME] += count
         if kind is Kind.PREFLIGHT:
             self._preflights[route, decision, code] += count
         if code in _UPSTREAM_CODES:

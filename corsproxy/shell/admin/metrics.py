@@ -45,7 +45,7 @@ def _exchanges(figures: Figures) -> Iterator[Metric]:
     requests = CounterMetricFamily(
         "corsproxy_requests",
         "Requests answered.",
-        labels=["route", "method", "status_class", "decision"],
+        labels=["route", "method", "status_class", "decision", "outcome"],
     )
     preflights = CounterMetricFamily(
         "corsproxy_preflights",

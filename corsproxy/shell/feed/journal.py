@@ -14,6 +14,7 @@ from typing import Protocol
 from corsproxy.config.problems import escape
 from corsproxy.core.advice.confusions import lacks_cookie
 from corsproxy.core.fields import split_list
+from corsproxy.core.outcome.outcome import is_lost
 from corsproxy.core.policy import LogRequests
 from corsproxy.core.verdicts import Code, Kind, Verdict
 from corsproxy.shell.feed.ansi import Style, paint
@@ -26,6 +27,7 @@ _MAX_VALUE = 512
 _MAX_DETAIL = 512
 _MAX_PATH_TEXT = 160
 _MAX_ASKED = 64
+_MAX_LOCATION = 2048
 
 # What a request says of itself, by name; `X-Request-Id` has no standard, but many users.
 _REQUEST_FIELDS = {
@@ -75,8 +77,13 @@ class LineJournal:
         """Take the record of one exchange that is over."""
         self._counts.exchange(record)
         requests = self.requests
-        if requests == "all" or (requests == "denied" and not record.verdict.allowed):
+        if requests == "all" or (requests == "denied" and _is_denied(record)):
             self._write(self._lines.exchange(record))
+
+
+def _is_denied(record: ExchangeRecord) -> bool:
+    """Whether the proxy refused it, or the browser keeps it from the page."""
+    return not record.verdict.allowed or is_lost(record.outcome)
 
 
 class JsonLines:
@@ -92,7 +99,7 @@ class JsonLines:
             f' "event": "request", "method": {quoted(request.method)},'
             f' "path": {_quoted_path(request.target)}, "status": {record.status},'
             f' "duration_ms": {record.duration_s * 1000:.3f},'
-            f' "client": {quoted(client)}, {_verdict_members(verdict)},'
+            f' "client": {quoted(client)}, {_verdict_members(verdict)}{_outcome_members(record)},'
             f' "bytes_in": {record.received}, "bytes_out": {record.sent}'
         )
         if client != record.peer:
@@ -105,11 +112,23 @@ class JsonLines:
         return line + "}\n"
 
 
+def _outcome_members(record: ExchangeRecord) -> str:
+    outcome = record.outcome
+    if outcome is None:
+        return ""
+    members = f', "outcome": "{outcome.word}"'
+    if outcome.error is not None:
+        members += f', "browser_error": "{outcome.error}"'
+    if outcome.location is not None:
+        members += f', "location": {_quoted_path(outcome.location[:_MAX_LOCATION])}'
+    return members
+
+
 def _level(record: ExchangeRecord) -> str:
     """Return how much attention it deserves: "error" is the upstream's failure, or ours."""
     if record.status >= 500:
         return "error"
-    return "info" if record.verdict.allowed else "warning"
+    return "warning" if not record.verdict.allowed or is_lost(record.outcome) else "info"
 
 
 def _request_members(record: ExchangeRecord) -> str:
@@ -169,7 +188,6 @@ def _verdict_members(verdict: Verdict) -> str:
         "decision": "allowed" if verdict.allowed else "refused",
         "code": str(verdict.code),
         "at": None if verdict.at is None else str(verdict.at),
-        "browser_error": verdict.browser_error,
     }
     return ", ".join(f'"{key}": {quoted(value)}' for key, value in members.items() if value)
 

@@ -9,6 +9,8 @@ from typing import NamedTuple, Protocol
 from corsproxy.core.client_address import client_address
 from corsproxy.core.decision import Forward
 from corsproxy.core.messages import ClientHead, Fields, RequestHead, UpstreamHead
+from corsproxy.core.outcome.call import Call
+from corsproxy.core.outcome.outcome import Outcome
 from corsproxy.core.policy import Policy
 from corsproxy.core.verdicts import Verdict
 
@@ -52,6 +54,10 @@ class ExchangeRecord(NamedTuple):
     response: ClientHead | None = None
     """The response head as it was sent, without Connection and an added Date; None where
     none was sent."""
+    outcome: Outcome | None = None
+    """What the browser lets the page make of the response; None where that is no question."""
+    call: Call | None = None
+    """The page's call; None where no page's call is behind the request."""
 
     @property
     def method(self) -> str:
@@ -114,6 +120,7 @@ class Counts(Protocol):
         method: str,
         verdict: Verdict,
         status: int,
+        outcome: Outcome | None,
         upstream_s: float | None,
         error: str | None,
     ) -> None:

@@ -263,7 +263,7 @@ class Connection(Receiver):
             )
             journal.exchange(record)
         elif counts is not None:
-            counts.count("", verdict, status, None, None)
+            counts.count("", verdict, status, None, None, None)
 
     def hang_up(self) -> None:
         """End whatever is in progress: what can be told so by being told, a stream by closing,

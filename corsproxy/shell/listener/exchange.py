@@ -13,11 +13,11 @@ import time
 from contextlib import suppress
 
 from corsproxy.core.answers import Answer
-from corsproxy.core.decision import Forward, complete, decide, fail
+from corsproxy.core.decision import Forward, complete, decide, fail, outlook_of
 from corsproxy.core.messages import ClientHead, Framing, RequestHead, UpstreamHead
 from corsproxy.core.policy import Policy
 from corsproxy.core.refusals import refuse
-from corsproxy.core.verdicts import Code, Verdict
+from corsproxy.core.verdicts import Code, Kind, Verdict
 from corsproxy.errors import UpstreamError
 from corsproxy.http1.chunked import LAST_CHUNK, chunk
 from corsproxy.http1.request_message import RequestMessage
@@ -350,10 +350,17 @@ class Exchange:
         journal, verdict = service.journal, self._verdict
         if verdict is None:
             return
+        # A preflight that passes is no outcome, and one of many that are answered alike.
+        outlook = None
+        if self._head is not None and not (verdict.kind is Kind.PREFLIGHT and verdict.allowed):
+            outlook = outlook_of(policy, request, self._forwarded)
+        outcome = None
+        if outlook is not None and self._head is not None:
+            outcome = outlook.outcome(self._status, self._head.fields)
         if journal is None:
             if service.counts is not None:
                 service.counts.count(
-                    request.method, verdict, self._status, self._upstream_s, self._error
+                    request.method, verdict, self._status, outcome, self._upstream_s, self._error
                 )
             return
         duration = time.perf_counter() - self._started
@@ -373,6 +380,8 @@ class Exchange:
             forward=self._forwarded,
             upstream_head=self._upstream_head,
             response=self._head,
+            outcome=outcome,
+            call=None if outlook is None else outlook.call,
         )
         journal.exchange(record)
 

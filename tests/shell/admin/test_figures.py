@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import pytest
 
+from corsproxy.core.outcome.outcome import Outcome, Word
 from corsproxy.core.verdicts import Code, Kind, Verdict
 from corsproxy.shell.admin.figures import BUCKETS, Figures
 from corsproxy.shell.feed.records import ExchangeRecord
@@ -49,8 +50,8 @@ def counted(*records: ExchangeRecord) -> Figures:
 def test_requests_are_counted_by_route_method_status_and_decision() -> None:
     figures = counted(record(), record(), record(status=503))
     assert figures.requests == {
-        ("shop", "GET", "2xx", "allowed"): 2,
-        ("shop", "GET", "5xx", "allowed"): 1,
+        ("shop", "GET", "2xx", "allowed", "none"): 2,
+        ("shop", "GET", "5xx", "allowed", "none"): 1,
     }
 
 
@@ -58,7 +59,14 @@ def test_requests_are_counted_by_route_method_status_and_decision() -> None:
     ("status", "name"), [(0, "none"), (101, "1xx"), (204, "2xx"), (499, "4xx"), (999, "9xx")]
 )
 def test_a_status_is_counted_by_its_class(status: int, name: str) -> None:
-    assert list(counted(record(status=status)).requests) == [("shop", "GET", name, "allowed")]
+    assert list(counted(record(status=status)).requests) == [
+        ("shop", "GET", name, "allowed", "none")
+    ]
+
+
+def test_what_the_browser_makes_of_them_is_counted() -> None:
+    blocked = record()._replace(outcome=Outcome(Word.BLOCKED, "InvalidAllowCredentials"))
+    assert list(counted(blocked).requests) == [("shop", "GET", "2xx", "allowed", "blocked")]
 
 
 def test_preflights_are_counted_by_reason() -> None:
@@ -90,7 +98,7 @@ def test_durations_fall_into_buckets_bounds_included() -> None:
 def test_nothing_is_counted_by_what_a_client_chose() -> None:
     unreadable = Verdict(Kind.UNREADABLE, Code.BAD_REQUEST, False)
     figures = counted(*(record(unreadable, f"M{number}", 400) for number in range(50)))
-    assert figures.requests == {("", "_OTHER", "4xx", "refused"): 50}
+    assert figures.requests == {("", "_OTHER", "4xx", "refused", "none"): 50}
 
 
 def test_pools_of_one_upstream_are_counted_together() -> None:
@@ -122,7 +130,7 @@ def test_figures_add_up() -> None:
     total = Figures()
     for each in (everything(), everything(), Figures()):
         total.add(each)
-    assert total.requests["shop", "GET", "2xx", "allowed"] == 2
+    assert total.requests["shop", "GET", "2xx", "allowed", "none"] == 2
     assert total.preflights["shop", "refused", "header-not-allowed"] == 2
     assert total.upstream_errors["shop", "upstream-unreachable"] == 2
     assert sum(total.upstream_seconds["shop"].counts) == 2
@@ -140,7 +148,7 @@ def test_of_a_process_that_has_ended_only_what_it_counted_is_left() -> None:
         "failed_connects": 1,
         "retries": 1,
     }
-    assert figures.requests["shop", "GET", "2xx", "allowed"] == 1
+    assert figures.requests["shop", "GET", "2xx", "allowed", "none"] == 1
 
 
 def test_adding_takes_nothing_away_from_what_is_added() -> None:
@@ -155,13 +163,13 @@ def test_what_is_counted_is_worked_out_before_it_is_too_much_to_hold() -> None:
     """Neither many kinds of exchanges nor many of one kind take more and more memory."""
     figures = Figures()
     for number in range(3000):
-        figures.count("GET", ALLOWED, 100 + number % 900, 0.02, None)
+        figures.count("GET", ALLOWED, 100 + number % 900, None, 0.02, None)
     for _ in range(3000):
-        figures.count("GET", ALLOWED, 200, 0.02, None)
+        figures.count("GET", ALLOWED, 200, None, 0.02, None)
     held = figures._held
     assert len(held) <= 256
     assert max(map(len, held.values())) <= 257
     assert sum(figures.requests.values()) == 6000
     assert sum(figures.upstream_seconds["shop"].counts) == 6000
     assert figures.upstream_seconds["shop"].total == pytest.approx(120)
-    assert figures.requests["shop", "GET", "2xx", "allowed"] > 3000
+    assert figures.requests["shop", "GET", "2xx", "allowed", "none"] > 3000

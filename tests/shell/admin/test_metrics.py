@@ -16,7 +16,7 @@ def scraped(figures: Figures, *workers: WorkerState) -> list[str]:
 
 def test_counts_have_their_labels() -> None:
     lines = scraped(everything())
-    labels = 'decision="allowed",method="GET",route="shop",status_class='
+    labels = 'decision="allowed",method="GET",outcome="none",route="shop",status_class='
     assert f'corsproxy_requests_total{{{labels}"2xx"}} 1.0' in lines
     assert f'corsproxy_requests_total{{{labels}"5xx"}} 1.0' in lines
     assert (

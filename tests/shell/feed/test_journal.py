@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from corsproxy.core.decision import decide
 from corsproxy.core.messages import RequestHead
+from corsproxy.core.outcome.outcome import Outcome, Word
 from corsproxy.core.policy import LogRequests
 from corsproxy.core.source import Source
 from corsproxy.core.verdicts import Code, Kind, Verdict
@@ -51,7 +52,9 @@ def record(**changes: Any) -> ExchangeRecord:
 
 def preflight(**changes: Any) -> ExchangeRecord:
     fields = [(b"Origin", ORIGIN), (b"Access-Control-Request-Method", b"PATCH")]
-    changes = {"verdict": REFUSED, "fields": fields, "upstream_s": None, "forward": None, **changes}
+    outcome = Outcome(Word.BLOCKED, "MethodDisallowedByPreflightResponse")
+    about = {"verdict": REFUSED, "outcome": outcome, "fields": fields}
+    changes = {**about, "upstream_s": None, "forward": None, **changes}
     return record(method="OPTIONS", status=204, **changes)
 
 
@@ -117,6 +120,19 @@ def test_a_refusal_in_json_has_the_browsers_name_for_it() -> None:
     assert found["browser_error"] == "MethodDisallowedByPreflightResponse"
     assert "upstream_ms" not in found
     assert "error" not in found
+
+
+def test_what_the_browser_makes_of_an_answer_is_in_its_line() -> None:
+    assert "outcome" not in parsed(record())
+    blocked = Outcome(Word.BLOCKED, "InvalidAllowCredentials")
+    found = parsed(record(outcome=blocked))
+    assert (found["outcome"], found["browser_error"]) == ("blocked", "InvalidAllowCredentials")
+    assert found["level"] == "warning"
+    away = Outcome(Word.LEAVES, location=b"https://sso.example.com/?state=hunter2&to=%2F")
+    found = parsed(record(outcome=away, status=302))
+    assert found["outcome"] == "leaves"
+    assert found["location"] == "https://sso.example.com/?state=***&to=%2F"
+    assert "browser_error" not in found
 
 
 def test_what_a_preflight_asked_for_is_in_its_line() -> None:
