@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 ARGS :=
 SECONDS := 600
 RELOADS := 1000
+CALLS := 2000
 ROUTES := 500
 WORKERS := 1
 # What drives the compiled modules, from inside and through sockets.
@@ -61,6 +62,10 @@ lint: $(VENV)/dev.stamp ## format, lint, types and the direction of imports
 format: $(VENV)/dev.stamp ## rewrite the sources as the format check wants them
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+outcomes: $(VENV)/dev.stamp ## CALLS=2000 put together at random: the log knows what Chromium makes of each
+	@scripts/install-test-programs
+	CALLS=$(CALLS) $(BIN)/python -m pytest tests/browser/test_outcomes.py --timeout=1800
 
 soak: $(VENV)/dev.stamp ## mixed load, restarts and edits for SECONDS=600; WORKERS=2 takes several processes
 	$(BIN)/python -m tests.soak --seconds $(SECONDS) --workers $(WORKERS)

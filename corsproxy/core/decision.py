@@ -263,10 +263,17 @@ def fail(exchange: Forward, error: UpstreamError) -> Answer:
     )
 
 
-def outlook_of(policy: Policy, request: RequestHead, forward: Forward | None) -> Outlook:
+_NOTHING: Final = Outlook(RequestHead("", b"", ()), b"", False)
+
+
+def outlook_of(
+    policy: Policy, request: RequestHead, verdict: Verdict, forward: Forward | None
+) -> Outlook:
     """Return what the page behind a request can expect of a response to it; `forward` is what
     was decided, where it went on."""
     if forward is not None:
         return forward.outlook
+    if verdict.kind is Kind.PREFLIGHT and verdict.allowed:
+        return _NOTHING  # it passes, and is one of many
     context = RequestContext(policy, request)
     return Outlook(request, context.public_host, context.is_secure)

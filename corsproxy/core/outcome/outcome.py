@@ -124,9 +124,10 @@ def _of_redirect(call: Call, target: Destination) -> Outcome | None:
         return _blocked("ERR_UNSAFE_REDIRECT")
     if not target.origin:
         return _blocked("CorsDisabledScheme" if is_cors else "ERR_UNKNOWN_URL_SCHEME")
-    if target.has_userinfo and (call.is_cross_origin or target.origin != call.own):
-        return _blocked("RedirectContainsCredentials") if is_cors else Outcome(Word.BLOCKED)
-    if target.origin != call.own:
+    is_away = target.origin != call.own
+    if target.has_userinfo and is_cors and (call.is_cross_origin or is_away):
+        return _blocked("RedirectContainsCredentials")
+    if is_away:
         return Outcome(Word.LEAVES, location=target.url, is_embedded=not is_cors)
     return (READABLE if is_cors else OPAQUE) if call.is_cross_origin else None
 

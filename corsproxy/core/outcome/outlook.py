@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from corsproxy.core.browser import REDIRECTS
-from corsproxy.core.messages import Field, Fields, RequestHead
+from corsproxy.core.messages import ClientHead, Field, Fields, RequestHead
 from corsproxy.core.outcome.call import Call, Mode, read_call
 from corsproxy.core.outcome.outcome import Outcome, outcome_of
 
@@ -53,6 +53,10 @@ class Outlook:
             return self._usual
         call = self._call
         return None if call is None else outcome_of(call, status, fields)
+
+    def of(self, response: ClientHead | None) -> Outcome | None:
+        """Return the outcome of a response as it is sent; of none there is none."""
+        return None if response is None else self.outcome(response.status, response.fields)
 
     def _read(self) -> None:
         call = read_call(self._request, self._authority, self._secure)

@@ -7,12 +7,15 @@ scheme, the authority, and whether there is userinfo.
 import re
 from typing import Final, NamedTuple
 
+from corsproxy.core.origins.hosts import ends_in_number, is_ipv4
+
 _SCHEME: Final = re.compile(rb"([A-Za-z][A-Za-z0-9+.\-]*):(.*)", re.DOTALL)
 _SLASHES: Final = re.compile(rb"[/\\]*")
 _AUTHORITY: Final = re.compile(rb"[^/\\?#]*")
 _HOST_AND_PORT: Final = re.compile(rb"([^:\[\]]+|\[[0-9a-f:.]+\])(?::([0-9]*))?")
-# URL, "forbidden host code point", but for those that end or split an authority.
-_FORBIDDEN_IN_HOST: Final = re.compile(rb"[\x00-\x20<>^|%]")
+# URL, "forbidden host code point", but for those that end or split an authority; Chromium
+# takes a space, and what is percent-encoded.
+_FORBIDDEN_IN_HOST: Final = re.compile(rb"[\x00-\x1f<>^|]|%(?![0-9a-f]{2})")
 _DEFAULT_PORTS: Final = {b"http": 80, b"https": 443}
 
 
@@ -59,6 +62,9 @@ def _authority(scheme: bytes, text: bytes) -> bytes | None:
     if found is None or _FORBIDDEN_IN_HOST.search(found[1]) is not None:
         return None
     host, port = found[1], found[2]
+    name = host.decode("latin-1")
+    if ends_in_number(name) and not is_ipv4(name):
+        return None
     if not port or int(port) == _DEFAULT_PORTS[scheme]:
         return host
     return b"%s:%d" % (host, int(port)) if len(port) < 10 and int(port) < 65536 else None

@@ -17,7 +17,7 @@ from corsproxy.core.decision import Forward, complete, decide, fail, outlook_of
 from corsproxy.core.messages import ClientHead, Framing, RequestHead, UpstreamHead
 from corsproxy.core.policy import Policy
 from corsproxy.core.refusals import refuse
-from corsproxy.core.verdicts import Code, Kind, Verdict
+from corsproxy.core.verdicts import Code, Verdict
 from corsproxy.errors import UpstreamError
 from corsproxy.http1.chunked import LAST_CHUNK, chunk
 from corsproxy.http1.request_message import RequestMessage
@@ -350,13 +350,8 @@ class Exchange:
         journal, verdict = service.journal, self._verdict
         if verdict is None:
             return
-        # A preflight that passes is no outcome, and one of many that are answered alike.
-        outlook = None
-        if self._head is not None and not (verdict.kind is Kind.PREFLIGHT and verdict.allowed):
-            outlook = outlook_of(policy, request, self._forwarded)
-        outcome = None
-        if outlook is not None and self._head is not None:
-            outcome = outlook.outcome(self._status, self._head.fields)
+        outlook = outlook_of(policy, request, verdict, self._forwarded)
+        outcome = outlook.of(self._head)
         if journal is None:
             if service.counts is not None:
                 service.counts.count(
@@ -364,7 +359,6 @@ class Exchange:
                 )
             return
         duration = time.perf_counter() - self._started
-        received = self._received if self._body is None else self._body.received
         record = ExchangeRecord(
             request,
             policy,
@@ -373,7 +367,7 @@ class Exchange:
             started=time.time() - duration,
             duration_s=duration,
             sent=self._sent,
-            received=received,
+            received=self._received if self._body is None else self._body.received,
             upstream_s=self._upstream_s,
             error=self._error,
             detail=self._detail,
@@ -381,7 +375,7 @@ class Exchange:
             upstream_head=self._upstream_head,
             response=self._head,
             outcome=outcome,
-            call=None if outlook is None else outlook.call,
+            call=outlook.call,
         )
         journal.exchange(record)
 
