@@ -10,6 +10,8 @@ _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(/*)([^/?#]*)([^?#]*)(\?[^#]*)?(#.
 _HOST_PORT = re.compile(r"(\[[^\]]*\]|[^:\[\]]*)(?::(.*))?", re.DOTALL)
 # RFC 3986, 3.3: path-abempty, its segments not empty.
 _BASE = re.compile(r"(?:/(?:[A-Za-z0-9\-._~!$&'()*+,;=:@]|%[0-9A-Fa-f]{2})+)*")
+# A segment that is a wildcard in other products: /**, /:path*, /{proxy+}, /(.*), /$1.
+_PATTERN = re.compile(r"/(?:[^/]*[*{}^]|:|\$\d|\(\.).*", re.DOTALL)
 _DOTS = frozenset({".", "..", "%2e", "%2e%2e", ".%2e", "%2e."})
 _LONGEST_SOCKET_PATH = 107  # bytes, without the final NUL (unix(7))
 _LONGEST = 2048
@@ -61,7 +63,11 @@ def _parse(text: str) -> UpstreamAddress:
         raise BadValueError("bad-upstream", f"the URL has a {what}", help, text[: parts.end(4)])
     host, port = _authority(scheme, authority, path)
     return UpstreamAddress(
-        "https" if scheme == "https" else "http", host, port, _base(text[: parts.end(3)], path)
+        "https" if scheme == "https" else "http",
+        host,
+        port,
+        _base(text[: parts.end(3)], path),
+        ends_with_slash=len(path) > 1 and path.endswith("/"),
     )
 
 
@@ -125,6 +131,11 @@ def _authority(scheme: str, authority: str, path: str) -> tuple[str, int]:
 
 def _base(origin: str, path: str) -> bytes:
     base = path.removesuffix("/")
+    pattern = _PATTERN.search(base)
+    if pattern is not None:
+        message = "an upstream is an address, not a pattern"
+        help = "every path goes below it: write it without the wildcard"
+        raise BadValueError("bad-upstream", message, help, origin + base[: pattern.start()])
     if any(segment.lower() in _DOTS for segment in base.split("/")):
         help = "write the path that they lead to"
         raise BadValueError("bad-upstream", "the path has dot segments", help)

@@ -83,7 +83,9 @@ class Forward:
 
     def links(self) -> LinkMap:
         """Return the map that brings the response's links back to this proxy."""
-        return LinkMap(self.policy.link_bases, self.route, self.authority, self.secure)
+        return LinkMap(
+            self.policy.link_bases, self.route, self.authority, self.secure, self.received
+        )
 
 
 Decision = Answer | Forward

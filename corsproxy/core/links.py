@@ -12,8 +12,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
+from corsproxy.core.messages import RequestHead
 from corsproxy.core.paths import client_path, has_dot_segments
 from corsproxy.core.policy import Route, Site
+from corsproxy.core.routing import parse_target
 
 _ABSOLUTE: Final = re.compile(
     rb"(?:(https?):)?//([^/?#\\]*)([^?#]*)(.*)", re.DOTALL | re.IGNORECASE
@@ -40,9 +42,32 @@ class LinkMap(NamedTuple):
     """Under which the client addressed this proxy: host[:port]."""
     secure: bool
     """Whether it did so under https."""
+    received: RequestHead | None = None
+    """The request that the response answers."""
+
+    def rewrite_location(self, value: bytes, status: int) -> bytes:
+        """Return the value of a Location line of a response with that status.
+
+        It is a link in a redirection and in a 201 alone (RFC 9110, 10.2.2). One that would
+        lead a GET or HEAD back to its own target stays: followed, it would never end, as
+        where the upstream wants https of those who come by http.
+        """
+        if not (300 <= status < 400 or status == 201):
+            return value
+        mapped = self.rewrite_url(value)
+        return value if status != 201 and self._leads_back(mapped) else mapped
+
+    def _leads_back(self, url: bytes) -> bool:
+        received = self.received
+        if received is None or received.method not in ("GET", "HEAD"):
+            return False
+        url = url.partition(b"#")[0]
+        target = parse_target(received.target)
+        asked = b"" if target is None else target.path + target.query
+        return url == asked or url == self._on_proxy(asked, b"")
 
     def rewrite_field(self, name: bytes, value: bytes) -> bytes:
-        """Return the value of a Location, Content-Location, Refresh or Link line.
+        """Return the value of a Content-Location, Refresh or Link line.
 
         `name` is in lower case. Never raises; what cannot be parsed stays as it is.
         """
@@ -53,9 +78,12 @@ class LinkMap(NamedTuple):
     def rewrite_url(self, url: bytes) -> bytes:
         """Return a URL on this proxy for one in an upstream; any other as it is.
 
-        Userinfo goes: a CORS redirect to a URL with credentials is a network error
-        (Fetch, "HTTP-redirect fetch", step 9).
+        Userinfo goes, unless the upstream answers CORS itself: a CORS redirect to a URL with
+        credentials is a network error (Fetch, "HTTP-redirect fetch", step 9). What holds a tab
+        stays: browsers drop it, and what then stands there may name a host.
         """
+        if url.find(b"\t") >= 0:
+            return url
         found = _PATH_ABSOLUTE.fullmatch(url)
         if found is not None:
             return self._rewrite_path(found[1], found[2])
@@ -66,7 +94,10 @@ class LinkMap(NamedTuple):
         mapped = None
         for site in self._sites(scheme, authority, path):
             mapped = mapped or self._client_path(site, path)
-        return url if mapped is None else self._on_proxy(mapped + rest, url)
+        if mapped is None:
+            return url
+        userinfo = authority[: authority.rfind(b"@") + 1]
+        return self._on_proxy(mapped + rest, url, userinfo)
 
     def rewrite_refresh(self, value: bytes) -> bytes:
         """Return a Refresh value with its URL rewritten, quoted or not."""
@@ -98,10 +129,13 @@ class LinkMap(NamedTuple):
             return self._on_proxy(mapped + rest, path + rest)
         return mapped + rest
 
-    def _on_proxy(self, target: bytes, otherwise: bytes) -> bytes:
+    def _on_proxy(self, target: bytes, otherwise: bytes, userinfo: bytes = b"") -> bytes:
         if _HOST_AND_PORT.fullmatch(self.authority.lower()) is None:
             return otherwise  # an HTTP/1.0 client that named no host
-        return (b"https://" if self.secure else b"http://") + self.authority + target
+        scheme = b"https://" if self.secure else b"http://"
+        if self.route.cors == "passthrough":
+            scheme += userinfo
+        return scheme + self.authority + target
 
     def _sites(self, scheme: bytes | None, authority: bytes, path: bytes) -> Iterator[Site]:
         """The upstreams that a URL with this scheme and authority may mean."""
@@ -110,7 +144,7 @@ class LinkMap(NamedTuple):
         host = _without_default_port(authority.rpartition(b"@")[2], scheme)
         if host is None:
             return
-        if self.route.preserve_host:
+        if self.route.preserve_host or self.route.tells_public_address:
             # The upstream takes this proxy's host for its own, whose paths it does not
             # know; but it may have been told its public URL, prefix included.
             own = host == _without_default_port(self.authority, scheme)
@@ -119,6 +153,9 @@ class LinkMap(NamedTuple):
         elif upstream.socket_path is not None and (scheme, host) == (b"http", upstream.authority):
             yield upstream.site  # what it was told as its Host
         yield scheme + b"://" + host
+        if scheme == b"http":
+            # What runs behind a terminator of TLS often takes its own links for plain http.
+            yield b"https://" + host.removesuffix(b":443")
 
     def _client_path(self, site: Site, path: bytes) -> bytes | None:
         """Return the path under which the client reaches `path` of that upstream.

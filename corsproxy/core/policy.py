@@ -153,6 +153,8 @@ class UpstreamAddress:
     """The path of the upstream URL without its trailing slash: b"" or b"/v2"."""
     socket_path: str | None = None
     """The Unix socket's path; `scheme` is then "http"."""
+    ends_with_slash: bool = False
+    """Whether the upstream URL's path was written with a slash at its end: /v2/."""
 
     @cached_property
     def authority(self) -> bytes:
@@ -169,6 +171,11 @@ class UpstreamAddress:
         return self.scheme.encode("ascii") + b"://" + self.authority
 
     @property
+    def root(self) -> bytes:
+        """What a request for the base itself asks for, as the URL was written."""
+        return self.base + b"/" if self.ends_with_slash else self.base
+
+    @property
     def site(self) -> Site:
         """What upstreams that differ only in their base share."""
         return self.origin if self.socket_path is None else self.socket_path
@@ -176,7 +183,7 @@ class UpstreamAddress:
     def __str__(self) -> str:
         if self.socket_path is not None:
             return f"unix:{self.socket_path}"
-        return (self.origin + self.base).decode("ascii")
+        return (self.origin + self.root).decode("ascii")
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,8 +73,13 @@ def _find(routes: dict[bytes, Route], longest: int, path: bytes) -> Route | None
 
 
 def upstream_target(route: Route, target: Target) -> bytes:
-    """Return the origin-form target for the route's upstream."""
+    """Return the origin-form target for the route's upstream.
+
+    The base is sent as it is written: / goes to /v2, not to /v2/, and /x to /v2/x.
+    """
     path = target.path
     if route.strip_path and route.path != b"/":
         path = path[len(route.path) :]
-    return (route.upstream.base + path or b"/") + target.query
+    elif path == b"/":
+        path = b""
+    return ((route.upstream.base + path if path else route.upstream.root) or b"/") + target.query

@@ -53,10 +53,12 @@ _LENGTH: Final = 6
 _COOKIE: Final = 7
 _LINK: Final = 8
 _DATE: Final = 9
+_LOCATION: Final = 10
 
 _TREATMENTS: Final[dict[bytes, int]] = {
     **dict.fromkeys(HOP_BY_HOP | BOUND_TO_THE_UPSTREAM, _DROP),
-    **dict.fromkeys((b"location", b"content-location", b"refresh", b"link"), _LINK),
+    **dict.fromkeys((b"content-location", b"refresh", b"link"), _LINK),
+    b"location": _LOCATION,
     b"connection": _CONNECTION,
     b"upgrade": _UPGRADE,
     b"vary": _VARY,
@@ -195,6 +197,9 @@ def _pass(
             continue
         elif treatment == _COOKIE:
             field = (field[0], _cookie(route, field[1], secure=secure))
+            line = b": ".join(field)
+        elif treatment == _LOCATION:
+            field = (field[0], links().rewrite_location(field[1], upstream.status))
             line = b": ".join(field)
         elif treatment == _LINK:
             field = (field[0], links().rewrite_field(field[0].lower(), field[1]))

@@ -16,7 +16,7 @@ from corsproxy.core.policy import UpstreamAddress
         ("https://api.example.com/", ("https", "api.example.com", 443, b""), "https://api.example.com"),
         ("HTTPS://API.Example.com:443", ("https", "api.example.com", 443, b""), "https://api.example.com"),
         ("http://localhost:3000", ("http", "localhost", 3000, b""), "http://localhost:3000"),
-        ("http://my_api:80/v2/", ("http", "my_api", 80, b"/v2"), "http://my_api/v2"),
+        ("http://my_api:80/v2/", ("http", "my_api", 80, b"/v2"), "http://my_api/v2/"),
         ("http://[::1]:3000", ("http", "::1", 3000, b""), "http://[::1]:3000"),
         ("http://10.0.0.1", ("http", "10.0.0.1", 80, b""), "http://10.0.0.1"),
         ("http://a.svc.cluster.local.:80", ("http", "a.svc.cluster.local.", 80, b""), "http://a.svc.cluster.local."),
@@ -61,3 +61,25 @@ def test_every_text_is_an_upstream_or_refused_with_one(text: str) -> None:
             parse_upstream(mistake.suggestion)
     else:
         assert parse_upstream(str(found)) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "suggestion"),
+    [
+        ("http://localhost:3000/api/**", "http://localhost:3000/api"),
+        ("http://localhost:3000/api/*", "http://localhost:3000/api"),
+        ("https://a.test/*", "https://a.test"),
+        ("https://a.test/**/x", "https://a.test"),
+        ("https://a.test/v1/:path*", "https://a.test/v1"),
+        ("https://a.test/v1/:id/x", "https://a.test/v1"),
+        ("https://a.test/{proxy+}", "https://a.test"),
+        ("https://a.test/v1/(.*)", "https://a.test/v1"),
+        ("https://a.test/v1/x*", "https://a.test/v1"),
+        ("https://a.test/v1/$1", "https://a.test/v1"),
+    ],
+)
+def test_a_pattern_is_refused_with_the_address(text: str, suggestion: str) -> None:
+    with pytest.raises(BadValueError) as refused:
+        parse_upstream(text)
+    assert refused.value.suggestion == suggestion
+    assert "wildcard" in refused.value.help

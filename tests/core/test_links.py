@@ -1,5 +1,8 @@
 """What points into an upstream points back to the proxy; nothing else changes a byte."""
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,7 +10,7 @@ from hypothesis import strategies as st
 from corsproxy.core.links import LinkMap
 from corsproxy.core.policy import Route, UpstreamAddress
 from corsproxy.core.routing import find_route, parse_target, upstream_target
-from tests.policies import policy, route, upstream
+from tests.policies import policy, request, route, upstream
 
 PROXY = b"http://localhost:8010"
 
@@ -47,6 +50,11 @@ def links(current: Route, *others: Route, authority: bytes = b"localhost:8010") 
         (b"https://a@b@api.test/v2/x", b"/shop/x"),
         (b"https://api.test/sso/x", b"/auth/x"),
         (b"http://wiki.test:9000/wiki/x", b"/wiki/x"),
+        # What an upstream behind a terminator of TLS takes for its own address.
+        (b"http://api.test/v2/x", b"/shop/x"),
+        (b"http://API.test:80/v2/x", b"/shop/x"),
+        (b"http://api.test:443/v2/x", b"/shop/x"),
+        (b"http://api.test/sso", b"/auth"),
     ],
 )
 def test_a_url_in_an_upstream_becomes_one_on_the_proxy(url: bytes, expected: bytes) -> None:
@@ -69,7 +77,7 @@ def test_a_url_in_an_upstream_becomes_one_on_the_proxy(url: bytes, expected: byt
         b"https://",
         b"//",
         # Other schemes, hosts and ports.
-        b"http://api.test/v2/x",
+        b"http://api.test:8080/v2/x",
         b"ftp://api.test/v2/x",
         b"https://api.test:8443/v2/x",
         b"https://api.test:80/v2/x",
@@ -107,6 +115,11 @@ def test_a_url_in_an_upstream_becomes_one_on_the_proxy(url: bytes, expected: byt
         b"/\\api.test/v2/x",
         b"//evil.com/v2/x",
         b"\xff\xfe\x00",
+        # Browsers drop a tab, and what is left names a host.
+        b"/v2/\t/evil.com",
+        b"\t/v2/x",
+        b"https://api.test/v2/\t/evil.com",
+        b"https://api.te\tst/v2/x",
     ],
 )
 def test_every_other_url_stays(url: bytes) -> None:
@@ -278,6 +291,101 @@ def test_link_without_a_target_in_an_upstream_stays(value: bytes) -> None:
 )
 def test_each_field_has_its_own_grammar(name: bytes, value: bytes, expected: bytes) -> None:
     assert links(SHOP).rewrite_field(name, value) == expected
+
+
+TLS = route(b"/", upstream=upstream("https://localhost:8443"))
+
+
+@pytest.mark.parametrize("url", [b"http://localhost:8443/items/", b"https://localhost:8443/items/"])
+def test_an_https_upstream_that_thinks_it_is_http_stays_inside(url: bytes) -> None:
+    assert links(TLS).rewrite_url(url) == PROXY + b"/items/"
+    assert links(TLS).rewrite_url(b"http://localhost/items/") == b"http://localhost/items/"
+
+
+PLAIN_AND_TLS = (
+    route(b"/plain", upstream=upstream("http://api.test"), strip_path=True),
+    route(b"/tls", upstream=upstream("https://api.test"), strip_path=True),
+)
+
+
+def test_an_upstream_on_plain_http_comes_first() -> None:
+    mapping = links(*PLAIN_AND_TLS)
+    assert mapping.rewrite_url(b"http://api.test/x") == PROXY + b"/plain/x"
+    assert mapping.rewrite_url(b"https://api.test/x") == PROXY + b"/tls/x"
+
+
+def location(
+    current: Route, value: bytes, target: bytes = b"/", method: str = "GET", status: int = 302
+) -> bytes:
+    """What becomes of a Location in the answer to a request for `target`."""
+    mapping = links(current)._replace(received=request(method, target))
+    return mapping.rewrite_location(value, status)
+
+
+@pytest.mark.parametrize("status", [200, 202, 204, 301, 302, 303, 307, 308, 201, 400, 404, 503])
+def test_location_is_a_link_in_redirections_and_in_201(status: int) -> None:
+    is_link = status == 201 or status // 100 == 3
+    expected = PROXY + b"/x" if is_link else b"https://api.test/v2/x"
+    assert location(BASED, b"https://api.test/v2/x", status=status) == expected
+
+
+@pytest.mark.parametrize(
+    ("current", "value", "target"),
+    [
+        (BASED, b"/v2/", b"/"),
+        (BASED, b"/v2", b"/"),
+        (BASED, b"https://api.test/v2/", b"/"),
+        (BASED, b"https://api.test/v2/?", b"/?"),
+        (BASED, b"/v2/x?a#b", b"/x?a"),
+        (BASED, b"http://api.test/v2/x", b"http://localhost:8010/x"),
+        (ROOT, b"https://root.test/x?y", b"/x?y"),
+        (SHOP, b"https://api.test/v2/x", b"/shop/x"),
+        (SHOP, b"/v2", b"/shop"),
+    ],
+)
+def test_what_leads_back_to_its_own_target_stays(
+    current: Route, value: bytes, target: bytes
+) -> None:
+    for method in ("GET", "HEAD"):
+        assert location(current, value, target, method) == value
+    mapped = location(current, value, target, "POST", 303)
+    assert mapped != value
+    assert mapped.startswith((b"/", PROXY))
+
+
+@pytest.mark.parametrize(
+    ("value", "target", "expected"),
+    [
+        (b"/v2/x/", b"/x", b"/x/"),
+        (b"/v2/x", b"/x/", b"/x"),
+        (b"/v2/x?page=2", b"/x", b"/x?page=2"),
+        (b"/v2", b"/x", b"/"),
+        (b"/v2/", b"/x", b"/"),
+    ],
+)
+def test_what_leads_elsewhere_does_not(value: bytes, target: bytes, expected: bytes) -> None:
+    assert location(BASED, value, target) == expected
+
+
+def test_a_201_may_name_its_own_target() -> None:
+    assert location(BASED, b"/v2/x", b"/x", "GET", 201) == b"/x"
+
+
+@pytest.mark.parametrize("userinfo", [b"user:secret@", b"user@", b"@", b"a@b@"])
+def test_userinfo_stays_where_the_upstream_answers_cors(userinfo: bytes) -> None:
+    through = replace(SHOP, cors="passthrough")
+    mapped = links(through).rewrite_url(b"https://" + userinfo + b"api.test/v2/x")
+    assert mapped == b"http://" + userinfo + b"localhost:8010/shop/x"
+
+
+@pytest.mark.parametrize("changes", [{"forwarded": "on"}, {"preserve_host": True}])
+def test_a_stripped_prefix_is_put_back_for_one_that_knows_the_public_address(
+    changes: dict[str, Any],
+) -> None:
+    bare = replace(BARE, **changes)
+    for path in (b"/cart", b"/shop/cart"):
+        assert links(bare).rewrite_url(PROXY + path) == PROXY + b"/shop/cart"
+    assert links(bare).rewrite_url(b"/cart") == b"/shop/cart"
 
 
 FRAGMENTS = st.sampled_from(

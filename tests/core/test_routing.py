@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from corsproxy.config.upstreams import parse_upstream
 from corsproxy.core.policy import Policy
 from corsproxy.core.routing import find_route, is_ambiguous, parse_target, upstream_target
 from tests.policies import policy, route, upstream
@@ -75,6 +76,7 @@ def test_no_route_takes_what_lies_outside() -> None:
         (True, b"", b"/shop?x", b"/?x"),
         (True, b"/v2", b"/shop", b"/v2"),
         (True, b"/v2", b"/shop/a%2Fb//c+d?e=%20&&f", b"/v2/a%2Fb//c+d?e=%20&&f"),
+        (True, b"/v2", b"/shop/", b"/v2/"),
         (True, b"", b"/shop//evil.test/", b"//evil.test/"),
     ],
 )
@@ -85,6 +87,26 @@ def test_only_the_prefix_is_mapped(
     parsed = parse_target(target)
     assert parsed is not None
     assert upstream_target(shop, parsed) == expected
+
+
+@pytest.mark.parametrize(
+    ("url", "target", "expected"),
+    [
+        ("http://h/v2", b"/", b"/v2"),
+        ("http://h/v2", b"/?a", b"/v2?a"),
+        ("http://h/v2", b"/x", b"/v2/x"),
+        ("http://h/v2", b"//", b"/v2//"),
+        ("http://h/v2/", b"/", b"/v2/"),
+        ("http://h/v2/", b"/x", b"/v2/x"),
+        ("http://h", b"/", b"/"),
+        ("http://h/", b"/?a", b"/?a"),
+    ],
+)
+def test_the_base_is_sent_as_it_is_written(url: str, target: bytes, expected: bytes) -> None:
+    root = route(b"/", upstream=parse_upstream(url))
+    parsed = parse_target(target)
+    assert parsed is not None
+    assert upstream_target(root, parsed) == expected
 
 
 def _naive(paths: list[bytes], path: bytes) -> bytes | None:
