@@ -1,6 +1,7 @@
 """A route's `path`: a prefix of whole segments."""
 
 import re
+from urllib.parse import quote, unquote
 
 from corsproxy.config.mistakes import BadValueError, checked
 
@@ -9,6 +10,7 @@ from corsproxy.config.mistakes import BadValueError, checked
 _PATH = re.compile(
     r"/|(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9\-._~!$&'()+,;=@][A-Za-z0-9\-._~!$&'()+,;=:@]*)+"
 )
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
 _PATTERN = re.compile(r"[\^$\\{}]|\(\.|\)[?+]|/:")
 _LONGEST = 1024
 
@@ -17,16 +19,18 @@ def parse_path(text: str) -> bytes:
     """Return a route's path: it starts with a slash and, but for "/" itself, ends without.
 
     Requests are matched byte by byte and never decoded, so a path holds only characters
-    that every client sends as they are. Raises BadValueError.
+    that every client sends as they are, and others beyond ASCII as browsers encode them: UTF-8,
+    in upper-case hexadecimal (URL, "UTF-8 percent-encode"). Raises BadValueError.
     """
     return checked(_parse, text)
 
 
 def _parse(text: str) -> bytes:
-    if len(text) > _LONGEST or _PATTERN.search(text) or not _PATH.fullmatch(text):
+    letters = _NOT_ASCII.sub("x", text) if text.isprintable() else text
+    if len(text) > _LONGEST or _PATTERN.search(text) or not _PATH.fullmatch(letters):
         message, help, likely = _explain(text)
         raise BadValueError("bad-path", message, help, likely)
-    return text.encode("ascii")
+    return _NOT_ASCII.sub(lambda found: quote(found[0]), text).encode("ascii")
 
 
 def _explain(text: str) -> tuple[str, str, str | None]:
@@ -52,8 +56,9 @@ def _explain(text: str) -> tuple[str, str, str | None]:
         help = "a path takes everything below it: remove the trailing slash"
         return "a path ends with a segment", help, text.rstrip("/") or "/"
     if "%" in text:
-        help = "requests are matched as they come: name a path without percent-encoding"
-        return "percent-encoded paths are not matched", help, None
+        help = "write the characters themselves: they are encoded as browsers do it"
+        likely = None if "%2f" in text.lower() else unquote(text)
+        return "percent-encoded paths are not matched", help, likely
     segments = text.split("/")
     if "." in segments or ".." in segments:
         return "a path has no dot segments", "write the path that they lead to", None

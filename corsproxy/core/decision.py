@@ -12,7 +12,7 @@ answered by `refusals`.
 from typing import Final
 
 from corsproxy.core import guard
-from corsproxy.core.advice.hints import hint_for
+from corsproxy.core.advice.hints import hint_for_client
 from corsproxy.core.answers import REASON, Answer, no_content, problem
 from corsproxy.core.client_address import is_trusted
 from corsproxy.core.cors import NOTHING_TO_SAY, Grant, judge_preflight
@@ -243,6 +243,17 @@ def _switched_wrongly(exchange: Forward, how: str) -> Answer:
     return fail(exchange, error)
 
 
+def _is_withheld(exchange: Forward) -> bool:
+    """Whether the browser keeps an answer of our own from the page: its origin was only let
+    through, or the upstream would have granted what we cannot."""
+    code = exchange.verdict.code
+    if code is not Code.PASSTHROUGH or exchange.error_grant.fields:
+        return code is Code.ORIGIN_FORWARDED
+    context = RequestContext(exchange.policy, exchange.received)
+    origin = context.origin.value
+    return origin is not None and not context.is_same_origin(origin)
+
+
 def fail(exchange: Forward, error: UpstreamError) -> Answer:
     """Return the answer for an upstream that could not be asked or understood.
 
@@ -253,14 +264,14 @@ def fail(exchange: Forward, error: UpstreamError) -> Answer:
         code=Code(error.fault),
         at=exchange.route.source,
         subject="",
-        withheld=exchange.verdict.code is Code.ORIGIN_FORWARDED,
+        withheld=_is_withheld(exchange),
         cause=error.cause,
     )
     return problem(
         verdict,
         exchange.error_grant,
         error.detail,
-        hint_for(verdict, exchange.policy),
+        hint_for_client(verdict, exchange.policy),
         head_only=exchange.received.method == "HEAD",
     )
 

@@ -9,7 +9,7 @@ import re
 from typing import Final
 
 from corsproxy.core import guard
-from corsproxy.core.advice.hints import hint_for
+from corsproxy.core.advice.hints import hint_for_client
 from corsproxy.core.answers import Answer, problem
 from corsproxy.core.guard import Refusal
 from corsproxy.core.messages import Field, RequestHead
@@ -80,7 +80,7 @@ def refused(
         verdict,
         context.origin.grant,
         refusal.detail,
-        hint_for(verdict, context.policy, context.rules),
+        hint_for_client(verdict, context.policy, context.rules),
         head_only=context.request.method == "HEAD",
         close=code in _CLOSING,
         extra=ALLOW if code is Code.METHOD_REFUSED else (),

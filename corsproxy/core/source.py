@@ -1,5 +1,6 @@
 """Where a rule is written, so that every verdict can name the line that made it."""
 
+import re
 from typing import NamedTuple
 
 
@@ -18,6 +19,12 @@ class Source(NamedTuple):
         if not self.line:
             return self.name
         return f"{self.name}:{self.line}:{self.column}"
+
+    @property
+    def without_directory(self) -> "Source":
+        """The place as clients may know it: where a file lies is none of their business."""
+        name = re.split(r"[/\\]", self.name)[-1] if self.line else self.name
+        return Source(name, self.line, self.column)
 
 
 DEFAULT_FILE = "corsproxy.yaml"

@@ -205,7 +205,7 @@ class Verdict(NamedTuple):
         """The value of Corsproxy-Reason: the code and, where there is one, the place."""
         if self.at is None or self.at == DEFAULT:
             return str(self.code)
-        at = str(self.at)
+        at = str(self.at.without_directory)
         if not at.isprintable():
             # A file may have any name, a field value may not.
             at = "".join(each if each.isprintable() else "?" for each in at)

@@ -29,6 +29,25 @@ def test_paths_are_bytes_as_they_are_written(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("/café", b"/caf%C3%A9"),
+        ("/страница/x", b"/%D1%81%D1%82%D1%80%D0%B0%D0%BD%D0%B8%D1%86%D0%B0/x"),
+        ("/日本", b"/%E6%97%A5%E6%9C%AC"),
+        ("/a/😀", b"/a/%F0%9F%98%80"),
+    ],
+)
+def test_what_is_not_ascii_is_as_browsers_send_it(text: str, path: bytes) -> None:
+    assert parse_path(text) == path
+
+
+@pytest.mark.parametrize("text", ["/\x85", "/\u2028", "/\u202e", "/\udcff", "/\xa0", "/é b"])
+def test_what_cannot_be_seen_is_no_path(text: str) -> None:
+    with pytest.raises(BadValueError):
+        parse_path(text)
+
+
+@pytest.mark.parametrize(
     "text", ["/.", "/..", "/a/..", "/./a", "/a//b", "//", "/a/", "/:id", "/a%2Fb", "/" + "a" * 1024]
 )
 def test_what_could_match_otherwise_than_it_looks_is_refused(text: str) -> None:

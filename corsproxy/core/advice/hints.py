@@ -4,6 +4,8 @@ Where a file says what the proxy does, hints speak of its keys; where the comman
 names the upstream, they speak of flags, and of a file only for what has no flag.
 """
 
+import shlex
+
 from corsproxy.core.advice.remedies import remedy_for
 from corsproxy.core.advice.upstream_causes import ADVICE
 from corsproxy.core.methods import KNOWN_METHODS, NORMALIZED_METHODS
@@ -54,6 +56,12 @@ _TEMPLATES: dict[Code, str] = {
 }
 
 
+_PASSTHROUGH = (
+    "The route's CORS is passthrough, so this answer of the proxy's own has no grant: the page"
+    ' gets no more than "Failed to fetch".'
+)
+
+
 def hint_for(verdict: Verdict, policy: Policy, rules: CorsRules | None = None) -> str | None:
     """Return what to do about what `policy` refused or an upstream failed to do; None
     where nothing helps.
@@ -61,6 +69,14 @@ def hint_for(verdict: Verdict, policy: Policy, rules: CorsRules | None = None) -
     `rules` are those that decided, where they are at hand. A command line to run stands
     at the end.
     """
+    hint = _hint_for(verdict, policy, rules)
+    passthrough = [each.name for each in policy.routes if each.cors == "passthrough"]
+    if verdict.withheld and verdict.route in passthrough:
+        return _PASSTHROUGH if hint is None else f"{_PASSTHROUGH} {hint}"
+    return hint
+
+
+def _hint_for(verdict: Verdict, policy: Policy, rules: CorsRules | None) -> str | None:
     if verdict.cause is not None:
         return _of_cause(verdict.cause, policy)
     template = _TEMPLATES.get(verdict.code)
@@ -87,6 +103,21 @@ def hint_for(verdict: Verdict, policy: Policy, rules: CorsRules | None = None) -
     if command is not None:
         return f"{text.removesuffix('.')}, or run: {command}"
     return text.removesuffix(".") if remedy is not None and remedy.is_flag else text
+
+
+def hint_for_client(verdict: Verdict, policy: Policy, rules: CorsRules | None = None) -> str | None:
+    """Return the hint as any page may read it: files are named without their directories."""
+    hint = hint_for(verdict, policy, rules)
+    if hint is None:
+        return None
+    sources = [route.source for route in policy.routes]
+    if verdict.at is not None:
+        sources.append(verdict.at)
+    for source in sources:
+        base = source.without_directory.name
+        for name in (shlex.quote(source.name), source.name):
+            hint = hint.replace(name, shlex.quote(base) if name != source.name else base)
+    return hint
 
 
 def rules_of(policy: Policy, route: str | None) -> CorsRules:

@@ -1,17 +1,23 @@
 """What to do, in words."""
 
+import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from corsproxy.config.reader import read_policy
 from corsproxy.config.without_file import policy_for_url
 from corsproxy.core.advice.hints import credentials_hint, hint_for
+from corsproxy.core.answers import Answer
+from corsproxy.core.decision import Forward, decide, fail
+from corsproxy.core.origins import OriginSet
 from corsproxy.core.policy import Limits, Policy, Route
 from corsproxy.core.source import DEFAULT, Source
 from corsproxy.core.verdicts import FACTS, Code, Kind, Verdict
-from tests.policies import FILE, policy, route, upstream
+from corsproxy.errors import UpstreamError, UpstreamFault
+from tests.policies import FILE, PAGE, policy, request, route, rules, upstream
 
 AT = Source(FILE, 4, 5)
 POLICY = policy()
@@ -190,3 +196,38 @@ def test_credentials_with_a_wildcard_say_what_to_write() -> None:
     hint = credentials_hint("https://app.test")
     assert 'allow_origins: ["https://app.test"], and allow_credentials: true' in hint
     assert "serve it" in credentials_hint("null")
+
+
+def test_a_page_of_a_passthrough_route_cannot_read_what_we_say() -> None:
+    passing = replace(route(origin="keep"), cors="passthrough")
+    through = policy(passing, default=rules("https://b.test"))
+    decision = decide(through, request(origin=PAGE))
+    assert isinstance(decision, Forward)
+    answer = fail(decision, UpstreamError(UpstreamFault.UNREACHABLE, "Nothing is there."))
+    assert answer.verdict.browser_error == "MissingAllowOriginHeader"
+    assert b"Failed to fetch" in answer.body
+    own = decide(through, request(fields=[(b"Sec-Fetch-Site", b"same-origin")], origin=PAGE))
+    assert isinstance(own, Forward)
+    assert b"Failed" not in fail(own, UpstreamError(UpstreamFault.UNREACHABLE, "")).body
+    refusal = decide(through, request(target=b"/a/../b", origin=PAGE))
+    assert isinstance(refusal, Answer)
+    assert b"Failed to fetch" in refusal.body
+
+
+@pytest.mark.parametrize("name", ["/home/me/x y/corsproxy.yaml", "C:\\me\\x.yaml", "../a/x.yaml"])
+def test_a_client_learns_the_name_of_a_file_and_not_where_it_is(name: str) -> None:
+    base = name.replace("\\", "/").rpartition("/")[2]
+    here = rules("https://b.test")
+    there = replace(
+        here, origins=OriginSet(list(here.origins), Source(name, 3, 5)), source=Source(name, 2, 1)
+    )
+    given = policy(replace(route(cors=there), source=Source(name, 1, 1)), default=there)
+    answer = decide(given, request(origin=PAGE))
+    assert isinstance(answer, Answer)
+    said = answer.head.section or b""
+    assert f"at={base}:3:5".encode() in said
+    assert name.encode() not in said + answer.body
+    hint = json.loads(answer.body)["hint"]
+    assert f"{base}:3:5" in hint
+    assert hint.endswith(f"-c {base}")
+    assert name in (hint_for(answer.verdict, given) or "")

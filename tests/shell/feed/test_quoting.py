@@ -31,6 +31,17 @@ def test_any_bytes_become_printable_ascii(value: bytes) -> None:
     assert text.isprintable()
 
 
+SECRET_NAMES = (
+    b"privateKey private_key private-key PRIVATEKEY apiKey subscription-key AWSAccessKeyId key"
+    b" totp TOTP otp otpCode hotp mfa_code code_verifier codeVerifier code_challenge ticket"
+    b" serviceTicket PHPSESSID JSESSIONID ASP.NET_SessionId sessid connect.sid SAMLRequest"
+    b" SAMLResponse SAMLart RelayState id_token refreshToken device_code user_code"
+    b" authorization_code oobCode client_assertion pin pwd userPwd passwd Passphrase passcode jwt"
+    b" nonce hmac X-Goog-Signature X-Amz-Credential csrf_token _xsrf dpop bearer sso"
+    b" session_state user%5Bpassword%5D authenticity_token magic inviteCode cvv"
+).split()
+
+
 @pytest.mark.parametrize(
     "target",
     [
@@ -48,6 +59,10 @@ def test_any_bytes_become_printable_ascii(value: bytes) -> None:
         b"/x?a=1;token=abc",
         b"/x#id_token=abc",
         b"http://user:abc@localhost:8010/x",
+        *(b"/x?a=1&%b=abc" % name for name in SECRET_NAMES),
+        b"/x?next=https%3A%2F%2Fa.test%2Fcb%3Fcode%3Dabc",
+        b"/x?next=https%253A%252F%252Fa.test%252Fcb%253Fa%253D1%2526access_token%253Dabc",
+        b"https://a.test/cb#access_token=abc&expires_in=60",
     ],
 )
 def test_credentials_are_replaced(target: bytes) -> None:
