@@ -26,6 +26,7 @@ COMMANDS = {
     "check": "Say everything that is wrong with an allowlist file.",
     "explain": "Say what the proxy would decide about a request, and why.",
     "test": "Try expectations about an allowlist, or ask a deployment.",
+    "learn": "Propose the allowlist that refused calls would need.",
     "diff": "Compare what two allowlist files allow.",
     "allow": "Add an origin, a method or a header to the allowlist file.",
     "init": "Write a commented corsproxy.yaml to start from.",

@@ -153,8 +153,9 @@ class _Rules:
             pattern = _origin(self._findings, value, path)
             if pattern is None:
                 continue
-            term = terms.get(value.node, _Terms())
-            pattern = replace(pattern, until=term.until, reason=term.reason)
+            if terms and value.node in terms:
+                term = terms[value.node]
+                pattern = replace(pattern, until=term.until, reason=term.reason)
             (expired if self._is_over(pattern) else listed).append(pattern)
         return OriginSet(listed, self._findings.source(found.node), expired)
 

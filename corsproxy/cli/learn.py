@@ -1,0 +1,175 @@
+"""`corsproxy learn`: the allowlist that the refused calls would need."""
+
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from typing import IO
+
+import click
+
+from corsproxy.cli.diffs import print_diff
+from corsproxy.cli.failures import Exit, Failure, RefusedConfig
+from corsproxy.cli.files import default_file, editable
+from corsproxy.cli.options import config_option, option
+from corsproxy.cli.terminal import is_terminal
+from corsproxy.config.editing.edits import File
+from corsproxy.config.learning.har import read_har
+from corsproxy.config.learning.json_log import read_log_line
+from corsproxy.config.learning.observations import Observation, Seen, counted
+from corsproxy.config.learning.proposal import Proposal, propose
+from corsproxy.config.learning.unused import unused
+from corsproxy.config.problems import ConfigError, escape
+from corsproxy.core.origins.hosts import is_public_suffix
+from corsproxy.core.policy import Policy
+from corsproxy.shell.system.saving import SaveError, save
+
+_WITHOUT_FILE = "name the file (corsproxy learn … -c FILE), or write one (corsproxy init)"
+_LONGEST_LINE = 1 << 20
+_LARGEST_HAR = 256 << 20
+
+
+@click.command()
+@click.argument("logs", nargs=-1, metavar="[LOG|HAR|-]...", type=click.Path())
+@config_option
+@option(
+    "--origin-suffix",
+    "suffixes",
+    multiple=True,
+    metavar="DOMAIN",
+    help="Propose pages on https under a domain of yours, too; may be repeated.",
+)
+@option("--unused", "want_unused", is_flag=True, help="List the entries that allowed nothing.")
+@option("--write", is_flag=True, help="Ask, then write the file.")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    logs: tuple[str, ...],
+    config: str | None,
+    suffixes: tuple[str, ...],
+    want_unused: bool,
+    write: bool,
+) -> None:
+    """Propose the smallest allowlist that would have let the refused calls through.
+
+    LOG holds JSON log lines of corsproxy, HAR is an export of a browser's DevTools, and - is
+    standard input, as is none. The proposal is a diff, each addition with how often it was
+    missing and when last.
+
+    Only pages on this machine are proposed, and those under an --origin-suffix: a page that
+    you merely visited is in the log as well. "*" and "null" are never proposed.
+
+    With --unused, the entries that allowed nothing in the given logs are listed instead.
+    """
+    if write and not (is_terminal("stdin") and is_terminal("stdout")):
+        raise click.UsageError("--write asks before it writes, and there is no terminal.")
+    domains = [_domain(each) for each in suffixes]
+    file = editable(config or default_file(_WITHOUT_FILE))
+    observations = chain.from_iterable(_observations(name) for name in logs or ("-",))
+    try:
+        policy = file.read().policy
+        if want_unused:
+            _print_unused(policy, observations)
+            return
+        proposal = propose(file, counted(policy, observations, refused=True), domains)
+    except ConfigError as error:
+        raise RefusedConfig(file.name, error.problems) from None
+    _print(file, proposal)
+    if write and proposal.additions:
+        _write(file, proposal)
+
+
+def _domain(text: str) -> str:
+    domain = text.lower().removeprefix("*").strip(".")
+    if "/" in domain or ":" in domain or not domain:
+        raise click.UsageError(f"--origin-suffix {text!r}: write a domain, such as example.com.")
+    if is_public_suffix(domain):
+        sentence = f"--origin-suffix {text!r}: anyone can get a name under {domain}."
+        raise click.UsageError(f"{sentence} Write a domain of your own.")
+    return domain
+
+
+def _observations(name: str) -> Iterator[Observation]:
+    """Yield what a file of log lines, or a HAR file, tells; Failure where it cannot be read."""
+    if name == "-":
+        if sys.stdin is None:
+            raise Failure("cannot read standard input: it is closed", Exit.USAGE)
+        yield from _read(sys.stdin.buffer, "standard input")
+        return
+    try:
+        with open(name, "rb") as source:
+            yield from _read(source, name)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        message = f"cannot read {name or repr(name)}: {reason[:1].lower()}{reason[1:]}"
+        raise Failure(message, Exit.USAGE) from None
+
+
+def _read(source: IO[bytes], name: str) -> Iterator[Observation]:
+    first = source.readline(_LONGEST_LINE)
+    if (first.lstrip().startswith(b"{") and not first.rstrip().endswith(b"}")) or b'"log"' in first:
+        text = (first + source.read(_LARGEST_HAR)).decode("utf-8", "replace")
+        try:
+            yield from read_har(text.removeprefix("\ufeff"))
+        except ValueError as error:
+            message = f"{name} is neither a log of JSON lines nor a HAR file: {error}"
+            raise Failure(message, Exit.USAGE) from None
+        return
+    line = first
+    while line:
+        found = read_log_line(line.decode("utf-8", "replace"))
+        if found is not None:
+            yield found
+        line = source.readline(_LONGEST_LINE)
+
+
+def _print_unused(policy: Policy, observations: Iterable[Observation]) -> None:
+    found = list(unused(policy, observations))
+    for each in found:
+        click.echo(f"{each.kind} {escape(each.value)}  {escape(str(each.at))}")
+    if not found:
+        click.echo("every entry allowed something")
+
+
+def _print(file: File, proposal: Proposal) -> None:
+    name = escape(file.name)
+    if proposal.additions:
+        print_diff(file.name, proposal.before, proposal.after)
+        click.echo()
+        rows = [
+            (f"{each.kind} {each.value}" + _on(each.route), _words(each.seen))
+            for each in proposal.additions
+        ]
+        _print_rows(rows)
+    else:
+        click.echo(f"{name}: nothing to add for what was refused")
+    if proposal.others:
+        click.echo("\nNot proposed:")
+        _print_rows(
+            [(each.origin, f"{_words(each.seen)}: {each.reason}") for each in proposal.others]
+        )
+
+
+def _print_rows(rows: Sequence[tuple[str, str]]) -> None:
+    width = max(len(escape(left)) for left, _ in rows)
+    for left, right in rows:
+        click.echo(f"  {escape(left):<{width}}  {escape(right)}")
+
+
+def _on(route: str | None) -> str:
+    return "" if route is None else f" on route {route}"
+
+
+def _words(seen: Seen) -> str:
+    times = "once" if seen.times == 1 else f"{seen.times} times"
+    return f"{times}, last at {seen.last}" if seen.last else times
+
+
+def _write(file: File, proposal: Proposal) -> None:
+    if not click.confirm(f"\nWrite {file.name}?"):
+        return
+    try:
+        save(file.name, proposal.after, known=proposal.before)
+    except SaveError as error:
+        message = f"{file.name} was left as it is: {error}"
+        raise Failure(message, Exit.FINDINGS, error.help) from None
+    click.echo(f"{escape(file.name)}: written")

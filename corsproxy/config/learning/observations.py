@@ -1,0 +1,73 @@
+"""Calls of pages that were observed: what they asked for, and whether the allowlist let them.
+
+A refused preflight is the only witness of a method and of header names, because the call
+behind it is never sent; credentials show only on calls.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from corsproxy.core.guard import is_origin
+from corsproxy.core.page_call import PageCall
+from corsproxy.core.policy import Policy
+from corsproxy.core.routing import find_route
+
+MOST_KINDS = 10_000
+"""How many different calls are told apart; strangers can make up as many as they like."""
+
+
+class Observation(NamedTuple):
+    """One request of a page, as a log or a browser recorded it."""
+
+    call: PageCall
+    refused: bool
+    """Whether an entry of the allowlist was missing."""
+    when: str
+    """When it began, as RFC 3339 has it; empty where that is not known."""
+
+
+class Seen(NamedTuple):
+    """How often something was seen, and when last."""
+
+    times: int = 0
+    last: str = ""
+
+    def again(self, when: str, times: int = 1) -> "Seen":
+        return Seen(self.times + times, max(self.last, when))
+
+
+def text_of(value: object) -> str:
+    """Return a text out of JSON; empty for everything else."""
+    return value if isinstance(value, str) else ""
+
+
+def observed_call(
+    origin: object, path: object, method: object, headers: object = (), *, credentials: bool = False
+) -> PageCall | None:
+    """Return the call that untrusted text describes; None where no page could have made it."""
+    page, target, verb = text_of(origin), text_of(path).partition("?")[0], text_of(method)
+    if not is_origin(page.encode("utf-8", "replace")) or not target.startswith("/") or not verb:
+        return None
+    names = headers if isinstance(headers, list | tuple) else ()
+    known = tuple(sorted({name.lower() for name in names if isinstance(name, str) and name}))
+    return PageCall(page, target, verb, known, credentials)
+
+
+def counted(
+    policy: Policy, observations: Iterable[Observation], *, refused: bool
+) -> dict[PageCall, Seen]:
+    """Return each kind of call that was refused, or that was not, with how often it was seen.
+
+    Calls of one route are of one kind: their target is the route's path.
+    """
+    found: dict[PageCall, Seen] = {}
+    for each in observations:
+        if each.refused is not refused:
+            continue
+        route = find_route(policy, each.call.target.encode("utf-8", "replace"))
+        if route is None:
+            continue
+        call = each.call._replace(target=route.path.decode("ascii"))
+        if call in found or len(found) < MOST_KINDS:
+            found[call] = found.get(call, Seen()).again(each.when)
+    return found

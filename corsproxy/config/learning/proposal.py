@@ -1,0 +1,215 @@
+"""The smallest edit of a file that lets the observed calls through, as far as it is safe.
+
+Every addition is one that `explain` names for some refused call, so none is there for
+nothing. A page that the developer only happened to visit is observed too: so nothing is
+proposed but for loopback origins and for those under a suffix that somebody typed.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import takewhile
+from typing import NamedTuple
+
+from corsproxy.config.editing.edits import File, allow
+from corsproxy.config.editing.splices import EditError
+from corsproxy.config.learning.observations import Seen
+from corsproxy.config.problems import ConfigError
+from corsproxy.core.advice.remedies import KINDS, Remedy, RemedyKey
+from corsproxy.core.explain.explanation import explain
+from corsproxy.core.origins import Origin, OriginSet, parse_origin, parse_origin_pattern
+from corsproxy.core.origins.hosts import is_loopback, is_public_suffix
+from corsproxy.core.page_call import PageCall
+from corsproxy.core.policy import CorsRules
+from corsproxy.core.routing import find_route
+
+_PORTS_FOR_A_WILDCARD = 2
+_SIBLINGS_FOR_A_WILDCARD = 3
+# More than one call can need: origin, method, credentials, and each of its headers.
+_MOST_EDITS = 300
+
+
+class Addition(NamedTuple):
+    """One entry to add, and the calls that need it."""
+
+    kind: str
+    """origin, method, header or credentials."""
+    value: str
+    route: str | None
+    seen: Seen
+
+
+class NotProposed(NamedTuple):
+    """A call that stays refused, and why nothing is proposed for it."""
+
+    origin: str
+    reason: str
+    seen: Seen
+
+
+class Proposal(NamedTuple):
+    """An edit, and what it leaves."""
+
+    before: bytes
+    after: bytes
+    additions: tuple[Addition, ...]
+    others: tuple[NotProposed, ...]
+
+
+def propose(file: File, refused: Mapping[PageCall, Seen], suffixes: Sequence[str]) -> Proposal:
+    """Return the edit that lets the refused calls through.
+
+    `suffixes` are domains: origins on https below them may be proposed. Raises ConfigError
+    where the file is refused as it is.
+    """
+    maker = _Maker(file)
+    for call, seen in refused.items():
+        reason = None if maker.lists(call) else _why_not(call.origin, suffixes)
+        if reason is None:
+            maker.wanted[call] = seen
+        else:
+            maker.leave(call.origin, reason, seen)
+    maker.run()
+    return Proposal(
+        file.content,
+        maker.file.content,
+        tuple(maker.addition(*key) for key in maker.additions),
+        tuple(NotProposed(*key, seen) for key, seen in maker.others.items()),
+    )
+
+
+def _why_not(text: str, suffixes: Sequence[str]) -> str | None:
+    """Return why nothing is proposed for an origin; None where something may be."""
+    origin = parse_origin(text.encode("utf-8"))
+    if origin is None:
+        return "any page can have the origin null" if text == "null" else "not an origin of the web"
+    if origin.scheme in ("http", "https") and is_loopback(origin.host):
+        return None
+    if origin.scheme == "http":
+        return "plain http beyond this machine: anyone on the network can pose as it"
+    if origin.scheme != "https":
+        return "not an origin of the web"
+    if any(origin.host == each or origin.host.endswith(f".{each}") for each in suffixes):
+        return None
+    return "not on this machine: if the page is yours, name its domain with --origin-suffix"
+
+
+class _Maker:
+    """The edit in the making."""
+
+    def __init__(self, file: File) -> None:
+        self.file = file
+        self.wanted: dict[PageCall, Seen] = {}
+        self.additions: dict[tuple[RemedyKey, str, str | None], None] = {}
+        self.others: dict[tuple[str, str], Seen] = {}
+        self._policy = file.read().policy
+
+    def lists(self, call: PageCall) -> bool:
+        """Whether the origin of a call is in the file already."""
+        route = find_route(self._policy, call.target.encode("ascii"))
+        rules = None if route is None else route.cors
+        found = rules.origins.match(call.origin.encode()) if isinstance(rules, CorsRules) else None
+        return found is not None
+
+    def leave(self, origin: str, reason: str, seen: Seen) -> None:
+        """Note a call for which nothing is proposed."""
+        key = (origin, reason)
+        self.others[key] = self.others.get(key, Seen()).again(seen.last, seen.times)
+
+    def run(self) -> None:
+        """Add what the wanted calls need."""
+        wider = _wider_entries(call.origin for call in self.wanted if not self.lists(call))
+        for call, seen in self.wanted.items():
+            reason = self._allow(call, wider)
+            if reason is not None:
+                self.leave(call.origin, reason, seen)
+
+    def _allow(self, call: PageCall, wider: Mapping[str, str]) -> str | None:
+        """Add what a call needs; returns why it stays refused, or None where it does not."""
+        for _ in range(_MOST_EDITS):
+            try:
+                explanation = explain(self._policy, call)
+            except ValueError as error:
+                return str(error)
+            if explanation.allowed:
+                return None
+            remedy = explanation.remedy
+            if remedy is None:
+                return f"{explanation.verdict.code}: no entry of the file would allow it"
+            try:
+                self._add(remedy, wider)
+            except EditError as error:
+                return error.reason
+            except ConfigError as error:
+                return error.problems[0].message
+        return "it needs too much"
+
+    def _add(self, remedy: Remedy, wider: Mapping[str, str]) -> None:
+        value = remedy.value
+        if remedy.key == "allow_origins":
+            value = wider.get(value, value)
+        after = allow(self.file, remedy.key, value, remedy.route).after
+        self.file = self.file._replace(content=after)
+        self._policy = self.file.read().policy
+        self.additions[remedy.key, value, remedy.route] = None
+
+    def addition(self, key: RemedyKey, value: str, route: str | None) -> Addition:
+        """Return an entry that was added, with all the calls that need it."""
+        total = Seen()
+        for call, seen in self.wanted.items():
+            if _needs(call, key, value):
+                total = total.again(seen.last, seen.times)
+        return Addition(KINDS[key], value, route, total)
+
+
+def _needs(call: PageCall, key: RemedyKey, value: str) -> bool:
+    match key:
+        case "allow_origins":
+            pattern = OriginSet([parse_origin_pattern(value)])
+            return pattern.match(call.origin.encode("utf-8")) is not None
+        case "allow_methods":
+            return call.normalized_method == value
+        case "allow_headers":
+            return value.lower() in call.asked_headers
+        case _:
+            return call.credentials
+
+
+def _wider_entries(origins: Iterable[str]) -> dict[str, str]:
+    """Return, for origins of which several differ in one part alone, the entry for them all:
+    any port of one loopback host, any name with one beginning beside its siblings."""
+    ports: defaultdict[tuple[str, str], set[Origin]] = defaultdict(set)
+    siblings: defaultdict[tuple[str, str, int | None], set[Origin]] = defaultdict(set)
+    for text in set(origins):
+        origin = parse_origin(text.encode("utf-8"))
+        if origin is None:
+            continue
+        if is_loopback(origin.host):
+            ports[origin.scheme, origin.host].add(origin)
+        else:
+            label, _, parent = origin.host.partition(".")
+            siblings[label.partition("-")[0], parent, origin.port].add(origin)
+    found: dict[str, str] = {}
+    for (scheme, host), group in ports.items():
+        if len(group) >= _PORTS_FOR_A_WILDCARD:
+            found.update(dict.fromkeys(map(_serialized, group), f"{scheme}://{host}:*"))
+    for (_, parent, port), group in siblings.items():
+        prefix = _shared_prefix(origin.host.partition(".")[0] for origin in group)
+        if len(group) < _SIBLINGS_FOR_A_WILDCARD or not prefix or is_public_suffix(parent):
+            continue
+        entry = f"https://{prefix}*.{parent}" + ("" if port is None else f":{port}")
+        found.update(dict.fromkeys(map(_serialized, group), entry))
+    return found
+
+
+def _shared_prefix(labels: Iterable[str]) -> str:
+    """Return what all labels begin with, up to its last hyphen and with more behind it."""
+    known = sorted(labels)
+    pairs = zip(known[0], known[-1], strict=False)
+    shared = "".join(one for one, _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+    prefix = shared[: shared.rfind("-") + 1]
+    return prefix if all(label != prefix for label in known) else ""
+
+
+def _serialized(origin: Origin) -> str:
+    port = "" if origin.port is None else f":{origin.port}"
+    return f"{origin.scheme}://{origin.host}{port}"

@@ -1,0 +1,90 @@
+"""Learning from the log of a real proxy, and what cannot be read."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.peers import RawPeer, answers
+from tests.process import FREE_PORTS, finished, started
+from tests.running import ask, port_of
+from tests.terminal import at_terminal
+
+PAGE = "http://localhost:5173"
+FILE = "upstream: http://127.0.0.1:{port}\ncors:\n  allow_origins: [https://app.example.com]\n"
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+PREFLIGHT = (
+    f"OPTIONS /users HTTP/1.1\r\nHost: localhost\r\nOrigin: {PAGE}\r\n"
+    "Access-Control-Request-Method: DELETE\r\nAccess-Control-Request-Headers: x-a\r\n\r\n"
+).encode()
+
+
+async def recorded(directory: Path, peer: RawPeer) -> list[dict[str, object]]:
+    """The log of a session against the file, its requests the same each time."""
+    async with started(*FREE_PORTS, "--log-format", "json", cwd=directory) as command:
+        port = port_of((await command.event("ready"))["listen"][0])
+        await ask(port, PREFLIGHT, method="OPTIONS")
+        await command.event("request")
+    return command.events
+
+
+async def test_the_proposal_lets_the_same_session_through(tmp_path: Path) -> None:
+    async with RawPeer(answers(ANSWER)) as peer:
+        (tmp_path / "corsproxy.yaml").write_text(FILE.format(port=peer.port))
+        log = await recorded(tmp_path, peer)
+        assert log[-1]["decision"] == "refused"
+        (tmp_path / "log").write_text("".join(f"{json.dumps(line)}\n" for line in log))
+        code, out, err = await finished("learn", "log", cwd=tmp_path)
+        assert (code, err) == (0, "")
+        assert f"+  allow_origins: [https://app.example.com, {PAGE}]" in out
+        assert "origin http://localhost:5173  once, last at 20" in out
+        (tmp_path / "diff").write_text(out.partition("\n\n")[0] + "\n")
+        code, out, _ = await finished("learn", "log", "--unused", cwd=tmp_path)
+        assert (code, out) == (0, "origin https://app.example.com  corsproxy.yaml:3:19\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("missing",), "cannot read missing"),
+        (("log", "--origin-suffix", "com"), "anyone can get a name under com"),
+        (("log", "--origin-suffix", "https://a.example"), "write a domain"),
+        (("log", "--write"), "no terminal"),
+        (("broken.har",), "neither a log of JSON lines nor a HAR file"),
+    ],
+)
+async def test_usage_errors(tmp_path: Path, arguments: tuple[str, ...], words: str) -> None:
+    (tmp_path / "corsproxy.yaml").write_text(FILE.format(port=1))
+    (tmp_path / "log").write_text("nothing\n")
+    (tmp_path / "broken.har").write_text('{\n  "log": 5}')
+    code, _, err = await finished("learn", *arguments, cwd=tmp_path)
+    assert code == 2
+    assert words in err
+
+
+async def test_nothing_refused_is_nothing_to_add(tmp_path: Path) -> None:
+    (tmp_path / "corsproxy.yaml").write_text(FILE.format(port=1))
+    (tmp_path / "log").write_text("nothing\n")
+    code, out, _ = await finished("learn", "log", cwd=tmp_path)
+    assert (code, out) == (0, "corsproxy.yaml: nothing to add for what was refused\n")
+
+
+@pytest.mark.parametrize(("answer", "written"), [("y", True), ("n", False)])
+async def test_it_asks_before_it_writes(tmp_path: Path, answer: str, written: bool) -> None:
+    text = FILE.format(port=1)
+    (tmp_path / "corsproxy.yaml").write_text(text)
+    refused = {
+        "event": "request",
+        "kind": "actual",
+        "method": "GET",
+        "path": "/",
+        "origin": PAGE,
+        "code": "origin-not-allowed",
+    }
+    (tmp_path / "log").write_text(json.dumps(refused))
+    async with at_terminal(tmp_path, "learn", "log", "--write") as terminal:
+        await terminal.shows("Write corsproxy.yaml? [y/N]")
+        terminal.press(answer)
+        assert await terminal.exit_code() == 0
+    after = (tmp_path / "corsproxy.yaml").read_text()
+    assert after == (text.replace("]", f", {PAGE}]") if written else text)

@@ -1,0 +1,84 @@
+"""HAR files: what they tell of calls to this proxy."""
+
+import json
+
+import pytest
+from hypothesis import given
+
+from corsproxy.config.learning.har import read_har
+from corsproxy.config.learning.observations import Observation
+from corsproxy.core.page_call import PageCall
+from tests.config.learning.test_json_log import JSON
+
+PAGE = "http://localhost:5173"
+PROXY = "http://localhost:8010"
+
+
+def entry(
+    url: str,
+    method: str = "GET",
+    reason: str | None = None,
+    *,
+    status: int = 200,
+    error: str | None = None,
+    **headers: str,
+) -> dict[str, object]:
+    asked = {"Origin": PAGE, **{name.replace("_", "-"): value for name, value in headers.items()}}
+    answered = {} if reason is None else {"Corsproxy-Reason": reason}
+    return {
+        "startedDateTime": "2026-11-29T10:11:12.000Z",
+        "request": {
+            "method": method,
+            "url": url,
+            "headers": [{"name": name, "value": value} for name, value in asked.items()],
+        },
+        "response": {
+            "status": status,
+            "_error": error,
+            "headers": [{"name": name, "value": value} for name, value in answered.items()],
+        },
+    }
+
+
+def read(*entries: object) -> list[Observation]:
+    return read_har(json.dumps({"log": {"entries": entries}}))
+
+
+def test_the_reason_is_the_evidence() -> None:
+    preflight = entry(
+        f"{PROXY}/users?x",
+        "OPTIONS",
+        "header-not-allowed; at=corsproxy.yaml:4:5",
+        Access_Control_Request_Method="PUT",
+        Access_Control_Request_Headers="x-a, x-b",
+    )
+    [found] = read(preflight)
+    call = PageCall(PAGE, "/users", "PUT", ("x-a", "x-b"))
+    assert found == Observation(call, True, "2026-11-29T10:11:12.000Z")
+
+
+def test_an_answer_with_cookies_that_the_browser_kept() -> None:
+    refused = entry(f"{PROXY}/a", reason="origin-not-allowed")
+    kept = entry(f"{PROXY}/b", status=0, error="net::ERR_FAILED", Cookie="a=b")
+    other = entry("https://elsewhere.test/b", status=0, error="net::ERR_FAILED", Cookie="a=b")
+    assert [(each.call.target, each.call.credentials) for each in read(refused, kept, other)] == [
+        ("/a", False),
+        ("/b", True),
+    ]
+
+
+def test_calls_to_other_servers_tell_nothing() -> None:
+    assert read(entry("https://elsewhere.test/a", status=403)) == []
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"log": {"entries": 1}}', "[" * 100_000])
+def test_what_is_no_har_is_said(text: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        read_har(text)
+
+
+@given(JSON, JSON, JSON)
+def test_whatever_an_entry_holds_nothing_else_is_raised(
+    one: object, other: object, third: object
+) -> None:
+    read(one, {"request": other, "response": third}, {"request": {"url": one, "headers": [other]}})

@@ -1,0 +1,72 @@
+"""Log lines: those that tell of a page's call, and all others."""
+
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from corsproxy.config.learning.json_log import read_log_line
+from corsproxy.config.learning.observations import Observation
+from corsproxy.core.page_call import PageCall
+
+PAGE = "http://localhost:5173"
+CALL = {
+    "ts": "2026-11-29T10:11:12.000Z",
+    "event": "request",
+    "kind": "actual",
+    "method": "GET",
+    "path": "/users?x",
+    "origin": PAGE,
+    "code": "origin-not-allowed",
+}
+
+
+def read(**changes: object) -> Observation | None:
+    return read_log_line(json.dumps({**CALL, **changes}))
+
+
+def test_a_refused_call() -> None:
+    assert read() == Observation(PageCall(PAGE, "/users"), True, "2026-11-29T10:11:12.000Z")
+
+
+def test_a_preflight_tells_what_the_call_would_have_been() -> None:
+    found = read(
+        kind="preflight",
+        method="OPTIONS",
+        code="header-not-allowed",
+        asked_method="PUT",
+        asked_headers=["x-b", "x-a"],
+    )
+    assert found is not None
+    assert found.call == PageCall(PAGE, "/users", "PUT", ("x-a", "x-b"))
+
+
+def test_a_call_that_the_browser_kept_for_want_of_credentials() -> None:
+    found = read(code="origin-allowed", outcome="blocked", browser_error="InvalidAllowCredentials")
+    assert found is not None
+    assert found.refused
+    assert found.call.credentials
+
+
+def test_what_was_allowed_is_not_refused() -> None:
+    found = read(code="origin-allowed")
+    assert found is not None
+    assert not found.refused
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=5,
+)
+
+
+@given(st.dictionaries(st.sampled_from([*CALL, "asked_method", "browser_error"]), JSON))
+def test_whatever_the_members_are_nothing_is_raised(changes: dict[str, object]) -> None:
+    read(**changes)
+
+
+@given(st.text())
+def test_whatever_the_line_is_nothing_is_raised(line: str) -> None:
+    read_log_line(line)
+    read_log_line("{" + line)
