@@ -14,9 +14,11 @@ from corsproxy.cli.files import default_file, editable, read, read_bytes
 from corsproxy.cli.options import config_option, environment_variable, one_of, option
 from corsproxy.cli.terminal import is_terminal, wants_color
 from corsproxy.cli.upstream import policy_for
+from corsproxy.config.editing.cases import case_text, new_file, with_case
 from corsproxy.config.editing.diffs import diff
 from corsproxy.config.editing.edits import Edit, File, allow
 from corsproxy.config.editing.splices import EditError
+from corsproxy.config.expectations import result_of
 from corsproxy.config.problems import ConfigError, escape
 from corsproxy.core.explain.explanation import Explanation, explain
 from corsproxy.core.explain.without_proxy import Asking, WithoutProxy, without_proxy
@@ -26,6 +28,7 @@ from corsproxy.core.policy import Policy
 from corsproxy.core.source import DEFAULT_FILE
 from corsproxy.errors import StartError
 from corsproxy.shell.feed.ansi import Style, paint
+from corsproxy.shell.system.saving import SaveError, save
 
 _MARKS = {
     "✓": Style.GREEN,
@@ -72,6 +75,13 @@ _WITHOUT_FILE = (
     is_flag=True,
     help="With --ask-upstream: send it the call even if that may change something, as DELETE may.",
 )
+@option(
+    "--save-case",
+    "test_file",
+    metavar="FILE",
+    type=click.Path(),
+    help="Add the call to a file of expectations for `corsproxy test`, as it is decided now.",
+)
 @option("--json", "as_json", is_flag=True, help="Print an object instead of words.")
 @click.argument("arguments", nargs=-1, required=True, metavar="[UPSTREAM] PATH")
 @click.pass_context
@@ -85,6 +95,7 @@ def command(
     credentials: bool,
     ask_upstream: bool,
     unsafe: bool,
+    test_file: str | None,
     as_json: bool,
     arguments: tuple[str, ...],
 ) -> None:
@@ -128,7 +139,32 @@ def command(
         click.echo(json.dumps(found.to_json(), indent=2))
     else:
         _print(found)
+    if test_file is not None:
+        _save_case(test_file, file, explanation, at)
     ctx.exit(Exit.OK if explanation.allowed else Exit.FINDINGS)
+
+
+def _save_case(name: str, file: File | None, explanation: Explanation, at: str | None) -> None:
+    """Add the call to a file of expectations, or begin one."""
+    if file is None:
+        raise click.UsageError("--save-case needs an allowlist file, and there is none.")
+    verdict = explanation.verdict
+    result = result_of(verdict)
+    case = case_text(explanation.question, at, verdict.code if result == "refused" else result)
+    try:
+        if os.path.lexists(name):
+            before = read_bytes(name)
+            save(name, with_case(before, name, case), known=before)
+        else:
+            config = os.path.relpath(file.name, os.path.dirname(name) or ".")
+            with open(name, "xb") as new:
+                new.write(new_file(config, case))
+    except ConfigError as error:
+        raise RefusedConfig(name, error.problems, Exit.USAGE) from None
+    except (EditError, SaveError, OSError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise Failure(f"{name} was left as it is: {reason}", Exit.USAGE) from None
+    click.echo(f"\n{escape(name)}: 1 case added", err=True)
 
 
 class Found(NamedTuple):

@@ -1,4 +1,4 @@
-"""`corsproxy schema`: the JSON Schema (draft-07) of the allowlist file, for editors."""
+"""`corsproxy schema`: the JSON Schemas (draft-07) of the files, for editors."""
 
 from importlib.resources import files
 
@@ -6,11 +6,12 @@ import click
 
 
 @click.command()
-def command() -> None:
+@click.option("--tests", is_flag=True, help="That of corsproxy.test.yaml instead.")
+def command(tests: bool) -> None:
     """Print the JSON Schema of the allowlist file, for editors.
 
     With yaml-language-server: save it, and put this line first in the file:
     # yaml-language-server: $schema=./corsproxy.schema.json
     """
-    schema = files("corsproxy.config").joinpath("schema.json").read_text(encoding="utf-8")
-    click.echo(schema, nl=False)
+    name = "expectations.schema.json" if tests else "schema.json"
+    click.echo(files("corsproxy.config").joinpath(name).read_text(encoding="utf-8"), nl=False)
