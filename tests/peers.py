@@ -83,12 +83,14 @@ class RawPeer:
         script: Script,
         *,
         host: str = "127.0.0.1",
+        port: int = 0,
         path: str | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         """`path` makes it a Unix socket, `tls` a TLS server."""
         self._script = script
         self._host = host
+        self._port = port
         self._path = path
         self._tls = tls
         self._tasks: set[asyncio.Task[None]] = set()
@@ -111,7 +113,7 @@ class RawPeer:
             self._server = await asyncio.start_unix_server(self._accept, self._path)
         else:
             self._server = await asyncio.start_server(
-                self._accept, self._host, 0, ssl=self._tls, limit=2**20
+                self._accept, self._host, self._port, ssl=self._tls, limit=2**20
             )
         return self
 

@@ -46,6 +46,7 @@ def read_limits(top: Section) -> Limits:
         write_timeout=section.duration("write_timeout", _LIMITS.write_timeout, zero=False),
         keepalive_timeout=section.duration("keepalive_timeout", _LIMITS.keepalive_timeout),
         upstream_keepalive=section.duration("upstream_keepalive", _LIMITS.upstream_keepalive),
+        upstream_max_age=section.duration("upstream_max_age", _LIMITS.upstream_max_age),
         queue_timeout=section.duration("queue_timeout", _LIMITS.queue_timeout),
         target=section.size("target", _LIMITS.target),
         field=section.size("field", _LIMITS.field),

@@ -240,6 +240,7 @@ class Limits:
     write_timeout: float = 60.0  # a client that does not read
     keepalive_timeout: float = 75.0  # an idle client connection
     upstream_keepalive: float = 30.0  # an idle upstream connection
+    upstream_max_age: float = 60.0  # one to an address that the upstream's name has left
     queue_timeout: float = 5.0  # waiting for one of `in_flight`
     target: int = 8 * 1024
     field: int = 32 * 1024  # one field line

@@ -26,6 +26,7 @@ limits:
   write_timeout: 3s
   keepalive_timeout: 0
   upstream_keepalive: 0s
+  upstream_max_age: 9s
   queue_timeout: 250ms
   target: 1KiB
   field: 2KB
@@ -38,7 +39,7 @@ limits:
 """
     )
     assert policy.limits == Limits(
-        1.0, 2.0, 3.0, 0.0, 0.0, 0.25, 1024, 2000, 3000, 4, 5120, 6_000_000, 7, 8
+        1.0, 2.0, 3.0, 0.0, 0.0, 9.0, 0.25, 1024, 2000, 3000, 4, 5120, 6_000_000, 7, 8
     )
 
 

@@ -9,7 +9,7 @@ import os
 import socket
 import ssl
 from collections.abc import Callable
-from typing import TypeVar, cast
+from typing import Final, TypeVar, cast
 
 from aiohappyeyeballs import start_connection
 
@@ -17,10 +17,11 @@ from corsproxy.core.policy import Tls, UpstreamAddress
 from corsproxy.errors import StartError, UpstreamError, UpstreamFault
 from corsproxy.http1.request_form import RequestForm
 from corsproxy.shell.system.descriptors import EXHAUSTED
+from corsproxy.shell.upstream.addresses import Addresses, Endpoint
 from corsproxy.shell.upstream.forward_proxy import ForwardProxies, ForwardProxy, open_tunnel
 from corsproxy.shell.upstream.handshake import handshake_error, handshake_timeout
 from corsproxy.shell.upstream.rescue import TlsRescue
-from corsproxy.shell.upstream.resolver import Resolver
+from corsproxy.shell.upstream.resolver import TTL_SECONDS, AddressInfo, Resolver
 from corsproxy.shell.upstream.upstream_tls import TlsContexts
 
 # RFC 8305, 8: how long the next address waits for the one before it.
@@ -32,13 +33,36 @@ _KEEPALIVE_SECONDS = 30
 P = TypeVar("P", bound=asyncio.BaseProtocol)
 
 
-class DialMarks:
-    """When a connection had come how far, by the loop's clock; 0 where it has not."""
+class Attempt:
+    """One way to an upstream: which of its addresses come first, and how far it has come."""
 
-    __slots__ = ("connected",)
+    __slots__ = ("addresses", "connected", "endpoint", "first", "max_age")
 
-    def __init__(self) -> None:
+    def __init__(self, addresses: Addresses, first: Endpoint | None, max_age: float) -> None:
+        """`first` is tried before the others; `max_age` is how old, in seconds, what is known of
+        a name may be."""
+        self.addresses: Final = addresses
+        self.first: Final = first
+        self.max_age: Final = max_age
+        self.endpoint: Endpoint | None = None
+        """Where it has led."""
         self.connected = 0.0
+        """When the connection was there, before TLS, by the loop's clock; 0 if it never was."""
+
+    async def connect(self, infos: list[AddressInfo]) -> socket.socket:
+        """Connect to the first of the addresses that accepts, a little later to the next (RFC
+        8305). Raises OSError, and RuntimeError where uvloop does."""
+        loop = asyncio.get_running_loop()
+        self.addresses.update(infos, loop.time())
+        order = self.addresses.in_order(self.first, loop.time())
+        sock = await start_connection(order, happy_eyeballs_delay=_ATTEMPT_DELAY_SECONDS)
+        self.endpoint = self.addresses.reached(order, sock.getpeername(), loop.time())
+        return sock
+
+    def failed(self) -> None:
+        """What it was connected to is of no use."""
+        if self.endpoint is not None:
+            self.addresses.shun(self.endpoint, asyncio.get_running_loop().time())
 
 
 class Dialer:
@@ -57,19 +81,19 @@ class Dialer:
         tls: Tls,
         timeout: float | None,
         make_protocol: Callable[[RequestForm], P],
+        attempt: Attempt,
     ) -> P:
         """Connect and return the protocol, connected; TLS is part of `timeout` seconds.
 
         Raises UpstreamError: DNS, UNREACHABLE, NO_DESCRIPTOR, TLS, CONNECT_TIMEOUT, PROXY_AUTH.
         """
-        marks = DialMarks()
         try:
             async with asyncio.timeout(timeout):
                 if address.socket_path is not None:
-                    return await _dial_unix(address, make_protocol)
-                return await self._dial_tcp(address, tls, make_protocol, marks)
+                    return await _dial_unix(address, make_protocol, attempt)
+                return await self._dial_tcp(address, tls, make_protocol, attempt)
         except TimeoutError:
-            if timeout is not None and marks.connected:
+            if timeout is not None and attempt.connected:
                 raise handshake_timeout(address, timeout) from None
             within = "" if timeout is None else f" within {timeout:g} s (timeout.connect)"
             raise UpstreamError(
@@ -81,23 +105,28 @@ class Dialer:
         address: UpstreamAddress,
         tls: Tls,
         make_protocol: Callable[[RequestForm], P],
-        marks: DialMarks,
+        attempt: Attempt,
     ) -> P:
         proxy = self._forward_proxy(address)
         if address.scheme == "https":
             context = await self._tls_context(address, tls)
-            sock = await self._connect(address, proxy)
+            sock = await self._connect(address, proxy, attempt)
             if proxy is not None:
                 await _open_tunnel(sock, proxy, address)
-            marks.connected = asyncio.get_running_loop().time()
+            attempt.connected = asyncio.get_running_loop().time()
             server_name = tls.server_name or address.host.rstrip(".")
-            return await _secure(
-                sock, context, server_name, address, lambda: make_protocol(RequestForm())
-            )
+            try:
+                return await _secure(
+                    sock, context, server_name, address, lambda: make_protocol(RequestForm())
+                )
+            except BaseException:
+                attempt.failed()
+                raise
         form = RequestForm()
         if proxy is not None:
             form = RequestForm(b"http://" + address.authority, proxy.fields)
-        sock = await self._connect(address, proxy)
+        sock = await self._connect(address, proxy, attempt)
+        attempt.connected = asyncio.get_running_loop().time()
         _, protocol = await asyncio.get_running_loop().create_connection(
             lambda: make_protocol(form), sock=sock
         )
@@ -118,17 +147,28 @@ class Dialer:
         except StartError as error:
             raise UpstreamError(UpstreamFault.TLS, f"{address}: {error}") from error
 
-    async def _connect(self, address: UpstreamAddress, proxy: ForwardProxy | None) -> socket.socket:
-        host, port = (address.host, address.port) if proxy is None else (proxy.host, proxy.port)
-        whom = str(address) if proxy is None else f"the forward proxy {proxy}"
+    async def look_up(self, address: UpstreamAddress, within: float) -> list[AddressInfo]:
+        """Return what the name to connect to resolved to at most `within` seconds ago.
+
+        Raises UpstreamError DNS.
+        """
+        if address.socket_path is not None:
+            return [_socket_file(address.socket_path)]
+        host, port, whom = self._next_hop(address, self._forward_proxy(address))
         try:
-            addresses = await self._resolver.resolve(host, port)
+            return await self._resolver.resolve(host, port, within)
         except socket.gaierror as error:
             raise UpstreamError(
                 UpstreamFault.DNS, f"the name {host} of {whom} was not found: {_reason(error)}"
             ) from error
+
+    async def _connect(
+        self, address: UpstreamAddress, proxy: ForwardProxy | None, attempt: Attempt
+    ) -> socket.socket:
+        host, port, whom = self._next_hop(address, proxy)
+        infos = await self.look_up(address, attempt.max_age)
         try:
-            sock = await start_connection(addresses, happy_eyeballs_delay=_ATTEMPT_DELAY_SECONDS)
+            sock = await attempt.connect(infos)
         except BaseException as error:
             if not _is_out_of_descriptors(error):
                 # Perhaps the upstream has moved.
@@ -136,9 +176,27 @@ class Dialer:
             # uvloop raises RuntimeError for some of what asyncio calls OSError.
             if isinstance(error, TimeoutError) or not isinstance(error, (OSError, RuntimeError)):
                 raise
-            raise _not_connected(whom, error) from error
+            if _is_out_of_descriptors(error) or not await self._has_moved(address, infos):
+                raise _not_connected(whom, error) from error
+            try:
+                sock = await attempt.connect(await self.look_up(address, attempt.max_age))
+            except (OSError, RuntimeError) as again:
+                raise _not_connected(whom, again) from again
         _keep_alive(sock)
         return sock
+
+    async def _has_moved(self, address: UpstreamAddress, infos: list[AddressInfo]) -> bool:
+        """Whether the name resolves otherwise than to `infos` by now."""
+        found = await self.look_up(address, TTL_SECONDS)
+        return {info[4] for info in found} != {info[4] for info in infos}
+
+    def _next_hop(
+        self, address: UpstreamAddress, proxy: ForwardProxy | None
+    ) -> tuple[str, int, str]:
+        """Return the host and the port to connect to, and what to call them."""
+        if proxy is None:
+            return address.host, address.port, str(address)
+        return proxy.host, proxy.port, f"the forward proxy {proxy}"
 
 
 async def _secure(
@@ -165,14 +223,24 @@ async def _secure(
     return protocol
 
 
-async def _dial_unix(address: UpstreamAddress, make_protocol: Callable[[RequestForm], P]) -> P:
+async def _dial_unix(
+    address: UpstreamAddress, make_protocol: Callable[[RequestForm], P], attempt: Attempt
+) -> P:
     try:
         _, protocol = await asyncio.get_running_loop().create_unix_connection(
             lambda: make_protocol(RequestForm()), address.socket_path
         )
     except OSError as error:
         raise _not_connected(str(address), error) from error
+    now = asyncio.get_running_loop().time()
+    attempt.addresses.update([_socket_file(address.socket_path or "")], now)
+    attempt.endpoint = attempt.addresses.turn(now)
     return protocol
+
+
+def _socket_file(path: str) -> AddressInfo:
+    """Return what stands for a Unix socket among addresses."""
+    return (0, socket.SOCK_STREAM, 0, "", (path, 0))
 
 
 async def _open_tunnel(sock: socket.socket, proxy: ForwardProxy, address: UpstreamAddress) -> None:

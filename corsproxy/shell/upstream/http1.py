@@ -21,6 +21,7 @@ from corsproxy.shell.streams.eager_task import EagerTask
 from corsproxy.shell.streams.outflow import Outflow
 from corsproxy.shell.streams.piece import ReadBuffer
 from corsproxy.shell.streams.seams import RequestBody
+from corsproxy.shell.upstream.addresses import Endpoint
 from corsproxy.shell.upstream.bond import Bond
 from corsproxy.shell.upstream.handshake import refused_later
 from corsproxy.shell.upstream.http1_response import Http1Response
@@ -28,6 +29,7 @@ from corsproxy.shell.upstream.rescue import unread
 
 # What content that the upstream does not take holds up, next to one piece on its way.
 _WRITE_BUFFER: Final = 16 * 1024
+_TURNS_TO_CLOSE: Final = 5
 
 
 class Keeper(Protocol):
@@ -66,6 +68,10 @@ class Http1Connection(asyncio.BufferedProtocol):
         self._upload: EagerTask | None = None
         self._client: Bond | None = None
         self._authenticates = False
+        self.endpoint: Endpoint | None = None
+        """The address that it is connected to."""
+        self.born = self._loop.time()
+        """When it was made, by the loop's clock."""
         self.bond: Bond | None = None
         """Whose connection this is alone; None: anybody's."""
         self._lost_by: Exception | None = None
@@ -123,8 +129,12 @@ class Http1Connection(asyncio.BufferedProtocol):
             self._upload.step()
         return response
 
-    def unused(self) -> UpstreamError:
+    async def unused(self) -> UpstreamError:
         """Return what has become of a connection that was closed before its first request."""
+        # The reason comes a turn of the event loop or two behind the closing.
+        for _ in range(_TURNS_TO_CLOSE):
+            if self._lost_by is None:
+                await asyncio.sleep(0)
         if isinstance(self._lost_by, ssl.SSLError):
             return refused_later(self._lost_by)
         detail = "the upstream closed the connection before it was asked"

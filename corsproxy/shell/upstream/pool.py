@@ -1,7 +1,7 @@
 """The upstreams as the server sees them: `UpstreamPools` is a `shell.upstream.upstream.Upstream`.
 
-Each upstream has its own connections, kept while idle and reused last in, first out. What
-it promises: a request goes out twice only where nobody can tell (RFC 9110, 9.2.2; RFC
+Each upstream has its own connections, kept while idle, and its addresses take turns. What it
+promises: a request goes out twice only where nobody can tell (RFC 9110, 9.2.2; RFC
 9112, 9.3.1), and one that cannot be repeated never meets a connection about to close.
 """
 
@@ -14,15 +14,17 @@ from corsproxy.core.policy import Limits, Route, Timeouts, Tls, UpstreamAddress
 from corsproxy.errors import UpstreamError, UpstreamFault
 from corsproxy.shell.streams.piece import ReadBuffer
 from corsproxy.shell.streams.seams import RequestBody
+from corsproxy.shell.upstream.addresses import Addresses, Endpoint
 from corsproxy.shell.upstream.bond import Bond
-from corsproxy.shell.upstream.connect import Dialer
+from corsproxy.shell.upstream.connect import Attempt, Dialer
 from corsproxy.shell.upstream.http1 import Http1Connection
 from corsproxy.shell.upstream.http1_response import Http1Response
+from corsproxy.shell.upstream.idle import IdleConnections
 from corsproxy.shell.upstream.request_limit import RequestLimit
+from corsproxy.shell.upstream.resolver import TTL_SECONDS, AddressInfo
 
-# How long a connection may have been idle to carry a request that cannot be repeated:
-# shorter than any upstream's own keep-alive.
-_SURE_SECONDS: Final = 1.0
+# A name is not looked up more often than that, whatever `limits.upstream_max_age` says.
+_LEAST_LOOK_UP_SECONDS: Final = 1.0
 
 
 class PoolFigures(NamedTuple):
@@ -51,11 +53,10 @@ class UpstreamPool:
         self._loop = asyncio.get_running_loop()
         self._turns = RequestLimit()
         self._open: set[Http1Connection] = set()
-        self._idle: list[Http1Connection] = []
-        self._bound: dict[Bond, list[Http1Connection]] = {}  # the idle ones of one client
-        self._closing = False
-        self._ending: set[Http1Connection] = set()
-        self._all_ended = asyncio.Event()
+        self._idle = IdleConnections()
+        self._addresses = Addresses()
+        self._looking: asyncio.Task[list[AddressInfo]] | None = None
+        self._look_up_at = 0.0
         self._connects = 0
         self._failed_connects = 0
         self._retries = 0
@@ -65,7 +66,7 @@ class UpstreamPool:
         return PoolFigures(
             upstream=str(self._address),
             open=len(self._open),
-            idle=len(self._idle) + sum(map(len, self._bound.values())),
+            idle=len(self._idle),
             in_flight=self._turns.in_flight,
             waiting=self._turns.waiting,
             connects=self._connects,
@@ -84,9 +85,13 @@ class UpstreamPool:
         """Send a request and wait for the final head, as `Upstream.send`."""
         if not self._turns.enter(limits):
             await self._turns.queue(limits)
-        connection = self._take_bound(bond) if bond in self._bound else None
-        if connection is None:
-            connection = self._take_idle(request.repeatable)
+        now = self._loop.time()
+        endpoint = self._addresses.turn(now)
+        connection = None
+        if endpoint is not None:
+            if now >= self._look_up_at:
+                self._look_up(limits, now)
+            connection = self._take(endpoint, request.repeatable, limits, bond, now)
         if connection is not None:
             response = self._start(connection, request, body, timeouts, limits, bond)
             try:
@@ -103,7 +108,7 @@ class UpstreamPool:
             self._retries += 1
             if not self._turns.enter(limits):
                 await self._turns.queue(limits)
-        connection = await self._connect(timeouts)
+        connection = await self._connect(endpoint, timeouts, limits)
         response = self._start(connection, request, body, timeouts, limits, bond)
         try:
             await response.arrival()
@@ -114,48 +119,18 @@ class UpstreamPool:
 
     async def close(self) -> None:
         """Close the idle connections now and the others when their exchange is over."""
-        self._closing = True
-        for bond in list(self._bound):
-            self.release(bond)
-        while self._idle:
-            self._end(self._idle.pop())
-        if self._ending:
-            await self._all_ended.wait()
-
-    def release(self, bond: Bond) -> None:
-        """Close the idle connections that are one client's, who has left."""
-        for connection in self._bound.pop(bond, ()):
-            self._end(connection)
+        if self._looking is not None:
+            self._looking.cancel()
+        await self._idle.close()
 
     def exchange_over(self, connection: Http1Connection, *, reusable: bool) -> None:
         if reusable:
-            self._keep(connection)
+            self._idle.keep(connection)
         self._turns.leave()
 
     def lost(self, connection: Http1Connection) -> None:
         self._open.discard(connection)
-        bond = connection.bond
-        idle = self._idle if bond is None else self._bound.get(bond, self._idle)
-        if connection in idle:
-            idle.remove(connection)
-        self._ending.discard(connection)
-        if not self._ending:
-            self._all_ended.set()
-
-    def _keep(self, connection: Http1Connection) -> None:
-        bond = connection.bond
-        if self._closing or (bond is not None and bond.is_over):
-            self._end(connection)
-        elif bond is None:
-            self._idle.append(connection)
-        else:
-            self._bound.setdefault(bond, []).append(connection)
-            bond.held_by(self)
-
-    def _end(self, connection: Http1Connection) -> None:
-        """Close a connection that is idle, and in no list any more."""
-        self._ending.add(connection)
-        connection.drop()
+        self._idle.lost(connection)
 
     def _start(
         self,
@@ -174,31 +149,40 @@ class UpstreamPool:
             connection.drop()
             raise
 
-    def _take_bound(self, bond: Bond) -> Http1Connection | None:
-        """Return the one that a client has logged in on, however long it has been idle: on
-        another it would have to log in again."""
-        connections = self._bound[bond]
-        while connections:
-            connection = connections.pop()
-            if connection.usable:
-                return connection
-        return None
+    def _take(
+        self, endpoint: Endpoint, repeatable: bool, limits: Limits, bond: Bond | None, now: float
+    ) -> Http1Connection | None:
+        """Return an idle connection for a request of `bond`, at best one to `endpoint`."""
+        former, max_age = self._addresses.former, limits.upstream_max_age
+        connection = None
+        if bond is not None:
+            connection = self._idle.take_bound(bond, now, max_age)
+        if connection is None:
+            connection = self._idle.take(endpoint, repeatable, now)
+        if connection is None and former:
+            connection = self._idle.take_former(former, repeatable, now, max_age)
+        return connection
 
-    def _take_idle(self, repeatable: bool) -> Http1Connection | None:
-        while self._idle:
-            connection = self._idle.pop()
-            if not connection.usable:
-                continue
-            if repeatable or self._loop.time() - connection.idle_since < _SURE_SECONDS:
-                return connection
-            # The others have been idle for longer.
-            self._idle.append(connection)
-            return None
-        return None
+    def _look_up(self, limits: Limits, now: float) -> None:
+        """Ask for the addresses again, and wait for nothing: a name is followed under traffic."""
+        every = min(TTL_SECONDS, max(limits.upstream_max_age, _LEAST_LOOK_UP_SECONDS))
+        self._look_up_at = now + every
+        if self._looking is None:
+            self._looking = self._loop.create_task(self._dialer.look_up(self._address, every))
+            self._looking.add_done_callback(self._looked_up)
 
-    async def _connect(self, timeouts: Timeouts) -> Http1Connection:
+    def _looked_up(self, looking: asyncio.Task[list[AddressInfo]]) -> None:
+        self._looking = None
+        # Where the name is not found, the addresses that were known stay.
+        if not looking.cancelled() and looking.exception() is None:
+            self._addresses.update(looking.result(), self._loop.time())
+
+    async def _connect(
+        self, endpoint: Endpoint | None, timeouts: Timeouts, limits: Limits
+    ) -> Http1Connection:
         """Return a new connection for a turn that was had; where there is none, end it."""
         self._connects += 1
+        attempt = Attempt(self._addresses, endpoint, limits.upstream_max_age)
         # A task of asyncio's own, because there are timeouts in it.
         dialling = self._loop.create_task(
             self._dialer.dial(
@@ -206,6 +190,7 @@ class UpstreamPool:
                 self._tls,
                 timeouts.connect,
                 lambda form: Http1Connection(self, self._buffer, form),
+                attempt,
             )
         )
         try:
@@ -216,9 +201,10 @@ class UpstreamPool:
             if dialling.done() and not dialling.cancelled() and dialling.exception() is None:
                 dialling.result().drop()  # it came when nobody wanted it any more
             raise
+        connection.endpoint = attempt.endpoint
         if not connection.usable:
             self._turns.leave()
-            raise connection.unused()
+            raise await connection.unused()
         self._open.add(connection)
         return connection
 

@@ -28,8 +28,9 @@ class Resolver:
         self._known: dict[tuple[str, int], tuple[float, list[AddressInfo]]] = {}
         self._lookups: dict[tuple[str, int], asyncio.Task[list[AddressInfo]]] = {}
 
-    async def resolve(self, host: str, port: int) -> list[AddressInfo]:
-        """Return the addresses of `host`, in the order in which to try them.
+    async def resolve(self, host: str, port: int, within: float = TTL_SECONDS) -> list[AddressInfo]:
+        """Return the addresses of `host`, in the order in which to try them, as they were at most
+        `within` seconds ago.
 
         `localhost` is both loopback addresses, whatever the system says: which of the two
         a local server has bound is an accident. A name below it is loopback where the
@@ -40,8 +41,8 @@ class Resolver:
             return [literal]
         key = (host, port)
         loop = asyncio.get_running_loop()
-        expires, addresses = self._known.get(key, (0.0, []))
-        if addresses and loop.time() < expires:
+        looked_up, addresses = self._known.get(key, (0.0, []))
+        if addresses and loop.time() < looked_up + min(within, self._ttl):
             return addresses
         lookup = self._lookups.get(key)
         if lookup is None:
@@ -60,7 +61,7 @@ class Resolver:
         if lookup.cancelled() or lookup.exception() is not None:
             self._known.pop(key, None)
         else:
-            self._known[key] = (lookup.get_loop().time() + self._ttl, lookup.result())
+            self._known[key] = (lookup.get_loop().time(), lookup.result())
 
     async def _find(self, host: str, port: int) -> list[AddressInfo]:
         local = host == "localhost" or host.endswith(".localhost")

@@ -1,12 +1,17 @@
 """shell/upstream/pool.py: which connection a request goes out on, and how often."""
 
 import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
 from corsproxy.core.policy import Limits, Timeouts
 from corsproxy.errors import UpstreamError, UpstreamFault
+from corsproxy.shell.upstream.connect import Dialer
 from corsproxy.shell.upstream.pool import UpstreamPools
+from corsproxy.shell.upstream.resolver import AddressInfo, Resolver
 from tests.exchanges import Body, ask, content, fetch, make_request, make_route, make_upload
 from tests.peers import PeerConnection, RawPeer, Script, answers, sends_and_closes, until
 
@@ -434,3 +439,96 @@ async def test_figures_name_the_upstream(pools: UpstreamPools) -> None:
         await fetch(pools, make_route(peer.port), [b"/"])
         figures = pools.figures()[0]
         assert figures == (f"http://127.0.0.1:{peer.port}", 1, 1, 0, 0, 1, 0, 0)
+
+
+# Several addresses.
+
+
+class Names:
+    """A system resolver whose answers a test changes."""
+
+    def __init__(self, *hosts: str) -> None:
+        self.hosts = list(hosts)
+
+    async def look_up(self, host: str, port: int) -> list[AddressInfo]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (each, port)) for each in self.hosts]
+
+
+@asynccontextmanager
+async def servers(*hosts: str) -> AsyncIterator[list[RawPeer]]:
+    """Servers on one port of several loopback addresses; each answers with its own."""
+    async with AsyncExitStack() as stack:
+        port, peers = 0, []
+        for host in hosts:
+            reply = f"HTTP/1.1 200 OK\r\nContent-Length: {len(host)}\r\n\r\n{host}".encode()
+            peer = RawPeer(answers(reply), host=host, port=port)
+            peers.append(await stack.enter_async_context(peer))
+            port = peer.port
+        yield peers
+
+
+@asynccontextmanager
+async def named(names: Names, ttl: float = 10.0) -> AsyncIterator[UpstreamPools]:
+    pools = UpstreamPools(Dialer(resolver=Resolver(ttl, names.look_up)))
+    try:
+        yield pools
+    finally:
+        await pools.close()
+        await until(lambda: all(pool.open == 0 for pool in pools.figures()))
+
+
+THREE = ("127.0.0.1", "127.0.0.2", "127.0.0.3")
+
+
+async def test_requests_go_to_each_address_in_turn() -> None:
+    async with servers(*THREE) as peers, named(Names(*THREE)) as pools:
+        route = make_route(peers[0].port, host="api.test")
+        found = [(await fetch(pools, route, [b"/"]))[0].decode() for _ in range(30)]
+        assert [found.count(host) for host in THREE] == [10, 10, 10]
+        assert [len(peer.connections) for peer in peers] == [1, 1, 1]
+
+
+async def test_new_connections_go_to_each_address_in_turn() -> None:
+    async with servers(*THREE) as peers, named(Names(*THREE)) as pools:
+        route = make_route(peers[0].port, host="api.test")
+        responses = await asyncio.gather(*(ask(pools, route) for _ in range(30)))
+        found = [(await content(response)).decode() for response in responses]
+        assert [found.count(host) for host in THREE] == [10, 10, 10]
+
+
+async def test_an_address_that_is_down_costs_nothing_but_its_turn() -> None:
+    up = THREE[:2]
+    async with servers(*up) as peers, named(Names(*THREE)) as pools:
+        route = make_route(peers[0].port, host="api.test")
+        found = [(await fetch(pools, route, [b"/"]))[0].decode() for _ in range(20)]
+        assert all(abs(found.count(host) - 10) <= 1 for host in up)
+        assert pools.figures()[0].failed_connects == 0
+
+
+async def test_a_name_that_moves_is_followed_under_traffic() -> None:
+    names = Names(THREE[0])
+    limits = Limits(upstream_max_age=0.0)
+    async with servers(*THREE[:2]) as peers, named(names, ttl=0.0) as pools:
+        route = make_route(peers[0].port, host="api.test")
+        names.hosts = [THREE[0]]
+        assert await content(await ask(pools, route, limits=limits)) == THREE[0].encode()
+        names.hosts = [THREE[1]]
+        async with asyncio.timeout(10):
+            while not peers[1].heads:
+                await content(await ask(pools, route, limits=limits))
+        old = len(peers[0].heads)
+        for _ in range(5):
+            assert await content(await ask(pools, route, limits=limits)) == THREE[1].encode()
+        assert len(peers[0].heads) == old
+
+
+async def test_a_connection_may_be_used_for_a_while_when_its_name_has_moved() -> None:
+    """Many names resolve to another few of many addresses each time."""
+    names = Names(THREE[0])
+    async with servers(*THREE[:2]) as peers, named(names, ttl=0.0) as pools:
+        route = make_route(peers[0].port, host="api.test")
+        await fetch(pools, route, [b"/"])
+        names.hosts = [THREE[1]]
+        found = {(await fetch(pools, route, [b"/"]))[0].decode() for _ in range(10)}
+        assert found == {THREE[0]}
+        assert len(peers[0].connections) == 1
