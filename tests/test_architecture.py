@@ -22,6 +22,8 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # Modules without a test file of their own, each with the reason.
 TESTED_ELSEWHERE = {
+    "cli/admin_requests.py": "tests/cli/test_health.py and test_drain.py ask with it",
+    "shell/admin/controls.py": "names of what the tests of application.py and lifecycle.py use",
     "__main__.py": "two lines; tests/test_packaging.py runs them",
     "core/source.py": "one line, which every test of a message reads",
     "errors.py": "one initialiser, which every test of a failing upstream uses",
@@ -207,6 +209,7 @@ print("loaded:", *sorted(loaded), file=sys.stderr)
         ["allow", "origin", "https://new.example.com", "--dry-run"],
         ["schema"],
         ["health", "http://127.0.0.1:9"],
+        ["drain", "http://127.0.0.1:9"],
     ],
     ids=" ".join,
 )

@@ -5,10 +5,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
+from typing import TYPE_CHECKING
 
 from corsproxy.cli.failures import Exit, Failure
 from corsproxy.cli.options import environment_variable
-from corsproxy.config.editing.edits import File
 from corsproxy.config.https import CertificateFault
 from corsproxy.config.problems import Problem
 from corsproxy.config.reader import Reading, read_policy
@@ -17,6 +17,9 @@ from corsproxy.core.policy import ListenerTls, Tls
 from corsproxy.core.source import DEFAULT_FILE, Source
 from corsproxy.errors import TlsFileError
 from corsproxy.shell.feed.clock import utc_day
+
+if TYPE_CHECKING:
+    from corsproxy.config.editing.edits import File
 
 
 def default_file(what_to_do: str) -> str:
@@ -58,10 +61,13 @@ def read_source(name: str) -> tuple[bytes, str]:
     return sys.stdin.buffer.read(MAX_BYTES + 1), "<stdin>"
 
 
-def editable(file: str, day: str | None = None) -> File:
+def editable(file: str, day: str | None = None) -> "File":
     """Return the file with what reading it needs, for `day` or today; raises Failure where it
     cannot be read."""
     directory = os.path.dirname(os.path.abspath(file))
+    # Whoever only serves the file needs no editor of it.
+    from corsproxy.config.editing.edits import File
+
     return File(read_bytes(file), file, os.environ, directory, day or utc_day())
 
 

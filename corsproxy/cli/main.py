@@ -34,6 +34,7 @@ COMMANDS = {
     "schema": "Print the JSON Schema of the file, for editors.",
     "trust": "Make browsers trust the certificates of --https.",
     "health": "Ask a running proxy whether it is ready.",
+    "drain": "Ask a running proxy to begin draining, for preStop hooks.",
     "demo": "Show it all: an API without CORS, a page that calls it, and the proxy.",
 }
 

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from corsproxy.shell.run.lifecycle import Workforce
 
 _MOST_WORKERS = 64
+_STDIN = 0
 
 _WITHOUT_FILE = (
     "name an upstream (corsproxy https://api.example.com), name a file (corsproxy -c FILE), "
@@ -321,3 +322,13 @@ def _stop_until_ready() -> None:
     """
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(Exit.OK))
+    if hasattr(signal, "SIGHUP"):
+        had_terminal = os.isatty(_STDIN)
+        signal.signal(signal.SIGHUP, lambda *_: _hang_up_early(had_terminal))
+
+
+def _hang_up_early(had_terminal: bool) -> None:
+    """A terminal that goes ends the process. Otherwise SIGHUP asks for a reload, and the file
+    is compared with what was read as soon as it is watched."""
+    if had_terminal and not os.isatty(_STDIN):
+        sys.exit(Exit.OK)

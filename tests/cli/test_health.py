@@ -138,7 +138,7 @@ async def test_nobody_there_is_not_well() -> None:
         port = free.getsockname()[1]
     code, _, err = await finished("health", f"http://127.0.0.1:{port}")
     assert code == 1
-    assert err.startswith(f"corsproxy: nobody answers at http://127.0.0.1:{port}: ")
+    assert err.startswith(f"corsproxy: nothing answers at http://127.0.0.1:{port}: ")
 
 
 async def test_a_port_alone_is_one_of_this_machine() -> None:
@@ -146,7 +146,7 @@ async def test_a_port_alone_is_one_of_this_machine() -> None:
         port = closing.getsockname()[1]
     code, _, err = await finished("health", str(port))
     assert code == 1
-    assert f"nobody answers at localhost:{port}: " in err
+    assert f"nothing answers at localhost:{port}: " in err
 
 
 async def test_what_is_no_http_is_not_well() -> None:

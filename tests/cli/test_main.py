@@ -23,6 +23,7 @@ QUICK = [
     ["schema"],
     ["export", "nginx"],
     ["health", "http://127.0.0.1:9"],
+    ["drain", "http://127.0.0.1:9"],
 ]
 
 

@@ -95,6 +95,13 @@ class Announcer:
             sentence = f"{file} cannot be used ({reason}): the policy from before goes on"
             self._line(sentence, Style.RED)
 
+    def lame_duck(self, in_flight: int) -> None:
+        """`corsproxy drain` was called: each response ends its connection from now on."""
+        if self.form == "json":
+            self._json("lame-duck", in_flight=in_flight)
+        else:
+            self._line("draining: each response ends its connection, and /readyz says 503")
+
     def draining(self, in_flight: int, grace: float) -> None:
         """No new work is taken; what is in flight may finish."""
         if self.form == "json":

@@ -150,12 +150,11 @@ class Engine:
         """Make each response from now on the last one of its connection."""
         self._server.draining = True
 
-    async def finish_drain(self) -> None:
-        """Take connections for `drain_delay` more, then none; return when the last is over."""
-        policy = self.policy
-        await asyncio.sleep(policy.drain_delay)
+    async def finish_drain(self, delay: float = 0.0) -> None:
+        """Take connections for `delay` seconds more, then none; return when the last is over."""
+        await asyncio.sleep(delay)
         await self.listen(())
-        await self._server.drain(policy.shutdown_grace)
+        await self._server.drain(self.policy.shutdown_grace)
         with suppress(TimeoutError):
             await asyncio.wait_for(self._pools.close(), _POOLS_SECONDS)
 

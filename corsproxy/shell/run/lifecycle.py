@@ -5,6 +5,10 @@ first, then for `drain_delay` requests are still taken while load balancers lear
 then the listeners close and what is in flight may finish within `shutdown_grace`. A
 second signal ends it at once. SIGHUP reloads.
 
+Whoever knows before the signal that the end is near says so (`corsproxy drain`). The run
+is then a lame duck: not ready, each response the last of its connection, and requests
+still taken, for as long as it takes. A signal that follows needs no `drain_delay`.
+
 Who answers the requests is a `Workforce`: this process, or worker processes.
 """
 
@@ -13,18 +17,21 @@ import os
 import signal
 import time
 from collections.abc import Callable, Coroutine, Sequence
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from corsproxy.config.problems import Problem
 from corsproxy.config.reader import Reading
 from corsproxy.core.policy import Policy
+from corsproxy.shell.admin.controls import Controls, Phase
 from corsproxy.shell.admin.figures import Figures, Snapshot, WorkerState
-from corsproxy.shell.admin.listener import AdminListener, Phase
 from corsproxy.shell.feed.announcements import Terms
 from corsproxy.shell.run.keyboard import Keys
 from corsproxy.shell.run.reload import Reloader
-from corsproxy.shell.system.binding import Listeners
+from corsproxy.shell.system.binding import Bound, Listeners
 from corsproxy.shell.system.notify import notify
+
+if TYPE_CHECKING:
+    from corsproxy.shell.admin.listener import AdminListener
 
 KEYS_HELP = """
   h  this help          r  reload the file
@@ -74,12 +81,17 @@ class Workforce(Protocol):
         """Return the state of each worker process, where there are any."""
         ...
 
-    async def begin_drain(self) -> int:
-        """Make every response the last of its connection; returns how many are awaited."""
+    async def become_lame_duck(self) -> int:
+        """Make every response the last of its connection, and accept all the same; returns
+        how many are awaited."""
+        ...
+
+    async def begin_drain(self, delay: float) -> int:
+        """Do the same for `delay` seconds, then stop accepting."""
         ...
 
     async def finish_drain(self) -> None:
-        """Stop accepting after the delay; return when the last response is over."""
+        """Return when the last response is over."""
         ...
 
     def abandon(self) -> None:
@@ -113,9 +125,8 @@ class Run:
         self._had_terminal = os.isatty(_STDIN)
         self._announcer = terms.announcer
         self._reloader = None if file is None else self._watcher(file, policy)
-        self._admin = AdminListener(
-            phase=self._current_phase, policy=lambda: self._policy, snapshot=self._snapshot
-        )
+        self._admin: AdminListener | None = None
+        self._is_lame_duck = False
 
     async def until_stopped(self) -> int:
         """Answer requests until a signal or a key says stop. Returns the exit code.
@@ -128,7 +139,7 @@ class Run:
         keys: Keys | None = None
         try:
             if self._listeners.admin is not None:
-                await self._admin.start(self._listeners.admin.sockets)
+                self._admin = await self._administer(self._listeners.admin)
             await self._workforce.start()
             if self._reloader is not None:
                 watch = asyncio.create_task(self._reloader.watch())
@@ -155,8 +166,24 @@ class Run:
 
     # -- starting -----------------------------------------------------------------------
 
+    async def _administer(self, bound: Bound) -> "AdminListener":
+        # A web framework takes memory, which a run without an admin listener is spared.
+        from corsproxy.shell.admin.application import application
+        from corsproxy.shell.admin.listener import AdminListener
+
+        controls = Controls(
+            phase=self._current_phase,
+            policy=lambda: self._policy,
+            snapshot=self._snapshot,
+            drain=self._become_lame_duck,
+        )
+        admin = AdminListener(application(controls, is_loopback=bound.is_loopback))
+        await admin.start(bound.sockets)
+        return admin
+
     def _ready(self) -> None:
-        self._phase = Phase.READY
+        if not self._is_lame_duck:
+            self._phase = Phase.READY
         notify("READY=1")
         proxy, admin = self._listeners.proxy, self._listeners.admin
         self._announcer.ready(
@@ -255,13 +282,25 @@ class Run:
         if self._main is not None and (self._phase is Phase.STARTING or self._signalled):
             self._main.cancel()
 
+    def _become_lame_duck(self) -> None:
+        if self._is_lame_duck or self._stop.is_set():
+            return
+        self._is_lame_duck = True
+        self._phase = Phase.DRAINING
+        self._spawn(self._tell_lame_duck())
+
+    async def _tell_lame_duck(self) -> None:
+        self._announcer.lame_duck(await self._workforce.become_lame_duck())
+
     async def _drain(self) -> None:
         self._phase = Phase.DRAINING
         notify("STOPPING=1")
-        in_flight = await self._workforce.begin_drain()
+        delay = 0.0 if self._is_lame_duck else self._policy.drain_delay
+        in_flight = await self._workforce.begin_drain(delay)
         self._announcer.draining(in_flight, self._policy.shutdown_grace)
         await self._workforce.finish_drain()
-        await self._admin.close()
+        if self._admin is not None:
+            await self._admin.close()
 
     # -- telling ------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ class SingleProcess:
     def __init__(self, engine: Engine, sockets: Sequence[socket.socket]) -> None:
         self._engine = engine
         self._sockets = sockets
+        self._delay = 0.0
 
     is_listening = True
 
@@ -30,12 +31,16 @@ class SingleProcess:
     def workers(self) -> Sequence[WorkerState]:
         return ()
 
-    async def begin_drain(self) -> int:
+    async def become_lame_duck(self) -> int:
         self._engine.begin_drain()
         return self._engine.in_flight
 
+    async def begin_drain(self, delay: float) -> int:
+        self._delay = delay
+        return await self.become_lame_duck()
+
     async def finish_drain(self) -> None:
-        await self._engine.finish_drain()
+        await self._engine.finish_drain(self._delay)
 
     def abandon(self) -> None:
         """What is going on ends with the process."""

@@ -42,8 +42,10 @@ class Order(StrEnum):
     """Decide by the policy that this content says."""
     COUNT = "count"
     """Say the figures."""
+    END_CONNECTIONS = "end-connections"
+    """Make every response the last of its connection."""
     DRAIN = "drain"
-    """Answer what has been asked, and end."""
+    """Accept for some seconds more, answer what has been asked, and end."""
 
 
 class Beginning(TypedDict):

@@ -51,6 +51,8 @@ class Supervisor:
         self._looking: asyncio.Task[None] | None = None
         self._dealing = asyncio.Lock()
         self._draining = False
+        self._is_lame_duck = False
+        self._delay = 0.0
 
     @property
     def is_listening(self) -> bool:
@@ -86,8 +88,13 @@ class Supervisor:
     def workers(self) -> Sequence[WorkerState]:
         return [WorkerState(slot.up, slot.restarts, slot.figures.in_flight) for slot in self._slots]
 
-    async def begin_drain(self) -> int:
+    async def become_lame_duck(self) -> int:
+        self._is_lame_duck = True
+        return _in_flight(await self._ask_all(Order.END_CONNECTIONS))
+
+    async def begin_drain(self, delay: float) -> int:
         self._draining = True
+        self._delay = delay
         for slot, keeping in zip(self._slots, self._keeping, strict=True):
             if not slot.up:
                 keeping.cancel()
@@ -95,11 +102,10 @@ class Supervisor:
         # A socket is closed when nobody holds it any more.
         for each in self._sockets:
             each.close()
-        answers = await asyncio.gather(*(slot.ask(Order.DRAIN) for slot in self._slots))
-        return sum(cast(int, answer["in_flight"]) for answer in answers if answer)
+        return _in_flight(await self._ask_all(Order.DRAIN, {"delay": delay}))
 
     async def finish_drain(self) -> None:
-        patience = self._policy.drain_delay + self._policy.shutdown_grace + _MARGIN_S
+        patience = self._delay + self._policy.shutdown_grace + _MARGIN_S
         await asyncio.wait(self._keeping, timeout=patience)
 
     def abandon(self) -> None:
@@ -111,6 +117,11 @@ class Supervisor:
 
     async def _begin(self, slot: Slot) -> None:
         await slot.begin(self._sockets, self._sink, cast(Facts, self._beginning))
+        if self._is_lame_duck:
+            await slot.ask(Order.END_CONNECTIONS)
+
+    async def _ask_all(self, order: Order, facts: Facts | None = None) -> list[Facts | None]:
+        return await asyncio.gather(*(slot.ask(order, facts) for slot in self._slots))
 
     async def _keep(self, slot: Slot) -> None:
         """Replace the slot's process whenever it has ended."""
@@ -157,3 +168,7 @@ class Supervisor:
                     self._announcer.worker_hangs(slot.number, slot.pid)
                     slot.kill()
             await self._deal()
+
+
+def _in_flight(answers: Sequence[Facts | None]) -> int:
+    return sum(cast(int, answer["in_flight"]) for answer in answers if answer)

@@ -47,7 +47,7 @@ class Worker:
     async def _obey(self, answers: Answers) -> None:
         while (asked := await answers.question()) is not None:
             answers.say(await self._do(*asked))
-        self._begin_drain()
+        self._begin_drain(self._engine.policy.drain_delay)
         await self._over.wait()
 
     async def _do(self, order: Order, facts: Facts) -> Facts:
@@ -59,8 +59,11 @@ class Worker:
                 self._engine.adopt(await in_background(self._read, content))
             case Order.COUNT:
                 return cast(Facts, self._engine.figures().as_json())
+            case Order.END_CONNECTIONS:
+                self._engine.begin_drain()
+                return {"in_flight": self._engine.in_flight}
             case Order.DRAIN:
-                self._begin_drain()
+                self._begin_drain(cast(float, facts["delay"]))
                 return {"in_flight": self._engine.in_flight}
             case Order.BEGIN:
                 raise ValueError("a worker begins once")
@@ -78,7 +81,7 @@ class Worker:
                 self._accepting[number] = [each.dup() for each in self._shares[number]]
         await self._engine.listen([each for share in self._accepting.values() for each in share])
 
-    def _begin_drain(self) -> None:
+    def _begin_drain(self, delay: float) -> None:
         if self._draining is not None:
             return
         self._engine.begin_drain()
@@ -86,10 +89,10 @@ class Worker:
         for share in self._shares:
             for each in share:
                 each.close()
-        self._draining = asyncio.create_task(self._finish_drain())
+        self._draining = asyncio.create_task(self._finish_drain(delay))
 
-    async def _finish_drain(self) -> None:
-        await self._engine.finish_drain()
+    async def _finish_drain(self, delay: float) -> None:
+        await self._engine.finish_drain(delay)
         self._over.set()
 
 

@@ -58,6 +58,7 @@ def everything(announcer: Announcer) -> None:
     announcer.reloaded("corsproxy.yaml", CHANGES)
     announcer.refused("corsproxy.yaml", (PROBLEM,))
     announcer.failed("corsproxy.yaml", "no such file or directory")
+    announcer.lame_duck(3)
     announcer.draining(2, 10.0)
     announcer.fault("it broke", "Traceback\n  line", 7)
     announcer.out_of_descriptors(1024)
@@ -75,6 +76,7 @@ def test_every_event_has_its_name_and_facts(lines: Said) -> None:
     assert [name for name, level in levels.items() if level == "info"] == [
         "ready",
         "reloaded",
+        "lame-duck",
         "draining",
         "worker-started",
         "stopped",
@@ -100,6 +102,7 @@ def test_every_event_has_its_name_and_facts(lines: Said) -> None:
             "file": "corsproxy.yaml",
             "reason": "no such file or directory",
         },
+        {"event": "lame-duck", "in_flight": 3},
         {"event": "draining", "in_flight": 2, "grace_s": 10.0},
         {"event": "fault", "message": "it broke", "trace": "Traceback\n  line", "untold": 7},
         {"event": "out-of-descriptors", "limit": 1024},

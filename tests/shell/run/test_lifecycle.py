@@ -6,12 +6,13 @@ import signal
 import socket
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from tests.fakes import get
-from tests.peers import DEADLINE_SECONDS, PeerConnection, RawPeer, answers
+from tests.peers import DEADLINE_SECONDS, PeerConnection, RawPeer, answers, until
 from tests.policies import PAGE
 from tests.process import FREE_PORTS, environment, started
 from tests.running import OK, Slow, ask, file_for, port_of, running
@@ -56,7 +57,7 @@ async def test_ready_names_the_real_addresses(tmp_path: Path) -> None:
 async def test_what_it_does_not_use_costs_no_memory() -> None:
     """A client that is never asked, a framework, and what only a name, a terminal or a
     scrape needs."""
-    arguments = ("http://127.0.0.1:9", *FREE_PORTS)
+    arguments = ("http://127.0.0.1:9", "-l", "127.0.0.1:0", "--admin", "off")
     async with started(*arguments, env={"PYTHONPROFILEIMPORTTIME": "1"}) as command:
         await command.event("ready")
         command.signal(signal.SIGTERM)
@@ -68,6 +69,7 @@ async def test_what_it_does_not_use_costs_no_memory() -> None:
         "aiohttp.client",
         "aiohttp.http_websocket",
         "aiohttp.web_protocol",
+        "corsproxy.shell.admin.application",
         "corsproxy.config.editing",
         "encodings.idna",
         "prometheus_client",
@@ -237,6 +239,30 @@ async def test_sighup_reloads(tmp_path: Path) -> None:
         told = await proxy.command.event("reloaded")
         assert told["changes"] == [f"+ origin {OTHER} on route /"]
         assert (await proxy.ask(get(origin=OTHER))).grant == OTHER
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+async def test_a_sighup_is_never_more_than_a_reload(tmp_path: Path, workers: str) -> None:
+    """Not even one that comes the moment that a connection is accepted."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    async with RawPeer(answers(OK)) as upstream:
+        (tmp_path / "corsproxy.yaml").write_text(file_for(upstream))
+        arguments = ("-l", f"127.0.0.1:{port}", "--admin", "127.0.0.1:0", "--workers", workers)
+        async with started(*arguments, cwd=tmp_path) as command:
+            await until(lambda: accepts(port))
+            for _ in range(3):
+                command.signal(signal.SIGHUP)
+            await command.event("ready")
+            assert (await ask(port, get())).status == 200
+            command.signal(signal.SIGTERM)
+            assert await command.exit_code() == 0
+
+
+def accepts(port: int) -> bool:
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1.0):
+        return True
+    return False
 
 
 async def test_a_saved_edit_counts_without_a_signal(tmp_path: Path) -> None:

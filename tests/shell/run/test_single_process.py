@@ -23,6 +23,6 @@ async def test_it_does_what_its_engine_does() -> None:
         await process.adopt(asking(upstream, OTHER), b"")
         assert (await ask(port, get(origin=OTHER))).grant == OTHER
         assert sum((await process.figures()).requests.values()) == 1
-        assert await process.begin_drain() == 0
+        assert await process.begin_drain(0.0) == 0
         await process.finish_drain()
         process.abandon()

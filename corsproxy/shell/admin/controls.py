@@ -1,0 +1,29 @@
+"""What the admin listener may ask of a run, and ask it to do."""
+
+from collections.abc import Awaitable, Callable
+from enum import StrEnum
+from typing import NamedTuple
+
+from corsproxy.core.policy import Policy
+from corsproxy.shell.admin.figures import Snapshot
+
+
+class Phase(StrEnum):
+    """Where a run is; /readyz says 200 in one of them only."""
+
+    STARTING = "starting"
+    READY = "ready"
+    DRAINING = "draining"
+
+
+class Controls(NamedTuple):
+    """A run, as its admin listener sees it."""
+
+    phase: Callable[[], Phase]
+    policy: Callable[[], Policy]
+    """The policy in force."""
+    snapshot: Callable[[], Awaitable[Snapshot]]
+    """The figures of all processes."""
+    drain: Callable[[], None]
+    """Make the run a lame duck: it says that it is not ready, and each response ends its
+    connection. May be repeated."""
