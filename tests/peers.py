@@ -22,7 +22,7 @@ from typing import Self
 
 Script = Callable[["PeerConnection"], Awaitable[None]]
 
-DEADLINE_SECONDS = 10.0
+DEADLINE_SECONDS = 30.0
 
 
 class PeerConnection:

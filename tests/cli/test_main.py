@@ -1,9 +1,9 @@
 """Which command is meant, and what every command has in common."""
 
 import re
+import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import click
@@ -113,21 +113,22 @@ def test_commands_that_serve_nothing_answer_at_once(tmp_path: Path, arguments: l
     (tmp_path / "corsproxy.yaml").write_text(
         "upstream: https://api.example.com\ncors:\n  allow_origins: [http://localhost:5173]\n"
     )
-    times = []
-    # The best of a few: the machine may be busy with other tests.
-    for _ in range(5):
-        begun = time.monotonic()
-        subprocess.run(
-            [sys.executable, "-m", "corsproxy", *arguments],
-            cwd=tmp_path,
-            env=environment(),
-            capture_output=True,
-            check=False,
-        )
-        times.append(time.monotonic() - begun)
-        if times[-1] < 0.3:
-            break
-    assert min(times) < 0.3
+    # Of the processor's time, the best of a few: the machine may be busy with other things.
+    assert any(processor_time(arguments, tmp_path) < 0.3 for _ in range(5))
+
+
+def processor_time(arguments: list[str], directory: Path) -> float:
+    """The seconds that a command runs on a processor."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(
+        [sys.executable, "-m", "corsproxy", *arguments],
+        cwd=directory,
+        env=environment(),
+        capture_output=True,
+        check=False,
+    )
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 async def test_python_dash_m_is_the_command() -> None:

@@ -72,7 +72,7 @@ async def test_it_answers_where_it_has_been_told_to_accept() -> None:
             await worker.ask(Order.ACCEPT, {"shares": [1]})
             await worker.ask(Order.ACCEPT, {"shares": [0, 1]})
             assert (await ask(second, get())).status == 200
-        await worker.ask(Order.DRAIN)
+        await worker.ask(Order.DRAIN, {"delay": 0.0})
 
 
 async def test_it_adopts_what_the_supervisor_has_read() -> None:
@@ -94,7 +94,7 @@ async def test_it_drains_when_it_is_told_and_still_answers_meanwhile() -> None:
         client = Client(*await asyncio.open_connection("127.0.0.1", worker.ports[0]))
         await client.send(get())
         await slow.wait_asked()
-        assert await worker.ask(Order.DRAIN) == {"in_flight": 1}
+        assert await worker.ask(Order.DRAIN, {"delay": 0.0}) == {"in_flight": 1}
         assert (await worker.ask(Order.COUNT))["in_flight"] == 1
         assert await worker.ask(Order.ACCEPT, {"shares": [0]}) == {}
         slow.may_answer.set()
