@@ -22,8 +22,9 @@ from typing import NamedTuple
 from corsproxy.core.messages import Field, Framing, UpstreamHead, UpstreamRequest
 from corsproxy.core.policy import Limits, Policy, Route
 from corsproxy.shell.feed.records import ExchangeRecord
+from corsproxy.shell.listener.http1_connection import Http1Connection
 from corsproxy.shell.listener.server import ProxyServer
-from corsproxy.shell.streams.seams import RequestBody
+from corsproxy.shell.streams.seams import Marks, RequestBody
 from corsproxy.shell.upstream.bond import Bond
 from corsproxy.shell.upstream.upstream import Upstream
 from tests.peers import DEADLINE_SECONDS, until
@@ -197,6 +198,7 @@ class FakeUpstream:
         body: RequestBody | None,
         limits: Limits,
         bond: Bond | None = None,
+        marks: Marks | None = None,
     ) -> FakeResponse:
         asked = Asked(route, request, body, limits)
         self.asked.append(asked)
@@ -334,6 +336,13 @@ class Proxy:
 
     def exchange(self, record: ExchangeRecord) -> None:
         self.records.append(record)
+
+    @property
+    def connection(self) -> Http1Connection:
+        """The only connection there is."""
+        [connection] = self.server.connections
+        assert isinstance(connection, Http1Connection)
+        return connection
 
     async def connect(self, *, receive_buffer: int | None = None) -> Client:
         """Open a connection; with a `receive_buffer`, one that takes little unread."""

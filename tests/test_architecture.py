@@ -27,6 +27,8 @@ TESTED_ELSEWHERE = {
     "__main__.py": "two lines; tests/test_packaging.py runs them",
     "core/source.py": "one line, which every test of a message reads",
     "errors.py": "one initialiser, which every test of a failing upstream uses",
+    "shell/listener/client_exchange.py": "the seam; the tests of each way in are about it",
+    "shell/streams/seams.py": "protocols and marks; feed/test_watching.py sees them filled in",
     "http1/request_message.py": "one initialiser, which the tests of both readers of heads use",
 }
 # Test files that cover no module of their own name, each with the reason.

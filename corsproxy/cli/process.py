@@ -7,8 +7,6 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import NoReturn, TypeVar
 
-from corsproxy.shell.system.lazy_package import import_lazily
-
 Result = TypeVar("Result")
 
 
@@ -16,11 +14,6 @@ def run(main: Callable[[], Coroutine[object, object, Result]]) -> Result:
     """Run what `main` returns on the best event loop there is."""
     # The runner is not closed: that would wait for the loop's threads, see `leave`.
     return Runner(loop_factory=_loop_factory()).run(main())
-
-
-def without_client() -> None:
-    """Spare what will be imported of aiohttp its HTTP client."""
-    import_lazily("aiohttp")
 
 
 def leave(code: int) -> NoReturn:

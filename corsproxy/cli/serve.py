@@ -24,7 +24,7 @@ from corsproxy.cli.failures import Exit, Failure, RefusedConfig
 from corsproxy.cli.files import default_file, mount_warnings, read_bytes, read_to_serve
 from corsproxy.cli.flags import Flags
 from corsproxy.cli.options import ServerCommand, config_option, environment_variable, one_of, option
-from corsproxy.cli.process import leave, run, without_client
+from corsproxy.cli.process import leave, run
 from corsproxy.cli.terminal import is_interactive, is_terminal, wants_color
 from corsproxy.cli.upstream import policy_for
 from corsproxy.cli.worker import supervisors_channel, work
@@ -258,7 +258,6 @@ def _run(source: Source, listeners: Listeners, flags: Flags, started: float) -> 
 
 def _serve(source: Source, listeners: Listeners, flags: Flags, terms: Terms) -> int:
     # What takes long to import is imported here, after everything that a mistake can end.
-    without_client()
     from corsproxy.shell.run import lifecycle
     from corsproxy.shell.system import descriptors
 

@@ -15,7 +15,7 @@ import click
 from corsproxy.cli.failures import Exit
 from corsproxy.cli.files import read
 from corsproxy.cli.flags import Flags
-from corsproxy.cli.process import run, without_client
+from corsproxy.cli.process import run
 from corsproxy.cli.upstream import policy_for
 from corsproxy.core.policy import Policy
 from corsproxy.shell.workers.channel import CHANNEL_VARIABLE, SUPERVISORS_SIGNALS, Beginning
@@ -47,7 +47,6 @@ def work(
         signal.signal(number, signal.SIG_IGN)
     # They were blocked by the supervisor, for the time until now.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SUPERVISORS_SIGNALS)
-    without_client()
     from corsproxy.shell.workers import worker
 
     policy_of = partial(_policy, flags, upstream, allow_origins)

@@ -19,13 +19,13 @@ _MOST_BESIDES: Final = 16 * 1024
 _CRLF: Final = b"\r\n"
 # chunk-size [ chunk-ext ]: a size below 2^60, and no white space before the extension, with which
 # RFC 9112, 7.1.1 bears, but which nobody sends. An extension has a name.
-_NAME: Final = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+_NAME: Final = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
 _QUOTED: Final = rb'"(?:[\t\x20\x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t\x20-\x7e\x80-\xff])*"'
 _EXTENSION: Final = (
     rb";[\t ]*" + _NAME + rb"(?:[\t ]*=[\t ]*(?:" + _NAME + rb"|" + _QUOTED + rb"))?"
 )
 _SIZE: Final = rb"([0-9A-Fa-f]{1,15})"
-_SIZE_LINE: Final = re.compile(_SIZE + rb"(?:" + _EXTENSION + rb")*\r\n")
+_SIZE_LINE: Final = re.compile(_SIZE + rb"(?:" + _EXTENSION + rb")*+\r\n")
 _SIZE_LINE_BEGUN: Final = re.compile(_SIZE + rb"(?:;[\t\x20-\x7e\x80-\xff]*)?\r?")
 _VALUE: Final = rb":[\t\x20-\x7e\x80-\xff]*"
 _TRAILER_LINE: Final = re.compile(_NAME + _VALUE + rb"\r\n")

@@ -1,149 +1,114 @@
-"""Heads of requests, read by aiohttp's parser: the judge of whatever is not plain.
+"""The head of a request, read by llhttp: the judge of whatever is not plain.
 
-It gets one head at a time and nothing of what follows, so that nothing has to be known of
-where it stops, what it keeps and what it drops behind the head. Of aiohttp 3.14, it is used
-beyond its documented names; a test fails where one of them goes away.
+It gets one whole head and nothing of what follows. llhttp forgives a few things that we do not,
+because recipients read them differently: they are refused here, each with its clause.
 """
 
-import asyncio
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+import re
+from typing import Final
 
-from aiohttp.base_protocol import BaseProtocol
-from aiohttp.http_parser import HttpRequestParser
-from aiohttp.http_writer import HttpVersion
-from aiohttp.streams import EMPTY_PAYLOAD
+import httptools
 
-from corsproxy.core.messages import RequestHead
-from corsproxy.core.policy import Limits
+from corsproxy.core.messages import Field, RequestHead
 from corsproxy.http1.request_message import RequestMessage
-
-# Of a reader of content, which gets none.
-_READER_LIMIT = 1024
 
 
 class MalformedHeadError(ValueError):
     """What has arrived is no head of a request, nor the beginning of one."""
 
 
-class ParsedMessage(Protocol):
-    """What is read of an `aiohttp.http_parser.RawRequestMessage`.
+# One space each, and a version of HTTP (RFC 9112, 3 and 2.3): llhttp takes several, none, and
+# the versions of RTSP and ICE.
+_REQUEST_LINE: Final = re.compile(rb"[!-~]+ [!-~\x80-\xff]+ HTTP/([0-9])\.([0-9])\r\n")
+_VERSION: Final = re.compile(rb" HTTP/[0-9]\.[0-9]\r\n")
+_DIGITS: Final = re.compile(rb"[0-9]{1,18}")
+# Of which a recipient may take either the first or the last.
+_ONLY_ONCE: Final = frozenset(
+    {
+        b"content-length", b"content-location", b"content-range", b"content-type", b"etag",
+        b"host", b"max-forwards", b"server", b"transfer-encoding", b"user-agent",
+    }
+)  # fmt: skip
+# The handshake of a draft from 2010, whose key is content that no length announces.
+_REFUSED: Final = frozenset({b"sec-websocket-key1"})
 
-    Its own class is declared as a tuple and is none, which compiled code finds out. So what
-    is read of it is named here.
+
+class _Head:
+    """Takes what llhttp tells of one head."""
+
+    def __init__(self) -> None:
+        self.target = b""
+        self.fields: list[Field] = []
+        self.should_close: bool | None = None
+        """None until the head has ended."""
+        self.parser = httptools.HttpRequestParser(self)
+
+    def on_url(self, target: bytes) -> None:
+        self.target += target
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.fields.append((name, value.strip(b" \t")))
+
+    def on_headers_complete(self) -> None:
+        self.should_close = not self.parser.should_keep_alive()
+
+
+def parse_head(data: bytes, client: str, secure: bool) -> RequestMessage:
+    """Return the request whose head `data` is, up to and with its empty line.
+
+    `client` and `secure` say of the connection what `RequestHead` wants to know. Raises
+    MalformedHeadError.
     """
-
-    @property
-    def method(self) -> str: ...
-
-    @property
-    def path(self) -> str | None:
-        """The request target; bytes outside of UTF-8 as surrogate escapes. None where a line ends
-        in its place."""
-        ...
-
-    @property
-    def version(self) -> HttpVersion: ...
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """The fields by name, whatever its case."""
-        ...
-
-    @property
-    def raw_headers(self) -> tuple[tuple[bytes, bytes], ...]:
-        """The field lines: names and values as they were received."""
-        ...
-
-    @property
-    def should_close(self) -> bool:
-        """Whether the client wants the connection to end behind the answer."""
-        ...
-
-    @property
-    def upgrade(self) -> bool:
-        """Whether it asks to switch protocols."""
-        ...
-
-    @property
-    def chunked(self) -> bool:
-        """Whether content follows in the chunked coding."""
-        ...
+    line = _REQUEST_LINE.match(data)
+    if line is None:
+        raise MalformedHeadError
+    is_known = line[1] == b"1" and line[2] in b"01"
+    told = _Head()
+    parser, end = told.parser, len(data)
+    try:
+        # Of versions that are not spoken here, llhttp knows some; their heads are like ours.
+        parser.feed_data(data if is_known else _VERSION.sub(b" HTTP/1.1\r\n", data, count=1))
+    except httptools.HttpParserUpgrade as switched:
+        end = switched.args[0]
+    except httptools.HttpParserError as error:
+        raise MalformedHeadError from error
+    # Where llhttp's idea of an end were another than ours, the two would part.
+    if told.should_close is None or end != len(data):
+        raise MalformedHeadError
+    method = parser.get_method().decode("ascii")
+    minor_version = int(line[2]) if is_known else 1
+    length, is_chunked, expects = _framing(told.fields)
+    fields = tuple(told.fields)
+    # Else the parser and what it tells would wait for the garbage collector.
+    del told.parser
+    head = RequestHead(method, told.target, fields, minor_version, client, secure)
+    if method == "CONNECT":
+        # What follows is for a tunnel that nobody opens, and no content.
+        return RequestMessage(head, is_known, should_close=True, upgrade=True)
+    upgrade = parser.should_upgrade()
+    return RequestMessage(head, is_known, told.should_close, upgrade, expects, length, is_chunked)
 
 
-class _Parser(Protocol):
-    """What is used of an `HttpRequestParser`, whose own types are those of its twin in pure
-    Python."""
-
-    def feed_data(self, data: bytes) -> tuple[Sequence[tuple[ParsedMessage, object]], bool, bytes]:
-        """Return the messages whose heads have ended, each with the reader of its content,
-        whether the protocol is switched behind the last one, and what is behind that."""
-        ...
-
-
-class HeadParser:
-    """Reads one head."""
-
-    __slots__ = ("_client", "_parser", "_secure")
-
-    def __init__(
-        self, loop: asyncio.AbstractEventLoop, limits: Limits, client: str, secure: bool
-    ) -> None:
-        """`client` and `secure` say of the connection what `RequestHead` wants to know."""
-        self._client = client
-        self._secure = secure
-        self._parser: _Parser = HttpRequestParser(
-            BaseProtocol(loop),
-            loop,
-            _READER_LIMIT,
-            max_line_size=limits.target,
-            max_field_size=limits.field,
-            max_headers=limits.fields,
-            auto_decompress=False,
-        )
-
-    def feed(self, data: bytes, *, is_all: bool) -> RequestMessage | None:
-        """Read on; `is_all` says that the head ends in `data`, and `data` with it. Returns the
-        message whose head this was.
-
-        Raises MalformedHeadError, as soon as there is something that cannot be in a head.
-        """
-        try:
-            messages, _, _ = self._parser.feed_data(data)
-        except Exception as error:
-            # Not only HttpProcessingError: yarl, which reads URLs for it, raises others.
-            raise MalformedHeadError from error
-        # Where the parser's idea of an end were another than ours, the two would part.
-        if len(messages) != is_all:
+def _framing(fields: list[Field]) -> tuple[int | None, bool, bool]:
+    """Return the length of the content, whether it is chunked, and whether the client waits for
+    a 100 before it sends it. Writes Content-Length anew. Raises MalformedHeadError."""
+    length, is_chunked, expects = None, False, False
+    seen: set[bytes] = set()
+    for at, (name, value) in enumerate(fields):
+        known = name.lower()
+        if known in _REFUSED or (known in seen and known in _ONLY_ONCE):
             raise MalformedHeadError
-        return self._message(*messages[0]) if is_all else None
-
-    def _message(self, parsed: ParsedMessage, payload: object) -> RequestMessage:
-        version = parsed.version
-        if parsed.path is None:
-            raise MalformedHeadError
-        is_known = version.major == 1 and version.minor <= 1
-        head = RequestHead(
-            parsed.method,
-            parsed.path.encode("utf-8", "surrogateescape"),
-            parsed.raw_headers,
-            version.minor if is_known else 1,
-            self._client,
-            self._secure,
-        )
-        if payload is EMPTY_PAYLOAD:
-            return RequestMessage(head, is_known, parsed.should_close, parsed.upgrade)
-        if parsed.method == "CONNECT":
-            # What follows is for a tunnel that nobody opens, and no content.
-            return RequestMessage(head, is_known, should_close=True, upgrade=True)
-        fields = parsed.headers
-        length = None if parsed.chunked else int(fields["Content-Length"])
-        return RequestMessage(
-            head,
-            is_known,
-            parsed.should_close,
-            parsed.upgrade,
-            "Expect" in fields,
-            length,
-            length is None,
-        )
+        seen.add(known)
+        if known == b"content-length":
+            if not _DIGITS.fullmatch(value):
+                raise MalformedHeadError
+            length = int(value)
+            # Some servers read a number that begins with a zero as an octal one.
+            fields[at] = (name, b"%d" % length)
+        elif known == b"transfer-encoding":
+            is_chunked = True
+        elif known == b"expect":
+            expects = True
+    if not length:
+        length = None
+    return length, is_chunked, expects and (is_chunked or length is not None)

@@ -1,8 +1,8 @@
 """The head of a request in which nothing is unusual, read in one pass.
 
 Most heads are of this form, and a parser that calls back for each field takes several times as
-long to read them. What is plain is well-formed for aiohttp's parser too, and means the same to
-it; about everything else, well-formed or not, `PlainHeadReader` has no opinion.
+long to read them. What is plain is well-formed for `head_parser` too, and means the same to it;
+about everything else, well-formed or not, `PlainHeadReader` has no opinion.
 
 Plain is an HTTP/1.1 request with one of the usual methods and an absolute path of the usual
 characters; lines that are plain, as `plain_lines` has it; one Host, and none of the fields twice
@@ -40,7 +40,7 @@ _ROLES: Final = roles_of(
         b"connection": _CONNECTION,
         b"content-length": _LENGTH,
         b"host": _HOST,
-        # Two of which the parser refuses.
+        # Twice, they are refused.
         b"content-type": 8,
         b"user-agent": 16,
         b"content-location": UNUSUAL,
@@ -48,7 +48,7 @@ _ROLES: Final = roles_of(
         b"etag": UNUSUAL,
         b"max-forwards": UNUSUAL,
         b"server": UNUSUAL,
-        # What it reads for itself, and what it refuses.
+        # What the parser reads for itself, and what it refuses.
         b"expect": UNUSUAL,
         b"proxy-connection": UNUSUAL,
         b"sec-websocket-key1": UNUSUAL,
@@ -69,6 +69,7 @@ _METHODS: Final[dict[bytes, str]] = {
 }
 _LONGEST_METHOD: Final = 7
 _SLASH: Final = 0x2F
+_ZERO: Final = 0x30
 # An absolute path with its query (RFC 3986, 3.3 and 3.4): no parser reads anything else in it.
 _IN_PATH: Final = bytes(
     byte in b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;=:@%/?"
@@ -173,7 +174,8 @@ class PlainHeadReader:
                 seen |= role
                 if role == _LENGTH:
                     length = number(field[1])
-                    if length < 0:
+                    # With a zero before it, it is written anew.
+                    if length < 0 or (field[1][0] == _ZERO and len(field[1]) > 1):
                         return None
                 elif role == _CONNECTION:
                     option = field[1].lower()

@@ -206,10 +206,3 @@ async def test_a_missing_tls_file_is_shown_where_it_is_named(tmp_path: Path) -> 
     assert f"{tmp_path}/missing.pem cannot be used: no such file or directory" in err
     assert "--> corsproxy.yaml:4:20" in err
     assert "Traceback" not in err
-
-
-async def test_an_unsafe_parser_is_refused() -> None:
-    code, _, err = await finished(URL, *FREE_PORTS, env={"AIOHTTP_NO_EXTENSIONS": "1"})
-    assert code == 3
-    assert "native parser" in err
-    assert "Traceback" not in err

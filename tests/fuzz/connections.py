@@ -5,8 +5,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from corsproxy.shell.listener.connection import Connection
 from corsproxy.shell.listener.exchange import Exchange
+from corsproxy.shell.listener.http1_connection import Http1Connection
 from corsproxy.shell.listener.server import ProxyServer
 from tests.fakes import FakeUpstream, echo
 from tests.fuzz.draw import Draw
@@ -85,7 +85,7 @@ class Spoken(NamedTuple):
 async def speak(pieces: Sequence[bytes]) -> Spoken:
     upstream = FakeUpstream(echo)
     server = ProxyServer(policy(), upstream, None)
-    connection = Connection(server, server.service, Exchange)
+    connection = Http1Connection(server, server.service, Exchange)
     wire = Wire()
     connection.connection_made(wire)  # type: ignore[arg-type] # what is used of a transport
     for piece in pieces:

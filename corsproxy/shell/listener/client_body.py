@@ -1,36 +1,42 @@
 """A request's content, as the upstream connection pulls it.
 
 Nothing is read ahead of the upstream but what has already been received, and the client
-is held still above that. A client that asked for it is told to continue when
-the upstream first pulls: by then the request has been allowed.
+is held still above that. A client that asked for it is told to continue when the upstream
+first pulls: by then the request has been allowed.
 """
 
-from corsproxy.core.messages import RequestHead
+from typing import Final, Protocol
+
 from corsproxy.core.policy import Limits
 from corsproxy.core.verdicts import Code
-from corsproxy.http1.response_head import CONTINUE
-from corsproxy.shell.listener.connection import Connection
 from corsproxy.shell.listener.content import Content
-from corsproxy.shell.listener.faults import BodyRefusedError, ClientLeftError
+from corsproxy.shell.listener.faults import BodyRefusedError
 from corsproxy.shell.streams.piece import PIECE_SIZE, Piece
+
+
+class Sender(Protocol):
+    """The client, as it is waited for."""
+
+    def await_content(self, seconds: float) -> None:
+        """Content is wanted, within `seconds`: tell a client so that waits for this. Raises
+        ClientLeftError."""
+        ...
+
+    def content_came(self) -> None:
+        """It is no longer waited for."""
+        ...
 
 
 class ClientBody:
     """The `RequestBody` of one exchange."""
 
-    __slots__ = ("_awaits_continue", "_connection", "_content", "_limit", "_timeout", "received")
+    __slots__ = ("_content", "_limit", "_sender", "_timeout", "received")
 
-    def __init__(
-        self, connection: Connection, content: Content, request: RequestHead, limits: Limits
-    ) -> None:
-        self._connection = connection
-        self._content = content
-        self._timeout = limits.body_timeout
-        self._limit = limits.body
-        # The client may be holding its content back for a 100 (RFC 9110, 10.1.1).
-        self._awaits_continue = request.minor_version > 0 and any(
-            name.lower() == b"expect" for name, _ in request.fields
-        )
+    def __init__(self, sender: Sender, content: Content, limits: Limits) -> None:
+        self._sender: Final = sender
+        self._content: Final = content
+        self._timeout: Final = limits.body_timeout
+        self._limit: Final = limits.body
         self.received = 0
 
     @property
@@ -54,16 +60,10 @@ class ClientBody:
         """
         if self._is_too_large():
             raise BodyRefusedError(Code.BODY_TOO_LARGE)
-        if self._connection.transport is None:
-            raise ClientLeftError
-        if self._awaits_continue:
-            self._awaits_continue = False
-            if not self._content.received and not self._content.has_arrived:
-                self._connection.send(CONTINUE)
-        self._connection.reading.set(self._timeout)
+        self._sender.await_content(self._timeout)
         data = await self._content.read(most)
         # Only now: where this wait is cancelled, the connection has set another bound already.
-        self._connection.reading.clear()
+        self._sender.content_came()
         self.received += len(data)
         if self._is_too_large():
             raise BodyRefusedError(Code.BODY_TOO_LARGE)

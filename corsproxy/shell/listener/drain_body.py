@@ -5,10 +5,9 @@ would be taken for a request (RFC 9112, 9.3).
 """
 
 from corsproxy.http1.request_message import RequestMessage
-from corsproxy.shell.listener.connection import Connection
 from corsproxy.shell.listener.content import Content
 from corsproxy.shell.listener.faults import BodyRefusedError
-from corsproxy.shell.listener.link import LINGER_S
+from corsproxy.shell.listener.wire import LINGER_S, Wire
 
 _AT_MOST = 1024 * 1024
 
@@ -27,15 +26,15 @@ def can_keep(message: RequestMessage, content: Content, status: int, *, forwarde
     return length is None or length - content.received <= _AT_MOST
 
 
-async def drain_body(connection: Connection, content: Content) -> bool:
+async def drain_body(wire: Wire, content: Content) -> bool:
     """Read the rest and forget it; returns whether that was possible within bounds."""
     budget = _AT_MOST
-    connection.reading.set(LINGER_S)
+    wire.reading.set(LINGER_S)
     try:
         while budget >= 0 and not content.at_end:
             budget -= len(await content.read())
     except BodyRefusedError:
         return False
     finally:
-        connection.reading.clear()
+        wire.reading.clear()
     return budget >= 0

@@ -13,13 +13,12 @@ import ssl
 import sys
 from collections.abc import Callable
 
-from aiohttp import http_parser
-
 from corsproxy.core.policy import Policy
-from corsproxy.errors import StartError
+from corsproxy.http1.unfinished_head import HeadBudget
 from corsproxy.shell.feed.records import Journal
-from corsproxy.shell.listener.connection import Connection
+from corsproxy.shell.listener.client_connection import ClientConnection
 from corsproxy.shell.listener.exchange import make_exchange
+from corsproxy.shell.listener.http1_connection import Http1Connection
 from corsproxy.shell.listener.service import Service
 from corsproxy.shell.listener.tls import TlsConnection
 from corsproxy.shell.streams.piece import ReadBuffer
@@ -29,6 +28,9 @@ if sys.platform != "win32":
     import resource
 
 _MOST_CONNECTIONS = 4096
+# Of all unfinished heads together: 4,000 clients that each send the most of one and stop there
+# would else take four times as much as the manifests allow the whole process.
+_MOST_IN_HEADS = 24 * 1024 * 1024
 # Over its limit, the listener still says so to a quarter more; then it hangs up.
 _STANDING_ROOM = 4
 _LAST_WORDS_S = 1.0
@@ -37,19 +39,6 @@ _LOOK_S = 0.02
 # is unread would be lost, and its connection would look idle.
 _TURNS_TO_READ = 5
 _WATCH_S = 0.5
-
-
-def require_native_parser(parser: object = http_parser.HttpRequestParser) -> None:
-    """Refuse to run on aiohttp's parser in pure Python: it upper-cases methods, accepts
-    repeated transfer codings, and has been the source of most request smuggling in aiohttp.
-
-    Raises StartError.
-    """
-    if parser is http_parser.HttpRequestParserPy:
-        raise StartError(
-            "aiohttp runs without its native parser, which this proxy needs to be safe: "
-            "install aiohttp from a wheel, and unset AIOHTTP_NO_EXTENSIONS"
-        )
 
 
 def connections_limit(policy: Policy) -> int:
@@ -66,14 +55,16 @@ def connections_limit(policy: Policy) -> int:
 
 
 class ProxyServer:
-    """Makes a `Connection` for every client."""
+    """Makes an `Http1Connection` for every client."""
 
     def __init__(self, policy: Policy, upstream: Upstream, journal: Journal | None = None) -> None:
         """Must be called while the event loop runs. `journal` None wants no records."""
         self.loop = asyncio.get_running_loop()
         self.buffer = ReadBuffer()
         """Takes every read from a client."""
-        self._connections: dict[Connection, None] = {}  # in the order of their coming
+        self.heads = HeadBudget(_MOST_IN_HEADS)
+        """What all unfinished heads may take together."""
+        self._connections: dict[ClientConnection, None] = {}  # in the order of their coming
         self.service = Service(policy, upstream, journal)
         self._limit = connections_limit(policy)
         self.handshakes: set[TlsConnection] = set()
@@ -112,13 +103,13 @@ class ProxyServer:
         """How many exchanges are in progress."""
         return sum(not connection.is_idle for connection in self._connections)
 
-    def __call__(self) -> Connection:
-        return Connection(self, self.service, make_exchange)
+    def __call__(self) -> Http1Connection:
+        return Http1Connection(self, self.service, make_exchange)
 
     def over_tls(self, context: Callable[[], ssl.SSLContext]) -> Callable[[], TlsConnection]:
         """Return what makes the same behind TLS; `context` is asked for each client."""
 
-        def make(_: str | None) -> Connection:
+        def make(_: str | None) -> Http1Connection:
             return self()
 
         def accept() -> TlsConnection:
@@ -144,11 +135,11 @@ class ProxyServer:
         return self._limit + self._limit // _STANDING_ROOM + 1
 
     @property
-    def connections(self) -> list[Connection]:
+    def connections(self) -> list[ClientConnection]:
         """Every connection that is not over, the oldest first."""
         return list(self._connections)
 
-    def opened(self, connection: Connection) -> None:
+    def opened(self, connection: ClientConnection) -> None:
         """A client is there."""
         self._connections[connection] = None
         if self._watch is None:
@@ -158,7 +149,7 @@ class ProxyServer:
             if len(self._connections) > self._most:
                 connection.abort()
 
-    def closed(self, connection: Connection) -> None:
+    def closed(self, connection: ClientConnection) -> None:
         """A client's connection is closed, and its last exchange is over."""
         self._connections.pop(connection, None)
 
@@ -184,7 +175,7 @@ class ProxyServer:
             await asyncio.sleep(0)
         for connection in self.connections:
             if connection.is_idle and not connection.is_ending:
-                connection.force_close()
+                connection.close()
         await self._until(grace, lambda: not any(each.is_awaited for each in self._connections))
         for connection in self.connections:
             connection.hang_up()
@@ -192,7 +183,7 @@ class ProxyServer:
         await self._until(patience, lambda: not any(each.is_parting for each in self._connections))
         for connection in self.connections:
             if connection.is_parting:
-                connection.force_close()
+                connection.close()
         await self._until(_LAST_WORDS_S, lambda: not self._connections)
         for connection in self.connections:
             connection.abort("shutdown")

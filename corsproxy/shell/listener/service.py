@@ -2,6 +2,7 @@
 
 from corsproxy.core.policy import Policy
 from corsproxy.shell.feed.records import Counts, Journal
+from corsproxy.shell.feed.watching import Observer
 from corsproxy.shell.upstream.upstream import Upstream
 
 
@@ -12,7 +13,7 @@ class Service:
     exchange that has read it once keeps what it read.
     """
 
-    __slots__ = ("counts", "draining", "journal", "policy", "upstream")
+    __slots__ = ("counts", "draining", "journal", "observer", "policy", "upstream")
 
     def __init__(self, policy: Policy, upstream: Upstream, journal: Journal | None) -> None:
         self.policy = policy
@@ -20,5 +21,12 @@ class Service:
         self.journal = journal
         self.counts: Counts | None = None
         """Who counts the exchanges where there is no journal."""
+        self.observer: Observer | None = None
+        """Who watches exchanges while they last."""
         self.draining = False
         """Whether every response is to be the last one on its connection."""
+
+    @property
+    def wants_records(self) -> bool:
+        """Whether anybody is told of exchanges."""
+        return self.journal is not None or self.counts is not None or self.observer is not None

@@ -25,7 +25,7 @@ from corsproxy.shell.feed.announcements import Announcer, LineFormat
 from corsproxy.shell.feed.journal import JsonLines, LineJournal, TextLines
 from corsproxy.shell.feed.recent_refusals import Refusals
 from corsproxy.shell.feed.records import ExchangeRecord
-from corsproxy.shell.listener.server import ProxyServer, require_native_parser
+from corsproxy.shell.listener.server import ProxyServer
 from corsproxy.shell.system.binding import BACKLOG, endpoint_of
 from corsproxy.shell.system.descriptors import DescriptorWatch
 from corsproxy.shell.system.memory import CrowdWatch
@@ -60,10 +60,9 @@ class Engine:
         them; None where nobody can. `https` are the endpoints, as `endpoint_of` has them, that
         speak TLS.
 
-        Raises StartError where the parser is not to be trusted, an upstream needs a forward
-        proxy that the environment names and that cannot be used, or there is no certificate.
+        Raises StartError where an upstream needs a forward proxy that the environment names and
+        that cannot be used, or there is no certificate.
         """
-        require_native_parser()
         self._offers = refusals is not None
         self._text = TextLines(self._hints, color=color, refusals=refusals)
         lines = self._text if form == "text" else JsonLines()

@@ -35,14 +35,14 @@ class BodyBuffer:
     """An ordered run of bytes with a proper end or a failure after it."""
 
     __slots__ = (
-        "_ended",
-        "_failure",
         "_holds",
         "_is_busy",
         "_pieces",
         "_size",
         "_tap",
-        "_wakeup",
+        "changed",
+        "failure",
+        "has_ended",
         "most",
     )
 
@@ -52,16 +52,19 @@ class BodyBuffer:
         self._size = 0
         self._holds = False
         self._is_busy = False  # whether the reader has not come back for more
-        self._ended = False
-        self._failure: BaseException | None = None
-        self._wakeup = Wakeup()
+        self.has_ended = False
+        """Whether all of it has arrived, and that was proper."""
+        self.failure: BaseException | None = None
+        """What it has failed with."""
+        self.changed = Wakeup()
+        """Set by `wake`; one reader at a time awaits it."""
         self.most = PIECE_SIZE
         """How many bytes the connection may read at once."""
 
     @property
     def at_end(self) -> bool:
         """Whether every byte has been taken and the end was proper."""
-        return self._ended and not self._pieces
+        return self.has_ended and not self._pieces
 
     def take(self) -> bytes:
         """Return what has arrived and not been taken, without waiting; it is nobody's else."""
@@ -83,13 +86,13 @@ class BodyBuffer:
         """
         self.most = most
         while not self._pieces:
-            if self._failure is not None:
-                raise self._failure
-            if self._ended:
+            if self.failure is not None:
+                raise self.failure
+            if self.has_ended:
                 return b""
             self._is_busy = False
             self._release()
-            await self._wakeup
+            await self.changed
         self._is_busy = True
         if len(self._pieces) > 1:
             return self.take()
@@ -103,19 +106,19 @@ class BodyBuffer:
 
     def end(self) -> None:
         """Nothing more will arrive, and that is proper."""
-        self._ended = True
+        self.has_ended = True
         self._tap = None
 
     def fail(self, failure: BaseException) -> None:
         """Nothing more will arrive, because of `failure`."""
-        if not self._ended and self._failure is None:
-            self._failure = failure
+        if not self.has_ended and self.failure is None:
+            self.failure = failure
         self._tap = None
 
     def wake(self) -> None:
         """Let the reader run on, if one is waiting. Hold the tap if it leaves too much, or is
         busy with what it took."""
-        self._wakeup.set()
+        self.changed.set()
         if self._pieces:
             # What was lent is read over next.
             self._pieces = [bytes(piece) for piece in self._pieces]

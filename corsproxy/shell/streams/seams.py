@@ -8,6 +8,23 @@ from typing import Protocol
 from corsproxy.shell.streams.piece import PIECE_SIZE, Piece
 
 
+class Marks:
+    """When what happened on the way to an upstream, by `time.perf_counter`; 0.0 for what did not:
+    a connection that was kept is not connected anew."""
+
+    def __init__(self) -> None:
+        self.began = 0.0
+        """A connection was wanted."""
+        self.connecting = 0.0
+        """There was room for another request (limits.in_flight), and none to use again."""
+        self.connected = 0.0
+        """The connection stood, before TLS."""
+        self.secured = 0.0
+        """TLS stood."""
+        self.sending = 0.0
+        """The request's head was written."""
+
+
 class RequestBody(Protocol):
     """The client's content, pulled by the upstream connection as it can write it."""
 

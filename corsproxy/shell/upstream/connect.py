@@ -8,6 +8,7 @@ import asyncio
 import os
 import socket
 import ssl
+import time
 from collections.abc import Callable
 from typing import Final, TypeVar, cast
 
@@ -16,6 +17,7 @@ from aiohappyeyeballs import start_connection
 from corsproxy.core.policy import Tls, UpstreamAddress
 from corsproxy.errors import StartError, UpstreamError, UpstreamFault
 from corsproxy.http1.request_form import RequestForm
+from corsproxy.shell.streams.seams import Marks
 from corsproxy.shell.system.descriptors import EXHAUSTED
 from corsproxy.shell.upstream.addresses import Addresses, Endpoint
 from corsproxy.shell.upstream.forward_proxy import ForwardProxies, ForwardProxy, open_tunnel
@@ -36,9 +38,15 @@ P = TypeVar("P", bound=asyncio.BaseProtocol)
 class Attempt:
     """One way to an upstream: which of its addresses come first, and how far it has come."""
 
-    __slots__ = ("addresses", "connected", "endpoint", "first", "max_age")
+    __slots__ = ("addresses", "endpoint", "first", "marks", "max_age")
 
-    def __init__(self, addresses: Addresses, first: Endpoint | None, max_age: float) -> None:
+    def __init__(
+        self,
+        addresses: Addresses,
+        first: Endpoint | None,
+        max_age: float,
+        marks: Marks | None = None,
+    ) -> None:
         """`first` is tried before the others; `max_age` is how old, in seconds, what is known of
         a name may be."""
         self.addresses: Final = addresses
@@ -46,8 +54,7 @@ class Attempt:
         self.max_age: Final = max_age
         self.endpoint: Endpoint | None = None
         """Where it has led."""
-        self.connected = 0.0
-        """When the connection was there, before TLS, by the loop's clock; 0 if it never was."""
+        self.marks: Final = marks or Marks()
 
     async def connect(self, infos: list[AddressInfo]) -> socket.socket:
         """Connect to the first of the addresses that accepts, a little later to the next (RFC
@@ -93,7 +100,7 @@ class Dialer:
                     return await _dial_unix(address, make_protocol, attempt)
                 return await self._dial_tcp(address, tls, make_protocol, attempt)
         except TimeoutError:
-            if timeout is not None and attempt.connected:
+            if timeout is not None and attempt.marks.connected:
                 raise handshake_timeout(address, timeout) from None
             within = "" if timeout is None else f" within {timeout:g} s (timeout.connect)"
             raise UpstreamError(
@@ -113,20 +120,22 @@ class Dialer:
             sock = await self._connect(address, proxy, attempt)
             if proxy is not None:
                 await _open_tunnel(sock, proxy, address)
-            attempt.connected = asyncio.get_running_loop().time()
+            attempt.marks.connected = time.perf_counter()
             server_name = tls.server_name or address.host.rstrip(".")
             try:
-                return await _secure(
+                protocol = await _secure(
                     sock, context, server_name, address, lambda: make_protocol(RequestForm())
                 )
             except BaseException:
                 attempt.failed()
                 raise
+            attempt.marks.secured = time.perf_counter()
+            return protocol
         form = RequestForm()
         if proxy is not None:
             form = RequestForm(b"http://" + address.authority, proxy.fields)
         sock = await self._connect(address, proxy, attempt)
-        attempt.connected = asyncio.get_running_loop().time()
+        attempt.marks.connected = time.perf_counter()
         _, protocol = await asyncio.get_running_loop().create_connection(
             lambda: make_protocol(form), sock=sock
         )

@@ -47,9 +47,9 @@ class Http1Response(BodyBuffer):
     async def arrival(self) -> None:
         """Wait for the final head. Raises what the exchange has failed with before."""
         while self._head is None:
-            if self._failure is not None:
-                raise self._failure
-            await self._wakeup
+            if self.failure is not None:
+                raise self.failure
+            await self.changed
 
     def switch(self) -> "Http1Tunnel":
         """After a 101: the connection as a tunnel, first the bytes already received."""

@@ -6,6 +6,7 @@ promises: a request goes out twice only where nobody can tell (RFC 9110, 9.2.2; 
 """
 
 import asyncio
+import time
 from collections.abc import Coroutine
 from typing import Final, NamedTuple
 
@@ -13,7 +14,7 @@ from corsproxy.core.messages import UpstreamRequest
 from corsproxy.core.policy import Limits, Route, Timeouts, Tls, UpstreamAddress
 from corsproxy.errors import UpstreamError, UpstreamFault
 from corsproxy.shell.streams.piece import ReadBuffer
-from corsproxy.shell.streams.seams import RequestBody
+from corsproxy.shell.streams.seams import Marks, RequestBody
 from corsproxy.shell.upstream.addresses import Addresses, Endpoint
 from corsproxy.shell.upstream.bond import Bond
 from corsproxy.shell.upstream.connect import Attempt, Dialer
@@ -81,8 +82,11 @@ class UpstreamPool:
         timeouts: Timeouts,
         limits: Limits,
         bond: Bond | None = None,
+        marks: Marks | None = None,
     ) -> Http1Response:
         """Send a request and wait for the final head, as `Upstream.send`."""
+        if marks is not None:
+            marks.began = time.perf_counter()
         if not self._turns.enter(limits):
             await self._turns.queue(limits)
         now = self._loop.time()
@@ -93,6 +97,8 @@ class UpstreamPool:
                 self._look_up(limits, now)
             connection = self._take(endpoint, request.repeatable, limits, bond, now)
         if connection is not None:
+            if marks is not None:
+                marks.sending = time.perf_counter()
             response = self._start(connection, request, body, timeouts, limits, bond)
             try:
                 await response.arrival()
@@ -108,7 +114,9 @@ class UpstreamPool:
             self._retries += 1
             if not self._turns.enter(limits):
                 await self._turns.queue(limits)
-        connection = await self._connect(endpoint, timeouts, limits)
+        connection = await self._connect(endpoint, timeouts, limits, marks)
+        if marks is not None:
+            marks.sending = time.perf_counter()
         response = self._start(connection, request, body, timeouts, limits, bond)
         try:
             await response.arrival()
@@ -178,11 +186,17 @@ class UpstreamPool:
             self._addresses.update(looking.result(), self._loop.time())
 
     async def _connect(
-        self, endpoint: Endpoint | None, timeouts: Timeouts, limits: Limits
+        self,
+        endpoint: Endpoint | None,
+        timeouts: Timeouts,
+        limits: Limits,
+        marks: Marks | None,
     ) -> Http1Connection:
         """Return a new connection for a turn that was had; where there is none, end it."""
         self._connects += 1
-        attempt = Attempt(self._addresses, endpoint, limits.upstream_max_age)
+        if marks is not None:
+            marks.connecting = time.perf_counter()
+        attempt = Attempt(self._addresses, endpoint, limits.upstream_max_age, marks)
         # A task of asyncio's own, because there are timeouts in it.
         dialling = self._loop.create_task(
             self._dialer.dial(
@@ -230,11 +244,12 @@ class UpstreamPools:
         body: RequestBody | None,
         limits: Limits,
         bond: Bond | None = None,
+        marks: Marks | None = None,
     ) -> Coroutine[object, object, Http1Response]:
         """As `shell.upstream.upstream.Upstream.send`."""
         known = self._by_route.get(id(route))
         pool = self._remember(route) if known is None else known[1]
-        return pool.send(request, body, route.timeout, limits, bond)
+        return pool.send(request, body, route.timeout, limits, bond, marks)
 
     async def close(self) -> None:
         """Close every idle connection, and the others once their exchange is over."""

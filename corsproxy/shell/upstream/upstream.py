@@ -9,7 +9,7 @@ from typing import Protocol
 from corsproxy.core.messages import UpstreamHead, UpstreamRequest
 from corsproxy.core.policy import Limits, Route
 from corsproxy.shell.streams.piece import PIECE_SIZE, Piece
-from corsproxy.shell.streams.seams import ByteStream, RequestBody
+from corsproxy.shell.streams.seams import ByteStream, Marks, RequestBody
 from corsproxy.shell.upstream.bond import Bond
 
 
@@ -57,11 +57,13 @@ class Upstream(Protocol):
         body: RequestBody | None,
         limits: Limits,
         bond: Bond | None = None,
+        marks: Marks | None = None,
     ) -> UpstreamResponse:
         """Send `request` with `body` to `route.upstream`.
 
         `bond` stands for the client's connection. An upstream connection on which that client
         logs in is bound to it, and serves nobody else; without a bond it is used only once.
+        `marks` is filled in as things happen.
 
         Returns as soon as the final head has arrived, even while the body is still
         being sent (an early 413 must reach the client); what is left of the body is

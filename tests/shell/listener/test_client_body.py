@@ -5,7 +5,6 @@ import asyncio
 import pytest
 
 from corsproxy.core.policy import Limits
-from corsproxy.shell.listener.connection import Connection
 from corsproxy.shell.listener.faults import ClientLeftError
 from corsproxy.shell.streams.seams import RequestBody
 from corsproxy.shell.upstream.pool import UpstreamPools
@@ -62,9 +61,8 @@ async def test_taking_what_is_malformed_takes_nothing_and_reading_says_why() -> 
         await client.send(get("/", "Transfer-Encoding: chunked", method="POST"))
         await waiting.wait()
         await client.send(b"nonsense\r\n")
-        [connection] = proxy.server.connections
-        assert isinstance(connection, Connection)
-        await until(lambda: connection.is_deaf)
+        connection = proxy.connection
+        await until(lambda: connection.queue.is_deaf)
         go.set()
         assert (await client.reply()).status == 400
 
@@ -80,8 +78,8 @@ async def test_an_upstream_that_does_not_read_holds_the_client_back() -> None:
         client = await proxy.connect()
         sending = asyncio.ensure_future(client.send(post(bytes(20_000_000))))
         await until(lambda: proxy.server.in_flight == 1)
-        [connection] = proxy.server.connections
-        transport = connection.transport
+        connection = proxy.connection
+        transport = connection.wire.transport
         assert transport is not None
         await until(lambda: not transport.is_reading())
         assert not sending.done()
@@ -97,8 +95,8 @@ async def test_a_client_that_leaves_while_it_is_held_back_is_noticed(leave: str)
         client = await proxy.connect()
         await client.send(get("/", "Content-Length: 999999", method="POST") + bytes(150_000))
         await until(lambda: bool(upstream.asked))
-        [connection] = proxy.server.connections
-        transport = connection.transport
+        connection = proxy.connection
+        transport = connection.wire.transport
         assert transport is not None
         await until(lambda: not transport.is_reading())
         if leave == "finish":
@@ -118,12 +116,11 @@ async def test_an_answer_before_the_content_leaves_its_connection_a_bound() -> N
         client = await proxy.connect()
         await client.send(get("/", "Content-Length: 999", method="POST") + b"the beginning")
         assert (await client.reply()).content == b"ok"
-        [connection] = proxy.server.connections
-        assert isinstance(connection, Connection)
-        await until(lambda: connection.is_deaf)
+        connection = proxy.connection
+        await until(lambda: connection.queue.is_deaf)
         for _ in range(3):
             await asyncio.sleep(0)
-        assert connection.reading.is_set
+        assert connection.wire.reading.is_set
         await pools.close()
 
 

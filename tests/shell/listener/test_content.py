@@ -1,4 +1,4 @@
-"""shell/listener/content.py: what a request holds, counted or decoded."""
+"""shell/listener/content.py: what a request holds, as it arrives."""
 
 import asyncio
 from random import Random
@@ -6,7 +6,6 @@ from random import Random
 import pytest
 
 from corsproxy.core.verdicts import Code
-from corsproxy.shell.listener.connection import Connection
 from corsproxy.shell.listener.content import NO_CONTENT, Content
 from corsproxy.shell.listener.faults import BodyRefusedError
 from corsproxy.shell.streams.piece import PIECE_SIZE
@@ -17,31 +16,15 @@ MUCH = Random(1).randbytes(5 * PIECE_SIZE)
 
 
 def test_no_content_is_at_its_end() -> None:
-    assert (NO_CONTENT.has_arrived, NO_CONTENT.at_end, NO_CONTENT.take()) == (True, True, b"")
+    assert (NO_CONTENT.has_ended, NO_CONTENT.at_end, NO_CONTENT.take()) == (True, True, b"")
 
 
 def test_what_comes_behind_a_failure_is_kept_by_nobody() -> None:
-    content = Content(None, 9)
-    content.count(b"one")
+    content = Content(None)
+    content.add(b"one")
     content.fail(BodyRefusedError(Code.BODY_TIMEOUT))
-    content.count(b"two")
-    assert (content.take(), content.received, content.left) == (b"one", 3, 3)
-
-
-@pytest.mark.parametrize(
-    ("length", "data"), [(4, b"GET "), (None, b"2\r\nGE\r\n2\r\nT \r\n0\r\n\r\n")]
-)
-def test_it_takes_what_is_its_own_and_leaves_the_rest(length: int | None, data: bytes) -> None:
-    content = Content(None, length)
-    has_arrived = []
-    for sent, at, end in (
-        (b"head" + data[:3], 4, 4 + 3),
-        (data + b"GET / HTTP/1.1", 3, len(data)),
-    ):
-        assert content.feed(sent, at) == end
-        has_arrived.append(content.has_arrived)
-    assert has_arrived == [False, True]
-    assert (content.take(), content.received) == (b"GET ", 4)
+    content.add(b"two")
+    assert (content.take(), content.received) == (b"one", 3)
 
 
 def pieces_of(data: bytes, size: int) -> list[bytes]:
@@ -83,12 +66,11 @@ async def test_content_of_a_request_that_waits_is_held_back() -> None:
         client = await proxy.connect()
         await client.send(get() + get("/", "Content-Length: 99999999", method="POST"))
         sending = asyncio.ensure_future(client.send(bytes(20_000_000)))
-        [connection] = proxy.server.connections
-        assert isinstance(connection, Connection)
-        transport = connection.transport
+        connection = proxy.connection
+        transport = connection.wire.transport
         assert transport is not None
         await until(lambda: not transport.is_reading())
-        assert connection._waiting[-1][1].received <= 2 * PIECE_SIZE
+        assert connection.queue.waiting[-1][1].received <= 2 * PIECE_SIZE
         sending.cancel()
         client.reset()
 

@@ -421,11 +421,11 @@ async def test_a_slow_reader_holds_the_upstream_and_costs_a_bounded_buffer() -> 
         await until(lambda: bool(proxy.server.in_flight))
         for _ in range(1000):
             answer.put(piece)
-        [connection] = proxy.server.connections
-        await until(lambda: connection.writing_paused)
+        connection = proxy.connection
+        await until(lambda: connection.wire.is_writing_paused)
         assert answer.untaken > 0
-        assert connection.transport is not None
-        assert connection.transport.get_write_buffer_size() <= 16 * 1024 + len(piece) + 16
+        assert connection.wire.transport is not None
+        assert connection.wire.transport.get_write_buffer_size() <= 16 * 1024 + len(piece) + 16
         answer.end()
         reply = await client.reply()
     assert len(reply.content) == 1000 * len(piece)

@@ -29,7 +29,7 @@ def test_a_refused_body_says_why() -> None:
 PLANT = """
 import corsproxy.cli.main
 from corsproxy.core import precedent
-from corsproxy.shell.listener import connection, exchange
+from corsproxy.shell.listener import exchange, http1_connection, http1_exchange
 
 def plant(module, name):
     real = getattr(module, name)
@@ -73,7 +73,11 @@ async def faults_told(proxy: Running) -> int:
 @pytest.mark.interpreted
 @pytest.mark.parametrize(
     "places",
-    [("precedent.decide",), ("exchange.complete",), ("exchange.ClientBody", "precedent.decide")],
+    [
+        ("precedent.decide",),
+        ("exchange.complete",),
+        ("http1_exchange.ClientBody", "precedent.decide"),
+    ],
     ids="+".join,
 )
 async def test_a_fault_is_an_answer_that_the_page_can_read(
@@ -106,7 +110,7 @@ async def test_a_fault_in_the_answer_to_a_fault_is_a_bare_500(tmp_path: Path, fi
 
 @pytest.mark.interpreted
 async def test_a_fault_about_bytes_that_are_no_request_is_a_bare_500(tmp_path: Path) -> None:
-    async with planted(tmp_path, "connection.refuse_unread") as proxy:
+    async with planted(tmp_path, "http1_connection.refuse_unread") as proxy:
         client = await proxy.connect()
         await client.send(b"GET /fault HTTP/1.1\r\nHost: localhost\r\nno colon\r\n\r\n")
         reply = await client.reply()

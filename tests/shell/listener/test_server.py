@@ -2,17 +2,13 @@
 
 import asyncio
 import resource
-import subprocess
-import sys
 
 import pytest
-from aiohttp import http_parser
 
 from corsproxy.core.messages import Framing
 from corsproxy.core.policy import Limits
 from corsproxy.core.verdicts import Code
-from corsproxy.errors import StartError
-from corsproxy.shell.listener.server import connections_limit, require_native_parser
+from corsproxy.shell.listener.server import connections_limit
 from tests.fakes import (
     Asked,
     CutShortError,
@@ -27,24 +23,6 @@ from tests.fakes import (
 )
 from tests.peers import until
 from tests.policies import PAGE, policy
-
-
-def test_the_parser_in_python_is_refused() -> None:
-    require_native_parser()
-    with pytest.raises(StartError, match="AIOHTTP_NO_EXTENSIONS"):
-        require_native_parser(http_parser.HttpRequestParserPy)
-
-
-def test_aiohttp_without_extensions_is_noticed() -> None:
-    code = "from corsproxy.shell.listener.server import require_native_parser as r; r()"
-    run = subprocess.run(
-        [sys.executable, "-c", code],
-        env={"AIOHTTP_NO_EXTENSIONS": "1"},
-        capture_output=True,
-        text=True,
-        cwd=".",
-    )
-    assert "StartError: aiohttp runs without its native parser" in run.stderr
 
 
 def test_room_is_what_the_policy_says_or_what_the_descriptors_allow() -> None:

@@ -211,7 +211,7 @@ async def test_a_client_that_does_not_read_holds_the_upstream_still(
             if not response.untaken:
                 response.put(b"x" * PIECE_SIZE)
                 pieces += 1
-            return any(each.writing_paused for each in proxy.server.connections)
+            return bool(proxy.server.in_flight) and proxy.connection.wire.is_writing_paused
 
         await until(is_held)
         response.end()

@@ -123,10 +123,10 @@ async def test_a_taken_port_is_refused_and_a_shared_one_is_taken() -> None:
 
 
 async def test_a_worker_that_cannot_start_is_the_end() -> None:
-    variables = {"AIOHTTP_NO_EXTENSIONS": "1"}
-    code, _, err = await finished("http://127.0.0.1:9", *FREE_PORTS, *WORKERS, env=variables)
+    variables = {"HTTP_PROXY": "socks5h://127.0.0.1:9"}
+    code, _, err = await finished("http://api.test", *FREE_PORTS, *WORKERS, env=variables)
     assert code == 3
-    assert "native parser" in err
+    assert "HTTP_PROXY" in err
     assert "did not start: exit code 3" in err
     assert "Traceback" not in err
 

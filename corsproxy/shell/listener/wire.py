@@ -9,8 +9,10 @@ import asyncio
 import logging
 import socket
 import struct
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Final, cast
+from enum import Enum
+from typing import Final
 
 from corsproxy.core.policy import Limits
 from corsproxy.shell.listener.faults import ClientLeftError
@@ -35,59 +37,82 @@ _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 logger = logging.getLogger("corsproxy")
 
 
-class Link(asyncio.BufferedProtocol):
-    """One client connection, below its messages."""
+class WireState(Enum):
+    """How far the end of a connection has come; it never comes back."""
+
+    OPEN = "both ways"
+    ENDING = "nothing more is sent, and what arrives is thrown away"
+    CLOSED = "nobody is left to write to"
+
+
+_OPEN: Final = WireState.OPEN
+_ENDING: Final = WireState.ENDING
+_CLOSED: Final = WireState.CLOSED
+
+
+class Wire:
+    """One client connection, below its messages; a `Tap`."""
 
     __slots__ = (
         "_descriptor",
         "_held_by",
         "_loop",
-        "_wire",
         "_writable",
         "_writing",
         "client",
         "ended_by",
-        "is_deaf",
-        "is_ending",
+        "is_writing_paused",
         "reading",
         "secure",
+        "state",
         "transport",
-        "writing_paused",
     )
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, limits: Limits) -> None:
-        self._loop = loop
-        self._held_by = 0
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, limits: Limits, overdue: Callable[[], None]
+    ) -> None:
+        """`overdue` is called when the client has taken longer than it may."""
+        self.state = _OPEN
         self.client = ""
         """The peer's IP address; empty where there is none."""
         self.secure = False
         """Whether the connection is TLS."""
         self.ended_by: str | None = None
         """What ended the connection, where it was not the client."""
-        self.reading = Deadline(loop, self._overdue)
+        self.reading: Final = Deadline(loop, overdue)
         """How long the client may take with what is awaited of it now."""
-        self.writing_paused = False
+        self.is_writing_paused = False
         """Whether more has been written than the client takes."""
-        self._writable: asyncio.Future[None] | None = None
-        self._writing = WriteTimeout(loop, limits.write_timeout, self._stalled)
-        self.is_deaf = False
-        """Whether what arrives is thrown away."""
-        self.is_ending = False
-        """Whether nothing more is sent, and only the client's end is waited for."""
         self.transport: asyncio.Transport | None = None
-        """Where to write; None as soon as the connection is being closed."""
-        self._wire: asyncio.Transport | None = None  # stays until the connection is lost
+        """Until the connection is lost."""
+        self._loop: Final = loop
+        self._held_by = 0
+        self._writable: asyncio.Future[None] | None = None
+        self._writing: Final = WriteTimeout(loop, limits.write_timeout, self._stalled)
         self._descriptor = -1
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        wire = self._wire = self.transport = cast(asyncio.Transport, transport)
-        wire.set_write_buffer_limits(high=_WRITE_BUFFER)
-        self._descriptor = descriptor(wire)
-        peer = wire.get_extra_info("peername")
+    @property
+    def is_gone(self) -> bool:
+        """Whether nobody is left to write to."""
+        return self.state is _CLOSED
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether nothing more is sent, and only the client's end is waited for."""
+        return self.state is _ENDING
+
+    # What asyncio tells.
+
+    def made(self, transport: asyncio.Transport) -> None:
+        """The connection is there."""
+        self.transport = transport
+        transport.set_write_buffer_limits(high=_WRITE_BUFFER)
+        self._descriptor = descriptor(transport)
+        peer = transport.get_extra_info("peername")
         # A Unix socket's peer is a string, and names nobody.
         self.client = peer[0] if isinstance(peer, tuple) else ""
-        self.secure = wire.get_extra_info("sslcontext") is not None
-        sock = wire.get_extra_info("socket")
+        self.secure = transport.get_extra_info("sslcontext") is not None
+        sock = transport.get_extra_info("socket")
         if sock is not None:
             # A client whose machine is gone says nothing any more, not even in a tunnel.
             with suppress(OSError):
@@ -97,33 +122,33 @@ class Link(asyncio.BufferedProtocol):
             # on without one: to the upstream it would look as if we had asked ourselves.
             self.abort("client-left")
 
-    def connection_lost(self, exc: BaseException | None) -> None:
-        self.force_close()
-        self._wire = None
+    def lost(self) -> None:
+        """The connection is gone."""
+        self.state = _CLOSED
+        self.transport = None
         self.resume_writing()
         # A timer would keep alive all that belongs to the connection.
         self.reading.stop()
         self._writing.stop()
 
     def pause_writing(self) -> None:
-        self.writing_paused = True
+        self.is_writing_paused = True
 
     def resume_writing(self) -> None:
-        self.writing_paused = False
+        self.is_writing_paused = False
         if self._writable is not None and not self._writable.done():
             self._writable.set_result(None)
 
-    def _overdue(self) -> None:
-        """The client has taken longer than it may."""
-        self.force_close()
+    # Reading.
 
     def pause_reading(self, cause: int = CONTENT) -> None:
-        """Stop reading, until `flow` is called for every cause. Not where the connection is ended
-        in stages: what is thrown away is read."""
-        if self.is_ending:
+        """Stop reading, until `resume_reading` is called for every cause. Not where the connection
+        is ended in stages: what is thrown away is read."""
+        if self.state is _ENDING:
             return
-        if not self._held_by and self.transport is not None and not self.transport.is_closing():
-            self.transport.pause_reading()
+        wire = self.transport
+        if not self._held_by and self.state is _OPEN and wire is not None and not wire.is_closing():
+            wire.pause_reading()
         self._held_by |= cause
 
     def resume_reading(self, cause: int = CONTENT) -> None:
@@ -132,7 +157,12 @@ class Link(asyncio.BufferedProtocol):
             return
         self._held_by &= ~cause
         wire = self.transport
-        if not self._held_by and wire is not None and not wire.is_closing():
+        if (
+            not self._held_by
+            and self.state is not _CLOSED
+            and wire is not None
+            and not wire.is_closing()
+        ):
             wire.resume_reading()
 
     def drop_if_left(self, *, half_close: bool) -> None:
@@ -141,45 +171,53 @@ class Link(asyncio.BufferedProtocol):
         wire = self.transport
         if (
             wire is not None
+            and self.state is not _CLOSED
             and not wire.is_reading()
             and peer_closed(wire.get_extra_info("socket"), half_close=half_close)
         ):
             self.abort("client-left")
 
+    # Writing.
+
     def send(self, data: Piece) -> None:
         """Write; raises ClientLeftError where nobody is left to read."""
-        if self.transport is None:
+        wire = self.transport
+        if wire is None or self.state is _CLOSED:
             raise ClientLeftError
-        write(self.transport, self._descriptor, data)
+        write(wire, self._descriptor, data)
 
     def room(self, last: int) -> int:
         """Return how much may be read at once for the next `send`, where `last` bytes were the
         last that was sent."""
         wire = self.transport
-        return PIECE_SIZE if wire is None else room(wire, self._descriptor, last)
+        if wire is None or self.state is _CLOSED:
+            return PIECE_SIZE
+        return room(wire, self._descriptor, last)
 
     async def drained(self) -> None:
         """Wait while the client does not read. Raises ClientLeftError."""
-        if not self.writing_paused:
+        if not self.is_writing_paused:
             return
-        if self._wire is not None:
-            self._writing.start(self._wire)
+        if self.transport is not None:
+            self._writing.start(self.transport)
         if self._writable is None or self._writable.done():
             self._writable = self._loop.create_future()
         try:
             await self._writable
         finally:
             self._writing.clear()
-        if self.transport is None:
+        if self.state is _CLOSED:
             raise ClientLeftError
 
     def _stalled(self) -> None:
         self.abort("client-stalled")
 
+    # The end.
+
     def write_eof(self) -> bool:
         """Close the sending side, behind what has been written. Returns whether it did."""
         wire = self.transport
-        if wire is None or wire.is_closing() or not wire.can_write_eof():
+        if wire is None or self.state is _CLOSED or wire.is_closing() or not wire.can_write_eof():
             return False
         try:
             wire.write_eof()
@@ -194,31 +232,29 @@ class Link(asyncio.BufferedProtocol):
         Closing at once would answer bytes that are still on their way with a reset,
         which can destroy the answer before the client has read it (RFC 9112, 9.6).
         """
-        self.is_deaf = self.is_ending = True
-        wire = self.transport
-        if wire is not None and self.write_eof():
+        if self.state is _CLOSED:
+            return
+        if self.write_eof():
+            self.state = _ENDING
             self.resume_reading(CONTENT | REQUESTS)
             self.reading.set(LINGER_S)
         else:
-            self.force_close()
-
-    def close_behind(self) -> None:
-        """Close once what is written has gone out, or the client stops reading it."""
-        wire = self.transport
-        if wire is not None:
-            self._writing.start(wire)
-            wire.close()
+            self.close()
 
     async def ended(self) -> None:
         """Wait for the end of a connection that is ended in stages: it never returns,
         because losing the connection cancels whoever waits here."""
-        if self.transport is not None:
-            await asyncio.get_running_loop().create_future()
+        if self.state is not _CLOSED:
+            await self._loop.create_future()
 
-    def force_close(self) -> None:
-        """Close likewise, and read nothing more."""
-        self.close_behind()
-        self.transport = None
+    def close(self) -> None:
+        """Read nothing more, and close once what is written has gone out, or the client stops
+        reading it."""
+        wire = self.transport
+        if self.state is not _CLOSED and wire is not None:
+            self._writing.start(wire)
+            wire.close()
+        self.state = _CLOSED
 
     def abort(self, cause: str | None = None, *, reset: bool = True) -> None:
         """Drop the connection, so that nothing sent so far can pass for complete.
@@ -228,7 +264,7 @@ class Link(asyncio.BufferedProtocol):
         """
         if self.ended_by is None:
             self.ended_by = cause
-        wire = self._wire
+        wire = self.transport
         if wire is None:
             return
         if reset and not wire.is_closing():

@@ -1,12 +1,11 @@
-"""shell/listener/receiver.py: where one request ends and the next begins."""
+"""shell/listener/request_queue.py: where one request ends and the next begins."""
 
 import asyncio
 
 import pytest
 
 from corsproxy.core.policy import Limits
-from corsproxy.shell.listener.connection import Connection
-from corsproxy.shell.listener.link import LINGER_S
+from corsproxy.shell.listener.wire import LINGER_S
 from tests.fakes import (
     Asked,
     FakeResponse,
@@ -98,8 +97,8 @@ async def test_a_head_that_is_too_large_waits_for_its_turn() -> None:
         await client.send(b"".join(get(f"/{number}") for number in range(20)) + HEAD)
         for number in range(30):
             await client.send(b"A%d: %b\r\n" % (number, b"a" * 8000))
-        [connection] = proxy.server.connections
-        await until(lambda: connection.is_deaf)
+        connection = proxy.connection
+        await until(lambda: connection.queue.is_deaf)
         release.set()
         for number in range(20):
             assert (await client.reply()).content == b"/%d" % number
@@ -167,22 +166,22 @@ async def test_content_that_nobody_wants_is_taken_to_its_end() -> None:
             assert asyncio.get_running_loop().time() - began < LINGER_S / 2
 
 
-@pytest.mark.parametrize(
-    "odd",
-    [
-        b"GET http://[::1]:9@/ HTTP/1.1\r\nHost: localhost\r\n\r\n",
-        b"CONNECT \nx: y\r\n\r\n",
-    ],
-)
-async def test_what_the_parser_chokes_on_is_malformed(
-    odd: bytes, caplog: pytest.LogCaptureFixture
+async def test_a_line_end_in_place_of_a_target_is_malformed(
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     async with serving() as proxy:
         client = await proxy.connect()
-        await client.send(get() + odd)
+        await client.send(get() + b"CONNECT \nx: y\r\n\r\n")
         assert [(await client.reply()).status for _ in range(2)] == [200, 400]
         assert await client.rest() == b""
     assert caplog.records == []
+
+
+async def test_an_address_that_is_none_is_a_bad_target() -> None:
+    async with serving() as proxy:
+        client = await proxy.connect()
+        await client.send(b"GET http://[::1]:9@/ HTTP/1.1\r\nHost: localhost\r\n\r\n" + get())
+        assert [(await client.reply()).status for _ in range(2)] == [400, 200]
 
 
 async def test_nothing_is_read_while_nobody_listens() -> None:
@@ -191,8 +190,8 @@ async def test_nothing_is_read_while_nobody_listens() -> None:
         client = await proxy.connect(receive_buffer=4096)
         await client.send(get() + b"garbage\r\n\r\n")
         sending = asyncio.ensure_future(client.send(bytes(20_000_000)))
-        [connection] = proxy.server.connections
-        transport = connection.transport
+        connection = proxy.connection
+        transport = connection.wire.transport
         assert transport is not None
         await until(lambda: not transport.is_reading())
         assert not sending.done()
@@ -204,12 +203,11 @@ async def test_what_is_kept_of_an_unfinished_head_is_released_with_it() -> None:
     async with serving() as proxy:
         client = await proxy.connect()
         await client.send(HEAD + b"X: " + b"a" * 20_000)
-        [connection] = proxy.server.connections
-        assert isinstance(connection, Connection)
-        await until(lambda: connection._head.has_begun)
+        connection = proxy.connection
+        await until(lambda: connection.queue.has_begun)
         await client.send(b"\r\n\r\n")
         assert (await client.reply()).status == 200
-        assert not connection._head.has_begun
+        assert not connection.queue.has_begun
 
 
 async def test_empty_lines_before_a_request_are_no_part_of_it() -> None:
@@ -323,9 +321,9 @@ async def test_a_flood_of_pipelined_requests_is_held_not_stored() -> None:
         client = await proxy.connect(receive_buffer=4096)
         flood = asyncio.ensure_future(client.send(get() * 200_000))
         await until(lambda: bool(upstream.asked))
-        [connection] = proxy.server.connections
-        assert connection.transport is not None
-        transport = connection.transport
+        connection = proxy.connection
+        assert connection.wire.transport is not None
+        transport = connection.wire.transport
         await until(lambda: not transport.is_reading())
         assert not flood.done()
         flood.cancel()
@@ -386,9 +384,8 @@ async def test_what_waits_behind_a_last_answer_is_kept_by_nobody() -> None:
         for _ in range(40):
             assert (await client.reply()).status == 200
         assert (await client.reply()).status == 400
-        [connection] = proxy.server.connections
-        assert isinstance(connection, Connection)
-        assert connection._behind == b""
+        connection = proxy.connection
+        assert connection.queue._behind == b""
         assert await client.rest() == b""
 
 
@@ -530,11 +527,10 @@ async def test_what_arrives_behind_bytes_that_wait_waits_too() -> None:
     async with serving(FakeUpstream(play)) as proxy:
         client = await proxy.connect()
         await client.send(b"".join(get(f"/{number}") for number in range(50)))
-        [connection] = proxy.server.connections
-        assert isinstance(connection, Connection)
-        await until(lambda: bool(connection._behind))
-        connection._waiting.pop()
-        connection.data_received(get("/last"))
+        connection = proxy.connection
+        await until(lambda: bool(connection.queue._behind))
+        connection.queue.waiting.pop()
+        connection.queue.take(get("/last"))
         release.set()
         answered = [(await client.reply()).content for _ in range(50)]
     assert answered[-2:] == [b"/49", b"/last"]
@@ -547,9 +543,8 @@ async def test_nothing_is_read_behind_garbage() -> None:
         await client.send(get())
         await until(lambda: bool(upstream.asked))
         await client.send(b"garbage\r\n\r\n", get() * 10)
-        [connection] = proxy.server.connections
-        assert isinstance(connection, Connection)
-        await until(lambda: connection.is_deaf)
-        connection.data_received(get())
-        assert len(connection._waiting) == 1
+        connection = proxy.connection
+        await until(lambda: connection.queue.is_deaf)
+        connection.queue.take(get())
+        assert len(connection.queue.waiting) == 1
         client.reset()

@@ -7,7 +7,6 @@ import pytest
 
 from corsproxy.core.policy import Limits
 from corsproxy.core.verdicts import Code, Kind
-from corsproxy.shell.listener.connection import Connection
 from tests.fakes import (
     Asked,
     Client,
@@ -198,10 +197,9 @@ async def test_a_deadline_that_meets_a_closing_connection_is_silent(
         client = await proxy.connect()
         await client.send(HEAD)
         await until(lambda: bool(proxy.server.connections))
-        [connection] = proxy.server.connections
-        assert isinstance(connection, Connection)
-        await until(lambda: connection._head.has_begun)
-        connection.force_close()
+        connection = proxy.connection
+        await until(lambda: connection.queue.has_begun)
+        connection.close()
         connection._overdue()
         assert await client.rest() == b""
     assert proxy.records == []
@@ -294,8 +292,7 @@ async def test_a_reset_cannot_be_taken_for_an_end() -> None:
         client = await proxy.connect()
         await client.send(get())
         await until(lambda: proxy.server.in_flight == 1)
-        [connection] = proxy.server.connections
-        assert isinstance(connection, Connection)
+        connection = proxy.connection
         connection.abort()
         with pytest.raises(CutShortError):
             await client.rest()

@@ -7,26 +7,25 @@ import struct
 
 import pytest
 
-from corsproxy.shell.listener.connection import Connection
 from corsproxy.shell.listener.faults import ClientLeftError
+from corsproxy.shell.listener.http1_connection import Http1Connection
 from tests.fakes import Client, CutShortError, FakeUpstream, Proxy, get, never, serving
 from tests.peers import until
 
 
-async def busy(proxy: Proxy) -> tuple[Client, Connection]:
+async def busy(proxy: Proxy) -> tuple[Client, Http1Connection]:
     """A client that waits for an answer, and its connection."""
     client = await proxy.connect()
     await client.send(get())
     await until(lambda: proxy.server.in_flight == 1)
-    [connection] = proxy.server.connections
-    assert isinstance(connection, Connection)
+    connection = proxy.connection
     return client, connection
 
 
 async def test_the_client_is_known_by_its_address() -> None:
     async with serving(FakeUpstream(never)) as proxy:
         _, connection = await busy(proxy)
-        assert (connection.client, connection.secure) == ("127.0.0.1", False)
+        assert (connection.wire.client, connection.wire.secure) == ("127.0.0.1", False)
 
 
 async def test_nobody_asks_for_anything_without_an_address() -> None:
@@ -47,27 +46,27 @@ async def test_nobody_asks_for_anything_without_an_address() -> None:
 async def test_an_abort_cannot_be_taken_for_an_end() -> None:
     async with serving(FakeUpstream(never)) as proxy:
         client, connection = await busy(proxy)
-        connection.send(b"something")
-        connection.abort("first cause")
-        connection.abort("second cause")
+        connection.wire.send(b"something")
+        connection.wire.abort("first cause")
+        connection.wire.abort("second cause")
         with pytest.raises(CutShortError):
             await client.rest()
-        assert connection.ended_by == "first cause"
+        assert connection.wire.ended_by == "first cause"
 
 
 async def test_an_abort_without_a_reset_spares_what_has_arrived() -> None:
     async with serving(FakeUpstream(never)) as proxy:
         client, connection = await busy(proxy)
-        connection.send(b"something")
-        connection.abort(reset=False)
+        connection.wire.send(b"something")
+        connection.wire.abort(reset=False)
         assert await client.rest() == b"something"
 
 
 async def test_a_connection_ended_in_stages_reads_on_until_the_client_closes() -> None:
     async with serving(FakeUpstream(never)) as proxy:
         client, connection = await busy(proxy)
-        connection.send(b"the answer")
-        connection.end_in_stages()
+        connection.wire.send(b"the answer")
+        connection.wire.end_in_stages()
         await client.send(bytes(500_000))
         assert await client.rest() == b"the answer"
         assert proxy.server.connections
@@ -78,13 +77,13 @@ async def test_a_connection_ended_in_stages_reads_on_until_the_client_closes() -
 async def test_after_the_end_there_is_nobody_to_send_to() -> None:
     async with serving(FakeUpstream(never)) as proxy:
         _, connection = await busy(proxy)
-        connection.force_close()
+        connection.close()
         with pytest.raises(ClientLeftError):
-            connection.send(b"late")
-        assert not connection.write_eof()
-        connection.end_in_stages()
-        await connection.ended()
-        connection.abort()
+            connection.wire.send(b"late")
+        assert not connection.wire.write_eof()
+        connection.wire.end_in_stages()
+        await connection.wire.ended()
+        connection.wire.abort()
 
 
 async def test_waiting_for_a_client_that_leaves_ends() -> None:
@@ -92,10 +91,9 @@ async def test_waiting_for_a_client_that_leaves_ends() -> None:
         client = await proxy.connect(receive_buffer=4096)
         await client.send(get())
         await until(lambda: proxy.server.in_flight == 1)
-        [connection] = proxy.server.connections
-        assert isinstance(connection, Connection)
-        connection.send(bytes(20_000_000))
-        waiting = asyncio.ensure_future(connection.drained())
+        connection = proxy.connection
+        connection.wire.send(bytes(20_000_000))
+        waiting = asyncio.ensure_future(connection.wire.drained())
         await asyncio.sleep(0)
         assert not waiting.done()
         client.reset()
@@ -105,7 +103,7 @@ async def test_waiting_for_a_client_that_leaves_ends() -> None:
 
 def connections_in_memory() -> int:
     gc.collect()
-    return sum(type(each) is Connection for each in gc.get_objects())
+    return sum(type(each) is Http1Connection for each in gc.get_objects())
 
 
 @pytest.mark.parametrize("leaves", ["closes", "resets"])

@@ -1,0 +1,108 @@
+"""Watching exchanges while they last: what an inspector hooks into. Costs nothing without one.
+
+    Observer.begins(request, policy) -> Watch or None, for each exchange
+    Watch: decided, upstream_head, request_content, response_content, ..., ended
+
+Every method is called while the proxy works: it must not raise, and must not wait. Pieces are
+lent: whoever wants them after the call copies them, as much of them as it has room for.
+"""
+
+from typing import Protocol
+
+from corsproxy.core.decision import Decision
+from corsproxy.core.messages import ClientHead, RequestHead, UpstreamHead
+from corsproxy.core.policy import Policy
+from corsproxy.shell.feed.records import ExchangeRecord
+from corsproxy.shell.streams.piece import PIECE_SIZE, Piece
+from corsproxy.shell.streams.seams import ByteStream, Marks, RequestBody
+
+
+class Watch(Protocol):
+    """One exchange as its observer sees it."""
+
+    marks: Marks
+    """When what happened on the way to the upstream; filled in by the upstream connection."""
+
+    def decided(self, decision: Decision) -> None:
+        """What the core has decided, before anything is done about it."""
+        ...
+
+    def upstream_head(self, head: UpstreamHead) -> None:
+        """The upstream has answered; a 101 among others."""
+        ...
+
+    def response_head(self, head: ClientHead) -> None:
+        """The head that the client got."""
+        ...
+
+    def request_content(self, piece: Piece) -> None:
+        """Content that the upstream has pulled; behind a 101, bytes to the upstream."""
+        ...
+
+    def response_content(self, piece: Piece) -> None:
+        """Content that the client is sent; behind a 101, bytes to the client."""
+        ...
+
+    def ended(self, record: ExchangeRecord) -> None:
+        """It is over, and will be written to no more."""
+        ...
+
+
+class Observer(Protocol):
+    """Who wants to see exchanges while they last."""
+
+    def begins(self, request: RequestHead, policy: Policy) -> Watch | None:
+        """An exchange begins; None where nobody wants to see this one."""
+        ...
+
+
+class WatchedBody:
+    """A `RequestBody` that is seen by an observer."""
+
+    def __init__(self, body: RequestBody, watch: Watch) -> None:
+        self._body = body
+        self._watch = watch
+
+    @property
+    def at_end(self) -> bool:
+        return self._body.at_end
+
+    def take(self) -> bytes:
+        data = self._body.take()
+        if data:
+            self._watch.request_content(data)
+        return data
+
+    async def read(self, most: int = PIECE_SIZE) -> Piece:
+        piece = await self._body.read(most)
+        if piece:
+            self._watch.request_content(piece)
+        return piece
+
+
+class WatchedStream:
+    """The client's `ByteStream` of a tunnel that is seen by an observer."""
+
+    def __init__(self, stream: ByteStream, watch: Watch) -> None:
+        self._stream = stream
+        self._watch = watch
+
+    async def read(self) -> bytes:
+        data = await self._stream.read()
+        if data:
+            self._watch.request_content(data)
+        return data
+
+    async def write(self, data: bytes) -> None:
+        self._watch.response_content(data)
+        await self._stream.write(data)
+
+    def push(self, data: bytes) -> None:
+        self._watch.response_content(data)
+        self._stream.push(data)
+
+    def write_eof(self) -> None:
+        self._stream.write_eof()
+
+    def abort(self) -> None:
+        self._stream.abort()

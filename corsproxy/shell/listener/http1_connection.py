@@ -1,0 +1,265 @@
+"""A client's HTTP/1.1 connection: bytes in, requests out, and every wait on the client bounded.
+
+It is made of parts that it owns: `Wire` writes and ends, `RequestQueue` reads. This class adds
+what a proxy must have: deadlines for heads and idle connections, answers of our own to bytes that
+are no request. And it carries out the exchanges, one after another in one task.
+"""
+
+import asyncio
+import logging
+import time
+from typing import Final, cast
+
+from corsproxy.core.answers import Answer
+from corsproxy.core.messages import RequestHead
+from corsproxy.core.refusals import refuse_unread
+from corsproxy.core.verdicts import Code
+from corsproxy.http1.request_message import RequestMessage
+from corsproxy.http1.response_head import BARE_FAULT, head_bytes
+from corsproxy.shell.feed.records import ExchangeRecord
+from corsproxy.shell.listener.client_connection import Listener, MakeExchange, RunningExchange
+from corsproxy.shell.listener.content import Content
+from corsproxy.shell.listener.faults import BodyRefusedError, ClientLeftError
+from corsproxy.shell.listener.http1_exchange import Http1Exchange
+from corsproxy.shell.listener.request_queue import RequestQueue
+from corsproxy.shell.listener.service import Service
+from corsproxy.shell.listener.wire import Wire
+from corsproxy.shell.streams.eager_task import EagerTask
+from corsproxy.shell.upstream.bond import Bond
+
+logger = logging.getLogger("corsproxy")
+
+
+class Http1Connection(asyncio.BufferedProtocol):
+    """One client connection, for as many exchanges as it lasts; a `ClientConnection`."""
+
+    __slots__ = (
+        "_exchange",
+        "_head_began",
+        "_is_last",
+        "_limits",
+        "_make_exchange",
+        "_running",
+        "_server",
+        "_task",
+        "bond",
+        "is_full",
+        "queue",
+        "service",
+        "wire",
+    )
+
+    def __init__(self, server: Listener, service: Service, make: MakeExchange) -> None:
+        limits = service.policy.limits
+        self.service: Final = service
+        self.wire: Final = Wire(server.loop, limits, self._overdue)
+        self.queue: Final = RequestQueue(self.wire, limits, server.heads, self._head_begun)
+        self.bond: Final = Bond()
+        """Holds the upstream connections that are this client's alone."""
+        self.is_full = False
+        self._server: Final = server
+        self._limits: Final = limits
+        self._make_exchange: Final = make
+        # The exchange in progress, from when its message is taken from the queue, both sides.
+        self._exchange: Http1Exchange | None = None
+        self._running: RunningExchange | None = None
+        self._is_last = False  # whether no exchange follows the one in progress
+        self._head_began = 0.0  # by time.perf_counter
+        self._task = EagerTask(self.start(), server.loop)
+
+    # What asyncio tells.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        wire = self.wire
+        wire.reading.set(self._limits.head_timeout)
+        wire.made(cast(asyncio.Transport, transport))
+        self.queue.reader.begin(wire.client, wire.secure)
+        self._server.opened(self)
+        self._task.step()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self.wire.lost()
+        self._task.cancel()
+        self.bond.end()
+        self.queue.drop_rest()
+        tunnel = self.queue.tunnel
+        if tunnel is not None:
+            tunnel.fail(ClientLeftError())
+            tunnel.wake()
+        if self._task.is_done:
+            self._server.closed(self)
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._server.buffer.space(self.queue.most)
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self.queue.lent(self._server.buffer.lent(nbytes))
+
+    def eof_received(self) -> bool | None:
+        """Take the end of what the client sends: in a tunnel half a close, else its leaving."""
+        tunnel = self.queue.tunnel
+        if tunnel is None:
+            return None
+        tunnel.end()
+        tunnel.wake()
+        return True
+
+    def pause_writing(self) -> None:
+        self.wire.pause_writing()
+
+    def resume_writing(self) -> None:
+        self.wire.resume_writing()
+
+    # What the server asks.
+
+    @property
+    def is_idle(self) -> bool:
+        return self._exchange is None and not self.queue.waiting
+
+    @property
+    def is_ending(self) -> bool:
+        return self.wire.is_ending
+
+    @property
+    def is_awaited(self) -> bool:
+        return not (self.is_idle or self.is_ending) and (
+            self._running is None or not self._running.is_endless
+        )
+
+    @property
+    def is_parting(self) -> bool:
+        return self._running is not None and self._running.is_parting
+
+    def forget(self) -> None:
+        self.queue.reader.forget()
+
+    def look_for_client(self) -> None:
+        if self._exchange is not None:
+            self.wire.drop_if_left(half_close=self.queue.tunnel is not None)
+
+    def close(self) -> None:
+        self.wire.close()
+        if self.is_idle:
+            self._task.cancel()
+
+    def abort(self, cause: str | None = None) -> None:
+        self.wire.abort(cause)
+
+    def hang_up(self) -> None:
+        wire = self.wire
+        if wire.ended_by is None:
+            wire.ended_by = "shutdown"
+        if self.is_ending:
+            return
+        if self.is_awaited:
+            if self._running is not None and self._running.stop():
+                self._task.cancel()
+            else:
+                wire.abort()
+        elif self._running is None or not self._running.part():
+            self.close()
+
+    # The exchanges.
+
+    async def start(self) -> None:
+        """Carry out one exchange after another, until one of them is the last."""
+        waiting, wire = self.queue.waiting, self.wire
+        try:
+            while not self._is_last:
+                while not waiting:
+                    await self.queue.filled
+                message, content, refusal = waiting.pop(0)
+                if message is None:
+                    self._refuse_unread(refusal)
+                    await wire.ended()
+                else:
+                    exchange, running = self._begin(message, content)
+                    # Else an idle connection would keep them.
+                    del message, content
+                    await running.run()
+                    await exchange.end_request()
+                    self._done(keep_alive=exchange.keep_alive)
+                    del exchange, running
+            if self.queue.drop_rest():
+                wire.end_in_stages()
+                await wire.ended()
+        finally:
+            wire.close()
+            if wire.transport is None:
+                self._server.closed(self)
+
+    def _begin(
+        self, message: RequestMessage, content: Content
+    ) -> tuple[Http1Exchange, RunningExchange]:
+        refusal = Code.CONNECTIONS_FULL if self.is_full else None
+        self._exchange = exchange = Http1Exchange(
+            message, content, self.wire, self.queue, self.service, self.bond, refusal
+        )
+        self._running = running = self._make_exchange(exchange, self.service)
+        self.wire.reading.clear()
+        self.queue.taken()
+        return exchange, running
+
+    def _done(self, *, keep_alive: bool) -> None:
+        self._exchange = self._running = None
+        if not keep_alive:
+            self._is_last = True
+        elif not self.wire.is_gone:
+            self.queue.decline_switch()
+            limits = self._limits
+            has_begun = self.queue.has_begun
+            self.wire.reading.set(limits.head_timeout if has_begun else limits.keepalive_timeout)
+
+    # What is no request.
+
+    def _head_begun(self) -> None:
+        self._head_began = time.perf_counter()
+        if self._exchange is None:
+            self.wire.reading.set(self._limits.head_timeout)
+
+    def _overdue(self) -> None:
+        if self._exchange is not None and not self.is_ending:
+            self._exchange.content.fail(BodyRefusedError(Code.BODY_TIMEOUT))
+            self._exchange.content.wake()
+        elif self.queue.has_begun and not self.is_ending:
+            self._refuse_unread(Code.HEAD_TIMEOUT)
+        else:
+            self.close()
+
+    def _refuse_unread(self, code: Code | None) -> None:
+        """Answer what has arrived of a head, outside of an exchange, and end the connection."""
+        received = self.queue.reader.take_unfinished()
+        if self.wire.is_gone:
+            return
+        answer: Answer | None = None
+        try:
+            answer = refuse_unread(self.service.policy, received, code)
+            data = head_bytes(answer.head, 1, keep_alive=False, content=answer.body)
+        except Exception:
+            logger.exception("fault in an answer")
+            data = BARE_FAULT
+        self.wire.send(data)
+        if answer is not None:
+            duration = time.perf_counter() - self._head_began if received else 0.0
+            self._record(answer, len(data), duration)
+        self.wire.end_in_stages()
+
+    def _record(self, answer: Answer, sent: int, duration: float) -> None:
+        journal, counts = self.service.journal, self.service.counts
+        status, verdict = answer.head.status, answer.verdict
+        if journal is not None:
+            # Without method, target and fields: it was no request.
+            request = RequestHead("", b"", (), client=self.wire.client)
+            record = ExchangeRecord(
+                request,
+                self.service.policy,
+                verdict,
+                status,
+                started=time.time() - duration,
+                duration_s=duration,
+                sent=sent,
+                response=answer.head,
+            )
+            journal.exchange(record)
+        elif counts is not None:
+            counts.count("", verdict, status, None, None, None)

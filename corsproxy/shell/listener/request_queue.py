@@ -1,0 +1,228 @@
+"""The requests of one connection, from its bytes to the exchanges, until the protocol is switched.
+
+What it promises: no more requests wait than `MOST_WAITING`, and no more of a request's content
+than a `BodyBuffer` takes: above that, the connection is not read.
+"""
+
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from corsproxy.core.policy import Limits
+from corsproxy.core.verdicts import Code
+from corsproxy.http1.chunked import ChunkedCodingError
+from corsproxy.http1.head_parser import MalformedHeadError
+from corsproxy.http1.request_message import RequestMessage
+from corsproxy.http1.request_reader import FAILED, HEAD, IDLE, LENGTH, SWITCH, RequestReader
+from corsproxy.http1.unfinished_head import HeadBudget, HeadsFullError
+from corsproxy.shell.listener.content import NO_CONTENT, Content
+from corsproxy.shell.listener.faults import BodyRefusedError
+from corsproxy.shell.listener.wire import REQUESTS, Wire
+from corsproxy.shell.streams.body_buffer import BodyBuffer
+from corsproxy.shell.streams.eager_task import Wakeup
+from corsproxy.shell.streams.piece import PIECE_SIZE
+
+MOST_WAITING: Final = 32
+"""Requests that one client may have sent ahead of their answers."""
+
+_MOST_BEHIND_UPGRADE: Final = 32 * 1024
+
+
+class Arrived(NamedTuple):
+    """A request that was read and not begun."""
+
+    message: RequestMessage | None
+    """None for what cannot be read."""
+    content: Content
+    refusal: Code | None = None
+    """Why it cannot be read, where its bytes do not tell."""
+
+
+class RequestQueue:
+    """One client connection as a queue of requests."""
+
+    __slots__ = (
+        "_arriving",
+        "_behind",
+        "_head_begun",
+        "_wire",
+        "filled",
+        "reader",
+        "tunnel",
+        "waiting",
+    )
+
+    def __init__(
+        self, wire: Wire, limits: Limits, budget: HeadBudget, head_begun: Callable[[], None]
+    ) -> None:
+        """`head_begun` is called when a head has begun that has not ended."""
+        self.reader: Final = RequestReader(limits, budget)
+        self.waiting: list[Arrived] = []
+        """The requests that were read and not begun."""
+        self.filled: Final = Wakeup()
+        """Set when there are some."""
+        self.tunnel: BodyBuffer | None = None
+        """Where everything goes when the protocol has been switched."""
+        self._wire: Final = wire
+        self._head_begun: Final = head_begun
+        self._arriving: Content | None = None
+        """The content of the last request that was read, until all of it is there."""
+        self._behind = b""
+        """What has arrived and cannot be read yet."""
+
+    # Bytes.
+
+    @property
+    def most(self) -> int:
+        """How much may be read at once."""
+        content = self._arriving
+        return PIECE_SIZE if content is None or self.reader.state is not LENGTH else content.most
+
+    def lent(self, data: memoryview) -> None:
+        """Take what is good until the call returns: what is content needs no copy."""
+        content, reader = self._arriving, self.reader
+        if content is not None and reader.state is LENGTH and not self._wire.is_ending:
+            arrived = data[: reader.left]
+            reader.count(len(arrived))
+            self._put(content, arrived)
+            content.wake()
+            data = data[len(arrived) :]
+        if data:
+            self.take(bytes(data))
+
+    def take(self, data: bytes) -> None:
+        """Take what need not be content."""
+        if self.tunnel is not None:
+            self.tunnel.put(data)
+            self.tunnel.wake()
+        elif self.is_deaf:
+            pass
+        elif self._behind or self.reader.state is SWITCH:
+            self._keep(data)
+        else:
+            self._read(data)
+
+    @property
+    def is_deaf(self) -> bool:
+        """Whether what arrives is thrown away."""
+        return self.reader.state is FAILED or self._wire.is_ending
+
+    def _keep(self, data: bytes) -> None:
+        """Keep what cannot be read yet."""
+        self._behind += data
+        if self.reader.state is not SWITCH or len(self._behind) >= _MOST_BEHIND_UPGRADE:
+            self._wire.pause_reading(REQUESTS)
+
+    def _read_behind(self) -> None:
+        """Read what has been kept, and read on unless that is enough again."""
+        behind, self._behind = self._behind, b""
+        self._wire.resume_reading(REQUESTS)
+        if behind:
+            self.take(behind)
+
+    def _read(self, data: bytes) -> None:
+        first, at = self._arriving, 0
+        while at < len(data) and not (self.is_deaf or self._wire.is_gone):
+            if self._arriving is not None:
+                at = self._read_content(self._arriving, data, at)
+            elif self.reader.state is SWITCH or len(self.waiting) >= MOST_WAITING:
+                self._keep(data[at:])
+                break
+            else:
+                at = self._read_head(data, at)
+        # Only now: what the same bytes hold behind a head is at hand.
+        if first is not None:
+            first.wake()
+        if self.waiting:
+            self.filled.set()
+        if self._arriving is not None and self._arriving is not first:
+            self._arriving.wake()
+
+    def _read_head(self, data: bytes, at: int) -> int:
+        """Read the head that begins or goes on there; returns where what has been read ends."""
+        reader = self.reader
+        begins = reader.state is IDLE
+        try:
+            message = reader.read_head(data, at)
+        except MalformedHeadError:
+            self._unreadable(None)
+        except HeadsFullError:
+            self._unreadable(Code.CONNECTIONS_FULL)
+        else:
+            if message is not None:
+                self._add(message)
+                return reader.end
+        if begins and reader.state is not IDLE:
+            self._head_begun()
+        return reader.end
+
+    def _add(self, message: RequestMessage) -> None:
+        content = NO_CONTENT
+        if message.length is not None or message.is_chunked:
+            self._arriving = content = Content(self._wire)
+        self.waiting.append(Arrived(message, content))
+
+    def _unreadable(self, code: Code | None) -> None:
+        """What cannot be read waits for its turn like a request. Nothing follows it."""
+        self.waiting.append(Arrived(None, NO_CONTENT, code))
+        self._wire.pause_reading(REQUESTS)
+
+    def _read_content(self, content: Content, data: bytes, at: int) -> int:
+        """Read what is there of the content that is arriving; returns where that ends."""
+        try:
+            arrived = self.reader.read_content(data, at)
+        except ChunkedCodingError:
+            content.fail(BodyRefusedError(Code.BAD_FRAMING))
+            self._wire.pause_reading(REQUESTS)
+            return len(data)
+        self._put(content, arrived)
+        return self.reader.end
+
+    def _put(self, content: Content, arrived: bytes | memoryview) -> None:
+        if arrived:
+            content.add(arrived)
+        if self.reader.state is IDLE:
+            content.end()
+            self._arriving = None
+
+    # The queue.
+
+    def taken(self) -> None:
+        """A request was taken: read on where the queue was full."""
+        if self._behind and not self.waiting and self.reader.state is not SWITCH:
+            self._read_behind()
+
+    def drop_rest(self) -> bool:
+        """Forget what follows the last request that is answered; returns whether anything does,
+        and more may be on its way."""
+        is_more = self.is_deaf or bool(self.waiting or self._behind) or self.has_begun
+        self.waiting.clear()
+        self._behind = b""
+        self.reader.take_unfinished()
+        return is_more
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether a head has begun and not ended."""
+        return self.reader.state is HEAD
+
+    # What comes behind a request to switch protocols.
+
+    @property
+    def can_switch(self) -> bool:
+        """Whether the request that is being answered is the last one that was read, and asks for
+        another protocol: everything behind it is at hand."""
+        return self.reader.state is SWITCH and not self.waiting
+
+    def decline_switch(self) -> None:
+        """Read on as HTTP behind a request for another protocol that was answered otherwise."""
+        if self.can_switch:
+            self.reader.decline_switch()
+            self._read_behind()
+
+    def switch(self) -> BodyBuffer:
+        """Read no more requests: return where everything that arrives from now on goes."""
+        self.tunnel = tunnel = BodyBuffer(self._wire)
+        self.reader.retire()
+        self._wire.reading.stop()
+        self._read_behind()
+        return tunnel

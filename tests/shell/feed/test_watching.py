@@ -1,0 +1,123 @@
+"""feed/watching.py: an observer sees what both sides sent, and when."""
+
+import time
+
+from corsproxy.core.decision import Decision, Forward
+from corsproxy.core.messages import ClientHead, RequestHead, UpstreamHead
+from corsproxy.core.policy import Policy
+from corsproxy.shell.feed.records import ExchangeRecord
+from corsproxy.shell.streams.piece import Piece
+from corsproxy.shell.streams.seams import Marks
+from tests.fakes import FakeUpstream, echo, get, post, replying, serving
+from tests.peers import PeerConnection, until
+from tests.shell.listener.test_client_stream import handshake, opened, switching
+from tests.shell.test_through_the_proxy import before
+
+
+class Seen:
+    """A `Watch` that keeps everything."""
+
+    def __init__(self, request: RequestHead) -> None:
+        self.marks = Marks()
+        self.request = request
+        self.told: list[str] = []
+        self.sent = b""
+        self.received = b""
+        self.record: ExchangeRecord | None = None
+
+    def decided(self, decision: Decision) -> None:
+        self.told.append("forward" if isinstance(decision, Forward) else "answer")
+
+    def upstream_head(self, head: UpstreamHead) -> None:
+        self.told.append(f"upstream {head.status}")
+
+    def response_head(self, head: ClientHead) -> None:
+        self.told.append(f"response {head.status}")
+
+    def request_content(self, piece: Piece) -> None:
+        self.sent += piece
+
+    def response_content(self, piece: Piece) -> None:
+        self.received += piece
+
+    def ended(self, record: ExchangeRecord) -> None:
+        self.record = record
+
+
+class Everything:
+    """An `Observer` that wants to see each exchange but those of /secret."""
+
+    def __init__(self) -> None:
+        self.seen: list[Seen] = []
+
+    def begins(self, request: RequestHead, policy: Policy) -> Seen | None:
+        if request.target == b"/secret":
+            return None
+        self.seen.append(Seen(request))
+        return self.seen[-1]
+
+
+async def test_heads_and_content_of_both_directions_are_seen() -> None:
+    observer = Everything()
+    async with serving(FakeUpstream(echo)) as proxy:
+        proxy.server.service.observer = observer
+        client = await proxy.connect()
+        await client.send(post(b"content"))
+        assert (await client.reply()).content == b"content"
+        await client.send(get(origin="https://evil.example"))
+        assert (await client.reply()).status == 403
+        await until(lambda: observer.seen[-1].record is not None)
+        first, second = observer.seen
+        assert [first.record, second.record] == proxy.records
+    assert first.told == ["forward", "upstream 200", "response 200"]
+    assert (first.sent, first.received) == (b"content", b"content")
+    assert second.told == ["answer", "response 403"]
+    assert b"origin-not-allowed" in second.received
+
+
+async def test_it_needs_no_journal() -> None:
+    observer = Everything()
+    async with serving(FakeUpstream(echo)) as proxy:
+        proxy.server.service.observer = observer
+        proxy.server.service.journal = None
+        await proxy.ask(get())
+        await until(lambda: observer.seen[0].record is not None)
+    assert proxy.records == []
+
+
+async def test_nothing_is_seen_of_what_nobody_wants_to_see() -> None:
+    observer = Everything()
+    async with serving(FakeUpstream(echo)) as proxy:
+        proxy.server.service.observer = observer
+        assert (await proxy.ask(get("/secret"))).status == 200
+    assert observer.seen == []
+
+
+async def test_a_tunnel_is_seen_both_ways() -> None:
+    answer, observer = switching(b"other"), Everything()
+    async with serving(FakeUpstream(replying(answer))) as proxy:
+        proxy.server.service.observer = observer
+        client = await opened(proxy, handshake("other") + b"up")
+        await until(lambda: observer.seen[0].sent == b"up")
+        answer.stream.to_client.put_nowait(b"down")
+        assert await client.exactly(4) == b"down"
+        assert observer.seen[0].received == b"down"
+
+
+async def test_what_happens_on_the_way_is_marked() -> None:
+    async def script(peer: PeerConnection) -> None:
+        for _ in range(2):
+            await peer.head()
+            await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+    observer = Everything()
+    async with before(script) as (proxy, _):
+        proxy.server.service.observer = observer
+        began = time.perf_counter()
+        for _ in range(2):
+            assert (await proxy.ask(get())).status == 200
+    fresh, kept = (each.marks for each in observer.seen)
+    assert began < fresh.began <= fresh.connecting < fresh.connected < fresh.sending
+    assert fresh.secured == 0.0
+    assert (kept.connecting, kept.connected) == (0.0, 0.0)
+    assert kept.began <= kept.sending
