@@ -1,11 +1,8 @@
-"""Compiles what every request passes, with mypyc, while the wheel is built.
+"""Compiles what every request passes, with mypyc, where the environment asks for it.
 
-pyproject.toml lists the modules. The wheel has their sources and beside them the compiled modules,
-which Python prefers. The environment variable CORSPROXY_COMPILE says how much that matters:
-
-* unset: where it cannot be done, the wheel is pure Python, and a line says why;
-* `1`: where it cannot be done, there is no wheel;
-* `0`: it is not done, and no compiler is needed.
+pyproject.toml lists the modules. With CORSPROXY_COMPILE=1 the wheel has their sources and beside
+them the compiled modules, which Python prefers; where they cannot be compiled, there is no wheel.
+Without it, or with 0, the wheel is pure Python, which needs no compiler and takes seconds.
 
 An editable installation is never compiled: it would go on running what the sources said once.
 """
@@ -50,22 +47,19 @@ class CompilingHook(BuildHookInterface[BuilderConfig]):
 
     def dependencies(self) -> list[str]:
         """What compiling needs: mypyc, and everything whose types the modules use."""
-        if _wish() == "0" or _obstacle():
+        if not _is_asked_for() or _obstacle():
             return []
         return [*self.config["compiler"], *self.metadata.core.dependencies]
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Compile, and tell the builder what the wheel holds and where it runs."""
-        wish = _wish()
-        if version == "editable" or wish == "0":
+        if version == "editable" or not _is_asked_for():
             return
         self._work = TemporaryDirectory(prefix="corsproxy-")
         try:
             compiled = _compile(Path(self.root), self._modules(), Path(self._work.name))
         except NotCompiledError as error:
-            if wish == "1":
-                self.app.abort(f"corsproxy cannot be compiled: {error}")
-            self.app.display_warning(f"corsproxy will be pure Python, not compiled: {error}")
+            self.app.abort(f"corsproxy cannot be compiled: {error}")
             return
         build_data["force_include"][str(compiled)] = PACKAGE
         build_data["pure_python"] = False
@@ -88,15 +82,15 @@ class CompilingHook(BuildHookInterface[BuilderConfig]):
         ]
 
 
-def _wish() -> str:
-    """What the variable says.
+def _is_asked_for() -> bool:
+    """Whether the environment asks for compiled modules.
 
-    Raises: ValueError for what it cannot say.
+    Raises: ValueError for a value that says neither yes nor no.
     """
     wish = os.environ.get(VARIABLE, "")
     if wish not in ("", "0", "1"):
         raise ValueError(f"{VARIABLE} is 0 or 1, not {wish!r}")
-    return wish
+    return wish == "1"
 
 
 def _obstacle() -> str:
@@ -142,8 +136,7 @@ def _compile(root: Path, modules: list[str], work: Path) -> Path:
         check=False,
     )
     if done.returncode != 0:
-        if _wish() == "1":
-            sys.stderr.write(done.stdout)
+        sys.stderr.write(done.stdout)
         lines = [line for line in done.stdout.splitlines() if "error" in line] or ["mypyc failed"]
         raise NotCompiledError(lines[-1])
     return work / RESULT / PACKAGE

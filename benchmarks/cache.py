@@ -77,11 +77,11 @@ def python_program(package: str, program: str) -> str:
 @cache
 def installed_project() -> Path:
     """Return the directory of the programs of an environment into which this project has been
-    installed, as a user does it; anew in every run. Raises MissingError."""
+    installed, compiled as in a release; anew in every run. Raises MissingError."""
     environment = CACHE / "corsproxy"
     _run([sys.executable, "-m", "venv", "--clear", str(environment)], CACHE, "corsproxy")
     pip = [str(environment / "bin" / "python"), "-m", "pip", "install", "--quiet"]
-    _run([*pip, f"{PROJECT}[metrics]"], CACHE, "corsproxy")
+    _run([*pip, f"{PROJECT}[metrics]"], CACHE, "corsproxy", CORSPROXY_COMPILE="1")
     return environment / "bin"
 
 
@@ -108,11 +108,12 @@ def exclusive() -> Iterator[None]:
         yield
 
 
-def _run(argv: Sequence[str], directory: Path, what: str) -> None:
+def _run(argv: Sequence[str], directory: Path, what: str, **variables: str) -> None:
     try:
         subprocess.run(
             argv,
             cwd=directory,
+            env={**os.environ, **variables},
             check=True,
             capture_output=True,
             text=True,
