@@ -1,0 +1,22 @@
+"""How much of something a peer may do: much at once, and for ever at a moderate pace."""
+
+from typing import Final
+
+
+class Budget:
+    """A store that is taken from, and that fills up again with time."""
+
+    __slots__ = ("_at", "_left", "_most", "_per_second")
+
+    def __init__(self, most: int, per_second: float) -> None:
+        self._most: Final = float(most)
+        self._per_second: Final = per_second
+        self._left = float(most)
+        self._at = 0.0
+
+    def spend(self, now: float, amount: int = 1) -> bool:
+        """Take `amount` at the time `now`, in seconds; returns whether that much was there."""
+        self._left = min(self._most, self._left + max(0.0, now - self._at) * self._per_second)
+        self._at = now
+        self._left -= amount
+        return self._left >= 0

@@ -1,0 +1,127 @@
+"""Frames (RFC 9113, 4 and 6): where they begin and end, and how they are written."""
+
+from collections.abc import Iterator
+from enum import IntEnum
+from typing import Final, NamedTuple
+
+PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+HEADER_SIZE: Final = 9
+MOST_IN_FRAME: Final = 16 * 1024
+"""SETTINGS_MAX_FRAME_SIZE, which is left as it is."""
+
+END_STREAM: Final = 0x1
+ACK: Final = 0x1
+END_HEADERS: Final = 0x4
+PADDED: Final = 0x8
+PRIORITY: Final = 0x20
+
+
+class FrameType(IntEnum):
+    """RFC 9113, 6."""
+
+    DATA = 0
+    HEADERS = 1
+    PRIORITY = 2
+    RST_STREAM = 3
+    SETTINGS = 4
+    PUSH_PROMISE = 5
+    PING = 6
+    GOAWAY = 7
+    WINDOW_UPDATE = 8
+    CONTINUATION = 9
+
+
+class ErrorCode(IntEnum):
+    """RFC 9113, 7."""
+
+    NO_ERROR = 0
+    PROTOCOL_ERROR = 1
+    INTERNAL_ERROR = 2
+    FLOW_CONTROL_ERROR = 3
+    STREAM_CLOSED = 5
+    FRAME_SIZE_ERROR = 6
+    REFUSED_STREAM = 7
+    CANCEL = 8
+    COMPRESSION_ERROR = 9
+    ENHANCE_YOUR_CALM = 11
+
+
+DATA: Final = int(FrameType.DATA)
+HEADERS: Final = int(FrameType.HEADERS)
+CONTINUATION: Final = int(FrameType.CONTINUATION)
+
+
+class ConnectionFaultError(Exception):
+    """The peer has broken the protocol, or cost more than it may: the connection ends."""
+
+    def __init__(self, code: ErrorCode, why: str) -> None:
+        super().__init__(why)
+        self.code = code
+
+
+def check(holds: bool, code: ErrorCode, why: str) -> None:
+    """Raise ConnectionFaultError unless `holds`."""
+    if not holds:
+        raise ConnectionFaultError(code, why)
+
+
+class Frame(NamedTuple):
+    """A frame that has arrived whole."""
+
+    kind: int
+    flags: int
+    stream: int
+    size: int
+    """Of the payload."""
+    data: bytes
+    """All of it, its header included."""
+
+    @property
+    def payload(self) -> bytes:
+        return self.data[HEADER_SIZE:]
+
+
+def frame(kind: FrameType, flags: int, stream: int, payload: bytes = b"") -> bytes:
+    """Return a frame as it is sent."""
+    return b"".join((len(payload).to_bytes(3), bytes((kind, flags)), stream.to_bytes(4), payload))
+
+
+class FrameReader:
+    """The frames of one connection, behind the client's preface."""
+
+    def __init__(self) -> None:
+        self._pending = bytearray()
+        self._needed = len(PREFACE)
+        self._has_preface = False
+
+    @property
+    def is_amid(self) -> bool:
+        """Whether something has begun that is no content and has not ended."""
+        pending = self._pending
+        return not self._has_preface or (
+            bool(pending) and (len(pending) < HEADER_SIZE or pending[3] != DATA)
+        )
+
+    def read(self, data: bytes | memoryview) -> Iterator[Frame]:
+        """Yield the frames that `data` completes. Raises ConnectionFaultError."""
+        self._pending += data
+        if len(self._pending) < self._needed:
+            return
+        data, at = bytes(self._pending), 0
+        self._pending.clear()
+        if not self._has_preface:
+            check(data.startswith(PREFACE), ErrorCode.PROTOCOL_ERROR, "no preface of HTTP/2")
+            self._has_preface = True
+            at = len(PREFACE)
+        self._needed = HEADER_SIZE
+        while len(data) - at >= HEADER_SIZE:
+            size = int.from_bytes(data[at : at + 3])
+            check(size <= MOST_IN_FRAME, ErrorCode.FRAME_SIZE_ERROR, "a frame too large")
+            end = at + HEADER_SIZE + size
+            if end > len(data):
+                self._needed = HEADER_SIZE + size
+                break
+            stream = int.from_bytes(data[at + 5 : at + 9]) & 0x7FFFFFFF
+            yield Frame(data[at + 3], data[at + 4], stream, size, data[at:end])
+            at = end
+        self._pending += data[at:]

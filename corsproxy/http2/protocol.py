@@ -1,0 +1,393 @@
+"""The protocol of one connection: frames in, events out, and frames to send.
+
+What it promises: every frame is counted by what it costs, whoever causes it, and a peer that
+goes on beyond its budget gets GOAWAY and the connection ends; what is wrong with one stream
+ends that stream; and whatever a peer sends, a fault of the connection is the worst there is.
+
+Answered here, without the library that keeps the streams: PING, PRIORITY, GOAWAY (after which
+that would send nothing more on the streams that are left), frames that are not known, and frames
+behind a stream's end.
+"""
+
+from typing import Final
+
+import h2.events
+
+from corsproxy.core.messages import Field
+from corsproxy.http2.budget import Budget
+from corsproxy.http2.events import (
+    ContentArrived,
+    ContentEnded,
+    Event,
+    RequestArrived,
+    StreamEnded,
+    WindowOpened,
+)
+from corsproxy.http2.field_blocks import BlockReader, FieldSection
+from corsproxy.http2.field_coding import FieldEncoder
+from corsproxy.http2.frames import (
+    ACK,
+    CONTINUATION,
+    DATA,
+    END_STREAM,
+    HEADER_SIZE,
+    HEADERS,
+    PADDED,
+    ConnectionFaultError,
+    ErrorCode,
+    Frame,
+    FrameReader,
+    FrameType,
+    check,
+    frame,
+)
+from corsproxy.http2.request_fields import MalformedRequestError, check_trailers, read_request
+from corsproxy.http2.stream_states import MOST_STREAMS, StreamStates
+
+# Streams that were reset or refused, whose frames may still be on their way.
+_MOST_FORGOTTEN: Final = 1000
+
+
+class _Stream:
+    """What is known of an open stream besides its windows."""
+
+    __slots__ = ("expected", "remote_ended", "untaken")
+
+    def __init__(self, expected: int | None, remote_ended: bool) -> None:
+        self.expected = expected
+        """Bytes of content that must still come; None where no length was announced."""
+        self.remote_ended = remote_ended
+        self.untaken = 0
+        """Bytes of the windows that are taken up by what nobody has taken yet."""
+
+
+class Http2Protocol:
+    """One connection."""
+
+    def __init__(self, most_in_section: int) -> None:
+        """`most_in_section` bytes of a field section are kept."""
+        self.fault: ConnectionFaultError | None = None
+        """What has ended the connection."""
+        self.client_leaves = False
+        """Whether the client has said that no more requests will come (GOAWAY)."""
+        self._has_begun = False
+        self._is_leaving = False
+        self._streams: dict[int, _Stream] = {}
+        self._forgotten: dict[int, None] = {}
+        self._highest = 0
+        self._now = 0.0
+        self._frames: Final = FrameReader()
+        self._blocks: Final = BlockReader(most_in_section)
+        self._encoder: Final = FieldEncoder()
+        self._states: Final = StreamStates()
+        self._out: list[bytes] = []
+        self._budgets: Final = {
+            "resets": Budget(400, 5),
+            "settings": Budget(1000, 10),
+            "frames without content": Budget(5000, 200),
+            "window updates": Budget(20_000, 4000),
+        }
+
+    # Receiving.
+
+    @property
+    def is_in_head(self) -> bool:
+        """Whether something has begun that is no content and has not ended."""
+        return not self._has_begun or self._blocks.is_amid or self._frames.is_amid
+
+    @property
+    def open_streams(self) -> int:
+        """How many requests are not answered yet."""
+        return len(self._streams)
+
+    def receive(self, data: bytes | memoryview, now: float) -> list[Event]:
+        """Return what `data`, which has arrived at the time `now` in seconds, means. After a
+        fault, nothing means anything."""
+        if self.fault is not None:
+            return []
+        self._now = now
+        events: list[Event] = []
+        try:
+            for each in self._frames.read(data):
+                self._frame(each, events)
+        except ConnectionFaultError as fault:
+            self._end(fault)
+        return events
+
+    def _frame(self, frame: Frame, events: list[Event]) -> None:
+        kind = frame.kind
+        if not self._has_begun:
+            begins = kind == FrameType.SETTINGS and not frame.flags & ACK
+            check(begins, ErrorCode.PROTOCOL_ERROR, "a preface without SETTINGS")
+            self._has_begun = True
+        self._blocks.check(frame)
+        if kind == HEADERS:
+            self._section(self._blocks.headers(frame), events)
+        elif kind == DATA:
+            self._data(frame, events)
+        elif kind == CONTINUATION:
+            self._section(self._blocks.continuation(frame), events)
+        elif kind == FrameType.WINDOW_UPDATE:
+            self._window_update(frame, events)
+        elif kind == FrameType.RST_STREAM:
+            self._rst_stream(frame, events)
+        elif kind == FrameType.SETTINGS:
+            self._settings(frame, events)
+        else:
+            self._other(frame)
+
+    def _settings(self, frame: Frame, events: list[Event]) -> None:
+        has_nothing = frame.size == 0 or not frame.flags & ACK
+        check(has_nothing, ErrorCode.FRAME_SIZE_ERROR, "an acknowledgement of something")
+        self._spend("settings")
+        self._pass_on(frame, events)
+
+    def _other(self, each: Frame) -> None:
+        kind, size, has_stream = each.kind, each.size, each.stream != 0
+        check(kind != FrameType.PUSH_PROMISE, ErrorCode.PROTOCOL_ERROR, "a client that pushes")
+        if kind == FrameType.PING:
+            check(not has_stream, ErrorCode.PROTOCOL_ERROR, "PING on a stream")
+            check(size == 8, ErrorCode.FRAME_SIZE_ERROR, "PING of another size")
+            if not each.flags & ACK:
+                self._queue(frame(FrameType.PING, ACK, 0, each.payload))
+        elif kind == FrameType.GOAWAY:
+            check(not has_stream, ErrorCode.PROTOCOL_ERROR, "GOAWAY on a stream")
+            check(size >= 8, ErrorCode.FRAME_SIZE_ERROR, "GOAWAY of another size")
+            self.client_leaves = True
+        elif kind == FrameType.PRIORITY:
+            check(has_stream, ErrorCode.PROTOCOL_ERROR, "PRIORITY without a stream")
+            check(size == 5, ErrorCode.FRAME_SIZE_ERROR, "PRIORITY of another size")
+        # Priorities, and what is not known, are ignored (RFC 9113, 5.5).
+        self._spend("frames without content")
+
+    def _section(self, section: FieldSection | None, events: list[Event]) -> None:
+        if section is None:
+            return
+        if section.stream in self._forgotten:
+            self._spend("frames without content")
+        elif section.stream in self._streams:
+            self._trailers(section, events)
+        else:
+            is_new = section.stream > self._highest
+            check(is_new, ErrorCode.STREAM_CLOSED, "a request on a closed stream")
+            self._request(section, events)
+
+    def _request(self, section: FieldSection, events: list[Event]) -> None:
+        stream, has_ended = section.stream, section.has_ended
+        self._highest = stream
+        if self._is_leaving:
+            # The client knows from GOAWAY that it may send it elsewhere (RFC 9113, 6.8).
+            self._forget(stream)
+            return
+        if len(self._streams) >= MOST_STREAMS:
+            self._refuse(stream, ErrorCode.REFUSED_STREAM)
+            return
+        try:
+            request = read_request(section.fields, has_ended=has_ended)
+        except MalformedRequestError:
+            self._refuse(stream, ErrorCode.PROTOCOL_ERROR)
+            return
+        self._states.begin(stream, has_ended=has_ended)
+        self._streams[stream] = _Stream(request.length, has_ended)
+        events.append(RequestArrived(stream, request, section.is_too_large, has_ended))
+
+    def _trailers(self, section: FieldSection, events: list[Event]) -> None:
+        stream = section.stream
+        state = self._streams[stream]
+        if state.remote_ended:
+            self._break(stream, ErrorCode.STREAM_CLOSED, events)
+            return
+        try:
+            check_trailers(section.fields)
+            if not section.has_ended or state.expected:
+                raise MalformedRequestError("trailers before the content's end")
+        except MalformedRequestError:
+            self._break(stream, ErrorCode.PROTOCOL_ERROR, events)
+            return
+        self._states.begin(stream, has_ended=True)
+        state.remote_ended = True
+        events.append(ContentEnded(stream))
+
+    def _data(self, each: Frame, events: list[Event]) -> None:
+        stream, size = each.stream, each.size
+        if stream in self._forgotten:
+            # It has taken room in the connection's window all the same.
+            self._spend("frames without content")
+            if size:
+                self._queue(frame(FrameType.WINDOW_UPDATE, 0, 0, size.to_bytes(4)))
+            return
+        state = self._streams.get(stream)
+        if state is None:
+            closed = 0 < stream <= self._highest
+            code = ErrorCode.STREAM_CLOSED if closed else ErrorCode.PROTOCOL_ERROR
+            raise ConnectionFaultError(code, "content on no open stream")
+        if state.remote_ended:
+            self._break(stream, ErrorCode.STREAM_CLOSED, events)
+            return
+        has_ended = bool(each.flags & END_STREAM)
+        padding = 1 + each.data[HEADER_SIZE] if each.flags & PADDED and size else 0
+        if size <= padding and not has_ended:
+            self._spend("frames without content")
+        state.untaken += size
+        self._pass_on(each, events)
+        self.acknowledge(stream, padding)
+        self._measure(stream, state, size - padding, has_ended, events)
+
+    def _measure(
+        self, stream: int, state: _Stream, size: int, has_ended: bool, events: list[Event]
+    ) -> None:
+        """Hold content against the length that was announced (RFC 9113, 8.1.1)."""
+        if state.expected is not None:
+            state.expected -= size
+            if state.expected < 0 or (has_ended and state.expected):
+                self._break(stream, ErrorCode.PROTOCOL_ERROR, events)
+                return
+        if has_ended:
+            state.remote_ended = True
+            events.append(ContentEnded(stream))
+
+    def _window_update(self, frame: Frame, events: list[Event]) -> None:
+        check(frame.stream <= self._highest, ErrorCode.PROTOCOL_ERROR, "a window of no stream")
+        check(frame.size == 4, ErrorCode.FRAME_SIZE_ERROR, "WINDOW_UPDATE of another size")
+        self._spend("window updates")
+        if frame.stream == 0 or frame.stream in self._streams:
+            self._pass_on(frame, events)
+
+    def _rst_stream(self, frame: Frame, events: list[Event]) -> None:
+        stream = frame.stream
+        check(0 < stream <= self._highest, ErrorCode.PROTOCOL_ERROR, "a reset of no stream")
+        check(frame.size == 4, ErrorCode.FRAME_SIZE_ERROR, "RST_STREAM of another size")
+        self._spend("resets")
+        if stream in self._streams:
+            self._pass_on(frame, events)
+            self._drop(stream)
+            events.append(StreamEnded(stream, is_by_client=True))
+
+    def _pass_on(self, frame: Frame, events: list[Event]) -> None:
+        """Let the streams have a frame."""
+        for event in self._states.receive(frame.data):
+            if isinstance(event, h2.events.DataReceived):
+                if event.data:
+                    events.append(ContentArrived(frame.stream, bytes(event.data)))
+            elif isinstance(event, h2.events.WindowUpdated):
+                events.append(WindowOpened(frame.stream))
+            elif isinstance(event, h2.events.RemoteSettingsChanged):
+                events.append(WindowOpened(0))
+            elif isinstance(event, h2.events.StreamReset) and not event.remote_reset:
+                # A window that overflows.
+                self._spend("resets")
+                self._drop(frame.stream)
+                events.append(StreamEnded(frame.stream, is_by_client=False))
+
+    def _refuse(self, stream: int, code: ErrorCode) -> None:
+        """End a stream that was never begun."""
+        self._spend("resets")
+        self._forget(stream)
+        self._queue(frame(FrameType.RST_STREAM, 0, stream, int(code).to_bytes(4)))
+
+    def _break(self, stream: int, code: ErrorCode, events: list[Event]) -> None:
+        """End a stream that the client has broken."""
+        self._spend("resets")
+        self.reset(stream, code)
+        events.append(StreamEnded(stream, is_by_client=False))
+
+    def _forget(self, stream: int) -> None:
+        self._forgotten[stream] = None
+        if len(self._forgotten) > _MOST_FORGOTTEN:
+            del self._forgotten[next(iter(self._forgotten))]
+
+    def _spend(self, what: str, amount: int = 1) -> None:
+        if not self._budgets[what].spend(self._now, amount):
+            raise ConnectionFaultError(ErrorCode.ENHANCE_YOUR_CALM, f"too many {what}")
+
+    # Sending. What is done to a stream that is no more does nothing.
+
+    def send_head(self, stream: int, fields: list[Field], *, is_all: bool) -> None:
+        """Send the head of a response; `is_all` where nothing follows."""
+        if stream not in self._streams or self.fault is not None:
+            return
+        self._states.send_head(stream, self._encoder.encode(fields), is_all=is_all)
+        if is_all:
+            self._answered(stream)
+
+    def window(self, stream: int) -> int:
+        """Return how many bytes of content may be sent on the stream now."""
+        if stream not in self._streams or self.fault is not None:
+            return 0
+        return self._states.window(stream)
+
+    def send_content(self, stream: int, data: bytes | memoryview, *, is_all: bool) -> None:
+        """Send content, no more than `window`; `is_all` where nothing follows."""
+        if stream not in self._streams or self.fault is not None:
+            return
+        self._states.send_content(stream, data, is_all=is_all)
+        if is_all:
+            self._answered(stream)
+
+    def _answered(self, stream: int) -> None:
+        """The response is whole. What is left of the request, nobody wants (RFC 9113, 8.1)."""
+        if self._streams[stream].remote_ended:
+            self._release(self._streams.pop(stream), stream)
+        else:
+            self.reset(stream, ErrorCode.NO_ERROR)
+
+    def reset(self, stream: int, code: ErrorCode) -> None:
+        """End a stream, so that what was sent on it cannot pass for complete."""
+        if stream not in self._streams or self.fault is not None:
+            return
+        self._states.reset(stream, code)
+        self._drop(stream)
+
+    def _drop(self, stream: int) -> None:
+        """Forget a stream that was reset, by either side."""
+        self._release(self._streams.pop(stream), stream)
+        self._forget(stream)
+
+    def acknowledge(self, stream: int, size: int) -> None:
+        """So many bytes of content were taken: as many more may come."""
+        state = self._streams.get(stream)
+        if state is not None and size and self.fault is None:
+            state.untaken -= size
+            self._states.acknowledge(stream, size)
+
+    def _release(self, state: _Stream, stream: int) -> None:
+        """Let others have the room that a stream has left in the connection's window."""
+        if state.untaken and self.fault is None:
+            self._states.acknowledge(stream, state.untaken)
+            state.untaken = 0
+
+    def leave(self) -> None:
+        """Take no more requests; those that are there will be answered."""
+        if not self._is_leaving and self.fault is None:
+            self._is_leaving = True
+            self._queue(self._goaway(ErrorCode.NO_ERROR))
+
+    def _goaway(self, code: ErrorCode) -> bytes:
+        payload = self._highest.to_bytes(4) + int(code).to_bytes(4)
+        return frame(FrameType.GOAWAY, 0, 0, payload)
+
+    def _end(self, fault: ConnectionFaultError) -> None:
+        self._collect()
+        self.fault = fault
+        self._streams.clear()
+        self._out.append(self._goaway(fault.code))
+
+    def _queue(self, data: bytes) -> None:
+        """Send a frame of our own behind the library's."""
+        self._collect()
+        self._out.append(data)
+
+    def _collect(self) -> None:
+        data = self._states.take_output()
+        if data:
+            self._out.append(data)
+
+    def take_output(self) -> bytes:
+        """Return what is to be sent now."""
+        if self.fault is None:
+            self._collect()
+        if not self._out:
+            return b""
+        data = b"".join(self._out)
+        self._out.clear()
+        return data

@@ -1,0 +1,138 @@
+"""The field section of a request: what makes it well-formed (RFC 9113, 8.2 and 8.3), and the
+request line and fields of HTTP/1.1 that it stands for.
+
+Everything here may become a line of HTTP/1.1, so the grammar is that of RFC 9112 and not what a
+field block can hold: a space in a path, or a line break in a value, would begin another request.
+"""
+
+import re
+from typing import Final, NamedTuple
+
+from corsproxy.core.messages import Field, Fields
+
+TRANSFER_CHUNKED: Final[Field] = (b"Transfer-Encoding", b"chunked")
+"""How the fields say that there is content of a length that is not known."""
+
+_PSEUDO: Final = frozenset({b":method", b":scheme", b":authority", b":path"})
+_TOKEN: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_NAME: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+")
+_VALUE: Final = re.compile(rb"(?:[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?)?")
+# RFC 9112, 3.2.1: the octets of an absolute path with its query, as a request line can hold them.
+_PATH: Final = re.compile(rb"/[!-~]*")
+# RFC 9110, 4.2.3 and 7.2: without userinfo, and nothing that would end an authority.
+_AUTHORITY: Final = re.compile(rb"[A-Za-z0-9.\-_~!$&'()*+;=%:\[\]]+")
+_DIGITS: Final = re.compile(rb"[0-9]{1,18}")
+# Of which a recipient may take either the first or the last.
+_ONLY_ONCE: Final = frozenset(
+    {
+        b"content-length", b"content-location", b"content-range", b"content-type", b"etag",
+        b"host", b"max-forwards", b"server", b"user-agent",
+    }
+)  # fmt: skip
+# RFC 9113, 8.2.2; each would be about the connection.
+_OF_CONNECTIONS: Final = frozenset(
+    {b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"}
+)
+
+
+class MalformedRequestError(ValueError):
+    """A request that is not well-formed; why, is in the message."""
+
+
+class RequestFields(NamedTuple):
+    """A request as HTTP/1.1 would have it."""
+
+    method: str
+    target: bytes
+    fields: Fields
+    length: int | None
+    """Bytes of content that were announced; None where none were."""
+
+
+def read_request(fields: list[Field], *, has_ended: bool) -> RequestFields:
+    """Return what a well-formed request says; `has_ended` where no content follows.
+
+    Raises MalformedRequestError.
+    """
+    pseudo, regular = _split(fields)
+    method = pseudo.get(b":method")
+    if method is None or not _TOKEN.fullmatch(method):
+        raise MalformedRequestError(":method is missing, or no token")
+    host, regular, length = _regular(regular)
+    authority = pseudo.get(b":authority", host)
+    if authority is None or not _AUTHORITY.fullmatch(authority):
+        raise MalformedRequestError(":authority is missing, or no host with its port")
+    if host is not None and host != authority:
+        raise MalformedRequestError(":authority and host differ")
+    if has_ended and length:
+        raise MalformedRequestError("content-length without content")
+    lines = [(b"Host", authority), *regular]
+    if not has_ended and length is None:
+        lines.append(TRANSFER_CHUNKED)
+    target = _target(pseudo, method, authority)
+    return RequestFields(method.decode("ascii"), target, tuple(lines), length)
+
+
+def check_trailers(fields: list[Field]) -> None:
+    """Raise MalformedRequestError for trailers that are not well-formed. They go no further."""
+    for name, value in fields:
+        if name in _OF_CONNECTIONS or not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
+            raise MalformedRequestError("a trailer that is none")
+
+
+def _split(fields: list[Field]) -> tuple[dict[bytes, bytes], list[Field]]:
+    """Tell the pseudo-header fields from the others; they come first, each once."""
+    pseudo: dict[bytes, bytes] = {}
+    for name, value in fields:
+        if not name.startswith(b":"):
+            break
+        if name not in _PSEUDO or name in pseudo:
+            raise MalformedRequestError("a pseudo-header field that is unknown, or repeated")
+        pseudo[name] = value
+    return pseudo, fields[len(pseudo) :]
+
+
+def _target(pseudo: dict[bytes, bytes], method: bytes, authority: bytes) -> bytes:
+    scheme, path = pseudo.get(b":scheme"), pseudo.get(b":path")
+    if method == b"CONNECT":
+        if scheme is not None or path is not None or b":authority" not in pseudo:
+            raise MalformedRequestError("CONNECT with :scheme or :path")
+        return authority
+    if scheme not in (b"https", b"http"):
+        raise MalformedRequestError(":scheme is missing, or neither https nor http")
+    if path is None or not (_PATH.fullmatch(path) or (path == b"*" and method == b"OPTIONS")):
+        raise MalformedRequestError(":path is missing, or no absolute path")
+    return path
+
+
+def _regular(fields: list[Field]) -> tuple[bytes | None, list[Field], int | None]:
+    """Return the Host, the other fields with their cookies joined, and the length."""
+    host, length = None, None
+    lines: list[Field] = []
+    crumbs: list[bytes] = []
+    seen: set[bytes] = set()
+    for field in fields:
+        name, value = field
+        if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
+            raise MalformedRequestError("a field that HTTP/1.1 could not carry")
+        if name in _OF_CONNECTIONS or (name == b"te" and value.lower() != b"trailers"):
+            raise MalformedRequestError("a field about the connection")
+        if name in _ONLY_ONCE:
+            if name in seen:
+                raise MalformedRequestError("a field that is repeated")
+            seen.add(name)
+        if name == b"host":
+            host = value
+        elif name == b"cookie":
+            crumbs.append(value)
+        elif name == b"content-length":
+            if not _DIGITS.fullmatch(value):
+                raise MalformedRequestError("content-length is no number")
+            length = int(value)
+            lines.append((name, b"%d" % length))
+        else:
+            lines.append(field)
+    if crumbs:
+        # RFC 9113, 8.2.3.
+        lines.append((b"cookie", b"; ".join(crumbs)))
+    return host, lines, length
