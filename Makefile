@@ -23,7 +23,7 @@ EDITABLE = CORSPROXY_COMPILE=0 $(BIN)/python -m pip install --quiet --no-build-i
 # Debian keeps servers such as nginx where only root looks.
 export PATH := $(PATH):/usr/sbin:/sbin
 
-.PHONY: help demo test test-compiled test-newest explore lock lint format soak reloads fuzz bench image image-check clean
+.PHONY: help demo test test-compiled test-newest explore lock lint format soak frameworks reloads fuzz bench image image-check clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -69,6 +69,9 @@ outcomes: $(VENV)/dev.stamp ## CALLS=2000 put together at random: the log knows 
 
 soak: $(VENV)/dev.stamp ## mixed load, restarts and edits for SECONDS=600; WORKERS=2 takes several processes
 	$(BIN)/python -m tests.soak --seconds $(SECONDS) --workers $(WORKERS)
+
+frameworks: $(VENV)/dev.stamp $(VENV)/httpbin.stamp $(VENV)/node.stamp ## logins through the proxy on Django, FastAPI, Rails, Sinatra, express and Next.js
+	FRAMEWORKS=all $(BIN)/pytest tests/frameworks
 
 reloads: $(VENV)/dev.stamp ## RELOADS=1000 of a file with ROUTES=500 under load; nothing lost, mixed or delayed
 	@scripts/install-test-programs
@@ -124,4 +127,12 @@ $(VENV)/wheel.stamp: $(VENV)/dev.stamp hatch_build.py $(shell find corsproxy -ty
 $(VENV)/httpbin.stamp: $(VENV)/venv.stamp locks/httpbin.txt
 	$(BIN)/python -m venv --without-pip $(VENV)/httpbin
 	$(BIN)/python -m pip --python $(VENV)/httpbin install --quiet $(call GROUPS,httpbin)
+	@touch $@
+
+# Node's dependencies are locked with hashes, too; the build for production is kept.
+$(VENV)/node.stamp: $(VENV)/venv.stamp $(shell find tests/frameworks/node -type f)
+	@scripts/install-test-programs puma ruby-railties ruby-sinatra nodejs npm
+	@mkdir -p $(VENV)/node
+	cp -r tests/frameworks/node/. $(VENV)/node
+	cd $(VENV)/node && npm ci --no-audit --no-fund --silent && NEXT_TELEMETRY_DISABLED=1 node_modules/.bin/next build
 	@touch $@
