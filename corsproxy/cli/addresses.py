@@ -4,7 +4,9 @@ from collections.abc import Callable
 from enum import Enum
 
 import click
+from click.core import ParameterSource
 
+from corsproxy.config.hosts import parse_port
 from corsproxy.config.listeners import parse_host_and_port, parse_listen
 from corsproxy.config.mistakes import BadValueError
 from corsproxy.core.policy import ListenAddress
@@ -29,6 +31,24 @@ def listen_addresses(
             )
             raise click.BadParameter(message, ctx, param)
     return tuple(_address(ctx, param, text, parse_listen) for text in texts)
+
+
+def port_number(ctx: click.Context, param: click.Parameter, text: str | None) -> int | None:
+    """A click callback; None where the flag is not given. Raises click.BadParameter."""
+    if text is None or _is_of_kubernetes(ctx, param, text):
+        return None
+    try:
+        return parse_port(text, zero=True)
+    except BadValueError as mistake:
+        message = f"{text!r}: {mistake.help}"
+        raise click.BadParameter(message, ctx, param) from None
+
+
+def _is_of_kubernetes(ctx: click.Context, param: click.Parameter, text: str) -> bool:
+    """Whether it is what Kubernetes sets in every container beside a Service with the name
+    `corsproxy`: the URL of that Service."""
+    source = ctx.get_parameter_source(param.name or "")
+    return source is ParameterSource.ENVIRONMENT and text.startswith(("tcp://", "udp://"))
 
 
 def admin_address(

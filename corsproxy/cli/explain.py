@@ -48,9 +48,12 @@ _WITHOUT_FILE = (
 
 @click.command()
 @config_option
-@option("--origin", required=True, metavar="ORIGIN", help="The origin of the page that calls.")
+# Not `option`: CORSPROXY_ORIGIN is of `serve --origin`, which means something else.
+@click.option(
+    "--origin", required=True, metavar="ORIGIN", help="The origin of the page that calls."
+)
 @option("--method", default="GET", show_default=True, metavar="METHOD", help="As in fetch().")
-@option(
+@click.option(
     "--header",
     "headers",
     multiple=True,

@@ -35,6 +35,10 @@ class Flags(NamedTuple):
     """The parameters that a variable has set, by their names here."""
     https: bool = False
     """Whether every listener speaks https, as if each address were written so."""
+    port: int | None = None
+    """The port of every listener, in place of its own."""
+    quiet: bool = False
+    """Whether only refusals, failures and what browsers block have a line."""
 
     def applied_to(self, policy: Policy) -> Policy:
         """Return the policy with the flags in place of the file's keys."""
@@ -46,12 +50,18 @@ class Flags(NamedTuple):
         if self.shutdown_grace is not None:
             policy = replace(policy, shutdown_grace=self.shutdown_grace)
         listen = self.listen or policy.listen
+        if self.port is not None:
+            moved = (replace(address, port=self.port) for address in listen)
+            listen = tuple(dict.fromkeys(moved))
+        log = replace(policy.log, format=self.log_format or policy.log.format)
+        if self.quiet and log.requests == "all":
+            log = replace(log, requests="problems")
         if self.https:
             listen = tuple(replace(address, https=True) for address in listen)
         return replace(
             policy,
             listen=listen,
-            log=replace(policy.log, format=self.log_format or policy.log.format),
+            log=log,
             via=None if policy.via is None else f"{policy.via}-{self.instance}",
         )
 

@@ -1,20 +1,83 @@
 """`corsproxy init`: writes a commented allowlist file to start from."""
 
+import os.path
 from importlib.resources import files
+from typing import Any
 
 import click
 
+from corsproxy.cli.addresses import admin_address, listen_addresses, port_number
+from corsproxy.cli.durations import duration
 from corsproxy.cli.failures import Exit, Failure
+from corsproxy.cli.flags import Flags
+from corsproxy.cli.options import config_option, option
+from corsproxy.cli.quick import check_without_upstream, quick_of, quick_options
+from corsproxy.cli.upstream import policy_of
+from corsproxy.config.written_policy import written_policy
 from corsproxy.core.source import DEFAULT_FILE
+
+# What the starter file has no line for: without an upstream there is nothing to start.
+_OF_LISTENER = ("listen", "port", "https", "admin", "log_format", "drain_delay", "shutdown_grace")
 
 
 @click.command()
-@click.argument("file", type=click.Path(), default=DEFAULT_FILE)
-def command(file: str) -> None:
-    """Write a commented allowlist file to start from; never over one that exists."""
-    text = files("corsproxy.config").joinpath("starter.yaml").read_text(encoding="utf-8")
+@click.argument("upstream", metavar="[UPSTREAM]", required=False)
+@config_option
+@option("-l", "--listen", multiple=True, callback=listen_addresses, metavar="HOST:PORT")
+@option("-p", "--port", callback=port_number, metavar="PORT")
+@option("--https", is_flag=True)
+@option("--admin", callback=admin_address, metavar="HOST:PORT|off")
+@option("--log-format", type=click.Choice(["auto", "text", "json"]))
+@option("--drain-delay", callback=duration, metavar="DURATION")
+@option("--shutdown-grace", callback=duration, metavar="DURATION")
+@quick_options
+def command(upstream: str | None, config: str | None, **params: Any) -> None:
+    """Write a commented allowlist file to start from; never over one that exists.
+
+    With UPSTREAM, the file allows exactly what `corsproxy UPSTREAM` with the same flags
+    allows: see `corsproxy help serve`.
+    """
+    if upstream is not None and upstream.endswith((".yaml", ".yml")):
+        upstream, config = None, upstream
+    file = config or DEFAULT_FILE
+    if upstream is None:
+        _check_alone(params)
+        text = files("corsproxy.config").joinpath("starter.yaml").read_text(encoding="utf-8")
+    else:
+        text = _text(upstream, file, params)
+    _write(file, text)
+    run = "corsproxy" if file == DEFAULT_FILE else f"corsproxy -c {file}"
+    first = "" if upstream else "Name your upstream and your app's origin in it, then run"
+    click.echo(f"Wrote {file}. {first or 'Run'}: {run}")
+
+
+def _check_alone(params: dict[str, Any]) -> None:
+    check_without_upstream(params)
+    given = [name for name in _OF_LISTENER if params[name]]
+    if given:
+        flag = f"--{given[0].replace('_', '-')}"
+        raise click.UsageError(f"{flag} goes with UPSTREAM: corsproxy init URL {flag} …")
+
+
+def _text(upstream: str, file: str, params: dict[str, Any]) -> str:
+    quick = quick_of(upstream, params)
+    flags = Flags(
+        params["listen"],
+        params["admin"],
+        params["log_format"],
+        params["drain_delay"],
+        params["shutdown_grace"],
+        "",
+        https=params["https"],
+        port=params["port"],
+    )
+    policy = flags.applied_to(policy_of(quick))
+    return written_policy(quick, policy, os.path.dirname(os.path.abspath(file)))
+
+
+def _write(file: str, text: str) -> None:
     try:
-        with open(file, "x", encoding="utf-8", newline="\n") as target:
+        with open(file, "x", encoding="utf-8", errors="surrogateescape", newline="\n") as target:
             target.write(text)
     except FileExistsError:
         raise Failure(
@@ -26,4 +89,3 @@ def command(file: str) -> None:
         reason = getattr(error, "strerror", None) or str(error)
         sentence = f"cannot write {file}: {reason[:1].lower()}{reason[1:]}"
         raise Failure(sentence, Exit.USAGE) from None
-    click.echo(f"Wrote {file}. Name your upstream and your app's origin in it, then run: corsproxy")

@@ -35,6 +35,8 @@ COMMANDS = {
     "trust": "Make browsers trust the certificates of --https.",
     "health": "Ask a running proxy whether it is ready.",
     "drain": "Ask a running proxy to begin draining, for preStop hooks.",
+    "version": "Print the version.",
+    "help": "Show the flags of a command.",
     "demo": "Show it all: an API without CORS, a page that calls it, and the proxy.",
 }
 
@@ -68,23 +70,34 @@ class CommandLine(click.Group):
         if not args:
             return [DEFAULT_COMMAND]
         first = args[0]
-        if first in COMMANDS or first == "--version" or first in ctx.help_option_names:
+        if first in COMMANDS or first in ("-V", "--version") or first in ctx.help_option_names:
             return args
-        if first.startswith("-") or not _is_word(first):
-            return [DEFAULT_COMMAND, *args]
-        message = f"no command is named {first!r}."
-        close = get_close_matches(first, COMMANDS, n=1)
-        if close:
-            message += f" Did you mean {close[0]!r}?"
-        else:
-            url = f"http://localhost:{first}" if first.isdecimal() else f"https://{first}"
-            message += f" An upstream is a URL: corsproxy {url}"
-        raise click.UsageError(message, ctx)
+        if _is_word(first) and not first.startswith("-"):
+            refuse_word(ctx, first)
+        return [DEFAULT_COMMAND, *args]
+
+
+def refuse_word(ctx: click.Context, word: str) -> NoReturn:
+    """Raise click.UsageError about a word that is no command."""
+    message = f"no command is named {word!r}."
+    close = get_close_matches(word, COMMANDS, n=1)
+    if close:
+        message += f" Did you mean {close[0]!r}?"
+    else:
+        message += f" To name an upstream: corsproxy https://{word}"
+    raise click.UsageError(message, ctx)
 
 
 def _is_word(argument: str) -> bool:
     """Whether it looks like a command; URLs, hosts, ports and paths do not."""
-    return argument.replace("-", "").replace("_", "").isalnum() and argument != "localhost"
+    if argument == "localhost" or argument.isdecimal():
+        return False
+    return argument.replace("-", "").replace("_", "").isalnum()
+
+
+def version() -> str:
+    """Return the version, and in which form it is installed."""
+    return f"{__version__} ({_form()})"
 
 
 def _form() -> str:
@@ -101,7 +114,7 @@ def _form() -> str:
     subcommand_metavar="[COMMAND] [ARGS]...",
     epilog="Run a command with --help to see its flags.",
 )
-@click.version_option(__version__, message=f"%(prog)s %(version)s ({_form()})")
+@click.version_option(__version__, "-V", "--version", message=f"%(prog)s {version()}")
 def cli() -> None:
     """A reverse proxy that adds CORS for the origins that you name, and for nobody else.
 

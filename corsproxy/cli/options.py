@@ -29,7 +29,7 @@ class ServerCommand(click.Command):
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
-            if error.option_name in ("-p", "--port", "--host", "--bind", "--address"):
+            if error.option_name in ("--host", "--bind", "--address"):
                 message = f"{error.message} Did you mean '--listen'?"
                 raise click.NoSuchOption(error.option_name, message, ctx=ctx) from None
             raise

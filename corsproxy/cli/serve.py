@@ -8,16 +8,18 @@ import logging
 import os
 import signal
 import sys
+import threading
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 from click.core import ParameterSource
 
-from corsproxy.cli.addresses import Off, admin_address, listen_addresses
+from corsproxy.cli.addresses import admin_address, listen_addresses, port_number
 from corsproxy.cli.banner import banner
 from corsproxy.cli.durations import duration
 from corsproxy.cli.failures import Exit, Failure, RefusedConfig
@@ -25,14 +27,16 @@ from corsproxy.cli.files import default_file, mount_warnings, read_bytes, read_t
 from corsproxy.cli.flags import Flags
 from corsproxy.cli.options import ServerCommand, config_option, environment_variable, one_of, option
 from corsproxy.cli.process import leave, run
+from corsproxy.cli.quick import check_without_upstream, quick_of, quick_options
 from corsproxy.cli.terminal import is_interactive, is_terminal, wants_color
-from corsproxy.cli.upstream import policy_for
+from corsproxy.cli.upstream import policy_of
 from corsproxy.cli.worker import supervisors_channel, work
 from corsproxy.config.https import https_mistakes
 from corsproxy.config.problems import ConfigError, Problem
 from corsproxy.config.reader import Reading
 from corsproxy.config.routes import is_same_place
-from corsproxy.core.policy import ListenAddress, LogFormat, Policy
+from corsproxy.config.without_file import Quick
+from corsproxy.core.policy import LogFormat, Policy
 from corsproxy.core.source import DEFAULT_FILE
 from corsproxy.errors import StartError
 from corsproxy.shell.feed.announcements import Announcer, FaultLog, LineFormat, Terms, dropped_lines
@@ -80,6 +84,13 @@ class Source(NamedTuple):
     "[default: localhost:8010]",
 )
 @option(
+    "-p",
+    "--port",
+    callback=port_number,
+    metavar="PORT",
+    help="The port of it alone; 0 takes a free one.  [default: 8010]",
+)
+@option(
     "--https",
     is_flag=True,
     help="Speak https, on loopback with a certificate that `corsproxy trust` makes browsers "
@@ -91,14 +102,7 @@ class Source(NamedTuple):
     metavar="HOST:PORT|off",
     help="Where probes and metrics are.  [default: localhost:8011]",
 )
-@option(
-    "--allow-origin",
-    "allow_origins",
-    multiple=True,
-    metavar="ORIGIN",
-    help="With UPSTREAM: another origin that may call it; may be repeated (in the variable: "
-    "separated by spaces).",
-)
+@quick_options
 @option(
     "--log-format",
     type=click.Choice(["auto", "text", "json"]),
@@ -123,64 +127,78 @@ class Source(NamedTuple):
     metavar="N",
     help="How many processes answer requests; more than one needs Linux.  [default: 1]",
 )
+@option(
+    "-q",
+    "--quiet",
+    is_flag=True,
+    help="Log refusals, failures and what browsers block, and no other request.",
+)
+@option("--open", is_flag=True, help="Open the proxy's address in a browser.")
 @click.argument("upstream", required=False, envvar=environment_variable("--upstream"))
-@click.pass_context
-def command(
-    ctx: click.Context,
-    config: str | None,
-    listen: tuple[ListenAddress, ...],
-    https: bool,
-    admin: ListenAddress | Off | None,
-    allow_origins: tuple[str, ...],
-    log_format: LogFormat | None,
-    drain_delay: float | None,
-    shutdown_grace: float | None,
-    workers: int,
-    upstream: str | None,
-) -> None:
+def command(config: str | None, upstream: str | None, workers: int, **params: Any) -> None:
     """Run the proxy.
 
-    With UPSTREAM, a URL, pages on this machine may call it, with every method, header
-    and credentials. Without it, the allowlist file says who may do what. Flags count
-    more than the file.
+    With UPSTREAM, a URL, `host[:port]` or a port, pages on this machine may call it, with
+    every method, header and credentials. Without it, the allowlist file says who may do
+    what. Flags override the file.
     """
     started = time.monotonic()
-    instance = os.urandom(4).hex()
-    of_environment = frozenset(
-        name for name in ctx.params if ctx.get_parameter_source(name) is ParameterSource.ENVIRONMENT
-    )
-    flags = Flags(
-        listen, admin, log_format, drain_delay, shutdown_grace, instance, of_environment, https
-    )
+    ctx = click.get_current_context()
+    flags = _flags(ctx, params)
     config, upstream = one_of(ctx, config=config, upstream=upstream)
+    quick = None if upstream is None else quick_of(upstream, params)
     channel = supervisors_channel()
     try:
         if channel is not None:
-            leave(work(channel, flags, upstream, allow_origins))
+            leave(work(channel, flags, quick))
         _stop_until_ready()
-        source = _source(config, upstream, allow_origins, flags)
+        if quick is None:
+            check_without_upstream(params)
+        source = _source(config, quick, flags)
         source = source._replace(policy=flags.applied_to(source.policy))
         _check_not_itself(source)
         _check_https(source)
         if workers > 1 and sys.platform != "linux":
             raise StartError("--workers needs Linux, whose kernel deals out the connections")
         listeners = bind_all(source.policy.listen, source.policy.admin, workers)
+        if params["open"]:
+            _open(listeners.proxy[0].url)
         code = _run(source, listeners, flags, started)
     except StartError as error:
         raise Failure(str(error), Exit.NOT_STARTED) from None
     leave(code)
 
 
-def _source(
-    config: str | None, upstream: str | None, allow_origins: tuple[str, ...], flags: Flags
-) -> Source:
-    if upstream is not None:
-        return Source(policy_for(upstream, allow_origins), (), None, b"")
-    if allow_origins:
-        raise click.UsageError(
-            "--allow-origin goes with UPSTREAM. To add an origin to the file: "
-            f"corsproxy allow origin {allow_origins[0]}"
-        )
+def _flags(ctx: click.Context, params: Mapping[str, Any]) -> Flags:
+    if params["port"] is not None and params["listen"]:
+        raise click.UsageError("-p names the port alone, and -l the whole address: give one.")
+    of_environment = frozenset(
+        name for name in ctx.params if ctx.get_parameter_source(name) is ParameterSource.ENVIRONMENT
+    )
+    return Flags(
+        params["listen"],
+        params["admin"],
+        params["log_format"],
+        params["drain_delay"],
+        params["shutdown_grace"],
+        os.urandom(4).hex(),
+        of_environment,
+        params["https"],
+        params["port"],
+        params["quiet"],
+    )
+
+
+def _open(url: str) -> None:
+    """Open `url` in a browser, which connects while the rest of the start goes on."""
+    import webbrowser
+
+    threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
+
+
+def _source(config: str | None, quick: Quick | None, flags: Flags) -> Source:
+    if quick is not None:
+        return Source(policy_of(quick), (), None, b"")
     file = config or default_file(_WITHOUT_FILE)
     content = read_bytes(file)
     try:

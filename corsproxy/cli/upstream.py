@@ -5,16 +5,22 @@ from collections.abc import Sequence
 import click
 
 from corsproxy.config.problems import ConfigError
-from corsproxy.config.without_file import policy_for_url
+from corsproxy.config.without_file import Quick, quick_policy
 from corsproxy.core.policy import Policy
 
 
 def policy_for(upstream: str, allow_origins: Sequence[str]) -> Policy:
+    """Return the policy of `corsproxy UPSTREAM --allow-origin …`; see `policy_of`."""
+    return policy_of(Quick(upstream, tuple(allow_origins)))
+
+
+def policy_of(quick: Quick) -> Policy:
     """Return the policy of `corsproxy UPSTREAM`; raises click.UsageError for a bad flag."""
-    if upstream.endswith((".yaml", ".yml")):
-        raise click.UsageError(f"UPSTREAM is a URL; to run with a file: corsproxy -c {upstream}")
+    if quick.upstream.endswith((".yaml", ".yml")):
+        message = f"UPSTREAM is a URL; to run with a file: corsproxy -c {quick.upstream}"
+        raise click.UsageError(message)
     try:
-        return policy_for_url(upstream, allow_origins)
+        return quick_policy(quick)
     except ConfigError as error:
         sentences = []
         for problem in error.problems:

@@ -7,7 +7,6 @@ workers serve the same policy while somebody edits it.
 import os
 import signal
 import socket
-from collections.abc import Sequence
 from functools import partial
 
 import click
@@ -16,7 +15,8 @@ from corsproxy.cli.failures import Exit
 from corsproxy.cli.files import read
 from corsproxy.cli.flags import Flags
 from corsproxy.cli.process import run
-from corsproxy.cli.upstream import policy_for
+from corsproxy.cli.upstream import policy_of
+from corsproxy.config.without_file import Quick
 from corsproxy.core.policy import Policy
 from corsproxy.shell.workers.channel import CHANNEL_VARIABLE, SUPERVISORS_SIGNALS, Beginning
 
@@ -36,9 +36,7 @@ def supervisors_channel() -> socket.socket | None:
         raise click.UsageError(sentence) from None
 
 
-def work(
-    channel: socket.socket, flags: Flags, upstream: str | None, allow_origins: Sequence[str]
-) -> Exit:
+def work(channel: socket.socket, flags: Flags, quick: Quick | None) -> Exit:
     """Answer requests until the supervisor says that it is enough, or has gone.
 
     Raises StartError.
@@ -49,23 +47,17 @@ def work(
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SUPERVISORS_SIGNALS)
     from corsproxy.shell.workers import worker
 
-    policy_of = partial(_policy, flags, upstream, allow_origins)
-    run(lambda: worker.work(channel, policy_of))
+    read_policy = partial(_policy, flags, quick)
+    run(lambda: worker.work(channel, read_policy))
     return Exit.OK
 
 
-def _policy(
-    flags: Flags,
-    upstream: str | None,
-    allow_origins: Sequence[str],
-    beginning: Beginning,
-    content: bytes,
-) -> Policy:
+def _policy(flags: Flags, quick: Quick | None, beginning: Beginning, content: bytes) -> Policy:
     file = beginning["file"]
     if file is not None:
         policy = read(content, file).policy
-    elif upstream is not None:
-        policy = policy_for(upstream, allow_origins)
+    elif quick is not None:
+        policy = policy_of(quick)
     else:
         raise ValueError("a worker needs a file or an upstream")
     return flags._replace(instance=beginning["instance"]).applied_to(policy)

@@ -23,7 +23,7 @@ Forwarded = Literal["auto", "on", "off"]
 Documents = Literal["keep", "sandbox"]
 UnlistedOrigins = Literal["block", "forward"]
 LogFormat = Literal["auto", "text", "json"]
-LogRequests = Literal["all", "denied", "none"]
+LogRequests = Literal["all", "problems", "denied", "none"]
 
 Site = bytes | str
 """An upstream whatever its base: its origin, or the path of its Unix socket."""

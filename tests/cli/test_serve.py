@@ -123,7 +123,7 @@ async def test_no_file_and_no_upstream_says_what_to_do(tmp_path: Path) -> None:
     [
         ([URL, "-c", "corsproxy.yaml"], "exclude each other"),
         (["--allow-origin", "https://a.example"], "corsproxy allow origin https://a.example"),
-        (["api.example.com"], "UPSTREAM"),
+        (["ftp://api.example.com"], "UPSTREAM"),
         ([URL, "--allow-origin", "a.example"], "--allow-origin"),
         ([URL, "-l", "localhost"], "port"),
         ([URL, "--admin", "on"], "port"),

@@ -80,7 +80,7 @@ def test_plain_http_elsewhere_may_be_added() -> None:
 
 
 def test_every_bad_value_is_refused_at_once() -> None:
-    problems = refused("api.example.com", "app.test", "https://b/")
+    problems = refused("https:/api.example.com", "app.test", "https://b/")
     assert [str(problem.source) for problem in problems] == [
         "UPSTREAM",
         "--allow-origin",
@@ -97,7 +97,7 @@ def test_a_password_in_the_url_is_refused_and_not_shown() -> None:
 
 def test_no_key_is_named_without_the_way_to_a_file() -> None:
     (problem,) = refused("https://me:hunter2@api.example.com")
-    assert problem.help.startswith("in a file, which corsproxy init writes, ")
+    assert problem.help.startswith("send credentials in a header: --header ")
     (problem,) = refused(API, "*")
     assert "allow_credentials" not in problem.message
     (problem,) = refused(API, "http://a.test,http://b.test")

@@ -77,13 +77,22 @@ class LineJournal:
         """Take the record of one exchange that is over."""
         self._counts.exchange(record)
         requests = self.requests
-        if requests == "all" or (requests == "denied" and _is_denied(record)):
+        if (
+            requests == "all"
+            or (requests == "denied" and _is_denied(record))
+            or (requests == "problems" and (_is_denied(record) or _has_failed(record)))
+        ):
             self._write(self._lines.exchange(record))
 
 
 def _is_denied(record: ExchangeRecord) -> bool:
     """Whether the proxy refused it, or the browser keeps it from the page."""
     return not record.verdict.allowed or is_lost(record.outcome)
+
+
+def _has_failed(record: ExchangeRecord) -> bool:
+    """Whether the upstream, or the proxy, could not answer it."""
+    return record.verdict.facts.status >= 500 or record.detail is not None
 
 
 class JsonLines:

@@ -1,0 +1,21 @@
+"""`corsproxy help [COMMAND]`: what `corsproxy [COMMAND] -h` says."""
+
+import click
+
+from corsproxy.cli import main
+
+
+@click.command()
+@click.argument("name", metavar="[COMMAND]", required=False)
+@click.pass_context
+def command(ctx: click.Context, name: str | None) -> None:
+    """Show the commands, or the flags of one."""
+    parent = ctx.find_root()
+    if name is None:
+        click.echo(parent.get_help())
+        return
+    found = main.cli.get_command(parent, name)
+    if found is None:
+        main.refuse_word(parent, name)
+    with click.Context(found, parent, info_name=name) as asked:
+        click.echo(found.get_help(asked))

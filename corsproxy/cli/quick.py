@@ -1,0 +1,93 @@
+"""The flags that go with an UPSTREAM: what people need before they write a file."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import click
+
+from corsproxy.cli.options import option
+from corsproxy.config.without_file import Quick
+
+# Each flag, by its parameter, and what to write in a file in its place.
+_IN_FILE = {
+    "insecure": "`tls: {verify: false}` on a route",
+    "ca_file": "`tls: {ca_file: FILE}` on a route",
+    "preserve_host": "`preserve_host: true` on a route",
+    "origin": "`origin:` on a route",
+    "headers": "`request_headers: {set: {NAME: VALUE}}` on a route",
+}
+_FLAGS = {"headers": "--header"}
+
+
+def quick_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the flags to a click command, whose parameters are then those of `quick_of`."""
+    for add in reversed(_OPTIONS):
+        function = add(function)
+    return function
+
+
+_OPTIONS = (
+    option(
+        "--allow-origin",
+        "allow_origins",
+        multiple=True,
+        metavar="ORIGIN",
+        help="With UPSTREAM: another origin that may call it; may be repeated (in the variable: "
+        "separated by spaces).",
+    ),
+    option(
+        "-k",
+        "--insecure",
+        is_flag=True,
+        help="With UPSTREAM: accept any certificate of it, a self-signed one too.",
+    ),
+    option(
+        "--ca-file",
+        type=click.Path(exists=True, dir_okay=False, readable=True),
+        metavar="FILE",
+        help="With UPSTREAM: trust the certificates in this PEM file.",
+    ),
+    option(
+        "--preserve-host",
+        is_flag=True,
+        help="With UPSTREAM: send the Host and Origin of the browser, not the upstream's own.",
+    ),
+    option(
+        "--origin",
+        type=click.Choice(["rewrite", "keep", "remove"]),
+        help="With UPSTREAM: what it gets as Origin.  [default: rewrite, its own]",
+    ),
+    click.option(
+        "--header",
+        "headers",
+        multiple=True,
+        metavar="'NAME: VALUE'",
+        help="With UPSTREAM: set a request header towards it, such as an API key; may be repeated.",
+    ),
+)
+
+
+def quick_of(upstream: str, params: Mapping[str, Any]) -> Quick:
+    """Return what the command line says about UPSTREAM; `params` are click's."""
+    return Quick(
+        upstream,
+        tuple(params["allow_origins"]),
+        params["insecure"],
+        params["ca_file"],
+        params["preserve_host"],
+        params["origin"],
+        tuple(params["headers"]),
+    )
+
+
+def check_without_upstream(params: Mapping[str, Any]) -> None:
+    """Raises click.UsageError where a flag is given that goes with UPSTREAM only."""
+    if params["allow_origins"]:
+        raise click.UsageError(
+            "--allow-origin goes with UPSTREAM. To add an origin to the file: "
+            f"corsproxy allow origin {params['allow_origins'][0]}"
+        )
+    for name, key in _IN_FILE.items():
+        if params[name]:
+            flag = _FLAGS.get(name, f"--{name.replace('_', '-')}")
+            raise click.UsageError(f"{flag} goes with UPSTREAM. In a file, write {key}.")

@@ -1,0 +1,11 @@
+"""`corsproxy version`: what `corsproxy -V` says."""
+
+import click
+
+from corsproxy.cli import main
+
+
+@click.command()
+def command() -> None:
+    """Print the version, and whether what every request passes is compiled."""
+    click.echo(f"corsproxy {main.version()}")
