@@ -14,11 +14,17 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
+import trustme
+
 HERE = Path(__file__).resolve().parent
 PROJECT = HERE.parent
 CONFIGS = HERE / "configs"
 CACHE = HERE / ".cache"
 NODE = CACHE / "node"
+CERTIFICATE = CACHE / "tls" / "server.pem"
+"""What the upstream over TLS shows, with its key."""
+AUTHORITY = CACHE / "tls" / "authority.pem"
+"""Who vouches for it."""
 INSTALL_SECONDS = 600.0
 
 # Debian keeps servers such as nginx where only root looks.
@@ -94,6 +100,16 @@ def render(name: str, directory: Path, values: dict[str, str]) -> Path:
     path = directory / name
     path.write_text(text)
     return path
+
+
+def make_certificate() -> None:
+    """Write CERTIFICATE and AUTHORITY."""
+    authority = trustme.CA()
+    leaf = authority.issue_cert("localhost", "127.0.0.1")
+    CERTIFICATE.parent.mkdir(parents=True, exist_ok=True)
+    pems = [leaf.private_key_pem, *leaf.cert_chain_pems]
+    CERTIFICATE.write_bytes(b"".join(pem.bytes() for pem in pems))
+    AUTHORITY.write_bytes(authority.cert_pem.bytes())
 
 
 @contextmanager

@@ -38,8 +38,11 @@ def goals(results: Results) -> list[Goal]:
         Goal("forwards: 1.5 × Caddy", ratio("forwards", "Caddy"), 1.5),
         Goal("forwards: half of nginx", ratio("forwards", "nginx"), 0.5),
         Goal("forwards: 3 × the fastest Node proxy", _fastest_node(results, ratio), 3.0),
+        Goal("upstream over TLS: 1.5 × Envoy", ratio("tls-forwards", "Envoy"), 1.5),
         Goal("preflights: as many as Envoy", ratio("preflights", "Envoy"), 1.0),
         Goal("downloads of 64 MiB: as fast as Caddy", ratio("downloads", "Caddy"), 1.0),
+        Goal("downloads of 64 MiB: as fast as Envoy", ratio("downloads", "Envoy"), 1.0),
+        Goal("the same over TLS: as fast as Envoy", ratio("tls-downloads", "Envoy"), 1.0),
         Goal("uploads of 64 MiB: as fast as Caddy", ratio("uploads", "Caddy"), 1.0),
         Goal("WebSocket messages: half of nginx", ratio("websockets", "nginx"), 0.5),
         Goal(

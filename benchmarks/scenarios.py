@@ -111,6 +111,8 @@ class LoadScenario:
             return "does not apply"
         if self.websocket and not peer.websockets:
             return "has no WebSockets"
+        if self.upstream == "tls" and not peer.tls:
+            return "is not set up for it"
         return None
 
     @contextmanager
@@ -258,6 +260,17 @@ LOADS: tuple[Scenario, ...] = (
         ),
     ),
     LoadScenario(
+        key="tls-forwards",
+        title="Small forwards to an upstream over TLS",
+        method=f"GET of 1 KB JSON, {CONNECTIONS} kept-alive connections, with Origin; TLS 1.3 and"
+        " AES-128-GCM between the peer and the upstream",
+        metrics=(Metric("rate", "forwards", "/s", "more"), _CPU_EACH),
+        upstream="tls",
+        check=_check_file("1k.json"),
+        load=load_requests,
+        without_proxy=False,
+    ),
+    LoadScenario(
         key="preflights",
         title="Preflights",
         method=f"OPTIONS for PUT with two field names, {CONNECTIONS} kept-alive connections",
@@ -288,6 +301,17 @@ LOADS: tuple[Scenario, ...] = (
         upstream="files",
         check=_check_file("64m.bin"),
         load=_load_downloads,
+    ),
+    LoadScenario(
+        key="tls-downloads",
+        title="64 MiB downloads from an upstream over TLS",
+        method=f"GET of 64 MiB, {BULK_CONNECTIONS} connections; TLS 1.3 and AES-128-GCM between the"
+        " peer and the upstream",
+        metrics=(Metric("rate", "downloads", "MiB/s", "more"), _CPU_GIB),
+        upstream="tls",
+        check=_check_file("64m.bin"),
+        load=_load_downloads,
+        without_proxy=False,
     ),
     LoadScenario(
         key="uploads",

@@ -12,15 +12,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple, Self
 
-from benchmarks.cache import CACHE, PROJECT, render, system_program
+from benchmarks.cache import (
+    CACHE,
+    CERTIFICATE,
+    PROJECT,
+    make_certificate,
+    render,
+    system_program,
+)
 from benchmarks.machine import Cores
 from benchmarks.measure import Watch
 from benchmarks.peer import ORIGIN, Peer, Site
 from benchmarks.processes import Process, ProcessError, free_port, wait_for_port
 
 UPSTREAM_SECONDS = 20.0
-UpstreamName = Literal["files", "backend"]
-READY_PATHS: dict[UpstreamName, str] = {"files": "/1k.json", "backend": "/received"}
+UpstreamName = Literal["files", "tls", "backend"]
+READY_PATHS: dict[UpstreamName, str] = {
+    "files": "/1k.json",
+    "tls": "/1k.json",
+    "backend": "/received",
+}
 """What a peer must get from each upstream before it counts as started."""
 
 
@@ -89,10 +100,16 @@ class Stand:
         self, peer: Peer, upstream: UpstreamName, *, log: bool = False, metrics: bool = True
     ) -> Iterator[Running]:
         """Start a peer without waiting for it. Raises ProcessError, and cache.MissingError."""
-        slug = peer.name.lower() + ("-log" if log else "") + ("" if metrics else "-uncounted")
+        slug = (
+            peer.name.lower()
+            + ("-tls" if upstream == "tls" else "")
+            + ("-log" if log else "")
+            + ("" if metrics else "-uncounted")
+        )
         directory = CACHE / "run" / slug
         directory.mkdir(parents=True, exist_ok=True)
-        site = Site(free_port(), self._ports[upstream], directory, log, metrics)
+        is_tls = upstream == "tls"
+        site = Site(free_port(), self._ports[upstream], directory, log, metrics, is_tls)
         argv = peer.command(site)
         output = CACHE / "logs" / f"{slug}.log"
         with Process(
@@ -115,10 +132,19 @@ class Stand:
     def _start_files(self, stack: ExitStack) -> None:
         port = free_port()
         directory = CACHE / "run" / "upstream"
-        values = {"PORT": str(port), "DIRECTORY": str(directory), "FILES": str(CACHE / "files")}
+        make_certificate()
+        self._ports["tls"] = free_port()
+        values = {
+            "PORT": str(port),
+            "TLS_PORT": str(self._ports["tls"]),
+            "CERTIFICATE": str(CERTIFICATE),
+            "DIRECTORY": str(directory),
+            "FILES": str(CACHE / "files"),
+        }
         config = render("upstream-nginx.conf", directory, values)
         argv = [system_program("nginx"), "-p", str(directory), "-c", str(config)]
         self._start_upstream(stack, "files", port, argv)
+        self._upstreams["tls"] = self._upstreams["files"]
 
     def _start_backend(self, stack: ExitStack) -> None:
         port = free_port()

@@ -21,10 +21,10 @@ def _both(text: str) -> Advice:
 
 ADVICE: Final[dict[UpstreamCause, Advice]] = {
     UpstreamCause.NOT_TLS: _both(
-        "That port does not seem to speak TLS: begin {upstream} with http://, or name the port"
-        " that is https."
+        "That port does not seem to speak TLS: {upstream} should begin with http://, or name the"
+        " port that is https."
     ),
-    UpstreamCause.WANTS_TLS: _both("Begin {upstream} with https://: that port wants TLS."),
+    UpstreamCause.WANTS_TLS: _both("That port wants TLS: {upstream} should begin with https://."),
     UpstreamCause.UNTRUSTED: Advice(
         "For a self-signed certificate, or one of a private authority, set `tls: {{ca_file:"
         " cert.pem}}` on its route under `routes`, or the environment variable SSL_CERT_FILE."
