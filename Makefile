@@ -131,7 +131,7 @@ $(VENV)/httpbin.stamp: $(VENV)/venv.stamp locks/httpbin.txt
 
 # Node's dependencies are locked with hashes, too; the build for production is kept.
 $(VENV)/node.stamp: $(VENV)/venv.stamp $(shell find tests/frameworks/node -type f)
-	@scripts/install-test-programs puma ruby-railties ruby-sinatra nodejs npm
+	@scripts/install-test-programs caddy puma ruby-railties ruby-sinatra nodejs npm
 	@mkdir -p $(VENV)/node
 	cp -r tests/frameworks/node/. $(VENV)/node
 	cd $(VENV)/node && npm ci --no-audit --no-fund --silent && NEXT_TELEMETRY_DISABLED=1 node_modules/.bin/next build

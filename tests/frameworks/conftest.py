@@ -3,4 +3,5 @@ has installed them."""
 
 import os
 
-collect_ignore = [] if os.environ.get("FRAMEWORKS") == "all" else ["test_node.py", "test_ruby.py"]
+SLOW = ["test_more_paths.py", "test_node.py", "test_ruby.py"]
+collect_ignore = [] if os.environ.get("FRAMEWORKS") == "all" else SLOW

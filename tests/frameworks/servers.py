@@ -1,18 +1,21 @@
 """Applications on real frameworks, each started as its users start it, on a free port."""
 
+import asyncio
 import os
 import socket
 import ssl
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 import trustme
 
-from tests.browser.programs import program, running
+from tests.browser import servers
+from tests.browser.programs import DEADLINE_S, program, running
 
 APPS = Path(__file__).with_name("apps")
 
@@ -64,28 +67,32 @@ async def _served(
 
 
 @asynccontextmanager
-async def django(
-    tls: Certificate | None = None, environ: Mapping[str, str] | None = None
+async def gunicorn(
+    app: str, tls: Certificate | None = None, environ: Mapping[str, str] | None = None
 ) -> AsyncIterator[str]:
     port = free_port()
     arguments = [of_environment("gunicorn"), f"--bind=127.0.0.1:{port}", "--no-control-socket"]
     if tls is not None:
         arguments += [f"--certfile={tls.cert_file}", f"--keyfile={tls.key_file}"]
-    arguments.append("django_app:application")
+    arguments.append(app)
     async with _served(arguments, port, "Booting worker", tls is not None, environ or {}) as url:
         yield url
 
 
 @asynccontextmanager
-async def fastapi(
-    tls: Certificate | None = None, environ: Mapping[str, str] | None = None
+async def uvicorn(
+    app: str, tls: Certificate | None = None, environ: Mapping[str, str] | None = None
 ) -> AsyncIterator[str]:
     port = free_port()
-    arguments = [of_environment("uvicorn"), "--port", str(port), "fastapi_app:app"]
+    arguments = [of_environment("uvicorn"), "--port", str(port), app]
     if tls is not None:
         arguments += ["--ssl-certfile", str(tls.cert_file), "--ssl-keyfile", str(tls.key_file)]
     async with _served(arguments, port, "Uvicorn running", tls is not None, environ or {}) as url:
         yield url
+
+
+django = partial(gunicorn, "django_app:application")
+fastapi = partial(uvicorn, "fastapi_app:app")
 
 
 @asynccontextmanager
@@ -111,11 +118,15 @@ def node_directory() -> Path:
 
 
 @asynccontextmanager
-async def express() -> AsyncIterator[str]:
-    arguments = [program("node"), "express_app.cjs"]
+async def node(*arguments: str) -> AsyncIterator[str]:
+    """A script of `node/` that says which port it took."""
+    arguments = (program("node"), *arguments)
     async with running(arguments, cwd=node_directory()) as server:
         line = await server.until(lambda line: line.startswith("Listening on "))
         yield f"http://127.0.0.1:{line.split()[-1]}"
+
+
+express = partial(node, "express_app.cjs")
 
 
 @asynccontextmanager
@@ -129,3 +140,72 @@ async def next_js() -> AsyncIterator[str]:
     ) as server:
         await server.until(lambda line: "Ready in" in line)
         yield f"http://127.0.0.1:{port}"
+
+
+# Each says whether a request is for /account.
+NGINX = """
+server {
+  listen 127.0.0.1:{port};
+  location / { return 200 other; }
+  location = /account { return 200 account; }
+  location /account/ { return 200 account; }
+}
+"""
+HAPROXY = """
+global
+  expose-experimental-directives
+defaults
+  mode http
+  timeout connect 5s
+  timeout client 5s
+  timeout server 5s
+frontend front
+  bind 127.0.0.1:{port}
+  http-request normalize-uri path-merge-slashes
+  http-request normalize-uri percent-decode-unreserved
+  acl is_account path,url_dec -m reg ^/account(/|$)
+  http-request return status 200 content-type text/plain string account if is_account
+  http-request return status 200 content-type text/plain string other
+"""
+CADDYFILE = """{
+  admin off
+  auto_https off
+}
+http://127.0.0.1:{port}, http://localhost:{port} {
+  @account path_regexp ^/account(/|$)
+  respond @account account
+  respond other
+}
+"""
+
+
+def nginx(directory: Path) -> AbstractAsyncContextManager[str]:
+    return servers.nginx(directory, NGINX)
+
+
+@asynccontextmanager
+async def haproxy(directory: Path) -> AsyncIterator[str]:
+    port, file = free_port(), directory / "haproxy.cfg"
+    file.write_text(HAPROXY.replace("{port}", str(port)))
+    async with running([program("haproxy"), "-f", str(file)]):
+        yield await _answering(port)
+
+
+@asynccontextmanager
+async def caddy(directory: Path) -> AsyncIterator[str]:
+    port, file = free_port(), directory / "Caddyfile"
+    file.write_text(CADDYFILE.replace("{port}", str(port)))
+    command = [program("caddy"), "run", "--adapter", "caddyfile", "--config", str(file)]
+    async with running(command):
+        yield await _answering(port)
+
+
+async def _answering(port: int) -> str:
+    """Wait for a server that does not say when it is ready; return its URL."""
+    async with asyncio.timeout(DEADLINE_S):
+        while True:
+            with suppress(ConnectionRefusedError):
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+                writer.close()
+                return f"http://127.0.0.1:{port}"
+            await asyncio.sleep(0.01)
