@@ -30,7 +30,7 @@ class Framing(Enum):
 class RequestHead:
     """A request as the client sent it."""
 
-    __slots__ = ("client", "fields", "method", "minor_version", "secure", "target")
+    __slots__ = ("client", "fields", "is_http2", "method", "minor_version", "secure", "target")
 
     def __init__(
         self,
@@ -40,6 +40,7 @@ class RequestHead:
         minor_version: int = 1,
         client: str = "",
         secure: bool = False,
+        is_http2: bool = False,
     ) -> None:
         self.method: Final = method
         self.target: Final = target
@@ -51,6 +52,8 @@ class RequestHead:
         """The peer's IP address; empty where there is none (a Unix socket)."""
         self.secure: Final = secure
         """Whether the client's connection to this listener is TLS."""
+        self.is_http2: Final = is_http2
+        """Whether it came by HTTP/2: `minor_version` is then 1, for what it can do."""
 
 
 class UpstreamRequest:

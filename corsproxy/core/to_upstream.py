@@ -85,7 +85,9 @@ def to_upstream(
     if rules.set:
         authorizations = [value for name, value in fields if name.lower() == AUTHORIZATION]
     if context.policy.via is not None:
-        fields.append(_via(context.policy.pseudonym, context.request.minor_version))
+        fields.append(
+            _via(context.policy.pseudonym, context.request.is_http2, context.request.minor_version)
+        )
     if upgrade is not None:
         fields += ((b"Connection", b"Upgrade"), (b"Upgrade", upgrade))
     framing = Framing.NONE
@@ -187,8 +189,9 @@ def _forwarding(client: str, host: bytes, secure: bool, is_public: bool) -> tupl
 
 
 @lru_cache(maxsize=16)
-def _via(pseudonym: bytes, minor_version: int) -> Field:
-    return (b"Via", b"1.%d %b" % (minor_version, pseudonym))
+def _via(pseudonym: bytes, is_http2: bool, minor_version: int) -> Field:
+    version = b"2" if is_http2 else b"1.%d" % minor_version
+    return (b"Via", b"%b %b" % (version, pseudonym))
 
 
 def _decremented(values: Sequence[bytes]) -> list[Field]:

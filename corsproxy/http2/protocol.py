@@ -42,23 +42,10 @@ from corsproxy.http2.frames import (
     frame,
 )
 from corsproxy.http2.request_fields import MalformedRequestError, check_trailers, read_request
-from corsproxy.http2.stream_states import MOST_STREAMS, StreamStates
+from corsproxy.http2.stream_states import CONTINUE, MOST_STREAMS, OpenStream, StreamStates
 
 # Streams that were reset or refused, whose frames may still be on their way.
 _MOST_FORGOTTEN: Final = 1000
-
-
-class _Stream:
-    """What is known of an open stream besides its windows."""
-
-    __slots__ = ("expected", "remote_ended", "untaken")
-
-    def __init__(self, expected: int | None, remote_ended: bool) -> None:
-        self.expected = expected
-        """Bytes of content that must still come; None where no length was announced."""
-        self.remote_ended = remote_ended
-        self.untaken = 0
-        """Bytes of the windows that are taken up by what nobody has taken yet."""
 
 
 class Http2Protocol:
@@ -71,8 +58,9 @@ class Http2Protocol:
         self.client_leaves = False
         """Whether the client has said that no more requests will come (GOAWAY)."""
         self._has_begun = False
-        self._is_leaving = False
-        self._streams: dict[int, _Stream] = {}
+        self.is_leaving = False
+        """Whether the client was told that no more requests will be answered."""
+        self._streams: dict[int, OpenStream] = {}
         self._forgotten: dict[int, None] = {}
         self._highest = 0
         self._now = 0.0
@@ -175,7 +163,7 @@ class Http2Protocol:
     def _request(self, section: FieldSection, events: list[Event]) -> None:
         stream, has_ended = section.stream, section.has_ended
         self._highest = stream
-        if self._is_leaving:
+        if self.is_leaving:
             # The client knows from GOAWAY that it may send it elsewhere (RFC 9113, 6.8).
             self._forget(stream)
             return
@@ -188,7 +176,7 @@ class Http2Protocol:
             self._refuse(stream, ErrorCode.PROTOCOL_ERROR)
             return
         self._states.begin(stream, has_ended=has_ended)
-        self._streams[stream] = _Stream(request.length, has_ended)
+        self._streams[stream] = OpenStream(request.length, has_ended)
         events.append(RequestArrived(stream, request, section.is_too_large, has_ended))
 
     def _trailers(self, section: FieldSection, events: list[Event]) -> None:
@@ -234,7 +222,7 @@ class Http2Protocol:
         self._measure(stream, state, size - padding, has_ended, events)
 
     def _measure(
-        self, stream: int, state: _Stream, size: int, has_ended: bool, events: list[Event]
+        self, stream: int, state: OpenStream, size: int, has_ended: bool, events: list[Event]
     ) -> None:
         """Hold content against the length that was announced (RFC 9113, 8.1.1)."""
         if state.expected is not None:
@@ -302,13 +290,20 @@ class Http2Protocol:
 
     # Sending. What is done to a stream that is no more does nothing.
 
-    def send_head(self, stream: int, fields: list[Field], *, is_all: bool) -> None:
-        """Send the head of a response; `is_all` where nothing follows."""
+    def send_continue(self, stream: int) -> None:
+        """Tell a client so that waits with its content (100)."""
+        if stream in self._streams and self.fault is None:
+            self._states.send_continue(stream, self._encoder.encode([CONTINUE]))
+
+    def send_head(self, stream: int, fields: list[Field], *, is_all: bool) -> int:
+        """Send the head of a response; `is_all` where nothing follows. Returns its size."""
         if stream not in self._streams or self.fault is not None:
-            return
-        self._states.send_head(stream, self._encoder.encode(fields), is_all=is_all)
+            return 0
+        block = self._encoder.encode(fields)
+        self._states.send_head(stream, block, is_all=is_all)
         if is_all:
             self._answered(stream)
+        return len(block)
 
     def window(self, stream: int) -> int:
         """Return how many bytes of content may be sent on the stream now."""
@@ -350,7 +345,7 @@ class Http2Protocol:
             state.untaken -= size
             self._states.acknowledge(stream, size)
 
-    def _release(self, state: _Stream, stream: int) -> None:
+    def _release(self, state: OpenStream, stream: int) -> None:
         """Let others have the room that a stream has left in the connection's window."""
         if state.untaken and self.fault is None:
             self._states.acknowledge(stream, state.untaken)
@@ -358,8 +353,8 @@ class Http2Protocol:
 
     def leave(self) -> None:
         """Take no more requests; those that are there will be answered."""
-        if not self._is_leaving and self.fault is None:
-            self._is_leaving = True
+        if not self.is_leaving and self.fault is None:
+            self.is_leaving = True
             self._queue(self._goaway(ErrorCode.NO_ERROR))
 
     def _goaway(self, code: ErrorCode) -> bytes:

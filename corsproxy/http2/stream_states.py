@@ -30,9 +30,24 @@ STREAM_WINDOW: Final = 1024 * 1024
 CONNECTION_WINDOW: Final = 4 * 1024 * 1024
 """The same for all requests of a connection together: all that a client can make us keep."""
 
+CONTINUE: Final[Field] = (b":status", b"100")
+
 _FIRST_WINDOW: Final = 65_535
 _MOST_IN_SECTION: Final = 64 * 1024
 _MOST_AT_ONCE: Final = 64 * 1024
+
+
+class OpenStream:
+    """What is known of an open stream besides its windows."""
+
+    __slots__ = ("expected", "remote_ended", "untaken")
+
+    def __init__(self, expected: int | None, remote_ended: bool) -> None:
+        self.expected = expected
+        """Bytes of content that must still come; None where no length was announced."""
+        self.remote_ended = remote_ended
+        self.untaken = 0
+        """Bytes of the windows that are taken up by what nobody has taken yet."""
 
 
 class _NoFields:
@@ -99,6 +114,10 @@ class StreamStates:
         """A request, or the trailers of one."""
         flags = END_HEADERS | (END_STREAM if has_ended else 0)
         self.receive(frame(FrameType.HEADERS, flags, stream))
+
+    def send_continue(self, stream: int, block: bytes) -> None:
+        self._coding.block = block
+        self._library.send_headers(stream, [CONTINUE])
 
     def send_head(self, stream: int, block: bytes, *, is_all: bool) -> None:
         self._coding.block = block

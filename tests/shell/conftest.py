@@ -17,6 +17,8 @@ _ON_BOTH_LOOPS = {
     "test_connection",
     "test_content",
     "test_http1",
+    "test_http2_connection",
+    "test_http2_exchange",
     "test_leftover",
     "test_link",
     "test_piece",

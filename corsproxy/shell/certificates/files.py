@@ -31,6 +31,8 @@ def server_context(cert_file: str, key_file: str) -> ssl.SSLContext:
     """Return a context that shows this certificate; TLS 1.2 or newer. Raises OSError, of
     which ssl.SSLError is one."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    # Also because HTTP/2 forbids it (RFC 9113, 9.2.1).
+    context.options |= ssl.OP_NO_RENEGOTIATION
     # Without a callback, OpenSSL asks the terminal for an encrypted key's password.
     context.load_cert_chain(cert_file, key_file, password=lambda: b"")
     return context

@@ -83,7 +83,7 @@ class ServedCertificate:
             context = _given(tls)
         else:
             context, renew_at = _local(policy, self._tell)
-        context.set_alpn_protocols([HTTP1])
+        context.set_alpn_protocols([HTTP2, HTTP1] if policy.http2 else [HTTP1])
         return _Shown(context, made_for, renew_at)
 
 

@@ -78,6 +78,10 @@ class ClientConnection(Protocol):
         """Notice that the client has left an exchange while it is held still."""
         ...
 
+    def leave(self) -> None:
+        """Take no more requests, where the protocol can say so; what is there is answered."""
+        ...
+
     def hang_up(self) -> None:
         """End whatever is in progress: what can be told so by being told, a stream by closing,
         what waits for the upstream by an answer, all else by a reset, so that no cut response

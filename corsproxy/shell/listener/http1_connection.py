@@ -137,6 +137,9 @@ class Http1Connection(asyncio.BufferedProtocol):
         if self._exchange is not None:
             self.wire.drop_if_left(half_close=self.queue.tunnel is not None)
 
+    def leave(self) -> None:
+        """Each response says that it is the last."""
+
     def close(self) -> None:
         self.wire.close()
         if self.is_idle:

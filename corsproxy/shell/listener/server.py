@@ -34,6 +34,7 @@ _MOST_IN_HEADS = 24 * 1024 * 1024
 # Over its limit, the listener still says so to a quarter more; then it hangs up.
 _STANDING_ROOM = 4
 _LAST_WORDS_S = 1.0
+_HTTP2 = "h2"
 _LOOK_S = 0.02
 # Of the event loop, until a request that has arrived on a new connection has been read: what
 # is unread would be lost, and its connection would look idle.
@@ -109,8 +110,13 @@ class ProxyServer:
     def over_tls(self, context: Callable[[], ssl.SSLContext]) -> Callable[[], TlsConnection]:
         """Return what makes the same behind TLS; `context` is asked for each client."""
 
-        def make(_: str | None) -> Http1Connection:
-            return self()
+        def make(protocol: str | None) -> asyncio.BufferedProtocol:
+            if protocol != _HTTP2:
+                return self()
+            # Without a client of HTTP/2, nothing of it is needed.
+            from corsproxy.shell.listener.http2_connection import Http2Connection
+
+            return Http2Connection(self, self.service, make_exchange)
 
         def accept() -> TlsConnection:
             timeout = self.policy.limits.head_timeout
@@ -176,6 +182,8 @@ class ProxyServer:
         for connection in self.connections:
             if connection.is_idle and not connection.is_ending:
                 connection.close()
+            else:
+                connection.leave()
         await self._until(grace, lambda: not any(each.is_awaited for each in self._connections))
         for connection in self.connections:
             connection.hang_up()

@@ -1,0 +1,266 @@
+"""A client's HTTP/2 connection: each request on a stream of its own, in a task of its own.
+
+The sibling of `http1_connection`: a `ClientConnection` to the server, a `Carrier` to its streams.
+Bytes become events in `http2.protocol`; every wait on the client has a bound here.
+"""
+
+import asyncio
+from typing import Final, NamedTuple, cast
+
+from corsproxy.core.messages import Fields, RequestHead
+from corsproxy.core.precedent import Precedent
+from corsproxy.core.verdicts import Code
+from corsproxy.http2.events import (
+    ContentArrived,
+    ContentEnded,
+    Event,
+    RequestArrived,
+    StreamEnded,
+    WindowOpened,
+)
+from corsproxy.http2.protocol import Http2Protocol
+from corsproxy.shell.listener.client_connection import Listener, MakeExchange, RunningExchange
+from corsproxy.shell.listener.http2_exchange import Http2Exchange
+from corsproxy.shell.listener.service import Service
+from corsproxy.shell.listener.wire import Wire
+from corsproxy.shell.streams.deadline import Deadline
+from corsproxy.shell.streams.eager_task import EagerTask
+from corsproxy.shell.streams.piece import PIECE_SIZE
+from corsproxy.shell.upstream.bond import Bond
+
+# What HPACK counts for each field besides its bytes.
+_FIELD_OVERHEAD: Final = 32
+
+
+class _Stream(NamedTuple):
+    """An exchange in progress, both sides of it."""
+
+    exchange: Http2Exchange
+    running: RunningExchange
+    task: EagerTask
+
+
+class Http2Connection(asyncio.BufferedProtocol):
+    """One client connection."""
+
+    def __init__(self, server: Listener, service: Service, make: MakeExchange) -> None:
+        limits = service.policy.limits
+        self.service: Final = service
+        self.wire: Final = Wire(server.loop, limits, self._overdue)
+        most = limits.field_section + _FIELD_OVERHEAD * limits.fields
+        self.protocol: Final = Http2Protocol(most)
+        self.bond: Final = Bond()
+        self.is_full = False
+        self.write_timeout: Final = limits.write_timeout
+        self._server: Final = server
+        self._limits: Final = limits
+        self._make_exchange: Final = make
+        self._streams: dict[int, _Stream] = {}
+        self._is_in_head = True  # whether the client has begun what it must end soon
+        self._fields: Fields = ()
+        self._method = ""
+        self._precedent: Precedent | None = None
+
+    # What asyncio tells.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.wire.reading.set(self._limits.head_timeout)
+        self.wire.made(cast(asyncio.Transport, transport))
+        self._server.opened(self)
+        self.flush()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self.wire.lost()
+        self.bond.end()
+        for stream in list(self._streams.values()):
+            stream.exchange.left()
+            stream.task.cancel()
+        if not self._streams:
+            self._server.closed(self)
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._server.buffer.space(PIECE_SIZE)
+
+    def buffer_updated(self, nbytes: int) -> None:
+        if self.wire.is_ending or self.wire.is_gone:
+            return
+        data = self._server.buffer.lent(nbytes)
+        for event in self.protocol.receive(data, self._server.loop.time()):
+            self._take(event)
+        self.flush()
+        if self.protocol.fault is not None:
+            self._abandon()
+            self.wire.end_in_stages()
+        else:
+            self._set_bound()
+
+    def eof_received(self) -> None:
+        """A client that sends no more can say nothing about its windows either."""
+
+    def pause_writing(self) -> None:
+        self.wire.pause_writing()
+
+    def resume_writing(self) -> None:
+        self.wire.resume_writing()
+
+    # What the protocol tells.
+
+    def _take(self, event: Event) -> None:
+        if isinstance(event, RequestArrived):
+            self._begin(event)
+            return
+        if isinstance(event, WindowOpened) and event.stream == 0:
+            for each in list(self._streams.values()):
+                each.exchange.window_opened()
+            return
+        stream = self._streams.get(event.stream)
+        if stream is None:
+            return
+        if isinstance(event, ContentArrived):
+            stream.exchange.content.add(event.data)
+            stream.exchange.content.wake()
+        elif isinstance(event, ContentEnded):
+            stream.exchange.content.end()
+            stream.exchange.content.wake()
+        elif isinstance(event, StreamEnded):
+            stream.exchange.left()
+            stream.task.cancel()
+        else:
+            stream.exchange.window_opened()
+
+    def _begin(self, arrived: RequestArrived) -> None:
+        request = arrived.request
+        is_known = request.fields == self._fields and request.method == self._method
+        if not is_known:
+            self._fields, self._method = request.fields, request.method
+            self._precedent = Precedent()
+        head = RequestHead(
+            request.method,
+            request.target,
+            self._fields,
+            1,
+            self.wire.client,
+            self.wire.secure,
+            True,
+        )
+        refusal = Code.CONNECTIONS_FULL if self.is_full else None
+        if arrived.is_too_large:
+            refusal = refusal or Code.FIELDS_TOO_LARGE
+        precedent = self._precedent if arrived.has_ended else None
+        exchange = Http2Exchange(
+            arrived.stream, head, self, request.length or None, refusal, precedent
+        )
+        if arrived.has_ended:
+            exchange.content.end()
+        running = self._make_exchange(exchange, self.service)
+        task = EagerTask(self._carry_out(exchange, running), self._server.loop)
+        self._streams[arrived.stream] = _Stream(exchange, running, task)
+        task.step()
+
+    async def _carry_out(self, exchange: Http2Exchange, running: RunningExchange) -> None:
+        try:
+            await running.run()
+        finally:
+            exchange.close()
+            self._streams.pop(exchange.stream, None)
+            self._ended()
+
+    def _ended(self) -> None:
+        """An exchange is over, and maybe the last one."""
+        if self._streams:
+            return
+        if self.wire.transport is None:
+            self._server.closed(self)
+        elif self.protocol.is_leaving or self.protocol.client_leaves:
+            self.close()
+        else:
+            self._set_bound()
+
+    # The carrier of its streams.
+
+    def deadline(self, exchange: Http2Exchange) -> Deadline:
+        return Deadline(self._server.loop, exchange.overdue)
+
+    def flush(self) -> None:
+        data = self.protocol.take_output()
+        if data and not self.wire.is_gone:
+            self.wire.send(data)
+
+    # What the server asks.
+
+    @property
+    def is_idle(self) -> bool:
+        return not self._streams
+
+    @property
+    def is_ending(self) -> bool:
+        return self.wire.is_ending
+
+    @property
+    def is_awaited(self) -> bool:
+        return not self.is_ending and any(
+            not each.running.is_endless for each in self._streams.values()
+        )
+
+    @property
+    def is_parting(self) -> bool:
+        return any(each.running.is_parting for each in self._streams.values())
+
+    def forget(self) -> None:
+        self._fields, self._precedent = (), None
+
+    def look_for_client(self) -> None:
+        """It is always read, and so its leaving is noticed."""
+
+    def leave(self) -> None:
+        self.protocol.leave()
+        self.flush()
+
+    def hang_up(self) -> None:
+        if self.wire.ended_by is None:
+            self.wire.ended_by = "shutdown"
+        for stream in list(self._streams.values()):
+            running = stream.running
+            if running.is_endless or running.stop():
+                stream.task.cancel()
+            else:
+                stream.exchange.abort()
+                stream.task.cancel()
+        if not self._streams:
+            self.close()
+
+    def close(self) -> None:
+        self.leave()
+        self.wire.close()
+
+    def abort(self, cause: str | None = None) -> None:
+        self.wire.abort(cause)
+
+    # Bounds.
+
+    def _set_bound(self) -> None:
+        """Bound the wait for what the client does next."""
+        was_in_head, self._is_in_head = self._is_in_head, self.protocol.is_in_head
+        if self._is_in_head:
+            # More of the same does not move it.
+            if not was_in_head:
+                self.wire.reading.set(self._limits.head_timeout)
+        elif self._streams:
+            self.wire.reading.clear()
+        else:
+            self.wire.reading.set(self._limits.keepalive_timeout)
+
+    def _overdue(self) -> None:
+        if self.is_ending:
+            self.wire.close()
+        elif self._is_in_head and self._streams:
+            self._abandon()
+            self.close()
+        else:
+            self.close()
+
+    def _abandon(self) -> None:
+        """End what is in progress: the client has broken the connection that it is on."""
+        for stream in list(self._streams.values()):
+            stream.exchange.left()
+            stream.task.cancel()
