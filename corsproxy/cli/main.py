@@ -37,6 +37,7 @@ COMMANDS = {
     "drain": "Ask a running proxy to begin draining, for preStop hooks.",
     "version": "Print the version.",
     "help": "Show the flags of a command.",
+    "completion": "Print the completion script for bash, zsh or fish.",
     "demo": "Show it all: an API without CORS, a page that calls it, and the proxy.",
 }
 

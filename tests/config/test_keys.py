@@ -151,18 +151,3 @@ def test_the_example_has_each_key_in_its_place() -> None:
         if not key.startswith("x-"):
             found[place].add(key)
     assert found == {place: set(known) for place, known in KEYS.items()}
-
-
-@pytest.mark.parametrize("place", ["top", "cors", "route"])
-def test_the_readme_has_each_key(place: Place) -> None:
-    lines = (PROJECT / "README.md").read_text(encoding="utf-8").splitlines()
-    table = [line for line in lines if line.startswith("| `")]
-    described = {
-        "top": "".join(line.partition(" | ")[0] for line in table),
-        "cors": "".join(line.partition(" | ")[0] for line in table),
-        "route": "".join(line for line in table if line.startswith("| `routes[]` |")),
-    }[place]
-    prefix = "cors." if place == "cors" else ""
-    for key in KEYS[place]:
-        name = "routes[]" if key == "routes" else f"{prefix}{key}"
-        assert f"`{name}`" in described, f"{name} is not described"
