@@ -5,7 +5,7 @@ because recipients read them differently: they are refused here, each with its c
 """
 
 import re
-from typing import Final
+from typing import Any, Final
 
 import httptools
 
@@ -41,7 +41,7 @@ class _Head:
         self.fields: list[Field] = []
         self.should_close: bool | None = None
         """None until the head has ended."""
-        self.parser = httptools.HttpRequestParser(self)
+        self.parser: Any = httptools.HttpRequestParser(self)
 
     def on_url(self, target: bytes) -> None:
         self.target += target
@@ -80,7 +80,7 @@ def parse_head(data: bytes, client: str, secure: bool) -> RequestMessage:
     length, is_chunked, expects = _framing(told.fields)
     fields = tuple(told.fields)
     # Else the parser and what it tells would wait for the garbage collector.
-    del told.parser
+    told.parser = None
     head = RequestHead(method, told.target, fields, minor_version, client, secure)
     if method == "CONNECT":
         # What follows is for a tunnel that nobody opens, and no content.

@@ -10,7 +10,7 @@ waits: whoever writes awaits `drained` before writing more, where `is_writing_pa
 """
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from corsproxy.core.messages import ClientHead, RequestHead
 from corsproxy.core.policy import Limits
@@ -18,14 +18,8 @@ from corsproxy.core.precedent import Precedent
 from corsproxy.core.verdicts import Code
 from corsproxy.shell.streams.piece import PIECE_SIZE, Piece
 from corsproxy.shell.streams.seams import ByteStream, RequestBody
+from corsproxy.shell.system.compiling import mypyc_attr
 from corsproxy.shell.upstream.bond import Bond
-
-if TYPE_CHECKING:
-    from mypy_extensions import mypyc_attr
-else:
-    # Read by the compiler alone.
-    def mypyc_attr(**_):
-        return lambda cls: cls
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
