@@ -7,7 +7,7 @@ from corsproxy.cli.failures import Exit, Failure
 from corsproxy.cli.files import default_file, editable
 from corsproxy.cli.options import config_option, option
 from corsproxy.cli.terminal import wants_color
-from corsproxy.config.editing.edits import Edit, File, allow
+from corsproxy.config.editing.edits import Edit, File, allow_all
 from corsproxy.config.editing.splices import EditError
 from corsproxy.config.problems import ConfigError, Problem, escape, render
 from corsproxy.core.advice.remedies import KINDS
@@ -23,7 +23,7 @@ _WITHOUT_FILE = (
 
 @click.command()
 @click.argument("kind", type=click.Choice(list(_KEYS)))
-@click.argument("value", required=False)
+@click.argument("values", nargs=-1, metavar="VALUE...")
 @config_option
 @option("--route", metavar="NAME", help="Allow it for this route alone: its name or its path.")
 @option("--dry-run", is_flag=True, help="Print the diff and write nothing.")
@@ -31,28 +31,29 @@ _WITHOUT_FILE = (
 def command(
     ctx: click.Context,
     kind: str,
-    value: str | None,
+    values: tuple[str, ...],
     config: str | None,
     route: str | None,
     dry_run: bool,
 ) -> None:
-    """Add VALUE to the allowlist file: an origin, a method, a request header, or the name
-    of a host that this proxy answers to; or allow credentials, without a VALUE.
+    """Add each VALUE to the allowlist file: origins, methods, request headers, response
+    headers that pages may read (expose), or names of hosts that this proxy answers to; or
+    allow credentials, without a VALUE.
 
     Prints the diff. The bytes that are in the file stay as they are, comments included,
     and the new file allows nothing else; what cannot be done so is refused. Without
     --route, the list is changed that decides: that of the only route, or the default.
-    The exit code is 0 if VALUE is allowed now, 1 if it is refused.
+    The exit code is 0 if each is allowed now, 1 if it is refused.
     """
-    if kind == "credentials" and value in (None, "true"):
-        value = "true"
-    elif kind == "credentials" or value is None:
+    if kind == "credentials" and values in ((), ("true",)):
+        values = ("true",)
+    elif kind == "credentials" or not values:
         raise click.UsageError(_wrong_value(kind))
     if kind == "host" and route is not None:
         raise click.UsageError("hosts are not a route's own: leave out --route.")
     name = config or default_file(_WITHOUT_FILE)
     file = editable(name)
-    edit = _edited(file, kind, value, route)
+    edit = _edited(file, kind, values, route)
     if not edit.changed:
         click.echo(escape(edit.summary))
         return
@@ -72,9 +73,9 @@ def _wrong_value(kind: str) -> str:
     return f"which {kind}? Give a VALUE."
 
 
-def _edited(file: File, kind: str, value: str, route: str | None) -> Edit:
+def _edited(file: File, kind: str, values: tuple[str, ...], route: str | None) -> Edit:
     try:
-        return allow(file, _KEYS[kind], value, route)
+        return allow_all(file, _KEYS[kind], values, route)
     except ConfigError as error:
         _print(error.problems)
         raise Failure(f"{file.name} was left as it is", Exit.FINDINGS) from None

@@ -38,6 +38,7 @@ _MARKS = {
     "forwarded:": Style.YELLOW,
 }
 
+_MOST_STEPS = 6  # origin, method, headers, credentials, and one that comes of them
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 _WITHOUT_FILE = (
@@ -135,7 +136,7 @@ def command(
     found = Found(
         explanation,
         file,
-        None if file is None else _smallest_edit(file, explanation),
+        None if file is None else _smallest_edit(file, policy, question),
         _asked(policy, question, unsafe) if ask_upstream else None,
     )
     if as_json:
@@ -170,12 +171,19 @@ def _save_case(name: str, file: File | None, explanation: Explanation, at: str |
     click.echo(f"\n{escape(name)}: 1 case added", err=True)
 
 
+class Way(NamedTuple):
+    """An edit of the file, and the commands that make it one after the other."""
+
+    edit: Edit
+    commands: list[str]
+
+
 class Found(NamedTuple):
     """All that there is to say about a call."""
 
     explanation: Explanation
     file: File | None
-    edit: Edit | EditError | None
+    edit: Way | EditError | None
     """The smallest edit that allows the call, or why it cannot be made; None where no edit
     of a file would."""
     alone: WithoutProxy | None
@@ -183,8 +191,11 @@ class Found(NamedTuple):
     def to_json(self) -> dict[str, object]:
         members = self.explanation.to_json()
         members["edit"] = members["no_edit"] = None
-        if self.file is not None and isinstance(self.edit, Edit):
-            members["edit"] = diff(self.file.name, self.edit.before, self.edit.after)
+        members["commands"] = []
+        if self.file is not None and isinstance(self.edit, Way):
+            edit = self.edit.edit
+            members["edit"] = diff(self.file.name, edit.before, edit.after)
+            members["commands"] = self.edit.commands
         elif isinstance(self.edit, EditError):
             members["no_edit"] = self.edit.reason
         if self.alone is not None:
@@ -195,9 +206,11 @@ class Found(NamedTuple):
 def _print(found: Found) -> None:
     click.echo(_colored(found.explanation.text()), color=True)
     edit = found.edit
-    if found.file is not None and isinstance(edit, Edit):
+    if found.file is not None and isinstance(edit, Way):
         click.echo("\nThe smallest edit that allows it; corsproxy allow makes it:\n")
-        print_diff(found.file.name, edit.before, edit.after)
+        print_diff(found.file.name, edit.edit.before, edit.edit.after)
+        if len(edit.commands) > 1:
+            click.echo(f"\nAll of it: {escape(' && '.join(edit.commands))}")
     elif isinstance(edit, EditError):
         remedy = f": {edit.help}" if edit.help else ""
         sentence = f"corsproxy allow cannot make this edit: {edit.reason}{remedy}."
@@ -272,18 +285,32 @@ def _asked(policy: Policy, question: PageCall, unsafe: bool) -> WithoutProxy:
         raise Failure(str(error), Exit.NOT_STARTED) from None
 
 
-def _smallest_edit(file: File, explanation: Explanation) -> Edit | EditError | None:
-    """Return the edit that the remedy stands for, or why it cannot be made; None where
-    there is no remedy."""
-    remedy = explanation.remedy
-    if remedy is None:
-        return None
+def _smallest_edit(file: File, policy: Policy, question: PageCall) -> Way | EditError | None:
+    """Return the edit after which the call is allowed, and the commands that make it, or why it
+    cannot be made; None where no entry would allow it.
+
+    What is refused next shows only once the first is allowed: so each step is explained anew.
+    """
+    edits: list[Edit] = []
+    commands: list[str] = []
+    current = file
     try:
-        return allow(file, remedy.key, remedy.value, remedy.route)
+        while len(edits) < _MOST_STEPS:
+            explanation = explain(policy, question)
+            remedy = explanation.remedy
+            if explanation.allowed or remedy is None:
+                break
+            edits.append(allow(current, remedy.key, remedy.value, remedy.route))
+            commands += [remedy.command] if remedy.command else []
+            current = current._replace(content=edits[-1].after)
+            policy = current.read().policy
+        else:
+            return None
     except ConfigError as error:
         return EditError("its value would be refused", problems=error.problems)
     except EditError as error:
         return error
+    return Way(edits[-1]._replace(before=file.content), commands) if edits else None
 
 
 def _colored(text: str) -> str:

@@ -28,7 +28,7 @@ COMMANDS = {
     "test": "Try expectations about an allowlist, or ask a deployment.",
     "learn": "Propose the allowlist that refused calls would need.",
     "diff": "Compare what two allowlist files allow.",
-    "allow": "Add an origin, a method or a header to the allowlist file.",
+    "allow": "Add origins, methods, headers or hosts to the allowlist file.",
     "init": "Write a commented corsproxy.yaml to start from.",
     "export": "Print the allowlist as the configuration of nginx, Envoy and others.",
     "schema": "Print the JSON Schema of the file, for editors.",

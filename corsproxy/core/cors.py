@@ -28,6 +28,7 @@ ALLOW_ORIGIN: Final = b"Access-Control-Allow-Origin"
 # More names than any page asks for; far below what could cost time.
 MAX_REQUESTED_HEADERS: Final = 256
 MAX_REQUESTED_HEADERS_BYTES: Final = 16 * 1024
+_MOST_NAMED: Final = 64
 
 PREFLIGHT_VARY: Final[Field] = (
     b"Vary",
@@ -102,7 +103,7 @@ class PreflightJudgement(NamedTuple):
     at: Source
     """The entry that allowed, or the list that did not."""
     subject: bytes
-    """The method or the header that is not allowed; empty where all is allowed."""
+    """The method or the headers, as a list, that are not allowed; empty where all is."""
     fields: tuple[Field, ...]
     """Access-Control-* fields and Vary, with the true lists in either case."""
 
@@ -126,11 +127,10 @@ def judge_preflight(
     if requested_method not in rules.allowed_methods:
         code, at, subject = Code.METHOD_NOT_ALLOWED, rules.methods.source, requested_method
     else:
-        refused = malformed
-        if refused is None:
-            refused = _first_refused_header(rules, names)
-        if refused is not None:
-            code, at, subject = Code.HEADER_NOT_ALLOWED, rules.request_headers.source, refused
+        refused = refused_headers(rules, names) if malformed is None else [malformed]
+        if refused:
+            code, at = Code.HEADER_NOT_ALLOWED, rules.request_headers.source
+            subject = b", ".join(refused[:_MOST_NAMED])
     varies = rules.origins.any is None
     fields: list[Field] = [(ALLOW_ORIGIN, origin if varies else b"*"), *rules.credentials_fields]
     methods = _granted_methods(rules, requested_method)
@@ -179,14 +179,12 @@ def _granted_headers(rules: CorsRules, names: Sequence[bytes]) -> bytes:
     return value
 
 
-def _first_refused_header(rules: CorsRules, names: Sequence[bytes]) -> bytes | None:
+def refused_headers(rules: CorsRules, names: Sequence[bytes]) -> list[bytes]:
+    """Return those of the lower-case `names` that a preflight may not ask for."""
     if rules.request_headers.any:
-        return None
+        return []
     allowed = rules.allowed_request_headers
-    for name in names:
-        if name not in allowed:
-            return name
-    return None
+    return [name for name in names if name not in allowed]
 
 
 def exposable_names(fields: Sequence[Field]) -> bytes:

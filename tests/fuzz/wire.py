@@ -10,8 +10,9 @@ from corsproxy.core.messages import Field, RequestHead
 from corsproxy.core.verdicts import Code, Kind, Verdict
 from corsproxy.errors import UpstreamError
 from corsproxy.http1.response_parser import ResponseParser
-from corsproxy.shell.feed.journal import JsonLines, TextLines
+from corsproxy.shell.feed.journal import JsonLines
 from corsproxy.shell.feed.records import ExchangeRecord
+from corsproxy.shell.feed.text_lines import TextLines
 from corsproxy.shell.streams.piece import Piece
 from tests.fuzz.draw import Draw
 from tests.policies import policy, said
@@ -151,7 +152,7 @@ def log_lines(data: bytes) -> None:
     assert line.count("\n") == 1
     assert line[:-1].isprintable()
     assert isinstance(json.loads(line), dict)
-    words = TextLines(lambda _: [] if detail is None else [detail], color=False).exchange(record)
+    words = TextLines(lambda _: [], color=False, width=lambda: 10_000).exchange(record)
     assert words.endswith("\n")
     assert all(each.isprintable() for each in words[:-1].split("\n"))
-    assert words.count("\n") <= 2
+    assert words.count("\n") == 1

@@ -23,7 +23,7 @@ from corsproxy.config.problems import ConfigError, Problem
 from corsproxy.config.reader import Reading, read_policy
 from corsproxy.config.yaml.document import Document, read_document
 from corsproxy.config.yaml.nodes import Entry, Mapping, Node, Scalar, Sequence
-from corsproxy.core.advice.remedies import RemedyKey, list_source
+from corsproxy.core.advice.remedies import RemedyKey, list_source, split_values
 from corsproxy.core.policy import CorsRules, Policy, Route
 
 # Where `cors` is put, if it is missing: behind the last of these that comes before `routes`.
@@ -63,7 +63,7 @@ class Edit(NamedTuple):
 
 
 def allow(file: File, key: RemedyKey, value: str, route: str | None = None) -> Edit:
-    """Return the file in which `value` is allowed too.
+    """Return the file in which `value`, or each name of a list of headers, is allowed too.
 
     `route` is a route's name or path: then it is allowed for that route alone. Without
     it, the list is changed that decides: a route's own, if it is the only one, or else
@@ -72,6 +72,29 @@ def allow(file: File, key: RemedyKey, value: str, route: str | None = None) -> E
     Raises ConfigError where the file or the value has an error of its own, and
     EditError where the entry cannot be added so that nothing else changes.
     """
+    return allow_all(file, key, split_values(key, value), route)
+
+
+def allow_all(
+    file: File, key: RemedyKey, values: ValueSequence[str], route: str | None = None
+) -> Edit:
+    """Return the file in which each of the values is allowed too; see `allow`."""
+    edits: list[Edit] = []
+    current = file
+    for value in dict.fromkeys(values):
+        edits.append(_allow(current, key, value, route))
+        current = current._replace(content=edits[-1].after)
+    changed = [edit for edit in edits if edit.changed]
+    return Edit(
+        file.content,
+        current.content,
+        ", ".join(edit.summary for edit in changed or edits),
+        tuple(dict.fromkeys(warning for edit in changed for warning in edit.warnings)),
+        edits[-1].untouched,
+    )
+
+
+def _allow(file: File, key: RemedyKey, value: str, route: str | None) -> Edit:
     before = file.read()
     entry = read_entry(key, value)
     document = read_document(file.content, file.name)
@@ -156,7 +179,10 @@ def _so_far(layout: Layout, lists: Allowlists, place: Place, entry: NewEntry) ->
         return [_copied(layout, item) for item in items]
     if entry.key == "allow_origins":
         return [layout.written(pattern.text) for pattern in place.rules.origins]
-    listed = place.rules.methods if entry.key == "allow_methods" else place.rules.request_headers
+    listed = {
+        "allow_methods": place.rules.methods,
+        "allow_headers": place.rules.request_headers,
+    }.get(entry.key, place.rules.expose_headers)
     return [layout.written(name) for name in listed.names]
 
 

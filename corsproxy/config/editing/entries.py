@@ -11,6 +11,7 @@ from corsproxy.config.section import Section
 from corsproxy.config.yaml.nodes import Entry, Mapping, Scalar
 from corsproxy.config.yaml.source_text import Mark, SourceText
 from corsproxy.core.advice.remedies import RemedyKey
+from corsproxy.core.fields import CORS_SAFELISTED_RESPONSE_HEADERS
 from corsproxy.core.guard import parse_host
 from corsproxy.core.origins import OriginSet
 from corsproxy.core.policy import CorsRules, Listed, Policy
@@ -47,6 +48,9 @@ class NewEntry(NamedTuple):
         if self.key == "allow_headers":
             joined = _joined(rules.request_headers, self.rules.request_headers)
             return replace(rules, request_headers=joined)
+        if self.key == "expose_headers":
+            joined = _joined(rules.expose_headers, self.rules.expose_headers)
+            return replace(rules, expose_headers=joined)
         return replace(rules, credentials=True)
 
     def alone_in(self, rules: CorsRules) -> CorsRules:
@@ -55,6 +59,8 @@ class NewEntry(NamedTuple):
             return replace(rules, origins=self.rules.origins)
         if self.key == "allow_methods":
             return replace(rules, methods=self.rules.methods)
+        if self.key == "expose_headers":
+            return replace(rules, expose_headers=self.rules.expose_headers)
         return replace(rules, request_headers=self.rules.request_headers)
 
     def added_to_hosts(self, policy: Policy) -> Policy:
@@ -74,17 +80,22 @@ class NewEntry(NamedTuple):
             return f"{rules.credentials_source}" if rules.credentials else None
         if self.key == "allow_origins":
             return self._origin_allowed_by(rules.origins)
-        if self.key == "allow_methods":
-            listed, [name] = rules.methods, self.rules.methods.names or ("*",)
-            implied = rules.allowed_methods
-        else:
-            listed, [name] = rules.request_headers, self.rules.request_headers.names or ("*",)
-            implied = rules.allowed_request_headers
+        own, listed, implied = self._listed(rules)
+        [name] = own.names or (("*",) if own.any else (self.text.lower(),))
         if listed.any:
             return f'by "*", {listed.source}'
         if name in listed.names:
             return str(listed.source) if written else "by default"
         return "always" if name.encode("ascii") in implied else None
+
+    def _listed(self, rules: CorsRules) -> tuple[Listed, Listed, frozenset[bytes]]:
+        """Return the entry as a list, the list that it belongs to, and what is always in it."""
+        if self.key == "allow_methods":
+            return self.rules.methods, rules.methods, rules.allowed_methods
+        if self.key == "allow_headers":
+            implied = rules.allowed_request_headers
+            return self.rules.request_headers, rules.request_headers, implied
+        return self.rules.expose_headers, rules.expose_headers, CORS_SAFELISTED_RESPONSE_HEADERS
 
     def host_allowed_by(self, policy: Policy) -> str | None:
         """Return, in words, what lets Host carry it already; None where nothing does."""

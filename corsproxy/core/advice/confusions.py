@@ -5,6 +5,7 @@ second, a session cookie that is not sent, has five causes, and only one of them
 proxy's to take away. The third is a permission that only the user can give.
 """
 
+from collections.abc import Sequence
 from ipaddress import ip_address
 from typing import Final
 
@@ -45,15 +46,24 @@ def lacks_cookie(verdict: Verdict, status: int, fields: Fields) -> bool:
     return all(name.lower() not in _IDENTIFYING for name, _ in fields)
 
 
-def about_missing_cookie(rules: CorsRules, fields: Fields) -> str:
+def about_missing_cookie(
+    rules: CorsRules, fields: Fields, differing: Sequence[str] = ("host",)
+) -> str:
     """Return why a page's call may have come without the session cookie: what is known to
-    keep it away, or else all that could."""
+    keep it away, or else all that could. `differing` says in what the page's origin and this
+    proxy's are different: `scheme`, `host` or both."""
     if not rules.credentials:
         place = f" ({rules.credentials_source})" if rules.credentials_source.line else ""
         return (
             f"It came without a cookie, and may not have one: allow_credentials is not true{place}."
         )
     sites = [value for name, value in fields if name.lower() == b"sec-fetch-site"]
+    if sites == [b"cross-site"] and tuple(differing) == ("scheme",):
+        return (
+            "It came without a cookie. The page is on https and this proxy on http, or the other"
+            " way round: to the browser those are two sites, so SameSite cookies stay away. Start"
+            " the proxy with --https, and open the page on https."
+        )
     if sites == [b"cross-site"]:
         return (
             "It came without a cookie. To the browser, the page and this proxy are different sites"

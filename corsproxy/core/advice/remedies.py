@@ -6,8 +6,10 @@ the same `Remedy`, so that none of them proposes what another would not.
 
 import re
 import shlex
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
+from corsproxy.core.cors import refused_headers
 from corsproxy.core.fields import (
     CORS_FIELD_PREFIX,
     is_forbidden_request_header,
@@ -21,24 +23,36 @@ from corsproxy.core.source import DEFAULT_FILE, Source
 from corsproxy.core.verdicts import Code, Verdict
 
 RemedyKey = Literal[
-    "allow_origins", "allow_methods", "allow_headers", "allow_credentials", "allowed_hosts"
+    "allow_origins",
+    "allow_methods",
+    "allow_headers",
+    "expose_headers",
+    "allow_credentials",
+    "allowed_hosts",
 ]
 
 KINDS: dict[RemedyKey, str] = {
     "allow_origins": "origin",
     "allow_methods": "method",
     "allow_headers": "header",
+    "expose_headers": "expose",
     "allow_credentials": "credentials",
     "allowed_hosts": "host",
 }
 """What `corsproxy allow` calls an entry under each key."""
 
 
+def split_values(key: RemedyKey, value: str) -> list[str]:
+    """Return the values that `value` stands for: several names may be one remedy."""
+    return value.split(", ") if key in ("allow_headers", "expose_headers") else [value]
+
+
 class Remedy(NamedTuple):
-    """One value to add under one key."""
+    """One value to add under one key, or several names of headers."""
 
     key: RemedyKey
     value: str
+    """Names are separated as in a header's list: `x-a, x-b`."""
     at: Source
     """The list, or the mapping that lacks the key."""
     route: str | None = None
@@ -64,7 +78,18 @@ class Remedy(NamedTuple):
             return f'`{self.key}` needs a file: run corsproxy init, and add "{self.value}" there'
         if self.key == "allow_credentials":
             return f"set allow_credentials: true ({self.at})"
-        return f'add "{self.value}" to {self.key} ({self.at})'
+        values = ", ".join(f'"{value}"' for value in self.values)
+        return f"add {values} to {self.key} ({self.at})"
+
+    @property
+    def values(self) -> list[str]:
+        return split_values(self.key, self.value)
+
+    @property
+    def instruction(self) -> str:
+        """The command to run, or the sentence where there is none."""
+        command = self.command
+        return f"{self.sentence}." if command is None else f"run: {command}"
 
     @property
     def command(self) -> str | None:
@@ -73,14 +98,14 @@ class Remedy(NamedTuple):
         if not self.in_file:
             return None
         words = ["corsproxy", "allow", KINDS[self.key]]
-        value = [] if self.key == "allow_credentials" else [self.value]
+        value = [] if self.key == "allow_credentials" else self.values
         options = []
         if self.at.name != DEFAULT_FILE:
             options += ["-c", self.at.name]
         if self.route is not None:
             options += ["--route", self.route]
         # A token may begin with a hyphen, and would be taken for an option.
-        dashed = self.value.startswith("-")
+        dashed = any(each.startswith("-") for each in self.values)
         words += [*options, "--", *value] if dashed else [*value, *options]
         return shlex.join(words)
 
@@ -119,6 +144,40 @@ def remedy_for(verdict: Verdict, policy: Policy) -> Remedy | None:
     return Remedy(key, value, verdict.at, _owner(verdict, policy, key))
 
 
+def remedies_for(verdict: Verdict, policy: Policy, asked: Sequence[bytes] = ()) -> list[Remedy]:
+    """Return every change that a refused preflight needs: browsers name the method first, and
+    the headers, which were `asked` for, only at the next attempt."""
+    remedy = remedy_for(verdict, policy)
+    if remedy is None:
+        return []
+    rules = next((each.cors for each in policy.routes if each.name == verdict.route), None)
+    if verdict.code is not Code.METHOD_NOT_ALLOWED or not isinstance(rules, CorsRules):
+        return [remedy]
+    names = refused_headers(rules, list(dict.fromkeys(name.lower() for name in asked)))
+    source = rules.request_headers.source
+    value = b", ".join(names).decode("ascii", "replace")
+    more = remedy_for(
+        verdict._replace(code=Code.HEADER_NOT_ALLOWED, at=source, subject=value), policy
+    )
+    return [remedy] if more is None else [remedy, more]
+
+
+def credentials_remedy(verdict: Verdict, policy: Policy, rules: CorsRules) -> Remedy:
+    """Return the change that lets the pages of a route call with credentials."""
+    at = rules.credentials_source
+    owner = _owner(verdict._replace(at=at), policy, "allow_credentials")
+    return Remedy("allow_credentials", "true", at, owner)
+
+
+def expose_remedy(
+    verdict: Verdict, policy: Policy, rules: CorsRules, names: Sequence[str]
+) -> Remedy:
+    """Return the change that lets pages read response headers."""
+    at = rules.expose_headers.source
+    owner = _owner(verdict._replace(at=at), policy, "expose_headers")
+    return Remedy("expose_headers", ", ".join(names), at, owner)
+
+
 def _is_grantable(key: RemedyKey, subject: str) -> bool:
     """Whether it may stand in the list at all, and would then have an effect."""
     match key:
@@ -127,7 +186,8 @@ def _is_grantable(key: RemedyKey, subject: str) -> bool:
         case "allow_methods":
             return subject in FORWARDED_METHODS
         case "allow_headers":
-            return _is_request_header(subject.lower().encode("utf-8"))
+            names = split_values(key, subject)
+            return all(_is_request_header(name.lower().encode("utf-8")) for name in names)
         case "allowed_hosts":
             name = subject.removesuffix(".")
             return _HOST_NAME.fullmatch(name) is not None and not ends_in_number(name)
@@ -158,5 +218,7 @@ def list_source(rules: CorsRules, key: RemedyKey) -> Source:
             return rules.methods.source
         case "allow_headers":
             return rules.request_headers.source
+        case "expose_headers":
+            return rules.expose_headers.source
         case _:
             return rules.credentials_source

@@ -296,7 +296,9 @@ def _console(question: PageCall, verdict: Verdict) -> str | None:
     error = verdict.browser_error
     if error is None:
         return None
-    message = _CONSOLE[error.removeprefix("Preflight")].format(subject=verdict.subject)
+    # Of several headers Chromium names one.
+    subject = verdict.subject.partition(", ")[0]
+    message = _CONSOLE[error.removeprefix("Preflight")].format(subject=subject)
     if error.startswith("Preflight"):
         message = f"Response to preflight request doesn't pass access control check: {message}"
     return f"… from origin '{question.origin}' has been blocked by CORS policy: {message}"

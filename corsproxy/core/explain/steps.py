@@ -84,7 +84,7 @@ def _preflight_steps(rules: CorsRules, question: PageCall, verdict: Verdict) -> 
     if refused:
         return steps
     for name in question.asked_headers:
-        refused = verdict.code is Code.HEADER_NOT_ALLOWED and verdict.subject == name
+        refused = verdict.code is Code.HEADER_NOT_ALLOWED and name in verdict.subject.split(", ")
         word = "not in" if refused else "allowed by"
         text = f"header {name}: {word} allow_headers {_shown(rules.request_headers)}"
         steps.append(Step(not refused, text, rules.request_headers.source))

@@ -1,4 +1,4 @@
-"""The log of exchanges: one aligned line each for people, one JSON object for programs.
+"""The log of exchanges: who is told of which, and the JSON object for programs.
 
 The JSON names are an interface, which `deploy/OPERATING.md` describes. What does not apply
 is left out. Every value is escaped, credentials in queries are replaced, and of the headers
@@ -6,21 +6,17 @@ only those are shown that say who called and what was asked.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import lru_cache
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Protocol
 
-from corsproxy.config.problems import escape
-from corsproxy.core.advice.confusions import lacks_cookie
 from corsproxy.core.fields import split_list
 from corsproxy.core.outcome.outcome import is_lost
 from corsproxy.core.policy import LogRequests
-from corsproxy.core.verdicts import Code, Kind, Verdict
-from corsproxy.shell.feed.ansi import Style, paint
-from corsproxy.shell.feed.clock import clock_time, timestamp
+from corsproxy.core.verdicts import Kind, Verdict
+from corsproxy.shell.feed.clock import timestamp
 from corsproxy.shell.feed.quoting import printable, redacted
-from corsproxy.shell.feed.recent_refusals import Refusals
 from corsproxy.shell.feed.records import ExchangeRecord, Journal
 
 _MAX_VALUE = 512
@@ -39,17 +35,6 @@ _REQUEST_FIELDS = {
 
 # W3C Trace Context: version, trace-id, parent-id, flags.
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}.*")
-
-_BLOCKED = frozenset(
-    {
-        Code.ORIGIN_NOT_ALLOWED,
-        Code.ORIGIN_EXPIRED,
-        Code.ORIGIN_FORWARDED,
-        Code.METHOD_NOT_ALLOWED,
-        Code.HEADER_NOT_ALLOWED,
-        Code.CREDENTIALS_NOT_ALLOWED,
-    }
-)
 
 
 class Lines(Protocol):
@@ -206,96 +191,3 @@ def _trace_id(traceparent: bytes | None) -> str | None:
         return None
     match = _TRACEPARENT.fullmatch(traceparent)
     return None if match is None else match[1].decode("ascii")
-
-
-class TextLines:
-    """One aligned line an exchange; under a refusal or a failure, the first time, more."""
-
-    def __init__(
-        self,
-        hints: Callable[[ExchangeRecord], Sequence[str]],
-        *,
-        color: bool,
-        refusals: Refusals | None = None,
-    ) -> None:
-        """`hints` says what to do about an exchange that went wrong, in as many lines as it
-        takes. `refusals` are those that were shown."""
-        self._hints = hints
-        self._color = color
-        self._refusals = Refusals() if refusals is None else refusals
-
-    def forget(self) -> None:
-        """Give every hint again: the policy has changed."""
-        self._refusals.forget()
-
-    def exchange(self, record: ExchangeRecord) -> str:
-        verdict = record.verdict
-        path = printable(redacted(record.target))
-        if len(path) > _MAX_PATH_TEXT:
-            path = path[:_MAX_PATH_TEXT] + "…"
-        origin = record.origin
-        words, hints = self._words(record)
-        columns = (
-            self._paint(clock_time(record.started), Style.DIM),
-            "",
-            f"{escape(record.method) or '-':<7}",
-            f"{path or '-':<32}",
-            self._paint(f"{record.status:>3}", _status_style(record.status)),
-            f"{record.duration_s * 1000:>6.0f} ms",
-            "",
-            f"{printable((origin or b'-')[:_MAX_VALUE]):<24}",
-            "",
-            words,
-        )
-        line = " ".join(columns).rstrip() + "\n"
-        at = verdict.at
-        if hints and at is not None and at.line and str(at) not in hints[0]:
-            hints = [f"{at}  {hints[0]}", *hints[1:]]
-        for hint in hints:
-            line += f"{'':10}{self._paint(escape(hint), Style.DIM)}\n"
-        return line
-
-    def _words(self, record: ExchangeRecord) -> tuple[str, Sequence[str]]:
-        """Return the decision where it is interesting, and its hints where it is new."""
-        verdict = record.verdict
-        words, style = _decision(record)
-        hints: Sequence[str] = ()
-        if words and style is not Style.DIM:
-            count = self._refusals.count(verdict, record.origin or b"")
-            if count == 1:
-                hints = self._hints(record)
-            else:
-                words += f" (×{count})"
-        if record.error is not None:
-            words = f"{words} [{record.error}]".lstrip()
-        return self._paint(escape(words), style), hints
-
-    def _paint(self, text: str, style: Style) -> str:
-        return paint(text, style, color=self._color)
-
-
-def _decision(record: ExchangeRecord) -> tuple[str, Style]:
-    verdict = record.verdict
-    method = ""
-    if verdict.kind is Kind.PREFLIGHT:
-        method = printable((record.value(b"access-control-request-method") or b"")[:32])
-    if not verdict.allowed:
-        word = "BLOCKED" if verdict.code in _BLOCKED else "REFUSED"
-        # The origin has a column of its own.
-        subject = verdict.subject.encode("utf-8", "replace")
-        named = f" {verdict.subject}" if subject not in (b"", record.origin) else ""
-        asked = f" in the preflight for {method}" if method not in ("", verdict.subject) else ""
-        return f"{word} {verdict.code}{named}{asked}", Style.RED
-    if verdict.facts.status >= 500:
-        return f"FAILED {verdict.code}", Style.RED
-    if lacks_cookie(verdict, record.status, record.fields):
-        return "no cookie", Style.YELLOW
-    if method:
-        return f"preflight for {method} ok", Style.DIM
-    return ("websocket" if record.status == 101 else ""), Style.DIM
-
-
-def _status_style(status: int) -> Style:
-    if status >= 400:
-        return Style.RED if status >= 500 else Style.YELLOW
-    return Style.CYAN if 300 <= status < 400 else Style.GREEN

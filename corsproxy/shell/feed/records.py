@@ -6,6 +6,7 @@ Nothing here is escaped or left out: whoever shows a record decides what may be 
 
 from typing import NamedTuple, Protocol
 
+from corsproxy.core.advice.diagnosis import Ended
 from corsproxy.core.client_address import client_address
 from corsproxy.core.decision import Forward
 from corsproxy.core.messages import ClientHead, Fields, RequestHead, UpstreamHead
@@ -58,6 +59,21 @@ class ExchangeRecord(NamedTuple):
     """What the browser lets the page make of the response; None where that is no question."""
     call: Call | None = None
     """The page's call; None where no page's call is behind the request."""
+
+    @property
+    def ended(self) -> Ended:
+        """What advice depends on."""
+        fields = () if self.response is None else self.response.fields
+        return Ended(
+            self.policy,
+            self.request,
+            self.verdict,
+            self.status,
+            fields,
+            self.call,
+            self.outcome,
+            self.detail,
+        )
 
     @property
     def method(self) -> str:

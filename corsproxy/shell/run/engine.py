@@ -11,20 +11,14 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from corsproxy.core.advice.confusions import (
-    REFERRER_POLICY_IN_SHORT,
-    about_local_network,
-    about_missing_cookie,
-    lacks_cookie,
-)
-from corsproxy.core.advice.hints import hint_for, rules_of
-from corsproxy.core.advice.remedies import remedy_for
+from corsproxy.core.advice.diagnosis import Advice, advise
 from corsproxy.core.policy import Policy
 from corsproxy.shell.admin.figures import Figures
 from corsproxy.shell.feed.announcements import Announcer, LineFormat
-from corsproxy.shell.feed.journal import JsonLines, LineJournal, TextLines
+from corsproxy.shell.feed.journal import JsonLines, LineJournal
 from corsproxy.shell.feed.recent_refusals import Refusals
 from corsproxy.shell.feed.records import ExchangeRecord
+from corsproxy.shell.feed.text_lines import TextLines
 from corsproxy.shell.listener.server import ProxyServer
 from corsproxy.shell.system.binding import BACKLOG, endpoint_of
 from corsproxy.shell.system.descriptors import DescriptorWatch
@@ -36,7 +30,7 @@ from corsproxy.shell.upstream.pool import UpstreamPools
 if TYPE_CHECKING:
     from corsproxy.shell.certificates.served import ServedCertificate
 
-OFFER = "Or press a + enter: it shows this edit, and asks before it is written."
+OFFER = "Or press a + enter: it shows the edit, and asks before it is made."
 
 # Connections to upstreams that do not want to end.
 _POOLS_SECONDS = 1.0
@@ -64,7 +58,7 @@ class Engine:
         that cannot be used, or there is no certificate.
         """
         self._offers = refusals is not None
-        self._text = TextLines(self._hints, color=color, refusals=refusals)
+        self._text = TextLines(self._advice, color=color, refusals=refusals)
         lines = self._text if form == "text" else JsonLines()
         self._figures = Figures()
         self._journal = LineJournal(write, lines, policy.log.requests, self._figures)
@@ -157,18 +151,12 @@ class Engine:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._pools.close(), _POOLS_SECONDS)
 
-    def _hints(self, record: ExchangeRecord) -> list[str]:
-        policy, verdict = self.policy, record.verdict
-        hints = [record.detail, hint_for(verdict, policy)]
-        remedy = remedy_for(verdict, policy) if self._offers else None
-        if remedy is not None and remedy.in_file:
-            hints.append(OFFER)
-        if verdict.browser_error is not None:
-            hints.append(REFERRER_POLICY_IN_SHORT)
-        hints.append(about_local_network(policy, verdict, record.fields))
-        if lacks_cookie(verdict, record.status, record.fields):
-            hints.append(about_missing_cookie(rules_of(policy, verdict.route), record.fields))
-        return [hint for hint in hints if hint is not None]
+    def _advice(self, record: ExchangeRecord) -> list[Advice]:
+        found = advise(record.ended)
+        if self._offers and found and found[0].remedy is not None:
+            first = found[0]
+            found[0] = first._replace(lines=(*first.lines, OFFER))
+        return found
 
 
 def _accepted(listener: socket.socket) -> list[socket.socket]:

@@ -226,7 +226,7 @@ class Run:
             from corsproxy.shell.run.offer import Offer
 
             name = None if self._reloader is None else self._reloader.file
-            offer = Offer(name, refusals, self._announcer, self._check_file)
+            offer = Offer(name, refusals, self._announcer, self._check_file, self._widen)
             actions["a"] = lambda: self._spawn(offer.make(self._policy, keys.answer))
         # Whoever reads from its terminal in the background is stopped otherwise.
         signal.signal(signal.SIGTTIN, signal.SIG_IGN)
@@ -249,6 +249,10 @@ class Run:
             adopt=self._adopt,
             reports=self._announcer,
         )
+
+    async def _widen(self, policy: Policy) -> None:
+        """Decide by a policy that no file says."""
+        await self._adopt(policy, b"")
 
     async def _adopt(self, policy: Policy, content: bytes) -> None:
         await self._workforce.adopt(policy, content)

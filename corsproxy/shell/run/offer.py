@@ -1,4 +1,7 @@
-"""The edit that would allow the last refused call, offered to whoever sits at the terminal.
+"""The edit that would allow a refused call, offered to whoever sits at the terminal.
+
+Any page can make itself the last refusal, so the list of them shows who asked. Without a file,
+what is allowed is allowed until the proxy stops.
 
 It is the edit that `corsproxy explain` shows and `corsproxy allow` makes, on the same way
 into the file: the file is read anew, and what was changed meanwhile, cannot be written or
@@ -10,16 +13,27 @@ from collections.abc import Awaitable, Callable, Iterable
 
 from corsproxy.config.editing.edits import Edit
 from corsproxy.config.editing.splices import EditError
+from corsproxy.config.editing.widening import widened
 from corsproxy.config.problems import ConfigError, Problem, escape
-from corsproxy.core.advice.remedies import Remedy, remedy_for
+from corsproxy.core.advice.remedies import KINDS, Remedy, remedy_for
 from corsproxy.core.policy import Policy
 from corsproxy.shell.admin.editing import read_and_edit
 from corsproxy.shell.feed.announcements import Announcer
 from corsproxy.shell.feed.diff_lines import diff_lines
+from corsproxy.shell.feed.quoting import printable
 from corsproxy.shell.feed.recent_refusals import Refusals
 from corsproxy.shell.system.saving import SaveError, save
 
 _YES = ("y", "yes")
+_MOST_LISTED = 9
+_LONGEST = 120
+_NOTHING = (
+    "Nothing to allow: since the start, or the last change of the policy, no refusal was shown "
+    "that an entry would allow. Repeat the call, and press a again."
+)
+
+Answer = Callable[[], Awaitable[str]]
+"""Returns what is typed next."""
 
 
 class Offer:
@@ -31,49 +45,81 @@ class Offer:
         refusals: Refusals,
         announcer: Announcer,
         written: Callable[[], Awaitable[None]],
+        adopt: Callable[[Policy], Awaitable[None]],
     ) -> None:
-        """`file` is None where the upstream came from the command line. `written` is called
-        when the file has been changed."""
+        """`file` is None where the upstream came from the command line: then `adopt` has the
+        proxy decide by another policy. `written` is called when the file has been changed."""
         self._file = file
         self._refusals = refusals
         self._announcer = announcer
         self._written = written
+        self._adopt = adopt
         self._busy = False
 
-    async def make(self, policy: Policy, answer: Callable[[], Awaitable[str]]) -> None:
-        """Offer the edit for the last refusal under `policy`; `answer` returns what is
+    async def make(self, policy: Policy, answer: Answer) -> None:
+        """Offer the edit for one of the last refusals under `policy`; `answer` returns what is
         typed next. Returns at once while another offer is open."""
         if self._busy:
             return
         self._busy = True
         try:
-            await self._make(self._last(policy), answer)
+            remedy = await self._chosen(policy, answer)
+            if remedy is not None and self._file is None:
+                await self._widen(policy, remedy, answer)
+            elif remedy is not None and self._file is not None:
+                await self._make(self._file, remedy, answer)
         finally:
             self._busy = False
 
-    def _last(self, policy: Policy) -> Remedy | None:
-        remedies = (remedy_for(verdict, policy) for verdict in self._refusals.latest())
-        return next(filter(None, remedies), None)
+    async def _chosen(self, policy: Policy, answer: Answer) -> Remedy | None:
+        """Return the remedy to make; None after it was told why there is none."""
+        found: dict[Remedy, bytes] = {}
+        for verdict, origin in self._refusals.asked():
+            remedy = remedy_for(verdict, policy)
+            if remedy is not None:
+                found.setdefault(remedy, origin)
+        remedies = list(found)[:_MOST_LISTED]
+        if len(remedies) < 2:
+            if not remedies:
+                self._announcer.note(_NOTHING)
+            return remedies[0] if remedies else None
+        self._announcer.note("Refused last; which one is to be allowed?")
+        for number, remedy in enumerate(remedies, 1):
+            what = "credentials" if remedy.key == "allow_credentials" else remedy.value
+            asked = printable(found[remedy][:_LONGEST])
+            line = f"{number}  {KINDS[remedy.key]:<11} {escape(what)[:_LONGEST]}"
+            self._announcer.note(f"  {line}   asked for by {asked or '-'}")
+        self._announcer.note(f"1 to {len(remedies)} + enter, or enter alone for none:")
+        typed = await answer()
+        if typed.isdecimal() and 0 < int(typed[:3]) <= len(remedies):
+            return remedies[int(typed) - 1]
+        self._announcer.note("Nothing was changed.")
+        return None
 
-    async def _make(self, remedy: Remedy | None, answer: Callable[[], Awaitable[str]]) -> None:
-        if self._file is None:
-            self._announcer.note(_without_file(remedy))
+    async def _widen(self, policy: Policy, remedy: Remedy, answer: Answer) -> None:
+        """Allow it until the proxy stops, where that is wanted."""
+        what = escape(remedy.value)[:_LONGEST]
+        self._announcer.note(f"Allow {KINDS[remedy.key]} {what} until the proxy stops? [y/N]")
+        if await answer() not in _YES:
+            self._announcer.note("Nothing was changed.")
             return
-        if remedy is None:
-            self._announcer.note(
-                "Nothing to allow: since the start, or the last change of the file, no refusal "
-                "was shown that an entry would allow. Repeat the call, and press a again."
-            )
-            return
-        edit = await self._edit(self._file, remedy)
+        try:
+            await self._adopt(widened(policy, remedy))
+        except ConfigError as error:
+            self._announcer.warned(error.problems)
+        else:
+            self._announcer.note(f"{what} is allowed until the proxy stops.")
+
+    async def _make(self, file: str, remedy: Remedy, answer: Answer) -> None:
+        edit = await self._edit(file, remedy)
         if edit is None:
             return
         if not edit.changed:
             self._announcer.note(escape(edit.summary))
             return
-        self._show(self._file, edit)
+        self._show(file, edit)
         if await answer() in _YES:
-            await self._save(self._file, edit)
+            await self._save(file, edit)
         else:
             self._announcer.note("Not written.")
 
@@ -117,14 +163,3 @@ class Offer:
 def _reason(error: OSError) -> str:
     reason = error.strerror or str(error)
     return f"{reason[:1].lower()}{reason[1:]}"
-
-
-def _without_file(remedy: Remedy | None) -> str:
-    if remedy is None:
-        return (
-            "There is no file to edit: the upstream came from the command line. "
-            "--allow-origin ORIGIN adds an origin; corsproxy init writes a file."
-        )
-    if remedy.is_flag:
-        return f"There is no file to edit: write one (corsproxy init), or {remedy.sentence}"
-    return f"There is no file to edit: {remedy.sentence}."

@@ -15,8 +15,9 @@ from corsproxy.core.policy import LogRequests
 from corsproxy.core.source import Source
 from corsproxy.core.verdicts import Code, Kind, Verdict
 from corsproxy.shell.admin.figures import Figures
-from corsproxy.shell.feed.journal import JsonLines, LineJournal, TextLines
+from corsproxy.shell.feed.journal import JsonLines, LineJournal
 from corsproxy.shell.feed.records import ExchangeRecord
+from corsproxy.shell.feed.text_lines import TextLines
 from tests import records
 from tests.policies import policy, route, upstream
 
@@ -56,14 +57,6 @@ def preflight(**changes: Any) -> ExchangeRecord:
     about = {"verdict": REFUSED, "outcome": outcome, "fields": fields}
     changes = {**about, "upstream_s": None, "forward": None, **changes}
     return record(method="OPTIONS", status=204, **changes)
-
-
-def text(*records: ExchangeRecord, hint: str | None = None) -> list[str]:
-    def hints(record: ExchangeRecord) -> list[str]:
-        return [each for each in (record.detail, hint) if each is not None]
-
-    lines = TextLines(hints, color=False)
-    return "".join(lines.exchange(each) for each in records).splitlines()
 
 
 def parsed(exchange: ExchangeRecord) -> dict[str, Any]:
@@ -165,7 +158,6 @@ def test_bytes_that_were_no_request_have_a_line_too() -> None:
     found = parsed(nothing)
     assert (found["method"], found["path"], found["code"]) == ("", "", "bad-request")
     assert "origin" not in found
-    assert "REFUSED bad-request" in text(nothing)[0]
 
 
 @pytest.mark.parametrize("traceparent", [b"", b"junk", b"00-XYZ-1-1", b"\x1b[0m"])
@@ -183,7 +175,7 @@ def test_credentials_are_in_no_line() -> None:
         ],
     )
     assert "hunter2" not in JsonLines().exchange(exchange)
-    assert "hunter2" not in "".join(text(exchange))
+    assert "hunter2" not in TextLines(lambda _: [], color=False).exchange(exchange)
     assert parsed(exchange)["path"] == "/v1/users?access_token=***"
 
 
@@ -199,122 +191,10 @@ def test_no_exchange_can_drive_a_terminal_or_break_a_line(
     verdict = REFUSED._replace(subject=subject)
     fields = [(b"Origin", origin), (b"Access-Control-Request-Method", origin)]
     exchange = record(target=target, method=method, fields=fields, verdict=verdict)
-    for line in (JsonLines().exchange(exchange), *text(exchange, hint=f"add {subject}")):
+    words = TextLines(lambda _: [], color=False).exchange(exchange).splitlines()
+    for line in (JsonLines().exchange(exchange), *words):
         assert line.removesuffix("\n").isprintable()
     json.loads(JsonLines().exchange(exchange))
-
-
-def test_an_ordinary_exchange_is_one_aligned_line_without_words() -> None:
-    (line,) = text(record())
-    assert line[8:] == (
-        "  GET     /v1/users                        200     34 ms  http://localhost:5173"
-    )
-
-
-def test_columns_align() -> None:
-    lines = text(record(), preflight(), record(method="DELETE", status=404, duration_s=12.5))
-    assert len({line.index("http://") for line in lines}) == 1
-
-
-def test_a_preflight_names_the_method_it_asks_for() -> None:
-    allowed = ALLOWED._replace(kind=Kind.PREFLIGHT)
-    (line,) = text(preflight(verdict=allowed))
-    assert line.endswith("preflight for PATCH ok")
-
-
-def test_a_refusal_comes_with_its_fix_once_and_is_then_counted() -> None:
-    lines = text(*[preflight()] * 3, hint="Add PATCH.")
-    assert len(lines) == 4
-    assert lines[0].endswith("  BLOCKED method-not-allowed PATCH")
-    assert lines[1] == "          corsproxy.yaml:6:18  Add PATCH."
-    assert lines[2].endswith("BLOCKED method-not-allowed PATCH (×2)")
-    assert lines[3].endswith("BLOCKED method-not-allowed PATCH (×3)")
-
-
-def test_a_preflight_of_a_refused_origin_names_its_method() -> None:
-    refused = REFUSED._replace(code=Code.ORIGIN_NOT_ALLOWED, subject=ORIGIN.decode())
-    (line,) = text(preflight(verdict=refused))
-    assert line.endswith("BLOCKED origin-not-allowed in the preflight for PATCH")
-
-
-def test_a_hint_that_names_the_place_does_not_get_it_twice() -> None:
-    lines = text(preflight(), hint="Add PATCH (corsproxy.yaml:6:18).")
-    assert lines[1] == "          Add PATCH (corsproxy.yaml:6:18)."
-
-
-def test_another_refusal_has_a_hint_of_its_own() -> None:
-    other = preflight(verdict=REFUSED._replace(subject="PUT"))
-    assert len(text(preflight(), other, preflight(), hint="Add it.")) == 5
-
-
-def test_hints_come_again_after_a_reload() -> None:
-    lines = TextLines(lambda record: ["Add PATCH."], color=False)
-    lines.exchange(preflight())
-    assert "Add PATCH." not in lines.exchange(preflight())
-    lines.forget()
-    assert "Add PATCH." in lines.exchange(preflight())
-
-
-def test_what_was_wrong_with_the_upstream_is_said_the_first_time() -> None:
-    down = record(
-        verdict=ALLOWED._replace(code=Code.UPSTREAM_UNREACHABLE),
-        status=502,
-        detail="127.0.0.1 refused the connection",
-    )
-    lines = text(down, down, hint="The upstream cannot be reached.")
-    assert lines[1:3] == [
-        f"{'':10}corsproxy.yaml:4:7  127.0.0.1 refused the connection",
-        f"{'':10}The upstream cannot be reached.",
-    ]
-    assert len(lines) == 4
-
-
-def test_each_origin_is_counted_by_itself_and_shown_as_it_came() -> None:
-    malformed = Verdict(Kind.ACTUAL, Code.ORIGIN_NOT_ALLOWED, False, "shop", None, "")
-    twice = record(
-        verdict=malformed, status=403, fields=[(b"Origin", ORIGIN), (b"origin", b"http://b.test")]
-    )
-    once = record(verdict=malformed, status=403, fields=[(b"Origin", b"nonsense")])
-    shown = text(twice, once, twice)
-    assert "  http://localhost:5173, http://b.test  " in shown[0]
-    assert "  nonsense  " in shown[1]
-    assert ["×" in line for line in shown] == [False, False, True]
-    assert parsed(twice)["origin"] == "http://localhost:5173, http://b.test"
-
-
-@pytest.mark.parametrize(
-    ("changes", "ending"),
-    [
-        ({"verdict": ALLOWED._replace(code=Code.UPSTREAM_UNREACHABLE), "status": 502},
-         "FAILED upstream-unreachable"),
-        ({"status": 500}, "http://localhost:5173"),
-        ({"status": 101, "verdict": ALLOWED._replace(kind=Kind.WEBSOCKET)}, "websocket"),
-        ({"status": 499, "error": "client-left"}, "[client-left]"),
-        ({"status": 401}, "no cookie"),
-        ({"status": 401, "fields": [(b"Origin", ORIGIN), (b"cookie", b"a=1")]}, ORIGIN.decode()),
-        ({"verdict": Verdict(Kind.ACTUAL, Code.ORIGIN_NOT_ALLOWED, False, None, None, "http://x"),
-          "status": 403}, "BLOCKED origin-not-allowed http://x"),
-        ({"verdict": Verdict(Kind.ACTUAL, Code.ORIGIN_NOT_ALLOWED, False, None, None,
-                             ORIGIN.decode()), "status": 403}, "BLOCKED origin-not-allowed"),
-        ({"verdict": Verdict(Kind.NO_ORIGIN, Code.HOST_NOT_ALLOWED, False, None, None, "evil"),
-          "status": 421}, "REFUSED host-not-allowed evil"),
-    ],
-    ids=["upstream down", "upstream's own 500", "websocket", "client left", "who", "known",
-         "blocked", "blocked as shown", "host"],
-)  # fmt: skip
-def test_the_decision_is_said_where_it_is_interesting(changes: dict[str, Any], ending: str) -> None:
-    assert text(record(**changes))[0].endswith(ending)
-
-
-def test_a_long_path_is_cut_in_text_and_whole_in_json() -> None:
-    target = b"/" + b"a" * 500
-    assert len(text(record(target=target))[0]) < 300
-    assert parsed(record(target=target))["path"] == target.decode()
-
-
-def test_colour_adds_escape_sequences_and_no_text() -> None:
-    line = TextLines(lambda record: [], color=True).exchange(record())
-    assert "\x1b[32m200\x1b[0m" in line
 
 
 @pytest.mark.parametrize(

@@ -146,11 +146,11 @@ async def test_text_says_what_would_allow_a_refused_request() -> None:
         await ask(port, get(origin="https://other.example"))
         await engine.finish_drain()
     assert "allow_origins" in lines[0]
-    assert lines[0].count("Local Network Access") == 1
+    assert " ".join(lines[0].split()).count("Local Network Access") == 1
 
 
-@pytest.mark.parametrize(("noted", "lines_shown"), [(True, 4), (False, 3)])
-async def test_the_edit_is_offered_to_whoever_can_ask_for_it(noted: bool, lines_shown: int) -> None:
+@pytest.mark.parametrize("noted", [True, False])
+async def test_the_edit_is_offered_to_whoever_can_ask_for_it(noted: bool) -> None:
     lines: list[str] = []
     refusals = Refusals() if noted else None
     async with RawPeer(answers(OK)) as upstream:
@@ -159,7 +159,6 @@ async def test_the_edit_is_offered_to_whoever_can_ask_for_it(noted: bool, lines_
         await engine.listen([sock])
         await ask(port, get(origin="http://other.example"))
         await engine.finish_drain()
-    assert lines[0].count("\n") == lines_shown
     assert (OFFER in lines[0]) == noted
     assert lines[0].count("Referrer-Policy") == 1
     if refusals is not None:

@@ -10,6 +10,7 @@ import pytest
 from corsproxy.config.reader import read_policy
 from corsproxy.config.without_file import policy_for_url
 from corsproxy.core.decision import Forward, decide
+from corsproxy.core.policy import Policy
 from corsproxy.shell.feed.announcements import Announcer
 from corsproxy.shell.feed.recent_refusals import Refusals
 from corsproxy.shell.run.offer import Offer
@@ -31,6 +32,8 @@ class Person:
         self.path = directory / "corsproxy.yaml"
         self.refusals = Refusals()
         self.seen = ""
+        self.typed: list[str] = []
+        """What is typed before the answer that `press` is given."""
         self.written = 0
         if text is None:
             self.policy = policy_for_url("https://api.example.com", ())
@@ -39,10 +42,13 @@ class Person:
             self.policy = read_policy(text, "corsproxy.yaml", {}, str(directory)).policy
         name = None if text is None else "corsproxy.yaml"
         announcer = Announcer(self._see, "text", color=False)
-        self.offer = Offer(name, self.refusals, announcer, self._written)
+        self.offer = Offer(name, self.refusals, announcer, self._written, self._adopt)
 
     def _see(self, line: str) -> None:
         self.seen += line
+
+    async def _adopt(self, policy: Policy) -> None:
+        self.policy = policy
 
     async def _written(self) -> None:
         self.written += 1
@@ -58,7 +64,7 @@ class Person:
 
         async def answer() -> str:
             meanwhile()
-            return typed
+            return self.typed.pop(0) if self.typed else typed
 
         await self.offer.make(self.policy, answer)
 
@@ -92,13 +98,25 @@ async def test_everything_else_is_no(person: Person, typed: str) -> None:
     assert (person.text, person.written) == (TEXT, 0)
 
 
-async def test_it_is_the_last_refusal_that_an_entry_would_allow(person: Person) -> None:
+async def test_the_last_refusals_are_listed_with_who_asked(person: Person) -> None:
     person.refused()
     person.refused(method=b"PURGE")
     person.refused(origin="null")
+    person.typed = ["1", "n"]
     await person.press("")
+    assert f"1  method      PURGE   asked for by {OTHER}\n" in person.seen
+    assert f"2  origin      {OTHER}   asked for by {OTHER}\n" in person.seen
     assert "PURGE]" in person.seen
-    assert OTHER not in person.seen
+    assert person.written == 0
+
+
+@pytest.mark.parametrize("typed", ["", "0", "3", "x", "99999999999999999999"])
+async def test_what_is_no_number_of_the_list_chooses_nothing(person: Person, typed: str) -> None:
+    person.refused()
+    person.refused(method=b"PURGE")
+    await person.press(typed)
+    assert person.seen.endswith("Nothing was changed.\n")
+    assert person.text == TEXT
 
 
 async def test_without_a_refusal_there_is_nothing_to_allow(person: Person) -> None:
@@ -199,17 +217,15 @@ async def test_one_at_a_time(person: Person) -> None:
     assert person.written == 1
 
 
-@pytest.mark.parametrize(
-    ("refuse", "shown"),
-    [
-        (True, "There is no file to edit: write one (corsproxy init), or start corsproxy with --a"),
-        (False, "There is no file to edit: the upstream came from the command line. --allow-or"),
-    ],
-)
-async def test_without_a_file_the_flag_is_named(tmp_path: Path, refuse: bool, shown: str) -> None:
+@pytest.mark.parametrize(("typed", "allowed"), [("y", True), ("", False)])
+async def test_without_a_file_it_is_allowed_until_the_proxy_stops(
+    tmp_path: Path, typed: str, allowed: bool
+) -> None:
     person = Person(tmp_path, None)
-    if refuse:
-        person.refused()
-    await person.press("y")
-    assert person.seen.startswith(shown)
-    assert "corsproxy init" in person.seen
+    person.refused()
+    await person.press(typed)
+    assert person.seen.startswith(f"Allow origin {OTHER} until the proxy stops? [y/N]\n")
+    origins = person.policy.default_cors.origins
+    assert (origins.match(OTHER.encode()) is not None) == allowed
+    decision = decide(person.policy, request(origin=OTHER))
+    assert isinstance(decision, Forward) == allowed

@@ -8,17 +8,16 @@ widened until the proxy stops.
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from typing import NamedTuple
 
 from corsproxy.config.editing.diffs import diff
 from corsproxy.config.editing.edits import Edit
-from corsproxy.config.editing.entries import read_entry
 from corsproxy.config.editing.splices import EditError
+from corsproxy.config.editing.widening import widened
 from corsproxy.config.problems import ConfigError, render
 from corsproxy.core.advice.remedies import Remedy, remedy_for
 from corsproxy.core.explain.explanation import explain
-from corsproxy.core.policy import CorsRules, Policy
+from corsproxy.core.policy import Policy
 from corsproxy.shell.admin.editing import read_and_edit
 from corsproxy.shell.admin.inspector.ring import Row
 from corsproxy.shell.admin.inspector.rows import Json
@@ -183,20 +182,6 @@ class Allowances:
         self._undo = Undo(summary, b"", b"", before)
         self._adopt(after)
         return {"written": True, "summary": summary}
-
-
-def widened(policy: Policy, remedy: Remedy) -> Policy:
-    """Return the policy that allows what `remedy` names, on every route. Raises ConfigError."""
-    entry = read_entry(remedy.key, remedy.value)
-    if remedy.key == "allowed_hosts":
-        return entry.added_to_hosts(policy)
-    routes = tuple(
-        replace(route, cors=entry.added_to(route.cors))
-        if isinstance(route.cors, CorsRules)
-        else route
-        for route in policy.routes
-    )
-    return replace(policy, routes=routes, default_cors=entry.added_to(policy.default_cors))
 
 
 _REFUSALS = (ConfigError, EditError, SaveError, OSError)

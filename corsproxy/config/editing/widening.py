@@ -1,0 +1,26 @@
+"""A policy that allows more until the proxy stops: where no file could be edited."""
+
+from dataclasses import replace
+
+from corsproxy.config.editing.entries import NewEntry, read_entry
+from corsproxy.core.advice.remedies import Remedy
+from corsproxy.core.policy import CorsRules, Policy
+
+
+def widened(policy: Policy, remedy: Remedy) -> Policy:
+    """Return the policy that allows what `remedy` names, on every route. Raises ConfigError."""
+    for value in remedy.values:
+        policy = _with_entry(policy, read_entry(remedy.key, value))
+    return policy
+
+
+def _with_entry(policy: Policy, entry: NewEntry) -> Policy:
+    if entry.key == "allowed_hosts":
+        return entry.added_to_hosts(policy)
+    routes = tuple(
+        replace(route, cors=entry.added_to(route.cors))
+        if isinstance(route.cors, CorsRules)
+        else route
+        for route in policy.routes
+    )
+    return replace(policy, routes=routes, default_cors=entry.added_to(policy.default_cors))

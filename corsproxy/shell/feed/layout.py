@@ -1,0 +1,42 @@
+"""Lines for a terminal: as wide as it is, and no wider.
+
+Only what is printed as it stands comes here: plain text, without control characters. A line
+that holds a command is never broken, because it is there to be copied.
+"""
+
+import re
+import textwrap
+from typing import Final
+
+INDENT: Final = " " * 10
+_NARROWEST: Final = 40
+# What stands in front of a command line.
+_COMMAND: Final = re.compile(r"(?s)(.*?\b(?:run|start it with|start with it): )(corsproxy .*)")
+
+
+def shortened(text: str, width: int) -> str:
+    """Return `text` in at most `width` characters, shortened in its middle: a path's beginning
+    and its end both tell which one it is."""
+    if len(text) <= width:
+        return text
+    head = width // 2
+    return f"{text[:head]}…{text[len(text) - (width - head - 1) :]}"
+
+
+def paragraph(text: str, width: int) -> list[str]:
+    """Return a sentence as indented lines; a command at its end has a line of its own, whatever
+    its length."""
+    found = _COMMAND.fullmatch(text)
+    if found is not None and len(INDENT) + len(text) > width:
+        return [*_wrapped(found[1], width), f"{INDENT}  {found[2]}"]
+    return _wrapped(text, width) if found is None else [INDENT + text]
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    return textwrap.wrap(
+        text.strip(),
+        max(width, _NARROWEST),
+        initial_indent=INDENT,
+        subsequent_indent=INDENT,
+        break_on_hyphens=False,
+    )

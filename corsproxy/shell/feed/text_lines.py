@@ -1,0 +1,200 @@
+"""The log of exchanges for people: one line each, fitted to the terminal.
+
+What the browser does not let the page have never looks like success. What to do about it
+stands under the line the first time; then it is only counted.
+"""
+
+import shutil
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from corsproxy.config.problems import escape
+from corsproxy.core.advice.confusions import REFERRER_POLICY_IN_SHORT, lacks_cookie
+from corsproxy.core.advice.diagnosis import Advice
+from corsproxy.core.outcome.outcome import Outcome, Word, is_lost
+from corsproxy.core.verdicts import Code, Kind
+from corsproxy.shell.feed.ansi import Style, paint
+from corsproxy.shell.feed.clock import clock_time
+from corsproxy.shell.feed.layout import INDENT, paragraph, shortened
+from corsproxy.shell.feed.quoting import printable, redacted
+from corsproxy.shell.feed.recent_refusals import Refusals, Told
+from corsproxy.shell.feed.records import ExchangeRecord
+
+_MAX_ORIGIN: Final = 512
+_MAX_PATH: Final = 160
+# How wide the column of paths is, on a terminal that is `_WIDE` and on others.
+_WIDE: Final = 100
+_WIDE_PATH: Final = 32
+_NARROW_PATH: Final = 24
+_Styled = tuple[str, Style]
+# `HH:MM:SS  METHOD ` before the path, ` STATUS DURATION ms` behind it.
+_BEFORE_PATH: Final = 18
+_BEHIND_PATH: Final = 14
+
+_BY_BROWSER: Final = frozenset(
+    {
+        Code.ORIGIN_NOT_ALLOWED,
+        Code.ORIGIN_EXPIRED,
+        Code.ORIGIN_FORWARDED,
+        Code.METHOD_NOT_ALLOWED,
+        Code.HEADER_NOT_ALLOWED,
+        Code.CREDENTIALS_NOT_ALLOWED,
+    }
+)
+_CREDENTIALS: Final = ("InvalidAllowCredentials", "WildcardOriginNotAllowed")
+
+
+def terminal_width() -> int:
+    """Return how many columns there are; 100 where nobody says."""
+    return shutil.get_terminal_size((100, 24)).columns
+
+
+class TextLines:
+    """One line an exchange; under what went wrong, the first time, more."""
+
+    def __init__(
+        self,
+        advise: Callable[[ExchangeRecord], Sequence[Advice]],
+        *,
+        color: bool,
+        refusals: Refusals | None = None,
+        width: Callable[[], int] = terminal_width,
+    ) -> None:
+        """`advise` says what there is to know about an exchange, the most pressing first.
+        `refusals` are those that were shown. `width` is asked for each line."""
+        self._advise = advise
+        self._color = color
+        self._refusals = Refusals() if refusals is None else refusals
+        self._width = width
+        self._told = Told()
+        self._origin = b""
+        self._has_remarked = False
+
+    def forget(self) -> None:
+        """Give every hint again: the policy has changed."""
+        self._refusals.forget()
+        self._told.forget()
+
+    def exchange(self, record: ExchangeRecord) -> str:
+        """Return the line, and those under it."""
+        width = self._width()
+        words, style = _words(record)
+        lines: list[str] = []
+        count = 0
+        for advice in self._advise(record):
+            times = self._told.count(advice.cause, advice.subject)
+            count = count or times
+            if times == 1:
+                for text in advice.lines:
+                    lines += paragraph(escape(text), width)
+        if not record.verdict.allowed or is_lost(record.outcome):
+            self._refusals.note(record)
+        if words and style is not Style.DIM and count > 1:
+            words += f" (×{count})"
+        if lines and _is_cors_error(record.outcome) and not self._has_remarked:
+            self._has_remarked = True
+            lines += paragraph(REFERRER_POLICY_IN_SHORT, width)
+        if record.error is not None:
+            words = f"{words} [{record.error}]".lstrip()
+        first = self._line(record, escape(words), style, width)
+        return first + "".join(f"{self._paint(line, Style.DIM)}\n" for line in lines)
+
+    def _line(self, record: ExchangeRecord, words: str, style: Style, width: int) -> str:
+        """Return the line about the exchange; what does not fit behind the columns, below it."""
+        method = escape(record.method) or "-"
+        origin = self._new_origin(record)
+        pad = _WIDE_PATH if width >= _WIDE else _NARROW_PATH
+        room = width - _BEFORE_PATH - _BEHIND_PATH - max(len(method) - 7, 0)
+        behind, below = _placed([(origin, Style.DIM), (words, style)], room - pad)
+        room -= sum(len(text) + 2 for text, _ in behind)
+        path = printable(redacted(record.target)) or "-"
+        columns = (
+            self._paint(clock_time(record.started), Style.DIM),
+            "",
+            f"{method:<7}",
+            f"{shortened(path, max(min(room, _MAX_PATH), 8)):<{min(pad, max(room, 8))}}",
+            self._paint(f"{record.status:>3}", _status_style(record)),
+            f"{record.duration_s * 1000:>6.0f} ms",
+        )
+        line = "  ".join([" ".join(columns), *(self._paint(*each) for each in behind)]) + "\n"
+        for text, how in below:
+            for each in paragraph(text, width):
+                line += f"{INDENT}{self._paint(each.strip(), how)}\n"
+        return line
+
+    def _new_origin(self, record: ExchangeRecord) -> str:
+        """Return the origin, where it is another than on the line before."""
+        origin = (record.origin or b"-")[:_MAX_ORIGIN]
+        is_same = origin == self._origin
+        self._origin = origin
+        return "" if is_same or origin == b"-" else printable(origin)
+
+    def _paint(self, text: str, style: Style) -> str:
+        return paint(text, style, color=self._color)
+
+
+def _placed(texts: Sequence[_Styled], room: int) -> tuple[list[_Styled], list[_Styled]]:
+    """Return which texts have room behind the columns, and which are to stand below."""
+    behind: list[_Styled] = []
+    below: list[_Styled] = []
+    for text, style in texts:
+        if text and not below and len(text) + 2 <= room:
+            behind.append((text, style))
+            room -= len(text) + 2
+        elif text:
+            below.append((text, style))
+    return behind, below
+
+
+def _words(record: ExchangeRecord) -> tuple[str, Style]:
+    """Return what became of it, where that is worth a word."""
+    verdict, outcome = record.verdict, record.outcome
+    method = ""
+    if verdict.kind is Kind.PREFLIGHT:
+        method = printable((record.value(b"access-control-request-method") or b"")[:32])
+    if not verdict.allowed:
+        word = "BLOCKED" if verdict.code in _BY_BROWSER else "REFUSED"
+        # The origin has a place of its own.
+        subject = verdict.subject.encode("utf-8", "replace")
+        named = f" {verdict.subject}" if subject not in (b"", record.origin) else ""
+        asked = f" in the preflight for {method}" if method not in ("", verdict.subject) else ""
+        return f"{word} {verdict.code}{named}{asked}", Style.RED
+    if verdict.facts.status >= 500:
+        return f"FAILED {verdict.code}", Style.RED
+    if outcome is not None and outcome.word is not Word.READABLE:
+        return _outcome_words(outcome)
+    if lacks_cookie(verdict, record.status, record.fields):
+        return "no cookie", Style.YELLOW
+    if method:
+        return f"preflight for {method} ok", Style.DIM
+    return ("websocket" if record.status == 101 else ""), Style.DIM
+
+
+def _outcome_words(outcome: Outcome) -> tuple[str, Style]:
+    match outcome.word:
+        case Word.BLOCKED:
+            is_credentials = outcome.error in _CREDENTIALS
+            code = Code.CREDENTIALS_NOT_ALLOWED if is_credentials else outcome.error
+            return f"BLOCKED {code}" if code else "BLOCKED by the browser", Style.RED
+        case Word.LEAVES:
+            where = printable(redacted((outcome.location or b"")[:_MAX_PATH]))
+            lost = is_lost(outcome)
+            return f"{'LEAVES' if lost else 'leaves'} → {where}", Style.RED if lost else Style.DIM
+        case Word.UNKNOWN:
+            return f"UNKNOWN: it depends on {outcome.hangs_on}", Style.YELLOW
+        case _:
+            return "opaque", Style.DIM
+
+
+def _is_cors_error(outcome: Outcome | None) -> bool:
+    """Whether the console speaks of CORS, and DevTools of a Referrer-Policy beside it."""
+    return outcome is not None and outcome.word is Word.BLOCKED and outcome.error is not None
+
+
+def _status_style(record: ExchangeRecord) -> Style:
+    status = record.status
+    if is_lost(record.outcome):
+        return Style.RED
+    if status >= 400:
+        return Style.RED if status >= 500 else Style.YELLOW
+    return Style.CYAN if 300 <= status < 400 else Style.GREEN

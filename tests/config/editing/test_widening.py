@@ -1,0 +1,21 @@
+"""What is allowed until the proxy stops."""
+
+from corsproxy.config.editing.widening import widened
+from corsproxy.config.without_file import policy_for_url
+from corsproxy.core.advice.remedies import Remedy
+from corsproxy.core.source import DEFAULT
+
+
+def test_each_value_is_allowed_on_every_route() -> None:
+    policy = policy_for_url("https://api.example.com", ())
+    origin = Remedy("allow_origins", "https://app.example.com", DEFAULT)
+    rules = widened(policy, origin).routes[0].cors
+    assert not isinstance(rules, str)
+    assert rules.origins.match(b"https://app.example.com") is not None
+    host = Remedy("allowed_hosts", "proxy.test", DEFAULT)
+    assert widened(policy, host).allowed_hosts == {"proxy.test"}
+    names = Remedy("expose_headers", "etag, x-total-count", DEFAULT)
+    assert widened(policy, names).default_cors.expose_headers.names[-2:] == (
+        "etag",
+        "x-total-count",
+    )

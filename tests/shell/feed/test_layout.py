@@ -1,0 +1,21 @@
+"""Paths and sentences that fit."""
+
+import pytest
+
+from corsproxy.shell.feed.layout import paragraph, shortened
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "found"),
+    [("/a/b", 10, "/a/b"), ("/abcdefghij", 7, "/ab…hij"), ("abcdef", 6, "abcdef")],
+)
+def test_the_middle_is_left_out(text: str, width: int, found: str) -> None:
+    assert shortened(text, width) == found
+
+
+def test_a_sentence_is_wrapped_and_a_command_is_not() -> None:
+    sentence = "word " * 30
+    assert all(len(line) <= 60 for line in paragraph(sentence, 60))
+    command = "corsproxy allow origin https://a-very-long-name-of-a-host.example.com"
+    assert paragraph(f"Add it, or run: {command}", 60)[-1] == f"{'':12}{command}"
+    assert paragraph("run: corsproxy", 60) == [f"{'':10}run: corsproxy"]
