@@ -5,4 +5,7 @@ the allowlist file into a `Policy`, `shell` does the I/O and decides nothing, `c
 the parts together.
 """
 
+from corsproxy.errors import ConfigError
+
+__all__ = ["ConfigError"]
 __version__ = "0.1.0"

@@ -16,6 +16,13 @@ class CorsproxyError(Exception):
     """The base of all of them."""
 
 
+class ConfigError(CorsproxyError):
+    """A configuration is refused; its text says why, as `corsproxy check` does.
+
+    What is raised is `config.problems.ConfigError`, which has the problems one by one.
+    """
+
+
 class StartError(CorsproxyError):
     """The server could not start. The message is one clear sentence; exit code 3."""
 

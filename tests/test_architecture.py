@@ -28,6 +28,8 @@ TESTED_ELSEWHERE = {
     "core/source.py": "one line, which every test of a message reads",
     "errors.py": "one initialiser, which every test of a failing upstream uses",
     "shell/listener/client_exchange.py": "the seam; the tests of each way in are about it",
+    "aiohttp/client.py": "tests/aiohttp/test_app.py speaks to it over sockets",
+    "aiohttp/policies.py": "tests/aiohttp/test_app.py reads and mounts policies",
     "shell/system/compiling.py": "one decorator that does nothing where it is called",
     "shell/streams/seams.py": "protocols and marks; feed/test_watching.py sees them filled in",
     "http1/request_message.py": "one initialiser, which the tests of both readers of heads use",

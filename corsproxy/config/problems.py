@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from typing import Literal, NamedTuple
 from unicodedata import category, combining, east_asian_width
 
+from corsproxy import errors
 from corsproxy.core.source import Source
-from corsproxy.errors import CorsproxyError
 
 Severity = Literal["error", "warning"]
 
@@ -49,7 +49,7 @@ class Problem(NamedTuple):
     only the author can know."""
 
 
-class ConfigError(CorsproxyError):
+class ConfigError(errors.ConfigError):
     """The file, or a flag that stands for it, is refused.
 
     `problems` are all that were found, warnings included, in file order; at least one of
