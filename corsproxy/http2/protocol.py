@@ -175,6 +175,8 @@ class Http2Protocol:
         except MalformedRequestError:
             self._refuse(stream, ErrorCode.PROTOCOL_ERROR)
             return
+        if section.is_too_large:
+            self._spend("resets")
         self._states.begin(stream, has_ended=has_ended)
         self._streams[stream] = OpenStream(request.length, has_ended)
         events.append(RequestArrived(stream, request, section.is_too_large, has_ended))

@@ -1,13 +1,16 @@
 """https in Chromium: trusted certificates, and what pages on https need it for."""
 
+import asyncio
 import sys
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from aiohttp import web
 from playwright.async_api import Browser, BrowserContext
 
-from tests.browser import chromium
+from tests.browser import chromium, servers
 from tests.browser.chromium import Tab
 from tests.browser.programs import DEADLINE_S, running
 from tests.browser.proxy import RunningProxy, proxy
@@ -85,3 +88,75 @@ async def test_a_websocket_talks_beside_it(
         address = f"wss://localhost:{api.port}/chat"
         talk = await tab.page.evaluate(TALK, [address, [], DEADLINE_S * 1000])
     assert talk["heard"] == ["hello", [0, 255, 13, 10]]
+
+
+MANY = """async ([url, count, deadline]) => {
+  const until = AbortSignal.timeout(deadline);
+  const open = [...Array(count).keys()].map((number) => new Promise((resolve, reject) => {
+    const source = new EventSource(`${url}/endless?${number}`);
+    source.onmessage = () => resolve(source);
+    until.onabort = reject;
+  }));
+  const sources = await Promise.all(open);
+  const response = await fetch(`${url}/meanwhile`, { signal: until });
+  for (const source of sources) source.close();
+  return { open: sources.length, via: (await response.json()).via };
+}"""
+
+UPLOAD = """async ([url, pieces]) => {
+  let number = 0;
+  const body = new ReadableStream({
+    async pull(controller) {
+      if (number === pieces) { controller.close(); return; }
+      number += 1;
+      controller.enqueue(new TextEncoder().encode(`piece ${number};`));
+    },
+  });
+  const response = await fetch(url, { method: "POST", body, duplex: "half" });
+  return await response.json();
+}"""
+
+
+@fresh
+async def endless() -> AsyncIterator[str]:
+    """An upstream of event streams that do not end, and of what takes uploads."""
+
+    async def handle(request: web.BaseRequest) -> web.StreamResponse:
+        if request.path != "/endless":
+            pieces = [piece async for piece in request.content.iter_any()]
+            facts = {
+                "length": request.headers.get("Content-Length"),
+                "coding": request.headers.get("Transfer-Encoding"),
+                "via": request.headers["Via"].split()[0],
+                "content": b"".join(pieces).decode(),
+            }
+            return web.json_response(facts)
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        with suppress(ConnectionError):
+            while True:
+                await response.write(b"data: here\n\n")
+                await asyncio.sleep(0.2)
+        return response
+
+    async with servers.serving(handle) as port:
+        yield f"http://127.0.0.1:{port}"
+
+
+async def test_twelve_event_streams_leave_room_for_a_call(
+    context: BrowserContext, page: RunningProxy, trusting: Trusting, endless: str
+) -> None:
+    tab = await Tab.open(context, page.url)
+    async with proxy(endless, "--https", environ=trusting.environ) as api:
+        told = await tab.page.evaluate(MANY, [api.url, 12, DEADLINE_S * 1000])
+    assert told == {"open": 12, "via": "2"}
+
+
+async def test_an_upload_is_streamed(
+    context: BrowserContext, page: RunningProxy, trusting: Trusting, endless: str
+) -> None:
+    tab = await Tab.open(context, page.url)
+    async with proxy(endless, "--https", environ=trusting.environ) as api:
+        got = await tab.page.evaluate(UPLOAD, [f"{api.url}/upload", 100])
+    assert got["content"] == "".join(f"piece {number};" for number in range(1, 101))
+    assert (got["length"], got["coding"]) == (None, "chunked")

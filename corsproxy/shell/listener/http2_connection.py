@@ -5,7 +5,7 @@ Bytes become events in `http2.protocol`; every wait on the client has a bound he
 """
 
 import asyncio
-from typing import Final, NamedTuple, cast
+from typing import Final, cast
 
 from corsproxy.core.messages import Fields, RequestHead
 from corsproxy.core.precedent import Precedent
@@ -32,12 +32,16 @@ from corsproxy.shell.upstream.bond import Bond
 _FIELD_OVERHEAD: Final = 32
 
 
-class _Stream(NamedTuple):
+class _Stream:
     """An exchange in progress, both sides of it."""
 
-    exchange: Http2Exchange
-    running: RunningExchange
-    task: EagerTask
+    __slots__ = ("exchange", "running", "task")
+
+    def __init__(self, exchange: Http2Exchange, running: RunningExchange) -> None:
+        self.exchange = exchange
+        self.running = running
+        self.task: EagerTask | None = None
+        """None until all is read that came with the head."""
 
 
 class Http2Connection(asyncio.BufferedProtocol):
@@ -72,9 +76,7 @@ class Http2Connection(asyncio.BufferedProtocol):
     def connection_lost(self, exc: BaseException | None) -> None:
         self.wire.lost()
         self.bond.end()
-        for stream in list(self._streams.values()):
-            stream.exchange.left()
-            stream.task.cancel()
+        self._abandon()
         if not self._streams:
             self._server.closed(self)
 
@@ -85,8 +87,14 @@ class Http2Connection(asyncio.BufferedProtocol):
         if self.wire.is_ending or self.wire.is_gone:
             return
         data = self._server.buffer.lent(nbytes)
+        changed: dict[int, None] = {}
         for event in self.protocol.receive(data, self._server.loop.time()):
-            self._take(event)
+            self._take(event, changed)
+        # Only now: content that came with a head is at hand, and many small pieces are one.
+        for number in changed:
+            stream = self._streams.get(number)
+            if stream is not None:
+                self._run_on(stream)
         self.flush()
         if self.protocol.fault is not None:
             self._abandon()
@@ -105,30 +113,42 @@ class Http2Connection(asyncio.BufferedProtocol):
 
     # What the protocol tells.
 
-    def _take(self, event: Event) -> None:
+    def _take(self, event: Event, changed: dict[int, None]) -> None:
+        """Note what has happened; `changed` gets the streams that can go on."""
         if isinstance(event, RequestArrived):
-            self._begin(event)
-            return
+            self._streams[event.stream] = self._begun(event)
         if isinstance(event, WindowOpened) and event.stream == 0:
-            for each in list(self._streams.values()):
-                each.exchange.window_opened()
-            return
+            changed.update(dict.fromkeys(self._streams))
         stream = self._streams.get(event.stream)
         if stream is None:
             return
+        changed[event.stream] = None
         if isinstance(event, ContentArrived):
             stream.exchange.content.add(event.data)
-            stream.exchange.content.wake()
         elif isinstance(event, ContentEnded):
             stream.exchange.content.end()
-            stream.exchange.content.wake()
         elif isinstance(event, StreamEnded):
-            stream.exchange.left()
-            stream.task.cancel()
-        else:
-            stream.exchange.window_opened()
+            self._give_up(stream)
 
-    def _begin(self, arrived: RequestArrived) -> None:
+    def _run_on(self, stream: _Stream) -> None:
+        exchange = stream.exchange
+        if stream.task is None:
+            work = self._carry_out(exchange, stream.running)
+            stream.task = EagerTask(work, self._server.loop)
+            stream.task.step()
+        exchange.content.wake()
+        exchange.window_opened()
+
+    def _give_up(self, stream: _Stream) -> None:
+        """Nobody awaits the answer any more."""
+        stream.exchange.left()
+        if stream.task is None:
+            # It was never more than a head.
+            del self._streams[stream.exchange.stream]
+        else:
+            stream.task.cancel()
+
+    def _begun(self, arrived: RequestArrived) -> _Stream:
         request = arrived.request
         is_known = request.fields == self._fields and request.method == self._method
         if not is_known:
@@ -152,10 +172,7 @@ class Http2Connection(asyncio.BufferedProtocol):
         )
         if arrived.has_ended:
             exchange.content.end()
-        running = self._make_exchange(exchange, self.service)
-        task = EagerTask(self._carry_out(exchange, running), self._server.loop)
-        self._streams[arrived.stream] = _Stream(exchange, running, task)
-        task.step()
+        return _Stream(exchange, self._make_exchange(exchange, self.service))
 
     async def _carry_out(self, exchange: Http2Exchange, running: RunningExchange) -> None:
         try:
@@ -221,10 +238,9 @@ class Http2Connection(asyncio.BufferedProtocol):
             self.wire.ended_by = "shutdown"
         for stream in list(self._streams.values()):
             running = stream.running
-            if running.is_endless or running.stop():
-                stream.task.cancel()
-            else:
+            if not (running.is_endless or running.stop()):
                 stream.exchange.abort()
+            if stream.task is not None:
                 stream.task.cancel()
         if not self._streams:
             self.close()
@@ -262,5 +278,4 @@ class Http2Connection(asyncio.BufferedProtocol):
     def _abandon(self) -> None:
         """End what is in progress: the client has broken the connection that it is on."""
         for stream in list(self._streams.values()):
-            stream.exchange.left()
-            stream.task.cancel()
+            self._give_up(stream)

@@ -35,6 +35,7 @@ class BodyBuffer:
     """An ordered run of bytes with a proper end or a failure after it."""
 
     __slots__ = (
+        "_has_lent",
         "_holds",
         "_is_busy",
         "_pieces",
@@ -50,6 +51,7 @@ class BodyBuffer:
         self._tap = tap
         self._pieces: list[Piece] = []
         self._size = 0
+        self._has_lent = False  # whether something was put in that is still lent
         self._holds = False
         self._is_busy = False  # whether the reader has not come back for more
         self.has_ended = False
@@ -102,6 +104,7 @@ class BodyBuffer:
     def put(self, data: Piece) -> None:
         """Add bytes that have arrived; the reader learns of them with `wake`."""
         self._pieces.append(data)
+        self._has_lent = self._has_lent or isinstance(data, memoryview)
         self._size += len(data) + _PIECE_OVERHEAD
 
     def end(self) -> None:
@@ -119,8 +122,9 @@ class BodyBuffer:
         """Let the reader run on, if one is waiting. Hold the tap if it leaves too much, or is
         busy with what it took."""
         self.changed.set()
-        if self._pieces:
-            # What was lent is read over next.
+        if self._has_lent:
+            # It is read over next. Looked at once, or many small pieces would cost the square.
+            self._has_lent = False
             self._pieces = [bytes(piece) for piece in self._pieces]
         if (self._is_busy or self._size > HIGH_WATER) and self._tap is not None:
             self._holds = True

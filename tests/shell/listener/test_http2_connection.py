@@ -14,6 +14,7 @@ from corsproxy.errors import UpstreamError, UpstreamFault
 from corsproxy.http2.frames import ErrorCode
 from tests.certificates import contexts
 from tests.fakes import (
+    Asked,
     FakeResponse,
     FakeUpstream,
     Proxy,
@@ -23,7 +24,7 @@ from tests.fakes import (
     replying,
     serving,
 )
-from tests.http2.frames import BEGINNING, GET, data, frame, headers, ping, reset
+from tests.http2.frames import BEGINNING, GET, POST, data, frame, headers, ping, reset
 from tests.http2_client import H2Client, ResetError, connected
 from tests.peers import until
 from tests.policies import PAGE, policy
@@ -260,6 +261,29 @@ async def test_a_flood_ends_its_own_connection_alone(proxy: Proxy, sent: bytes) 
         assert client.goaway in (ErrorCode.ENHANCE_YOUR_CALM, None)
         assert (await other.get()).status == 200
         await until(lambda: len(proxy.server.connections) == 1)
+
+
+async def test_many_small_pieces_that_nobody_takes_keep_nobody_waiting(tls: Tls) -> None:
+    async def never_but_to_gets(asked: Asked) -> FakeResponse:
+        return FakeResponse() if asked.body is None else await never(asked)
+
+    async with serving(FakeUpstream(never_but_to_gets), policy(), tls) as proxy:
+        client = await raw(proxy, BEGINNING + headers(1, POST, flags=4))
+        await client.send_raw(data(1, b"x") * 40_000)
+        async with connected(proxy) as other:
+            assert (await other.get()).status == 200
+        assert client.goaway is None
+        await client.close()
+
+
+async def test_a_request_that_is_cancelled_at_once_is_none(tls: Tls) -> None:
+    upstream = FakeUpstream()
+    async with serving(upstream, policy(), tls) as proxy:
+        client = await raw(proxy, BEGINNING + headers(1) + reset(1) + headers(3))
+        await until(lambda: bool(upstream.asked))
+        await client.close()
+        await until(lambda: not proxy.server.connections)
+    assert len(upstream.asked) == 1
 
 
 async def test_a_broken_connection_ends_in_words(proxy: Proxy) -> None:
