@@ -111,7 +111,7 @@ async def test_a_certificate_that_is_replaced_is_shown_and_connections_are_kept(
             client = await connect(url, pair.ca_file)
             pair.cert_file.write_text("half of a")
             assert await serial(url, pair.ca_file) == before
-            assert "goes on" in (await command.event("certificate"))["message"]
+            assert "still using" in (await command.event("certificate"))["message"]
             write_pair(tmp_path, ca)
             assert await serial(url, pair.ca_file) != before
             await client.send(get())
@@ -124,7 +124,7 @@ async def test_a_certificate_that_is_replaced_is_shown_and_connections_are_kept(
 @pytest.mark.parametrize(
     ("arguments", "file", "code", "said"),
     [
-        (("http://127.0.0.1:1", "-l", "https://0.0.0.0:0"), "", 78, "more than this machine"),
+        (("http://127.0.0.1:1", "-l", "https://0.0.0.0:0"), "", 78, "from other machines"),
         (("http://127.0.0.1:1", "-l", "https://box.example:0"), "", 78, "has no certificate"),
         ((), "listen: https://0.0.0.0:0\n", 78, "corsproxy.yaml:4:9"),
         ((), "listen: https://localhost:0\nallowed_hosts: [a.example]\n", 78, "a.example"),

@@ -117,7 +117,7 @@ def _form() -> str:
 )
 @click.version_option(__version__, "-V", "--version", message=f"%(prog)s {version()}")
 def cli() -> None:
-    """A reverse proxy that adds CORS for the origins that you name, and for nobody else.
+    """A reverse proxy that adds CORS for the origins that you name, and for no others.
 
     \b
     corsproxy https://api.example.com     start at once; pages on localhost may call it

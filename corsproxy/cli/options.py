@@ -50,7 +50,7 @@ def one_of(
 ) -> tuple[str | None, str | None]:
     """Return the file or the upstream, whichever was named.
 
-    The command line counts more than the environment. Raises click.UsageError where
+    The command line overrides the environment. Raises click.UsageError where
     both are named in the same place: the file names its upstreams itself.
     """
     if config is None or upstream is None:

@@ -58,12 +58,12 @@ def _read_tls(
     findings = route.findings
     if upstream is not None and upstream.scheme != "https":
         help = "write an https:// upstream, or remove `tls`"
-        message = f"`{section.path}`: no TLS is spoken to an upstream without https"
+        message = f"`{section.path}`: it has no effect on an upstream without https"
         findings.error("tls-without-https", route.key("tls"), message, help)
     verify = section.flag("verify", True)
     if not verify:
         help = "name its authority with `ca_file` instead"
-        message = "anybody between here and the upstream can pose as it"
+        message = "anyone between here and the upstream can impersonate it"
         findings.warning(
             "tls-unverified", section.raw("verify"), f"`{section.where('verify')}`: {message}", help
         )

@@ -51,13 +51,13 @@ def _with_credentials(rules: CorsRules, pattern: OriginPattern, report: Report) 
     elif pattern.over_public_suffix:
         help = "name the origins, or a domain of your own after the `*`"
         message = (
-            f"with `allow_credentials: true`, `{pattern}` would let everybody act as the user "
-            f"who gets a name under {pattern.host}"
+            f"with `allow_credentials: true`, `{pattern}` would let anyone with a name under "
+            f"{pattern.host} act as the user"
         )
         report("error", "public-suffix-with-credentials", at, message, help)
     elif pattern.is_insecure:
         help = "serve the page over https"
-        message = f"`{pattern}` may act as the user, and anybody on the network can pose as it"
+        message = f"`{pattern}` may act as the user, and anyone on the network can impersonate it"
         report("warning", "insecure-with-credentials", at, message, help)
 
 
@@ -76,7 +76,7 @@ def _without_credentials(pattern: OriginPattern, report: Report) -> None:
         report("warning", "null-origin", pattern.source, message, help)
     elif pattern.kind is PatternKind.SUBDOMAINS and pattern.over_public_suffix:
         help = "name the origins, or a domain of your own after the `*`"
-        message = f"`{pattern}`: everybody can get a name under {pattern.host}"
+        message = f"`{pattern}`: anyone can get a name under {pattern.host}"
         report("warning", "public-suffix", pattern.source, message, help)
 
 
@@ -160,5 +160,5 @@ def _check_loopback_names(patterns: list[OriginPattern], report: Report) -> None
                 other = pattern.text.replace(host, twin, 1)
                 if allowed.match(other.encode("ascii")) is None:
                     message = f"`{pattern}` is listed and `{other}` is not: they are two origins"
-                    help = f"list `{other}` too, unless nobody opens the page by that name"
+                    help = f"list `{other}` too, unless the page is never opened by that name"
                     report("warning", "loopback-twin", pattern.source, message, help)

@@ -282,7 +282,7 @@ def _age(text: str) -> int:
     if text.startswith("-"):
         help = "write `0` to switch the browser's cache off, or remove the key"
         raise BadValueError(
-            "bad-duration", "an age is not negative", help, "0" if text == "-1" else None
+            "bad-duration", "an age cannot be negative", help, "0" if text == "-1" else None
         )
     seconds = parse_duration(text)
     if not seconds.is_integer():

@@ -159,7 +159,7 @@ class Findings:
             help = "separate the entries with commas"
         elif next_line.rstrip().endswith(":") or ": " in next_line:
             help = "indent the next line like this one's key"
-        self.error("value-runs-on", node, f"`{path}` goes on in the next line", help)
+        self.error("value-runs-on", node, f"`{path}` continues on the next line", help)
 
     def _part(self, node: Scalar, part: str) -> Span:
         """Return where `part` is written in a scalar on one line; else the scalar."""

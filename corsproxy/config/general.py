@@ -151,6 +151,6 @@ def read_via(top: Section) -> str | None:
     if len(value.text) <= 64 and is_token(value.text.encode("utf-8", "replace")):
         return value.text
     help = "write `true`, `false`, or a name without spaces"
-    mistake = BadValueError("bad-via", f"{shown(value.text)} is no name for Via", help)
+    mistake = BadValueError("bad-via", f"{shown(value.text)} is not a valid name for Via", help)
     top.findings.mistake(value, mistake, "via")
     return _VIA

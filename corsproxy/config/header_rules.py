@@ -124,7 +124,7 @@ def refused_name(text: str) -> tuple[str, str, str] | None:
     lower = as_cgi(name)
     if not is_token(name):
         help = "write its name alone, as in `X-Request-Id`"
-        return "bad-header-name", f"{shown(text)} is no header name", help
+        return "bad-header-name", f"{shown(text)} is not a header name", help
     if "*" in text:
         help = "name each header"
         return "bad-header-name", f"{shown(text)}: header names have no wildcards here", help

@@ -40,7 +40,9 @@ def _parse_host(text: str) -> str:
     if ends_in_number(host.removesuffix(".")):
         if not is_ipv4(host):
             help = "write four decimal numbers, each from 0 to 255, without leading zeros"
-            raise BadValueError("bad-host", "this is no IPv4 address", help, canonical_ipv4(host))
+            raise BadValueError(
+                "bad-host", "this is not a valid IPv4 address", help, canonical_ipv4(host)
+            )
         return host
     name = host.removesuffix(".")
     if "*" in host:
@@ -76,7 +78,9 @@ def _bracketed(text: str) -> str:
         raise BadValueError("bad-host", "IPv6 zones are not supported", help)
     canonical = canonical_ipv6(address)
     if canonical is None:
-        raise BadValueError("bad-host", "this is no IPv6 address", "write it as in `[::1]`")
+        raise BadValueError(
+            "bad-host", "this is not a valid IPv6 address", "write it as in `[::1]`"
+        )
     return f"[{canonical}]"
 
 
@@ -88,7 +92,7 @@ def parse_port(text: str, *, zero: bool = False) -> int:
     digits = text.lstrip("0")
     suggestion = digits if _PORT.fullmatch(digits) and int(digits) <= 65535 else None
     help = f"a port is a number from {least} to 65535, without leading zeros"
-    raise BadValueError("bad-port", "this is no port", help, suggestion)
+    raise BadValueError("bad-port", "this is not a valid port", help, suggestion)
 
 
 def parse_allowed_host(text: str) -> str:
@@ -139,7 +143,7 @@ def parse_network(text: str) -> IPv4Network | IPv6Network:
     try:
         network = ip_network(bare, strict=False)
     except ValueError:
-        raise BadValueError(code, "this is no address and no network", help) from None
+        raise BadValueError(code, "this is neither an address nor a network", help) from None
     if bare != text:
         raise BadValueError(code, "brackets are for URLs", "remove them", bare)
     try:

@@ -100,7 +100,9 @@ def https_mistakes(policy: Policy) -> Iterator[HttpsMistake]:
         return
     for address in listen:
         if not _is_local(address.host):
-            message = f"`listen`: {address} is more than this machine, and has no certificate"
+            message = (
+                f"`listen`: {address} is reachable from other machines, and has no certificate"
+            )
             help = f"{_GIVE_ONE}; or listen on https://localhost:{address.port}"
             yield HttpsMistake(address.source, message, help)
     names = (name for name in policy.allowed_hosts if not _is_address(name))

@@ -25,7 +25,9 @@ Checked = tuple[str, BadValueError | None]
 
 def _method(text: str) -> Checked:
     if not is_token(text.encode("utf-8", "replace")):
-        raise BadValueError("bad-method", f"{shown(text)} is no method", "write it as in `PATCH`")
+        raise BadValueError(
+            "bad-method", f"{shown(text)} is not a method", "write it as in `PATCH`"
+        )
     upper = text.upper()
     if upper in FORBIDDEN_METHODS:
         help = "no page can send it, and this proxy never forwards it: remove it"
@@ -56,7 +58,7 @@ def _header_name(text: str) -> bytes:
     if not is_token(name):
         likely = bare if bare != text and is_token(bare.encode("utf-8", "replace")) else None
         help = "write its name alone, as in `X-Request-Id`"
-        raise BadValueError("bad-header-name", f"{shown(text)} is no header name", help, likely)
+        raise BadValueError("bad-header-name", f"{shown(text)} is not a header name", help, likely)
     if b"*" in name:
         help = 'name each header, or write `"*"` alone for all'
         raise BadValueError("bad-header-name", f"{shown(text)}: names have no wildcards", help)

@@ -264,6 +264,8 @@ class _Reader:
             "it labels log lines and metrics: write letters, digits, `-`, `_` and `.`, at most 64"
         )
         likely = re.sub(r"[^A-Za-z0-9._-]+", "-", value.text).strip("-._")[:64] or None
-        mistake = BadValueError("bad-name", f"{shown(value.text)} is no name", help, likely)
+        mistake = BadValueError(
+            "bad-name", f"{shown(value.text)} is not a valid name", help, likely
+        )
         self._findings.mistake(value, mistake, self._section.where("name"))
         return default

@@ -228,7 +228,7 @@ class Section:
             digits = re.fullmatch(r"[+0]*([1-9][0-9_,]{0,15})(?:\.0*)?", value.text)
             likely = re.sub("[_,]", "", digits[1]) if digits else None
             help = f"write `{likely}`" if likely else "write digits only"
-            message = f"{shown(value.text)} is no whole number"
+            message = f"{shown(value.text)} is not a whole number"
             if likely == value.text:
                 message, help = f"{shown(value.text)} is a text, not a number", "remove the quotes"
             self._refuse(key, value, message, help, likely)

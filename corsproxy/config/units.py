@@ -48,7 +48,7 @@ def parse_duration(text: str) -> float:
                 return float(sum(float(number) * _UNITS[unit] for number, unit in parts))
     help = "write a number of seconds, or one with a unit: `250ms`, `5s`, `10m`, `1h`"
     suggestion = _repair_duration(text)
-    raise BadValueError("bad-duration", "this is no duration", help, suggestion)
+    raise BadValueError("bad-duration", "this is not a valid duration", help, suggestion)
 
 
 def _repair_duration(text: str) -> str | None:
@@ -74,7 +74,7 @@ def parse_size(text: str) -> int:
             if size.is_integer():
                 return int(size)
     help = "write a number of bytes, or one with a unit: `64KiB`, `10MB`"
-    raise BadValueError("bad-size", "this is no size", help, _repair_size(text))
+    raise BadValueError("bad-size", "this is not a valid size", help, _repair_size(text))
 
 
 def _repair_size(text: str) -> str | None:

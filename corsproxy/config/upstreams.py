@@ -160,5 +160,5 @@ def _socket(text: str) -> UpstreamAddress:
         raise BadValueError("bad-upstream", "a socket's path is absolute", help, suggestion)
     if path.endswith("/") or len(path.encode("utf-8", "surrogatepass")) > _LONGEST_SOCKET_PATH:
         help = f"name the socket itself, in at most {_LONGEST_SOCKET_PATH} bytes"
-        raise BadValueError("bad-upstream", "this is no path of a socket", help)
+        raise BadValueError("bad-upstream", "this is not the path of a socket", help)
     return UpstreamAddress("http", "", 0, b"", path)

@@ -89,7 +89,7 @@ def _wrong_origin(question: PageCall, fields: Fields, allowed: str) -> Obstacle:
 
 
 def _malformed(error: str, field: str) -> Obstacle:
-    return Obstacle(error, f"its {field} is no list of names")
+    return Obstacle(error, f"its {field} is not a list of names")
 
 
 def _check_method(question: PageCall, methods: list[str]) -> Obstacle | None:
@@ -98,7 +98,7 @@ def _check_method(question: PageCall, methods: list[str]) -> Obstacle | None:
         return None
     if "*" in methods and not question.credentials:
         return None
-    why = " (with credentials, * is no wildcard)" if "*" in methods else ""
+    why = " (with credentials, * is not a wildcard)" if "*" in methods else ""
     sentence = f"its Access-Control-Allow-Methods does not name {method}{why}"
     return Obstacle("MethodDisallowedByPreflightResponse", sentence, method)
 
@@ -112,7 +112,7 @@ def _check_headers(question: PageCall, names: list[str]) -> Obstacle | None:
             continue
         why = ""
         if "*" in allowed:
-            why = " (with credentials, * is no wildcard)"
+            why = " (with credentials, * is not a wildcard)"
             if not question.credentials:
                 why = " (by the standard, * does not stand for it; Chromium still lets it)"
         sentence = f"its Access-Control-Allow-Headers does not name {name}{why}"

@@ -101,7 +101,7 @@ def check_host(policy: Policy, hosts: Sequence[bytes], minor_version: int) -> Re
     if host.always_allowed or policy.any_host or host.name in policy.allowed_hosts:
         return None
     if host.unspecified:
-        detail = f"Host {host.name} is no name of this proxy: use localhost instead."
+        detail = f"Host {host.name} is not a name of this proxy: use localhost instead."
     else:
         detail = f"Host {host.name} is not a name that this proxy answers to."
     return Refusal(Code.HOST_NOT_ALLOWED, detail, host.name)

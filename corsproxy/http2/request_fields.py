@@ -127,7 +127,7 @@ def _regular(fields: list[Field]) -> tuple[bytes | None, list[Field], int | None
             crumbs.append(value)
         elif name == b"content-length":
             if not _DIGITS.fullmatch(value):
-                raise MalformedRequestError("content-length is no number")
+                raise MalformedRequestError("content-length is not a number")
             length = int(value)
             lines.append((name, b"%d" % length))
         else:

@@ -1,4 +1,4 @@
-"""Flags count more than the file."""
+"""Flags override the file."""
 
 from dataclasses import replace
 

@@ -128,7 +128,7 @@ async def test_no_file_and_no_upstream_says_what_to_do(tmp_path: Path) -> None:
         ([URL, "-l", "localhost"], "port"),
         ([URL, "--admin", "on"], "port"),
         ([URL, "--log-format", "xml"], "xml"),
-        ([URL, "--drain-delay", "soon"], "this is no duration"),
+        ([URL, "--drain-delay", "soon"], "this is not a valid duration"),
         ([URL, "--prot", "8010"], "--prot"),
         ([URL, "another"], "another"),
         (["-c", "missing.yaml"], "cannot read missing.yaml: no such file or directory"),

@@ -122,7 +122,7 @@ def test_a_preflight_must_not_be_redirected() -> None:
 @pytest.mark.parametrize(
     ("header", "credentials", "why"),
     [
-        ("x-a", True, "(with credentials, * is no wildcard)"),
+        ("x-a", True, "(with credentials, * is not a wildcard)"),
         ("authorization", False, "Chromium still lets it)"),
     ],
 )

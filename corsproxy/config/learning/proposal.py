@@ -85,7 +85,7 @@ def _why_not(text: str, suffixes: Sequence[str]) -> str | None:
     if origin.scheme in ("http", "https") and is_loopback(origin.host):
         return None
     if origin.scheme == "http":
-        return "plain http beyond this machine: anyone on the network can pose as it"
+        return "plain http beyond this machine: anyone on the network can impersonate it"
     if origin.scheme != "https":
         return "not an origin of the web"
     if any(origin.host == each or origin.host.endswith(f".{each}") for each in suffixes):

@@ -90,4 +90,6 @@ def _malformed(match: re.Match[str]) -> BadValueError:
         help = "references cannot be nested"
     elif _SINGLE_DASH.fullmatch(reference):
         help = "a default follows `:-`, as in `${NAME:-default}`"
-    return BadValueError("bad-substitution", f"`{reference}` is no reference", help, part=reference)
+    return BadValueError(
+        "bad-substitution", f"`{reference}` is not a reference", help, part=reference
+    )

@@ -53,7 +53,7 @@ _MESSAGES: Final = {
     "missing-host": "the host is missing: write it after the ://",
     "exact-scheme": "only http and https origins may have wildcards: write the exact origin, "
     "as the browser's request shows it",
-    "too-wide": "this allows sites of everybody: name a domain of your own after the *, or "
+    "too-wide": "this allows anyone's site: name a domain of your own after the *, or "
     'write "*" alone to allow every origin',
     "ambiguous-wildcard": "this may mean the subdomains of a domain or the ends of its name: "
     "write a dot after the * for subdomains",
@@ -61,11 +61,11 @@ _MESSAGES: Final = {
     "the first label (https://pr-*.example.com) or for the port, and at most once in the "
     "host: move it",
     "address-wildcard": "an IP address has no subdomains: remove the *, or write :* for any port",
-    "unicode-host": "browsers send internationalised names in punycode: write it so",
+    "unicode-host": "browsers send internationalised names in punycode: write it that way",
     "trailing-dot": "a host with a trailing dot is another host to browsers: remove the dot",
     "empty-label": "the host has an empty label: remove the surplus dot",
     "ip-address": "browsers send IP addresses in their shortest usual form, IPv6 in brackets and "
-    "without a zone: write it so",
+    "without a zone: write it that way",
     "host": "hosts consist of letters, digits, hyphens, underscores and dots: correct it",
 }  # fmt: skip
 

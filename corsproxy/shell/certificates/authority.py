@@ -135,7 +135,7 @@ def _read(directory: Path, now: datetime, *, is_ours: bool) -> Authority:
     except OSError as error:
         raise _PassedOverError(_reason(error)) from error
     except ValueError as error:
-        raise _PassedOverError(f"{CERTIFICATE} is no certificate") from error
+        raise _PassedOverError(f"{CERTIFICATE} is not a certificate") from error
     if not begins - _BACKDATED <= now < ends:
         raise _PassedOverError(f"it is valid from {begins:%Y-%m-%d} to {ends:%Y-%m-%d}")
     if not os.path.exists(directory / KEY):
@@ -145,7 +145,7 @@ def _read(directory: Path, now: datetime, *, is_ours: bool) -> Authority:
     except OSError as error:
         raise _PassedOverError(_reason(error)) from error
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise _PassedOverError(f"{KEY} is no key, or encrypted") from error
+        raise _PassedOverError(f"{KEY} is not a private key, or it is encrypted") from error
     if key.public_key() != certificate.public_key():
         raise _PassedOverError(f"{KEY} is not its key")
     return Authority(certificate, key, directory / CERTIFICATE, is_ours)  # type: ignore[arg-type]

@@ -74,7 +74,7 @@ class ServedCertificate:
             self._shown = self._make()
         except StartError as error:
             self._failed = wanted
-            self._tell(f"{error}: the certificate from before goes on")
+            self._tell(f"{error}: still using the previous certificate")
 
     def _make(self) -> _Shown:
         policy = self._policy

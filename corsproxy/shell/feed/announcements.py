@@ -85,14 +85,14 @@ class Announcer:
             return
         for problem in problems:
             self._write(f"{render(problem, self.color)}\n\n")
-        self._line(f"{file} is refused: the policy from before goes on", Style.RED)
+        self._line(f"{file} is refused: still using the previous policy", Style.RED)
 
     def failed(self, file: str, reason: str) -> None:
         """The file cannot be read, or names things that cannot be used."""
         if self.form == "json":
             self._json("reload-failed", file=file, reason=reason)
         else:
-            sentence = f"{file} cannot be used ({reason}): the policy from before goes on"
+            sentence = f"{file} cannot be used ({reason}): still using the previous policy"
             self._line(sentence, Style.RED)
 
     def lame_duck(self, in_flight: int) -> None:

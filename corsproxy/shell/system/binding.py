@@ -241,9 +241,8 @@ def _refusal(
             f"{flag} {replace(address, port=address.port + 8000)}",
         )
     if error.errno in _MISSING:
-        return _RefusedError(
-            f"cannot listen on {address.authority}: {address.host} is no address of this machine"
-        )
+        reason = f"{address.host} is not an address of this machine"
+        return _RefusedError(f"cannot listen on {address.authority}: {reason}")
     return _RefusedError(f"cannot listen on {address.authority}: {error.strerror or error}")
 
 

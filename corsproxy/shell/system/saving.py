@@ -58,7 +58,7 @@ def save(path: str, content: bytes, *, known: bytes, replace: Replace = os.repla
 
 def _check_writable(file: str, status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
-        raise SaveError("it is no regular file")
+        raise SaveError("it is not a regular file")
     if status.st_mode & 0o222 and os.access(file, os.W_OK):
         return
     # The layout of the volumes that the kubelet writes.

@@ -108,7 +108,7 @@ def test_mkcerts_root_is_used_where_there_is_one(places: Places) -> None:
     [
         (lambda root: (root / KEY).unlink(), "there is no rootCA-key.pem"),
         (lambda root: (root / KEY).write_text("x"), "is no key"),
-        (lambda root: (root / CERTIFICATE).write_text("x"), "is no certificate"),
+        (lambda root: (root / CERTIFICATE).write_text("x"), "is not a certificate"),
     ],
 )
 def test_a_root_of_no_use_is_passed_over_with_a_word(

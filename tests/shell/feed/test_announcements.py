@@ -127,7 +127,7 @@ def test_people_read_words(text: Said) -> None:
     )
     assert "browsers may use an earlier preflight's answer" in text.text
     assert "3 |   allow_orgins:\n  |   ^^^^^^^^^^^^" in text.text
-    assert "the policy from before goes on" in text.text
+    assert "still using the previous policy" in text.text
     assert "stopping: 2 requests may take 10 s more" in text.text
     assert "worker 1 ended (signal SIGKILL); another starts in 0.5 s" in text.text
     assert "worker 1 is there again" in text.text

@@ -123,7 +123,7 @@ def test_one_port_for_two_purposes_is_refused(
 @pytest.mark.parametrize(
     ("host", "sentence"),
     [
-        ("192.0.2.1", "192.0.2.1 is no address of this machine"),
+        ("192.0.2.1", "192.0.2.1 is not an address of this machine"),
         ("nosuch.invalid", "the name nosuch.invalid is not known on this machine"),
     ],
 )

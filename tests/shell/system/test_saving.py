@@ -168,7 +168,7 @@ def test_a_file_that_is_not_there_is_not_made(tmp_path: Path, name: str) -> None
 def test_only_regular_files_are_written(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path, tmp_path / "pipe"):
-        with pytest.raises(SaveError, match="no regular file"):
+        with pytest.raises(SaveError, match="not a regular file"):
             save(str(path), NEW, known=OLD)
 
 

@@ -74,7 +74,7 @@ def beside_items(refusal: Refusal) -> Problem | None:
         return None
     indent, wanted = len(refusal.before), refusal.context_column + 1
     rest = refusal.text[indent:]
-    message = "this stands beside the list's dashes but is no item of the list"
+    message = "this stands beside the list's dashes but is not an item of it"
     help = "indent it below the item above, or start it with `- `"
     fix = " " * (wanted - indent) + rest if wanted > indent else None
     return refusal.at("indentation", (refusal.line, refusal.column), len(rest), message, help, fix)

@@ -97,7 +97,7 @@ def request_bytes(row: Row, wanted: Replay) -> tuple[str, bytes]:
     exchange = row.main
     method = page_method_of(row)
     if wanted.origin is not None and not is_origin(wanted.origin.encode("utf-8")):
-        raise ReplayError(f"{wanted.origin} is no origin; one is https://app.example.com")
+        raise ReplayError(f"{wanted.origin} is not an origin; one is https://app.example.com")
     if wanted.preflight or (row.call is None and exchange.is_preflight):
         fields = _preflight_fields(row, method, wanted)
         return "OPTIONS", _serialized("OPTIONS", exchange, fields, b"")
