@@ -23,7 +23,7 @@ EDITABLE = CORSPROXY_COMPILE=0 $(BIN)/python -m pip install --quiet --no-build-i
 # Debian keeps servers such as nginx where only root looks.
 export PATH := $(PATH):/usr/sbin:/sbin
 
-.PHONY: help demo test test-compiled test-newest explore lock lint format soak frameworks reloads fuzz bench image image-check clean
+.PHONY: help demo test test-compiled test-newest explore lock lint format soak frameworks reloads fuzz export-check bench image image-check clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -31,7 +31,7 @@ help: ## this list
 demo: $(VENV)/corsproxy.stamp ## an API without CORS, a page that calls it, and the proxy between them
 	@$(BIN)/corsproxy demo
 
-test: lint $(VENV)/httpbin.stamp ## every check there is; ARGS="tests/core -k origin" picks tests
+test: lint $(VENV)/httpbin.stamp $(VENV)/engines.stamp ## every check there is; ARGS="tests/core -k origin" picks tests
 	@scripts/install-test-programs
 	$(BIN)/pytest $(ARGS)
 
@@ -80,6 +80,10 @@ reloads: $(VENV)/dev.stamp ## RELOADS=1000 of a file with ROUTES=500 under load;
 fuzz: $(VENV)/fuzz.stamp ## inputs that break a promise, SECONDS=600 for each target; ARGS="--jobs 4 links" picks some
 	$(BIN)/python -m tests.fuzz --seconds $(SECONDS) $(ARGS)
 
+export-check: $(VENV)/dev.stamp $(VENV)/engines.stamp ## 500 generated policies on each engine; ARGS="--examples 50 nginx" takes fewer
+	@scripts/install-test-programs
+	$(BIN)/python -m tests.export.check $(ARGS)
+
 bench: $(VENV)/dev.stamp ## compare with other proxies (about an hour, Debian, root); ARGS=--quick for six minutes
 	$(BIN)/python benchmarks/run $(ARGS)
 
@@ -127,6 +131,12 @@ $(VENV)/wheel.stamp: $(VENV)/dev.stamp hatch_build.py $(shell find corsproxy -ty
 $(VENV)/httpbin.stamp: $(VENV)/venv.stamp locks/httpbin.txt
 	$(BIN)/python -m venv --without-pip $(VENV)/httpbin
 	$(BIN)/python -m pip --python $(VENV)/httpbin install --quiet $(call GROUPS,httpbin)
+	@touch $@
+
+# Real engines for what `corsproxy export` writes; the tests look for them in the same way.
+$(VENV)/engines.stamp: $(VENV)/venv.stamp locks/engines.txt
+	$(BIN)/python -m venv --without-pip $(VENV)/engines
+	$(BIN)/python -m pip --python $(VENV)/engines install --quiet $(call GROUPS,engines)
 	@touch $@
 
 # Node's dependencies are locked with hashes, too; the build for production is kept.

@@ -18,7 +18,7 @@ PINNED = re.compile(
 )
 # Those whose packages serve the package itself, and so have its dependencies and extras, too.
 WITH_PACKAGE = {"dev", "runtime"}
-NAMES = ["build", "dev", "fuzz", "httpbin", "runtime"]
+NAMES = ["build", "dev", "engines", "fuzz", "httpbin", "runtime"]
 
 
 def text_of(name: str) -> str:

@@ -6,10 +6,15 @@ from typing import NamedTuple
 from corsproxy import __version__
 from corsproxy.core.policy import Policy
 from corsproxy.core.source import Source
+from corsproxy.export import gateway_api
+from corsproxy.export.caddy import configuration as caddy
+from corsproxy.export.envoy import configuration as envoy
+from corsproxy.export.haproxy import configuration as haproxy
 from corsproxy.export.layout import Lines, comment
 from corsproxy.export.losses import Loss, in_order
 from corsproxy.export.nginx import configuration as nginx
 from corsproxy.export.plan import Plan, make_plan
+from corsproxy.export.traefik import configuration as traefik
 
 
 class Engine(NamedTuple):
@@ -24,6 +29,11 @@ class Engine(NamedTuple):
 
 ENGINES: Mapping[str, Engine] = {
     "nginx": Engine(nginx.write, nginx.VERSIONS, nginx.ALWAYS),
+    "envoy": Engine(envoy.write, envoy.VERSIONS, envoy.ALWAYS),
+    "haproxy": Engine(haproxy.write, haproxy.VERSIONS, haproxy.ALWAYS),
+    "caddy": Engine(caddy.write, caddy.VERSIONS, caddy.ALWAYS),
+    "traefik": Engine(traefik.write, traefik.VERSIONS, traefik.ALWAYS),
+    "gateway-api": Engine(gateway_api.write, gateway_api.VERSIONS, gateway_api.ALWAYS),
 }
 
 

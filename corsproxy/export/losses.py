@@ -9,6 +9,7 @@ from corsproxy.core.source import Source
 EVERYWHERE = (
     "refusals have a plain text: no Corsproxy-Reason, no JSON, no hint",
     "OPTIONS * and Max-Forwards: 0 are not answered by the proxy itself",
+    "a Location outside of redirections, and one that leads back to its own target, is mapped",
     "an upstream that sends requests back here is not noticed (508)",
 )
 """What every export of every engine loses."""

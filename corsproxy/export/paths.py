@@ -8,7 +8,7 @@ from corsproxy.export.expressions import literal
 
 # What some servers take for the end of a segment, and what they drop before it.
 _SEPARATOR = r"(?:[/\\]|%(?:2[Ff]|5[Cc]))"
-_PARAMETERS = r"(?:(?:;|%3[Bb])[^/]*)?"
+_PARAMETERS = r"(?:(?:;|%3[Bb])[^/?]*)?"
 
 
 class Mapping(NamedTuple):

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from corsproxy.core.origins import PatternKind
-from corsproxy.core.policy import CorsRules, ListenAddress, Policy, Route, Site
+from corsproxy.core.origins.hosts import is_ipv4
+from corsproxy.core.policy import CorsRules, ListenAddress, Policy, Route, Site, UpstreamAddress
 from corsproxy.core.routing import Target, upstream_target
 from corsproxy.core.source import Source
 from corsproxy.core.to_client import BOUND_TO_THE_UPSTREAM
@@ -120,16 +121,23 @@ class RoutePlan:
     @property
     def forwards_host(self) -> bool:
         """Whether the upstream is told the public host and scheme."""
-        forwarded = getattr(self.route, "forwarded", "auto")
-        return forwarded == "on" or (forwarded == "auto" and self.route.preserve_host)
+        return self.route.tells_public_address
 
     @property
     def forwards_client(self) -> bool:
-        return bool(getattr(self.route, "forwarded", "auto") != "off")
+        return self.route.forwarded != "off"
 
     @property
     def sandboxes(self) -> bool:
-        return getattr(self.route, "documents", None) == "sandbox"
+        return self.route.documents == "sandbox"
+
+    @property
+    def named(self) -> bool:
+        """Whether the upstream's address has to be looked up."""
+        upstream = self.route.upstream
+        if upstream.socket_path is not None or ":" in upstream.host:
+            return False
+        return not is_ipv4(upstream.host)
 
     @property
     def client_prefix(self) -> str:
@@ -326,3 +334,36 @@ def _listen(policy: Policy) -> tuple[ListenAddress, ...]:
         for address in policy.listen
         if not address.https or policy.listener_tls is not None
     )
+
+
+def at(source: Source) -> str:
+    """Return a place for a comment."""
+    return f"{source.name}:{source.line}" if source.line else source.name
+
+
+def site(rule: LinkRule, upstream: UpstreamAddress) -> str:
+    """Return an expression for what stands before the path of a link that `rule` maps. A link
+    without a scheme has that of the upstream which sent it."""
+    if not rule.site:
+        return ""
+    scheme, _, authority = rule.site.partition("://")
+    # What runs behind a terminator of TLS often takes its own links for plain http.
+    schemes = "https?" if scheme == "https" else "http"
+    has_port = authority.rpartition(":")[2].isdigit() and not authority.endswith("]")
+    port = "" if has_port else "(?::443|:80)?" if scheme == "https" else "(?::80)?"
+    start = f"(?i:{schemes}:)" + ("?" if scheme == upstream.scheme else "")
+    return f"{start}//(?:[^/?#@]*@)?(?i:{expressions.literal(authority)}){port}"
+
+
+def redirects(rule: LinkRule, upstream: UpstreamAddress) -> list[tuple[str, str]]:
+    """Return expressions for the links that a rule maps, and what stands here before the text
+    of their one group."""
+    there = f"^{site(rule, upstream)}{expressions.literal(rule.upstream_prefix)}"
+    # Two slashes at the start of a path would name a host.
+    below = "/.*" if rule.site or rule.upstream_prefix else r"/(?:[^/\\].*)?"
+    if rule.client_prefix:
+        return [(f"{there}((?:{below}|[?#].*)?)$", rule.client_prefix)]
+    found = [(f"{there}({below})$", "")]
+    if rule.site or rule.upstream_prefix:
+        found.append((f"{there}((?:[?#].*)?)$", "/"))
+    return found

@@ -64,6 +64,7 @@ def steps(rules: CorsRules) -> tuple[Step, ...]:
     if rules.origins.any is not None:
         return (
             *_preflights(rules, Asker.REST, ""),
+            Step(Asker.ABSENT, fields=actual_grant(rules)),
             Step(Asker.REST, fields=actual_grant(rules)),
         )
     return (

@@ -1,6 +1,6 @@
 """The example that every engine is measured with, and what is asked of it."""
 
-from tests.export.probes import Probe, call, preflight
+from tests.export.probes import HANDSHAKE, Probe, call, preflight
 
 APP = "https://app.example.com"
 EVIL = "https://evil.example.com"
@@ -68,7 +68,7 @@ PROBES: tuple[Probe, ...] = (
     preflight(EVIL, "/fwd/x"),
     preflight(APP, "/fwd/x"),
     preflight(APP, "/shop/cart", "PUT", "x-anything,x-else"),
-    preflight(APP, "/shop/cart", "PUT", "x-anything, bad name"),
+    preflight(APP, "/shop/cart", "PUT", "x-anything, bad name", kind="bad-name"),
     preflight(APP, "/shop/cart"),
     preflight(EVIL, "/shop/cart"),
     preflight(EVIL, "/open/x"),
@@ -106,8 +106,8 @@ PROBES: tuple[Probe, ...] = (
     call(APP, "/shopping"),
     call(APP, "/shop/a%2Fb//c?x=%2f", kind="bytes"),
     call(APP, "/shop/302"),
-    call(APP, "/shop/moved"),
-    call(APP, "/v1/elsewhere"),
+    call(APP, "/shop/302/moved"),
+    call(APP, "/v1/302/elsewhere"),
     call(APP, "/shop/cookies"),
     call("", "/v1/cookies"),
     call(EVIL, "/open/x"),
@@ -117,25 +117,25 @@ PROBES: tuple[Probe, ...] = (
     call("null", "/fwd/x"),
     call(EVIL, "/fwd/x"),
     call("", "/fwd/x"),
-    call(EVIL, "/fwd/x", "GET", ("Upgrade", "websocket"), ("Connection", "Upgrade")),
+    call(EVIL, "/fwd/x", "GET", *HANDSHAKE, kind="handshake"),
     call(APP, "/v1", host="evil.test"),
     call(EVIL, "/v1", host="evil.test"),
-    preflight(APP, "/v1", host="evil.test"),
+    preflight(APP, "/v1", host="evil.test", kind="refused-preflight"),
     call(APP, "/v1", host="shop.test"),
     call(APP, "/v1", host="a.localhost:1"),
     call(APP, "/v1", host="[::1]:SELF"),
     call(APP, "/v1", host="0.0.0.0:SELF"),
-    call("https://shop.test", "/v1", host="shop.test"),
+    call("https://shop.test", "/v1", host="shop.test", kind="own-port"),
     call("http://shop.test:SELF", "/v1", host="SHOP.test:SELF"),
     call(APP, "/shop/../v1"),
     call(APP, "/shop/%2e%2E/v1"),
-    call(APP, "/%73hop/cart"),
+    call(APP, "/%73hop/cart", kind="encoded"),
     call(APP, "//shop/cart"),
     call(APP, "/x%2f..%2fshop"),
     call(APP, "/x\\..\\shop"),
     call(APP, "/shop;a=1/cart"),
     call(APP, "/v1/users", "TRACE"),
-    call(APP, "/v1/users", "NOSUCH"),
+    call(APP, "/v1/users", "NOSUCH", kind="unknown-method"),
     call(APP, "/v1/users", "PUT"),
     call(EVIL, "/v1/users", "PUT"),
     Probe("GET", "/v1/users", (("Origin", APP), ("Origin", EVIL)), kind="two-origins"),

@@ -5,14 +5,14 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.export.probes import Probe, call, preflight
+from tests.export.probes import HANDSHAKE, Probe, call, preflight
 
 _HOSTS = ("app.example.com", "example.com", "a-b.example.net", "x_y.example.org", "api.test")
 _METHODS = ("GET", "PUT", "PATCH", "patch", "DELETE", "OPTIONS", "QUERY", "PROPFIND")
 _HEADERS = ("content-type", "authorization", "x-a", "x-b.c", "range", "x~d")
 _EXPOSED = ("x-request-id", "x-upstream", "x-total-count", "etag")
 _PATHS = ("/a", "/a/b", "/ab", "/v1.2", "/x-y", "/q(r)", "/it's", "/$d".replace("$", "~"), "/e=f&g")
-_BASES = ("", "/v2", "/v2/x", "/b$c", "/o*k", "/caf%C3%A9")
+_BASES = ("", "/v2", "/v2/x", "/b$c", "/o+k", "/caf%C3%A9")
 VALUES = (
     "plain", 'a "quoted" one', "it's", "$host ${HOME} $1", "{curly} {$HOME} {{ .Env }}",
     "# no comment", "back\\slash \\n \\",
@@ -166,8 +166,8 @@ def _questions(origin: str, path: str) -> list[Probe]:
     return [
         *(preflight(origin, path, method) for method in (*_METHODS, "NOSUCH", "get")),
         *(preflight(origin, path, "GET", names) for names in
-          ("x-a", "X-A", "range", "x-a,x-b.c", "x-nope", "x-a, x-nope", "bad name", ",,x-a,",
-           "x~d")),
+          ("x-a", "X-A", "range", "x-a,x-b.c", "x-nope", "x-a, x-nope", ",,x-a,", "x~d")),
+        preflight(origin, path, "GET", "bad name", kind="bad-name"),
         call("", path), call("", f"{path}x"), call("", f"{path}/404"), call(origin, f"{path}/500"),
         call(origin, path, "PUT"), call(origin, path, "OPTIONS"), call(origin, path, "HEAD"),
         call("https://nobody.test", path), call("https://nobody.test", path, "POST"),
@@ -175,10 +175,11 @@ def _questions(origin: str, path: str) -> list[Probe]:
         call("http://SELF", path, "GET", ("Sec-Fetch-Site", "same-site")),
         call("https://nobody.test", path, "GET", ("Sec-Fetch-Site", "same-origin")),
         call("https://nobody.test", path, "GET",
-             ("Upgrade", "websocket"), ("Connection", "upgrade")),
+             *HANDSHAKE, kind="handshake"),
         call(origin, path, host="evil.test"), call(origin, path, host="shop.test"),
         call(origin, path, host="a.b"), call(origin, f"/{path}"), call(origin, f"{path}/../a"),
-        call(origin, path.replace("a", "%61", 1)), call(origin, f"{path}%2fx"),
+        call(origin, path.replace("a", "%61", 1), kind="encoded"),
+        call(origin, f"{path}%2fx", kind="bytes"),
         call(origin, f"/x{path}"), call(origin, f"{path};p=1/x"), call(origin, f"{path}?/a/b"),
-        call(origin, path, "TRACE"), call(origin, path, "NOSUCH"),
+        call(origin, path, "TRACE"), call(origin, path, "NOSUCH", kind="unknown-method"),
     ]  # fmt: skip

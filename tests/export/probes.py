@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -31,6 +32,15 @@ class Probe:
     @property
     def origin(self) -> str:
         return dict(self.fields).get("Origin", "")
+
+
+HANDSHAKE = (
+    ("Upgrade", "websocket"),
+    ("Connection", "Upgrade"),
+    ("Sec-WebSocket-Version", "13"),
+    ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+)
+"""What makes a GET a WebSocket's handshake (RFC 6455, 4.1)."""
 
 
 @dataclass(frozen=True)
@@ -63,13 +73,21 @@ async def ask(port: int, probe: Probe) -> Got:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         lines = "".join(f"{name}: {value}\r\n" for name, value in probe.lines(port))
-        head = f"{probe.method} {probe.target} HTTP/1.1\r\n{lines}Connection: close\r\n\r\n"
+        end = "" if "Connection" in dict(probe.fields) else "Connection: close\r\n"
+        head = f"{probe.method} {probe.target} HTTP/1.1\r\n{lines}{end}\r\n"
         writer.write(head.encode("latin-1"))
         async with asyncio.timeout(20):
-            received = await reader.read()
+            received = await (_one_answer(reader) if not end else reader.read())
     finally:
         writer.close()
     return _read(received)
+
+
+async def _one_answer(reader: asyncio.StreamReader) -> bytes:
+    """Return what comes on a connection that stays open; the end of the body is not needed."""
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = re.search(rb"(?i)\r\ncontent-length: *([0-9]+)", head)
+    return head + (await reader.readexactly(int(length[1])) if length else b"")
 
 
 def _read(received: bytes) -> Got:

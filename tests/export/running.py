@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 import pytest
 
+from tests.export.probes import Probe, ask
+
 DEADLINE_S = 20.0
 
 
@@ -47,8 +49,51 @@ def _nginx(directory: Path, text: str) -> list[str]:
     return [program("nginx"), "-p", str(directory), "-c", str(directory / "nginx.conf"), "-g", more]
 
 
+def _haproxy(directory: Path, text: str) -> list[str]:
+    (directory / "haproxy.cfg").write_text(text)
+    return [program("haproxy"), "-db", "-f", str(directory / "haproxy.cfg")]
+
+
+def _envoy(directory: Path, text: str) -> list[str]:
+    (directory / "envoy.yaml").write_text(text)
+    more = ["--log-level", "warning", "--concurrency", "1", "--use-dynamic-base-id"]
+    return [program("envoy"), "-c", str(directory / "envoy.yaml"), *more]
+
+
+def _caddy(directory: Path, text: str) -> list[str]:
+    (directory / "Caddyfile").write_text(text)
+    file = str(directory / "Caddyfile")
+    return [program("caddy"), "run", "--config", file, "--adapter", "caddyfile"]
+
+
+def _traefik(directory: Path, text: str) -> list[str]:
+    static, _, dynamic = text.partition("\n---\n")
+    (directory / "static.yml").write_text(static)
+    (directory / "dynamic.yml").write_text(dynamic)
+    return [program("traefik"), f"--configFile={directory}/static.yml"]
+
+
 ENGINES = {
-    "nginx": Engine("nginx", _nginx, 0.55, frozenset({"empty-method", "two-origins"})),
+    "nginx": Engine("nginx", _nginx, 0.93, frozenset({"empty-method", "two-origins"})),
+    "envoy": Engine("envoy", _envoy, 0.97, frozenset({"unknown-method", "handshake"})),
+    "haproxy": Engine("haproxy", _haproxy, 0.94),
+    "caddy": Engine("caddy", _caddy, 0.79),
+    "traefik": Engine(
+        "traefik",
+        _traefik,
+        0.43,
+        frozenset(
+            {
+                "empty-method",
+                "two-origins",
+                "bytes",
+                "own-port",
+                "encoded",
+                "bad-name",
+                "refused-preflight",
+            }
+        ),
+    ),
 }
 
 
@@ -85,6 +130,12 @@ async def running(engine: str, directory: Path, text: str, port: int) -> AsyncIt
             await process.wait()
 
 
+async def _configured(port: int) -> bool:
+    """Whether an engine that listens before it has read everything has done so."""
+    got = await ask(port, Probe("GET", "/"))
+    return got.status != 404 or any(name.lower() == b"vary" for name, _ in got.fields)
+
+
 async def _accepting(
     process: asyncio.subprocess.Process, directory: Path, port: int, arguments: Sequence[str]
 ) -> None:
@@ -96,7 +147,8 @@ async def _accepting(
                 await asyncio.sleep(0.02)
             else:
                 writer.close()
-                return
+                if await _configured(port):
+                    return
             if process.returncode is not None:
                 said = (directory / "stderr").read_text(errors="replace")
                 raise AssertionError(f"{arguments} ended with {process.returncode}: {said}")

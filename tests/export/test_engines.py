@@ -1,5 +1,7 @@
 """What an export begins with."""
 
+from pathlib import Path
+
 import pytest
 
 from corsproxy.export.engines import ENGINES, NothingToExportError
@@ -26,3 +28,14 @@ def test_the_same_file_makes_the_same_text(engine: str) -> None:
 def test_a_file_without_a_listener_for_it_makes_nothing(engine: str) -> None:
     with pytest.raises(NothingToExportError, match="left out"):
         exported(engine, f"listen: https://localhost:8443\n{GOOD}")
+
+
+PAGES = Path(__file__).parents[2] / "docs" / "export"
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_page_of_an_engine_says_what_it_always_loses(engine: str) -> None:
+    page = " ".join((PAGES / f"{engine}.md").read_text().split())
+    assert all(words in page for words in ENGINES[engine].always)
+    assert f"corsproxy export {engine}" in page
+    assert f"[{engine}]({engine}.md)" in (PAGES / "README.md").read_text()

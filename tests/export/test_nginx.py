@@ -1,6 +1,5 @@
 """nginx: what is written, and what its own reader makes of it."""
 
-import json
 import re
 import subprocess
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from corsproxy.export.nginx.text import map_block, pattern, quoted
+from tests.export.injection import PLAIN, file_with
 from tests.export.policies import VALUES
 from tests.export.reading import GOOD, exported, losses
 from tests.export.running import program
@@ -40,26 +40,8 @@ def test_maps_without_entries_are_constant() -> None:
 
 
 def test_nginx_takes_every_value_as_one(tmp_path: Path) -> None:
-    plain = _with_values(("plain",) * len(VALUES))
-    full = _with_values(VALUES)
-    assert _directives(dumped(tmp_path, full)) == _directives(dumped(tmp_path, plain))
-
-
-def _with_values(values: tuple[str, ...]) -> str:
-    fields = {f"X-{number}": value for number, value in enumerate(values)}
-    content = {
-        "listen": "127.0.0.1:8010",
-        "cors": {"allow_origins": ["https://app.example.com"]},
-        "routes": [
-            {
-                "path": "/it's;\"".replace(';"', ""),
-                "upstream": "http://127.0.0.1:9/b$c",
-                "request_headers": {"set": fields},
-                "response_headers": {"set": fields},
-            }
-        ],
-    }
-    return exported("nginx", json.dumps(content, ensure_ascii=False).replace("$", "$$")).text
+    plain, hard = (exported("nginx", file_with(values)).text for values in (PLAIN, VALUES))
+    assert _directives(dumped(tmp_path, hard)) == _directives(dumped(tmp_path, plain))
 
 
 def _directives(text: str) -> list[str]:

@@ -42,12 +42,12 @@ def answer(method: str, target: str, port: int) -> tuple[int, Lines]:
         fields.append((b"Vary", b"Accept, Origin"))
     else:
         fields.append((b"Vary", b"Accept-Encoding"))
-    if status in (301, 302):
-        fields.append((b"Location", own + base + b"/next?a=1"))
     if "moved" in target:
         fields.append((b"Location", base + b"/there#x"))
-    if "elsewhere" in target:
+    elif "elsewhere" in target:
         fields.append((b"Location", b"https://other.example.net/x"))
+    elif status == 302:
+        fields.append((b"Location", own + base + b"/next?a=1"))
     if "cookies" in target:
         fields.append((b"Set-Cookie", b"a=1; Domain=api.example.com; Path=/; Secure; HttpOnly"))
         fields.append((b"Set-Cookie", b"b=2; Path=" + base + b"/cart; Secure; SameSite=None"))

@@ -11,8 +11,8 @@ from corsproxy.export.nginx.routes import (
     upstream_block,
     upstream_maps,
 )
-from corsproxy.export.nginx.text import GRANT, at, map_block, pattern, quoted
-from corsproxy.export.plan import Cors, Plan
+from corsproxy.export.nginx.text import GRANT, map_block, pattern, quoted
+from corsproxy.export.plan import Cors, Plan, at
 
 VERSIONS = "nginx 1.22.1"
 

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from corsproxy.core.guard import DOT_SEGMENT
 from corsproxy.export import expressions, steps
 from corsproxy.export.layout import Lines, comment
-from corsproxy.export.nginx.text import at, map_block, pattern
-from corsproxy.export.plan import Cors, Plan
+from corsproxy.export.nginx.text import map_block, pattern
+from corsproxy.export.plan import Cors, Plan, at
 from corsproxy.export.steps import Asker
 
 _ASKERS = {

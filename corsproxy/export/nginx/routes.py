@@ -241,7 +241,7 @@ def _redirects(route: RoutePlan) -> Lines:
 
 def _redirect(rule: LinkRule, upstream: UpstreamAddress) -> list[tuple[str, str]]:
     here = "$scheme://$http_host" + quoted(rule.client_prefix)[1:-1]
-    site = _site(rule, upstream)
+    site = planned.site(rule, upstream)
     there = f"^{site}{literal(rule.upstream_prefix)}"
     slashes = "(?![/\\\\])" if not rule.site and not rule.upstream_prefix else ""
     if rule.client_prefix:
@@ -251,21 +251,6 @@ def _redirect(rule: LinkRule, upstream: UpstreamAddress) -> list[tuple[str, str]
     if rule.site or rule.upstream_prefix:
         found.append((pattern(f"{there}(?<cp_rest>(?:[?#].*)?)$"), f'"{here}/$cp_rest"'))
     return found
-
-
-def _site(rule: LinkRule, upstream: UpstreamAddress) -> str:
-    if not rule.site:
-        return ""
-    scheme, _, authority = rule.site.partition("://")
-    port = (
-        ""
-        if authority.rpartition(":")[2].isdigit() and not authority.endswith("]")
-        else ("(?::443)?" if scheme == "https" else "(?::80)?")
-    )
-    start = f"(?i:{scheme}:)"
-    if scheme == upstream.scheme:
-        start += "?"
-    return f"{start}//(?:[^/?#@]*@)?(?i:{literal(authority)}){port}"
 
 
 def _cookies(plan: Plan, route: RoutePlan) -> Lines:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from corsproxy.core.source import Source
 from corsproxy.export.layout import Lines, block, comment
 
 LONGEST = 4000
@@ -16,11 +15,6 @@ GRANT = (
     "add_header Vary $cp_vary always;",
 )
 """What every actual answer carries; a location with fields of its own has to repeat it."""
-
-
-def at(source: Source) -> str:
-    """Return a place for a comment."""
-    return f"{source.name}:{source.line}" if source.line else source.name
 
 
 def quoted(text: str) -> str:

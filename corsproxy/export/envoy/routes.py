@@ -1,0 +1,383 @@
+"""Envoy's routes: each step of the plan is one, and the first that matches decides."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from corsproxy.core.guard import DOT_SEGMENT
+from corsproxy.export import expressions, steps
+from corsproxy.export import plan as planned
+from corsproxy.export.paths import Mapping
+from corsproxy.export.plan import Cors, Plan, RoutePlan, at
+from corsproxy.export.steps import Asker, Echo, Fields, Step
+from corsproxy.export.yaml_text import Noted
+
+Node = dict[str, Any]
+
+ORIGIN = "%DYNAMIC_METADATA(corsproxy:origin)%"
+_NAMES = "access-control-request-headers"
+_QUERY_GROUP = r"(\?.*)?"
+_QUERY = r"(?:\?.*)?"
+_PORT = r"(?::[0-9]{0,5})?"
+_WELL_FORMED = rf"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+){_PORT}"
+_TEXTS = {
+    400: "The path of this request can be read in two ways.",
+    403: "The origin of this page is not allowed.",
+    404: "No route takes this path.",
+    405: "This method is never forwarded.",
+    421: "This name is not one of the proxy's allowed_hosts.",
+    501: "This method is not known.",
+}
+
+
+def routes(plan: Plan) -> list[object]:
+    """Return every route, in order."""
+    found: list[object] = [*_refusals(plan)]
+    for route in plan.routes:
+        if plan.is_ambiguous_possible and route.path != "/":
+            found += _ambiguous(plan, route)
+        origins = plan.cors_of(route).rules.origins.source
+        note = (
+            f"{at(route.route.source)}: route {route.route.name}, for the origins of {at(origins)}"
+        )
+        listed = (
+            [forward(plan, route, None)]
+            if route.cors is None
+            else _of_route(plan, route, route.cors)
+        )
+        found.append(Noted(note, listed[0]))
+        found += listed[1:]
+    if not plan.takes_everything:
+        found += [node for step in steps.preflight_steps(plan.default.rules)
+                  for node in _answers(plan.default, step, {"prefix": "/"})]  # fmt: skip
+        found += _refused(plan, 404, [])
+    return found
+
+
+def _of_route(plan: Plan, route: RoutePlan, cors: Cors) -> list[Node]:
+    found: list[Node] = []
+    for step in steps.steps(cors.rules):
+        if step.status is None:
+            found += forward(plan, route, step)
+        else:
+            found += _answers(cors, step, _path(route.taken))
+    return found
+
+
+def _path(expression: str) -> Node:
+    if expression == ".*":
+        return {"prefix": "/"}
+    return {"safe_regex": {"regex": expression}}
+
+
+def matches(name: str, expression: str, *, invert: bool = False, or_missing: bool = False) -> Node:
+    """Return a matcher of a field; the expression has to match the whole value."""
+    node: Node = {"name": name, "string_match": {"safe_regex": {"regex": expression}}}
+    if invert:
+        node["invert_match"] = True
+    if or_missing:
+        node["treat_missing_header_as_empty"] = True
+    return node
+
+
+def _asker(cors: Cors, step: Step) -> Node:
+    match step.asker:
+        case Asker.ALLOWED:
+            return {"headers": _allowed(cors)}
+        case Asker.ABSENT:
+            return {"headers": [{"name": "origin", "string_match": {"exact": ""},
+                                 "treat_missing_header_as_empty": True}]}  # fmt: skip
+        case Asker.SAME:
+            own = {"filter": "corsproxy", "path": [{"key": "own"}],
+                   "value": {"string_match": {"exact": "yes"}}}  # fmt: skip
+            return {"dynamic_metadata": [own]}
+        case Asker.REST:
+            return {}
+
+
+def _allowed(cors: Cors) -> list[Node]:
+    found = [matches("origin", cors.origin)]
+    if any("*" in text for _, text, _ in cors.origins):
+        found.append(matches("origin", f".{{0,{cors.longest}}}"))
+    return found
+
+
+def _condition(cors: Cors, step: Step, path: Node) -> Node:
+    node = {**path, **_asker(cors, step)}
+    headers = [*node.pop("headers", [])]
+    if step.preflight:
+        rules = cors.rules
+        headers += [
+            {"name": ":method", "string_match": {"exact": "OPTIONS"}},
+            matches("origin", ".+"),
+            {"name": "access-control-request-method", "present_match": True},
+        ]
+        if step.fits:
+            allowed = f"(?i:{expressions.allowed_headers(rules)})"
+            headers += [
+                matches("access-control-request-method", expressions.allowed_methods(rules)),
+                matches(_NAMES, allowed, or_missing=True),
+            ]
+    if step.upgrade:
+        headers.append({"name": "upgrade", "present_match": True})
+    return {**node, "headers": headers} if headers else node
+
+
+def _answers(cors: Cors, step: Step, path: Node) -> list[Node]:
+    """Return the routes of an answer: one for each thing that its fields may depend on."""
+    condition = _condition(cors, step, path)
+    if step.status != 204:
+        return [_answer(condition, step, step.fields)]
+    variants: list[tuple[list[Node], str]] = []
+    if cors.rules.request_headers.any:
+        names = f"(?i:{expressions.allowed_headers(cors.rules)})"
+        variants = [([matches(_NAMES, names)], f"%REQ({_NAMES})%"), ([], "")]
+    else:
+        listed = steps.allow_headers(cors.rules)
+        added = [name for name in steps.SAFELISTED if name not in cors.rules.request_headers.names]
+        for name in added:
+            asked = rf"(?i:(?:.*[\t ,])?{name}(?:[\t ,].*)?)"
+            more = ", ".join([listed, *added] if listed else added)
+            variants.append(([matches(_NAMES, asked)], formatted(more)))
+        variants.append(([], formatted(listed)))
+    found = []
+    for headers, value in variants:
+        fields = tuple((name, value if given in (Echo.NAMES, Echo.LISTED) else given)
+                       for name, given in step.fields)  # fmt: skip
+        narrowed = {**condition, "headers": [*condition.get("headers", []), *headers]}
+        found.append(_answer(narrowed, step, fields, raw=True))
+    return found
+
+
+def _answer(condition: Node, step: Step, fields: Fields, *, raw: bool = False) -> Node:
+    status = step.status or 500
+    reply: Node = {"status": status}
+    if status in _TEXTS:
+        reply["body"] = {"inline_string": _TEXTS[status] + "\n"}
+    added = _added(fields, raw=raw)
+    if step.vary:
+        added.append(_field("vary", step.vary))
+    return {"match": condition, "direct_response": reply, "response_headers_to_add": added}
+
+
+def _added(fields: Fields, *, raw: bool = False) -> list[Node]:
+    found = []
+    for name, value in fields:
+        if value is Echo.ORIGIN:
+            found.append(_field(name, ORIGIN))
+        elif isinstance(value, str) and value:
+            is_names = name == "Access-Control-Allow-Headers"
+            found.append(_field(name, value if raw and is_names else formatted(value)))
+    return found
+
+
+def formatted(text: str) -> str:
+    """Return a text where Envoy replaces what stands between percent signs."""
+    return text.replace("%", "%%")
+
+
+def _field(name: str, value: str) -> Node:
+    return {"header": {"key": name.lower(), "value": value},
+            "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}  # fmt: skip
+
+
+def _refusals(plan: Plan) -> list[object]:
+    policy = plan.policy
+    named = [
+        *map(expressions.literal, sorted(policy.allowed_hosts)),
+        "localhost",
+        r"(?:[a-z0-9_-]+\.)+localhost",
+        expressions.IPV4,
+        r"\[[0-9a-f:.]+\]",
+    ]
+    method, host = ":method", ":authority"
+    unspecified = f"(?i:(?:{expressions.UNSPECIFIED}){_PORT})"
+    listed = f"(?i:(?:{'|'.join(named)}){_PORT})"
+    found: list[object] = [
+        *_refused(plan, 405, [matches(method, "(?i:CONNECT|TRACE|TRACK)")]),
+        *_refused(plan, 501, [matches(method, expressions.forwarded_methods(), invert=True)]),
+        *_refused(plan, 400, [matches(host, _WELL_FORMED, invert=True)]),
+    ]
+    if not policy.any_host:
+        hosts = [*_refused(plan, 421, [matches(host, unspecified)]),
+                 *_refused(plan, 421, [matches(host, listed, invert=True)])]  # fmt: skip
+        note = f"{at(policy.allowed_hosts_source)}: allowed_hosts"
+        found += [Noted(note, hosts[0]), *hosts[1:]]
+    dots = DOT_SEGMENT.replace("(?:$|", r"(?:$|\?|")
+    return [
+        *found,
+        *_refused(plan, 400, [matches(":path", f"(?i:[^?]*{dots}.*)")]),
+        *_refused(plan, 400, [matches(":path", ".*#.*")]),
+    ]
+
+
+def _refused(plan: Plan, status: int, headers: Sequence[Node]) -> list[Node]:
+    """Return the routes of a refusal, with the grant of the route that takes the path."""
+    found = []
+    for cors, path in _groups(plan):
+        for step in steps.refusal(cors.rules, status):
+            condition = _condition(cors, step, path)
+            condition = {**condition, "headers": [*headers, *condition.get("headers", [])]}
+            if not condition["headers"]:
+                del condition["headers"]
+            found.append(_answer(condition, step, step.fields))
+    return found
+
+
+def _groups(plan: Plan) -> Iterable[tuple[Cors, Node]]:
+    """Yield the policies by path; neighbours that share one are together."""
+    grouped: list[tuple[Cors, list[str]]] = []
+    for route in plan.routes:
+        cors = plan.cors_of(route)
+        if grouped and grouped[-1][0] is cors:
+            grouped[-1][1].append(route.taken)
+        else:
+            grouped.append((cors, [route.taken]))
+    if not plan.takes_everything:
+        grouped.append((plan.default, [".*"]))
+    for cors, paths in grouped:
+        yield cors, {"prefix": "/"} if ".*" in paths else _path("|".join(paths))
+
+
+def _ambiguous(plan: Plan, route: RoutePlan) -> list[Node]:
+    """What may be read as a path of this route, and as it stands is another's."""
+    return _refused(
+        plan,
+        400,
+        [
+            matches(":path", route.read_as + _QUERY),
+            matches(":path", route.taken + _QUERY, invert=True),
+        ],
+    )
+
+
+def forward(plan: Plan, route: RoutePlan, step: Step | None) -> list[Node]:
+    """Return the routes to an upstream, one for each way in which paths are mapped; `step` is
+    None where it answers CORS itself."""
+    vouched = step is not None and step.vouched and step.asker is not Asker.ABSENT
+    told = {"filter_metadata": {"envoy.filters.http.lua": _told(plan, route, step)}}
+    found = []
+    for mapping in route.mappings:
+        special = mapping.expression.removesuffix(_QUERY_GROUP)
+        condition = _path(route.taken if special == mapping.expression else special)
+        if step is not None and route.cors is not None:
+            condition = _condition(route.cors, step, condition)
+        node: Node = {
+            "match": condition,
+            "route": _action(route, mapping),
+            "metadata": told,
+            "request_headers_to_remove": _removed_on_the_way(route, vouched=vouched),
+            "request_headers_to_add": _added_on_the_way(plan, route, vouched=vouched),
+            "response_headers_to_remove": _removed(plan, route),
+            "response_headers_to_add": [
+                *_ruled(route.route.response_headers.set),
+                *(_added(step.fields) if step is not None else ()),
+            ],
+        }
+        found.append({key: value for key, value in node.items() if value != []})
+    return found
+
+
+def _action(route: RoutePlan, mapping: Mapping) -> Node:
+    waits = (route.route.timeout.response, route.route.timeout.idle)
+    longest = 0.0 if None in waits else max(wait for wait in waits if wait is not None)
+    action: Node = {"cluster": route.id, "timeout": "0s", "idle_timeout": f"{longest:g}s"}
+    if not route.route.preserve_host:
+        action["host_rewrite_literal"] = route.route.upstream.authority.decode("ascii")
+    expression = mapping.expression.removesuffix(_QUERY_GROUP)
+    if expression != mapping.expression:
+        substitution = mapping.prefix
+    elif mapping.prefix == route.client_prefix:
+        return action
+    else:
+        substitution = mapping.prefix + "\\1"
+    action["regex_rewrite"] = {
+        "pattern": {"regex": f"^{expression}$"},
+        "substitution": substitution,
+    }
+    return action
+
+
+def _told(plan: Plan, route: RoutePlan, step: Step | None) -> Node:
+    """Return what the script has to know about a route."""
+    upstream = route.route.upstream
+    links = []
+    for rule in route.links:
+        link: Node = {"there": rule.upstream_prefix, "here": rule.client_prefix}
+        if rule.site:
+            scheme, _, authority = rule.site.partition("://")
+            link |= {"scheme": scheme, "authority": authority, "own_scheme": upstream.scheme}
+        links.append(link)
+    told: Node = {"links": links}
+    if route.route.cookies == "auto":
+        here = route.client_prefix if route.route.strip_path else ""
+        told["cookies"] = {"there": upstream.base.decode("ascii"), "here": here}
+    if step is not None and step.vouched and route.route.origin == "rewrite":
+        told["page"] = upstream.origin.decode("ascii")
+    if step is not None and step.vary:
+        told["varies"] = True
+    if step is not None and ("Access-Control-Expose-Headers", Echo.PRESENT) in step.fields:
+        told["exposes"] = True
+    if route.cors is None:
+        told["passthrough"] = True
+    if route.sandboxes:
+        told["sandbox"] = dict.fromkeys(planned.NAVIGATIONS, planned.SANDBOX)
+    return told
+
+
+def _removed_on_the_way(route: RoutePlan, *, vouched: bool) -> list[str]:
+    rules, origin = route.route.request_headers, route.route.origin
+    names = ["x-forwarded-proto", *planned.HOP_FIELDS]
+    if origin == "remove":
+        names += ["Origin", "Referer", *planned.SEC_FETCH_FIELDS]
+    elif origin == "rewrite" and vouched:
+        names += planned.SEC_FETCH_FIELDS
+    names += [_text(name) for name in sorted(rules.remove)]
+    return list(dict.fromkeys(name.lower() for name in names if name.lower() != "te"))
+
+
+def _added_on_the_way(plan: Plan, route: RoutePlan, *, vouched: bool) -> list[Node]:
+    found = []
+    if route.route.origin == "rewrite" and vouched:
+        own = _field("origin", formatted(route.route.upstream.origin.decode("ascii")))
+        found.append({**own, "append_action": "OVERWRITE_IF_EXISTS"})
+    if route.forwards_client:
+        found.append(_field("x-forwarded-for", "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%"))
+    if route.forwards_host:
+        found.append(_field("x-forwarded-host", "%REQ(:authority)%"))
+        found.append(_field("x-forwarded-proto", "%DYNAMIC_METADATA(corsproxy:scheme)%"))
+    if plan.policy.via is not None:
+        added = _field("via", "1.1 corsproxy")
+        found.append({**added, "append_action": "APPEND_IF_EXISTS_OR_ADD"})
+    return [*found, *_ruled(route.route.request_headers.set)]
+
+
+def _ruled(fields: Iterable[tuple[bytes, bytes]]) -> list[Node]:
+    return [
+        {
+            **_field(_text(name), formatted(_text(value))),
+            **({} if value else {"keep_empty_value": True}),
+        }
+        for name, value in fields
+        if is_text(value)
+    ]
+
+
+def is_text(value: bytes) -> bool:
+    """Whether a value can stand in YAML."""
+    try:
+        value.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _text(value: bytes) -> str:
+    return value.decode("utf-8", "surrogateescape")
+
+
+def _removed(plan: Plan, route: RoutePlan) -> list[str]:
+    names = [*plan.removed_from_responses]
+    if route.cors is not None:
+        names += planned.GRANT_FIELDS
+    names += [_text(name) for name in sorted(route.route.response_headers.remove)]
+    return list(dict.fromkeys(name.lower() for name in names))

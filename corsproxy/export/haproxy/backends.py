@@ -1,0 +1,211 @@
+"""A route's way to its upstream and back."""
+
+from corsproxy.core.policy import UpstreamAddress
+from corsproxy.export import plan as planned
+from corsproxy.export.expressions import literal
+from corsproxy.export.haproxy.text import anchored, formatted, milliseconds, quoted
+from corsproxy.export.layout import Lines, comment, indented
+from corsproxy.export.losses import Loss
+from corsproxy.export.plan import Plan, RoutePlan, at
+
+_UNSAFE_PREFIX = "(?!(?i:__host-|__secure-|__http-))"
+_ATTRIBUTES = "[^;]*(?:;.*?)??"
+_LINKS = ("Location", "Content-Location")
+
+
+def backend(plan: Plan, route: RoutePlan) -> Lines:
+    """Return the section of a route."""
+    waits = (route.route.timeout.response, route.route.timeout.idle)
+    longest = None if None in waits else max(wait for wait in waits if wait is not None)
+    return [
+        comment(f"{at(route.route.source)}: route {route.route.name}"),
+        f"backend {route.id}",
+        *indented(
+            [
+                f"timeout connect {milliseconds(route.route.timeout.connect)}",
+                f"timeout server {milliseconds(longest)}",
+                "http-request disable-l7-retry unless { method GET HEAD OPTIONS PUT DELETE }",
+                *_to_upstream(plan, route),
+                *_target(route),
+                *_to_client(plan, route),
+                _server(route),
+            ]
+        ),
+    ]
+
+
+def _server(route: RoutePlan) -> str:
+    address, tls = route.route.upstream, route.route.tls
+    line = f"server upstream {quoted(_place(address))}"
+    if route.named:
+        line += " resolvers system init-addr last,libc,none"
+    if address.scheme != "https":
+        return line
+    name = tls.server_name or address.host
+    line += f" ssl sni {quoted(f'str({name})')} alpn http/1.1"
+    if not tls.verify:
+        return f"{line} verify none"
+    line += f" verify required verifyhost {quoted(name)}"
+    line += f" ca-file {quoted(tls.ca_file) if tls.ca_file else '@system-ca'}"
+    return line + (f" crt {quoted(tls.cert_file)}" if tls.cert_file else "")
+
+
+def _place(address: UpstreamAddress) -> str:
+    if address.socket_path is not None:
+        return f"unix@{address.socket_path}"
+    return (
+        f"[{address.host}]:{address.port}"
+        if ":" in address.host
+        else (f"{address.host}:{address.port}")
+    )
+
+
+def _to_upstream(plan: Plan, route: RoutePlan) -> Lines:
+    rules, own = route.route.request_headers, route.route.upstream.origin.decode("ascii")
+    lines = [
+        "acl vouched var(txn.vouched) -m bool",
+        "http-request del-header '^(?:forwarded|x[-_.]real[-_.]ip|x[-_.]forwarded[-_.].*)$' -m reg",
+        *(f"http-request del-header {name}" for name in planned.HOP_FIELDS),
+        ("http-request del-header Upgrade if { req.fhdr(upgrade) -m reg -i"
+        " '(?:^|[\\t ,])(?:h2c|http|tls)(?:[/\\t ,]|$)' }"),
+        "http-request del-header access-control-request- -m beg unless { method OPTIONS }",
+    ]  # fmt: skip
+    if route.route.origin == "remove":
+        lines += [f"http-request del-header {name}" for name in ("Origin", "Referer")]
+        lines.append("http-request del-header sec-fetch- -m beg")
+    elif route.route.origin == "rewrite" and route.cors is not None:
+        lines += [
+            "http-request set-var(txn.page) req.fhdr(referer),field(1,/,3)",
+            (
+                "http-request replace-header Referer '^[^/]*//[^/]*/?(.*)$'"
+                f" {formatted(own + '/')[:-1]}\\1' if vouched"
+                " { var(txn.page),strcmp(txn.origin) eq 0 }"
+            ),
+            f"http-request set-header Origin {formatted(own)} if vouched",
+            "http-request del-header sec-fetch- -m beg if vouched",
+        ]
+    if not route.route.preserve_host:
+        lines.append(f"http-request set-header Host {formatted(_authority(route))}")
+    if route.forwards_client:
+        lines.append("http-request set-header X-Forwarded-For '%[src]'")
+    if route.forwards_host:
+        lines += [
+            "http-request set-header X-Forwarded-Host '%[var(txn.self),field(3,/)]'",
+            "http-request set-header X-Forwarded-Proto http unless { ssl_fc }",
+            "http-request set-header X-Forwarded-Proto https if { ssl_fc }",
+        ]
+    names = sorted({*rules.remove, *(name.lower() for name, _ in rules.set)})
+    lines += [f"http-request del-header {_like(name)} -m reg" for name in names]
+    lines += [f"http-request set-header {quoted(_text(name))} {formatted(_text(value))}"
+              for name, value in rules.set]  # fmt: skip
+    if plan.policy.via is not None:
+        lines.append("http-request add-header Via '1.1 corsproxy'")
+    return lines
+
+
+def _like(name: bytes) -> str:
+    """Return an expression for a field name and for what CGI takes for it."""
+    expression = literal(_text(name)).replace("_", "-").replace("-", "[-_.]")
+    return anchored(expression)
+
+
+def _text(value: bytes) -> str:
+    return value.decode("utf-8", "surrogateescape")
+
+
+def _authority(route: RoutePlan) -> str:
+    return route.route.upstream.authority.decode("ascii")
+
+
+def _target(route: RoutePlan) -> Lines:
+    lines = ["http-request set-var(txn.target) pathq"]
+    before = ""
+    for number, mapping in enumerate(route.mappings, 1):
+        name = f"maps_{number}"
+        prefix = mapping.prefix.replace("\\", "\\\\").replace("%", "%%")
+        lines += [
+            f"acl {name} var(txn.target) -m reg {anchored(mapping.expression)}",
+            (f"http-request replace-pathq {quoted(f'^{mapping.expression}$')}"
+            f" {quoted(prefix + chr(92) + '1')} if {before}{name}"),
+        ]  # fmt: skip
+        before += f"!{name} "
+    return lines
+
+
+def _to_client(plan: Plan, route: RoutePlan) -> Lines:
+    rules = route.route.response_headers
+    lines = [
+        "http-response set-var(txn.answered) bool(true)",
+        comment("Nothing of the upstream's may bind browsers to this host."),
+        *(f"http-response del-header {name}" for name in plan.removed_from_responses),
+        *_redirects(route),
+        *_cookies(route),
+    ]
+    names = sorted({*rules.remove, *(name.lower() for name, _ in rules.set)})
+    lines += [f"http-response del-header {_like(name)} -m reg" for name in names]
+    lines += [f"http-response set-header {quoted(_text(name))} {formatted(_text(value))}"
+              for name, value in rules.set]  # fmt: skip
+    if route.sandboxes:
+        lines += [
+            "http-request set-var(txn.dest) req.fhdr(sec-fetch-dest)",
+            (
+                f"http-response add-header Content-Security-Policy {quoted(planned.SANDBOX)}"
+                f" if {{ var(txn.dest) -m str {' '.join(planned.NAVIGATIONS)} }}"
+            ),
+        ]
+    return lines
+
+
+def _redirects(route: RoutePlan) -> Lines:
+    return [
+        f"http-response replace-header {name} {quoted(expression)}"
+        f" '%[var(txn.self)]{formatted(here)[1:-1]}\\1'"
+        for name in _LINKS
+        for rule in route.links
+        for expression, here in planned.redirects(rule, route.route.upstream)
+    ]
+
+
+def _cookies(route: RoutePlan) -> Lines:
+    """Secure stays where its prefix promises it: no browser takes such a name without."""
+    if route.route.cookies == "keep":
+        return []
+    here = route.client_prefix if route.route.strip_path else ""
+    base = route.route.upstream.base.decode("ascii")
+    insecure = "unless { ssl_fc }"
+    start = f"^({_UNSAFE_PREFIX}{_ATTRIBUTES})"
+    rules = [
+        (f"^({_ATTRIBUTES});[ \\t]*(?i:domain)[ \\t]*(?:=[^;]*)?(;.*)?$", "\\1\\2", ""),
+        (f"{start};[ \\t]*(?i:secure)[ \\t]*(?:=[^;]*)?(;.*)?$", "\\1\\2", insecure),
+        (f"{start};[ \\t]*(?i:partitioned)[ \\t]*(?:=[^;]*)?(;.*)?$", "\\1\\2", insecure),
+        (f"{start};([ \\t]*(?i:samesite)[ \\t]*=[ \\t]*)(?i:none)[ \\t]*(;.*)?$",
+         "\\1;\\2Lax\\3", insecure),
+    ]  # fmt: skip
+    if base or here:
+        path = f"^((?!(?i:__host-)){_ATTRIBUTES});([ \\t]*(?i:path)[ \\t]*=[ \\t]*)"
+        if base:
+            outside = f"(?!/[ \\t]*(?:;|$)|{literal(base)}(?:/|[ \\t]*(?:;|$)))/[^;]*"
+            rules.append((f"{path}{outside}(;.*)?$", "\\1;\\2/\\3", ""))
+        inside = f"{literal(base)}(/[^;]*[^; \\t]|)[ \\t]*(;.*)?$"
+        if base:
+            rules.append((f"{path}{literal(base)}/?[ \\t]*(;.*)?$", f"\\1;\\2{here or '/'}\\3", ""))
+        rules.append((f"{path}{inside.replace('|)', ')')}", f"\\1;\\2{here}\\3\\4", ""))
+    return [
+        f"http-response replace-header Set-Cookie {quoted(expression)}"
+        f" {quoted(replacement.replace('%', '%%'))} {condition}".rstrip()
+        for expression, replacement, condition in rules
+    ]
+
+
+def route_losses(plan: Plan, route: RoutePlan) -> list[Loss]:
+    """Return what the engine cannot say of a route."""
+    tls = route.route.tls
+    place = plan.places.in_route(route.route, "tls")
+    found = []
+    if route.route.upstream.scheme == "https" and tls.ca_file is not None and tls.verify:
+        words = "tls.ca_file: it is the only authority; the system's are not asked"
+        found.append(Loss(place, words))
+    if tls.cert_file is not None and tls.key_file not in (None, tls.cert_file):
+        words = f"tls.key_file: HAProxy reads the key from {tls.cert_file}.key, or from that file"
+        found.append(Loss(place, words))
+    return found

@@ -1,0 +1,119 @@
+"""Both files: the static one with the entry points, the dynamic one with the rest."""
+
+from typing import Any
+
+from corsproxy.core.policy import ListenAddress
+from corsproxy.export.layout import Lines, comment
+from corsproxy.export.losses import EVERYWHERE, Loss
+from corsproxy.export.plan import Plan
+from corsproxy.export.traefik.middlewares import is_usable, middlewares
+from corsproxy.export.traefik.routers import routers
+from corsproxy.export.traefik.services import services, transports
+from corsproxy.export.yaml_text import dump
+
+Node = dict[str, Any]
+
+VERSIONS = "Traefik 3.7.15"
+DYNAMIC = "dynamic.yml"
+
+ALWAYS = (
+    *EVERYWHERE,
+    ("preflights of listed origins are answered with 200, without Vary, with Expose-Headers;"
+    " Max-Age is on those that fail, too"),
+    "an empty Access-Control-Request-Method makes no preflight: such a request is forwarded",
+    "of several Origin lines one that is allowed is enough for a request to be forwarded",
+    ("origin: rewrite is not possible: the upstream sees the Origin, Referer and Sec-Fetch-* of the"
+    " page"),
+    "Location, Content-Location, Refresh, Link and Set-Cookie are not mapped",
+    ("percent-encoded letters and digits are decoded before a route is looked for, not refused;"
+    " other percent-encoding gets upper-case digits"),
+    "paths with other percent-encoding (%2F, %5C) and dot segments are refused with 400, no grant",
+    "what Traefik refuses before its routers, and its own 502 and 504, may carry no grant",
+    "pages of this host are known by Sec-Fetch-Site, or by names and ports of the file",
+    "X-Forwarded-For is kept as Traefik makes it; timeout.idle and limits are Traefik's own",
+    "hosts of more than 241 characters match no wildcard",
+    "without an Origin the grant of \"*\" is sent, too; a refused preflight carries no grant",
+)  # fmt: skip
+
+
+def write(plan: Plan) -> tuple[Lines, list[Loss]]:
+    """Return both documents, and what they lose besides ALWAYS."""
+    names = {address: f"web{number}" for number, address in enumerate(plan.listen, 1)}
+    static = {
+        "global": {"checkNewVersion": False, "sendAnonymousUsage": False},
+        "log": {"level": "WARN"},
+        "entryPoints": {
+            entry: point
+            for address, name in names.items()
+            for entry, point in _entry_points(plan, name, address).items()
+        },
+        "providers": {"file": {"filename": DYNAMIC, "watch": True}},
+    }
+    http: Node = {
+        "routers": routers(plan),
+        "middlewares": middlewares(plan),
+        "services": services(plan),
+    }
+    found = transports(plan)
+    if found:
+        http["serversTransports"] = found
+    dynamic: Node = {"http": http}
+    tls = plan.policy.listener_tls
+    if "https" in plan.schemes and tls is not None:
+        files = {"certFile": tls.cert_file, "keyFile": tls.key_file}
+        dynamic["tls"] = {"certificates": [files],
+                          "stores": {"default": {"defaultCertificate": files}}}  # fmt: skip
+    lines = [
+        comment("The static configuration: `traefik --configFile=static.yml`."),
+        *dump(static),
+        "---",
+        comment(f"The dynamic configuration: {DYNAMIC}, where the static one looks for it."),
+        *dump(dynamic),
+    ]
+    return lines, _losses(plan)
+
+
+def _entry_points(plan: Plan, name: str, address: ListenAddress) -> dict[str, Node]:
+    hosts = ["127.0.0.1", "[::1]"] if address.host == "localhost" else [address.host]
+    hosts = [f"[{host}]" if ":" in host and host[0] != "[" else host for host in hosts]
+    found = {}
+    for number, host in enumerate(hosts):
+        http: Node = {"sanitizePath": False}
+        if address.https:
+            http["tls"] = {}
+        found[f"{name}{'-v6' if number else ''}"] = {
+            "address": f"{host}:{address.port}",
+            "http": http,
+            "transport": {"respondingTimeouts": {"idleTimeout": "75s"}},
+        }
+    return found
+
+
+def _losses(plan: Plan) -> list[Loss]:
+    found = []
+    for cors in plan.cors:
+        rules = cors.rules
+        if rules.expose_headers.any and rules.credentials:
+            words = (
+                'expose_headers: "*": calls with credentials can read the safelisted fields only'
+            )
+            found.append(Loss(rules.expose_headers.source, words))
+    for route in plan.routes:
+        if route.route.origin == "remove":
+            place = plan.places.in_route(route.route, "origin")
+            found.append(Loss(place, "origin: remove: the upstream sees the page's all the same"))
+        if route.route.upstream.socket_path is not None:
+            place = plan.places.in_route(route.route, "upstream")
+            found.append(Loss(place, "upstream: Traefik knows no Unix sockets: 502"))
+        if route.sandboxes:
+            place = plan.places.in_route(route.route, "documents")
+            found.append(Loss(place, "documents: sandbox is on what is fetched, too"))
+        for key in ("request_headers", "response_headers"):
+            place = plan.places.in_route(route.route, key)
+            found += [
+                Loss(place, f"{key}: {name.decode('ascii')} is left out: its value is empty or no"
+                            " UTF-8")
+                for name, given in getattr(route.route, key).set
+                if not is_usable(given)
+            ]  # fmt: skip
+    return found

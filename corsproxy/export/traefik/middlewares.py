@@ -1,0 +1,131 @@
+"""Middlewares: grants, what is taken off and put on, and refusals."""
+
+from typing import Any
+
+from corsproxy.export import plan as planned
+from corsproxy.export import steps
+from corsproxy.export.plan import NOTHING, Cors, Plan, RoutePlan, at
+from corsproxy.export.steps import Echo, Fields
+from corsproxy.export.traefik.routers import REFUSALS, is_constant
+from corsproxy.export.yaml_text import Noted
+
+Node = dict[str, Any]
+
+
+def middlewares(plan: Plan) -> dict[str, object]:
+    """Return them by the names that routers use."""
+    found: dict[str, object] = {}
+    for cors in plan.cors:
+        note = f"{at(cors.source)}: the grant of {cors.id}"
+        if is_constant(cors):
+            found[f"grant-{cors.id}"] = Noted(note, _constant(steps.actual_grant(cors.rules)))
+            for step in steps.preflight_steps(cors.rules):
+                name = f"preflight-{cors.id}" + ("-fits" if step.fits else "")
+                found[name] = _constant(step.fields, _listed(cors))
+        else:
+            found[f"grant-{cors.id}"] = Noted(note, {"headers": _grant(cors)})
+    found["vary"] = Noted(
+        "Says Vary: Origin, and grants nothing.",
+        {"headers": {"accessControlAllowOriginListRegex": [NOTHING], "addVaryHeader": True}},
+    )
+    found["vary-refused"] = Noted(
+        "The same for preflights, which the one above would answer itself.",
+        {"headers": {"customResponseHeaders": {"Vary": "Origin"}}},
+    )
+    for status in sorted({*REFUSALS, 204, 502}):
+        found[f"refuse-{status}"] = {
+            "ipAllowList": {"sourceRange": ["255.255.255.255/32"], "rejectStatusCode": status}
+        }
+    for route in plan.routes:
+        found |= _of_route(plan, route)
+    return found
+
+
+def _listed(cors: Cors) -> str:
+    """What is safelisted by its name is always among them: it cannot be told when it is asked
+    for."""
+    names = cors.rules.request_headers.names
+    return ", ".join([*names, *(name for name in steps.SAFELISTED if name not in names)])
+
+
+def _constant(fields: Fields, listed: str = "") -> Node:
+    """Return fields that are the same for every request."""
+    values = {name: "*" if value is Echo.PRESENT else listed if value is Echo.LISTED else value
+              for name, value in fields}  # fmt: skip
+    return {"headers": {"customResponseHeaders": values}}
+
+
+def _grant(cors: Cors) -> Node:
+    rules = cors.rules
+    node: Node = {}
+    if cors.is_any:
+        node["accessControlAllowOriginList"] = ["*"]
+    else:
+        node["accessControlAllowOriginListRegex"] = [f"^(?:{cors.origin})$"]
+        node["addVaryHeader"] = True
+    methods = steps.allow_methods(rules)
+    if methods:
+        node["accessControlAllowMethods"] = methods.split(", ")
+    node["accessControlAllowHeaders"] = (
+        ["*"] if rules.request_headers.any else _listed(cors).split(", ")
+    )
+    exposed = ["*"] if rules.expose_headers.any else [*rules.expose_headers.names]
+    if exposed:
+        node["accessControlExposeHeaders"] = exposed
+    if rules.credentials:
+        node["accessControlAllowCredentials"] = True
+    if rules.max_age is not None:
+        node["accessControlMaxAge"] = rules.max_age
+    return node
+
+
+def _of_route(plan: Plan, route: RoutePlan) -> dict[str, object]:
+    asked, answered = route.route.request_headers, route.route.response_headers
+    removed = [name for name in planned.FORWARDING_FIELDS if name.startswith("X-")]
+    removed.append("X-Forwarded-Server")
+    to_upstream = dict.fromkeys(removed, "")
+    to_upstream |= {name.decode("ascii"): "" for name in sorted(asked.remove)}
+    to_upstream |= {name.decode("ascii"): value.decode("utf-8") for name, value in asked.set
+                    if is_usable(value)}  # fmt: skip
+    if route.forwards_host:
+        del to_upstream["X-Forwarded-Host"], to_upstream["X-Forwarded-Proto"]
+    if plan.policy.via is not None:
+        to_upstream["Via"] = "1.1 corsproxy"
+    to_upstream["X-Replaced-Path"] = ""
+    stripped = [*plan.removed_from_responses, *(planned.GRANT_FIELDS if route.cors else ())]
+    to_client = dict.fromkeys(map(str.title, stripped), "")
+    to_client |= {name.decode("ascii"): "" for name in sorted(answered.remove)}
+    to_client |= {name.decode("ascii"): value.decode("utf-8") for name, value in answered.set
+                  if is_usable(value)}  # fmt: skip
+    if route.sandboxes:
+        to_client["Content-Security-Policy"] = planned.SANDBOX
+    note = f"{at(route.route.source)}: route {route.route.name}"
+    headers = {"customRequestHeaders": to_upstream, "customResponseHeaders": to_client}
+    found: dict[str, object] = {f"{route.id}-fields": Noted(note, {"headers": headers})}
+    if route.cors is not None and route.route.origin != "keep":
+        own = {"Origin": route.route.upstream.origin.decode("ascii")}
+        own |= dict.fromkeys(("Referer", *planned.SEC_FETCH_FIELDS), "")
+        if route.route.origin == "remove":
+            own["Origin"] = ""
+        found[f"{route.id}-own-origin"] = {"headers": {"customRequestHeaders": own}}
+    for number, mapping in enumerate(reversed(route.mappings), 1):
+        replaced = _mapped(mapping.expression, mapping.prefix)
+        found[f"{route.id}-path-{number}"] = {"replacePathRegex": replaced}
+    return found
+
+
+def _mapped(expression: str, prefix: str) -> Node:
+    """A query is no part of what is replaced."""
+    prefix = prefix.replace("$", "$$")
+    path = expression.removesuffix(r"(\?.*)?")
+    if path != expression:
+        return {"regex": f"^{path}$", "replacement": prefix}
+    return {"regex": f"^{expression}$", "replacement": f"{prefix}$1"}
+
+
+def is_usable(value: bytes) -> bool:
+    """Whether a field can be set to a value: an empty one deletes it."""
+    try:
+        return bool(value.decode("utf-8"))
+    except UnicodeDecodeError:
+        return False

@@ -1,0 +1,101 @@
+"""YAML with comments. Every text is in double quotes and ASCII, so that nothing in it can be
+YAML, nor a template: what Traefik and Helm replace before they read YAML begins with `{{`.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from corsproxy.export.layout import Lines, comment
+
+_PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
+
+
+# What YAML 1.1 takes for truths and nothing.
+_WORDS = frozenset({"true", "false", "yes", "no", "on", "off", "y", "n", "null"})
+
+
+class Noted(NamedTuple):
+    """A value with a comment before it."""
+
+    note: str
+    value: object
+
+
+class Block(NamedTuple):
+    """A text of ours in lines of its own; nothing of a file may be in it."""
+
+    text: str
+
+
+def quoted(text: str) -> str:
+    """Return a double-quoted scalar (YAML 1.2, 7.3.1)."""
+    escaped = "".join(map(_escaped, text))
+    return '"' + escaped.replace("{{", "\\x7B\\x7B") + '"'
+
+
+def _escaped(character: str) -> str:
+    if character in '"\\':
+        return f"\\{character}"
+    number = ord(character)
+    if 0x20 <= number < 0x7F:
+        return character
+    if number < 0x100:
+        return f"\\x{number:02X}"
+    return f"\\u{number:04X}" if number < 0x10000 else f"\\U{number:08X}"
+
+
+def dump(value: object) -> Lines:
+    """Return a document of mappings, sequences, texts, numbers and truths."""
+    if isinstance(value, Noted):
+        return [comment(value.note), *dump(value.value)]
+    if isinstance(value, Mapping) and value:
+        return [line for key, each in value.items() for line in _entry(_key(key), each)]
+    if isinstance(value, Sequence) and not isinstance(value, str) and value:
+        return [line for each in value for line in _item(each)]
+    return [_scalar(value)]
+
+
+def _key(key: object) -> str:
+    text = str(key)
+    is_plain = _PLAIN_KEY.fullmatch(text) and text.lower() not in _WORDS
+    return text if is_plain else quoted(text)
+
+
+def _scalar(value: object) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return str(value)
+    if isinstance(value, str):
+        return quoted(value)
+    return "{}" if isinstance(value, Mapping) else "[]"
+
+
+def _entry(key: str, value: object) -> Lines:
+    if isinstance(value, Noted):
+        return [comment(value.note), *_entry(key, value.value)]
+    if isinstance(value, Block):
+        return [f"{key}: |", *(f"  {line}".rstrip() for line in value.text.splitlines())]
+    if _is_nested(value):
+        return [f"{key}:", *(f"  {line}" for line in dump(value))]
+    return [f"{key}: {_scalar(value)}"]
+
+
+def _item(value: object) -> Lines:
+    if isinstance(value, Noted):
+        return [comment(value.note), *_item(value.value)]
+    first, *rest = dump(value)
+    if first.startswith("#"):
+        notes = [line for line in (first, *rest) if line.startswith("#")]
+        others = [line for line in (first, *rest) if not line.startswith("#")]
+        return [*notes, f"- {others[0]}", *(f"  {line}" for line in others[1:])]
+    return [f"- {first}", *(f"  {line}" for line in rest)]
+
+
+def _is_nested(value: object) -> bool:
+    if isinstance(value, str) or not isinstance(value, Mapping | Sequence):
+        return False
+    return bool(value)

@@ -1,0 +1,38 @@
+"""YAML that a reader of YAML reads back."""
+
+from typing import Any
+
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from corsproxy.export.yaml_text import Block, Noted, dump, quoted
+
+# What YAML 1.2 lets stand in a document, escaped or not (5.1), without surrogates.
+_TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | _TEXTS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_TEXTS, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(_VALUES)
+def test_what_is_written_is_read(value: Any) -> None:
+    text = "\n".join(dump(value)) + "\n"
+    assert yaml.safe_load(text) == value
+    assert text.isascii()
+
+
+@given(_TEXTS)
+def test_no_template_begins_in_a_text(text: str) -> None:
+    written = quoted(text)
+    assert "{{" not in written
+    assert yaml.safe_load(written) == text
+
+
+def test_comments_stand_before_what_they_are_about() -> None:
+    value = {"a": Noted("first", [1, Noted("one", {"b": "x"})]), "c": Block("d\n\n  e\n"), "f": {}}
+    text = "\n".join(dump(value))
+    assert text == ('# first\na:\n  - 1\n  # one\n  - b: "x"\nc: |\n  d\n\n    e\nf: {}')
+    assert yaml.safe_load(text) == {"a": [1, {"b": "x"}], "c": "d\n\n  e\n", "f": {}}
