@@ -10,7 +10,7 @@ from tests.export.examples import PROBES
 from tests.export.measure import example
 from tests.export.running import ENGINES
 
-GENERATED = 5
+GENERATED = 3
 """How many policies each engine gets here; `make export-check` gives it hundreds."""
 
 

@@ -27,7 +27,8 @@ ALWAYS = (
     "Location, Content-Location, Refresh, Link and Set-Cookie are not mapped",
     ("percent-encoded letters and digits are decoded before a route is looked for, not refused;"
     " other percent-encoding gets upper-case digits"),
-    "paths with other percent-encoding (%2F, %5C) and dot segments are refused with 400, no grant",
+    ("paths with %2F, %5C or dot segments are refused with 400, without a grant; so are doubled"
+    " slashes where a base or strip_path replaces a part of the path"),
     "what Traefik refuses before its routers, and its own 502 and 504, may carry no grant",
     "pages of this host are known by Sec-Fetch-Site, or by names and ports of the file",
     "X-Forwarded-For is kept as Traefik makes it; timeout.idle and limits are Traefik's own",
