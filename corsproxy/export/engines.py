@@ -1,20 +1,15 @@
 """The engines, and one function that exports to any of them."""
 
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from typing import NamedTuple
 
 from corsproxy import __version__
 from corsproxy.core.policy import Policy
 from corsproxy.core.source import Source
-from corsproxy.export import gateway_api
-from corsproxy.export.caddy import configuration as caddy
-from corsproxy.export.envoy import configuration as envoy
-from corsproxy.export.haproxy import configuration as haproxy
 from corsproxy.export.layout import Lines, comment
 from corsproxy.export.losses import Loss, in_order
-from corsproxy.export.nginx import configuration as nginx
 from corsproxy.export.plan import Plan, make_plan
-from corsproxy.export.traefik import configuration as traefik
 
 
 class Engine(NamedTuple):
@@ -27,14 +22,21 @@ class Engine(NamedTuple):
     """What every export loses."""
 
 
-ENGINES: Mapping[str, Engine] = {
-    "nginx": Engine(nginx.write, nginx.VERSIONS, nginx.ALWAYS),
-    "envoy": Engine(envoy.write, envoy.VERSIONS, envoy.ALWAYS),
-    "haproxy": Engine(haproxy.write, haproxy.VERSIONS, haproxy.ALWAYS),
-    "caddy": Engine(caddy.write, caddy.VERSIONS, caddy.ALWAYS),
-    "traefik": Engine(traefik.write, traefik.VERSIONS, traefik.ALWAYS),
-    "gateway-api": Engine(gateway_api.write, gateway_api.VERSIONS, gateway_api.ALWAYS),
+ENGINES: Mapping[str, str] = {
+    "nginx": "corsproxy.export.nginx.configuration",
+    "envoy": "corsproxy.export.envoy.configuration",
+    "haproxy": "corsproxy.export.haproxy.configuration",
+    "caddy": "corsproxy.export.caddy.configuration",
+    "traefik": "corsproxy.export.traefik.configuration",
+    "gateway-api": "corsproxy.export.gateway_api",
 }
+"""The engines, and the module of each; it is imported when it is needed."""
+
+
+def engine_of(name: str) -> Engine:
+    """Return what exports to `name`, one of ENGINES."""
+    module = import_module(ENGINES[name])
+    return Engine(module.write, module.VERSIONS, module.ALWAYS)
 
 
 class NothingToExportError(ValueError):
@@ -56,7 +58,7 @@ def export(name: str, policy: Policy, file: str, places: Mapping[str, Source]) -
 
     `file` is what the file is called, `places` where its keys stand. Raises NothingToExportError.
     """
-    engine = ENGINES[name]
+    engine = engine_of(name)
     plan = make_plan(policy, file, places)
     if not plan.listen:
         raise NothingToExportError("\n".join(map(str, in_order(plan.losses))))

@@ -54,8 +54,11 @@ def test_an_upstream_by_name_over_tls_is_verified_and_looked_up(tmp_path: Path) 
 
 def test_an_https_listener_has_its_files() -> None:
     text = f"listen: https://127.0.0.1:8443\ntls: {{cert_file: c.pem, key_file: k.pem}}\n{GOOD}"
-    line = "bind 127.0.0.1:8443 ssl crt '/dir/c.pem' key '/dir/k.pem' alpn h2,http/1.1"
+    line = "bind 127.0.0.1:8443 ssl crt '/dir/c.pem' alpn h2,http/1.1"
     assert line in exported("haproxy", text).text
+    assert losses("haproxy", text) == [
+        "corsproxy.yaml:2: tls.key_file: HAProxy reads the key from /dir/c.pem.key: link it there"
+    ]
 
 
 @pytest.mark.parametrize(

@@ -206,6 +206,6 @@ def route_losses(plan: Plan, route: RoutePlan) -> list[Loss]:
         words = "tls.ca_file: it is the only authority; the system's are not asked"
         found.append(Loss(place, words))
     if tls.cert_file is not None and tls.key_file not in (None, tls.cert_file):
-        words = f"tls.key_file: HAProxy reads the key from {tls.cert_file}.key, or from that file"
+        words = f"tls.key_file: HAProxy reads the key from {tls.cert_file}.key: link it there"
         found.append(Loss(place, words))
     return found

@@ -37,6 +37,10 @@ def write(plan: Plan) -> tuple[Lines, list[Loss]]:
     for route in plan.routes:
         lines += ["", *backend(plan, route)]
     losses = [loss for route in plan.routes for loss in route_losses(plan, route)]
+    tls = plan.policy.listener_tls
+    if "https" in plan.schemes and tls is not None and tls.key_file != tls.cert_file:
+        words = f"tls.key_file: HAProxy reads the key from {tls.cert_file}.key: link it there"
+        losses.append(Loss(plan.places.of("tls"), words))
     if plan.policy.limits.body is not None:
         words = "limits.body: a body without Content-Length is not bounded"
         losses.append(Loss(plan.places.of("limits.body"), words))
@@ -89,7 +93,7 @@ def _bind(plan: Plan, address: ListenAddress) -> Lines:
     more = ""
     if address.https and tls is not None:
         alpn = "h2,http/1.1" if plan.policy.http2 else "http/1.1"
-        more = f" ssl crt {quoted(tls.cert_file)} key {quoted(tls.key_file)} alpn {alpn}"
+        more = f" ssl crt {quoted(tls.cert_file)} alpn {alpn}"
     return [f"bind {host}:{address.port}{more}" for host in hosts]
 
 

@@ -18,6 +18,7 @@ DYNAMIC = "dynamic.yml"
 
 ALWAYS = (
     *EVERYWHERE,
+    "Traefik 3.7 or newer; fields whose names are spelt as CGI spells others are dropped",
     ("preflights of listed origins are answered with 200, without Vary, with Expose-Headers;"
     " Max-Age is on those that fail, too"),
     "an empty Access-Control-Request-Method makes no preflight: such a request is forwarded",
@@ -79,7 +80,8 @@ def _entry_points(plan: Plan, name: str, address: ListenAddress) -> dict[str, No
     hosts = [f"[{host}]" if ":" in host and host[0] != "[" else host for host in hosts]
     found = {}
     for number, host in enumerate(hosts):
-        http: Node = {"sanitizePath": False}
+        # An alias is X_Forwarded_For: CGI takes it for the real one.
+        http: Node = {"sanitizePath": False, "aliasHeadersStrategy": "delete"}
         if address.https:
             http["tls"] = {}
         found[f"{name}{'-v6' if number else ''}"] = {
