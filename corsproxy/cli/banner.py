@@ -1,5 +1,6 @@
 """What a person reads when the proxy is ready: where it is, who may call it, what to do."""
 
+import textwrap
 from collections.abc import Iterator, Sequence
 
 from corsproxy import __version__
@@ -13,6 +14,7 @@ from corsproxy.shell.system.binding import Listeners
 _MAX_ROUTES = 12
 _MAX_ORIGINS = 4
 _LABEL_WIDTH = 12
+_TEXT_AT = 2 + 1 + 2 + _LABEL_WIDTH + 1
 
 LOOPBACK_PAGES = "pages on localhost, *.localhost, 127.0.0.1 and [::1], any port"
 
@@ -27,12 +29,13 @@ def banner(
     started_ms: float | None = None,
     keys: bool = False,
     color: bool = False,
+    width: int = 100,
 ) -> str:
     """Return the lines; `file` is None where the upstream came from the command line, and
     `live` says that its edits count. `metrics` says whether /metrics has any.
 
     `started_ms` is how long the start took; None where the lines are shown again. `keys`
-    says that somebody may press some.
+    says that somebody may press some. `width` is that of the terminal.
     """
     arrow = paint("➜", Style.GREEN, color=color)
     title = paint(f"CORSPROXY v{__version__}", Style.BOLD, Style.GREEN, color=color)
@@ -40,11 +43,21 @@ def banner(
     lines = ["", f"  {title}{ready}", ""]
     for label, text in _rows(policy, listeners, file, live, metrics):
         name = paint(f"{label + ':':<{_LABEL_WIDTH}}", Style.BOLD, color=color)
-        lines.append(f"  {arrow}  {name} {escape(text)}")
+        first, *more = _fitted(escape(text), width - _TEXT_AT)
+        lines.append(f"  {arrow}  {name} {first}")
+        lines += [f"{'':{_TEXT_AT}}{each}" for each in more]
     if keys:
         lines.append(f"  {arrow}  press h + enter for help")
     lines.append("")
     return "\n".join(lines)
+
+
+def _fitted(text: str, width: int) -> list[str]:
+    """Return a text as lines; addresses are never broken."""
+    wrapped = textwrap.wrap(
+        text, max(width, 20), break_long_words=False, break_on_hyphens=False, drop_whitespace=True
+    )
+    return wrapped if len(text) > width else [text]
 
 
 def _rows(
@@ -58,6 +71,8 @@ def _rows(
             yield "Proxy", f"{url}  →  {only.upstream}"
         hint = "" if file else "  (--allow-origin adds others)"
         yield "Allowed", f"{_allowed(only)}{hint}"
+        if isinstance(only.cors, CorsRules) and only.cors.credentials:
+            yield "Cookies", "allowed pages call it with their user's cookies"
         if only.upstream.socket_path is None:
             yield "In your app", f"replace  {only.upstream}/…  with  {urls[0]}/…"
         yield "Upstream", address_told(only)
@@ -65,6 +80,8 @@ def _rows(
         for url in urls:
             yield "Proxy", url
         yield from _route_rows(policy.routes)
+        if any(isinstance(r.cors, CorsRules) and r.cors.credentials for r in policy.routes):
+            yield "Cookies", "pages of a route with credentials call it with their user's cookies"
     if policy.listener_tls is None and listeners.https:
         yield "https", "a local authority's: browsers trust it after  corsproxy trust"
     if any(not bound.is_loopback for bound in listeners.proxy):

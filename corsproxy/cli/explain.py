@@ -21,6 +21,7 @@ from corsproxy.config.editing.splices import EditError
 from corsproxy.config.expectations import result_of
 from corsproxy.config.problems import ConfigError, escape
 from corsproxy.core.explain.explanation import Explanation, explain
+from corsproxy.core.explain.through_proxy import through_proxy
 from corsproxy.core.explain.without_proxy import Asking, WithoutProxy, without_proxy
 from corsproxy.core.links import LinkMap
 from corsproxy.core.page_call import PageCall
@@ -188,6 +189,11 @@ class Found(NamedTuple):
     of a file would."""
     alone: WithoutProxy | None
 
+    @property
+    def outcome(self) -> str:
+        """What the page would get through the proxy, as the log would say it."""
+        return str(through_proxy(self.explanation, self.alone))
+
     def to_json(self) -> dict[str, object]:
         members = self.explanation.to_json()
         members["edit"] = members["no_edit"] = None
@@ -200,6 +206,7 @@ class Found(NamedTuple):
             members["no_edit"] = self.edit.reason
         if self.alone is not None:
             members["without_proxy"] = self.alone.to_json()
+            members["outcome"] = self.outcome
         return members
 
 
@@ -217,6 +224,9 @@ def _print(found: Found) -> None:
         click.echo(f"\n{escape(sentence)}")
     if found.alone is not None:
         click.echo(f"\n{_colored(found.alone.text())}", color=True)
+        click.echo(f"\nThrough the proxy, for the page: {found.outcome}")
+        if found.outcome == "readable" and not found.explanation.question.credentials:
+            click.echo("(Explained without credentials; --credentials explains a call with them.)")
 
 
 def _not_a_path(url: str, config: str | None) -> str:

@@ -54,8 +54,8 @@ class Flags(NamedTuple):
             moved = (replace(address, port=self.port) for address in listen)
             listen = tuple(dict.fromkeys(moved))
         log = replace(policy.log, format=self.log_format or policy.log.format)
-        if self.quiet and log.requests == "all":
-            log = replace(log, requests="problems")
+        if self.quiet:
+            log = replace(log, quiet=True)
         if self.https:
             listen = tuple(replace(address, https=True) for address in listen)
         return replace(

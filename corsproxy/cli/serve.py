@@ -42,6 +42,7 @@ from corsproxy.errors import StartError
 from corsproxy.shell.feed.announcements import Announcer, FaultLog, LineFormat, Terms, dropped_lines
 from corsproxy.shell.feed.outlet import Outlet
 from corsproxy.shell.feed.recent_refusals import Refusals
+from corsproxy.shell.feed.text_lines import terminal_width
 from corsproxy.shell.system.binding import Listeners, bind_all
 from corsproxy.shell.workers.channel import Beginning, text_of
 
@@ -262,6 +263,7 @@ def _run(source: Source, listeners: Listeners, flags: Flags, started: float) -> 
             started_ms=(time.monotonic() - started) * 1000 if first else None,
             keys=interactive,
             color=announcer.color,
+            width=terminal_width(),
         )
 
     try:

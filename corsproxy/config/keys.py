@@ -194,7 +194,7 @@ _WITHOUT: dict[str, str] = {
     "debug": "remove it: a refused request always says why",
     "level": "remove it: `requests: all`, `denied` or `none` says what is logged",
     "loglevel": "write `log: {requests: all}`, `denied` or `none`",
-    "workers": "remove it: one process serves; start more of them for more cores",
+    "workers": "remove it, and start with `corsproxy --workers 4`",
     "enabled": "remove the whole block to switch it off",
 }
 

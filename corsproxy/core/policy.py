@@ -23,7 +23,7 @@ Forwarded = Literal["auto", "on", "off"]
 Documents = Literal["keep", "sandbox"]
 UnlistedOrigins = Literal["block", "forward"]
 LogFormat = Literal["auto", "text", "json"]
-LogRequests = Literal["all", "problems", "denied", "none"]
+LogRequests = Literal["all", "denied", "none"]
 
 Site = bytes | str
 """An upstream whatever its base: its origin, or the path of its Unix socket."""
@@ -257,6 +257,8 @@ class Limits:
 class Log:
     format: LogFormat = "auto"
     requests: LogRequests = "all"
+    quiet: bool = False
+    """Whether what goes well has no line; only the command line says so."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ def listeners() -> Iterator[Listeners]:
 
 
 def lines(policy: Policy, listeners: Listeners, file: str | None = FILE) -> list[str]:
-    return banner(policy, listeners, file=file).splitlines()
+    return banner(policy, listeners, file=file, width=200).splitlines()
 
 
 def test_one_upstream_without_a_file(listeners: Listeners) -> None:
@@ -30,10 +30,18 @@ def test_one_upstream_without_a_file(listeners: Listeners) -> None:
     assert found[3:] == [
         f"  ➜  Proxy:       {url}  →  https://api.example.com",
         f"  ➜  Allowed:     {LOOPBACK_PAGES}  (--allow-origin adds others)",
+        "  ➜  Cookies:     allowed pages call it with their user's cookies",
         f"  ➜  In your app: replace  https://api.example.com/…  with  {url}/…",
         "  ➜  Upstream:    sees its own Host and Origin",
         f"  ➜  Admin:       {admin.url}/readyz  /livez  /metrics",
     ]
+
+
+def test_it_fits_the_terminal(listeners: Listeners) -> None:
+    policy = policy_for("https://api.example.com", ["https://app.example.com"])
+    text = banner(policy, listeners, file=None, keys=True, width=80)
+    assert all(len(line) <= 80 for line in text.splitlines())
+    assert "their user's cookies" in text
 
 
 def test_https_says_how_browsers_come_to_trust_it() -> None:

@@ -1,10 +1,20 @@
 """Short ways to read a file in a test."""
 
+import re
 from collections.abc import Mapping
 
 from corsproxy.config.problems import ConfigError, Problem
 from corsproxy.config.reader import read_policy
 from corsproxy.core.policy import Policy, Route
+
+# Lines of the example that name files which only their user has.
+_OF_FILES = re.compile(r"(?m)^( *)#( *(?:tls|ca_file|cert_file|key_file):)")
+
+
+def with_files(example: str) -> str:
+    """Return the example file with the lines that name certificates."""
+    return _OF_FILES.sub(r"\1\2", example)
+
 
 MINIMAL = """\
 upstream: https://api.example.com

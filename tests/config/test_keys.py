@@ -13,6 +13,7 @@ from corsproxy.config import keys
 from corsproxy.config.keys import KEYS, Place, is_spelling_of, suggest
 from corsproxy.config.yaml.document import read_document
 from corsproxy.config.yaml.nodes import Mapping, Sequence
+from tests.config.reading import with_files
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -145,7 +146,7 @@ def keys_by_place(mapping: Mapping, place: Place) -> Iterator[tuple[Place, str]]
 
 
 def test_the_example_has_each_key_in_its_place() -> None:
-    text = (PROJECT / "config.example.yaml").read_bytes()
+    text = with_files((PROJECT / "config.example.yaml").read_text("utf-8")).encode()
     found = defaultdict[Place, set[str]](set)
     for place, key in keys_by_place(read_document(text, "config.example.yaml").root, "top"):
         if not key.startswith("x-"):

@@ -7,6 +7,7 @@ mistakes that only the reader can know, and each of their codes is listed here.
 import json
 from collections.abc import Iterator
 from dataclasses import fields
+from importlib.resources import files
 from pathlib import Path
 from typing import get_args
 
@@ -348,3 +349,23 @@ def test_its_examples_are_valid() -> None:
     for example, schema in examples(SCHEMA):
         alone = {"definitions": SCHEMA["definitions"], **schema}
         assert list(Draft7Validator(alone).iter_errors(example)) == [], example
+
+
+def test_every_pattern_has_its_words() -> None:
+    """Editors show a raw regular expression otherwise."""
+    found: list[dict[str, object]] = []
+
+    def walk(node: object) -> None:
+        if isinstance(node, dict):
+            if isinstance(node.get("pattern"), str):
+                found.append(node)
+            for each in node.values():
+                walk(each)
+        elif isinstance(node, list):
+            for each in node:
+                walk(each)
+
+    text = files("corsproxy.config").joinpath("schema.json").read_text(encoding="utf-8")
+    walk(json.loads(text))
+    assert len(found) > 15
+    assert [each for each in found if not each.get("patternErrorMessage")] == []

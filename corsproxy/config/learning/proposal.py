@@ -144,13 +144,13 @@ class _Maker:
         return "it needs too much"
 
     def _add(self, remedy: Remedy, wider: Mapping[str, str]) -> None:
-        value = remedy.value
-        if remedy.key == "allow_origins":
-            value = wider.get(value, value)
-        after = allow(self.file, remedy.key, value, remedy.route).after
-        self.file = self.file._replace(content=after)
+        for value in remedy.values:
+            if remedy.key == "allow_origins":
+                value = wider.get(value, value)
+            after = allow(self.file, remedy.key, value, remedy.route).after
+            self.file = self.file._replace(content=after)
+            self.additions[remedy.key, value, remedy.route] = None
         self._policy = self.file.read().policy
-        self.additions[remedy.key, value, remedy.route] = None
 
     def addition(self, key: RemedyKey, value: str, route: str | None) -> Addition:
         """Return an entry that was added, with all the calls that need it."""

@@ -40,6 +40,8 @@ class Asked(NamedTuple):
     grant: tuple[Field, ...]
     """The answer's Access-Control-* lines, as received."""
     obstacle: Obstacle | None
+    location: bytes | None = None
+    """Where a redirect leads, as received."""
 
 
 class WithoutProxy(NamedTuple):
@@ -173,7 +175,11 @@ class _Inquiry:
         grant = tuple(
             line for line in answer.fields if line[0].lower().startswith(CORS_FIELD_PREFIX)
         )
-        self._asked.append(Asked(what, answer.status, grant, obstacle))
+        location = None
+        if answer.status in REDIRECTS:
+            found = (value for name, value in answer.fields if name.lower() == b"location")
+            location = next(found, None) or None
+        self._asked.append(Asked(what, answer.status, grant, obstacle, location))
 
     def _blocked(self, beginning: str) -> WithoutProxy:
         obstacle = self._asked[-1].obstacle

@@ -60,7 +60,7 @@ _MESSAGES: Final = {
     "wildcard-place": "a * stands for the first labels (https://*.example.com), for a part of "
     "the first label (https://pr-*.example.com) or for the port, and at most once in the "
     "host: move it",
-    "address-wildcard": "an IP address has no subdomains: remove the *, or write :* for any port",
+    "address-wildcard": "an IP address has no wildcards: write each address, with :* for any port",
     "unicode-host": "browsers send internationalised names in punycode: write it that way",
     "trailing-dot": "a host with a trailing dot is another host to browsers: remove the dot",
     "empty-label": "the host has an empty label: remove the surplus dot",
@@ -174,9 +174,11 @@ def _refused_wildcard(parts: Parts) -> str | None:
     label, _, parent = parts.host.lower().partition(".")
     if not parts.host.strip("*."):
         return "too-wide"
+    if re.fullmatch(r"[0-9*]+(?:\.[0-9*]+){2,3}", parts.host) or ":" in parent:
+        return "address-wildcard"
     if "*" in parent or label.count("*") > 1:
         return "wildcard-place"
-    if ":" in parent or ends_in_number(parent):
+    if ends_in_number(parent):
         return "address-wildcard"
     prefix, _, suffix = label.partition("*")
     if is_ambiguous(prefix, suffix, parent):

@@ -57,17 +57,21 @@ class LineJournal:
         self._counts = counts
         self.requests = requests
         """Which exchanges are written; may be changed at any time."""
+        self.quiet = False
+        """Whether those are left out that went well."""
 
     def exchange(self, record: ExchangeRecord) -> None:
         """Take the record of one exchange that is over."""
         self._counts.exchange(record)
-        requests = self.requests
-        if (
-            requests == "all"
-            or (requests == "denied" and _is_denied(record))
-            or (requests == "problems" and (_is_denied(record) or _has_failed(record)))
-        ):
+        if self._is_wanted(record):
             self._write(self._lines.exchange(record))
+
+    def _is_wanted(self, record: ExchangeRecord) -> bool:
+        if self.requests == "none":
+            return False
+        if _is_denied(record):
+            return True
+        return self.requests == "all" and (not self.quiet or _has_failed(record))
 
 
 def _is_denied(record: ExchangeRecord) -> bool:

@@ -130,6 +130,7 @@ class Engine:
         """Have those told of exchanges who are to know, and as much of them as they need."""
         service, requests = self._server.service, policy.log.requests
         self._journal.requests = requests
+        self._journal.quiet = policy.log.quiet
         service.journal = None if requests == "none" else self._journal
         # Without an admin listener nobody can ask for counts.
         service.counts = None if policy.admin is None else self._figures

@@ -213,3 +213,21 @@ def test_what_is_not_written_is_counted() -> None:
     figures = Figures()
     LineJournal(lambda line: None, JsonLines(), "none", figures).exchange(preflight())
     assert figures.preflights == {("shop", "refused", "method-not-allowed"): 1}
+
+
+def test_quiet_leaves_out_what_went_well() -> None:
+    lines: list[str] = []
+    journal = LineJournal(lines.append, JsonLines(), "all", Figures())
+    journal.quiet = True
+    blocked = Outcome(Word.BLOCKED, "InvalidAllowCredentials")
+    down = ALLOWED._replace(code=Code.UPSTREAM_UNREACHABLE)
+    for each in (
+        record(),
+        record(status=404),
+        record(outcome=blocked),
+        preflight(),
+        record(verdict=down, status=502),
+        record(detail="cut"),
+    ):
+        journal.exchange(each)
+    assert len(lines) == 4
