@@ -118,15 +118,18 @@ def test_commands_that_serve_nothing_answer_at_once(tmp_path: Path, arguments: l
     (tmp_path / "corsproxy.yaml").write_text(
         "upstream: https://api.example.com\ncors:\n  allow_origins: [http://localhost:5173]\n"
     )
-    # Of the processor's time, the best of a few: the machine may be busy with other things.
-    assert any(processor_time(arguments, tmp_path) < 0.3 for _ in range(5))
+    # The machine may be busy with other things: of the processor's time the best of a few, and
+    # more where the bare interpreter takes more than it does on a quiet machine.
+    allowed = 0.3 * max(1.0, processor_time(["-c", "pass"], tmp_path) / 0.012)
+    command = ["-m", "corsproxy", *arguments]
+    assert any(processor_time(command, tmp_path) < allowed for _ in range(5))
 
 
 def processor_time(arguments: list[str], directory: Path) -> float:
-    """The seconds that a command runs on a processor."""
+    """The seconds that Python runs on a processor with these arguments."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(
-        [sys.executable, "-m", "corsproxy", *arguments],
+        [sys.executable, *arguments],
         cwd=directory,
         env=environment(),
         capture_output=True,
