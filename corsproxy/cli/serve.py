@@ -23,7 +23,7 @@ from corsproxy.cli.addresses import admin_address, listen_addresses, port_number
 from corsproxy.cli.banner import banner
 from corsproxy.cli.durations import duration
 from corsproxy.cli.failures import Exit, Failure, RefusedConfig
-from corsproxy.cli.files import default_file, mount_warnings, read_bytes, read_to_serve
+from corsproxy.cli.files import default_file, descriptor_warnings, mount_warnings, read_bytes, read_to_serve
 from corsproxy.cli.flags import Flags
 from corsproxy.cli.options import ServerCommand, config_option, environment_variable, one_of, option
 from corsproxy.cli.process import leave, run
@@ -211,7 +211,9 @@ def _source(config: str | None, quick: Quick | None, flags: Flags) -> Source:
             f"--https goes with UPSTREAM or a file without `listen`. In {file}, write "
             f"`listen: {replace(reading.policy.listen[0], https=True)}`."
         )
+    descriptors.raise_limit()
     warnings = flags.settling(reading) + mount_warnings(file) + flags.overriding(reading)
+    warnings += descriptor_warnings(reading)
     return Source(reading.policy, warnings, file, content)
 
 
@@ -324,7 +326,7 @@ def _workforce(source: Source, listeners: Listeners, flags: Flags, terms: Terms)
 def _reread(file: str, flags: Flags, content: bytes) -> Reading:
     reading = read_to_serve(content, file)
     policy = flags.applied_to(reading.policy)
-    warnings = flags.settling(reading) + flags.overriding(reading)
+    warnings = flags.settling(reading) + flags.overriding(reading) + descriptor_warnings(reading)
     return reading._replace(policy=policy, warnings=warnings)
 
 

@@ -10,7 +10,6 @@ await server.drain(policy.shutdown_grace)
 
 import asyncio
 import ssl
-import sys
 from collections.abc import Callable
 
 from corsproxy.core.policy import Policy
@@ -22,10 +21,8 @@ from corsproxy.shell.listener.http1_connection import Http1Connection
 from corsproxy.shell.listener.service import Service
 from corsproxy.shell.listener.tls import TlsConnection
 from corsproxy.shell.streams.piece import ReadBuffer
+from corsproxy.shell.system.descriptors import affordable_clients, descriptor_limit
 from corsproxy.shell.upstream.upstream import Upstream
-
-if sys.platform != "win32":
-    import resource
 
 _MOST_CONNECTIONS = 4096
 # Of all unfinished heads together: 4,000 clients that each send the most of one and stop there
@@ -43,16 +40,14 @@ _WATCH_S = 0.5
 
 
 def connections_limit(policy: Policy) -> int:
-    """Return how many clients may be connected: what the policy says, or what the
-    process has descriptors for, two for each exchange and some to spare."""
-    if policy.limits.connections is not None:
-        return policy.limits.connections
-    if sys.platform == "win32":
-        return _MOST_CONNECTIONS
-    descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if descriptors == resource.RLIM_INFINITY:
-        return _MOST_CONNECTIONS
-    return max(1, min(_MOST_CONNECTIONS, descriptors * 4 // 5 // 2))
+    """Return how many clients may be connected: what the policy says, or a default, but no
+    more than the process has descriptors for."""
+    wanted, descriptors = policy.limits.connections, descriptor_limit()
+    if wanted is None:
+        spare = _MOST_CONNECTIONS if descriptors is None else descriptors * 4 // 5 // 2
+        wanted = max(1, min(_MOST_CONNECTIONS, spare))
+    affordable = affordable_clients()
+    return wanted if affordable is None else min(wanted, affordable)
 
 
 class ProxyServer:

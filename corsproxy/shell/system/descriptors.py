@@ -22,6 +22,8 @@ EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE})
 # Far more than `limits.connections` needs by default; tables of the kernel's and of Python's
 # grow with the highest descriptor.
 _MOST = 65_536
+# What is not for clients: listeners, logs, the admin listener's connections.
+_KEPT = 48
 _LOOK_S = 1.0
 # How long after one report another is made.
 _QUIET_S = 60.0
@@ -35,6 +37,16 @@ def raise_limit() -> None:
     # Some systems have a limit of their own below the one that they tell.
     with suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (raised_limit(soft, hard), hard))
+
+
+def affordable_clients() -> int | None:
+    """Return how many clients there can be descriptors for; None where nobody knows.
+
+    Each may need another one for its upstream, and a quarter more of them have to be told
+    that there are too many.
+    """
+    most = descriptor_limit()
+    return None if most is None else max(1, (most - _KEPT) * 4 // 9)
 
 
 def raised_limit(soft: int, hard: int) -> int:
@@ -74,7 +86,7 @@ class DescriptorWatch:
         before, self._exhausted = self._exhausted, not self._can_open(descriptor)
         if self._exhausted and not before and self._loop.time() >= self._quiet_until:
             self._quiet_until = self._loop.time() + _QUIET_S
-            self._tell(_most())
+            self._tell(descriptor_limit())
         self._timer = self._loop.call_later(every, self._look, descriptor, every)
 
 
@@ -87,7 +99,8 @@ def can_open(descriptor: int) -> bool:
     return True
 
 
-def _most() -> int | None:
+def descriptor_limit() -> int | None:
+    """Return how many descriptors the process may have; None where nobody knows."""
     if sys.platform == "win32":
         return None
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
