@@ -17,7 +17,6 @@ from corsproxy.core.policy import ListenerTls, Tls
 from corsproxy.core.source import DEFAULT_FILE, Source
 from corsproxy.errors import TlsFileError
 from corsproxy.shell.feed.clock import utc_day
-from corsproxy.shell.system.descriptors import affordable_clients, descriptor_limit
 
 if TYPE_CHECKING:
     from corsproxy.config.editing.edits import File
@@ -115,20 +114,6 @@ def _certificate_faults(tls: ListenerTls) -> Sequence[CertificateFault]:
     from corsproxy.shell.certificates.files import faults
 
     return faults(tls, datetime.now(UTC))
-
-
-def descriptor_warnings(reading: Reading) -> tuple[Problem, ...]:
-    """Warn of more clients than the process may have descriptors for."""
-    wanted, affordable = reading.policy.limits.connections, affordable_clients()
-    if wanted is None or affordable is None or wanted <= affordable:
-        return ()
-    message = (
-        f"limits.connections is {wanted}, but the process may open only {descriptor_limit()} "
-        f"files, which is enough for {affordable} clients; more of them get 503"
-    )
-    help = "raise the hard limit of open files (ulimit -n, LimitNOFILE), or lower the number"
-    at = reading.head["limits"]
-    return (Problem("warning", "too-few-descriptors", message, at, help=help),)
 
 
 def mount_warnings(file: str) -> tuple[Problem, ...]:

@@ -23,7 +23,7 @@ from corsproxy.cli.addresses import admin_address, listen_addresses, port_number
 from corsproxy.cli.banner import banner
 from corsproxy.cli.durations import duration
 from corsproxy.cli.failures import Exit, Failure, RefusedConfig
-from corsproxy.cli.files import default_file, descriptor_warnings, mount_warnings, read_bytes, read_to_serve
+from corsproxy.cli.files import default_file, mount_warnings, read_bytes, read_to_serve
 from corsproxy.cli.flags import Flags
 from corsproxy.cli.options import ServerCommand, config_option, environment_variable, one_of, option
 from corsproxy.cli.process import leave, run
@@ -44,6 +44,7 @@ from corsproxy.shell.feed.outlet import Outlet
 from corsproxy.shell.feed.recent_refusals import Refusals
 from corsproxy.shell.feed.text_lines import terminal_width
 from corsproxy.shell.system.binding import Listeners, bind_all
+from corsproxy.shell.system.descriptors import affordable_clients, descriptor_limit, raise_limit
 from corsproxy.shell.workers.channel import Beginning, text_of
 
 if TYPE_CHECKING:
@@ -153,6 +154,7 @@ def command(config: str | None, upstream: str | None, workers: int, **params: An
         if channel is not None:
             leave(work(channel, flags, quick))
         _stop_until_ready()
+        raise_limit()
         if quick is None:
             check_without_upstream(params)
         source = _source(config, quick, flags)
@@ -211,10 +213,23 @@ def _source(config: str | None, quick: Quick | None, flags: Flags) -> Source:
             f"--https goes with UPSTREAM or a file without `listen`. In {file}, write "
             f"`listen: {replace(reading.policy.listen[0], https=True)}`."
         )
-    descriptors.raise_limit()
     warnings = flags.settling(reading) + mount_warnings(file) + flags.overriding(reading)
-    warnings += descriptor_warnings(reading)
+    warnings += _descriptor_warnings(reading)
     return Source(reading.policy, warnings, file, content)
+
+
+def _descriptor_warnings(reading: Reading) -> tuple[Problem, ...]:
+    """Warn of more clients than the process may have descriptors for."""
+    wanted, affordable = reading.policy.limits.connections, affordable_clients()
+    if wanted is None or affordable is None or wanted <= affordable:
+        return ()
+    message = (
+        f"limits.connections is {wanted}, but the process may open only {descriptor_limit()} "
+        f"files, which is enough for {affordable} clients; more of them get 503"
+    )
+    help = "raise the hard limit of open files (ulimit -n, LimitNOFILE), or lower the number"
+    at = reading.head["limits.connections"]
+    return (Problem("warning", "too-few-descriptors", message, at, help=help),)
 
 
 def _check_https(source: Source) -> None:
@@ -281,9 +296,7 @@ def _run(source: Source, listeners: Listeners, flags: Flags, started: float) -> 
 def _serve(source: Source, listeners: Listeners, flags: Flags, terms: Terms) -> int:
     # What takes long to import is imported here, after everything that a mistake can end.
     from corsproxy.shell.run import lifecycle
-    from corsproxy.shell.system import descriptors
 
-    descriptors.raise_limit()
     file = None
     if source.file is not None and source.is_live:
         reread = partial(_reread, source.file, flags)
@@ -326,7 +339,7 @@ def _workforce(source: Source, listeners: Listeners, flags: Flags, terms: Terms)
 def _reread(file: str, flags: Flags, content: bytes) -> Reading:
     reading = read_to_serve(content, file)
     policy = flags.applied_to(reading.policy)
-    warnings = flags.settling(reading) + flags.overriding(reading) + descriptor_warnings(reading)
+    warnings = flags.settling(reading) + flags.overriding(reading) + _descriptor_warnings(reading)
     return reading._replace(policy=policy, warnings=warnings)
 
 

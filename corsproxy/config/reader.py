@@ -137,10 +137,11 @@ def _read(top: Section, directory: str, check_tls: TlsCheck) -> Policy:
 def _head(top: Section) -> dict[str, Source]:
     keys = ("listen", "admin", "drain_delay", "shutdown_grace")
     values = {key: top.raw(key) for key in keys if top.has(key)}
-    log = top.raw("log") if top.has("log") else None
-    for entry in log.entries if isinstance(log, MappingNode) else ():
-        if entry.key.text == "format":
-            values["log.format"] = entry.value
+    for section, key in (("log", "format"), ("limits", "connections")):
+        node = top.raw(section) if top.has(section) else None
+        for entry in node.entries if isinstance(node, MappingNode) else ():
+            if entry.key.text == key:
+                values[f"{section}.{key}"] = entry.value
     return {key: top.findings.source(value) for key, value in values.items()}
 
 

@@ -28,7 +28,7 @@ class Outlet:
         dropped_line: Callable[[int], str] = "{} lines were dropped\n".format,
     ) -> None:
         """`capacity` is in characters; `dropped_line` words the count of lost lines."""
-        self.sink = Sink(descriptor)
+        self.sink = Sink(descriptor, dropped_line)
         """Where the lines go; others may write there too."""
         self._capacity = capacity
         self._dropped_line = dropped_line
@@ -44,6 +44,11 @@ class Outlet:
         self._thread = threading.Thread(target=self._run, name="log", daemon=True)
         if not self._closed:
             self._thread.start()
+
+    @property
+    def lost(self) -> int:
+        """How many lines have been lost so far."""
+        return self._dropped + self.sink.lost
 
     def write(self, line: str) -> None:
         """Queue a line, its newline included. Never waits."""

@@ -1,13 +1,15 @@
 """A file descriptor that several threads write whole lines to.
 
 A reader that stalls holds up the writers; one that has gone costs nothing more. Neither
-raises.
+raises. A full disk costs lines, which are counted, and cuts none: what it has taken of a line
+is taken back, or the line is finished as soon as there is room.
 """
 
 import errno
 import os
 import select
 import threading
+from collections.abc import Callable
 
 _PASSING = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
@@ -15,31 +17,81 @@ _PASSING = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 class Sink:
     """Writes pieces that nothing comes between; None as descriptor discards them."""
 
-    def __init__(self, descriptor: int | None) -> None:
+    def __init__(
+        self,
+        descriptor: int | None,
+        lost_line: Callable[[int], str] = "{} lines were lost\n".format,
+    ) -> None:
+        """`lost_line` words the count of lost lines, which stands behind the first that is
+        written again."""
+        self._lost_line = lost_line
+        self._reported = 0
         self._descriptor = -1 if descriptor is None else descriptor
         self._lock = threading.Lock()
+        self._rest = b""
+        """The end of a line that has been begun."""
+        self.lost = 0
+        """How many lines a full disk has cost."""
         self.gone = descriptor is None
         """Whether nobody reads, and nobody will."""
 
     def put(self, data: bytes) -> None:
-        """Write all of `data`, and wait while its reader does not read."""
+        """Write all of `data`, which is whole lines, and wait while its reader does not read."""
         with self._lock:
-            self._put(data)
+            self.lost += self._put(data)
+            lost = self.lost
+            if lost > self._reported and not self._rest and not self.gone:
+                report = self._lost_line(lost - self._reported).encode()
+                # It is no line that anybody has lost.
+                if not self._put(report):
+                    self._reported = lost
 
-    def _put(self, data: bytes) -> None:
-        view = memoryview(data)
-        while view and not self.gone:
+    def _put(self, data: bytes) -> int:
+        """Return how many lines are lost."""
+        whole = self._rest + data
+        written = self._write(whole)
+        if written == len(whole) or self.gone:
+            self._rest = b""
+            return 0
+        return self._cut(whole, written)
+
+    def _write(self, data: bytes) -> int:
+        """Return how many bytes were taken."""
+        written = 0
+        while written < len(data) and not self.gone:
             try:
-                written = os.write(self._descriptor, view)
+                written += os.write(self._descriptor, memoryview(data)[written:])
             except BlockingIOError:
                 # Somebody who shares the descriptor made it non-blocking.
                 select.select([], [self._descriptor], [], 1.0)
-                continue
             except BrokenPipeError:
                 self.gone = True
-                return
             except OSError as error:
                 # A full disk may be emptied; a terminal that hung up never comes back.
                 self.gone = error.errno not in _PASSING
-                return
-            view = view[written:]
+                break
+        return written
+
+    def _cut(self, data: bytes, written: int) -> int:
+        """Leave whole lines of `data`, of which so much was taken; return how many are lost."""
+        begun = written - (data.rfind(b"\n", 0, written) + 1)
+        # A line that an earlier call has begun can only be finished.
+        is_ours = written >= len(self._rest)
+        if is_ours and (not begun or self._take_back(begun)):
+            self._rest = b""
+            return data.count(b"\n", written)
+        end = data.find(b"\n", written) + 1
+        self._rest = data[written:end]
+        return data.count(b"\n", end)
+
+    def _take_back(self, size: int) -> bool:
+        """Take the last bytes off a file, if nobody else has written behind them."""
+        try:
+            end = os.fstat(self._descriptor).st_size
+            if os.lseek(self._descriptor, 0, os.SEEK_CUR) != end or size > end:
+                return False
+            os.ftruncate(self._descriptor, end - size)
+            os.lseek(self._descriptor, end - size, os.SEEK_SET)
+        except OSError:
+            return False
+        return True

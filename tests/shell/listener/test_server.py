@@ -31,6 +31,9 @@ def test_room_is_what_the_policy_says_or_what_the_descriptors_allow() -> None:
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (1000, hard))
         assert connections_limit(policy()) == 400
+        assert connections_limit(policy(limits=Limits(connections=1000))) == 423
+        resource.setrlimit(resource.RLIMIT_NOFILE, (100, hard))
+        assert connections_limit(policy()) == 23
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert connections_limit(policy()) <= 4096

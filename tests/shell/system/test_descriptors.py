@@ -17,16 +17,19 @@ from tests.policies import PAGE
 from tests.running import OK, Running, running, workers_of
 
 FEW = 64
+# Those that the proxy does not know of, so that it runs out.
+HELD = 40
 MORE = 1500
 
 
-def limited(soft: int, hard: int) -> tuple[str, str]:
-    """The command, started by a shell with these limits."""
+def limited(soft: int, hard: int, held: int = 0) -> tuple[str, str]:
+    """The command, started by a shell with these limits, and with some descriptors in use."""
     limit = (
         f"import os, resource, sys; resource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, {hard}))"
     )
+    hold = f"[os.set_inheritable(os.open('/dev/null', os.O_RDONLY), True) for _ in range({held})]"
     command = "[sys.executable, '-m', 'corsproxy', *sys.argv[1:]]"
-    return "-c", f"{limit}; os.execv(sys.executable, {command})"
+    return "-c", f"{limit}; {hold}; os.execv(sys.executable, {command})"
 
 
 def limits_of(pid: int) -> tuple[int, int]:
@@ -55,7 +58,7 @@ async def test_a_proxy_without_descriptors_lives_on_and_says_so(tmp_path: Path) 
     async with (
         RawPeer(answers(OK)) as upstream,
         running(
-            upstream, tmp_path, "limits: {connections: 500}\n", program=limited(FEW, FEW)
+            upstream, tmp_path, "limits: {connections: 500}\n", program=limited(FEW, FEW, HELD)
         ) as proxy,
     ):
         client = await proxy.connect()
