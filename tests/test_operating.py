@@ -70,14 +70,14 @@ def test_every_metric_has_its_row_with_its_labels() -> None:
 @pytest.mark.parametrize("expression", expressions())
 def test_the_dashboard_asks_for_metrics_and_labels_that_exist(expression: str) -> None:
     known = samples()
-    found = re.findall(r"(corsproxy_\w+)\{([^}]*)\}", expression)
+    found = re.findall(r"((?:corsproxy|process)_\w+)\{([^}]*)\}", expression)
     assert found
     labels = SCRAPED.union(*(known[name] for name, _ in found))
     for _, matchers in found:
         assert set(re.findall(r"(\w+)[=!]", matchers)) <= labels
     for grouped in re.findall(r"by \(([^)]*)\)", expression):
         assert set(re.findall(r"\w+", grouped)) <= labels
-    assert re.findall(r"corsproxy_\w+", expression) == [name for name, _ in found]
+    assert re.findall(r"(?:corsproxy|process)_\w+", expression) == [name for name, _ in found]
     assert expression.count("(") == expression.count(")")
     # A sum over instances is taken of rates: a counter that starts again is no fall.
     assert not re.search(r"rate\(sum", expression)
@@ -92,7 +92,7 @@ def test_legends_name_labels_that_their_expression_leaves() -> None:
 
 
 def test_the_dashboard_shows_every_metric() -> None:
-    asked = set(re.findall(r"corsproxy_\w+", " ".join(expressions())))
+    asked = set(re.findall(r"(?:corsproxy|process)_\w+", " ".join(expressions())))
     assert {HISTOGRAM.sub("", name) for name in asked} == {
         HISTOGRAM.sub("", name) for name in samples()
     }

@@ -9,6 +9,7 @@ paths are not counted apart, and methods that no standard has are one.
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from enum import StrEnum
 from typing import NamedTuple, Protocol, Self, TypedDict
 
 from corsproxy.core.outcome.outcome import Outcome
@@ -16,8 +17,27 @@ from corsproxy.core.verdicts import Code, Kind, Verdict
 from corsproxy.errors import UpstreamFault
 from corsproxy.shell.feed.records import ExchangeRecord
 
-# The advice of OpenTelemetry's HTTP conventions for durations, in seconds.
-BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
+# The advice of OpenTelemetry's HTTP conventions for durations, in seconds, and below it what a
+# proxy on the same machine takes.
+BUCKETS = (
+    0.0005,
+    0.001,
+    0.0025,
+    0.005,
+    0.01,
+    0.025,
+    0.05,
+    0.075,
+    0.1,
+    0.25,
+    0.5,
+    0.75,
+    1.0,
+    2.5,
+    5.0,
+    7.5,
+    10.0,
+)
 
 _METHODS = frozenset(
     {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE", "QUERY"}
@@ -60,15 +80,41 @@ class ConnectionFigures(Protocol):
     def retries(self) -> int: ...
 
 
+class Count(StrEnum):
+    """What is added up, each by names of its own."""
+
+    REQUESTS = "requests"
+    """By route, method, class of the status, decision, and outcome."""
+    PREFLIGHTS = "preflights"
+    """By route, decision, and code."""
+    REFUSALS = "refusals"
+    """By route and code."""
+    UPSTREAM_ERRORS = "upstream-errors"
+    """By route and code."""
+    RECEIVED = "received"
+    """Bytes of requests' content, by route."""
+    SENT = "sent"
+    """Bytes of responses, heads included, by route."""
+
+
+class Duration(StrEnum):
+    """What is timed, by route."""
+
+    UPSTREAM = "upstream"
+    """From asking the upstream to the head of its answer."""
+    WHOLE = "whole"
+    """From the request's first byte to the last of its answer."""
+
+
 class FiguresJson(TypedDict):
     """Figures on their way between processes."""
 
-    requests: list[Row]
-    preflights: list[Row]
-    upstream_errors: list[Row]
-    upstream_seconds: dict[str, tuple[list[int], float]]
+    counts: dict[str, list[Row]]
+    seconds: dict[str, dict[str, tuple[list[int], float]]]
     upstreams: dict[str, dict[str, int]]
     in_flight: int
+    clients: int
+    lost_lines: int
 
 
 class WorkerState(NamedTuple):
@@ -100,6 +146,19 @@ class Histogram:
         self.total += other.total
 
 
+class _Held:
+    """Alike exchanges that have not been worked out."""
+
+    __slots__ = ("count", "received", "sent", "upstream", "whole")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.received = 0
+        self.sent = 0
+        self.upstream: list[float] = []
+        self.whole: list[float] = []
+
+
 class Figures:
     """The counters of a process, or of several together; a `records.Journal`."""
 
@@ -108,14 +167,20 @@ class Figures:
     SO_FAR = ("connects", "failed_connects", "retries")
 
     def __init__(self) -> None:
-        self._held: dict[_Counted, list[float]] = {}
-        self._requests: dict[tuple[str, ...], int] = defaultdict(int)
-        self._preflights: dict[tuple[str, ...], int] = defaultdict(int)
-        self._upstream_errors: dict[tuple[str, ...], int] = defaultdict(int)
-        self._upstream_seconds: dict[str, Histogram] = defaultdict(Histogram)
+        self._held: dict[_Counted, _Held] = {}
+        self._counts: dict[Count, dict[tuple[str, ...], int]] = {
+            each: defaultdict(int) for each in Count
+        }
+        self._seconds: dict[Duration, dict[str, Histogram]] = {
+            each: defaultdict(Histogram) for each in Duration
+        }
         self.upstreams: dict[str, dict[str, int]] = {}
         """By upstream: NOW and SO_FAR."""
         self.in_flight = 0
+        self.clients = 0
+        """Connections of clients."""
+        self.lost_lines = 0
+        """Of the log."""
 
     def exchange(self, record: ExchangeRecord) -> None:
         """Count an exchange that is over."""
@@ -126,6 +191,9 @@ class Figures:
             record.outcome,
             record.upstream_s,
             record.error,
+            record.duration_s,
+            record.received,
+            record.sent,
         )
 
     def count(
@@ -136,6 +204,9 @@ class Figures:
         outcome: Outcome | None,
         upstream_s: float | None,
         error: str | None,
+        duration_s: float,
+        received: int,
+        sent: int,
     ) -> None:
         """As `exchange`, without the rest of a record."""
         # This runs for every request: a starred name would make a list.
@@ -145,39 +216,29 @@ class Figures:
             held = self._held[route, kind, code, allowed, method, status, word, error]
         except KeyError:
             held = self._hold((route, kind, code, allowed, method, status, word, error))
-        held[0] += 1
+        held.count += 1
+        held.received += received
+        held.sent += sent
+        held.whole.append(duration_s)
         if upstream_s is not None:
-            held.append(upstream_s)
-            if len(held) > _MOST_SECONDS:
-                self._work_out()
+            held.upstream.append(upstream_s)
+        if held.count >= _MOST_SECONDS:
+            self._work_out()
 
-    @property
-    def requests(self) -> dict[tuple[str, ...], int]:
-        """By route, method, class of the status, decision, and outcome."""
+    def counts(self, which: Count) -> dict[tuple[str, ...], int]:
+        """Return one of the counts; not a copy."""
         self._work_out()
-        return self._requests
+        return self._counts[which]
 
-    @property
-    def preflights(self) -> dict[tuple[str, ...], int]:
-        """By route, decision, and code."""
+    def seconds(self, which: Duration) -> dict[str, Histogram]:
+        """Return durations by route; not a copy."""
         self._work_out()
-        return self._preflights
+        return self._seconds[which]
 
-    @property
-    def upstream_errors(self) -> dict[tuple[str, ...], int]:
-        """By route and code."""
-        self._work_out()
-        return self._upstream_errors
-
-    @property
-    def upstream_seconds(self) -> dict[str, Histogram]:
-        """By route: from asking the upstream to the head of its answer."""
-        self._work_out()
-        return self._upstream_seconds
-
-    def look(self, in_flight: int, pools: Iterable[ConnectionFigures]) -> None:
+    def look(self, in_flight: int, clients: int, pools: Iterable[ConnectionFigures]) -> None:
         """Take down what is true now."""
         self.in_flight = in_flight
+        self.clients = clients
         self.upstreams = {}
         for pool in pools:
             # Pools that differ in their TLS settings alone have one name.
@@ -187,67 +248,78 @@ class Figures:
 
     def add(self, other: "Figures") -> None:
         """Add what another process has counted."""
-        for mine, theirs in (
-            (self.requests, other.requests),
-            (self.preflights, other.preflights),
-            (self.upstream_errors, other.upstream_errors),
-        ):
-            for names, count in theirs.items():
+        for which in Count:
+            mine = self.counts(which)
+            for names, count in other.counts(which).items():
                 mine[names] += count
-        for route, histogram in other.upstream_seconds.items():
-            self.upstream_seconds[route].add(histogram)
+        for each in Duration:
+            histograms = self.seconds(each)
+            for route, histogram in other.seconds(each).items():
+                histograms[route].add(histogram)
         for upstream, counts in other.upstreams.items():
             self._add_upstream(upstream, counts)
         self.in_flight += other.in_flight
+        self.clients += other.clients
+        self.lost_lines += other.lost_lines
 
     def end(self) -> None:
         """Leave what has happened so far: the process is no more."""
-        self.in_flight = 0
+        self.in_flight = self.clients = 0
         for counts in self.upstreams.values():
             counts.update(dict.fromkeys(self.NOW, 0))
 
     def as_json(self) -> FiguresJson:
         return {
-            "requests": _rows(self.requests),
-            "preflights": _rows(self.preflights),
-            "upstream_errors": _rows(self.upstream_errors),
-            "upstream_seconds": {
-                route: (histogram.counts, histogram.total)
-                for route, histogram in self.upstream_seconds.items()
+            "counts": {each: _rows(self.counts(each)) for each in Count},
+            "seconds": {
+                each: {route: (it.counts, it.total) for route, it in self.seconds(each).items()}
+                for each in Duration
             },
             "upstreams": self.upstreams,
             "in_flight": self.in_flight,
+            "clients": self.clients,
+            "lost_lines": self.lost_lines,
         }
 
     @classmethod
     def from_json(cls, found: FiguresJson) -> Self:
         figures = cls()
-        for counts, rows in (
-            (figures.requests, found["requests"]),
-            (figures.preflights, found["preflights"]),
-            (figures.upstream_errors, found["upstream_errors"]),
-        ):
+        for which, rows in found["counts"].items():
             for *names, count in rows:
-                counts[tuple(map(str, names))] = int(count)
-        for route, (buckets, total) in found["upstream_seconds"].items():
-            figures.upstream_seconds[route] = Histogram(buckets, total)
+                figures._counts[Count(which)][tuple(map(str, names))] = int(count)
+        for each, histograms in found["seconds"].items():
+            for route, (buckets, total) in histograms.items():
+                figures._seconds[Duration(each)][route] = Histogram(buckets, total)
         figures.upstreams = found["upstreams"]
         figures.in_flight = found["in_flight"]
+        figures.clients = found["clients"]
+        figures.lost_lines = found["lost_lines"]
         return figures
 
-    def _hold(self, key: _Counted) -> list[float]:
+    def _hold(self, key: _Counted) -> _Held:
         if len(self._held) >= _MOST_HELD:
             self._work_out()
-        held = self._held[key] = [0]
+        held = self._held[key] = _Held()
         return held
 
     def _work_out(self) -> None:
         """Count by the names that are shown what has been held."""
+        if not self._held:
+            return
         held, self._held = self._held, {}
-        for key, (count, *seconds) in held.items():
-            self._add_exchanges(int(count), *key)
-            for each in seconds:
-                self._upstream_seconds[key[0] or _NO_ROUTE].observe(each)
+        for key, alike in held.items():
+            route = key[0] or _NO_ROUTE
+            self._add_exchanges(alike.count, *key)
+            self._counts[Count.RECEIVED][(route,)] += alike.received
+            self._counts[Count.SENT][(route,)] += alike.sent
+            for which, seconds in (
+                (Duration.UPSTREAM, alike.upstream),
+                (Duration.WHOLE, alike.whole),
+            ):
+                if seconds:
+                    histogram = self._seconds[which][route]
+                    for each in seconds:
+                        histogram.observe(each)
 
     def _add_exchanges(
         self,
@@ -261,18 +333,21 @@ class Figures:
         outcome: str | None,
         error: str | None,
     ) -> None:
-        route = where or _NO_ROUTE
+        counts, route = self._counts, where or _NO_ROUTE
         decision = "allowed" if allowed else "refused"
         known = method if method in _METHODS else "_OTHER"
         status_class = _STATUS_CLASSES[status // 100]
-        self._requests[route, known, status_class, decision, outcome or _NO_OUTCOME] += count
+        names = (route, known, status_class, decision, outcome or _NO_OUTCOME)
+        counts[Count.REQUESTS][names] += count
         if kind is Kind.PREFLIGHT:
-            self._preflights[route, decision, code] += count
+            counts[Count.PREFLIGHTS][route, decision, code] += count
+        if not allowed:
+            counts[Count.REFUSALS][route, code] += count
         if code in _UPSTREAM_CODES:
-            self._upstream_errors[route, code] += count
+            counts[Count.UPSTREAM_ERRORS][route, code] += count
         elif error is not None and error in _UPSTREAM_CODES:
             # A failure inside the content ends an exchange whose verdict was good.
-            self._upstream_errors[route, error] += count
+            counts[Count.UPSTREAM_ERRORS][route, error] += count
 
     def _add_upstream(self, upstream: str, counts: Mapping[str, int]) -> None:
         mine = self.upstreams.setdefault(upstream, dict.fromkeys(self.NOW + self.SO_FAR, 0))
@@ -289,6 +364,8 @@ class Snapshot(NamedTuple):
     """Seconds since the epoch."""
     workers: Sequence[WorkerState] = ()
     """Empty where one process does everything."""
+    lost_lines: int = 0
+    """Of the log, by this process."""
 
 
 def _rows(counts: Mapping[tuple[str, ...], int]) -> list[Row]:

@@ -7,7 +7,7 @@ Names and labels are an interface: `deploy/OPERATING.md` lists them.
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
 
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import (
     CounterMetricFamily,
@@ -18,7 +18,7 @@ from prometheus_client.metrics_core import (
 )
 
 from corsproxy import __version__
-from corsproxy.shell.admin.figures import BUCKETS, Figures, Snapshot, WorkerState
+from corsproxy.shell.admin.figures import BUCKETS, Count, Duration, Figures, Snapshot, WorkerState
 
 _UPSTREAM_GAUGES = {
     "open": ("corsproxy_upstream_connections", "Open connections to the upstream."),
@@ -37,44 +37,65 @@ def exposition(snapshot: Snapshot, accept: str) -> tuple[bytes, str]:
     """Return the metrics and their content type, as `accept` prefers it."""
     registry = CollectorRegistry()
     registry.register(_Collector(snapshot))
+    ProcessCollector(registry=registry)
     encode, content_type = choose_encoder(accept)
     return encode(registry), content_type
 
 
-def _exchanges(figures: Figures) -> Iterator[Metric]:
-    requests = CounterMetricFamily(
+_COUNTERS = {
+    Count.REQUESTS: (
         "corsproxy_requests",
         "Requests answered.",
-        labels=["route", "method", "status_class", "decision", "outcome"],
-    )
-    preflights = CounterMetricFamily(
+        ("route", "method", "status_class", "decision", "outcome"),
+    ),
+    Count.PREFLIGHTS: (
         "corsproxy_preflights",
         "Preflights answered, and why.",
-        labels=["route", "decision", "reason"],
-    )
-    errors = CounterMetricFamily(
-        "corsproxy_upstream_errors", "Upstream failures.", labels=["route", "kind"]
-    )
-    for family, counts in (
-        (requests, figures.requests),
-        (preflights, figures.preflights),
-        (errors, figures.upstream_errors),
-    ):
-        for labels, count in counts.items():
-            family.add_metric(labels, count)
-        yield family
-    durations = HistogramMetricFamily(
+        ("route", "decision", "reason"),
+    ),
+    Count.REFUSALS: ("corsproxy_refusals", "Requests refused, by code.", ("route", "code")),
+    Count.UPSTREAM_ERRORS: (
+        "corsproxy_upstream_errors",
+        "Upstream failures.",
+        ("route", "kind"),
+    ),
+    Count.RECEIVED: (
+        "corsproxy_received_bytes",
+        "Content of requests, and what clients sent through tunnels.",
+        ("route",),
+    ),
+    Count.SENT: ("corsproxy_sent_bytes", "Responses, heads included.", ("route",)),
+}
+_HISTOGRAMS = {
+    Duration.WHOLE: (
+        "corsproxy_request_duration_seconds",
+        "From a request's first byte to the last byte of its answer.",
+    ),
+    Duration.UPSTREAM: (
         "corsproxy_upstream_duration_seconds",
         "From asking the upstream to the head of its answer.",
-        labels=["route"],
-    )
+    ),
+}
+
+
+def _exchanges(figures: Figures) -> Iterator[Metric]:
+    for which, (name, text, labels) in _COUNTERS.items():
+        counter = CounterMetricFamily(name, text, labels=labels)
+        for values, count in figures.counts(which).items():
+            counter.add_metric(values, count)
+        yield counter
     bounds = [*map(str, BUCKETS), "+Inf"]
-    for route, histogram in figures.upstream_seconds.items():
-        buckets = list(zip(bounds, accumulate(histogram.counts), strict=True))
-        durations.add_metric([route], buckets, histogram.total)
-    yield durations
+    for each, (name, text) in _HISTOGRAMS.items():
+        durations = HistogramMetricFamily(name, text, labels=["route"])
+        for route, histogram in figures.seconds(each).items():
+            buckets = list(zip(bounds, accumulate(histogram.counts), strict=True))
+            durations.add_metric([route], buckets, histogram.total)
+        yield durations
     yield GaugeMetricFamily(
         "corsproxy_in_flight", "Requests being answered now.", figures.in_flight
+    )
+    yield GaugeMetricFamily(
+        "corsproxy_client_connections", "Open connections of clients.", figures.clients
     )
 
 
@@ -102,6 +123,11 @@ def _process(snapshot: Snapshot) -> Iterator[Metric]:
         "When the running policy was read.",
         snapshot.reload_timestamp,
     )
+    lost = CounterMetricFamily(
+        "corsproxy_log_lines_lost", "Log lines that nobody read or the disk had no room for."
+    )
+    lost.add_metric([], snapshot.lost_lines + snapshot.figures.lost_lines)
+    yield lost
     yield InfoMetricFamily(
         "corsproxy_build", "The running version.", value={"version": __version__}
     )

@@ -139,6 +139,9 @@ class Counts(Protocol):
         outcome: Outcome | None,
         upstream_s: float | None,
         error: str | None,
+        duration_s: float,
+        received: int,
+        sent: int,
     ) -> None:
         """Count an exchange that is over; the parameters are those of its record."""
         ...

@@ -305,13 +305,21 @@ class Exchange:
             return
         outlook = outlook_of(policy, request, verdict, self._forwarded)
         outcome = outlook.of(self._head)
+        duration = time.perf_counter() - self._started
         if service.journal is None and self._watch is None:
             if service.counts is not None:
                 service.counts.count(
-                    request.method, verdict, self._status, outcome, self._upstream_s, self._error
+                    request.method,
+                    verdict,
+                    self._status,
+                    outcome,
+                    self._upstream_s,
+                    self._error,
+                    duration,
+                    client.received,
+                    client.sent,
                 )
             return
-        duration = time.perf_counter() - self._started
         record = ExchangeRecord(
             request,
             policy,

@@ -265,4 +265,4 @@ class Http1Connection(asyncio.BufferedProtocol):
             )
             journal.exchange(record)
         elif counts is not None:
-            counts.count("", verdict, status, None, None, None)
+            counts.count("", verdict, status, None, None, None, duration, 0, sent)

@@ -137,7 +137,7 @@ class Engine:
 
     def figures(self) -> Figures:
         """Return what has been counted, and what is true now; not a copy."""
-        self._figures.look(self.in_flight, self._pools.figures())
+        self._figures.look(self.in_flight, self._server.clients, self._pools.figures())
         return self._figures
 
     def begin_drain(self) -> None:

@@ -320,6 +320,7 @@ class Run:
             True if reloader is None else reloader.succeeded,
             self._started if reloader is None else reloader.succeeded_at,
             self._workforce.workers(),
+            self._terms.outlet.lost,
         )
 
 

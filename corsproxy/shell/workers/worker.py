@@ -25,10 +25,16 @@ class Worker:
     """Does as the supervisor says."""
 
     def __init__(
-        self, engine: Engine, shares: Sequence[Sequence[int]], read: Callable[[bytes], Policy]
+        self,
+        engine: Engine,
+        shares: Sequence[Sequence[int]],
+        read: Callable[[bytes], Policy],
+        lost_lines: Callable[[], int],
     ) -> None:
         """`shares` are descriptors of listening sockets, which are taken over; `read` makes
-        a policy of a file's content, and is called in a thread."""
+        a policy of a file's content, and is called in a thread; `lost_lines` says how many
+        lines of the log have been lost here."""
+        self._lost_lines = lost_lines
         self._engine = engine
         self._read = read
         self._shares = [[socket.socket(fileno=number) for number in share] for share in shares]
@@ -58,7 +64,9 @@ class Worker:
                 content = bytes_of(cast(str, facts["content"]))
                 self._engine.adopt(await in_background(self._read, content))
             case Order.COUNT:
-                return cast(Facts, self._engine.figures().as_json())
+                figures = self._engine.figures()
+                figures.lost_lines = self._lost_lines()
+                return cast(Facts, figures.as_json())
             case Order.END_CONNECTIONS:
                 self._engine.begin_drain()
                 return {"in_flight": self._engine.in_flight}
@@ -112,7 +120,8 @@ async def work(end: socket.socket, policy_of: Callable[[Beginning, bytes], Polic
         logging.getLogger().addHandler(FaultLog(Announcer(outlet.write, form, color=color)))
         policy = policy_of(beginning, bytes_of(beginning["content"]))
         engine = Engine(policy, outlet.write, form, color=color, https=beginning["https"])
-        worker = Worker(engine, beginning["shares"], partial(policy_of, beginning))
+        read = partial(policy_of, beginning)
+        worker = Worker(engine, beginning["shares"], read, lambda: outlet.lost)
         settle()
         answers.say({})
         await worker.until_drained(answers)

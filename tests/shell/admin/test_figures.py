@@ -7,7 +7,7 @@ import pytest
 
 from corsproxy.core.outcome.outcome import Outcome, Word
 from corsproxy.core.verdicts import Code, Kind, Verdict
-from corsproxy.shell.admin.figures import BUCKETS, Figures
+from corsproxy.shell.admin.figures import BUCKETS, Count, Duration, Figures
 from corsproxy.shell.feed.records import ExchangeRecord
 from tests import records
 
@@ -49,7 +49,7 @@ def counted(*records: ExchangeRecord) -> Figures:
 
 def test_requests_are_counted_by_route_method_status_and_decision() -> None:
     figures = counted(record(), record(), record(status=503))
-    assert figures.requests == {
+    assert figures.counts(Count.REQUESTS) == {
         ("shop", "GET", "2xx", "allowed", "none"): 2,
         ("shop", "GET", "5xx", "allowed", "none"): 1,
     }
@@ -59,23 +59,46 @@ def test_requests_are_counted_by_route_method_status_and_decision() -> None:
     ("status", "name"), [(0, "none"), (101, "1xx"), (204, "2xx"), (499, "4xx"), (999, "9xx")]
 )
 def test_a_status_is_counted_by_its_class(status: int, name: str) -> None:
-    assert list(counted(record(status=status)).requests) == [
+    assert list(counted(record(status=status)).counts(Count.REQUESTS)) == [
         ("shop", "GET", name, "allowed", "none")
     ]
 
 
 def test_what_the_browser_makes_of_them_is_counted() -> None:
     blocked = record()._replace(outcome=Outcome(Word.BLOCKED, "InvalidAllowCredentials"))
-    assert list(counted(blocked).requests) == [("shop", "GET", "2xx", "allowed", "blocked")]
+    assert list(counted(blocked).counts(Count.REQUESTS)) == [
+        ("shop", "GET", "2xx", "allowed", "blocked")
+    ]
 
 
 def test_preflights_are_counted_by_reason() -> None:
     figures = counted(record(PREFLIGHT, "OPTIONS", 204))
-    assert figures.preflights == {("shop", "refused", "header-not-allowed"): 1}
+    assert figures.counts(Count.PREFLIGHTS) == {("shop", "refused", "header-not-allowed"): 1}
+
+
+def test_refusals_are_counted_by_code() -> None:
+    unlisted = ALLOWED._replace(code=Code.ORIGIN_NOT_ALLOWED, allowed=False)
+    figures = counted(record(PREFLIGHT, "OPTIONS", 204), *[record(unlisted, status=403)] * 2)
+    assert figures.counts(Count.REFUSALS) == {
+        ("shop", "header-not-allowed"): 1,
+        ("shop", "origin-not-allowed"): 2,
+    }
+
+
+def test_bytes_and_whole_durations_are_counted_by_route() -> None:
+    figures = counted(
+        record()._replace(received=3, sent=100, duration_s=0.0004),
+        record(DOWN, status=502)._replace(received=4, sent=200, duration_s=0.002),
+    )
+    assert figures.counts(Count.RECEIVED) == {("shop",): 7}
+    assert figures.counts(Count.SENT) == {("shop",): 300}
+    histogram = figures.seconds(Duration.WHOLE)["shop"]
+    assert (histogram.counts[0], histogram.counts[2]) == (1, 1)
+    assert histogram.total == pytest.approx(0.0024)
 
 
 def test_upstream_failures_are_counted_by_kind() -> None:
-    assert counted(record(DOWN, status=502)).upstream_errors == {
+    assert counted(record(DOWN, status=502)).counts(Count.UPSTREAM_ERRORS) == {
         ("shop", "upstream-unreachable"): 1
     }
 
@@ -83,13 +106,15 @@ def test_upstream_failures_are_counted_by_kind() -> None:
 def test_a_failure_inside_the_content_is_counted_too() -> None:
     cut = record()._replace(error="upstream-truncated")
     left = record()._replace(error="client-left")
-    assert counted(cut, left).upstream_errors == {("shop", "upstream-truncated"): 1}
+    assert counted(cut, left).counts(Count.UPSTREAM_ERRORS) == {("shop", "upstream-truncated"): 1}
 
 
 def test_durations_fall_into_buckets_bounds_included() -> None:
-    histogram = counted(*(record(upstream_s=s) for s in (0.004, 0.005, 0.3, 60.0))).upstream_seconds
+    histogram = counted(*(record(upstream_s=s) for s in (0.004, 0.005, 0.3, 60.0))).seconds(
+        Duration.UPSTREAM
+    )
     counts = histogram["shop"].counts
-    assert counts[0] == 2
+    assert counts[BUCKETS.index(0.005)] == 2
     assert counts[BUCKETS.index(0.5)] == 1
     assert counts[-1] == 1
     assert histogram["shop"].total == pytest.approx(60.309)
@@ -98,18 +123,18 @@ def test_durations_fall_into_buckets_bounds_included() -> None:
 def test_nothing_is_counted_by_what_a_client_chose() -> None:
     unreadable = Verdict(Kind.UNREADABLE, Code.BAD_REQUEST, False)
     figures = counted(*(record(unreadable, f"M{number}", 400) for number in range(50)))
-    assert figures.requests == {("", "_OTHER", "4xx", "refused", "none"): 50}
+    assert figures.counts(Count.REQUESTS) == {("", "_OTHER", "4xx", "refused", "none"): 50}
 
 
 def test_pools_of_one_upstream_are_counted_together() -> None:
     figures = Figures()
     other = Pool("unix:/b")
-    figures.look(4, [Pool("http://a", open=2, connects=3), Pool("http://a", open=1), other])
+    figures.look(4, 5, [Pool("http://a", open=2, connects=3), Pool("http://a", open=1), other])
     assert figures.in_flight == 4
     assert figures.upstreams["http://a"]["open"] == 3
     assert figures.upstreams["http://a"]["connects"] == 3
     assert figures.upstreams["unix:/b"]["open"] == 0
-    figures.look(0, [other])
+    figures.look(0, 0, [other])
     assert list(figures.upstreams) == ["unix:/b"]
 
 
@@ -117,7 +142,7 @@ def everything() -> Figures:
     figures = counted(
         record(upstream_s=0.1), record(PREFLIGHT, "OPTIONS", 204), record(DOWN, status=502)
     )
-    figures.look(2, [Pool("http://a", 3, 1, 2, 0, 7, 1, 1)])
+    figures.look(2, 9, [Pool("http://a", 3, 1, 2, 0, 7, 1, 1)])
     return figures
 
 
@@ -130,25 +155,25 @@ def test_figures_add_up() -> None:
     total = Figures()
     for each in (everything(), everything(), Figures()):
         total.add(each)
-    assert total.requests["shop", "GET", "2xx", "allowed", "none"] == 2
-    assert total.preflights["shop", "refused", "header-not-allowed"] == 2
-    assert total.upstream_errors["shop", "upstream-unreachable"] == 2
-    assert sum(total.upstream_seconds["shop"].counts) == 2
+    assert total.counts(Count.REQUESTS)["shop", "GET", "2xx", "allowed", "none"] == 2
+    assert total.counts(Count.PREFLIGHTS)["shop", "refused", "header-not-allowed"] == 2
+    assert total.counts(Count.UPSTREAM_ERRORS)["shop", "upstream-unreachable"] == 2
+    assert sum(total.seconds(Duration.UPSTREAM)["shop"].counts) == 2
     assert total.upstreams["http://a"]["connects"] == 14
-    assert total.in_flight == 4
+    assert (total.in_flight, total.clients) == (4, 18)
 
 
 def test_of_a_process_that_has_ended_only_what_it_counted_is_left() -> None:
     figures = everything()
     figures.end()
-    assert figures.in_flight == 0
+    assert (figures.in_flight, figures.clients) == (0, 0)
     assert figures.upstreams["http://a"] == {
         **dict.fromkeys(Figures.NOW, 0),
         "connects": 7,
         "failed_connects": 1,
         "retries": 1,
     }
-    assert figures.requests["shop", "GET", "2xx", "allowed", "none"] == 1
+    assert figures.counts(Count.REQUESTS)["shop", "GET", "2xx", "allowed", "none"] == 1
 
 
 def test_adding_takes_nothing_away_from_what_is_added() -> None:
@@ -163,13 +188,13 @@ def test_what_is_counted_is_worked_out_before_it_is_too_much_to_hold() -> None:
     """Neither many kinds of exchanges nor many of one kind take more and more memory."""
     figures = Figures()
     for number in range(3000):
-        figures.count("GET", ALLOWED, 100 + number % 900, None, 0.02, None)
+        figures.count("GET", ALLOWED, 100 + number % 900, None, 0.02, None, 0.03, 1, 2)
     for _ in range(3000):
-        figures.count("GET", ALLOWED, 200, None, 0.02, None)
+        figures.count("GET", ALLOWED, 200, None, 0.02, None, 0.03, 1, 2)
     held = figures._held
     assert len(held) <= 256
-    assert max(map(len, held.values())) <= 257
-    assert sum(figures.requests.values()) == 6000
-    assert sum(figures.upstream_seconds["shop"].counts) == 6000
-    assert figures.upstream_seconds["shop"].total == pytest.approx(120)
-    assert figures.requests["shop", "GET", "2xx", "allowed", "none"] > 3000
+    assert max(each.count for each in held.values()) <= 256
+    assert sum(figures.counts(Count.REQUESTS).values()) == 6000
+    assert sum(figures.seconds(Duration.UPSTREAM)["shop"].counts) == 6000
+    assert figures.seconds(Duration.UPSTREAM)["shop"].total == pytest.approx(120)
+    assert figures.counts(Count.REQUESTS)["shop", "GET", "2xx", "allowed", "none"] > 3000

@@ -56,6 +56,8 @@ def test_each_upstream_has_its_connections() -> None:
 def test_the_state_of_the_moment() -> None:
     lines = scraped(everything())
     assert "corsproxy_in_flight 2.0" in lines
+    assert "corsproxy_client_connections 9.0" in lines
+    assert any(line.startswith("process_resident_memory_bytes ") for line in lines)
     assert "corsproxy_config_last_reload_successful 0.0" in lines
     assert "corsproxy_config_last_reload_timestamp_seconds 1.763683262e+09" in lines
     assert any(line.startswith('corsproxy_build_info{version="') for line in lines)

@@ -14,7 +14,7 @@ from corsproxy.core.outcome.outcome import Outcome, Word
 from corsproxy.core.policy import LogRequests
 from corsproxy.core.source import Source
 from corsproxy.core.verdicts import Code, Kind, Verdict
-from corsproxy.shell.admin.figures import Figures
+from corsproxy.shell.admin.figures import Count, Figures
 from corsproxy.shell.feed.journal import JsonLines, LineJournal
 from corsproxy.shell.feed.records import ExchangeRecord
 from corsproxy.shell.feed.text_lines import TextLines
@@ -212,7 +212,7 @@ def test_log_requests_chooses_what_is_written(requests: LogRequests, written: li
 def test_what_is_not_written_is_counted() -> None:
     figures = Figures()
     LineJournal(lambda line: None, JsonLines(), "none", figures).exchange(preflight())
-    assert figures.preflights == {("shop", "refused", "method-not-allowed"): 1}
+    assert figures.counts(Count.PREFLIGHTS) == {("shop", "refused", "method-not-allowed"): 1}
 
 
 def test_quiet_leaves_out_what_went_well() -> None:

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from corsproxy.core.policy import Log, Policy, Route, UpstreamAddress
+from corsproxy.shell.admin.figures import Count
 from corsproxy.shell.feed.recent_refusals import Refusals
 from corsproxy.shell.run.engine import OFFER, Engine, settle
 from tests.fakes import get
@@ -41,7 +42,7 @@ async def test_it_answers_logs_and_counts() -> None:
         await engine.finish_drain()
     assert [json.loads(line)["status"] for line in lines] == [200]
     figures = engine.figures()
-    assert sum(figures.requests.values()) == 1
+    assert sum(figures.counts(Count.REQUESTS).values()) == 1
     assert [counts["connects"] for counts in figures.upstreams.values()] == [1]
 
 
@@ -88,7 +89,7 @@ async def test_records_are_made_where_somebody_can_ask_for_them() -> None:
         for policy in (silent, replace(silent, admin=served.admin), replace(served, admin=None)):
             engine.adopt(policy)
             assert (await ask(port, get())).status == 200
-            counts.append((sum(engine.figures().requests.values()), len(lines)))
+            counts.append((sum(engine.figures().counts(Count.REQUESTS).values()), len(lines)))
         await engine.finish_drain()
     assert counts == [(0, 0), (1, 0), (2, 1)]
 

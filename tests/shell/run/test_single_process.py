@@ -2,6 +2,7 @@
 
 import socket
 
+from corsproxy.shell.admin.figures import Count
 from corsproxy.shell.run.engine import Engine
 from corsproxy.shell.run.single_process import SingleProcess
 from tests.fakes import get
@@ -22,7 +23,7 @@ async def test_it_does_what_its_engine_does() -> None:
         assert process.workers() == ()
         await process.adopt(asking(upstream, OTHER), b"")
         assert (await ask(port, get(origin=OTHER))).grant == OTHER
-        assert sum((await process.figures()).requests.values()) == 1
+        assert sum((await process.figures()).counts(Count.REQUESTS).values()) == 1
         assert await process.begin_drain(0.0) == 0
         await process.finish_drain()
         process.abandon()

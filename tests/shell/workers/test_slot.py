@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from corsproxy.errors import StartError
-from corsproxy.shell.admin.figures import Figures
+from corsproxy.shell.admin.figures import Count, Figures
 from corsproxy.shell.feed.sink import Sink
 from corsproxy.shell.workers import slot as slots
 from corsproxy.shell.workers.channel import Order
@@ -46,7 +46,7 @@ async def slot(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Slot]:
 
 
 def requests(figures: Figures) -> int:
-    return sum(figures.requests.values())
+    return sum(figures.counts(Count.REQUESTS).values())
 
 
 async def test_figures_are_those_of_the_last_answer(slot: Slot) -> None:

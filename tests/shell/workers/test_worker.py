@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from corsproxy.core.policy import Policy
-from corsproxy.shell.admin.figures import Figures
+from corsproxy.shell.admin.figures import Count, Figures
 from corsproxy.shell.run.engine import Engine
 from corsproxy.shell.workers.channel import Answers, Order, Questions, text_of
 from corsproxy.shell.workers.worker import Worker
@@ -45,7 +45,8 @@ async def supervised(upstream: RawPeer, shares: int = 1) -> AsyncIterator[Superv
     ours, theirs = socket.socketpair()
     questions, replies = await Questions.connect(ours), await Answers.connect(theirs)
     engine = Engine(asking(upstream), ignore, "json", color=False)
-    worker = Worker(engine, [[sock.detach()] for sock in [s.dup() for s in sockets]], read)
+    shared = [[sock.detach()] for sock in [s.dup() for s in sockets]]
+    worker = Worker(engine, shared, read, lambda: 0)
     supervised = Supervised(worker, questions, replies)
     supervised.ports = [sock.getsockname()[1] for sock in sockets]
     for each in sockets:
@@ -85,7 +86,7 @@ async def test_it_says_what_it_has_counted() -> None:
     async with RawPeer(answers(OK)) as upstream, supervised(upstream) as worker:
         await ask(worker.ports[0], get())
         figures = Figures.from_json(await worker.ask(Order.COUNT))  # type: ignore[arg-type] # as in Slot
-        assert sum(figures.requests.values()) == 1
+        assert sum(figures.counts(Count.REQUESTS).values()) == 1
 
 
 async def test_it_drains_when_it_is_told_and_still_answers_meanwhile() -> None:
@@ -122,7 +123,7 @@ async def test_a_second_beginning_is_a_fault_that_ends_it() -> None:
         questions, replies = await Questions.connect(ours), await Answers.connect(theirs)
         engine = Engine(asking(upstream), ignore, "json", color=False)
         worker = asyncio.create_task(
-            Worker(engine, [], lambda _: engine.policy).until_drained(replies)
+            Worker(engine, [], lambda _: engine.policy, lambda: 0).until_drained(replies)
         )
         asked = asyncio.create_task(questions.ask(Order.BEGIN))
         with pytest.raises(ValueError, match="once"):
