@@ -40,9 +40,9 @@ from corsproxy.core.policy import LogFormat, Policy
 from corsproxy.core.source import DEFAULT_FILE
 from corsproxy.errors import StartError
 from corsproxy.shell.feed.announcements import Announcer, FaultLog, LineFormat, Terms, dropped_lines
+from corsproxy.shell.feed.layout import terminal_width
 from corsproxy.shell.feed.outlet import Outlet
 from corsproxy.shell.feed.recent_refusals import Refusals
-from corsproxy.shell.feed.text_lines import terminal_width
 from corsproxy.shell.system.binding import Listeners, bind_all
 from corsproxy.shell.system.descriptors import affordable_clients, descriptor_limit, raise_limit
 from corsproxy.shell.workers.channel import Beginning, text_of

@@ -26,6 +26,7 @@ _CREDENTIALS: Final = ("InvalidAllowCredentials", "WildcardOriginNotAllowed")
 _RESOURCE_POLICY: Final = ("NotSameOrigin", "NotSameSite")
 _REFUSED_LOGIN: Final = (403, 422)
 _MOST_NAMES: Final = 12
+_LONGEST_PATH: Final = 60
 
 _COOKIE_REASONS: Final[dict[str, str]] = {
     "SameSiteNoneInsecure": "SameSite=None needs Secure beside it",
@@ -51,6 +52,7 @@ class Cause(StrEnum):
     LOGIN = "login"
     INTERSTITIAL = "interstitial"
     UNREAD = "unread-headers"
+    UNFOLLOWED = "unfollowed"
     DISCOVERY = "discovery"
 
 
@@ -103,6 +105,19 @@ def advise(ended: Ended) -> list[Advice]:
     if found is not None:
         return [found]
     return [*_about_answer(ended, route, call), *_about_cookies(ended, route, call)]
+
+
+def about_unfollowed(ended: Ended) -> Advice:
+    """Return what to say about a preflight that was granted, and that no call came after."""
+    rules = rules_of(ended.policy, ended.verdict.route or "")
+    remedy = credentials_remedy(ended.verdict, ended.policy, rules)
+    path = ended.request.target.partition(b"?")[0][:_LONGEST_PATH].decode("latin-1")
+    why = (
+        f"After the preflight for {path} no call came. If the page calls with credentials"
+        " (credentials: 'include', withCredentials), the browser blocks it."
+    )
+    subject = f"{ended.verdict.route} {ended.value(b'origin').decode('latin-1')}"
+    return Advice(Cause.UNFOLLOWED, subject, (why, f"To allow them, {remedy.instruction}"), remedy)
 
 
 def _about_refusal(ended: Ended) -> list[Advice]:

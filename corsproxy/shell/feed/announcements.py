@@ -15,6 +15,7 @@ from corsproxy.config.problems import Problem, as_json, escape, render
 from corsproxy.core.policy import Policy
 from corsproxy.shell.feed.ansi import CLEAR_SCREEN, Style, paint
 from corsproxy.shell.feed.clock import clock_time, timestamp
+from corsproxy.shell.feed.layout import paragraph, terminal_width
 from corsproxy.shell.feed.outlet import Outlet
 from corsproxy.shell.feed.recent_refusals import Refusals
 
@@ -158,6 +159,11 @@ class Announcer:
         else:
             self._line(sentence)
 
+    def greeted(self, sentence: str, *, answers: bool) -> None:
+        """What an upstream says to a connection; for people only."""
+        if self.form == "text":
+            self._line(sentence, Style.GREEN if answers else Style.RED)
+
     def note(self, text: str) -> None:
         """An answer to a key, or a remark; for people only."""
         if self.form == "text":
@@ -181,7 +187,10 @@ class Announcer:
 
     def _line(self, text: str, *styles: Style) -> None:
         time = paint(clock_time(), Style.DIM, color=self.color)
-        self._write(f"{time}  {paint(escape(text), *styles, color=self.color)}\n")
+        first, *more = paragraph(escape(text), terminal_width())
+        self._write(f"{time}  {paint(first.strip(), *styles, color=self.color)}\n")
+        for each in more:
+            self._write(f"{paint(each, *styles, color=self.color)}\n")
 
     def _json(self, event: str, **facts: Fact) -> None:
         self._write(_object(event, **facts))

@@ -57,6 +57,8 @@ class LineJournal:
         self._counts = counts
         self.requests = requests
         """Which exchanges are written; may be changed at any time."""
+        self.listeners: list[Journal] = []
+        """Who else is told of every exchange."""
         self.quiet = False
         """Whether those are left out that went well."""
 
@@ -65,6 +67,8 @@ class LineJournal:
         self._counts.exchange(record)
         if self._is_wanted(record):
             self._write(self._lines.exchange(record))
+        for listener in self.listeners:
+            listener.exchange(record)
 
     def _is_wanted(self, record: ExchangeRecord) -> bool:
         if self.requests == "none":

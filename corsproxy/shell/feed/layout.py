@@ -5,6 +5,7 @@ that holds a command is never broken, because it is there to be copied.
 """
 
 import re
+import shutil
 import textwrap
 from typing import Final
 
@@ -12,6 +13,11 @@ INDENT: Final = " " * 10
 _NARROWEST: Final = 40
 # What stands in front of a command line.
 _COMMAND: Final = re.compile(r"(?s)(.*?\b(?:run|start it with|start with it): )(corsproxy .*)")
+
+
+def terminal_width() -> int:
+    """Return how many columns there are; 100 where nobody says."""
+    return shutil.get_terminal_size((100, 24)).columns
 
 
 def shortened(text: str, width: int) -> str:

@@ -4,7 +4,6 @@ What the browser does not let the page have never looks like success. What to do
 stands under the line the first time; then it is only counted.
 """
 
-import shutil
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -15,7 +14,7 @@ from corsproxy.core.outcome.outcome import Outcome, Word, is_lost
 from corsproxy.core.verdicts import Code, Kind
 from corsproxy.shell.feed.ansi import Style, paint
 from corsproxy.shell.feed.clock import clock_time
-from corsproxy.shell.feed.layout import INDENT, paragraph, shortened
+from corsproxy.shell.feed.layout import INDENT, paragraph, shortened, terminal_width
 from corsproxy.shell.feed.quoting import printable, redacted
 from corsproxy.shell.feed.recent_refusals import Refusals, Told
 from corsproxy.shell.feed.records import ExchangeRecord
@@ -44,11 +43,6 @@ _BY_BROWSER: Final = frozenset(
 _CREDENTIALS: Final = ("InvalidAllowCredentials", "WildcardOriginNotAllowed")
 
 
-def terminal_width() -> int:
-    """Return how many columns there are; 100 where nobody says."""
-    return shutil.get_terminal_size((100, 24)).columns
-
-
 class TextLines:
     """One line an exchange; under what went wrong, the first time, more."""
 
@@ -74,6 +68,13 @@ class TextLines:
         """Give every hint again: the policy has changed."""
         self._refusals.forget()
         self._told.forget()
+
+    def remark(self, advice: Advice) -> str:
+        """Return the lines of advice that no line is about, the first time."""
+        if self._told.count(advice.cause, advice.subject) > 1:
+            return ""
+        lines = [each for text in advice.lines for each in paragraph(escape(text), self._width())]
+        return "".join(f"{self._paint(line, Style.YELLOW)}\n" for line in lines)
 
     def exchange(self, record: ExchangeRecord) -> str:
         """Return the line, and those under it."""

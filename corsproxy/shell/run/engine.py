@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from corsproxy.core.advice.diagnosis import Advice, advise
+from corsproxy.core.advice.diagnosis import Advice, about_unfollowed, advise
 from corsproxy.core.policy import Policy
 from corsproxy.shell.admin.figures import Figures
 from corsproxy.shell.feed.announcements import Announcer, LineFormat
@@ -19,6 +19,7 @@ from corsproxy.shell.feed.journal import JsonLines, LineJournal
 from corsproxy.shell.feed.recent_refusals import Refusals
 from corsproxy.shell.feed.records import ExchangeRecord
 from corsproxy.shell.feed.text_lines import TextLines
+from corsproxy.shell.feed.unfollowed import Unfollowed
 from corsproxy.shell.listener.server import ProxyServer
 from corsproxy.shell.system.binding import BACKLOG, endpoint_of
 from corsproxy.shell.system.descriptors import DescriptorWatch
@@ -61,7 +62,11 @@ class Engine:
         self._text = TextLines(self._advice, color=color, refusals=refusals)
         lines = self._text if form == "text" else JsonLines()
         self._figures = Figures()
+        self._write = write
+        self._unfollowed = Unfollowed(self._tell_unfollowed, lambda: self.in_flight > 0)
         self._journal = LineJournal(write, lines, policy.log.requests, self._figures)
+        if form == "text":
+            self._journal.listeners.append(self._unfollowed)
         proxies = ForwardProxies.of_environment(os.environ)
         proxies.check(route.upstream for route in policy.routes)
         self._pools = UpstreamPools(Dialer(proxies))
@@ -146,11 +151,17 @@ class Engine:
 
     async def finish_drain(self, delay: float = 0.0) -> None:
         """Take connections for `delay` seconds more, then none; return when the last is over."""
+        self._unfollowed.close()
         await asyncio.sleep(delay)
         await self.listen(())
         await self._server.drain(self.policy.shutdown_grace)
         with suppress(TimeoutError):
             await asyncio.wait_for(self._pools.close(), _POOLS_SECONDS)
+
+    def _tell_unfollowed(self, record: ExchangeRecord) -> None:
+        said = self._text.remark(about_unfollowed(record.ended))
+        if said:
+            self._write(said)
 
     def _advice(self, record: ExchangeRecord) -> list[Advice]:
         found = advise(record.ended)

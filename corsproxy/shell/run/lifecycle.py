@@ -29,6 +29,7 @@ from corsproxy.shell.run.keyboard import Keys
 from corsproxy.shell.run.reload import Reloader
 from corsproxy.shell.system.binding import Bound, Listeners
 from corsproxy.shell.system.notify import notify
+from corsproxy.shell.upstream.forward_proxy import ForwardProxies
 
 if TYPE_CHECKING:
     from corsproxy.shell.admin.listener import AdminListener
@@ -146,6 +147,8 @@ class Run:
             if self._terms.interactive:
                 keys = self._listen_to_keys()
             self._ready()
+            if self._terms.interactive:
+                self._spawn(self._greet_upstreams())
             await self._stop.wait()
             await self._drain()
         except asyncio.CancelledError:
@@ -232,6 +235,15 @@ class Run:
         signal.signal(signal.SIGTTIN, signal.SIG_IGN)
         keys.start()
         return keys
+
+    async def _greet_upstreams(self) -> None:
+        """Say whether the upstreams answer, while somebody still looks."""
+        from corsproxy.shell.upstream.connect import Dialer
+        from corsproxy.shell.upstream.greeting import greetings
+
+        dialer = Dialer(ForwardProxies.of_environment(os.environ))
+        async for sentence, answers in greetings(self._policy, dialer):
+            self._announcer.greeted(sentence, answers=answers)
 
     def _spawn(self, work: Coroutine[object, object, None]) -> None:
         task = self._loop.create_task(work)

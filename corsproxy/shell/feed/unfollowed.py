@@ -1,0 +1,66 @@
+"""Preflights that pass and are followed by nothing: the browser has blocked the call.
+
+A preflight carries no cookie, so nothing in it says that the call is made with credentials.
+Where the route does not allow them, the browser drops the call without a word to anybody but
+its own console. That no call comes is the only sign of it.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from corsproxy.core.policy import CorsRules
+from corsproxy.core.verdicts import Code, Kind
+from corsproxy.shell.feed.records import ExchangeRecord
+
+_PATIENCE_S: Final = 2.0
+_MOST: Final = 64
+
+_Key = tuple[bytes, bytes]
+
+
+class Unfollowed:
+    """Takes every record; tells of granted preflights that no call came after."""
+
+    def __init__(
+        self,
+        tell: Callable[[ExchangeRecord], None],
+        is_busy: Callable[[], bool],
+        patience_s: float = _PATIENCE_S,
+    ) -> None:
+        """`is_busy` says whether calls are in progress: then it may be one of them that came."""
+        self._tell = tell
+        self._is_busy = is_busy
+        self._patience_s = patience_s
+        self._waiting: dict[_Key, asyncio.TimerHandle] = {}
+
+    def exchange(self, record: ExchangeRecord) -> None:
+        """Take the record of one exchange that is over."""
+        key = (record.origin or b"", record.target)
+        waiting = self._waiting.pop(key, None)
+        if waiting is not None:
+            waiting.cancel()
+        if _may_lack_credentials(record) and len(self._waiting) < _MOST:
+            loop = asyncio.get_running_loop()
+            self._waiting[key] = loop.call_later(self._patience_s, self._expire, key, record)
+
+    def _expire(self, key: _Key, record: ExchangeRecord) -> None:
+        del self._waiting[key]
+        if not self._is_busy():
+            self._tell(record)
+
+    def close(self) -> None:
+        """Wait for nothing more."""
+        for waiting in self._waiting.values():
+            waiting.cancel()
+        self._waiting.clear()
+
+
+def _may_lack_credentials(record: ExchangeRecord) -> bool:
+    """Whether it is a granted preflight of a route that does not allow credentials."""
+    verdict = record.verdict
+    if verdict.kind is not Kind.PREFLIGHT or verdict.code is not Code.ORIGIN_ALLOWED:
+        return False
+    routes = [each for each in record.policy.routes if each.name == verdict.route]
+    rules = routes[0].cors if routes else None
+    return isinstance(rules, CorsRules) and not rules.credentials and rules.origins.any is None

@@ -1,0 +1,50 @@
+"""Whether the upstreams answer at all: asked once, when somebody has started the proxy.
+
+Only a connection is made, TLS included, and no request is sent: nothing happens there.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+
+from corsproxy.core.advice.hints import hint_for
+from corsproxy.core.policy import Policy, Route
+from corsproxy.core.verdicts import Code, Kind, Verdict
+from corsproxy.errors import UpstreamError
+from corsproxy.shell.upstream.addresses import Addresses
+from corsproxy.shell.upstream.connect import Attempt, Dialer
+
+_MOST = 4
+
+
+class _Silent(asyncio.Protocol):
+    """Ends the connection that was made."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport.close()
+
+
+async def greetings(policy: Policy, dialer: Dialer) -> AsyncIterator[tuple[str, bool]]:
+    """Yield a sentence about each upstream, and whether it answers; of many, the first few."""
+    routes = {str(route.upstream.site): route for route in policy.routes}
+    for route in list(routes.values())[:_MOST]:
+        begun = time.perf_counter()
+        try:
+            attempt = Attempt(Addresses(), None, policy.limits.upstream_max_age)
+            await dialer.dial(
+                route.upstream, route.tls, route.timeout.connect, lambda _: _Silent(), attempt
+            )
+        except UpstreamError as error:
+            yield _silence(policy, route, error), False
+        else:
+            milliseconds = (time.perf_counter() - begun) * 1000
+            yield f"{route.upstream} answers ({milliseconds:.0f} ms)", True
+
+
+def _silence(policy: Policy, route: Route, error: UpstreamError) -> str:
+    """Return what is wrong, and what to do about it."""
+    code = Code(error.fault)
+    verdict = Verdict(Kind.NO_ORIGIN, code, True, route.name, route.source, cause=error.cause)
+    hint = hint_for(verdict, policy)
+    detail = f"{route.upstream} does not answer: {error.detail}"
+    return detail if hint is None else f"{detail.rstrip('.')}. {hint}"
