@@ -218,10 +218,12 @@ async def compared(
     content: Callable[[int, int, int], str],
     probes: Sequence[Probe],
     directory: Path,
+    planted: Callable[[str], str] = str,
 ) -> Compared:
     """Run `engine` with what is exported for it, and ask it and the proxy itself the same.
 
     `content` makes the file of three ports: the listener's, an upstream's, one where nothing is.
+    `planted` changes what was exported, to see whether that is noticed.
     """
     async with upstream.serving() as upstream_port:
         port = free_port()
@@ -229,7 +231,7 @@ async def compared(
         policy = read_policy(text, "corsproxy.yaml", os.environ, str(directory)).policy
         places = read_places(text, "corsproxy.yaml")
         exported = export(ENGINES[engine].exported_as, policy, "corsproxy.yaml", places)
-        async with running(engine, directory, exported.text, port):
+        async with running(engine, directory, planted(exported.text), port):
             answers = await ask_all(port, probes)
         own = [own_answer(policy, probe, port, upstream_port) for probe in probes]
     found = [(*each, port) for each in zip(probes, answers, own, strict=True)]

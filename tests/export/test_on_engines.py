@@ -28,6 +28,30 @@ async def test_the_example_comes_out_the_same(engine: str, tmp_path: Path) -> No
     assert equal / len(found.answers) >= ENGINES[engine].equal
 
 
+MISTAKES = {
+    "a dot that means any character": (r"app\\.example\\.com)$", r"app.example\\.com)$"),
+    "names compared without case": ('"~^(?!.{261})', '"~*^(?!.{261})'),
+    "no end": (r"app\\.example\\.com)$", r"app\\.example\\.com)"),
+    "nobody blocked": ('[a-z]+:[a-z]+:" refuse-403', '[a-z]+:[a-z]+:" r5'),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+async def test_a_mistake_that_lets_more_through_is_noticed(mistake: str, tmp_path: Path) -> None:
+    right, wrong = MISTAKES[mistake]
+
+    def planted(text: str) -> str:
+        assert right in text
+        return text.replace(right, wrong)
+
+    found = await compared("nginx", example, PROBES, tmp_path, planted)
+    assert any(
+        is_wider(verdict(probe, got, port), verdict(probe, own, port))
+        for probe, got, own, port in found.answers
+        if not probe.kind
+    )
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_generated_policies_come_out_no_wider(engine: str) -> None:
     check.run(engine, GENERATED, derandomize=True)
