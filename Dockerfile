@@ -25,6 +25,10 @@ FROM ${BASE}
 LABEL org.opencontainers.image.title="corsproxy" \
       org.opencontainers.image.description="A reverse proxy that adds CORS for the origins a YAML allowlist names" \
       org.opencontainers.image.licenses="MIT"
+ARG VERSION=unknown
+ARG REVISION=unknown
+LABEL org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
 COPY --from=build /opt/corsproxy /opt/corsproxy
 ENV PATH=/opt/corsproxy/bin:${PATH}
 # The base image has no bytecode of the standard library, and the container may not write any:

@@ -12,6 +12,7 @@ WORKERS := 1
 MEET_COMPILED := $(addprefix tests/,core http1 shell/listener shell/streams shell/upstream fuzz test_compiled.py test_hostile_input.py test_security.py \
   soak/test_soak.py soak/test_siege.py reloads/test_reloads.py)
 ENGINE = $(shell for engine in docker podman buildah; do command -v $$engine && break; done)
+REVISION = $(shell git rev-parse HEAD 2>/dev/null)
 VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' corsproxy/__init__.py)
 
 # What gets installed is locked, with hashes. NEWEST=1 takes the newest that pyproject.toml allows.
@@ -23,7 +24,7 @@ EDITABLE = CORSPROXY_COMPILE=0 $(BIN)/python -m pip install --quiet --no-build-i
 # Debian keeps servers such as nginx where only root looks.
 export PATH := $(PATH):/usr/sbin:/sbin
 
-.PHONY: help demo test test-compiled test-newest explore lock lint format soak frameworks reloads fuzz export-check bench image image-check clean
+.PHONY: help demo test test-compiled test-newest explore lock lint format soak frameworks reloads fuzz export-check bench image sbom image-check clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -90,7 +91,13 @@ bench: $(VENV)/dev.stamp ## compare with other proxies (about an hour, Debian, r
 image: ## build the container image with docker, podman or buildah (ENGINE=podman chooses)
 	@test -n "$(ENGINE)" || { echo "building the image needs docker, podman or buildah" >&2; exit 1; }
 	@# the OCI format, which podman and buildah prefer, has no health check
-	BUILDAH_FORMAT=docker $(ENGINE) build --tag corsproxy:$(VERSION) --tag corsproxy:latest .
+	BUILDAH_FORMAT=docker $(ENGINE) build --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) \
+	  --tag corsproxy:$(VERSION) --tag corsproxy:latest .
+
+sbom: ## the bill of materials of what the image installs (CycloneDX), in dist/corsproxy.cdx.json
+	@mkdir -p dist
+	@python3 scripts/sbom >dist/corsproxy.cdx.json
+	@echo dist/corsproxy.cdx.json
 
 image-check: ## build the image without a registry, run it and measure it (Debian, root)
 	@python3 scripts/check_image.py

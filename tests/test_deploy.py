@@ -5,6 +5,8 @@ That the image runs as it should is checked by `make image-check`, which needs r
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from pathlib import Path
@@ -17,6 +19,7 @@ import yaml
 
 from corsproxy import __version__
 from corsproxy.cli import serve
+from corsproxy.cli.failures import Exit
 from corsproxy.config.reader import read_policy
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -86,6 +89,11 @@ class TestImage:
         read = {parameter.envvar for parameter in serve.command.params}
         assert own <= read, "a variable that nobody reads has no effect"
 
+    def test_says_which_version_and_revision_it_is(self) -> None:
+        for label in ("version", "revision"):
+            assert f'org.opencontainers.image.{label}="${{{label.upper()}}}"' in DOCKERFILE
+            assert f"--build-arg {label.upper()}=" in (PROJECT / "Makefile").read_text()
+
     def test_is_made_from_one_base(self) -> None:
         stages = re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE)
         assert set(stages) == {"${BASE}"}
@@ -93,12 +101,58 @@ class TestImage:
 
 class TestKubernetes:
     @pytest.mark.parametrize("version", KUBERNETES_VERSIONS)
-    @pytest.mark.parametrize("kind", ["ConfigMap", "Deployment", "Service"])
+    @pytest.mark.parametrize(
+        "kind",
+        [
+            "ConfigMap",
+            "Deployment",
+            "Namespace",
+            "NetworkPolicy",
+            "PodDisruptionBudget",
+            "Service",
+        ],
+    )
     def test_the_manifest_is_valid(self, kind: str, version: str) -> None:
         kubernetes_validate.validate(sidecar_manifest(kind), version, strict=True)
 
     def test_corsproxy_is_a_sidecar(self) -> None:
         assert sidecar()["restartPolicy"] == "Always"
+
+    def test_it_is_told_before_the_api_ends(self) -> None:
+        assert sidecar()["lifecycle"]["preStop"]["exec"]["command"] == ["corsproxy", "drain"]
+
+    def test_every_container_is_as_restricted_as_the_namespace_says(self) -> None:
+        """The pod security standard "restricted", field by field."""
+        labels = sidecar_manifest("Namespace")["metadata"]["labels"]
+        assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
+        (api,) = pod(sidecar_manifest("Deployment"))["containers"]
+        for container in (sidecar(), api):
+            rights = container["securityContext"]
+            assert rights["runAsNonRoot"] is True
+            assert rights["runAsUser"] > 0
+            assert rights["allowPrivilegeEscalation"] is False
+            assert rights["capabilities"] == {"drop": ["ALL"]}
+            assert rights["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert "readinessProbe" in api
+
+    def test_everything_is_in_its_namespace(self) -> None:
+        name = sidecar_manifest("Namespace")["metadata"]["name"]
+        for document in documents(DEPLOY / "kubernetes/sidecar.yaml"):
+            assert document["metadata"].get("namespace", name) == name
+            assert ("namespace" in document["metadata"]) is (document["kind"] != "Namespace")
+
+    def test_what_selects_pods_selects_these(self) -> None:
+        labels = sidecar_manifest("Deployment")["spec"]["template"]["metadata"]["labels"]
+        budget = sidecar_manifest("PodDisruptionBudget")["spec"]
+        policy = sidecar_manifest("NetworkPolicy")["spec"]
+        (monitor,) = documents(DEPLOY / "prometheus/podmonitor.yaml")
+        assert budget["selector"]["matchLabels"] == labels
+        assert policy["podSelector"]["matchLabels"] == labels
+        assert monitor["spec"]["selector"]["matchLabels"] == labels
+        ports = {port["name"] for port in sidecar()["ports"]}
+        allowed = {port["port"] for rule in policy["ingress"] for port in rule["ports"]}
+        assert allowed == ports
+        assert {each["port"] for each in monitor["spec"]["podMetricsEndpoints"]} <= ports
 
     def test_its_rights_are_those_the_image_needs(self) -> None:
         rights = sidecar()["securityContext"]
@@ -140,6 +194,13 @@ class TestKubernetes:
         (patch,) = documents(DEPLOY / "kubernetes/component/sidecar.yaml")
         assert pod(patch)["initContainers"] == [sidecar()]
 
+    def test_the_component_serves_deployments_and_stateful_sets(self) -> None:
+        (component,) = documents(DEPLOY / "kubernetes/component/kustomization.yaml")
+        assert [(patch["path"], patch["target"]["kind"]) for patch in component["patches"]] == [
+            ("sidecar.yaml", "Deployment"),
+            ("sidecar.yaml", "StatefulSet"),
+        ]
+
     def test_the_component_leaves_the_name_of_its_config_map_alone(self) -> None:
         """A name that changes with the content would restart pods instead of reloading."""
         (component,) = documents(DEPLOY / "kubernetes/component/kustomization.yaml")
@@ -150,7 +211,78 @@ class TestKubernetes:
         assert volume["configMap"]["name"] == generator["name"]
 
     def test_the_version_is_this_one(self) -> None:
-        assert sidecar()["image"].rpartition(":")[2] == __version__
+        image, _, version = sidecar()["image"].rpartition(":")
+        assert version == __version__
+        assert "/" in image, "without a registry, nodes look for it in one of their own"
+
+
+class TestSystemd:
+    UNIT = DEPLOY / "systemd/corsproxy.service"
+
+    @pytest.fixture
+    def unit(self, tmp_path: Path) -> Path:
+        """The unit, with a program that is here."""
+        program = tmp_path / "corsproxy"
+        program.write_text("#!/bin/sh\n")
+        program.chmod(0o755)
+        unit = tmp_path / "corsproxy.service"
+        text = self.UNIT.read_text()
+        unit.write_text(text.replace("/opt/corsproxy/bin/corsproxy", str(program)))
+        return unit
+
+    def test_the_unit_is_valid(self, unit: Path) -> None:
+        verified = run("systemd-analyze", "verify", str(unit))
+        assert (verified.returncode, verified.stderr) == (0, "")
+
+    def test_the_service_is_hardened(self, unit: Path) -> None:
+        """At most 2.0 of systemd's 10 points of exposure."""
+        checked = run("systemd-analyze", "security", "--offline=yes", "--threshold=20", str(unit))
+        assert checked.returncode == 0, checked.stdout[-300:]
+
+    def test_the_command_and_the_codes_are_the_products(self) -> None:
+        settings = dict(
+            line.split("=", 1) for line in self.UNIT.read_text().splitlines() if "=" in line
+        )
+        assert settings["Type"] == "notify"
+        words = settings["ExecStart"].split()
+        assert words[1] == "serve"
+        flags = {flag for parameter in serve.command.params for flag in parameter.opts}
+        assert {word for word in words if word.startswith("--")} <= flags
+        assert settings["RestartPreventExitStatus"] == str(int(Exit.REFUSED_CONFIG))
+
+
+def run(*command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+class TestPrometheus:
+    def test_each_alert_fires_where_it_should_and_nowhere_else(self) -> None:
+        tested = run("promtool", "test", "rules", str(DEPLOY / "prometheus/rules.test.yaml"))
+        assert tested.returncode == 0, tested.stdout + tested.stderr
+        (rules,) = documents(DEPLOY / "prometheus/rules.yaml")
+        (tests,) = documents(DEPLOY / "prometheus/rules.test.yaml")
+        alerts = [rule["alert"] for group in rules["groups"] for rule in group["rules"]]
+        for alert in alerts:
+            told = [test["name"] for test in tests["tests"] if alert in test["name"]]
+            assert told == [f"{alert} fires", f"{alert} is quiet"]
+
+    def test_the_configuration_is_valid(self) -> None:
+        checked = run("promtool", "check", "config", str(DEPLOY / "prometheus/prometheus.yaml"))
+        assert checked.returncode == 0, checked.stderr
+
+
+class TestBillOfMaterials:
+    def test_lists_what_the_image_installs(self) -> None:
+        made = run(sys.executable, str(PROJECT / "scripts/sbom"))
+        bill = json.loads(made.stdout)
+        assert (bill["bomFormat"], bill["metadata"]["component"]["version"]) == (
+            "CycloneDX",
+            __version__,
+        )
+        lock = (PROJECT / "locks/runtime.txt").read_text()
+        pins = re.findall(r"^([\w.-]+)==([^\s;]+)", lock, re.MULTILINE)
+        assert [(each["name"], each["version"]) for each in bill["components"]] == pins
+        assert sum(len(each["hashes"]) for each in bill["components"]) == lock.count("sha256:")
 
 
 class TestCompose:
