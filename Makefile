@@ -8,9 +8,12 @@ RELOADS := 1000
 CALLS := 2000
 ROUTES := 500
 WORKERS := 1
+# Two files of tests at once; those that watch time and memory are alone, one after the other.
+PARALLEL := --numprocesses 2 --dist loadfile
+ALONE := tests/soak tests/reloads
 # What drives the compiled modules, from inside and through sockets.
-MEET_COMPILED := $(addprefix tests/,core http1 shell/listener shell/streams shell/upstream fuzz test_compiled.py test_hostile_input.py test_security.py \
-  soak/test_soak.py soak/test_siege.py reloads/test_reloads.py)
+MEET_COMPILED := $(addprefix tests/,core http1 shell/listener shell/streams shell/upstream fuzz test_compiled.py test_hostile_input.py test_security.py)
+ALONE_COMPILED := $(addprefix tests/,soak/test_soak.py soak/test_siege.py reloads/test_reloads.py)
 ENGINE = $(shell for engine in docker podman buildah; do command -v $$engine && break; done)
 REVISION = $(shell git rev-parse HEAD 2>/dev/null)
 VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' corsproxy/__init__.py)
@@ -34,7 +37,8 @@ demo: $(VENV)/corsproxy.stamp ## an API without CORS, a page that calls it, and 
 
 test: lint $(VENV)/httpbin.stamp $(VENV)/engines.stamp ## every check there is; ARGS="tests/core -k origin" picks tests
 	@scripts/install-test-programs
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest $(if $(ARGS),$(ARGS),$(PARALLEL) $(addprefix --ignore ,$(ALONE)))
+	$(if $(ARGS),,$(BIN)/pytest $(ALONE))
 
 # The source archive, and the wheel unpacked over it: the tests find nothing but compiled modules.
 test-compiled: $(VENV)/wheel.stamp ## the tests that meet compiled modules, on the compiled package
@@ -43,7 +47,8 @@ test-compiled: $(VENV)/wheel.stamp ## the tests that meet compiled modules, on t
 	@$(BIN)/python -m hatchling build --target sdist --directory $(VENV)/compiled
 	@tar -xzf $(VENV)/compiled/*.tar.gz --strip-components 1 -C $(VENV)/compiled
 	@$(BIN)/python -m zipfile --extract $(VENV)/wheel/*.whl $(VENV)/compiled
-	cd $(VENV)/compiled && ../bin/pytest -m "not interpreted" $(or $(ARGS),$(MEET_COMPILED))
+	cd $(VENV)/compiled && ../bin/pytest -m "not interpreted" $(or $(ARGS),$(PARALLEL) $(MEET_COMPILED))
+	$(if $(ARGS),,cd $(VENV)/compiled && ../bin/pytest -m "not interpreted" $(ALONE_COMPILED))
 
 explore: $(VENV)/dev.stamp ## the properties with new inputs, and many; ARGS="tests/core" picks tests
 	$(BIN)/pytest --hypothesis-profile explore -m "not compiled and not browser" $(ARGS)
