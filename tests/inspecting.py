@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from itertools import count
 
 from corsproxy.core.answers import Answer
-from corsproxy.core.decision import decide
+from corsproxy.core.decision import complete, decide
 from corsproxy.core.messages import ClientHead, Field, Framing, RequestHead, UpstreamHead
+from corsproxy.core.outcome.outcome import outcome_of
 from corsproxy.core.policy import Policy
 from corsproxy.shell.admin.inspector.exchanges import Exchange
 from corsproxy.shell.admin.inspector.ring import Ring, Row, weight
+from corsproxy.shell.admin.inspector.rows import call_of
 from corsproxy.shell.admin.inspector.secrets import Redactor
 from tests.policies import PAGE, policy
 
@@ -50,14 +52,21 @@ def captured(
     else:
         exchange.sent, exchange.upstream = decision.request, decision.route.upstream
         framing = Framing.LENGTH
-        came = answer if upstream is None else upstream
-        exchange.upstream_head = UpstreamHead(status, b"OK", came, framing)
+        came = UpstreamHead(status, b"OK", answer if upstream is None else upstream, framing)
+        exchange.upstream_head = came
         exchange.client_head = ClientHead(status, b"OK", answer, framing)
+        if upstream is None and status != 101:
+            went = complete(decision, came)
+            assert isinstance(went, ClientHead)
+            exchange.client_head = went
         exchange.answer_body.add(content)
     exchange.status = exchange.client_head.status
-    marks = exchange.marks
-    marks.sent, marks.headed = marks.started + 0.001, marks.started + 0.004
-    marks.answered, marks.ended = marks.started + 0.005, marks.started + 0.012
+    begun = exchange.clock
+    exchange.marks.sending, exchange.headed = begun + 0.001, begun + 0.004
+    exchange.answered_at, exchange.ended = begun + 0.005, begun + 0.012
+    call = call_of(exchange)
+    if call is not None:
+        exchange.outcome = outcome_of(call, exchange.status, exchange.client_head.fields)
     exchange.is_over = True
     return exchange
 

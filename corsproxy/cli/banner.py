@@ -30,18 +30,23 @@ def banner(
     keys: bool = False,
     color: bool = False,
     width: int = 100,
+    inspector: str | None = None,
 ) -> str:
     """Return the lines; `file` is None where the upstream came from the command line, and
     `live` says that its edits count. `metrics` says whether /metrics has any.
 
     `started_ms` is how long the start took; None where the lines are shown again. `keys`
-    says that somebody may press some. `width` is that of the terminal.
+    says that somebody may press some. `width` is that of the terminal. `inspector` is where
+    the inspector is; None where there is none.
     """
     arrow = paint("➜", Style.GREEN, color=color)
     title = paint(f"CORSPROXY v{__version__}", Style.BOLD, Style.GREEN, color=color)
     ready = "" if started_ms is None else f"  ready in {started_ms:.0f} ms"
     lines = ["", f"  {title}{ready}", ""]
-    for label, text in _rows(policy, listeners, file, live, metrics):
+    rows = [*_rows(policy, listeners, file, live, metrics)]
+    if inspector is not None:
+        rows.append(("Inspector", inspector))
+    for label, text in rows:
         name = paint(f"{label + ':':<{_LABEL_WIDTH}}", Style.BOLD, color=color)
         first, *more = _fitted(escape(text), width - _TEXT_AT)
         lines.append(f"  {arrow}  {name} {first}")

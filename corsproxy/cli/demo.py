@@ -13,6 +13,7 @@ import click
 from aiohttp import web
 
 from corsproxy.cli.failures import Exit, Failure
+from corsproxy.cli.inspecting import inspector_address
 from corsproxy.cli.terminal import wants_color
 from corsproxy.core.policy import ListenAddress, Policy
 from corsproxy.demo.allowlist import DemoAllowlist
@@ -20,9 +21,11 @@ from corsproxy.demo.observations import ExchangeObserver, Observations
 from corsproxy.demo.pages import Pages, Places
 from corsproxy.demo.shop import Shop
 from corsproxy.errors import StartError
+from corsproxy.shell.admin.inspector.assembly import Inspection, inspection
+from corsproxy.shell.admin.inspector.replay import Listener
 from corsproxy.shell.feed.ansi import Style, paint
 from corsproxy.shell.listener.server import ProxyServer
-from corsproxy.shell.system.binding import BACKLOG, Bound, bind_all
+from corsproxy.shell.system.binding import BACKLOG, Bound, Listeners, bind_all
 from corsproxy.shell.upstream.pool import UpstreamPools
 
 # A page on localhost and an API on 127.0.0.1 are two sites: directly, even the API's
@@ -33,6 +36,7 @@ _ADDRESSES = {
     "api": ListenAddress("127.0.0.1", 0),
     "proxy": ListenAddress("localhost", 0),
 }
+_INSPECTOR = ListenAddress("localhost", 0)
 _GRACE_S = 0.5
 
 
@@ -44,49 +48,86 @@ def command() -> None:
     shows what becomes of it. Ctrl+C ends everything.
     """
     try:
-        bound = dict(zip(_ADDRESSES, bind_all([*_ADDRESSES.values()], None).proxy, strict=True))
+        listeners = bind_all([*_ADDRESSES.values()], _INSPECTOR)
     except StartError as error:
         raise Failure(str(error), Exit.NOT_STARTED) from None
     # What a page does to the demo's own servers is on the page, not in the terminal.
     logging.getLogger("aiohttp").setLevel(logging.CRITICAL)
     with suppress(KeyboardInterrupt):  # where the event loop has no signals
-        asyncio.run(_run(bound))
+        asyncio.run(_run(listeners))
 
 
-async def _run(bound: dict[str, Bound]) -> None:
-    """Run the four parts until a signal says stop."""
+async def _run(listeners: Listeners) -> None:
+    """Run the four parts and the inspector until a signal says stop."""
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         with suppress(NotImplementedError):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    bound = dict(zip(_ADDRESSES, listeners.proxy, strict=True))
     places = Places(**{name: each.url for name, each in bound.items()})
     observations = Observations()
     pools = UpstreamPools()
     allowlist = DemoAllowlist(places)
     server = ProxyServer(allowlist.policy, pools, ExchangeObserver(observations))
 
+    inspected = _inspection(server, listeners, bound["proxy"])
+
     def use(policy: Policy) -> None:
         server.policy = policy
+        inspected.policies.adopt(policy)
 
     allowlist.on_change(use)
-    pages = _runner(Pages(places, observations, allowlist).application())
+    address = inspector_address(listeners, inspected.token) or ""
+    pages = _runner(Pages(places, observations, allowlist, address).application())
+    inspector = _runner(_inspector(inspected))
     shop = _runner(Shop().application(observations))
     try:
         await _serve(pages, bound["page"], bound["elsewhere"])
         await _serve(shop, bound["api"])
+        if listeners.admin is not None:
+            await _serve(inspector, listeners.admin)
         listening = [
             await server.loop.create_server(server, sock=each, backlog=BACKLOG)
             for each in bound["proxy"].sockets
         ]
-        click.echo(_banner(places, color=wants_color("stdout")))
+        click.echo(_banner(places, address, color=wants_color("stdout")))
         await stop.wait()
         for each in listening:
             each.close()
     finally:
         await pages.cleanup()
+        await inspector.cleanup()
         await server.drain(_GRACE_S)
         await pools.close()
         await shop.cleanup()
+
+
+def _inspection(server: ProxyServer, listeners: Listeners, proxy: Bound) -> Inspection:
+    """Return an inspector that sees every exchange of the proxy's."""
+
+    async def adopt(policy: Policy) -> None:
+        server.policy = policy
+        begun.policies.adopt(policy)
+
+    async def reload() -> None:
+        """There is no file."""
+
+    begun = inspection(
+        server.policy,
+        admin_port=0 if listeners.admin is None else listeners.admin.address.port,
+        listener=Listener(*proxy.sockets[0].getsockname()[:2]),
+        file=None,
+        adopt=adopt,
+        reload=reload,
+    )
+    server.service.observer = begun.capture
+    return begun
+
+
+def _inspector(begun: Inspection) -> web.Application:
+    application = web.Application()
+    begun.inspector.add_to(application)
+    return application
 
 
 def _runner(application: web.Application) -> web.AppRunner:
@@ -100,17 +141,18 @@ async def _serve(runner: web.AppRunner, *bound: Bound) -> None:
             await web.SockSite(runner, socket).start()
 
 
-def _banner(places: Places, *, color: bool) -> str:
+def _banner(places: Places, inspector: str, *, color: bool) -> str:
     arrow = paint("➜", Style.GREEN, color=color)
     rows = (
         ("Open", places.page, "a page that calls the API both ways"),
+        ("Inspector", inspector, "each call as it happens"),
         ("API", places.api, "knows nothing of CORS: browsers keep its answers"),
         ("Proxy", places.proxy, "the same API, for the page above"),
         ("Unlisted", places.elsewhere, "a page that the allowlist does not name"),
     )
     lines = ["", f"  {paint('CORSPROXY demo', Style.BOLD, Style.GREEN, color=color)}", ""]
     for label, url, note in rows:
-        name = paint(f"{label + ':':<10}", Style.BOLD, color=color)
+        name = paint(f"{label + ':':<11}", Style.BOLD, color=color)
         lines.append(f"  {arrow}  {name}{url:<24}  {paint(note, Style.DIM, color=color)}")
     lines += ["", f"  {paint('Ctrl+C stops it', Style.DIM, color=color)}", ""]
     return "\n".join(lines)

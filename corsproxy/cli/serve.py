@@ -6,6 +6,7 @@ the file is answered without it.
 
 import logging
 import os
+import secrets
 import signal
 import sys
 import threading
@@ -25,6 +26,7 @@ from corsproxy.cli.durations import duration
 from corsproxy.cli.failures import Exit, Failure, RefusedConfig
 from corsproxy.cli.files import default_file, mount_warnings, read_bytes, read_to_serve
 from corsproxy.cli.flags import Flags
+from corsproxy.cli.inspecting import OFF_WITH_WORKERS, inspector_address, wants_inspector
 from corsproxy.cli.options import ServerCommand, config_option, environment_variable, one_of, option
 from corsproxy.cli.process import leave, run
 from corsproxy.cli.quick import check_without_upstream, quick_of, quick_options
@@ -136,6 +138,11 @@ class Source(NamedTuple):
     help="Log refusals, failures and what browsers block, and no other request.",
 )
 @option("--open", is_flag=True, help="Open the proxy's address in a browser.")
+@option(
+    "--inspect/--no-inspect",
+    default=None,
+    help="Show each call as it happens, on the admin listener.  [default: at a terminal]",
+)
 @click.argument("upstream", required=False, envvar=environment_variable("--upstream"))
 def command(config: str | None, upstream: str | None, workers: int, **params: Any) -> None:
     """Run the proxy.
@@ -163,10 +170,15 @@ def command(config: str | None, upstream: str | None, workers: int, **params: An
         _check_https(source)
         if workers > 1 and sys.platform != "linux":
             raise StartError("--workers needs Linux, whose kernel deals out the connections")
+        at_terminal = is_terminal("stdout")
+        inspects = wants_inspector(source.policy, params["inspect"], at_terminal=at_terminal)
+        if inspects and workers > 1:
+            inspects = False
+            source = source._replace(warnings=(*source.warnings, OFF_WITH_WORKERS))
         listeners = bind_all(source.policy.listen, source.policy.admin, workers)
         if params["open"]:
             _open(listeners.proxy[0].url)
-        code = _run(source, listeners, flags, started)
+        code = _run(source, listeners, flags, started, inspects=inspects)
     except StartError as error:
         raise Failure(str(error), Exit.NOT_STARTED) from None
     leave(code)
@@ -258,7 +270,9 @@ def _check_not_itself(source: Source) -> None:
                 )
 
 
-def _run(source: Source, listeners: Listeners, flags: Flags, started: float) -> int:
+def _run(
+    source: Source, listeners: Listeners, flags: Flags, started: float, *, inspects: bool
+) -> int:
     form = _line_format(source.policy.log.format)
     stdout = None if sys.stdout is None else sys.stdout.fileno()
     outlet = Outlet(stdout, dropped_line=dropped_lines(form))
@@ -269,6 +283,8 @@ def _run(source: Source, listeners: Listeners, flags: Flags, started: float) -> 
         announcer.note(f"{DEFAULT_FILE} is not read: the command line names an upstream.")
     # Windows' event loops cannot wait for keys.
     interactive = form == "text" and os.name == "posix" and is_interactive()
+    token = secrets.token_urlsafe(24) if inspects else None
+    address = inspector_address(listeners, token)
 
     def shown(policy: Policy, first: bool) -> str:
         return banner(
@@ -281,13 +297,15 @@ def _run(source: Source, listeners: Listeners, flags: Flags, started: float) -> 
             keys=interactive,
             color=announcer.color,
             width=terminal_width(),
+            inspector=address,
         )
 
     try:
         # Workers keep what they refuse to themselves, and a pipe cannot be written into.
         offers = interactive and len(listeners.shares) == 1
         offers = offers and (source.file is None or source.is_live)
-        terms = Terms(outlet, announcer, shown, interactive, Refusals() if offers else None)
+        refusals = Refusals() if offers else None
+        terms = Terms(outlet, announcer, shown, interactive, refusals, token, address)
         return _serve(source, listeners, flags, terms)
     finally:
         outlet.close()

@@ -161,6 +161,8 @@ def _whole(before: Policy, after: Policy) -> Iterator[Change]:
         yield from _value(f"limits.{field.name}", old, new)
     for change in _value("log.format", before.log.format, after.log.format):
         yield change._replace(needs_restart=True)
+    for change in _value("inspector", before.inspector, after.inspector):
+        yield change._replace(needs_restart=True)
     yield from _value("log.requests", before.log.requests, after.log.requests)
     for key in ("shutdown_grace", "drain_delay"):
         yield from _value(key, getattr(before, key), getattr(after, key))

@@ -21,6 +21,7 @@ KEYS: dict[Place, tuple[str, ...]] = {
     "top": (
         "version", "listen", "admin", "allowed_hosts", "upstream", "cors", "routes", "limits",
         "log", "shutdown_grace", "drain_delay", "trusted_proxies", "via", "tls", "http2",
+        "inspector",
     ),
     "cors": (
         "allow_origins", "allow_methods", "allow_headers", "expose_headers", "allow_credentials",
@@ -78,7 +79,8 @@ _ALIASES: dict[Place, dict[str, str]] = {
         "url": "upstream", "api": "upstream", "destination": "upstream", "route": "routes",
         "proxy": "routes", "proxies": "routes", "rules": "routes", "locations": "routes",
         "mappings": "routes", "services": "routes", "paths": "routes", "corspolicy": "cors",
-        "logging": "log", "logs": "log", "accesslog": "log", "inspector": "admin",
+        "logging": "log", "logs": "log", "accesslog": "log", "inspect": "inspector",
+        "dashboard": "inspector", "ui": "inspector",
         "metrics": "admin", "health": "admin", "gracefultimeout": "shutdown_grace",
         "shutdowntimeout": "shutdown_grace", "graceperiod": "shutdown_grace",
         "gracefulshutdown": "shutdown_grace", "stoptimeout": "shutdown_grace",

@@ -11,6 +11,7 @@ from corsproxy.config.hosts import parse_host, parse_port
 from corsproxy.config.mistakes import BadValueError, checked
 from corsproxy.config.section import Section
 from corsproxy.config.yaml.nodes import Sequence
+from corsproxy.core.origins.hosts import is_loopback
 from corsproxy.core.policy import ListenAddress
 from corsproxy.core.source import DEFAULT, Source
 
@@ -139,6 +140,25 @@ def _listen_address(findings: Findings, value: Value) -> ListenAddress | None:
     except BadValueError as mistake:
         findings.mistake(value, mistake, "listen")
         return None
+
+
+def is_on_loopback(address: ListenAddress) -> bool:
+    """Whether nobody but this machine reaches it."""
+    return address.host == "::1" or is_loopback(address.host)
+
+
+def read_inspector(top: Section, admin: ListenAddress | None) -> bool | None:
+    """Return whether the file wants the inspector; None where it does not say."""
+    if not top.has("inspector"):
+        return None
+    wanted = top.flag("inspector", False)
+    if wanted and (admin is None or not is_on_loopback(admin)):
+        message = "the inspector shows what passes to this machine alone"
+        where = "there is no admin listener" if admin is None else f"`admin` is {admin.authority}"
+        help = "let `admin` be `localhost:8011`, or remove `inspector`"
+        node = top.raw("inspector")
+        top.findings.error("inspector-not-on-loopback", node, f"{message}: {where}", help)
+    return wanted
 
 
 def check_listeners(

@@ -23,7 +23,7 @@ from corsproxy.config.general import (
     read_via,
 )
 from corsproxy.config.https import CertificateCheck, check_https, read_listener_tls
-from corsproxy.config.listeners import check_listeners, read_admin, read_listen
+from corsproxy.config.listeners import check_listeners, read_admin, read_inspector, read_listen
 from corsproxy.config.problems import ConfigError, Problem
 from corsproxy.config.routes import Surroundings, read_routes
 from corsproxy.config.section import Section
@@ -105,6 +105,7 @@ def _read(top: Section, directory: str, check_tls: TlsCheck) -> Policy:
     listen = read_listen(top)
     admin = read_admin(top)
     check_listeners(findings, listen, admin)
+    inspector = read_inspector(top, admin)
     hosts = read_allowed_hosts(top)
     default = _default_cors(top)
     around = Surroundings(findings, default, directory, listen, [], check_tls)
@@ -130,6 +131,7 @@ def _read(top: Section, directory: str, check_tls: TlsCheck) -> Policy:
         trusted_proxies=networks,
         via=read_via(top),
         http2=top.flag("http2", Policy.http2),
+        inspector=inspector,
         secrets=frozenset(findings.secrets),
     )
 

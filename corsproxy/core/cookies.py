@@ -9,6 +9,7 @@ whether to keep it is the browser's decision.
 
 from typing import Final
 
+from corsproxy.core.messages import Field
 from corsproxy.core.paths import client_path
 
 _OWS: Final = b" \t"
@@ -65,3 +66,27 @@ def _map_path(path: bytes, base: bytes, client_prefix: bytes) -> bytes:
     if not path.startswith(b"/") or path == b"/":
         return path  # without the slash, browsers take the request's own directory
     return client_path(path, base, client_prefix) or b"/"
+
+
+INSPECTOR_COOKIE: Final = b"corsproxy-inspector-"
+"""How the names of the cookies begin that let a browser into an inspector; a port follows."""
+
+
+def without_inspector_cookies(fields: list[Field]) -> list[Field]:
+    """Return request fields without the cookies of inspectors, which browsers send to every
+    port of the host: they are for no upstream."""
+    for name, value in fields:
+        if INSPECTOR_COOKIE in value and name.lower() == b"cookie":
+            return [each for field in fields for each in _kept(field)]
+    return fields
+
+
+def _kept(field: Field) -> list[Field]:
+    name, value = field
+    if name.lower() != b"cookie":
+        return [field]
+    pairs = [
+        pair for pair in value.split(b";") if not pair.strip(b" \t").startswith(INSPECTOR_COOKIE)
+    ]
+    kept = b";".join(pairs).strip(b" \t")
+    return [(name, kept)] if kept else []

@@ -316,6 +316,8 @@ class Policy:
     """The certificate of the https listeners; None: a local authority's, on loopback."""
     http2: bool = True
     """Whether https listeners offer HTTP/2 too."""
+    inspector: bool | None = None
+    """Whether the admin listener has the inspector; None: where somebody is at a terminal."""
     via: str | None = "corsproxy"
     """The pseudonym in Via, unique to this process so that it finds loops; None: no Via."""
     secrets: frozenset[str] = field(default=frozenset(), repr=False)

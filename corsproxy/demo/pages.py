@@ -76,8 +76,16 @@ def read_files() -> dict[str, tuple[bytes, str]]:
 class Pages:
     """Both pages and what they ask their own server."""
 
-    def __init__(self, places: Places, observations: Observations, allowlist: Allowlist) -> None:
+    def __init__(
+        self,
+        places: Places,
+        observations: Observations,
+        allowlist: Allowlist,
+        inspector: str | None = None,
+    ) -> None:
+        """`inspector` is the URL that opens the proxy's inspector."""
         self._places = places
+        self._inspector = inspector
         self._observations = observations
         self._allowlist = allowlist
         self._files = read_files()
@@ -124,7 +132,7 @@ class Pages:
         return web.Response(body=body, headers={"Content-Type": content_type})
 
     async def _setup(self, _: web.Request) -> web.Response:
-        return web.json_response(self._places._asdict())
+        return web.json_response({**self._places._asdict(), "inspector": self._inspector})
 
     async def _read_policy(self, _: web.Request) -> web.Response:
         return web.json_response(dict(self._allowlist.as_json()))

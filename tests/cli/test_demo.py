@@ -4,6 +4,7 @@ import asyncio
 import re
 import signal
 import sys
+from urllib.parse import urljoin, urlsplit
 
 import pytest
 from aiohttp import ClientSession
@@ -21,11 +22,11 @@ async def urls(demo: Program) -> dict[str, str]:
     return dict(found)
 
 
-async def test_it_prints_where_its_four_parts_are() -> None:
+async def test_it_prints_where_its_parts_are() -> None:
     async with running(COMMAND) as demo:
         places = await urls(demo)
-        assert places.keys() == {"Open", "API", "Proxy", "Unlisted"}
-        assert len(set(places.values())) == 4
+        assert places.keys() == {"Open", "Inspector", "API", "Proxy", "Unlisted"}
+        assert len(set(places.values())) == 5
         async with ClientSession() as client:
             origin = {"Origin": places["Open"]}
             async with client.get(f"{places['Open']}/") as page:
@@ -39,6 +40,11 @@ async def test_it_prints_where_its_four_parts_are() -> None:
             async with client.get(f"{places['Proxy']}/api/products", headers=origin) as refused:
                 assert refused.status == 403
                 assert refused.headers["Corsproxy-Reason"].startswith("origin-not-allowed; at=")
+            async with client.get(places["Inspector"]) as inspector:
+                assert "corsproxy inspector" in await inspector.text()
+            rows = urljoin(places["Inspector"], "/inspector/rows")
+            async with client.get(rows) as seen:
+                assert [row["status"] for row in (await seen.json())["rows"]] == [200, 403]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -59,8 +65,7 @@ async def test_it_says_nothing_about_a_request_that_is_none() -> None:
     async with running(COMMAND) as demo:
         places = await urls(demo)
         for url in places.values():
-            port = int(url.rpartition(":")[2])
-            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            _, writer = await asyncio.open_connection("127.0.0.1", urlsplit(url).port)
             writer.write(b"\x16\x03\x01 no HTTP\r\n\r\n")
             await writer.drain()
             writer.close()

@@ -30,6 +30,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 ONLY_THE_READER_KNOWS = {
     # What one place says about another.
     "address-taken", "duplicate-header", "duplicate-key", "duplicate-name", "duplicate-path",
+    "inspector-not-on-loopback",
     "https-without-tls", "set-and-removed", "tls-without-https", "upstream-is-self",
     "wildcard-not-alone",
     "wildcard-with-credentials", "null-with-credentials", "public-suffix-with-credentials",
@@ -166,6 +167,7 @@ WHOLE: Json = {
     "via": False,
     "tls": {"cert_file": "cert.pem", "key_file": "key.pem"},
     "http2": False,
+    "inspector": False,
 }
 
 

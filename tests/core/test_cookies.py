@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corsproxy.core.cookies import rewrite_set_cookie
+from corsproxy.core.cookies import rewrite_set_cookie, without_inspector_cookies
 
 
 def plain(value: bytes, *, base: bytes = b"", path: bytes = b"/", strip: bool = False) -> bytes:
@@ -183,3 +183,18 @@ def test_a_browser_on_plain_http_would_keep_it(value: bytes) -> None:
     attributes = {attribute.strip().lower() for attribute in rewritten[1:]}
     if not rewritten[0].startswith(b"__"):
         assert not attributes & {b"secure", b"partitioned", b"samesite=none"}
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (b"a=1; corsproxy-inspector-8011=t; b=2", [b"a=1; b=2"]),
+        (b"corsproxy-inspector-8011=t", []),
+        (b"corsproxy-inspector-8011=t;corsproxy-inspector-9=u", []),
+        (b"a=corsproxy-inspector-", [b"a=corsproxy-inspector-"]),
+        (b"a=1", [b"a=1"]),
+    ],
+)
+def test_the_inspectors_cookies_are_for_no_upstream(before: bytes, after: list[bytes]) -> None:
+    fields = [(b"X-A", b"corsproxy-inspector-8011=t"), (b"Cookie", before)]
+    assert without_inspector_cookies(fields) == [fields[0], *((b"Cookie", each) for each in after)]

@@ -92,7 +92,7 @@ async def test_a_name_that_was_rebound_gets_nothing(pages: Client, host: str) ->
 
 async def test_a_page_learns_where_the_parts_are(pages: Client) -> None:
     async with pages.get("/setup.json", headers=OWN) as response:
-        assert await response.json() == PLACES._asdict()
+        assert await response.json() == {**PLACES._asdict(), "inspector": None}
 
 
 async def test_the_page_edits_the_allowlist(pages: Client, allowlist: FakeAllowlist) -> None:

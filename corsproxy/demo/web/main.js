@@ -12,6 +12,19 @@ const setup = await (await fetch("setup.json")).json();
 const observed = new Observed("observed");
 const byId = (id) => document.getElementById(id);
 
+/** Open the proxy's inspector, on the right half of the screen. */
+function besides() {
+  const { availWidth: width, availHeight: height, availLeft = 0, availTop = 0 } = screen;
+  const half = Math.round(width / 2);
+  const place = `popup,left=${availLeft + half},top=${availTop},width=${half},height=${height}`;
+  window.open(setup.inspector, "corsproxy-inspector", place);
+}
+
+if (setup.inspector) {
+  byId("inspect").hidden = false;
+  byId("inspect").addEventListener("click", besides);
+}
+
 /** Make `call` directly and through the proxy; `show` gets each outcome as it comes. */
 async function twice(call, show) {
   const direct = await once(setup.api, "api", call);

@@ -47,13 +47,19 @@ class Announcer:
         self.color = color
 
     def ready(
-        self, banner: str, listen: Sequence[str], endpoints: Sequence[str], admin: str | None
+        self,
+        banner: str,
+        listen: Sequence[str],
+        endpoints: Sequence[str],
+        admin: str | None,
+        inspector: str | None = None,
     ) -> None:
         """Requests are answered from now on; `banner` is how a person is told."""
         if self.form == "text":
             self._write(f"{banner}\n")
         else:
-            self._json("ready", listen=listen, endpoints=endpoints, admin=admin)
+            facts = {} if inspector is None else {"inspector": inspector}
+            self._json("ready", listen=listen, endpoints=endpoints, admin=admin, **facts)
 
     def warned(self, problems: Sequence[Problem]) -> None:
         """The file is served, but these should be thought about."""
@@ -247,3 +253,7 @@ class Terms(NamedTuple):
     """Whether somebody is there to press keys."""
     refusals: Refusals | None = None
     """What the log has refused; None where nobody can ask for the edit that allows it."""
+    token: str | None = None
+    """Lets a browser into the inspector; None where there is no inspector."""
+    inspector: str | None = None
+    """The inspector's URL, with the token."""

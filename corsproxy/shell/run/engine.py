@@ -20,6 +20,7 @@ from corsproxy.shell.feed.recent_refusals import Refusals
 from corsproxy.shell.feed.records import ExchangeRecord
 from corsproxy.shell.feed.text_lines import TextLines
 from corsproxy.shell.feed.unfollowed import Unfollowed
+from corsproxy.shell.feed.watching import Observer
 from corsproxy.shell.listener.server import ProxyServer
 from corsproxy.shell.system.binding import BACKLOG, endpoint_of
 from corsproxy.shell.system.descriptors import DescriptorWatch
@@ -130,6 +131,10 @@ class Engine:
         self._tell(policy)
         self._pools.forget_routes()
         self._text.forget()
+
+    def watch(self, observer: Observer) -> None:
+        """Have `observer` see every exchange from the next one on."""
+        self._server.service.observer = observer
 
     def _tell(self, policy: Policy) -> None:
         """Have those told of exchanges who are to know, and as much of them as they need."""

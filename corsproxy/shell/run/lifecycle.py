@@ -25,6 +25,7 @@ from corsproxy.core.policy import Policy
 from corsproxy.shell.admin.controls import Controls, Phase
 from corsproxy.shell.admin.figures import Figures, Snapshot, WorkerState
 from corsproxy.shell.feed.announcements import Terms
+from corsproxy.shell.feed.watching import Observer
 from corsproxy.shell.run.keyboard import Keys
 from corsproxy.shell.run.reload import Reloader
 from corsproxy.shell.system.binding import Bound, Listeners
@@ -32,6 +33,8 @@ from corsproxy.shell.system.notify import notify
 from corsproxy.shell.upstream.forward_proxy import ForwardProxies
 
 if TYPE_CHECKING:
+    from corsproxy.shell.admin.application import Mount
+    from corsproxy.shell.admin.inspector.capture import Policies
     from corsproxy.shell.admin.listener import AdminListener
 
 KEYS_HELP = """
@@ -72,6 +75,10 @@ class Workforce(Protocol):
 
     async def adopt(self, policy: Policy, content: bytes) -> None:
         """Decide by `policy`, which `content` says; returns when everybody does."""
+        ...
+
+    def watch(self, observer: Observer) -> None:
+        """Have `observer` see every exchange of this process from now on."""
         ...
 
     async def figures(self) -> Figures:
@@ -128,6 +135,8 @@ class Run:
         self._reloader = None if file is None else self._watcher(file, policy)
         self._admin: AdminListener | None = None
         self._is_lame_duck = False
+        self._policies: Policies | None = None
+        """Those that have decided, for the inspector."""
 
     async def until_stopped(self) -> int:
         """Answer requests until a signal or a key says stop. Returns the exit code.
@@ -180,9 +189,29 @@ class Run:
             snapshot=self._snapshot,
             drain=self._become_lame_duck,
         )
-        admin = AdminListener(application(controls, is_loopback=bound.is_loopback))
+        mount = None if self._terms.token is None else self._inspect(self._terms.token, bound)
+        app = application(controls, is_loopback=bound.is_loopback, mount=mount)
+        admin = AdminListener(app)
         await admin.start(bound.sockets)
         return admin
+
+    def _inspect(self, token: str, bound: Bound) -> "Mount":
+        """Have the inspector see every exchange; returns what mounts its pages."""
+        from corsproxy.shell.run.inspecting import begin_inspection
+
+        name = None if self._reloader is None else self._reloader.file
+        begun = begin_inspection(
+            token,
+            self._listeners,
+            bound,
+            self._policy,
+            name,
+            lambda policy: self._adopt(policy, b""),
+            self._check_file,
+        )
+        self._workforce.watch(begun.capture)
+        self._policies = begun.policies
+        return begun.inspector.add_to
 
     def _ready(self) -> None:
         if not self._is_lame_duck:
@@ -194,6 +223,7 @@ class Run:
             [bound.url for bound in proxy],
             [endpoint for bound in proxy for endpoint in bound.endpoints],
             None if admin is None else admin.url,
+            self._terms.inspector,
         )
 
     def _install_signals(self) -> None:
@@ -269,6 +299,8 @@ class Run:
     async def _adopt(self, policy: Policy, content: bytes) -> None:
         await self._workforce.adopt(policy, content)
         self._policy = policy
+        if self._policies is not None:
+            self._policies.adopt(policy)
 
     def _reload(self) -> None:
         if self._reloader is None:

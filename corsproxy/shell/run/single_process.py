@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from corsproxy.core.policy import Policy
 from corsproxy.shell.admin.figures import Figures, WorkerState
+from corsproxy.shell.feed.watching import Observer
 from corsproxy.shell.run.engine import Engine, settle
 
 
@@ -24,6 +25,10 @@ class SingleProcess:
 
     async def adopt(self, policy: Policy, content: bytes) -> None:
         self._engine.adopt(policy)
+
+    def watch(self, observer: Observer) -> None:
+        """Have `observer` see every exchange from now on."""
+        self._engine.watch(observer)
 
     async def figures(self) -> Figures:
         return self._engine.figures()

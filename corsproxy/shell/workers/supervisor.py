@@ -16,6 +16,7 @@ from corsproxy.errors import StartError
 from corsproxy.shell.admin.figures import Figures, WorkerState
 from corsproxy.shell.feed.announcements import Announcer
 from corsproxy.shell.feed.sink import Sink
+from corsproxy.shell.feed.watching import Observer
 from corsproxy.shell.workers.channel import Beginning, Facts, Order, text_of
 from corsproxy.shell.workers.slot import Slot
 
@@ -76,6 +77,9 @@ class Supervisor:
         asked = [each.questions.ask(Order.ADOPT, facts) for each in processes]
         # One that ends meanwhile is replaced by one that begins with this content.
         await asyncio.gather(*asked, return_exceptions=True)
+
+    def watch(self, observer: Observer) -> None:
+        """Nothing is seen here: the exchanges are in other processes."""
 
     async def figures(self) -> Figures:
         await asyncio.gather(*(slot.count() for slot in self._slots))

@@ -40,7 +40,7 @@ class Page:
 
     @property
     def ring(self) -> Ring:
-        ring: Ring = self._parts.capture._ring
+        ring: Ring = self._parts.capture.ring
         return ring
 
     async def get(self, path: str, **headers: str) -> ClientResponse:
@@ -87,12 +87,15 @@ class serving:  # noqa: N801 - used as a function
         async def reload() -> None:
             self._parts.policies.adopt(read(self._file))
 
+        async def adopt(adopted: Policy) -> None:
+            self._parts.policies.adopt(adopted)
+
         self._parts = inspection(
             self._policy,
             admin_port=self._port,
             listener=Listener("127.0.0.1", 9),
             file=self._name,
-            adopt=lambda adopted: self._parts.policies.adopt(adopted),
+            adopt=adopt,
             reload=reload,
         )
         application = web.Application()

@@ -13,7 +13,9 @@ from collections.abc import Iterable
 from aiohttp import web
 from multidict import CIMultiDictProxy
 
-COOKIE_PREFIX = "corsproxy-inspector-"
+from corsproxy.core.cookies import INSPECTOR_COOKIE
+
+COOKIE_PREFIX = INSPECTOR_COOKIE.decode("ascii")
 """Behind it comes the port. The proxy takes such cookies out of what it forwards."""
 
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")

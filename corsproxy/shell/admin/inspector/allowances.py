@@ -42,7 +42,7 @@ class Allowances:
         self,
         file: str | None,
         policy: Callable[[], Policy],
-        adopt: Callable[[Policy], None],
+        adopt: Callable[[Policy], Awaitable[None]],
         reload: Callable[[], Awaitable[None]],
     ) -> None:
         """`adopt` has the proxy decide by another policy; `reload` returns when what is in
@@ -80,7 +80,7 @@ class Allowances:
             if remedy is None:
                 return {"written": False, "possible": False, "reason": reason}
             if self.file is None:
-                return self._widen(remedy, known)
+                return await self._widen(remedy, known)
             return await self._write(self.file, remedy, known)
 
     async def _write(self, file: str, remedy: Remedy, known: str) -> Json:
@@ -106,7 +106,7 @@ class Allowances:
                 return {"undone": False, "reason": "There is nothing to undo."}
             if undo.policy is not None:
                 self._undo = None
-                self._adopt(undo.policy)
+                await self._adopt(undo.policy)
                 return {"undone": True, "summary": undo.summary}
             return await self._take_back(undo)
 
@@ -168,7 +168,7 @@ class Allowances:
             "untouched": [],
         }
 
-    def _widen(self, remedy: Remedy, known: str) -> Json:
+    async def _widen(self, remedy: Remedy, known: str) -> Json:
         shown = self._propose_widening(remedy)
         if shown["known"] != known:
             return {**shown, "written": False, "changed": True}
@@ -180,7 +180,7 @@ class Allowances:
             return {"written": False, "possible": False, "reason": reason}
         summary = str(shown["summary"])
         self._undo = Undo(summary, b"", b"", before)
-        self._adopt(after)
+        await self._adopt(after)
         return {"written": True, "summary": summary}
 
 

@@ -33,7 +33,7 @@ def inspection(
     admin_port: int,
     listener: Listener,
     file: str | None,
-    adopt: Callable[[Policy], None],
+    adopt: Callable[[Policy], Awaitable[None]],
     reload: Callable[[], Awaitable[None]],
     token: str | None = None,
 ) -> Inspection:

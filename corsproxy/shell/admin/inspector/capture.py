@@ -9,10 +9,9 @@ import time
 import zlib
 from collections import deque
 
-from corsproxy.core.decision import Forward
+from corsproxy.core.decision import Decision, Forward
 from corsproxy.core.messages import ClientHead, RequestHead, UpstreamHead
 from corsproxy.core.policy import Policy
-from corsproxy.core.verdicts import Verdict
 from corsproxy.shell.admin.inspector.exchanges import (
     Body,
     Direction,
@@ -21,13 +20,15 @@ from corsproxy.shell.admin.inspector.exchanges import (
     value_of,
 )
 from corsproxy.shell.admin.inspector.ring import Ring, weight
-from corsproxy.shell.admin.inspector.taps import EventTap, WebSocketTap
+from corsproxy.shell.admin.inspector.taps import EventTap, Note, WebSocketTap
 from corsproxy.shell.admin.inspector.usage import Usage
 from corsproxy.shell.feed.records import ExchangeRecord
 from corsproxy.shell.streams.piece import Piece
 
 # Explanations ask the policy that decided. Each reload makes another; the latest are kept.
 _POLICIES = 3
+# Of one piece of events, inflated.
+_MOST_INFLATED = 1024 * 1024
 
 
 class Policies:
@@ -66,10 +67,10 @@ class Expected:
 
 
 class Capture:
-    """Watches every exchange."""
+    """Watches every exchange; a `feed.watching.Observer`."""
 
     def __init__(self, ring: Ring, usage: Usage, policies: Policies) -> None:
-        self._ring = ring
+        self.ring = ring
         self._usage = usage
         self._policies = policies
         self._expected: list[Expected] = []
@@ -82,34 +83,35 @@ class Capture:
         if expected in self._expected:
             self._expected.remove(expected)
 
-    def begin(
-        self, request: RequestHead, verdict: Verdict, forward: Forward | None, clock: float
-    ) -> "Watch":
-        """A request has arrived and is decided about. `clock` is `time.perf_counter`'s."""
-        exchange = Exchange(request, time.time(), clock)
-        exchange.verdict = verdict
+    def begins(self, request: RequestHead, policy: Policy) -> "Watch":
+        """A request has arrived. Its row appears once it is known what it is."""
+        return Watch(self, Exchange(request, time.time(), time.perf_counter()))
+
+    def decided(self, exchange: Exchange, decision: Decision) -> None:
+        """Make a row of it."""
+        exchange.verdict = decision.verdict
         exchange.generation = self._policies.generation
-        exchange.head_bytes = weight(request.fields) + len(request.target)
-        if forward is not None:
-            exchange.sent = forward.request
-            exchange.upstream = forward.route.upstream
+        exchange.head_bytes = weight(exchange.request.fields) + len(exchange.request.target)
+        if isinstance(decision, Forward):
+            exchange.sent = decision.request
+            exchange.upstream = decision.route.upstream
         if self._expected:
             self._recognize(exchange)
-        self._ring.add(exchange)
+        self.ring.add(exchange)
         if exchange.replay_of is not None:
             self._tell_replayer(exchange)
-        return Watch(self, self._ring, exchange)
 
     def over(self, exchange: Exchange, record: ExchangeRecord) -> None:
-        """The exchange is over, whichever way."""
+        """It is over, whichever way."""
         exchange.verdict = record.verdict
         exchange.status = record.status
         exchange.error = record.error
         exchange.detail = record.detail
-        exchange.marks.ended = exchange.marks.started + record.duration_s
+        exchange.outcome = record.outcome
+        exchange.ended = exchange.clock + record.duration_s
         exchange.is_over = True
         self._usage.add(exchange)
-        self._ring.changed(exchange)
+        self.ring.changed(exchange)
 
     # Replays.
 
@@ -129,56 +131,52 @@ class Capture:
 
 
 class Watch:
-    """One exchange that is being watched."""
+    """One exchange that is being watched; a `feed.watching.Watch`."""
 
-    __slots__ = ("_capture", "_events", "_exchange", "_inflater", "_ring")
+    __slots__ = ("_capture", "_exchange", "_reading", "_ring", "_taps", "marks")
 
-    def __init__(self, capture: Capture, ring: Ring, exchange: Exchange) -> None:
+    def __init__(self, capture: Capture, exchange: Exchange) -> None:
         self._capture = capture
-        self._ring = ring
+        self._ring = capture.ring
         self._exchange = exchange
-        self._events: EventTap | None = None
-        self._inflater: zlib._Decompress | None = None
+        self._taps: tuple[WebSocketTap, WebSocketTap] | None = None
+        self._reading: EventReading | None = None
+        self.marks = exchange.marks
 
-    def to_upstream(self, piece: Piece) -> None:
-        """A piece of the request's content."""
-        self._keep(self._exchange.request_body, piece)
+    def decided(self, decision: Decision) -> None:
+        self._capture.decided(self._exchange, decision)
 
-    def headed(self, head: UpstreamHead) -> None:
-        """The upstream's response head is there."""
+    def upstream_head(self, head: UpstreamHead) -> None:
         self._exchange.upstream_head = head
-        self._exchange.marks.headed = time.perf_counter()
+        self._exchange.headed = time.perf_counter()
 
-    def answered(self, head: ClientHead, keep_alive: bool) -> None:
-        """A response head goes to the client."""
+    def response_head(self, head: ClientHead) -> None:
         exchange = self._exchange
         exchange.client_head = head
-        exchange.keeps_alive = keep_alive
         exchange.status = head.status
-        exchange.marks.answered = time.perf_counter()
+        exchange.answered_at = time.perf_counter()
         self._ring.headed(exchange, weight(head.fields))
-        if exchange.upstream_head is not None:
-            self._listen_for_events(head)
+        if head.status == 101:
+            self._tap(head)
+        elif exchange.upstream_head is not None:
+            self._reading = event_reading(head, self._note)
         self._ring.changed(exchange)
 
-    def to_client(self, piece: Piece) -> None:
-        """A piece of the response's content."""
-        self._keep(self._exchange.answer_body, piece)
-        if self._events is not None and piece:
-            self._feed_events(piece)
+    def request_content(self, piece: Piece) -> None:
+        if self._taps is not None:
+            self._taps[0].feed(piece)
+        elif self._exchange.status != 101:
+            self._keep(self._exchange.request_body, piece)
 
-    def taps(self) -> tuple[WebSocketTap, WebSocketTap]:
-        """The client's connection has become a WebSocket: what listens to it, to the upstream
-        and to the client."""
-        head = self._exchange.client_head
-        extensions = b"" if head is None else value_of(head.fields, b"sec-websocket-extensions")
-        agreed = (extensions or b"").decode("latin-1")
-        return (
-            WebSocketTap(Direction.TO_UPSTREAM, self._note, extensions=agreed),
-            WebSocketTap(Direction.TO_CLIENT, self._note, extensions=agreed),
-        )
+    def response_content(self, piece: Piece) -> None:
+        if self._taps is not None:
+            self._taps[1].feed(piece)
+        elif self._exchange.status != 101:
+            self._keep(self._exchange.answer_body, piece)
+            if self._reading is not None:
+                self._reading.feed(piece)
 
-    def over(self, record: ExchangeRecord) -> None:
+    def ended(self, record: ExchangeRecord) -> None:
         self._capture.over(self._exchange, record)
 
     def _keep(self, body: Body, piece: Piece) -> None:
@@ -192,23 +190,45 @@ class Watch:
             self._ring.grew(exchange, exchange.note(message))
             self._ring.changed(exchange)
 
-    def _listen_for_events(self, head: ClientHead) -> None:
-        content_type = value_of(head.fields, b"content-type") or b""
-        if not content_type.lower().startswith(b"text/event-stream"):
+    def _tap(self, head: ClientHead) -> None:
+        """Listen to the WebSocket that the connection has become."""
+        if (value_of(head.fields, b"upgrade") or b"").lower() != b"websocket":
             return
-        coding = (value_of(head.fields, b"content-encoding") or b"").lower()
-        if coding == b"gzip":
-            self._inflater = zlib.decompressobj(16 + zlib.MAX_WBITS)
-        elif coding:
-            return
-        self._events = EventTap(self._note)
+        agreed = (value_of(head.fields, b"sec-websocket-extensions") or b"").decode("latin-1")
+        self._taps = (
+            WebSocketTap(Direction.TO_UPSTREAM, self._note, extensions=agreed),
+            WebSocketTap(Direction.TO_CLIENT, self._note, extensions=agreed),
+        )
 
-    def _feed_events(self, piece: Piece) -> None:
-        assert self._events is not None  # noqa: S101 - asked by `to_client`
+
+class EventReading:
+    """A stream of events that is read as it passes by, its coding undone."""
+
+    __slots__ = ("_inflater", "_tap")
+
+    def __init__(self, tap: EventTap, coding: bytes) -> None:
+        self._tap: EventTap | None = tap
+        self._inflater = zlib.decompressobj(16 + zlib.MAX_WBITS) if coding == b"gzip" else None
+
+    def feed(self, piece: Piece) -> None:
+        if self._tap is None:
+            return
         if self._inflater is None:
-            self._events.feed(piece)
+            self._tap.feed(piece)
             return
         try:
-            self._events.feed(self._inflater.decompress(piece))
+            self._tap.feed(self._inflater.decompress(piece, _MOST_INFLATED))
         except zlib.error:
-            self._events = None
+            self._tap = None
+        else:
+            if self._inflater.unconsumed_tail:
+                self._tap = None  # more than any stream of events has
+
+
+def event_reading(head: ClientHead, note: Note) -> EventReading | None:
+    """Return what reads the events of a response; None where it has none to be read."""
+    content_type = value_of(head.fields, b"content-type") or b""
+    if not content_type.lower().startswith(b"text/event-stream"):
+        return None
+    coding = (value_of(head.fields, b"content-encoding") or b"").lower()
+    return EventReading(EventTap(note), coding) if coding in (b"", b"gzip") else None

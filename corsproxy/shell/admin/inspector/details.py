@@ -18,7 +18,7 @@ from corsproxy.shell.admin.inspector.exchanges import (
 from corsproxy.shell.admin.inspector.ring import Row
 from corsproxy.shell.admin.inspector.rows import Json, row_as_json, url_of
 from corsproxy.shell.admin.inspector.secrets import Redactor, text_of
-from corsproxy.shell.admin.inspector.set_cookies import about_set_cookie
+from corsproxy.shell.admin.inspector.set_cookies import about_set_cookies
 from corsproxy.shell.admin.inspector.why import why
 
 
@@ -72,17 +72,10 @@ def _response(exchange: Exchange, redactor: Redactor) -> Json:
         "upstream_line": None if came is None else _status_line(came),
         "fields": compared(sent, fields),
         "from_upstream": came is not None,
-        "cookies": about_set_cookies(came, got, exchange, redactor),
+        "cookies": about_set_cookies(
+            _set_cookies(sent) if came is not None else [], _set_cookies(fields), exchange
+        ),
     }
-
-
-def about_set_cookies(
-    came: AnsweredHead | None, got: AnsweredHead, exchange: Exchange, redactor: Redactor
-) -> list[Json]:
-    """Return each cookie that the upstream set, and what becomes of it."""
-    before = [] if came is None else _set_cookies(redactor.fields(came.fields))
-    after = _set_cookies(redactor.fields(got.fields))
-    return [about_set_cookie(line, after, exchange) for line in before]
 
 
 def _set_cookies(fields: Fields) -> list[str]:
@@ -171,32 +164,26 @@ def body_of(body: Body, fields: Fields, redactor: Redactor) -> Json:
 
 def timing_of(exchange: Exchange) -> list[Json]:
     """Return the parts of an exchange's time, in the order in which they went by."""
-    marks = exchange.marks
-    spans: list[tuple[str, float | None, float | None]]
+    marks, begun, ended = exchange.marks, exchange.clock, exchange.ended
     if exchange.sent is None:
-        spans = [("Answering", marks.started, marks.ended)]
+        spans = [("Answering", begun, ended)]
     else:
-        dialled = marks.dialled
         spans = [
-            ("Queue", marks.started, dialled if dialled is not None else marks.sent),
-            ("Connect", dialled, marks.connected),
-            ("TLS", marks.connected, marks.tls),
-            ("Waiting", _last(marks.tls, marks.connected, marks.sent), marks.headed),
-            ("Receiving", marks.headed, marks.ended),
+            ("Queue", begun, marks.connecting or marks.sending),
+            ("Connect", marks.connecting, marks.connected),
+            ("TLS", marks.secured and marks.connected, marks.secured),
+            ("Waiting", marks.sending, exchange.headed),
+            ("Receiving", exchange.headed, ended),
         ]
     return [
         {
             "name": name,
-            "from": round((begin - marks.started) * 1000, 3),
-            "to": round((end - marks.started) * 1000, 3),
+            "from": round((first - begun) * 1000, 3),
+            "to": round((last - begun) * 1000, 3),
         }
-        for name, begin, end in spans
-        if begin is not None and end is not None and end >= begin
+        for name, first, last in spans
+        if first and last >= first
     ]
-
-
-def _last(*marks: float | None) -> float | None:
-    return max((mark for mark in marks if mark is not None), default=None)
 
 
 # Messages.

@@ -16,8 +16,10 @@ from corsproxy.core.messages import (
     UpstreamHead,
     UpstreamRequest,
 )
+from corsproxy.core.outcome.outcome import Outcome
 from corsproxy.core.policy import UpstreamAddress
 from corsproxy.core.verdicts import Kind, Verdict
+from corsproxy.shell.streams.seams import Marks
 
 MOST_OF_BODY = 16 * 1024
 """How many bytes are kept of either side's body."""
@@ -86,41 +88,21 @@ class AnsweredHead(NamedTuple):
     fields: Fields
 
 
-class Marks:
-    """When what happened, in seconds of one monotonic clock; None where it never did."""
-
-    __slots__ = ("answered", "connected", "dialled", "ended", "headed", "sent", "started", "tls")
-
-    def __init__(self, started: float) -> None:
-        self.started = started
-        self.dialled: float | None = None
-        """A new connection to the upstream was begun."""
-        self.connected: float | None = None
-        """Its TCP connection, or the Unix socket's, was there."""
-        self.tls: float | None = None
-        """Its TLS handshake was over."""
-        self.sent: float | None = None
-        """There was a connection to send the request on."""
-        self.headed: float | None = None
-        """The upstream's response head was there."""
-        self.answered: float | None = None
-        """The response head went to the client."""
-        self.ended: float | None = None
-
-
 class Exchange:
     """One request and its response, as far as they have come."""
 
     __slots__ = (
         "answer_body",
+        "answered_at",
         "client_head",
+        "clock",
         "detail",
+        "ended",
         "error",
         "generation",
         "head_bytes",
+        "headed",
         "is_over",
-        "keeps_alive",
-        "location",
         "marks",
         "message_bytes",
         "messages",
@@ -138,10 +120,18 @@ class Exchange:
     )
 
     def __init__(self, request: RequestHead, started: float, clock: float) -> None:
-        """`started` is in seconds since the epoch, `clock` on the monotonic clock."""
+        """`started` is in seconds since the epoch, `clock` the same moment of
+        `time.perf_counter`, as are all the other moments; 0.0 where there was none."""
         self.request = request
         self.started = started
-        self.marks = Marks(clock)
+        self.clock = clock
+        self.marks = Marks()
+        """When what happened on the way to the upstream."""
+        self.headed = 0.0
+        """The upstream's response head was there."""
+        self.answered_at = 0.0
+        """The response head went to the client."""
+        self.ended = 0.0
         self.row = 0
         """The id of its row in the table; 0 where it has none any more."""
         self.generation = 0
@@ -152,7 +142,6 @@ class Exchange:
         """Where it was forwarded to."""
         self.upstream_head: UpstreamHead | None = None
         self.client_head: ClientHead | None = None
-        self.keeps_alive = True
         self.request_body = Body()
         self.answer_body = Body()
         self.messages: deque[Message] = deque(maxlen=MOST_MESSAGES)
@@ -161,8 +150,8 @@ class Exchange:
         self.status = 0
         self.error: str | None = None
         self.detail: str | None = None
-        self.outcome: str | None = None
-        self.location: str | None = None
+        self.outcome: Outcome | None = None
+        """Known when it is over."""
         self.is_over = False
         self.replay_of: int | None = None
 
@@ -174,17 +163,15 @@ class Exchange:
 
     @property
     def answered(self) -> AnsweredHead | None:
-        """The response head as it went to the client, with what was added on the way out."""
+        """The response head as it went to the client, with the Date that was added to it."""
         head = self.client_head
         if head is None:
             return None
         fields = list(head.fields)
         if not head.is_dated:
-            moment = self.marks.answered or self.marks.started
-            date = formatdate(int(self.started + moment - self.marks.started), usegmt=True)
+            moment = self.started + (self.answered_at or self.clock) - self.clock
+            date = formatdate(int(moment), usegmt=True)
             fields.append((b"Date", date.encode("ascii")))
-        if head.status != 101 and not self.keeps_alive:
-            fields.append((b"Connection", b"close"))
         return AnsweredHead(head.status, head.reason, fields)
 
     @property

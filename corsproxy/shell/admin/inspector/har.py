@@ -13,7 +13,7 @@ from corsproxy import __version__
 from corsproxy.core.messages import Fields
 from corsproxy.shell.admin.inspector.decoding import as_text, decode
 from corsproxy.shell.admin.inspector.exchanges import Body, Direction, Exchange, value_of
-from corsproxy.shell.admin.inspector.rows import url_of
+from corsproxy.shell.admin.inspector.rows import outcome_of, url_of
 from corsproxy.shell.admin.inspector.secrets import Redactor, text_of
 
 Har = dict[str, object]
@@ -160,11 +160,10 @@ def _cookies(fields: Fields, name: bytes) -> list[Har]:
 
 def _timings(exchange: Exchange) -> tuple[float, float]:
     """Return for how many milliseconds the browser waited, and received."""
-    marks = exchange.marks
-    if marks.answered is None:
-        return (0.0 if marks.ended is None else _ms(marks.ended - marks.started)), 0.0
-    ended = marks.answered if marks.ended is None else marks.ended
-    return _ms(marks.answered - marks.started), _ms(max(ended - marks.answered, 0.0))
+    begun, answered, ended = exchange.clock, exchange.answered_at, exchange.ended
+    if not answered:
+        return _ms(ended - begun) if ended else 0.0, 0.0
+    return _ms(answered - begun), _ms(max((ended or answered) - answered, 0.0))
 
 
 def _ms(seconds: float) -> float:
@@ -186,7 +185,11 @@ def _resource_type(exchange: Exchange) -> str:
 
 def _remarks(exchange: Exchange, redactor: Redactor) -> Har:
     verdict = exchange.verdict
-    remarks: Har = {"outcome": exchange.outcome, "error": exchange.error}
+    outcome = outcome_of(exchange)
+    remarks: Har = {
+        "outcome": None if outcome is None else str(outcome.word),
+        "error": exchange.error,
+    }
     if verdict is not None:
         remarks |= {
             "code": str(verdict.code),

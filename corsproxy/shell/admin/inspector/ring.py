@@ -199,7 +199,7 @@ class Ring:
             preflight = row.preflight
             if preflight is None or row.id not in self._rows:
                 continue
-            if call.marks.started - preflight.marks.started <= PAIRING_SECONDS:
+            if call.clock - preflight.clock <= PAIRING_SECONDS:
                 return row
         return None
 

@@ -1,19 +1,30 @@
 """Rows of the table, as JSON has them: what is told of an exchange before anybody opens it."""
 
-from corsproxy.core.verdicts import Kind
+from corsproxy.core.outcome.call import Call, read_call
+from corsproxy.core.outcome.outcome import Outcome
+from corsproxy.core.outcome.outcome import outcome_of as outcome_of_call
 from corsproxy.shell.admin.inspector.exchanges import Exchange
 from corsproxy.shell.admin.inspector.ring import Row
 from corsproxy.shell.admin.inspector.secrets import Redactor, text_of
 
 Json = dict[str, object]
 
-__all__ = ["Json", "Row", "asked_headers_of", "page_method_of", "row_as_json", "url_of"]
+__all__ = [
+    "Json",
+    "Row",
+    "asked_headers_of",
+    "call_of",
+    "outcome_of",
+    "page_method_of",
+    "row_as_json",
+    "url_of",
+]
 
 
 def row_as_json(row: Row, redactor: Redactor) -> Json:
     """Return a row. What does not apply is left out."""
     exchange = row.main
-    verdict = exchange.verdict
+    verdict, outcome = exchange.verdict, outcome_of(exchange)
     request = exchange.request
     found: Json = {
         "id": row.id,
@@ -24,7 +35,7 @@ def row_as_json(row: Row, redactor: Redactor) -> Json:
         "host": text_of(exchange.value(b"host") or b""),
         "origin": _origin_of(exchange),
         "status": exchange.status,
-        "outcome": outcome_of(row),
+        "outcome": None if outcome is None else str(outcome.word),
         "state": "over" if exchange.is_over else "open",
         "size": exchange.answer_body.size,
         "preflight": _preflight_of(row),
@@ -32,9 +43,8 @@ def row_as_json(row: Row, redactor: Redactor) -> Json:
         "replay": exchange.replay_of,
         "error": exchange.error,
     }
-    ended = exchange.marks.ended
-    if ended is not None:
-        found["ms"] = round((ended - exchange.marks.started) * 1000, 2)
+    if exchange.ended:
+        found["ms"] = round((exchange.ended - exchange.clock) * 1000, 2)
     if verdict is not None:
         found |= {
             "route": verdict.route,
@@ -45,19 +55,19 @@ def row_as_json(row: Row, redactor: Redactor) -> Json:
     return {key: value for key, value in found.items() if value is not None}
 
 
-def outcome_of(row: Row) -> str | None:
-    """Return what the browser lets the page make of it, in one word; None where it is not
-    known yet, or where no page on another origin asked."""
-    exchange = row.main
-    if exchange.outcome is not None:
+def outcome_of(exchange: Exchange) -> Outcome | None:
+    """Return what the browser lets the page make of it; None where that is not known yet, or
+    no question: where no page on another origin asked, and of a preflight that passed."""
+    if exchange.is_over or exchange.client_head is None:
         return exchange.outcome
-    verdict = exchange.verdict
-    if verdict is None or exchange.answered is None:
-        return None
-    if verdict.browser_error is not None:
-        return "blocked"
-    is_call = verdict.kind in (Kind.ACTUAL, Kind.WEBSOCKET)
-    return "readable" if is_call and exchange.value(b"origin") is not None else None
+    call, head = call_of(exchange), exchange.client_head
+    return None if call is None else outcome_of_call(call, head.status, head.fields)
+
+
+def call_of(exchange: Exchange) -> Call | None:
+    """Return the browser's call behind the request; None where there is none."""
+    request = exchange.request
+    return read_call(request, exchange.value(b"host") or b"", request.secure)
 
 
 def is_stream(exchange: Exchange) -> bool:

@@ -1,25 +1,40 @@
 """What becomes of a cookie that the upstream sets: what the proxy changed, and what the
 browser will do with it.
 
-By the rules of RFC 6265bis, as far as two heads tell; whether a person has switched
-cookies off, they do not.
+As far as two heads tell; whether somebody has switched cookies off, they do not.
 """
 
 from collections.abc import Sequence
 
+from corsproxy.core.outcome.set_cookie import CookieFate, cookie_fates
 from corsproxy.shell.admin.inspector.exchanges import Exchange
-from corsproxy.shell.admin.inspector.rows import Json
+from corsproxy.shell.admin.inspector.rows import Json, call_of
 
 
-def about_set_cookie(line: str, after: Sequence[str], exchange: Exchange) -> Json:
-    """Return what there is to say about `line`, which the upstream sent; `after` are the lines
-    that the browser got."""
-    name = name_of(line)
-    got = next((each for each in after if name_of(each) == name), None)
-    if got is None:
-        return {"name": name, "before": line, "remarks": ["removed by this proxy"]}
-    remarks = [*_changes(line, got), *_consequences(got, exchange)]
-    return {"name": name, "before": line, "after": got, "remarks": remarks}
+def about_set_cookies(
+    before: Sequence[str], after: Sequence[str], exchange: Exchange
+) -> list[Json]:
+    """Return what there is to say about each line that the upstream sent in `before`; `after`
+    are the lines that the browser got, and may show marks in place of values."""
+    fates = _fates(exchange)
+    found: list[Json] = []
+    for line in before:
+        name = name_of(line)
+        at = next((at for at, each in enumerate(after) if name_of(each) == name), None)
+        if at is None:
+            remarks = ["removed by this proxy"]
+        else:
+            fate = fates[at] if at < len(fates) else None
+            remarks = [*_changes(line, after[at]), *_consequences(fate)]
+        found.append({"name": name, "remarks": remarks})
+    return found
+
+
+def _fates(exchange: Exchange) -> list[CookieFate]:
+    call, head = call_of(exchange), exchange.client_head
+    if call is None or head is None:
+        return []
+    return cookie_fates(call, exchange.request.target, head.fields)
 
 
 def name_of(line: str) -> str:
@@ -54,24 +69,31 @@ def _spelt(name: str, value: str) -> str:
     return f"{spelling}={value}" if value else spelling
 
 
-def _consequences(line: str, exchange: Exchange) -> list[str]:
-    attributes = _attributes(line)
-    is_secure, site = "secure" in attributes, exchange.value(b"sec-fetch-site")
-    same_site = attributes.get("samesite", "").lower()
-    name = name_of(line)
-    remarks = []
-    if name.startswith("__Secure-") and not is_secure:
-        remarks.append("refused by the browser: the name's prefix __Secure- demands Secure")
-    if name.startswith("__Host-") and ("domain" in attributes or attributes.get("path") != "/"):
-        remarks.append("refused by the browser: __Host- demands Path=/ and no Domain")
-    if same_site == "none" and not is_secure:
-        remarks.append("refused by the browser: SameSite=None demands Secure")
-    if site == b"cross-site" and same_site in ("", "lax", "strict"):
-        shown = same_site.capitalize() or "Lax, the default,"
-        remarks.append(
-            f"the browser does not store it from this call: page and proxy are different sites,"
-            f" and SameSite={shown} wants one"
-        )
-    if attributes.get("max-age", "1").startswith(("-", "0")):
-        remarks.append("deletes the cookie")
+_REASONS = {
+    "SecureOnly": "Secure, over a connection that is not",
+    "SameSiteStrict": "SameSite=Strict, and page and proxy are different sites",
+    "SameSiteLax": "SameSite=Lax, and page and proxy are different sites",
+    "SameSiteUnspecifiedTreatedAsLax": "no SameSite means Lax, and page and proxy are different"
+    " sites",
+    "SameSiteNoneInsecure": "SameSite=None demands Secure",
+    "InvalidDomain": "its Domain is another host's",
+    "InvalidPrefix": "the prefix of its name demands more: Secure, and for __Host- Path=/ and no"
+    " Domain",
+    "DisallowedCharacter": "it holds a control character",
+    "NameValuePairExceedsMaxSize": "it is too long",
+}
+
+
+def _consequences(fate: CookieFate | None) -> list[str]:
+    if fate is None:
+        return []
+    if fate.reason is not None:
+        why = _REASONS.get(fate.reason)
+        told = fate.reason if why is None else f"{fate.reason}: {why}"
+        return [f"the browser rejects it ({told})"]
+    remarks = ["deletes the cookie"] if fate.deletes else []
+    if fate.needs_credentials:
+        remarks.append("ignored unless the script said credentials")
+    if fate.path != "/":
+        remarks.append(f"comes back under {fate.path} only")
     return remarks

@@ -4,7 +4,7 @@ The question that a captured request answers is put to the policy that decided a
 explanation that would come to another verdict than the exchange did is not shown.
 """
 
-from corsproxy.core.advice.hints import hint_for
+from corsproxy.core.advice.diagnosis import Ended, advise
 from corsproxy.core.browser import check_response
 from corsproxy.core.explain.explanation import Explanation, explain
 from corsproxy.core.fields import is_forbidden_request_header
@@ -14,8 +14,15 @@ from corsproxy.core.policy import Policy
 from corsproxy.core.verdicts import Kind, Verdict
 from corsproxy.shell.admin.inspector.exchanges import Exchange
 from corsproxy.shell.admin.inspector.ring import Row
-from corsproxy.shell.admin.inspector.rows import Json, asked_headers_of, page_method_of
+from corsproxy.shell.admin.inspector.rows import (
+    Json,
+    asked_headers_of,
+    call_of,
+    outcome_of,
+    page_method_of,
+)
 from corsproxy.shell.admin.inspector.secrets import text_of
+from corsproxy.shell.feed.quoting import redacted
 
 _NEEDS_NONE = "The browser needed no preflight for this call, or had an earlier one's answer."
 
@@ -39,10 +46,11 @@ def why(row: Row, decided_by: Policy | None, policy: Policy) -> Json:
         "at": None if verdict.at is None else str(verdict.at),
         "route": verdict.route,
         "subject": verdict.subject,
-        "browser_error": verdict.browser_error,
+        "browser_error": verdict.browser_error or _error(exchange),
         "steps": _steps(told, verdict, exchange),
-        "console": None if told is None else told.console,
-        "hint": hint_for(verdict, decided_by or policy) if told is None else told.hint,
+        "console": _console(told, exchange),
+        "outcome": _outcome(exchange),
+        "hints": _hints(exchange, verdict, decided_by or policy),
         "notes": [] if told is None else list(told.notes),
         "detail": exchange.detail,
         "preflight": _about_preflight(row),
@@ -98,6 +106,49 @@ def _steps(told: Explanation | None, verdict: Verdict, exchange: Exchange) -> li
         {"passed": passed, "text": text, "at": None if at is None else str(at)}
         for passed, text, at in steps
     ]
+
+
+def _hints(exchange: Exchange, verdict: Verdict, policy: Policy) -> list[str]:
+    """Return what the terminal says about the exchange, line by line."""
+    head = exchange.client_head
+    ended = Ended(
+        policy,
+        exchange.request,
+        verdict,
+        exchange.status,
+        () if head is None else head.fields,
+        call_of(exchange),
+        outcome_of(exchange),
+        exchange.detail,
+    )
+    return [line for advice in advise(ended) for line in advice.lines]
+
+
+def _console(told: Explanation | None, exchange: Exchange) -> str | None:
+    """Return what the browser's console says of what it blocks."""
+    outcome = outcome_of(exchange)
+    if told is not None and told.console is not None:
+        return told.console
+    return None if outcome is None else outcome.sentence or None
+
+
+def _error(exchange: Exchange) -> str | None:
+    outcome = outcome_of(exchange)
+    return None if outcome is None else outcome.error
+
+
+def _outcome(exchange: Exchange) -> Json | None:
+    outcome = outcome_of(exchange)
+    if outcome is None:
+        return None
+    location = None if outcome.location is None else text_of(redacted(outcome.location))
+    found = {
+        "word": str(outcome.word),
+        "error": outcome.error,
+        "location": location,
+        "hangs_on": outcome.hangs_on,
+    }
+    return {key: value for key, value in found.items() if value}
 
 
 def _about_preflight(row: Row) -> str | None:

@@ -40,7 +40,7 @@ def test_calls_pair_with_preflights_in_their_order() -> None:
 
 def test_a_call_long_after_the_preflight_is_a_row_of_its_own() -> None:
     first, call = preflight("PUT"), captured("PUT")
-    call.marks.started = first.marks.started + PAIRING_SECONDS + 1
+    call.clock = first.clock + PAIRING_SECONDS + 1
     assert len(ring_of(first, call).since(0)) == 2
 
 

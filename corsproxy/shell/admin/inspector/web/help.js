@@ -29,7 +29,7 @@ export function openHelp() {
   const dialog = el(
     "dialog.help",
     { "aria-labelledby": "help-title" },
-    el("h2", { id: "help-title" }, "Keys and filters"),
+    el("h2", { id: "help-title" }, "Help"),
     el("div.columns", {}, el("dl", {}, rows(KEYS)), el("dl", {}, rows(FILTERS))),
     el("p.note", {}, `Keys of a filter: ${KEY_NAMES.join(", ")}. After is: ${STATE_NAMES.join(", ")}.`),
     el("div.buttons", {}, button("Close", () => dialog.close(), { autofocus: true })),

@@ -9,14 +9,19 @@ import { shown } from "./text.js";
 export function whyTab({ why, row }, context) {
   const parts = [verdict(why, row), steps(why.steps)];
   if (why.now !== undefined) parts.push(now(why.now, row));
+  if (why.outcome?.location) {
+    parts.push(el("p.hint", {}, "The redirect leads out of the proxy, to ", el("code", {}, shown(why.outcome.location)), "."));
+  }
+  if (why.outcome?.hangs_on) parts.push(el("p.note", {}, "It hangs on ", shown(why.outcome.hangs_on), "."));
   if (why.console !== undefined) {
     parts.push(el("h3", {}, "The browser's console says"), el("pre.console", {}, shown(why.console)));
   }
   if (why.browser_error !== undefined) {
     parts.push(el("p.note", {}, "Chromium calls it ", el("code", {}, why.browser_error), "."));
   }
-  if (why.hint !== undefined) parts.push(el("p.hint", {}, shown(why.hint)));
-  for (const hint of why.hints ?? []) if (hint !== why.hint) parts.push(el("p.hint", {}, shown(hint)));
+  if (why.hints !== undefined) {
+    parts.push(el("div.hint", {}, why.hints.map((line) => el("p", {}, shown(line)))));
+  }
   if (context.isBad) parts.push(editOf(context, why));
   if (why.preflight !== undefined) parts.push(el("p.note", {}, why.preflight));
   if (why.without_proxy !== undefined) parts.push(el("p.note", {}, shown(why.without_proxy)));
