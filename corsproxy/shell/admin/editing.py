@@ -16,6 +16,12 @@ def read_and_edit(file: str, remedy: Remedy) -> Edit:
 
     Raises ConfigError, EditError and OSError.
     """
+    current = current_file(file)
+    return allow(current, remedy.key, remedy.value, remedy.route)
+
+
+def current_file(file: str) -> File:
+    """Return the file as it is now. Blocks; raises OSError."""
     if not os.path.isfile(file):
         # Opening a pipe would wait for somebody to write into it.
         raise FileNotFoundError(0, "there is no regular file of that name")
@@ -23,5 +29,4 @@ def read_and_edit(file: str, remedy: Remedy) -> Edit:
         # One byte more than the reader takes tells it that the file is too large.
         content = source.read(MAX_BYTES + 1)
     directory = os.path.dirname(os.path.abspath(file))
-    current = File(content, file, os.environ, directory, utc_day())
-    return allow(current, remedy.key, remedy.value, remedy.route)
+    return File(content, file, os.environ, directory, utc_day())

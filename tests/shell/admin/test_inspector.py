@@ -293,6 +293,10 @@ async def test_the_allowlist_and_what_it_was_good_for(page: Page) -> None:
         ("origin-not-allowed", "https://new.example"): False,
         ("origin-not-allowed", "http://localhost:3000"): True,
     }
+    assert "+    - http://localhost:3000" in found["learnt"]["diff"]
+    assert "+  allow_methods: [GET, POST, DELETE]" in found["learnt"]["diff"]
+    (other,) = found["learnt"]["others"]
+    assert (other["origin"], other["times"]) == ("https://new.example", 1)
 
 
 async def test_uses_follow_an_entry_to_its_new_line(page: Page) -> None:
@@ -403,8 +407,8 @@ async def test_clearing(page: Page) -> None:
     ("asked", "reason", "asks"),
     [
         ({}, "may change something", True),
-        ({"origin": "nonsense"}, "is no origin", False),
-        ({"origin": "https://new.example/path"}, "is no origin", False),
+        ({"origin": "nonsense"}, "is not an origin", False),
+        ({"origin": "https://new.example/path"}, "is not an origin", False),
     ],
 )
 async def test_an_unsafe_replay_asks_first(

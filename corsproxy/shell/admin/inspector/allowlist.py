@@ -2,9 +2,14 @@
 
 from collections.abc import Iterator
 
+from corsproxy.config.editing.diffs import diff
+from corsproxy.config.learning.observations import counted
+from corsproxy.config.learning.proposal import propose
+from corsproxy.config.problems import ConfigError
 from corsproxy.core.origins import parse_origin
 from corsproxy.core.policy import CorsRules, Listed, Policy
 from corsproxy.core.source import Source
+from corsproxy.shell.admin.editing import current_file
 from corsproxy.shell.admin.inspector.rows import Json
 from corsproxy.shell.admin.inspector.usage import Refused, Usage, Use
 
@@ -37,6 +42,22 @@ def allowlist(policy: Policy, usage: Usage, file: str | None) -> Json:
         ],
         "refusals": [
             _refusal(refused, use, row) for refused, (use, row) in reversed(usage.refusals.items())
+        ],
+    }
+
+
+def learnt(policy: Policy, usage: Usage, file: str) -> Json:
+    """Return what `corsproxy learn` would propose for the refused calls. Blocks."""
+    refused = counted(policy, list(usage.observations), refused=True)
+    try:
+        found = propose(current_file(file), refused, ())
+    except (ConfigError, OSError):
+        return {}  # what is wrong with the file is said where somebody edits it
+    return {
+        "diff": diff(file, found.before, found.after),
+        "others": [
+            {"origin": each.origin, "reason": each.reason, "times": each.seen.times}
+            for each in found.others
         ],
     }
 

@@ -4,6 +4,7 @@ Every address is answered to the page alone (see `admission`), is never stored, 
 headers that let nothing run but the page's own modules.
 """
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from importlib.resources import files
@@ -15,7 +16,7 @@ from aiohttp.typedefs import Handler
 from corsproxy.core.policy import Policy
 from corsproxy.shell.admin.inspector.admission import HEADERS, Admission, refusal
 from corsproxy.shell.admin.inspector.allowances import Allowances
-from corsproxy.shell.admin.inspector.allowlist import allowlist
+from corsproxy.shell.admin.inspector.allowlist import allowlist, learnt
 from corsproxy.shell.admin.inspector.copies import COPIES
 from corsproxy.shell.admin.inspector.details import details
 from corsproxy.shell.admin.inspector.event_stream import EventStream
@@ -174,7 +175,11 @@ class Inspector:
         return details(row, make(), decided_by, self._policies.policy)
 
     async def _allowlist(self, _: web.Request) -> web.StreamResponse:
-        return _json(allowlist(self._policies.policy, self._usage, self._allowances.file))
+        policy, file = self._policies.policy, self._allowances.file
+        found = allowlist(policy, self._usage, file)
+        if file is not None:
+            found["learnt"] = await asyncio.to_thread(learnt, policy, self._usage, file)
+        return _json(found)
 
     # What its buttons do.
 

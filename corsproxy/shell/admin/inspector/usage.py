@@ -5,16 +5,20 @@ Counted for as long as the proxy runs, whatever the ring still holds. Preflights
 apart from calls, because browsers keep their answers for a while.
 """
 
+from collections import deque
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from corsproxy.config.learning.observations import Observation, observed_call
 from corsproxy.core.policy import CorsRules, Policy
 from corsproxy.core.source import Source
 from corsproxy.core.verdicts import Code, Kind, Verdict
 from corsproxy.shell.admin.inspector.exchanges import Exchange
 from corsproxy.shell.admin.inspector.secrets import text_of
+from corsproxy.shell.feed.clock import timestamp
 
 MOST_REFUSALS = 200
+MOST_OBSERVATIONS = 2000
 _MOST_NAMES = 1000
 _DECIDED_BY_LIST = frozenset({Code.ORIGIN_ALLOWED})
 
@@ -57,6 +61,8 @@ class Usage:
         self._names: dict[tuple[str, str | None, str], Use] = {}
         self.refusals: dict[Refused, tuple[Use, int]] = {}
         """Each with the id of the last row."""
+        self.observations: deque[Observation] = deque(maxlen=MOST_OBSERVATIONS)
+        """The refused calls, for what `corsproxy learn` makes of them."""
 
     def add(self, exchange: Exchange) -> None:
         verdict = exchange.verdict
@@ -122,12 +128,20 @@ class Usage:
         if verdict.kind is Kind.PREFLIGHT:
             method = text_of(exchange.value(b"access-control-request-method") or b"")[:64]
         refused = Refused(str(verdict.code), verdict.subject[:512], origin, method, verdict.route)
+        self._observe(exchange, origin, method, is_preflight=verdict.kind is Kind.PREFLIGHT)
         # Taken out and put back, so that the one that is gone longest is the first.
         use, _ = self.refusals.pop(refused, (Use(), 0))
         _count(use, exchange, verdict.kind is Kind.PREFLIGHT)
         self.refusals[refused] = use, exchange.row
         if len(self.refusals) > MOST_REFUSALS:
             del self.refusals[next(iter(self.refusals))]
+
+    def _observe(self, exchange: Exchange, origin: str, method: str, *, is_preflight: bool) -> None:
+        asked = exchange.value(b"access-control-request-headers") if is_preflight else None
+        names = [name.strip() for name in text_of(asked or b"").split(",")]
+        call = observed_call(origin, text_of(exchange.request.target), method, names)
+        if call is not None:
+            self.observations.append(Observation(call, True, timestamp(exchange.started)))
 
 
 def _count(use: Use, exchange: Exchange, is_preflight: bool) -> None:

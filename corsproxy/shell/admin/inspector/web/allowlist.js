@@ -1,6 +1,7 @@
 // The view "Allowlist": the policy in force, and what each entry was good for.
 
 import { trying } from "./actions.js";
+import { diffOf } from "./allow.js";
 import { button, el } from "./dom.js";
 import { ask } from "./feed.js";
 import { ago, shown } from "./text.js";
@@ -19,7 +20,7 @@ export async function showAllowlist(host, { open, store }) {
       el("p.note", {}, found.file ? ["In force, from ", el("code", {}, shown(found.file))] : "In force, without a file: pages of this machine, until the proxy stops."),
       button("Refresh", () => showAllowlist(host, { open, store }), { class: "small quiet" }),
     ),
-    refusals(found.refusals, open, store),
+    ...[refusals(found.refusals, open, store), learnt(found.learnt)].filter((part) => part !== null),
     el("div.routes", {}, found.routes.map(route)),
   );
 }
@@ -77,6 +78,18 @@ function refusals(list, open, store) {
       el("thead", {}, el("tr", {}, ["Why", "What", "Origin", "Calls", "Preflights", "Last", "Proposal"].map((title) => el("th", { scope: "col" }, title)))),
       el("tbody", {}, list.map((each) => refusal(each, open, store))),
     ),
+  );
+}
+
+/** What `corsproxy learn` would make of the refusals. */
+function learnt(found) {
+  if (!found?.diff?.length && !found?.others?.length) return null;
+  return el(
+    "section.learnt",
+    { "aria-labelledby": "learnt-title" },
+    el("h2", { id: "learnt-title" }, "What ", el("code", {}, "corsproxy learn"), " would propose"),
+    found.diff.length > 0 ? diffOf(found.diff) : el("p.note", {}, "Nothing by itself."),
+    found.others.map(({ origin, reason, times }) => el("p.note", {}, el("code", {}, shown(origin)), ` (${times} times): ${reason}`)),
   );
 }
 
