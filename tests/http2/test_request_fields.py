@@ -1,8 +1,12 @@
 """Which requests are well-formed, and what of HTTP/1.1 they become."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from corsproxy.core.fields import serialize_fields
 from corsproxy.core.messages import Field
+from corsproxy.http1.head_parser import parse_head
 from corsproxy.http2.request_fields import MalformedRequestError, check_trailers, read_request
 from tests.http2.frames import GET, POST
 
@@ -105,3 +109,49 @@ def test_malformed_trailers_are_refused(field: Field) -> None:
     check_trailers([(b"x-checksum", b"1")])
     with pytest.raises(MalformedRequestError):
         check_trailers([field])
+
+
+# No smuggling: what is well-formed here is one request of HTTP/1.1, and the same one.
+
+pieces = st.sampled_from(
+    [b"a", b"/", b"GET", b" ", b"\r\n", b"\n", b"\r", b"\0", b":", b"\t", b"\x7f", b"\xe4",
+     b"%0d%0a", b"HTTP/1.1", b"Host: x", b"#", b"?", b"\\", b"@", b"localhost", b";", b",", b"0",
+     b"5", b"chunked", b"\x0b", b"\x85", b"\xa0", b"."]
+)  # fmt: skip
+texts = st.builds(b"".join, st.lists(pieces, max_size=4))
+names = st.one_of(
+    texts,
+    st.sampled_from([b"x-a", b"content-length", b"transfer-encoding", b"host", b"connection",
+                     b"cookie", b"te", b"expect", b"upgrade", b":path", b"trailer"]),
+)  # fmt: skip
+
+
+@st.composite
+def sections(draw: st.DrawFn) -> list[Field]:
+    """Field sections that are mostly right, and wrong in any one place."""
+    section = [
+        (name, draw(st.one_of(st.just(value), st.just(value), texts))) for name, value in GET
+    ]
+    return section + draw(st.lists(st.tuples(names, texts), max_size=4))
+
+
+@settings(max_examples=500)
+@given(sections(), st.booleans())
+def test_what_is_well_formed_is_one_request_of_http1(section: list[Field], ends: bool) -> None:
+    try:
+        request = read_request(section, has_ended=ends)
+    except MalformedRequestError:
+        return
+    if request.method not in ("GET", "POST", "OPTIONS"):
+        return  # llhttp knows no others, and the core answers them
+    line = request.method.encode() + b" " + request.target + b" HTTP/1.1\r\n"
+    head = line + serialize_fields(request.fields) + b"\r\n"
+    assert head.count(b"\r\n\r\n") == 1
+    assert b"\n" not in head.replace(b"\r\n", b"")
+    read = parse_head(head, "", False)
+    assert (read.head.method, read.head.target) == (request.method, request.target)
+    assert tuple(read.head.fields) == tuple(request.fields)
+    assert read.length == (request.length or None)
+    assert read.is_chunked == (not ends and request.length is None)
+    assert not read.upgrade
+    assert not read.should_close

@@ -60,6 +60,7 @@ class Http2Connection(asyncio.BufferedProtocol):
         self._limits: Final = limits
         self._make_exchange: Final = make
         self._streams: dict[int, _Stream] = {}
+        self._will_write = False
         self._is_in_head = True  # whether the client has begun what it must end soon
         self._fields: Fields = ()
         self._method = ""
@@ -198,7 +199,16 @@ class Http2Connection(asyncio.BufferedProtocol):
     def deadline(self, exchange: Http2Exchange) -> Deadline:
         return Deadline(self._server.loop, exchange.overdue)
 
-    def flush(self) -> None:
+    def flush(self, *, may_wait: bool = False) -> None:
+        if not may_wait or len(self._streams) <= 1:
+            self._write()
+        elif not self._will_write:
+            # Others are being answered in the same turn, and one write will do for all.
+            self._will_write = True
+            self._server.loop.call_soon(self._write)
+
+    def _write(self) -> None:
+        self._will_write = False
         data = self.protocol.take_output()
         if data and not self.wire.is_gone:
             self.wire.send(data)

@@ -27,6 +27,9 @@ from corsproxy.shell.streams.eager_task import Wakeup
 from corsproxy.shell.streams.piece import PIECE_SIZE, Piece
 from corsproxy.shell.upstream.bond import Bond
 
+# Content of which many pieces are written together.
+_SMALL: Final = 8 * 1024
+
 
 class Carrier(Protocol):
     """What a stream knows of the connection that it is on."""
@@ -47,8 +50,9 @@ class Carrier(Protocol):
         """Return a bound that ends in `exchange.overdue`."""
         ...
 
-    def flush(self) -> None:
-        """Write what the protocol has to send."""
+    def flush(self, *, may_wait: bool = False) -> None:
+        """Write what the protocol has to send; with `may_wait`, what others have in the same turn
+        of the event loop may go with it."""
         ...
 
 
@@ -117,7 +121,7 @@ class Http2Exchange(ClientExchange):
         """So much content goes to the upstream: as much more may come."""
         if size:
             self._carrier.protocol.acknowledge(self.stream, size)
-            self._carrier.flush()
+            self._carrier.flush(may_wait=True)
 
     # The response.
 
@@ -131,7 +135,7 @@ class Http2Exchange(ClientExchange):
         self._sent += self._carrier.protocol.send_head(self.stream, fields, is_all=ends)
         if content:
             self._put(content, is_all=is_all)
-        self._carrier.flush()
+        self._carrier.flush(may_wait=len(content) <= _SMALL)
 
     @property
     def sent(self) -> int:
@@ -147,7 +151,7 @@ class Http2Exchange(ClientExchange):
         if self.is_gone:
             raise ClientLeftError
         self._put(piece, is_all=is_all)
-        self._carrier.flush()
+        self._carrier.flush(may_wait=len(piece) <= _SMALL)
 
     def _put(self, piece: Piece, *, is_all: bool) -> None:
         """Send as much as there is room for, and keep the rest."""
@@ -248,7 +252,7 @@ class Http2Exchange(ClientExchange):
         if self._bound is not None:
             self._bound.stop()
         self._carrier.protocol.reset(self.stream, ErrorCode.INTERNAL_ERROR)
-        self._carrier.flush()
+        self._carrier.flush(may_wait=True)
 
 
 class _TakenBody:
