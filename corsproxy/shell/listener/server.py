@@ -95,6 +95,11 @@ class ProxyServer:
         return len(self._connections)
 
     @property
+    def weight(self) -> int:
+        """How much memory clients take, in what a client takes at least: some 8 KiB."""
+        return len(self._connections) + (_MOST_IN_HEADS - self.heads.left) // 8192
+
+    @property
     def in_flight(self) -> int:
         """How many exchanges are in progress."""
         return sum(not connection.is_idle for connection in self._connections)

@@ -75,7 +75,7 @@ class Engine:
         self._tell(policy)
         announcer = Announcer(write, form, color=color)
         self._descriptors = DescriptorWatch(announcer.out_of_descriptors)
-        self._crowds = CrowdWatch(lambda: self._server.clients)
+        self._crowds = CrowdWatch(lambda: self._server.weight)
         self._https = frozenset(https)
         self._certificate = self._served(announcer) if self._https else None
         self._listening: dict[socket.socket, asyncio.Server] = {}

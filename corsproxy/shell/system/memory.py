@@ -12,7 +12,7 @@ from collections.abc import Callable
 _CROWD = 1000
 # Gone is a crowd of which one in so many is left.
 _LEFT = 10
-_LOOK_S = 5.0
+_LOOK_S = 1.0
 
 
 class CrowdWatch:
@@ -22,7 +22,8 @@ class CrowdWatch:
     def __init__(
         self, clients: Callable[[], int], give: Callable[[], object] | None = None
     ) -> None:
-        """`clients` says how many are connected. Must be called while the event loop runs."""
+        """`clients` says how many are connected, or weigh as much. Must be called while the
+        event loop runs."""
         self._clients = clients
         self._give = give or give_back
         self._loop = asyncio.get_running_loop()
