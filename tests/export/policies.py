@@ -79,6 +79,10 @@ def _route(draw: st.DrawFn, path: str) -> dict[str, Any]:
         route["response_headers"] = {"set": {"X-Set": draw(st.sampled_from(VALUES))}}
     if draw(st.integers(0, 3)) == 0:
         route["cookies"] = "keep"
+    if draw(st.integers(0, 3)) == 0:
+        route["forwarded"] = draw(st.sampled_from(("auto", "on", "off")))
+    if draw(st.integers(0, 3)) == 0:
+        route["documents"] = "sandbox"
     return route
 
 

@@ -70,6 +70,8 @@ def _to_upstream(plan: Plan, route: RoutePlan) -> Lines:
         " '(?:^|[\\t ,])(?:h2c|http|tls)(?:[/\\t ,]|$)' }"),
         "http-request del-header access-control-request- -m beg unless { method OPTIONS }",
     ]  # fmt: skip
+    if route.sandboxes:
+        lines.append("http-request set-var(txn.dest) req.fhdr(sec-fetch-dest)")
     if route.route.origin == "remove":
         lines += [f"http-request del-header {name}" for name in ("Origin", "Referer")]
         lines.append("http-request del-header sec-fetch- -m beg")
@@ -147,7 +149,6 @@ def _to_client(plan: Plan, route: RoutePlan) -> Lines:
               for name, value in rules.set]  # fmt: skip
     if route.sandboxes:
         lines += [
-            "http-request set-var(txn.dest) req.fhdr(sec-fetch-dest)",
             (
                 f"http-response add-header Content-Security-Policy {quoted(planned.SANDBOX)}"
                 f" if {{ var(txn.dest) -m str {' '.join(planned.NAVIGATIONS)} }}"

@@ -108,6 +108,9 @@ def _losses(plan: Plan) -> list[Loss]:
         if route.route.upstream.socket_path is not None:
             place = plan.places.in_route(route.route, "upstream")
             found.append(Loss(place, "upstream: Traefik knows no Unix sockets: 502"))
+        if not route.forwards_client:
+            place = plan.places.in_route(route.route, "forwarded")
+            found.append(Loss(place, "forwarded: off: X-Forwarded-For is sent all the same"))
         if route.sandboxes:
             place = plan.places.in_route(route.route, "documents")
             found.append(Loss(place, "documents: sandbox is on what is fetched, too"))

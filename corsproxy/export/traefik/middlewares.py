@@ -81,9 +81,7 @@ def _grant(cors: Cors) -> Node:
 
 def _of_route(plan: Plan, route: RoutePlan) -> dict[str, object]:
     asked, answered = route.route.request_headers, route.route.response_headers
-    removed = [name for name in planned.FORWARDING_FIELDS if name.startswith("X-")]
-    removed.append("X-Forwarded-Server")
-    to_upstream = dict.fromkeys(removed, "")
+    to_upstream = dict.fromkeys(planned.FORWARDING_FIELDS, "")
     to_upstream |= {name.decode("ascii"): "" for name in sorted(asked.remove)}
     to_upstream |= {name.decode("ascii"): value.decode("utf-8") for name, value in asked.set
                     if is_usable(value)}  # fmt: skip
@@ -108,7 +106,7 @@ def _of_route(plan: Plan, route: RoutePlan) -> dict[str, object]:
         if route.route.origin == "remove":
             own["Origin"] = ""
         found[f"{route.id}-own-origin"] = {"headers": {"customRequestHeaders": own}}
-    for number, mapping in enumerate(reversed(route.mappings), 1):
+    for number, mapping in enumerate(route.mappings, 1):
         replaced = _mapped(mapping.expression, mapping.prefix)
         found[f"{route.id}-path-{number}"] = {"replacePathRegex": replaced}
     return found

@@ -86,7 +86,8 @@ def _of_route(plan: Plan, route: RoutePlan, collected: _Routers) -> None:
     note = f"{at(route.route.source)}: route {route.route.name}"
     path = rules.path_of(route.taken)
     if route.cors is None:
-        collected.add(path, _way(route), _service(route), note)
+        for where, way in _ways(route):
+            collected.add(where, way, route.id, note)
         return
     for step in steps.steps(route.cors.rules):
         if step.fits and not is_constant(route.cors):
@@ -94,17 +95,19 @@ def _of_route(plan: Plan, route: RoutePlan, collected: _Routers) -> None:
         if step.preflight or step.status is not None:
             _answer(plan, route.cors, step, path, collected, note)
         else:
-            rule = rules.joined(path, rules.step_rule(plan, route.cors, step))
             grant = f"grant-{route.cors.id}" if step.fields else "vary"
-            rewrites = _rewrites(route, route.cors, step)
-            own = [f"{route.id}-own-origin"] if rewrites else []
-            collected.add(rule, [grant, *_way(route), *own], _service(route), note)
+            own = [f"{route.id}-own-origin"] if _rewrites(route, route.cors, step) else []
+            for where, way in _ways(route):
+                rule = rules.joined(where, rules.step_rule(plan, route.cors, step))
+                collected.add(rule, [grant, *way, *own], route.id, note)
         note = ""
 
 
 def _rewrites(route: RoutePlan, cors: Cors, step: Step) -> bool:
     """Whether the upstream sees its own Origin: only where no grant depends on the page's."""
-    if route.route.origin == "keep" or step.asker is Asker.ABSENT or not step.vouched:
+    if route.route.origin == "keep" or not step.vouched:
+        return False
+    if route.route.origin == "rewrite" and step.asker is Asker.ABSENT:
         return False
     return is_constant(cors) or not step.fields
 
@@ -124,17 +127,17 @@ def _answer(
     collected.add(rule, [*chain, f"refuse-{status}"], plan.routes[0].id, note)
 
 
-def _way(route: RoutePlan) -> list[str]:
-    """What lies between a grant and the upstream. Only the first path that fits is replaced, so
-    the most general comes first: it leaves the others alone."""
+def _ways(route: RoutePlan) -> list[tuple[str, list[str]]]:
+    """Return what lies between a grant and the upstream, for each path that is mapped in a way
+    of its own: the rule for the path, and the middlewares."""
     if route.route.upstream.socket_path is not None:
-        return ["refuse-502"]
-    (*special, general) = route.mappings
-    if not special and general.prefix == route.client_prefix:
-        return [f"{route.id}-fields"]
-    paths = [f"{route.id}-path-{number}" for number in range(len(route.mappings), 0, -1)]
-    return [*paths[-1:], f"{route.id}-fields"] if not special else [*paths, f"{route.id}-fields"]
-
-
-def _service(route: RoutePlan) -> str:
-    return route.id
+        return [(rules.path_of(route.taken), ["refuse-502"])]
+    found = []
+    for number, mapping in enumerate(route.mappings, 1):
+        special = mapping.expression.removesuffix(r"(\?.*)?")
+        is_general = special == mapping.expression
+        where = rules.path_of(route.taken if is_general else special)
+        is_same = is_general and mapping.prefix == route.client_prefix
+        way = [] if is_same else [f"{route.id}-path-{number}"]
+        found.append((where, [*way, f"{route.id}-fields"]))
+    return found
