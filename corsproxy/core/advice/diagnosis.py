@@ -10,8 +10,15 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from corsproxy.core.advice.confusions import about_local_network, about_missing_cookie, lacks_cookie
+from corsproxy.core.advice.families import Family, family_of, missing_exposed, missing_headers
 from corsproxy.core.advice.hints import credentials_hint, hint_for, rules_of
-from corsproxy.core.advice.remedies import Remedy, credentials_remedy, expose_remedy, remedies_for
+from corsproxy.core.advice.remedies import (
+    Remedy,
+    credentials_remedy,
+    expose_remedy,
+    headers_remedy,
+    remedies_for,
+)
 from corsproxy.core.advice.settings import place_of, setting
 from corsproxy.core.fields import split_list
 from corsproxy.core.messages import Fields, RequestHead
@@ -20,12 +27,13 @@ from corsproxy.core.outcome.outcome import Outcome, Word, is_lost
 from corsproxy.core.outcome.set_cookie import CookieFate, cookie_fates, differences
 from corsproxy.core.outcome.unread import unread_headers
 from corsproxy.core.policy import CorsRules, Policy, Route
-from corsproxy.core.verdicts import Verdict
+from corsproxy.core.verdicts import Code, Verdict
 
 _CREDENTIALS: Final = ("InvalidAllowCredentials", "WildcardOriginNotAllowed")
 _RESOURCE_POLICY: Final = ("NotSameOrigin", "NotSameSite")
 _REFUSED_LOGIN: Final = (403, 422)
 _MOST_NAMES: Final = 12
+_ASKED: Final = (Code.METHOD_NOT_ALLOWED, Code.HEADER_NOT_ALLOWED)
 _LONGEST_PATH: Final = 60
 
 _COOKIE_REASONS: Final[dict[str, str]] = {
@@ -125,9 +133,13 @@ def _about_refusal(ended: Ended) -> list[Advice]:
     asked = [v for n, v in ended.request.fields if n.lower() == b"access-control-request-headers"]
     remedies = remedies_for(verdict, policy, split_list(asked))
     hint = hint_for(verdict, policy)
+    family = family_of([name.decode("latin-1").lower() for name in split_list(asked)])
+    if family is not None and verdict.code in _ASKED and remedies:
+        remedies = _with_family(remedies, family, verdict, policy)
     commands = [each.command for each in remedies if each.command is not None]
     if len(commands) > 1:
-        hint = f"The method is not allowed, nor are the headers: run: {' && '.join(commands)}"
+        whose = f"This is {family.name}, whose calls need more." if family else "All at once:"
+        hint = f"{whose} run: {' && '.join(commands)}"
     if hint is not None and verdict.at is not None and verdict.at.line:
         hint = hint if str(verdict.at) in hint else f"{verdict.at}  {hint}"
     local = about_local_network(policy, verdict, ended.request.fields)
@@ -135,6 +147,22 @@ def _about_refusal(ended: Ended) -> list[Advice]:
     origin = ended.value(b"origin").decode("latin-1")
     subject = f"{verdict.route} {verdict.code} {verdict.at} {origin} {verdict.subject}"
     return [Advice(Cause.REFUSED, subject, lines, remedies[0] if remedies else None)]
+
+
+def _with_family(
+    remedies: list[Remedy], family: Family, verdict: Verdict, policy: Policy
+) -> list[Remedy]:
+    """Return the remedies for all the calls that belong to one that was refused."""
+    rules = rules_of(policy, verdict.route or "")
+    others = [each for each in remedies if each.key != "allow_headers"]
+    refused = [value for each in remedies if each.key == "allow_headers" for value in each.values]
+    names = list(dict.fromkeys([*refused, *missing_headers(family, rules)]))
+    if names:
+        others.append(headers_remedy(verdict, policy, rules, names))
+    exposed = missing_exposed(family, rules)
+    if exposed:
+        others.append(expose_remedy(verdict, policy, rules, exposed))
+    return others
 
 
 def _about_outcome(ended: Ended, route: Route, call: Call) -> Advice | None:

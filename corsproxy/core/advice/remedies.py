@@ -169,6 +169,15 @@ def credentials_remedy(verdict: Verdict, policy: Policy, rules: CorsRules) -> Re
     return Remedy("allow_credentials", "true", at, owner)
 
 
+def headers_remedy(
+    verdict: Verdict, policy: Policy, rules: CorsRules, names: Sequence[str]
+) -> Remedy:
+    """Return the change that lets pages send request headers."""
+    at = rules.request_headers.source
+    owner = _owner(verdict._replace(at=at), policy, "allow_headers")
+    return Remedy("allow_headers", ", ".join(names), at, owner)
+
+
 def expose_remedy(
     verdict: Verdict, policy: Policy, rules: CorsRules, names: Sequence[str]
 ) -> Remedy:

@@ -1,0 +1,91 @@
+"""Protocols whose calls come in families: one that is refused is not the only one that will be.
+
+A client of tus creates an upload first and continues it later, with other headers, and reads
+others from the answers. Who is told of all of them at once needs one edit in place of four.
+"""
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from corsproxy.core.cors import refused_headers
+from corsproxy.core.policy import CorsRules
+
+
+class Family(NamedTuple):
+    """What the calls of one protocol need."""
+
+    name: str
+    request_headers: tuple[str, ...]
+    response_headers: tuple[str, ...]
+    """Those that its clients read."""
+
+
+_TUS: Final = Family(
+    "tus",
+    (
+        "tus-resumable",
+        "upload-length",
+        "upload-metadata",
+        "upload-offset",
+        "upload-defer-length",
+        "upload-concat",
+        "x-http-method-override",
+        "content-type",
+    ),
+    ("location", "tus-resumable", "upload-length", "upload-metadata", "upload-offset"),
+)
+_S3: Final = Family(
+    "S3",
+    (
+        "authorization",
+        "amz-sdk-invocation-id",
+        "amz-sdk-request",
+        "content-md5",
+        "content-type",
+        "x-amz-checksum-crc32",
+        "x-amz-content-sha256",
+        "x-amz-date",
+        "x-amz-sdk-checksum-algorithm",
+        "x-amz-security-token",
+        "x-amz-user-agent",
+    ),
+    ("etag", "x-amz-request-id", "x-amz-version-id"),
+)
+_CONNECT: Final = Family(
+    "Connect and gRPC-Web",
+    (
+        "connect-protocol-version",
+        "connect-timeout-ms",
+        "content-type",
+        "grpc-timeout",
+        "x-grpc-web",
+        "x-user-agent",
+    ),
+    ("grpc-message", "grpc-status", "grpc-status-details-bin"),
+)
+# By a header that no other call has.
+_FAMILIES: Final[dict[str, Family]] = {
+    "tus-resumable": _TUS,
+    "x-amz-content-sha256": _S3,
+    "x-amz-date": _S3,
+    "connect-protocol-version": _CONNECT,
+    "x-grpc-web": _CONNECT,
+}
+
+
+def family_of(names: Sequence[str]) -> Family | None:
+    """Return the family of a call that asks for these headers, given in lower case."""
+    return next((_FAMILIES[name] for name in names if name in _FAMILIES), None)
+
+
+def missing_headers(family: Family, rules: CorsRules) -> list[str]:
+    """Return the request headers of the family that the rules refuse."""
+    names = [name.encode("ascii") for name in family.request_headers]
+    return [name.decode("ascii") for name in refused_headers(rules, names)]
+
+
+def missing_exposed(family: Family, rules: CorsRules) -> list[str]:
+    """Return the response headers of the family that pages cannot read."""
+    if rules.expose_headers.any:
+        return []
+    return [name for name in family.response_headers if name not in rules.expose_headers.names]

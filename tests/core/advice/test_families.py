@@ -1,0 +1,23 @@
+"""Calls that come in families need all of it at once."""
+
+from dataclasses import replace
+
+from corsproxy.core.advice.families import family_of, missing_exposed, missing_headers
+from tests.policies import listed, rules
+
+
+def test_a_family_is_known_by_a_header_of_its_own() -> None:
+    found = family_of(["authorization", "tus-resumable"])
+    assert found is not None
+    assert found.name == "tus"
+    assert family_of(["authorization", "x-a"]) is None
+
+
+def test_only_what_is_missing_is_named() -> None:
+    found = family_of(["x-grpc-web"])
+    assert found is not None
+    bare = rules()
+    assert "content-type" not in missing_headers(found, bare)
+    assert "grpc-status" in missing_exposed(found, bare)
+    wide = replace(bare, request_headers=listed("*"), expose_headers=listed("*"))
+    assert missing_headers(found, wide) == missing_exposed(found, wide) == []
