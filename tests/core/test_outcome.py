@@ -70,6 +70,27 @@ def test_what_the_cors_check_blocks(fields: list[Field], response: list[Field], 
     assert found.sentence
 
 
+@pytest.mark.parametrize(
+    "grant",
+    [
+        [],
+        [GRANT],
+        [ANYONE],
+        [GRANT, CREDENTIALS],
+        [ANYONE, CREDENTIALS],
+        [(GRANT[0], b"http://x.example"), CREDENTIALS],
+        [GRANT, (CREDENTIALS[0], b"True")],
+    ],
+)
+@pytest.mark.parametrize("fields", [CORS, [*CORS, COOKIE], metadata("cors", "same-origin"), []])
+def test_what_is_known_beforehand_is_what_comes(fields: list[Field], grant: list[Field]) -> None:
+    asked = request(fields=fields, origin=PAGE)
+    call = read_call(asked, HOST, False)
+    assert call is not None
+    expected = outcome_of(call, 200, grant)
+    assert Outlook(asked, HOST, False, grant).outcome(200, grant) == expected
+
+
 def test_a_cookie_proves_credentials() -> None:
     assert word([*CORS, COOKIE], [GRANT, CREDENTIALS]) == "readable"
     assert word(CORS, [GRANT]) == "readable"

@@ -8,9 +8,12 @@ from collections.abc import Sequence
 from typing import Final
 
 from corsproxy.core.browser import REDIRECTS
+from corsproxy.core.cors import ALLOW_ORIGIN
 from corsproxy.core.messages import ClientHead, Field, Fields, RequestHead
 from corsproxy.core.outcome.call import Call, Mode, read_call
-from corsproxy.core.outcome.outcome import Outcome, outcome_of
+from corsproxy.core.outcome.outcome import READABLE, Outcome, outcome_of
+
+_CREDENTIALS: Final = (b"Access-Control-Allow-Credentials", b"true")
 
 
 class Outlook:
@@ -66,4 +69,16 @@ class Outlook:
             self._is_usual = True
         elif call.mode is Mode.CORS and self._grant is not None:
             self._is_usual = True
-            self._usual = outcome_of(call, 200, self._grant)
+            is_plain = call.is_cross_origin and _passes(call, self._grant)
+            self._usual = READABLE if is_plain else outcome_of(call, 200, self._grant)
+
+
+def _passes(call: Call, grant: Sequence[Field]) -> bool:
+    """Whether the grant is one that plainly passes the CORS check; the others are looked at more
+    closely."""
+    if not grant or grant[0][0] != ALLOW_ORIGIN:
+        return False
+    allowed = grant[0][1]
+    if not call.credentials:
+        return allowed == call.origin or allowed == b"*"
+    return allowed == call.origin and len(grant) > 1 and grant[1] == _CREDENTIALS
