@@ -27,7 +27,7 @@ EDITABLE = CORSPROXY_COMPILE=0 $(BIN)/python -m pip install --quiet --no-build-i
 # Debian keeps servers such as nginx where only root looks.
 export PATH := $(PATH):/usr/sbin:/sbin
 
-.PHONY: help demo test test-compiled test-newest explore lock lint format soak frameworks reloads fuzz export-check bench image sbom image-check clean
+.PHONY: help demo test test-compiled test-newest explore lock lint format soak frameworks reloads devtools fuzz export-check bench image sbom image-check clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -78,6 +78,9 @@ soak: $(VENV)/dev.stamp ## mixed load, restarts and edits for SECONDS=600; WORKE
 
 frameworks: $(VENV)/dev.stamp $(VENV)/httpbin.stamp $(VENV)/node.stamp ## logins through the proxy on Django, FastAPI, Rails, Sinatra, express and Next.js
 	FRAMEWORKS=all $(BIN)/pytest tests/frameworks
+
+devtools: $(VENV)/dev.stamp ## 200 exchanges in Chromium: what the inspector shows is what DevTools saw
+	$(BIN)/python -m pytest -q tests/devtools/comparison.py
 
 reloads: $(VENV)/dev.stamp ## RELOADS=1000 of a file with ROUTES=500 under load; nothing lost, mixed or delayed
 	@scripts/install-test-programs

@@ -9,6 +9,7 @@ import { shown } from "./text.js";
 export function whyTab({ why, row }, context) {
   const parts = [verdict(why, row), steps(why.steps)];
   if (why.now !== undefined) parts.push(now(why.now, row));
+  if (context.isBad) parts.push(editOf(context, why));
   if (why.outcome?.location) {
     parts.push(el("p.hint", {}, "The redirect leads out of the proxy, to ", el("code", {}, shown(why.outcome.location)), "."));
   }
@@ -22,7 +23,6 @@ export function whyTab({ why, row }, context) {
   if (why.hints !== undefined) {
     parts.push(el("div.hint", {}, why.hints.map((line) => el("p", {}, shown(line)))));
   }
-  if (context.isBad) parts.push(editOf(context, why));
   if (why.preflight !== undefined) parts.push(el("p.note", {}, why.preflight));
   if (why.without_proxy !== undefined) parts.push(el("p.note", {}, shown(why.without_proxy)));
   for (const note of why.notes ?? []) parts.push(el("p.note", {}, shown(note)));
