@@ -24,6 +24,7 @@ _MOST_CONNECTIONS = 32
 _PATIENCE_SECONDS = 30.0
 _SHUTDOWN_SECONDS = 1.0
 _SET_ASIDE = 4
+_LONGEST_FIELD = 64 * 1024
 
 
 class AdminListener:
@@ -39,6 +40,8 @@ class AdminListener:
             # It words what clients get wrong; faults of ours are logged by the application.
             logger=logging.Logger("aiohttp", logging.CRITICAL + 1),
             keepalive_timeout=_PATIENCE_SECONDS,
+            # Cookies know no ports: a browser sends those of every server on localhost.
+            max_field_size=_LONGEST_FIELD,
             shutdown_timeout=_SHUTDOWN_SECONDS,
         )
         self._listening: list[socket.socket] = []

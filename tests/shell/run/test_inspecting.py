@@ -53,3 +53,12 @@ async def test_with_several_workers_it_says_that_it_is_off(tmp_path: Path) -> No
         ready = await command.event("ready")
         assert "inspector" not in ready
         assert command.events[0]["code"] == "inspector-off"
+
+
+async def test_the_cookies_of_all_of_localhost_keep_nobody_out(tmp_path: Path) -> None:
+    async with started("http://127.0.0.1:9", *LISTEN, "--inspect", cwd=tmp_path) as command:
+        ready = await command.event("ready")
+        async with ClientSession() as session:
+            cookies = {"Cookie": f"a={'x' * 30_000}"}
+            async with session.get(ready["inspector"], headers=cookies) as page:
+                assert page.status == 200
