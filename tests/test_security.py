@@ -376,6 +376,17 @@ async def test_doubt(upstream: RawPeer, tmp_path: Path) -> None:
         assert (await proxy.ask(get(b"/", ORIGIN))).grant == PAGE
 
 
+async def test_the_admin_listener(proxy: Running) -> None:
+    pages = [b"Origin: https://evil.example", b"Origin: null", b"Sec-Fetch-Site: cross-site"]
+    for line in pages:
+        for request in (get(b"/metrics", line), get(b"/drain", line).replace(b"GET", b"POST")):
+            reply = await ask(proxy.admin_port, request)
+            assert (reply.status, reply.grant) == (403, None)
+    rebound = await ask(proxy.admin_port, get(b"/metrics", host=b"evil.example"))
+    assert rebound.status == 421
+    assert (await proxy.admin("/readyz")).status == 200
+
+
 def test_every_claim_has_its_test() -> None:
     section = CLAIMS.partition("## What it refuses, and why")[2].partition("\n## ")[0]
     section = section.replace("'", "")

@@ -18,6 +18,7 @@ from aiohttp.typedefs import Handler
 from corsproxy.core.guard import check_host
 from corsproxy.core.verdicts import FACTS
 from corsproxy.shell.admin.controls import Controls, Phase
+from corsproxy.shell.system.memory import give_back
 
 PATHS = frozenset({"/livez", "/readyz", "/healthz", "/metrics", "/drain"})
 """What programs ask for. No browser does on a page's behalf, so an Origin is refused."""
@@ -62,6 +63,7 @@ class _Probes:
 
     def __init__(self, controls: Controls) -> None:
         self._controls = controls
+        self._has_been_scraped = False
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -85,6 +87,10 @@ class _Probes:
         except ImportError:
             text = "metrics need a package: pip install prometheus_client\n"
             return web.Response(text=text, status=501)
+        if not self._has_been_scraped:
+            self._has_been_scraped = True
+            # Importing that has left behind more than it is.
+            give_back()
         accept = request.headers.get("Accept", "")
         content, content_type = exposition(await self._controls.snapshot(), accept)
         return web.Response(body=content, headers={"Content-Type": content_type})

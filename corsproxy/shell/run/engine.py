@@ -24,7 +24,7 @@ from corsproxy.shell.feed.watching import Observer
 from corsproxy.shell.listener.server import ProxyServer
 from corsproxy.shell.system.binding import BACKLOG, endpoint_of
 from corsproxy.shell.system.descriptors import DescriptorWatch
-from corsproxy.shell.system.memory import CrowdWatch
+from corsproxy.shell.system.memory import CrowdWatch, give_back
 from corsproxy.shell.upstream.connect import Dialer
 from corsproxy.shell.upstream.forward_proxy import ForwardProxies
 from corsproxy.shell.upstream.pool import UpstreamPools
@@ -189,6 +189,8 @@ def _accepted(listener: socket.socket) -> list[socket.socket]:
 
 def settle() -> None:
     """Spare the garbage collector what has been made so far and lives as long as the
-    process: going through it would hold up every request for some ten milliseconds."""
+    process: going through it would hold up every request for some ten milliseconds. What
+    importing has left behind is given back."""
     gc.collect()
+    give_back()
     gc.freeze()
