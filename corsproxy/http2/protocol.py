@@ -41,7 +41,11 @@ from corsproxy.http2.frames import (
     check,
     frame,
 )
-from corsproxy.http2.request_fields import MalformedRequestError, check_trailers, read_request
+from corsproxy.http2.request_fields import (
+    MalformedRequestError,
+    RequestReader,
+    check_trailers,
+)
 from corsproxy.http2.stream_states import CONTINUE, MOST_STREAMS, OpenStream, StreamStates
 
 # Streams that were reset or refused, whose frames may still be on their way.
@@ -66,6 +70,7 @@ class Http2Protocol:
         self._now = 0.0
         self._frames: Final = FrameReader()
         self._blocks: Final = BlockReader(most_in_section)
+        self._requests: Final = RequestReader()
         self._encoder: Final = FieldEncoder()
         self._states: Final = StreamStates()
         self._out: list[bytes] = []
@@ -171,7 +176,7 @@ class Http2Protocol:
             self._refuse(stream, ErrorCode.REFUSED_STREAM)
             return
         try:
-            request = read_request(section.fields, has_ended=has_ended)
+            request = self._requests.read(section.fields, has_ended=has_ended)
         except MalformedRequestError:
             self._refuse(stream, ErrorCode.PROTOCOL_ERROR)
             return

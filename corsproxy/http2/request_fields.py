@@ -13,6 +13,7 @@ from corsproxy.core.messages import Field, Fields
 TRANSFER_CHUNKED: Final[Field] = (b"Transfer-Encoding", b"chunked")
 """How the fields say that there is content of a length that is not known."""
 
+_MOST_PSEUDO: Final = 4
 _PSEUDO: Final = frozenset({b":method", b":scheme", b":authority", b":path"})
 _TOKEN: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _NAME: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+")
@@ -71,6 +72,38 @@ def read_request(fields: list[Field], *, has_ended: bool) -> RequestFields:
         lines.append(TRANSFER_CHUNKED)
     target = _target(pseudo, method, authority)
     return RequestFields(method.decode("ascii"), target, tuple(lines), length)
+
+
+class RequestReader:
+    """Reads the requests of one connection, which mostly repeat the one before but for the path."""
+
+    def __init__(self) -> None:
+        self._fields: list[Field] = []
+        self._at = -1  # where the path stands among them
+        self._has_ended = False
+        self._read: RequestFields | None = None
+
+    def read(self, fields: list[Field], *, has_ended: bool) -> RequestFields:
+        """Return what `read_request` does. Requests that have the same bytes in all but their
+        path have the same object in `fields`."""
+        at, read = self._at, self._read
+        if (
+            read is not None
+            and has_ended == self._has_ended
+            and len(fields) == len(self._fields)
+            and fields[at][0] == b":path"
+            and _PATH.fullmatch(fields[at][1])
+            and fields[:at] == self._fields[:at]
+            and fields[at + 1 :] == self._fields[at + 1 :]
+        ):
+            return read._replace(target=fields[at][1])
+        self._read = None
+        request = read_request(fields, has_ended=has_ended)
+        names = [name for name, _ in fields[:_MOST_PSEUDO]]
+        if b":path" in names:
+            self._fields, self._at, self._has_ended = fields, names.index(b":path"), has_ended
+            self._read = request
+        return request
 
 
 def check_trailers(fields: list[Field]) -> None:

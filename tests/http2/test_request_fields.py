@@ -7,7 +7,12 @@ from hypothesis import strategies as st
 from corsproxy.core.fields import serialize_fields
 from corsproxy.core.messages import Field
 from corsproxy.http1.head_parser import parse_head
-from corsproxy.http2.request_fields import MalformedRequestError, check_trailers, read_request
+from corsproxy.http2.request_fields import (
+    MalformedRequestError,
+    RequestReader,
+    check_trailers,
+    read_request,
+)
 from tests.http2.frames import GET, POST
 
 
@@ -109,6 +114,36 @@ def test_malformed_trailers_are_refused(field: Field) -> None:
     check_trailers([(b"x-checksum", b"1")])
     with pytest.raises(MalformedRequestError):
         check_trailers([field])
+
+
+@given(st.lists(st.tuples(st.sampled_from([*MALFORMED.values(), GET, POST]),
+                          st.sampled_from([b"/", b"/a?b", b"/a b", b"a", b"", b"*"]),
+                          st.booleans()), max_size=8))  # fmt: skip
+def test_what_is_remembered_changes_nothing(
+    sent: list[tuple[list[Field], bytes, bool]],
+) -> None:
+    reader = RequestReader()
+    for fields, path, ends in sent:
+        section = [(name, path if name == b":path" else value) for name, value in fields]
+        expected: object
+        try:
+            expected = read_request(section, has_ended=ends)
+        except MalformedRequestError as error:
+            expected = str(error)
+        found: object
+        try:
+            found = reader.read(section, has_ended=ends)
+        except MalformedRequestError as error:
+            found = str(error)
+        assert found == expected
+
+
+def test_what_repeats_itself_has_the_same_fields() -> None:
+    reader = RequestReader()
+    first = reader.read(GET, has_ended=True)
+    again = reader.read([*GET[:3], (b":path", b"/other")], has_ended=True)
+    assert again.fields is first.fields
+    assert again.target == b"/other"
 
 
 # No smuggling: what is well-formed here is one request of HTTP/1.1, and the same one.

@@ -20,6 +20,7 @@ from corsproxy.http2.events import (
 )
 from corsproxy.http2.protocol import Http2Protocol
 from corsproxy.shell.listener.client_connection import Listener, MakeExchange, RunningExchange
+from corsproxy.shell.listener.content import NO_CONTENT, Content
 from corsproxy.shell.listener.http2_exchange import Http2Exchange
 from corsproxy.shell.listener.service import Service
 from corsproxy.shell.listener.wire import Wire
@@ -151,7 +152,7 @@ class Http2Connection(asyncio.BufferedProtocol):
 
     def _begun(self, arrived: RequestArrived) -> _Stream:
         request = arrived.request
-        is_known = request.fields == self._fields and request.method == self._method
+        is_known = request.fields is self._fields and request.method == self._method
         if not is_known:
             self._fields, self._method = request.fields, request.method
             self._precedent = Precedent()
@@ -168,11 +169,10 @@ class Http2Connection(asyncio.BufferedProtocol):
         if arrived.is_too_large:
             refusal = refusal or Code.FIELDS_TOO_LARGE
         precedent = self._precedent if arrived.has_ended else None
+        content = NO_CONTENT if arrived.has_ended else Content(None)
         exchange = Http2Exchange(
-            arrived.stream, head, self, request.length or None, refusal, precedent
+            arrived.stream, head, content, self, request.length or None, refusal, precedent
         )
-        if arrived.has_ended:
-            exchange.content.end()
         return _Stream(exchange, self._make_exchange(exchange, self.service))
 
     async def _carry_out(self, exchange: Http2Exchange, running: RunningExchange) -> None:
@@ -189,7 +189,7 @@ class Http2Connection(asyncio.BufferedProtocol):
             return
         if self.wire.transport is None:
             self._server.closed(self)
-        elif self.protocol.is_leaving or self.protocol.client_leaves:
+        elif self.is_full or self.protocol.is_leaving or self.protocol.client_leaves:
             self.close()
         else:
             self._set_bound()

@@ -63,6 +63,7 @@ class Http2Exchange(ClientExchange):
         self,
         stream: int,
         head: RequestHead,
+        content: Content,
         carrier: Carrier,
         length: int | None,
         refusal: Code | None,
@@ -70,11 +71,13 @@ class Http2Exchange(ClientExchange):
     ) -> None:
         super().__init__(head, carrier.bond, length, refusal, precedent)
         self.stream: Final = stream
-        # The window holds the client still, not the socket.
-        self.content: Final = Content(None)
+        # The window holds the client still, not the socket: it has no tap.
+        self.content: Final = content
         self._carrier: Final = carrier
         self._body: _TakenBody | None = None
-        self._awaits_continue = any(name == b"expect" for name, _ in head.fields)
+        self._awaits_continue = not content.has_ended and any(
+            name == b"expect" for name, _ in head.fields
+        )
         self._bound: Deadline | None = None
         self._pending = b""
         """Of the response's content, what there was no room for."""
