@@ -10,8 +10,9 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from corsproxy.aiohttp.client import AiohttpExchange, PlainResponse, leave_it_waiting
+from corsproxy.aiohttp.client import AiohttpExchange, leave_it_waiting
 from corsproxy.aiohttp.policies import Policies, policies_of
+from corsproxy.aiohttp.responses import Plain
 from corsproxy.config.changes import Change
 from corsproxy.config.problems import Problem, render
 from corsproxy.core.policy import Policy
@@ -65,7 +66,7 @@ def proxy_app(
 
 
 async def _leave_out(_: web.Request, response: web.StreamResponse) -> None:
-    if isinstance(response, PlainResponse):
+    if isinstance(response, Plain):
         response.leave_out()
 
 

@@ -6,8 +6,9 @@ from typing import Final
 
 from aiohttp import HttpVersion11, web
 
+from corsproxy.aiohttp.responses import can_open_websocket, plain_response
 from corsproxy.aiohttp.websocket import WebSocketStream
-from corsproxy.core.messages import ClientHead, Field, Framing, RequestHead
+from corsproxy.core.messages import ClientHead, Framing, RequestHead
 from corsproxy.core.policy import Limits
 from corsproxy.core.verdicts import Code
 from corsproxy.http1.response_head import CONTINUE
@@ -16,22 +17,7 @@ from corsproxy.shell.listener.faults import BodyRefusedError, ClientLeftError
 from corsproxy.shell.streams.piece import PIECE_SIZE, Piece
 from corsproxy.shell.upstream.bond import Bond
 
-# What aiohttp writes itself.
-_OWN: Final = frozenset({b"connection", b"keep-alive", b"transfer-encoding"})
 _EXTENSIONS: Final = b"sec-websocket-extensions"
-
-
-class PlainResponse(web.StreamResponse):
-    """A response to which aiohttp adds no Content-Type and no Server."""
-
-    def leave_out(self) -> None:
-        """Take out what aiohttp has put in; for `on_response_prepare`."""
-        for name in ("Content-Type", "Server"):
-            if name not in self.sent:
-                self.headers.pop(name, None)
-
-    sent: frozenset[str] = frozenset()
-    """The names of the fields that the response has of its own, as it spells them."""
 
 
 def head_of(request: web.Request) -> RequestHead:
@@ -146,13 +132,10 @@ class AiohttpExchange(ClientExchange):
         if self.is_gone:
             raise ClientLeftError
         if head.status == 101:
-            protocols = [value for name, value in head.fields if name.lower() == _PROTOCOL]
-            self._tunnel = WebSocketStream(
-                self._request, _text(protocols[0]) if protocols else None
-            )
+            self._tunnel = WebSocketStream(self._request, head)
             self.response = self._tunnel.response
             return
-        self.response = _response(head, is_chunked=head.framing is Framing.CHUNKED)
+        self.response = plain_response(head)
         if close or head.framing is Framing.CLOSE:
             self.response.force_close()
         self._sent += sum(len(name) + len(value) + 4 for name, value in head.fields)
@@ -210,7 +193,7 @@ class AiohttpExchange(ClientExchange):
 
     @property
     def can_switch(self) -> bool:
-        return is_websocket(self._request) and not self._request.can_read_body
+        return is_websocket(self._request) and can_open_websocket(self._request)
 
     def switch(self) -> WebSocketStream:
         if self._tunnel is None:
@@ -237,23 +220,3 @@ class AiohttpExchange(ClientExchange):
         if not self.is_gone:
             with suppress(ClientLeftError):
                 await self.drained()
-
-
-_PROTOCOL: Final = b"sec-websocket-protocol"
-
-
-def _text(value: bytes) -> str:
-    return value.decode("utf-8", "replace")
-
-
-def _response(head: ClientHead, *, is_chunked: bool) -> PlainResponse:
-    fields: list[Field] = [each for each in head.fields if each[0].lower() not in _OWN]
-    headers = [(name.decode("ascii"), _text(value)) for name, value in fields]
-    reason = head.reason.decode("latin-1")
-    response = PlainResponse(status=head.status, reason=reason, headers=headers)
-    response.sent = frozenset(
-        name for name in ("Content-Type", "Server") if name in response.headers
-    )
-    if is_chunked:
-        response.enable_chunked_encoding()
-    return response

@@ -7,11 +7,16 @@ the other. Pings, pongs and closes go through to the other side, and no extensio
 import asyncio
 import os
 import struct
+from contextlib import suppress
 from typing import Final
 
 from aiohttp import WSMsgType, web
 
+from corsproxy.aiohttp.responses import websocket_response
+from corsproxy.core.messages import ClientHead
+
 _LARGEST_MESSAGE: Final = 4 * 1024 * 1024
+_LINGER_S: Final = 5.0
 
 _CONTINUATION, _TEXT, _BINARY, _CLOSE, _PING, _PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
 _OPCODES: Final = {
@@ -20,7 +25,7 @@ _OPCODES: Final = {
     WSMsgType.PING: _PING,
     WSMsgType.PONG: _PONG,
 }
-_NO_STATUS: Final = 1005
+_TYPES: Final = {opcode: kind for kind, opcode in _OPCODES.items()} | {_CLOSE: WSMsgType.CLOSE}
 _PROTOCOL_ERROR: Final = 1002
 _TOO_BIG: Final = 1009
 
@@ -88,11 +93,12 @@ class FrameReader:
         self, opcode: int, content: bytes, *, is_final: bool, messages: list[tuple[int, bytes]]
     ) -> None:
         if opcode >= _CLOSE:
-            if not is_final:
+            if not is_final or opcode not in _TYPES:
                 raise ValueError(_PROTOCOL_ERROR)
             messages.append((opcode, content))
             return
-        if (opcode == _CONTINUATION) != (self._opcode != _CONTINUATION):
+        begins = opcode in (_TEXT, _BINARY)
+        if begins == (self._opcode != _CONTINUATION) or not (begins or opcode == _CONTINUATION):
             raise ValueError(_PROTOCOL_ERROR)
         self._message += content
         self._opcode = opcode or self._opcode
@@ -105,21 +111,21 @@ class FrameReader:
 class WebSocketStream:
     """The `ByteStream` of a client whose WebSocket aiohttp speaks."""
 
-    def __init__(self, request: web.Request, protocol: str | None) -> None:
-        self.response: Final = web.WebSocketResponse(
-            protocols=() if protocol is None else (protocol,),
-            autoping=False,
-            autoclose=False,
-            compress=False,
-            max_msg_size=_LARGEST_MESSAGE,
-        )
+    def __init__(self, request: web.Request, head: ClientHead) -> None:
+        """`head` is that of the 101."""
+        self.response: Final = websocket_response(head, _LARGEST_MESSAGE)
         self.received = 0
         self.sent = 0
         self._request: Final = request
-        self._opening: asyncio.Task[None] | None = None
-        self._closing: asyncio.Task[None] | None = None
+        self._opening: asyncio.Task[object] | None = None
+        self._pushing: asyncio.Task[None] | None = None
+        self._pushed: bytes | None = None
         self._frames: Final = FrameReader()
-        self._has_ended = False
+        self._client_has_closed = False
+        self._client_is_told = False
+        """Whether the client has got a Close."""
+        self._is_ending = False
+        self._over: Final = asyncio.Event()
 
     async def _opened(self) -> None:
         if self._opening is None:
@@ -129,13 +135,15 @@ class WebSocketStream:
     async def _prepare(self) -> None:
         await self.response.prepare(self._request)
 
-    async def _close(self) -> None:
-        await self.response.close()
-
     async def read(self) -> bytes:
-        """Return the client's next message as a frame, or b"" behind its Close."""
+        """Return the client's next message as a frame, or b"" at the end behind its Close.
+
+        Raises ConnectionResetError where the client has left without a Close.
+        """
         await self._opened()
-        if self._has_ended:
+        if self._client_has_closed:
+            # It waits for the connection's end (RFC 6455, 7.1.1), and the upstream's Close.
+            await self._over.wait()
             return b""
         message = await self.response.receive()
         opcode = _OPCODES.get(message.type)
@@ -143,15 +151,17 @@ class WebSocketStream:
             data = message.data.encode() if opcode == _TEXT else bytes(message.data)
             self.received += len(data)
             return frame(opcode, data)
-        self._has_ended = True
-        if message.type is WSMsgType.ERROR or self.response.close_code == 1006:
-            raise ConnectionResetError
-        code = self.response.close_code
         if message.type is WSMsgType.CLOSE:
             reason = (message.extra or "").encode()
-            code = message.data
-            return frame(_CLOSE, b"" if code in (None, 0, _NO_STATUS) else _status(code) + reason)
-        return frame(_CLOSE, b"" if code in (None, _NO_STATUS) else _status(code))
+            content = struct.pack(">H", message.data) + reason if message.data else b""
+        elif self._pushed is not None:
+            content = self._pushed
+        else:
+            raise ConnectionResetError
+        self._client_has_closed = True
+        if self._is_ending:
+            self._hang_up()
+        return frame(_CLOSE, content)
 
     async def write(self, data: bytes) -> None:
         """Send the messages that `data` completes."""
@@ -163,35 +173,37 @@ class WebSocketStream:
             raise ConnectionResetError from error
         for opcode, content in messages:
             self.sent += len(content)
-            await self._send(opcode, content)
-
-    async def _send(self, opcode: int, content: bytes) -> None:
-        response = self.response
-        if opcode == _TEXT:
-            await response.send_str(content.decode("utf-8", "replace"))
-        elif opcode == _BINARY:
-            await response.send_bytes(content)
-        elif opcode == _PING:
-            await response.ping(content)
-        elif opcode == _PONG:
-            await response.pong(content)
-        else:
-            code = int.from_bytes(content[:2], "big") if len(content) > 1 else 1000
-            await response.close(code=code, message=content[2:])
+            self._client_is_told = self._client_is_told or opcode == _CLOSE
+            # Unlike `close`, this can send a Close without a status.
+            await self.response.send_frame(content, _TYPES[opcode])
 
     def push(self, data: bytes) -> None:
         """Send a Close frame of ours, without waiting."""
-        self._closing = asyncio.create_task(self.write(data))
+        [(_, self._pushed)] = FrameReader().feed(data)
+        self._pushing = asyncio.create_task(self._push(self._pushed))
+
+    async def _push(self, content: bytes) -> None:
+        # An aiohttp that shuts down reads nothing more, so that the client's answer is not seen:
+        # this ends `read`, too, which takes it for given. That a client is gone, `read` says.
+        with suppress(ConnectionError):
+            await self._opened()
+            await self.response.close(code=int.from_bytes(content[:2], "big"))
 
     def write_eof(self) -> None:
-        """A WebSocket has no half-close: its end is a Close."""
-        if not self.response.closed:
-            self._closing = asyncio.create_task(self._close())
+        """The upstream has ended: without a Close, the client gets none, and knows that
+        something went wrong. Behind one, the client has some time to answer."""
+        self._is_ending = True
+        if self._client_is_told and not self._client_has_closed:
+            asyncio.get_running_loop().call_later(_LINGER_S, self._hang_up)
+        else:
+            self._hang_up()
+
+    def _hang_up(self) -> None:
+        self._over.set()
+        if self._request.transport is not None:
+            self._request.transport.close()
 
     def abort(self) -> None:
+        self._over.set()
         if self._request.transport is not None:
             self._request.transport.abort()
-
-
-def _status(code: int) -> bytes:
-    return struct.pack(">H", code)
