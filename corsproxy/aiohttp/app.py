@@ -4,7 +4,6 @@ import asyncio
 import logging
 import os
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -88,6 +87,17 @@ class _Running:
         self.exchange = exchange
         self.task: asyncio.Task[None] = asyncio.ensure_future(exchange.run())
 
+    async def over(self) -> None:
+        """Wait for its end. Where this is cancelled, as by a middleware, so is the exchange; the
+        connection then stays for another answer if none has begun."""
+        try:
+            await asyncio.wait((self.task,))
+        except asyncio.CancelledError:
+            self.client.let_go()
+            self.task.cancel()
+            await asyncio.wait((self.task,))
+            raise
+
     def look_for_client(self) -> None:
         """Stop where nobody waits for the answer any more."""
         if self.client.is_gone:
@@ -101,6 +111,26 @@ class _Running:
                 self.task.cancel()
 
 
+class _Bonds:
+    """The bond of each client connection. aiohttp does not say when one ends."""
+
+    def __init__(self) -> None:
+        self._by_transport: dict[asyncio.BaseTransport, Bond] = {}
+
+    def of(self, transport: asyncio.BaseTransport | None) -> Bond:
+        bond = Bond() if transport is None else self._by_transport.setdefault(transport, Bond())
+        if transport is None:
+            bond.end()
+        return bond
+
+    def end(self, *, all_of_them: bool = False) -> None:
+        """End those whose client has left."""
+        for transport, bond in list(self._by_transport.items()):
+            if all_of_them or transport.is_closing():
+                del self._by_transport[transport]
+                bond.end()
+
+
 class _Proxy:
     """What the requests of one application share."""
 
@@ -109,6 +139,7 @@ class _Proxy:
         self._journal = None if on_record is None else _Records(on_record)
         self._upstream: UpstreamPools | None = None
         self._running: set[_Running] = set()
+        self._bonds = _Bonds()
         self._is_draining = False
 
     async def life(self, _: web.Application) -> AsyncIterator[None]:
@@ -117,6 +148,7 @@ class _Proxy:
         looking = asyncio.ensure_future(self._look_for_clients())
         yield
         looking.cancel()
+        self._bonds.end(all_of_them=True)
         await self._upstream.close()
 
     async def _look_for_clients(self) -> None:
@@ -125,6 +157,7 @@ class _Proxy:
             await asyncio.sleep(_LOOK_S)
             for running in list(self._running):
                 running.look_for_client()
+            self._bonds.end()
 
     async def shut_down(self, _: web.Application) -> None:
         """End event streams and WebSockets: they would hold up the end."""
@@ -135,18 +168,15 @@ class _Proxy:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Carry one request out."""
         service = self._service(self._policies.at(_prefix(request)))
-        bond = Bond()
+        bond = self._bonds.of(request.transport)
         client = AiohttpExchange(request, bond, service.policy.limits.write_timeout)
         running = _Running(client, Exchange(client, service))
         self._running.add(running)
         try:
-            with suppress(asyncio.CancelledError):
-                await asyncio.shield(running.task)
+            await running.over()
             await client.close()
         finally:
-            running.task.cancel()
             self._running.discard(running)
-            bond.end()
         return client.response or web.Response(status=499)
 
     def _service(self, policy: Policy) -> Service:

@@ -96,7 +96,7 @@ class AiohttpExchange(ClientExchange):
         self._awaits_continue = request.headers.get("Expect", "").lower() == "100-continue"
         self._pending: list[bytes] = []
         self._is_finished = False
-        self._has_left = False
+        self._is_let_go = False
         self._ended_by: str | None = None
         self._body: AiohttpBody | None = None
         self._tunnel: WebSocketStream | None = None
@@ -186,8 +186,13 @@ class AiohttpExchange(ClientExchange):
 
     def abort(self) -> None:
         self._pending.clear()
-        if self._request.transport is not None:
+        is_others = self._is_let_go and (self.response is None or not self.response.prepared)
+        if self._request.transport is not None and not is_others:
             self._request.transport.abort()
+
+    def let_go(self) -> None:
+        """Whoever has called the handler does not want its response any more."""
+        self._is_let_go = True
 
     # WebSockets.
 
@@ -205,7 +210,7 @@ class AiohttpExchange(ClientExchange):
     @property
     def is_gone(self) -> bool:
         transport = self._request.transport
-        return self._has_left or transport is None or transport.is_closing()
+        return transport is None or transport.is_closing()
 
     @property
     def ended_by(self) -> str | None:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pytest
 from aiohttp import WSMsgType, web
-from aiohttp.test_utils import BaseTestServer, TestClient, TestServer
+from aiohttp.test_utils import TestClient, TestServer
 
 from corsproxy import ConfigError, errors
 from corsproxy.aiohttp import proxy_app
@@ -17,11 +17,9 @@ from corsproxy.config.reader import read_policy
 from corsproxy.shell.feed.records import ExchangeRecord
 from corsproxy.shell.upstream.connect import Dialer
 from corsproxy.shell.upstream.pool import UpstreamPools
+from tests.aiohttp.embedded import EVIL, PAGE, ask, running
 from tests.fakes import Client, Reply, get, post, serving
 from tests.peers import until
-
-PAGE = "http://localhost:5173"
-EVIL = "https://evil.example"
 
 
 async def echo(request: web.Request) -> web.Response:
@@ -102,19 +100,7 @@ async def upstream() -> AsyncIterator[Upstream]:
         yield Upstream(server.port, app)
 
 
-@asynccontextmanager
-async def running(app: web.Application) -> AsyncIterator[BaseTestServer]:
-    async with TestServer(app) as server:
-        yield server
-
-
-async def ask(port: int | None, data: bytes, method: str = "GET") -> Reply:
-    client = Client(*await asyncio.open_connection("127.0.0.1", port))
-    try:
-        await client.send(data)
-        return await client.reply(method)
-    finally:
-        await client.close()
+_WEBSOCKET = ("Connection: upgrade", "Upgrade: websocket")
 
 
 def preflight(origin: str, method: str, *names: str) -> bytes:
@@ -145,9 +131,14 @@ CASES = {
     "a path of another route": get("/private/echo"),
     "a link": get("/moved"),
     "an upgrade to something else": get("/echo", "Connection: upgrade", "Upgrade: other"),
-    "a foreign websocket": get(
-        "/chat", "Connection: upgrade", "Upgrade: websocket", origin=EVIL
-    ),
+    "an upgrade with content": post(b"content", "/echo", *_WEBSOCKET),
+    "an upgrade with chunked content": get(
+        "/echo", *_WEBSOCKET, "Transfer-Encoding: chunked", method="POST"
+    ) + b"4\r\nfour\r\n0\r\n\r\n",
+    "a GET for an upgrade with content": get("/echo", *_WEBSOCKET, "Content-Length: 4") + b"four",
+    "an upgrade by HEAD": get("/echo", *_WEBSOCKET, method="HEAD"),
+    "an upgrade without Connection": get("/echo", "Upgrade: websocket"),
+    "a foreign websocket": get("/chat", *_WEBSOCKET, origin=EVIL),
     "a field twice": get("/echo", "X-Two: 1", "X-Two: 2"),
     "a cut response": get("/cut"),
 }  # fmt: skip

@@ -6,12 +6,7 @@ from hypothesis import strategies as st
 
 from corsproxy.aiohttp.websocket import FrameReader, frame
 from corsproxy.shell.streams.websocket_frames import FrameTracker
-
-
-def unmasked(opcode: int, content: bytes, *, final: bool = True) -> bytes:
-    size = len(content)
-    length = bytes([size]) if size < 126 else b"\x7e" + size.to_bytes(2, "big")
-    return bytes([(0x80 if final else 0) | opcode]) + length + content
+from tests.aiohttp.embedded import server_frame
 
 
 @pytest.mark.parametrize("size", [0, 1, 125, 126, 65_535, 65_536])
@@ -31,7 +26,7 @@ def test_a_message_is_one_masked_frame(size: int) -> None:
 
 @given(st.lists(st.binary(max_size=300), max_size=5), st.integers(1, 50))
 def test_messages_come_out_wherever_the_frames_are_cut(contents: list[bytes], size: int) -> None:
-    data = b"".join(unmasked(2, each) for each in contents)
+    data = b"".join(server_frame(2, each) for each in contents)
     reader, found = FrameReader(), list[tuple[int, bytes]]()
     for at in range(0, len(data), size):
         found += reader.feed(data[at : at + size])
@@ -40,10 +35,10 @@ def test_messages_come_out_wherever_the_frames_are_cut(contents: list[bytes], si
 
 def test_fragments_become_one_message_and_control_frames_pass_between_them() -> None:
     data = (
-        unmasked(1, b"one ", final=False)
-        + unmasked(9, b"ping")
-        + unmasked(0, b"two ", final=False)
-        + unmasked(0, b"three")
+        server_frame(1, b"one ", final=False)
+        + server_frame(9, b"ping")
+        + server_frame(0, b"two ", final=False)
+        + server_frame(0, b"three")
     )
     assert FrameReader().feed(data) == [(9, b"ping"), (1, b"one two three")]
 
@@ -53,9 +48,11 @@ def test_fragments_become_one_message_and_control_frames_pass_between_them() -> 
     [
         (b"\x82\x81\x00\x00\x00\x00a", 1002),
         (b"\xc2\x01a", 1002),
-        (unmasked(0, b"a"), 1002),
-        (unmasked(1, b"a", final=False) + unmasked(1, b"b"), 1002),
-        (unmasked(9, b"a", final=False), 1002),
+        (server_frame(0, b"a"), 1002),
+        (server_frame(3, b"a"), 1002),
+        (server_frame(11, b"a"), 1002),
+        (server_frame(1, b"a", final=False) + server_frame(1, b"b"), 1002),
+        (server_frame(9, b"a", final=False), 1002),
         (b"\x82\x7f" + (5 * 1024 * 1024).to_bytes(8, "big"), 1009),
     ],
 )
