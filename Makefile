@@ -10,6 +10,8 @@ ROUTES := 500
 WORKERS := 1
 # Two files of tests at once; those that watch time and memory are alone, one after the other.
 PARALLEL := --numprocesses 2 --dist loadfile
+# No socket, no browser, no root.
+UNIT := $(addprefix tests/,core config http1 http2 test_architecture.py test_errors.py)
 ALONE := tests/soak tests/reloads
 # What drives the compiled modules, from inside and through sockets.
 MEET_COMPILED := $(addprefix tests/,core http1 shell/listener shell/streams shell/upstream fuzz test_compiled.py test_hostile_input.py test_security.py)
@@ -27,7 +29,7 @@ EDITABLE = CORSPROXY_COMPILE=0 $(BIN)/python -m pip install --quiet --no-build-i
 # Debian keeps servers such as nginx where only root looks.
 export PATH := $(PATH):/usr/sbin:/sbin
 
-.PHONY: help demo test test-compiled test-newest explore lock lint format soak frameworks reloads devtools fuzz export-check bench image sbom image-check clean
+.PHONY: help demo test unit test-compiled test-newest explore lock lint format soak frameworks reloads devtools fuzz export-check bench image sbom image-check clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -39,6 +41,9 @@ test: lint $(VENV)/httpbin.stamp $(VENV)/engines.stamp ## every check there is; 
 	@scripts/install-test-programs
 	$(BIN)/pytest $(if $(ARGS),$(ARGS),$(PARALLEL) $(addprefix --ignore ,$(ALONE)))
 	$(if $(ARGS),,$(BIN)/pytest $(ALONE))
+
+unit: $(VENV)/dev.stamp ## the tests without a socket, a browser or root; ARGS="-k origin" picks some
+	$(BIN)/pytest $(PARALLEL) $(UNIT) $(ARGS)
 
 # The source archive, and the wheel unpacked over it: the tests find nothing but compiled modules.
 test-compiled: $(VENV)/wheel.stamp ## the tests that meet compiled modules, on the compiled package
