@@ -262,7 +262,9 @@ def repository_files() -> list[Path]:
             check=True,
         )
         found = [PROJECT / name for name in listing.stdout.splitlines()]
-    return [path for path in found if path.is_file() and "__pycache__" not in path.parts]
+    files = [path for path in found if path.is_file() and "__pycache__" not in path.parts]
+    # Chance says anything in the bytes of a picture.
+    return [path for path in files if path.suffix not in (".png", ".woff2")]
 
 
 def mentions(pattern: re.Pattern[str]) -> list[str]:
