@@ -56,6 +56,11 @@ class ClientConnection(Protocol):
         ...
 
     @property
+    def in_flight(self) -> int:
+        """How many exchanges are in progress."""
+        ...
+
+    @property
     def is_awaited(self) -> bool:
         """Whether an exchange is in progress that will come to an end by itself."""
         ...

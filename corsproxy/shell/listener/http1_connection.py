@@ -117,6 +117,10 @@ class Http1Connection(asyncio.BufferedProtocol):
         return self._exchange is None and not self.queue.waiting
 
     @property
+    def in_flight(self) -> int:
+        return 0 if self.is_idle else 1
+
+    @property
     def is_ending(self) -> bool:
         return self.wire.is_ending
 

@@ -220,6 +220,10 @@ class Http2Connection(asyncio.BufferedProtocol):
         return not self._streams
 
     @property
+    def in_flight(self) -> int:
+        return len(self._streams)
+
+    @property
     def is_ending(self) -> bool:
         return self.wire.is_ending
 

@@ -102,7 +102,7 @@ class ProxyServer:
     @property
     def in_flight(self) -> int:
         """How many exchanges are in progress."""
-        return sum(not connection.is_idle for connection in self._connections)
+        return sum(connection.in_flight for connection in self._connections)
 
     def __call__(self) -> Http1Connection:
         return Http1Connection(self, self.service, make_exchange)

@@ -146,6 +146,7 @@ async def test_a_client_that_cancels_cancels_at_the_upstream(tls: Tls) -> None:
     async with serving(upstream, policy(), tls) as proxy, connected(proxy) as client:
         one, _ = await client.ask("/1"), await client.ask("/2")
         await until(lambda: len(upstream.asked) == 2)
+        assert proxy.server.in_flight == 2
         await client.cancel(one)
         await until(lambda: upstream.asked[0].cancelled)
         assert not upstream.asked[1].cancelled
