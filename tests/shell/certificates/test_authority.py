@@ -107,7 +107,7 @@ def test_mkcerts_root_is_used_where_there_is_one(places: Places) -> None:
     ("spoil", "said"),
     [
         (lambda root: (root / KEY).unlink(), "there is no rootCA-key.pem"),
-        (lambda root: (root / KEY).write_text("x"), "is no key"),
+        (lambda root: (root / KEY).write_text("x"), "is not a private key"),
         (lambda root: (root / CERTIFICATE).write_text("x"), "is not a certificate"),
     ],
 )
