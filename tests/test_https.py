@@ -16,6 +16,8 @@ from trustme import CA
 
 from tests.certificates import Pair, write_pair
 from tests.fakes import Client, get
+from tests.http2.test_request_fields import MALFORMED
+from tests.http2_client import ResetError, connected_to
 from tests.peers import PeerConnection, RawPeer
 from tests.process import FREE_PORTS, finished, started
 from tests.running import OK, file_for
@@ -188,3 +190,40 @@ async def test_check_looks_at_the_files(tmp_path: Path) -> None:
     write_pair(tmp_path, CA(), stem="other")
     os.replace(tmp_path / "other-key.pem", pair.key_file)
     assert await check() == (1, [("error", "certificate-file")])
+
+
+async def test_nothing_malformed_reaches_the_upstream(tmp_path: Path) -> None:
+    """Over HTTP/2, in every way that a request can be malformed; what is well-formed is one
+    request of HTTP/1.1, whatever its content looks like."""
+    pair = write_pair(tmp_path, CA())
+    heads: list[bytes] = []
+
+    async def record(peer: PeerConnection) -> None:
+        while True:
+            head = await peer.head()
+            heads.append(head)
+            _, has_content, rest = head.lower().partition(b"content-length: ")
+            if has_content:
+                await peer.exactly(int(rest.partition(b"\r\n")[0]))
+            await peer.send(OK)
+
+    more = "listen: https://127.0.0.1:0\ntls: {cert_file: server.pem, key_file: server-key.pem}\n"
+    smuggled = b"GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n"
+    async with RawPeer(record) as upstream:
+        (tmp_path / "corsproxy.yaml").write_text(file_for(upstream, more=more))
+        async with started(*ADMIN, cwd=tmp_path) as command:
+            port = urlsplit((await command.event("ready"))["listen"][0]).port
+            trusting = ssl.create_default_context(cafile=pair.ca_file)
+            trusting.set_alpn_protocols(["h2"])
+            async with connected_to("127.0.0.1", port or 0, trusting) as client:
+                for section in MALFORMED.values():
+                    stream = client.h2.get_next_available_stream_id()
+                    client.h2.send_headers(stream, section, end_stream=True)
+                    await client.flush()
+                    with pytest.raises(ResetError):
+                        await client.reply(stream)
+                length = [(b"content-length", b"%d" % len(smuggled))]
+                stream = await client.ask("/a", "POST", length, content=smuggled)
+                assert (await client.reply(stream)).status == 200
+                assert (await client.get("/b")).status == 200
+    assert [head.partition(b" HTTP/1.1\r\n")[0] for head in heads] == [b"POST /a", b"GET /b"]
