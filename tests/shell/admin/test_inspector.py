@@ -12,7 +12,7 @@ from aiohttp import ClientResponse, ClientSession, CookieJar, web
 from corsproxy.config.editing.edits import File
 from corsproxy.core.policy import Policy
 from corsproxy.shell.admin.inspector.assembly import Inspection, inspection
-from corsproxy.shell.admin.inspector.exchanges import Direction, Message
+from corsproxy.shell.admin.inspector.exchanges import Direction, Exchange, Message
 from corsproxy.shell.admin.inspector.replay import Listener
 from corsproxy.shell.admin.inspector.ring import Ring
 from tests.inspecting import captured, preflight
@@ -42,6 +42,11 @@ class Page:
     def ring(self) -> Ring:
         ring: Ring = self._parts.capture.ring
         return ring
+
+    def add(self, exchange: Exchange) -> None:
+        """Have it in the table."""
+        self.ring.add(exchange)
+        self.ring.settle()
 
     async def get(self, path: str, **headers: str) -> ClientResponse:
         sent = {"Sec-Fetch-Site": "same-origin", **headers}
@@ -124,7 +129,7 @@ POSTS = ["rows/1/reveal", "rows/1/copy", "rows/1/replay", "rows/1/edit", "rows/1
 
 @pytest.mark.parametrize("path", GETS)
 async def test_without_the_cookie_nothing_is_read(page: Page, path: str) -> None:
-    page.ring.add(captured(content=SECRET.encode()))
+    page.add(captured(content=SECRET.encode()))
     async with ClientSession() as stranger, stranger.get(page.url + path) as response:
         text = await response.text()
         assert (response.status, "token" in text, SECRET in text) == (401, True, False)
@@ -151,7 +156,7 @@ async def test_by_a_rebound_name_nothing_is_read(page: Page, path: str) -> None:
     ids=lambda each: next(iter(each)),
 )
 async def test_no_other_page_does_anything(page: Page, path: str, headers: dict[str, str]) -> None:
-    page.ring.add(captured(origin="https://new.example"))
+    page.add(captured(origin="https://new.example"))
     if "Cookie" in headers:
         page._session.cookie_jar.clear()
     response = await page.post(path, {}, **headers)
@@ -162,7 +167,7 @@ async def test_no_other_page_does_anything(page: Page, path: str, headers: dict[
 
 @pytest.mark.parametrize("path", [f"/inspector/{path}" for path in POSTS])
 async def test_nothing_is_done_by_get(page: Page, path: str) -> None:
-    page.ring.add(captured())
+    page.add(captured())
     assert (await page.get(path)).status in (404, 405)
 
 
@@ -197,9 +202,9 @@ async def test_what_is_no_object_is_refused(page: Page, data: bytes) -> None:
 
 
 async def test_rows(page: Page) -> None:
-    page.ring.add(preflight("PUT", b"/v1/users?token=" + SECRET.encode()))
-    page.ring.add(captured("PUT", b"/v1/users?token=" + SECRET.encode(), content=b"{}"))
-    page.ring.add(captured(origin="https://evil.example"))
+    page.add(preflight("PUT", b"/v1/users?token=" + SECRET.encode()))
+    page.add(captured("PUT", b"/v1/users?token=" + SECRET.encode(), content=b"{}"))
+    page.add(captured(origin="https://evil.example"))
     found = await page.ask("rows")
     first, second = found["rows"]
     assert (first["method"], first["status"], first["outcome"]) == ("PUT", 200, "readable")
@@ -221,7 +226,7 @@ async def test_details(page: Page) -> None:
         answer=[(b"Set-Cookie", b"a=b"), (b"X-Same", b"1"), (b"Vary", b"Origin")],
         content=b'{"password": "' + SECRET.encode() + b'"}',
     )  # fmt: skip
-    page.ring.add(exchange)
+    page.add(exchange)
     found = await page.ask(f"rows/{exchange.row}")
     assert SECRET not in json.dumps(found)
     changes = {field["name"]: field["change"] for field in found["headers"]["response"]["fields"]}
@@ -241,7 +246,7 @@ async def test_details(page: Page) -> None:
 async def test_why_is_what_explain_says(page: Page) -> None:
     exchange = preflight("DELETE", by=read(page.file))
     exchange.generation = 1
-    page.ring.add(exchange)
+    page.add(exchange)
     why = (await page.ask(f"rows/{exchange.row}"))["why"]
     assert (why["code"], why["at"]) == ("method-not-allowed", "corsproxy.yaml:5:18")
     assert [step["passed"] for step in why["steps"]] == [True, True, False]
@@ -254,7 +259,7 @@ async def test_messages(page: Page) -> None:
     for kind, data in (("text", b'{"token": "%b"}' % SECRET.encode()), ("binary", b"\0\1"),
                        ("close", b"\x03\xe8bye")):  # fmt: skip
         exchange.note(Message(1.0, Direction.TO_CLIENT, kind, data, len(data)))
-    page.ring.add(exchange)
+    page.add(exchange)
     messages = (await page.ask(f"rows/{exchange.row}"))["messages"]
     assert SECRET not in json.dumps(messages)
     assert [message.get("text", message.get("hex")) for message in messages][1:] == [
@@ -264,7 +269,7 @@ async def test_messages(page: Page) -> None:
 
 async def test_one_secret_comes_when_it_is_asked_for(page: Page) -> None:
     exchange = captured(fields=[(b"Authorization", f"Bearer {SECRET}".encode())])
-    page.ring.add(exchange)
+    page.add(exchange)
     text = json.dumps(await page.ask(f"rows/{exchange.row}"))
     mark = text.partition("[redacted:")[2][:16]
     assert await page.do(f"rows/{exchange.row}/reveal", {"mark": mark}) == {"value": SECRET}
@@ -277,7 +282,7 @@ async def test_the_allowlist_and_what_it_was_good_for(page: Page) -> None:
                      captured(by=by), preflight("DELETE", by=by),
                      captured(origin="https://new.example", by=by),
                      captured(origin="http://localhost:3000", by=by)):  # fmt: skip
-        page.ring.add(exchange)
+        page.add(exchange)
         usage.add(exchange)
     found = await page.ask("allowlist")
     entries = {
@@ -312,7 +317,7 @@ async def test_uses_follow_an_entry_to_its_new_line(page: Page) -> None:
 
 async def test_allow_writes_what_it_shows_and_undo_takes_it_back(page: Page) -> None:
     exchange = preflight("DELETE", by=read(page.file))
-    page.ring.add(exchange)
+    page.add(exchange)
     edit = await page.do(f"rows/{exchange.row}/edit")
     assert "+  allow_methods: [GET, POST, DELETE]" in edit["diff"]
     assert page.file.read_text() == CONFIG
@@ -331,7 +336,7 @@ async def test_allow_writes_what_it_shows_and_undo_takes_it_back(page: Page) -> 
 
 async def test_what_was_edited_meanwhile_survives(page: Page) -> None:
     exchange = preflight("DELETE", by=read(page.file))
-    page.ring.add(exchange)
+    page.add(exchange)
     edit = await page.do(f"rows/{exchange.row}/edit")
     changed = CONFIG.replace("[GET, POST]", "[GET, POST, PUT]")
     page.file.write_text(changed)
@@ -350,7 +355,7 @@ async def test_what_was_edited_meanwhile_survives(page: Page) -> None:
 @pytest.mark.parametrize("broken", ["", "cors: [", CONFIG + "nonsense: 1\n"])
 async def test_a_broken_file_is_left_alone(page: Page, broken: str) -> None:
     exchange = preflight("DELETE", by=read(page.file))
-    page.ring.add(exchange)
+    page.add(exchange)
     page.file.write_text(broken)
     edit = await page.do(f"rows/{exchange.row}/edit")
     assert (edit["possible"], "left as it is" in edit["reason"]) == (False, True)
@@ -359,7 +364,7 @@ async def test_a_broken_file_is_left_alone(page: Page, broken: str) -> None:
 
 async def test_what_no_entry_allows_has_no_edit(page: Page) -> None:
     exchange = captured(origin="null")
-    page.ring.add(exchange)
+    page.add(exchange)
     edit = await page.do(f"rows/{exchange.row}/edit")
     assert edit == {"possible": False, "reason": "No entry of the allowlist would allow it."}
 
@@ -367,7 +372,7 @@ async def test_what_no_entry_allows_has_no_edit(page: Page) -> None:
 async def test_without_a_file_it_allows_until_the_end(tmp_path: Path, unused_tcp_port: int) -> None:
     async with serving(unused_tcp_port, tmp_path / "none", None, policy()) as page:
         exchange = captured(origin="https://new.example")
-        page.ring.add(exchange)
+        page.add(exchange)
         edit = await page.do(f"rows/{exchange.row}/edit")
         assert edit["mode"] == "quick"
         assert (await page.do(f"rows/{exchange.row}/write", {"known": edit["known"]}))["written"]
@@ -380,7 +385,7 @@ async def test_without_a_file_it_allows_until_the_end(tmp_path: Path, unused_tcp
 @pytest.mark.parametrize("form", ["curl", "fetch", "explain", "test"])
 async def test_copies_are_free_of_secrets_unless_asked(page: Page, form: str) -> None:
     exchange = captured(target=b"/?token=" + SECRET.encode())
-    page.ring.add(exchange)
+    page.add(exchange)
     found = await page.do(f"rows/{exchange.row}/copy", {"as": form})
     assert SECRET not in found["text"]
     whole = await page.do(f"rows/{exchange.row}/copy", {"as": form, "secrets": True})
@@ -390,14 +395,14 @@ async def test_copies_are_free_of_secrets_unless_asked(page: Page, form: str) ->
 
 async def test_a_har_has_the_rows_that_it_is_asked_for(page: Page) -> None:
     for exchange in (preflight("PUT"), captured("PUT"), captured(target=b"/other")):
-        page.ring.add(exchange)
+        page.add(exchange)
     found = await page.do("har", {"ids": [1, 99, "x", True]})
     methods = [entry["request"]["method"] for entry in found["log"]["entries"]]
     assert methods == ["OPTIONS", "PUT"]
 
 
 async def test_clearing(page: Page) -> None:
-    page.ring.add(captured())
+    page.add(captured())
     await page.do("clear")
     assert (await page.ask("rows"))["rows"] == []
     assert (await page.get("/inspector/rows/1")).status == 404
@@ -415,7 +420,7 @@ async def test_an_unsafe_replay_asks_first(
     page: Page, asked: dict[str, str], reason: str, asks: bool
 ) -> None:
     exchange = captured("POST", body=b"{}")
-    page.ring.add(exchange)
+    page.add(exchange)
     found = await page.do(f"rows/{exchange.row}/replay", asked)
     assert (found["sent"], found["asks"]) == (False, asks)
     assert reason in found["reason"]
@@ -437,19 +442,19 @@ async def events(page: Page, count: int, **headers: str) -> list[Any]:
 
 
 async def test_the_feed_begins_with_what_is_there_and_goes_on(page: Page) -> None:
-    page.ring.add(captured())
+    page.add(captured())
     reading = asyncio.create_task(events(page, 2))
     await until(lambda: bool(page.ring._followers))
-    page.ring.add(captured(target=b"/second"))
+    page.add(captured(target=b"/second"))
     first, second = await reading
     assert [row["path"] for row in first["rows"]] == ["/v1/users"]
     assert [row["path"] for row in second["rows"]] == ["/second"]
 
 
 async def test_whoever_comes_back_gets_what_it_missed(page: Page) -> None:
-    page.ring.add(captured())
+    page.add(captured())
     (first,) = await events(page, 1)
-    page.ring.add(captured(target=b"/missed"))
+    page.add(captured(target=b"/missed"))
     seen = f"{first['epoch']}-{first['change']}"
     (found,) = await events(page, 1, **{"Last-Event-ID": seen})
     assert [row["path"] for row in found["rows"]] == ["/missed"]
@@ -459,7 +464,7 @@ async def test_whoever_comes_back_gets_what_it_missed(page: Page) -> None:
     "seen", ["other-1", "nonsense", "-", "epoch-\u00b2", "x-99999999999999999999"]
 )
 async def test_whoever_comes_from_another_run_gets_everything(page: Page, seen: str) -> None:
-    page.ring.add(captured())
+    page.add(captured())
     (found,) = await events(page, 1, **{"Last-Event-ID": seen})
     assert len(found["rows"]) == 1
 
@@ -468,7 +473,7 @@ async def test_a_reader_who_has_left_is_followed_no_more(page: Page) -> None:
     await events(page, 1)
 
     def is_left() -> bool:
-        page.ring.add(captured())
+        page.add(captured())
         return not page.ring._followers
 
     await until(is_left)

@@ -99,6 +99,7 @@ class Capture:
             self._recognize(exchange)
         self.ring.add(exchange)
         if exchange.replay_of is not None:
+            self.ring.settle()
             self._tell_replayer(exchange)
 
     def over(self, exchange: Exchange, record: ExchangeRecord) -> None:
@@ -110,6 +111,8 @@ class Capture:
         exchange.outcome = record.outcome
         exchange.ended = exchange.clock + record.duration_s
         exchange.is_over = True
+        if not record.verdict.allowed:
+            self.ring.settle()  # the row of a refusal is told
         self._usage.add(exchange)
         self.ring.changed(exchange)
 

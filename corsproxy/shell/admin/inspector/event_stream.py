@@ -40,6 +40,7 @@ class EventStream:
     def snapshot(self, change: int = 0) -> Json:
         """Return everything that has changed since the change of that number."""
         ring, redactor = self._ring, self._redactor()
+        ring.settle()
         return {
             "epoch": ring.epoch,
             "change": ring.change,

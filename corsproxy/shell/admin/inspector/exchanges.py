@@ -133,7 +133,8 @@ class Exchange:
         """The response head went to the client."""
         self.ended = 0.0
         self.row = 0
-        """The id of its row in the table; 0 where it has none any more."""
+        """The id of its row in the table; 0 where it has none any more, negative where it
+        waits for one."""
         self.generation = 0
         """Which of the run's policies decided about it."""
         self.verdict: Verdict | None = None

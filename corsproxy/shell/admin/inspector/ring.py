@@ -3,6 +3,9 @@
 A row of the table is a call together with its preflight. It is there from the moment the
 first of the two arrives, under an id that only grows; each change of it has a number of
 its own, so that whoever saw one can ask what came after.
+
+While nobody follows, exchanges only wait in line, the last of them: rows are made of those
+that are left when somebody looks.
 """
 
 import asyncio
@@ -17,6 +20,9 @@ MOST_HEAD_BYTES = 8 * 1024 * 1024
 
 # A browser sends the call as soon as it has the preflight's answer.
 PAIRING_SECONDS = 5.0
+
+WAITING = -1
+"""In place of a row's id: the exchange waits for one."""
 
 
 class Row:
@@ -74,11 +80,41 @@ class Ring:
         self.cleared_at = 0
         """The last id that a clearing took away."""
         self._followers: set[asyncio.Event] = set()
+        self._line: deque[Exchange] = deque()
+        """Those that no row has been made of; their `row` is WAITING."""
+        self._line_bytes = 0
+        self._line_head_bytes = 0
 
     # What happens.
 
     def add(self, exchange: Exchange) -> None:
         """Keep a request that has just been decided about; its `verdict` is known."""
+        if self._followers:
+            self._add(exchange)
+            return
+        if len(self._line) == self._most:
+            self._forget_first()
+        exchange.row = WAITING
+        self._line.append(exchange)
+        self._line_head_bytes += exchange.head_bytes
+        if self._line_head_bytes > self._most_head_bytes:
+            self.settle()
+
+    def settle(self) -> None:
+        """Make rows of the exchanges that wait."""
+        line, self._line = self._line, deque()
+        self._line_bytes = self._line_head_bytes = 0
+        for exchange in line:
+            self._add(exchange)
+            self.grew(exchange, exchange.kept_bytes)
+
+    def _forget_first(self) -> None:
+        first = self._line.popleft()
+        self._line_bytes -= first.kept_bytes
+        self._line_head_bytes -= first.head_bytes
+        first.row = 0
+
+    def _add(self, exchange: Exchange) -> None:
         row = self._row_of(exchange)
         exchange.row = row.id
         if exchange.is_preflight:
@@ -106,6 +142,11 @@ class Ring:
     def grew(self, exchange: Exchange, by: int) -> None:
         """Count `by` more bytes of bodies or messages, fewer where it is negative, and let go of
         the oldest."""
+        if exchange.row == WAITING:
+            self._line_bytes += by
+            if self._line_bytes > self._most_body_bytes:
+                self.settle()
+            return
         if not by or exchange.row not in self._rows:
             return
         if exchange.kept_bytes == by:  # its first
@@ -116,13 +157,17 @@ class Ring:
 
     def headed(self, exchange: Exchange, size: int) -> None:
         """Count the bytes of a head that came later than the request's."""
-        if exchange.row not in self._rows:
+        if not exchange.row:
             return
         exchange.head_bytes += size
-        self._head_bytes += size
+        if exchange.row == WAITING:
+            self._line_head_bytes += size
+        else:
+            self._head_bytes += size
 
     def clear(self) -> None:
         """Forget everything."""
+        self.settle()
         for row in self._rows.values():
             for exchange in row.exchanges:
                 exchange.row = 0
@@ -138,26 +183,32 @@ class Ring:
     # What is there.
 
     def __len__(self) -> int:
+        self.settle()
         return self._count
 
     @property
     def body_bytes(self) -> int:
+        self.settle()
         return self._body_bytes
 
     def get(self, number: int) -> Row | None:
+        self.settle()
         return self._rows.get(number)
 
     @property
     def oldest(self) -> int:
         """The id of the oldest row; one that is to come where there is none."""
+        self.settle()
         return next(iter(self._rows), self._last_id + 1)
 
     def since(self, change: int) -> list[Row]:
         """Return the rows that were changed after the change of that number, oldest first."""
+        self.settle()
         return [row for row in self._rows.values() if row.change > change]
 
     def follow(self) -> asyncio.Event:
         """Return an event that is set at each change, until `unfollow`."""
+        self.settle()
         follower = asyncio.Event()
         self._followers.add(follower)
         return follower

@@ -51,15 +51,27 @@ def test_a_refused_preflight_waits_for_no_call() -> None:
 
 
 def test_ids_grow_and_the_oldest_go() -> None:
-    ring = ring_of(*(captured() for _ in range(7)), most=5)
+    ring = Ring("epoch", most=5)
+    ring.follow()
+    for _ in range(7):
+        ring.add(captured())
     assert [row.id for row in ring.since(0)] == [3, 4, 5, 6, 7]
     assert (ring.oldest, len(ring)) == (3, 5)
     assert ring.get(2) is None
 
 
+def test_while_nobody_follows_the_last_ones_wait_for_their_rows() -> None:
+    exchanges = [captured() for _ in range(7)]
+    ring = ring_of(*exchanges, most=5)
+    assert [exchange.row > 0 for exchange in exchanges] == [False] * 7
+    assert [row.main for row in ring.since(0)] == exchanges[2:]
+    assert [exchange.row for exchange in exchanges] == [0, 0, 1, 2, 3, 4, 5]
+
+
 def test_whoever_has_seen_a_change_is_told_the_later_ones() -> None:
     one, other = captured(), captured(target=b"/b")
     ring = ring_of(one, other)
+    ring.settle()
     seen = ring.change
     assert ring.since(seen) == []
     ring.changed(one)
@@ -131,9 +143,13 @@ OPERATIONS = st.lists(
 )
 
 
-@given(OPERATIONS)
-def test_whatever_arrives_the_budget_holds(operations: Sequence[tuple[str, int, int]]) -> None:
+@given(OPERATIONS, st.booleans())
+def test_whatever_arrives_the_budget_holds(
+    operations: Sequence[tuple[str, int, int]], followed: bool
+) -> None:
     ring = Ring("epoch", most=8, most_body_bytes=20_000, most_head_bytes=20_000)
+    if followed:
+        ring.follow()
     known = [captured()]
     for what, size, which in operations:
         exchange = known[which % len(known)]
@@ -156,10 +172,16 @@ def test_whatever_arrives_the_budget_holds(operations: Sequence[tuple[str, int, 
                 ring.clear()
             case _:
                 ring.changed(exchange)
-        held = [each for row in ring.since(0) for each in row.exchanges]
-        assert len(held) == len(ring) <= 8 + 1
-        assert ring.body_bytes == sum(each.kept_bytes for each in held) <= 20_000
-        assert len(held) == 1 or sum(each.head_bytes for each in held) <= 20_000 + 6_000
+        if followed:
+            check(ring)
+    check(ring)
+
+
+def check(ring: Ring) -> None:
+    held = [each for row in ring.since(0) for each in row.exchanges]
+    assert len(held) == len(ring) <= 8 + 1
+    assert ring.body_bytes == sum(each.kept_bytes for each in held) <= 20_000
+    assert len(held) <= 1 or sum(each.head_bytes for each in held) <= 20_000 + 6_000
 
 
 def test_more_exchanges_take_no_more_memory() -> None:
