@@ -37,6 +37,7 @@ TESTED_ELSEWHERE = {
 # Test files that cover no module of their own name, each with the reason.
 TESTS_OF_MORE_THAN_ONE = {
     "aiohttp/test_life.py": "what an embedded application holds on to, and lets go of",
+    "aiohttp/test_mounted.py": "what a prefix changes, from policies to links and cookies",
     "aiohttp/test_websockets.py": "WebSockets from end to end, as bytes",
     "export/test_live.py": "live checks, of engines with planted faults",
     "export/test_on_engines.py": "every engine, run and compared with the proxy itself",

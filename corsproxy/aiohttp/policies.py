@@ -49,10 +49,7 @@ def mounted(policy: Policy, prefix: bytes) -> Policy:
 
 def _mounted(route: Route, prefix: bytes) -> Route:
     own = b"" if route.path == b"/" else route.path
-    upstream = route.upstream
-    if not route.strip_path and own:
-        upstream = replace(upstream, base=upstream.base + own, ends_with_slash=False)
-    return replace(route, path=prefix + own, strip_path=True, upstream=upstream)
+    return replace(route, path=prefix + own, mount=prefix)
 
 
 class Policies:

@@ -148,7 +148,8 @@ class LinkMap(NamedTuple):
             # The upstream takes this proxy's host for its own, whose paths it does not
             # know; but it may have been told its public URL, prefix included.
             own = host == _without_default_port(self.authority, scheme)
-            if own and not (self.route.strip_path and client_path(path, self.route.path, b"")):
+            prefix = self.route.stripped
+            if own and not (prefix and client_path(path, prefix, b"")):
                 yield upstream.site
         elif upstream.socket_path is not None and (scheme, host) == (b"http", upstream.authority):
             yield upstream.site  # what it was told as its Host
@@ -175,7 +176,7 @@ class LinkMap(NamedTuple):
                 return mapped
         for route in routes:
             if not route.strip_path:
-                mapped = client_path(path, route.upstream.base, b"")
+                mapped = client_path(path, route.upstream.base, route.mount)
                 if mapped is not None:
                     return mapped
         return None
@@ -184,7 +185,8 @@ class LinkMap(NamedTuple):
 def _prefixes(route: Route) -> tuple[bytes, bytes]:
     """The prefix of what the route reaches, at the upstream and here."""
     path = b"" if route.path == b"/" else route.path
-    return route.upstream.base if route.strip_path else route.upstream.base + path, path
+    kept = b"" if route.strip_path else path[len(route.mount) :]
+    return route.upstream.base + kept, path
 
 
 def _without_default_port(authority: bytes, scheme: bytes) -> bytes | None:

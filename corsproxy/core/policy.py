@@ -224,6 +224,14 @@ class Route:
     timeout: Timeouts = Timeouts()
     tls: Tls = Tls()
     source: Source = DEFAULT
+    mount: bytes = b""
+    """With what `path` begins where the proxy is part of another application: the upstream never
+    sees it."""
+
+    @property
+    def stripped(self) -> bytes:
+        """With what the path of each request begins that the upstream does not see."""
+        return self.path if self.strip_path and self.path != b"/" else self.mount
 
     @property
     def tells_public_address(self) -> bool:
@@ -343,7 +351,8 @@ class Policy:
         """The routes to each upstream, those that reach the least of it first."""
 
         def upstream_prefix(route: Route) -> int:
-            return len(route.upstream.base) + (0 if route.strip_path else len(route.path))
+            kept = 0 if route.strip_path else len(route.path) - len(route.mount)
+            return len(route.upstream.base) + kept
 
         bases: dict[Site, list[Route]] = {}
         for route in sorted(self.routes, key=upstream_prefix, reverse=True):

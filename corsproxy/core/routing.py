@@ -80,6 +80,8 @@ def upstream_target(route: Route, target: Target) -> bytes:
     path = target.path
     if route.strip_path and route.path != b"/":
         path = path[len(route.path) :]
-    elif path == b"/":
-        path = b""
+    else:
+        path = path[len(route.mount) :]
+        if path == b"/":
+            path = b""
     return ((route.upstream.base + path if path else route.upstream.root) or b"/") + target.query

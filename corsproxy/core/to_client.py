@@ -235,6 +235,6 @@ def _cookie(route: Route, value: bytes, *, secure: bool) -> bytes:
         value,
         secure_listener=secure,
         base=route.upstream.base,
-        path=route.path,
-        strip_path=route.strip_path,
+        path=route.stripped,
+        strip_path=True,
     )

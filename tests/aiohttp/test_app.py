@@ -181,7 +181,8 @@ async def through_the_listener(config: str, requests: Sequence[bytes]) -> list[o
     policy = read_policy(config, "corsproxy.yaml", {}, "/").policy
     async with serving(pools, policy) as proxy:
         found = [await outcome(proxy.port, each) for each in requests]
-    await pools.close()
+        # Before it looks whether something is left: a connection to the upstream is.
+        await pools.close()
     return found
 
 
