@@ -29,13 +29,13 @@ TESTED_ELSEWHERE = {
     "errors.py": "one initialiser, which every test of a failing upstream uses",
     "shell/listener/client_exchange.py": "the seam; the tests of each way in are about it",
     "aiohttp/client.py": "tests/aiohttp/test_app.py speaks to it over sockets",
-    "aiohttp/policies.py": "tests/aiohttp/test_app.py reads and mounts policies",
     "shell/system/compiling.py": "one decorator that does nothing where it is called",
     "shell/streams/seams.py": "protocols and marks; feed/test_watching.py sees them filled in",
     "http1/request_message.py": "one initialiser, which the tests of both readers of heads use",
 }
 # Test files that cover no module of their own name, each with the reason.
 TESTS_OF_MORE_THAN_ONE = {
+    "aiohttp/test_content.py": "content through an embedded application, however much it is",
     "aiohttp/test_life.py": "what an embedded application holds on to, and lets go of",
     "aiohttp/test_mounted.py": "what a prefix changes, from policies to links and cookies",
     "aiohttp/test_websockets.py": "WebSockets from end to end, as bytes",

@@ -66,8 +66,7 @@ class AiohttpBody:
             raise BodyRefusedError(Code.BODY_TOO_LARGE)
         self._client.tell_to_continue()
         try:
-            async with asyncio.timeout(self._limits.body_timeout):
-                data = await self._content.readany()
+            data = self._content.read_nowait() or await self._next()
         except TimeoutError:
             raise BodyRefusedError(Code.BODY_TIMEOUT) from None
         except (ConnectionError, web.RequestPayloadError) as error:
@@ -78,6 +77,19 @@ class AiohttpBody:
         if self._is_too_large():
             raise BodyRefusedError(Code.BODY_TOO_LARGE)
         return data
+
+    async def _next(self) -> bytes:
+        if self._content.at_eof():
+            return b""
+        # `asyncio.timeout` wants a task of asyncio's own, and who sends content is none.
+        reading = asyncio.ensure_future(self._content.readany())
+        try:
+            done, _ = await asyncio.wait((reading,), timeout=self._limits.body_timeout)
+        finally:
+            reading.cancel()
+        if not done:
+            raise TimeoutError
+        return reading.result()
 
     def _is_too_large(self) -> bool:
         return self._limits.body is not None and self.received > self._limits.body

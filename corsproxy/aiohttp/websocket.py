@@ -135,6 +135,9 @@ class WebSocketStream:
     async def _prepare(self) -> None:
         await self.response.prepare(self._request)
 
+    async def _close(self, code: int) -> None:
+        await self.response.close(code=code)
+
     async def read(self) -> bytes:
         """Return the client's next message as a frame, or b"" at the end behind its Close.
 
@@ -169,7 +172,8 @@ class WebSocketStream:
         try:
             messages = self._frames.feed(data)
         except ValueError as error:
-            await self.response.close(code=error.args[0])
+            # In a task of asyncio's own, which its `timeout` wants: a tunnel is none.
+            await asyncio.create_task(self._close(error.args[0]))
             raise ConnectionResetError from error
         for opcode, content in messages:
             self.sent += len(content)
@@ -187,7 +191,7 @@ class WebSocketStream:
         # this ends `read`, too, which takes it for given. That a client is gone, `read` says.
         with suppress(ConnectionError):
             await self._opened()
-            await self.response.close(code=int.from_bytes(content[:2], "big"))
+            await self._close(int.from_bytes(content[:2], "big"))
 
     def write_eof(self) -> None:
         """The upstream has ended: without a Close, the client gets none, and knows that

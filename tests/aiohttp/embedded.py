@@ -1,8 +1,10 @@
 """An application of ours at work, and clients and upstreams that speak in bytes."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from aiohttp import web
 from aiohttp.test_utils import BaseTestServer, TestServer
@@ -18,14 +20,28 @@ ACCEPT = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 """What a server makes of `KEY` (RFC 6455, 1.3)."""
 
 
+class _AsDeployed(TestServer):
+    """A server that does not cancel the handler where a client leaves, as is aiohttp's default
+    but for its own test servers."""
+
+    async def _make_runner(self, **kwargs: Any) -> web.BaseRunner:
+        return await super()._make_runner(**kwargs | {"handler_cancellation": False})
+
+
 @asynccontextmanager
-async def running(app: web.Application) -> AsyncIterator[BaseTestServer]:
-    async with TestServer(app) as server:
+async def running(
+    app: web.Application, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[BaseTestServer]:
+    server = _AsDeployed(app)
+    await server.start_server(ssl=tls)
+    async with server:
         yield server
 
 
-async def connect(port: int | None) -> Client:
-    return Client(*await asyncio.open_connection("127.0.0.1", port))
+async def connect(port: int | None, trusting: ssl.SSLContext | None = None) -> Client:
+    name = None if trusting is None else "localhost"
+    opened = asyncio.open_connection("127.0.0.1", port, ssl=trusting, server_hostname=name)
+    return Client(*await opened)
 
 
 async def ask(port: int | None, data: bytes, method: str = "GET") -> Reply:
