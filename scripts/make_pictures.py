@@ -1,17 +1,20 @@
-"""Draw the README's pictures of the terminal from a real run, light and dark.
+"""Draw the README's pictures of the terminal and the inspector from a real run, light and dark.
 
     scripts/make_pictures.py
 
 Starts an API without CORS and the proxy at a terminal of 84 columns, makes the calls of a page,
-presses the keys that allow the refused one, and turns what the terminal shows into SVG.
+presses the keys that allow the refused one, and turns what the terminal shows into SVG. Then it
+makes a few calls more, and takes screenshots of the inspector with Debian's Chromium.
 """
 
 import html
 import http.server
+import json
 import os
 import pty
 import re
 import select
+import socket
 import struct
 import subprocess
 import sys
@@ -24,7 +27,9 @@ from collections.abc import Iterator
 from fcntl import ioctl
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
+from typing import Literal, NamedTuple
+
+from playwright.sync_api import Browser, sync_playwright
 
 PROJECT = Path(__file__).resolve().parent.parent
 IMAGES = PROJECT / "docs" / "images"
@@ -130,6 +135,13 @@ class Terminal:
         os.close(self._descriptor)
 
 
+def free_port() -> int:
+    """Return a port that nothing listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
 def call(port: int, method: str, headers: dict[str, str]) -> None:
     """Send what a browser would send for a page's call."""
     url = f"http://localhost:{port}/v1/users"
@@ -143,26 +155,72 @@ def call(port: int, method: str, headers: dict[str, str]) -> None:
 def scene(directory: Path, api: int) -> str:
     """Return what a terminal shows while a call is refused, and then allowed."""
     (directory / "corsproxy.yaml").write_text(FILE.format(port=api), "utf-8")
-    terminal = Terminal(directory, "--admin", "off")
+    port = free_port()
+    terminal = Terminal(directory, "-p", str(port), "--admin", "off")
     try:
-        terminal.wait_for("8010")
+        terminal.wait_for(str(port))
         asks = {
             "Access-Control-Request-Method": "PUT",
             "Access-Control-Request-Headers": "content-type,x-trace-id",
         }
-        call(8010, "OPTIONS", asks)
+        call(port, "OPTIONS", asks)
         terminal.wait_for("BLOCKED")
         terminal.wait_for("corsproxy allow header x-trace-id")
         terminal.press("a")
         terminal.wait_for("[y/N]")
         terminal.press("y")
         terminal.wait_for("reloaded")
-        call(8010, "OPTIONS", asks)
-        call(8010, "PUT", {"Content-Type": "application/json", "X-Trace-Id": "1"})
+        call(port, "OPTIONS", asks)
+        call(port, "PUT", {"Content-Type": "application/json", "X-Trace-Id": "1"})
         terminal.wait_for("200")
-        return terminal.shown
+        return terminal.shown.replace(str(port), "8010")
     finally:
         terminal.close()
+
+
+def take_screenshots(directory: Path, api: int) -> None:
+    """Write what the inspector shows of a few calls, the refused one opened."""
+    (directory / "corsproxy.yaml").write_text(FILE.format(port=api), "utf-8")
+    port = free_port()
+    command = [sys.executable, "-m", "corsproxy", "--inspect", "--log-format", "json"]
+    process = subprocess.Popen(
+        [*command, "-p", str(port), "--admin", "127.0.0.1:0"],
+        cwd=directory,
+        env={**os.environ, "PYTHONPATH": str(PROJECT)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        address = next(
+            json.loads(line)["inspector"] for line in process.stdout if '"ready"' in line
+        )
+        as_page = {"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "cors"}
+        call(port, "GET", as_page)
+        call(port, "GET", {**as_page, "Cookie": "session=1"})
+        call(port, "OPTIONS", {"Access-Control-Request-Method": "PUT"})
+        call(port, "PUT", {**as_page, "Content-Type": "application/json"})
+        call(port, "GET", {**as_page, "Origin": "http://localhost:3000"})
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(
+                executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"]
+            )
+            for scheme in THEMES:
+                _photograph(browser, address, scheme)
+            browser.close()
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _photograph(browser: Browser, address: str, scheme: str) -> None:
+    dark: Literal["dark", "light"] = "dark" if scheme == "dark" else "light"
+    page = browser.new_page(color_scheme=dark, viewport={"width": 1180, "height": 640})
+    page.goto(address)
+    page.locator("tr[data-exchange]").first.click()
+    page.get_by_role("button", name="Allow", exact=True).last.wait_for()
+    page.screenshot(path=IMAGES / f"inspector-{scheme}.png")
+    page.close()
 
 
 def lines_of(shown: str) -> Iterator[list[tuple[str, frozenset[str]]]]:
@@ -214,9 +272,10 @@ def main() -> None:
     threading.Thread(target=api.serve_forever, daemon=True).start()
     with TemporaryDirectory() as directory:
         shown = scene(Path(directory), api.server_address[1])
+        IMAGES.mkdir(parents=True, exist_ok=True)
+        take_screenshots(Path(directory), api.server_address[1])
     api.shutdown()
     shown = re.sub(r"localhost:\d{5}", "localhost:3000", shown)
-    IMAGES.mkdir(parents=True, exist_ok=True)
     for name, theme in THEMES.items():
         (IMAGES / f"terminal-{name}.svg").write_text(svg("corsproxy", shown, theme), "utf-8")
 
