@@ -79,7 +79,7 @@ outcomes: $(VENV)/dev.stamp ## CALLS=2000 put together at random: the log knows 
 	CALLS=$(CALLS) $(BIN)/python -m pytest tests/browser/test_outcomes.py --timeout=1800
 
 soak: $(VENV)/dev.stamp ## mixed load, restarts and edits for SECONDS=600; WORKERS=2 takes several processes
-	$(BIN)/python -m tests.soak --seconds $(SECONDS) --workers $(WORKERS)
+	$(BIN)/python -m programs.soak --seconds $(SECONDS) --workers $(WORKERS)
 
 frameworks: $(VENV)/dev.stamp $(VENV)/httpbin.stamp $(VENV)/node.stamp ## logins through the proxy on Django, FastAPI, Rails, Sinatra, express and Next.js
 	FRAMEWORKS=all $(BIN)/pytest tests/frameworks
@@ -89,10 +89,10 @@ devtools: $(VENV)/dev.stamp ## 200 exchanges in Chromium: what the inspector sho
 
 reloads: $(VENV)/dev.stamp ## RELOADS=1000 of a file with ROUTES=500 under load; nothing lost, mixed or delayed
 	@scripts/install-test-programs
-	$(BIN)/python -m tests.reloads --reloads $(RELOADS) --routes $(ROUTES) --workers $(WORKERS)
+	$(BIN)/python -m programs.reloads --reloads $(RELOADS) --routes $(ROUTES) --workers $(WORKERS)
 
 fuzz: $(VENV)/fuzz.stamp ## inputs that break a promise, SECONDS=600 for each target; ARGS="--jobs 4 links" picks some
-	$(BIN)/python -m tests.fuzz --seconds $(SECONDS) $(ARGS)
+	$(BIN)/python -m programs.fuzz --seconds $(SECONDS) $(ARGS)
 
 export-check: $(VENV)/dev.stamp $(VENV)/engines.stamp ## 500 generated policies on each engine; ARGS="--examples 50 nginx" takes fewer
 	@scripts/install-test-programs

@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.fuzz.corpus import DIRECTORY, load
-from tests.fuzz.draw import Draw
-from tests.fuzz.targets import TARGETS
+from programs.fuzz.corpus import DIRECTORY, load
+from programs.fuzz.draw import Draw
+from programs.fuzz.targets import TARGETS
 
 
 @pytest.mark.parametrize("name", TARGETS)

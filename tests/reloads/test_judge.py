@@ -2,10 +2,10 @@
 
 import pytest
 
+from programs.reloads.judge import Judge, Seen
+from programs.reloads.versions import Marks, marks_of, names, page_of, text_of
 from tests.fakes import Reply
 from tests.policies import PAGE
-from tests.reloads.judge import Judge, Seen
-from tests.reloads.versions import Marks, marks_of, names, page_of, text_of
 
 BROKEN = 8
 

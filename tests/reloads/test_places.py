@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from programs.reloads.editors import WAYS, Save, replace, swap_config_map, write_over
 from tests.fakes import get
 from tests.peers import RawPeer, answers
 from tests.process import FREE_PORTS, started
-from tests.reloads.editors import WAYS, Save, replace, swap_config_map, write_over
 from tests.running import OK, Running, file_for
 
 LOOKS_OFTEN = """

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.reloads.run import reload_often
+from programs.reloads.run import reload_often
 
 # Tests run on machines that run other things; `make reloads` forgives nothing.
 SLACK = 3.0

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from programs.soak.disturbances import EditedFile, Interval, Upstream
+from programs.soak.switch import Switch
+from programs.soak.visitor import GOES_AWAY, Numbers, Outcome, Visit, Visitor
 from tests.process import FREE_PORTS, started
 from tests.running import Running
-from tests.soak.disturbances import EditedFile, Interval, Upstream
-from tests.soak.switch import Switch
-from tests.soak.visitor import GOES_AWAY, Numbers, Outcome, Visit, Visitor
 
 VISITORS = 8
 DELAY = ("--drain-delay", "1s", "--shutdown-grace", "9s")

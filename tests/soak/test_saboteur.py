@@ -6,12 +6,12 @@ import pytest
 
 from corsproxy.core.policy import UpstreamAddress
 from corsproxy.shell.upstream.pool import UpstreamPools
+from programs.soak.disturbances import Upstream
+from programs.soak.run import Report
+from programs.soak.saboteur import KINDS, Saboteur
+from programs.soak.visitor import Numbers, Visitor
 from tests.fakes import serving
 from tests.policies import PAGE, policy, route, rules
-from tests.soak.disturbances import Upstream
-from tests.soak.run import Report
-from tests.soak.saboteur import KINDS, Saboteur
-from tests.soak.visitor import Numbers, Visitor
 
 VISITED = ("forward", "post", "events", "socket", "preflight", "refused")
 ENOUGH = 3

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from programs.soak.siege import SLOW, Waits, serve, siege
 from tests.peers import RawPeer
 from tests.running import running
-from tests.soak.siege import SLOW, Waits, serve, siege
 
 CLIENTS = 240
 LIMITS = (

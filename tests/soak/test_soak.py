@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.soak.run import soak
-from tests.soak.visitor import KINDS, Outcome
+from programs.soak.run import soak
+from programs.soak.visitor import KINDS, Outcome
 
 SECONDS = 9.0
 

@@ -8,9 +8,9 @@ from typing import NamedTuple
 from corsproxy.shell.listener.exchange import Exchange
 from corsproxy.shell.listener.http1_connection import Http1Connection
 from corsproxy.shell.listener.server import ProxyServer
+from programs.fuzz.draw import Draw
+from programs.fuzz.wire import cut, pieces_of, unchunked
 from tests.fakes import FakeUpstream, echo
-from tests.fuzz.draw import Draw
-from tests.fuzz.wire import cut, pieces_of, unchunked
 from tests.policies import policy
 
 REQUEST_WORDS = (

@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 
 from corsproxy.core.messages import Field
-from tests.soak.numbered import (
+from programs.soak.numbered import (
     BINARY,
     CLOSE,
     Frame,

@@ -9,13 +9,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from programs.soak.disturbances import EditedFile, Upstream
+from programs.soak.saboteur import Saboteur
+from programs.soak.usage import Usage
+from programs.soak.visitor import KINDS, Numbers, Outcome, Visit, Visitor
 from tests.peers import DEADLINE_SECONDS, until
 from tests.process import FREE_PORTS, Command, started
 from tests.running import Running
-from tests.soak.disturbances import EditedFile, Upstream
-from tests.soak.saboteur import Saboteur
-from tests.soak.usage import Usage
-from tests.soak.visitor import KINDS, Numbers, Outcome, Visit, Visitor
 
 _BAD_EVENTS = frozenset({"fault", "worker-ended", "worker-hangs", "lines-dropped"})
 # Pauses of a visitor between two exchanges.

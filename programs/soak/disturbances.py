@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from programs.soak.upstream import Generation, Received
+from programs.soak.visitor import Outcome, Visit
 from tests.policies import PAGE
-from tests.soak.upstream import Generation, Received
-from tests.soak.visitor import Outcome, Visit
 
 # Whoever has been interrupted needs a moment to find the next generation.
 _AFTERMATH_SECONDS = 1.0

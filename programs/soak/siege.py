@@ -1,6 +1,6 @@
 """Many clients that are slow on purpose, around a proxy that has others to serve.
 
-`python -m tests.soak.siege --clients 10000` does it with the command's own limits; the
+`python -m programs.soak.siege --clients 10000` does it with the command's own limits; the
 test beside it with fewer clients and shorter limits.
 """
 
@@ -17,12 +17,12 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple, cast
 
+from programs.soak.usage import Usage
 from tests.fakes import CutShortError, get
 from tests.peers import PeerConnection, RawPeer
 from tests.policies import PAGE
 from tests.process import FREE_PORTS, started
 from tests.running import Running
-from tests.soak.usage import Usage
 
 SLOW = ("download", "body", "head")
 """The kinds of them, the one that is borne with longest first."""
@@ -239,7 +239,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="siege", description=__doc__)
     parser.add_argument("--clients", type=int, default=10_000)
     report = asyncio.run(_besiege(parser.parse_args().clients))
-    print("\n".join(report.lines()))  # noqa: T201 - this is a command
+    print("\n".join(report.lines()))
     return 1 if report.failed or report.held_after else 0
 
 

@@ -5,10 +5,10 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from programs.reloads.judge import Judge, Seen
+from programs.reloads.versions import UNLISTED, Marks, marks_of, page_of
 from tests.fakes import Client, CutShortError, Reply, get
 from tests.policies import PAGE
-from tests.reloads.judge import Judge, Seen
-from tests.reloads.versions import UNLISTED, Marks, marks_of, page_of
 
 PREFLIGHT = ("Access-Control-Request-Method: PUT", "Access-Control-Request-Headers: content-type")
 QUICK = ("actual", "actual", "preflight", "own", "unlisted")

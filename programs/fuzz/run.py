@@ -1,4 +1,4 @@
-"""One target under Atheris: `python -m tests.fuzz.run TARGET [libFuzzer's own arguments]`.
+"""One target under Atheris: `python -m programs.fuzz.run TARGET [libFuzzer's own arguments]`.
 
 Only the package is instrumented, and so it must not have been imported before.
 """
@@ -8,7 +8,7 @@ import sys
 import atheris
 
 with atheris.instrument_imports(include=["corsproxy"]):
-    from tests.fuzz.targets import TARGETS
+    from programs.fuzz.targets import TARGETS
 
 
 def main() -> None:

@@ -91,7 +91,7 @@ async def loading(url: str) -> AsyncIterator[Loading]:
 async def upstream() -> AsyncIterator[int]:
     """The upstream in a process of its own; yields its port."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.reloads.upstream", stdout=asyncio.subprocess.PIPE
+        sys.executable, "-m", "programs.reloads.upstream", stdout=asyncio.subprocess.PIPE
     )
     assert process.stdout is not None
     try:

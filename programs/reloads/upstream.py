@@ -1,4 +1,4 @@
-"""`python -m tests.reloads.upstream`: answers with the version that the proxy has sent.
+"""`python -m programs.reloads.upstream`: answers with the version that the proxy has sent.
 
 Prints its port. An answer below /slow takes some time, so that reloads come meanwhile.
 """
@@ -44,7 +44,7 @@ class _Answers(asyncio.Protocol):
 
 async def _main() -> None:
     server = await asyncio.get_running_loop().create_server(_Answers, "127.0.0.1", 0)
-    print(server.sockets[0].getsockname()[1], flush=True)  # noqa: T201 - for who has started it
+    print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from tests.fuzz import answers, connections, exchanges, files, rewriting, wire
+from programs.fuzz import answers, connections, exchanges, files, rewriting, wire
 from tests.test_hostile_files import SEEDS
 
 

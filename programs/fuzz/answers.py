@@ -5,9 +5,9 @@ from corsproxy.core.page_call import PageCall
 from corsproxy.core.refusals import refuse_unread
 from corsproxy.core.verdicts import Code
 from corsproxy.http1.response_head import head_bytes
-from tests.fuzz.draw import Draw
-from tests.fuzz.exchanges import POLICIES
-from tests.fuzz.reference import entry_allows, head_of, values
+from programs.fuzz.draw import Draw
+from programs.fuzz.exchanges import POLICIES
+from programs.fuzz.reference import entry_allows, head_of, values
 
 UNREAD_WORDS = (
     b"\r\nOrigin: http://localhost:5173\r\n", b"GET /api HTTP/1.1\r\n", b"\r\n\r\n", b"\norigin:",

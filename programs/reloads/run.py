@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
+from programs.reloads.editors import WAYS
+from programs.reloads.judge import Judge
+from programs.reloads.load import Load, loading, upstream
+from programs.reloads.versions import names, text_of
+from programs.reloads.visitors import QUICK, Times, Versions, Visitor
 from tests.process import DEADLINE_S, FREE_PORTS, Command, started
-from tests.reloads.editors import WAYS
-from tests.reloads.judge import Judge
-from tests.reloads.load import Load, loading, upstream
-from tests.reloads.versions import names, text_of
-from tests.reloads.visitors import QUICK, Times, Versions, Visitor
 from tests.running import port_of
 
 MOST_ADDED_MS = 50.0

@@ -1,6 +1,6 @@
 """Look for inputs that break a promise: `make fuzz SECONDS=600`.
 
-    python -m tests.fuzz --seconds 600 [--jobs 2] [--keep] [TARGET ...]
+    python -m programs.fuzz --seconds 600 [--jobs 2] [--keep] [TARGET ...]
 
 Each target runs for so many seconds, in a process of its own, from its corpus on. What breaks a
 promise is left in `.fuzz/<target>/` together with how to repeat it. `--keep` takes the smallest
@@ -14,9 +14,9 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.fuzz.corpus import load, save
-from tests.fuzz.smallest import smallest
-from tests.fuzz.targets import TARGETS
+from programs.fuzz.corpus import load, save
+from programs.fuzz.smallest import smallest
+from programs.fuzz.targets import TARGETS
 
 WORK = Path(".fuzz")
 LONGEST = 600
@@ -25,7 +25,7 @@ LONGEST = 600
 def libfuzzer(name: str, *arguments: str) -> int:
     """Run one target under libFuzzer, in a process of its own."""
     with (WORK / name / "log").open("ab") as log:
-        command = [sys.executable, "-m", "tests.fuzz.run", name, *arguments]
+        command = [sys.executable, "-m", "programs.fuzz.run", name, *arguments]
         return subprocess.run(command, stdout=log, stderr=log).returncode
 
 
@@ -55,7 +55,7 @@ def escaped(word: bytes) -> str:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.fuzz")
+    parser = argparse.ArgumentParser(prog="python -m programs.fuzz")
     parser.add_argument("targets", nargs="*", metavar="TARGET", help=f"of {', '.join(TARGETS)}")
     parser.add_argument("--seconds", type=int, default=600)
     parser.add_argument("--jobs", type=int, default=1)

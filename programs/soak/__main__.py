@@ -1,4 +1,4 @@
-"""`python -m tests.soak --seconds 600`: a soak for a chosen time, and its summary."""
+"""`python -m programs.soak --seconds 600`: a soak for a chosen time, and its summary."""
 
 import argparse
 import asyncio
@@ -6,8 +6,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.soak.run import soak
-from tests.soak.saboteur import KINDS
+from programs.soak.run import soak
+from programs.soak.saboteur import KINDS
 
 # Short runs are still getting warm; what grows by more than this has a leak.
 _WARM_SECONDS = 120
@@ -33,7 +33,7 @@ def main() -> int:
     growth = 0 if report.usage is None else report.usage.growth_kib
     if asked.seconds >= _WARM_SECONDS and growth > _MOST_GROWTH_KIB:
         report.faults.append(f"memory has grown by {growth} KiB")
-    print("\n".join(report.lines()))  # noqa: T201 - this is a command
+    print("\n".join(report.lines()))
     return 1 if report.faults else 0
 
 

@@ -13,8 +13,8 @@ from corsproxy.core.origins import (
 )
 from corsproxy.core.policy import Route, UpstreamAddress
 from corsproxy.core.routing import find_route, parse_target, upstream_target
-from tests.fuzz.draw import Draw
-from tests.fuzz.reference import entry_allows, web_origin
+from programs.fuzz.draw import Draw
+from programs.fuzz.reference import entry_allows, web_origin
 from tests.policies import policy, route, upstream
 
 # Cookies

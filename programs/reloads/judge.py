@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import NamedTuple
 
-from tests.reloads.versions import Marks
+from programs.reloads.versions import Marks
 
 
 class Seen(NamedTuple):

@@ -14,7 +14,7 @@ from corsproxy.shell.feed.journal import JsonLines
 from corsproxy.shell.feed.records import ExchangeRecord
 from corsproxy.shell.feed.text_lines import TextLines
 from corsproxy.shell.streams.piece import Piece
-from tests.fuzz.draw import Draw
+from programs.fuzz.draw import Draw
 from tests.policies import policy, said
 
 # The upstream's answers

@@ -9,9 +9,9 @@ from corsproxy.config.keys import KEYS
 from corsproxy.config.problems import ConfigError
 from corsproxy.core.advice.remedies import RemedyKey
 from corsproxy.core.policy import Policy
+from programs.fuzz.draw import Draw
 from tests.config.editor import complaints
 from tests.config.layouts import COMMENTS, STYLES, Written
-from tests.fuzz.draw import Draw
 from tests.test_hostile_files import ENVIRON, outcome
 
 YAML_WORDS = (

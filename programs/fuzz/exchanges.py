@@ -12,8 +12,8 @@ from corsproxy.core.to_client import BOUND_TO_THE_UPSTREAM
 from corsproxy.core.verdicts import Code
 from corsproxy.http1.request_form import RequestForm
 from corsproxy.http1.response_head import head_bytes
-from tests.fuzz.draw import Draw
-from tests.fuzz.reference import climbs, entry_allows, head_of, values, web_origin
+from programs.fuzz.draw import Draw
+from programs.fuzz.reference import climbs, entry_allows, head_of, values, web_origin
 from tests.policies import listed, policy, route, rules, upstream
 
 _PAGE = "http://localhost:5173"

@@ -10,8 +10,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import NamedTuple, Self
 
+from programs.soak.numbered import Frame
 from tests.peers import DEADLINE_SECONDS
-from tests.soak.numbered import Frame
 
 _PIECE = 64 * 1024
 # Larger content is passed on as it comes, unharmed.

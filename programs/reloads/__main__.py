@@ -1,4 +1,4 @@
-"""`python -m tests.reloads --reloads 1000`: many reloads under load, and their summary."""
+"""`python -m programs.reloads --reloads 1000`: many reloads under load, and their summary."""
 
 import argparse
 import asyncio
@@ -6,7 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.reloads.run import reload_often
+from programs.reloads.run import reload_often
 
 _CALM_SECONDS = 20.0
 
@@ -26,7 +26,7 @@ def main() -> int:
             workers=asked.workers,
         )
         report = asyncio.run(running)
-    print("\n".join(report.lines()))  # noqa: T201 - this is a command
+    print("\n".join(report.lines()))
     return 1 if report.faults else 0
 
 

@@ -9,9 +9,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from corsproxy.core.messages import Field
-from tests.fakes import Client, CutShortError, Reply
-from tests.policies import PAGE
-from tests.soak.numbered import (
+from programs.soak.numbered import (
     BINARY,
     CLOSE,
     GOING_AWAY,
@@ -25,7 +23,9 @@ from tests.soak.numbered import (
     request,
     response_fields,
 )
-from tests.soak.upstream import Received, event
+from programs.soak.upstream import Received, event
+from tests.fakes import Client, CutShortError, Reply
+from tests.policies import PAGE
 
 _UPGRADE = (
     (b"Connection", b"Upgrade"),
