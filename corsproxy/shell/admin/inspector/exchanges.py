@@ -88,6 +88,10 @@ class AnsweredHead(NamedTuple):
     fields: Fields
 
 
+# Nearly all exchanges have none, and a queue takes half a kilobyte.
+_NO_MESSAGES: deque[Message] = deque(maxlen=0)
+
+
 class Exchange:
     """One request and its response, as far as they have come."""
 
@@ -145,7 +149,7 @@ class Exchange:
         self.client_head: ClientHead | None = None
         self.request_body = Body()
         self.answer_body = Body()
-        self.messages: deque[Message] = deque(maxlen=MOST_MESSAGES)
+        self.messages = _NO_MESSAGES
         self.message_bytes = 0
         self.head_bytes = 0
         self.status = 0
@@ -205,6 +209,8 @@ class Exchange:
         """Keep a message in the place of the oldest, where there are too many; returns how
         many more bytes are kept."""
         before = self.message_bytes
+        if self.messages is _NO_MESSAGES:
+            self.messages = deque(maxlen=MOST_MESSAGES)
         if len(self.messages) == MOST_MESSAGES:
             self.message_bytes -= len(self.messages[0].data)
         self.messages.append(message)
@@ -215,7 +221,7 @@ class Exchange:
         """Keep heads only."""
         self.request_body.let_go()
         self.answer_body.let_go()
-        self.messages.clear()
+        self.messages = _NO_MESSAGES
         self.message_bytes = 0
 
 
