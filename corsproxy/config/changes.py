@@ -9,7 +9,16 @@ from dataclasses import fields
 from typing import Literal, NamedTuple
 
 from corsproxy.core.origins import OriginPattern
-from corsproxy.core.policy import CorsRules, HeaderRules, Limits, Listed, Policy, Route
+from corsproxy.core.policy import (
+    CorsRules,
+    HeaderRules,
+    Limits,
+    Listed,
+    Policy,
+    Route,
+    Timeouts,
+    Tls,
+)
 
 Sign = Literal["+", "-", "~"]
 
@@ -88,11 +97,20 @@ def _on_routes(names: Sequence[str], total: int) -> str:
     return f"on routes {', '.join(names[:-1])} and {names[-1]}"
 
 
+def _names_of(kind: type[Route | Timeouts | Tls]) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind) if field.name != "source")
+
+
+# Of a route, each that is one value: a new key cannot be forgotten. The others are told in parts.
+_VALUES = tuple(
+    name
+    for name in _names_of(Route)
+    if name not in ("path", "cors", "request_headers", "response_headers", "timeout", "tls")
+)
+
+
 def _route(before: Route, after: Route) -> Iterator[Change]:
-    for key in (
-        "name", "upstream", "strip_path", "preserve_host", "origin", "cookies", "forwarded",
-        "documents",
-    ):  # fmt: skip
+    for key in _VALUES:
         yield from _value(key, getattr(before, key), getattr(after, key))
     if isinstance(before.cors, CorsRules) and isinstance(after.cors, CorsRules):
         yield from _cors(before.cors, after.cors)
@@ -101,10 +119,10 @@ def _route(before: Route, after: Route) -> Iterator[Change]:
         yield Change("~", f"cors {word}", narrows=True)
     yield from _headers("request_headers", before.request_headers, after.request_headers)
     yield from _headers("response_headers", before.response_headers, after.response_headers)
-    for key in ("connect", "response", "idle"):
+    for key in _names_of(Timeouts):
         old, new = getattr(before.timeout, key), getattr(after.timeout, key)
         yield from _value(f"timeout.{key}", old, new)
-    for key in ("verify", "ca_file", "cert_file", "key_file", "server_name"):
+    for key in _names_of(Tls):
         yield from _value(f"tls.{key}", getattr(before.tls, key), getattr(after.tls, key))
 
 
