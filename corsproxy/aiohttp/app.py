@@ -86,6 +86,7 @@ class _Running:
         self.client = client
         self.exchange = exchange
         self.task: asyncio.Task[None] = asyncio.ensure_future(exchange.run())
+        self._is_shutting_down = False
 
     async def over(self) -> None:
         """Wait for its end. Where this is cancelled, as by a middleware, so is the exchange; the
@@ -94,17 +95,24 @@ class _Running:
             await asyncio.wait((self.task,))
         except asyncio.CancelledError:
             self.client.let_go()
-            self.task.cancel()
+            self._cancel()
             await asyncio.wait((self.task,))
             raise
 
     def look_for_client(self) -> None:
         """Stop where nobody waits for the answer any more."""
         if self.client.is_gone:
-            self.task.cancel()
+            self._cancel()
+
+    def _cancel(self) -> None:
+        if self._is_shutting_down:
+            self.client.end("shutdown")
+        self.task.cancel()
 
     def hang_up(self) -> None:
-        """End what has no end of its own, in the words of its protocol where there are any."""
+        """The application shuts down: end what has no end of its own, in the words of its protocol
+        where there are any."""
+        self._is_shutting_down = True
         if self.exchange.is_endless and not self.exchange.is_parting:
             self.client.end("shutdown")
             if not self.exchange.part():

@@ -6,10 +6,11 @@ from pathlib import Path
 from trustme import CA
 
 from corsproxy.aiohttp import proxy_app
+from corsproxy.shell.feed.records import ExchangeRecord
 from tests.aiohttp.embedded import PAGE, ask, connect, running
 from tests.certificates import contexts
 from tests.fakes import Client, get
-from tests.peers import DEADLINE_SECONDS, PeerConnection, RawPeer, answers, settled
+from tests.peers import DEADLINE_SECONDS, PeerConnection, RawPeer, answers, settled, until
 
 SIZE = 64 * 1024 * 1024
 PIECE = bytes(64 * 1024)
@@ -160,3 +161,29 @@ async def test_a_client_is_told_to_continue_when_the_upstream_wants_its_content(
                     await client.send(b"four")
                     assert (await client.reply()).content == b"four"
                 await client.close()
+
+
+async def test_a_client_that_stalls_is_let_go(tmp_path: Path) -> None:
+    config = tmp_path / "corsproxy.yaml"
+    records: list[ExchangeRecord] = []
+
+    async def script(peer: PeerConnection) -> None:
+        await peer.head()
+        await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % SIZE)
+        while True:
+            await peer.send(PIECE)
+
+    async with RawPeer(script) as upstream:
+        config.write_text(f"""\
+limits: {{write_timeout: 0.1}}
+routes:
+  - path: /
+    upstream: http://127.0.0.1:{upstream.port}
+    cors: {{allow_origins: ["{PAGE}"]}}
+""")
+        async with running(proxy_app(config=config, on_record=records.append)) as proxy:
+            client = await connect(proxy.port)
+            await client.send(get("/", origin=PAGE))
+            await until(lambda: bool(records))
+            await client.close()
+    assert records[0].error == "client-stalled"

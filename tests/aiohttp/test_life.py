@@ -101,3 +101,28 @@ async def test_two_applications_share_nothing() -> None:
                     reply = await ask(proxy.port, get(path, origin=origin))
                     assert (reply.content, reply.grant) == (content, origin)
             assert (await ask(proxy.port, get("/two/x", origin=PAGE))).status == 403
+
+
+async def test_what_a_shutdown_cuts_off_says_so() -> None:
+    records: list[ExchangeRecord] = []
+    asked = asyncio.Event()
+
+    async def script(peer: PeerConnection) -> None:
+        await peer.head()
+        asked.set()
+        await peer.closed()
+
+    async with RawPeer(script) as upstream:
+        url = f"http://127.0.0.1:{upstream.port}"
+        app = proxy_app(url, allow_origins=[PAGE], on_record=records.append)
+        runner = web.AppRunner(app, shutdown_timeout=0.05)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        client = await connect(runner.addresses[0][1])
+        await client.send(get("/", origin=PAGE))
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            await asked.wait()
+            await runner.cleanup()
+        await until(lambda: bool(records))
+        await client.close()
+    assert records[0].error == "shutdown"
