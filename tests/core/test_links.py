@@ -203,6 +203,13 @@ def test_with_preserve_host_the_proxys_host_is_the_upstreams_own(
     assert links(NAMED).rewrite_url(url) == expected
 
 
+def test_of_a_mounted_proxy_the_upstream_may_know_the_prefix_or_not() -> None:
+    mounted = route(b"/api", mount=b"/api", upstream=upstream(), preserve_host=True)
+    for said in (b"http://localhost:8010/x", b"http://localhost:8010/api/x", b"/x"):
+        read = links(mounted).rewrite_url(said)
+        assert read.removeprefix(b"http://localhost:8010") == b"/api/x"
+
+
 def test_an_upstream_that_was_not_told_the_proxys_host_knows_its_urls() -> None:
     assert links(BARE).rewrite_url(PROXY + b"/login") == PROXY + b"/login"
 

@@ -109,6 +109,26 @@ def test_the_base_is_sent_as_it_is_written(url: str, target: bytes, expected: by
     assert upstream_target(root, parsed) == expected
 
 
+@pytest.mark.parametrize(
+    ("path", "strip", "target", "expected"),
+    [
+        (b"/api", False, b"/api", b"/v2/"),
+        (b"/api", False, b"/api/", b"/v2/"),
+        (b"/api", False, b"/api/api?q", b"/v2/api?q"),
+        (b"/api", True, b"/api/x", b"/v2/x"),
+        (b"/api/shop", False, b"/api/shop/x", b"/v2/shop/x"),
+        (b"/api/shop", True, b"/api/shop/x", b"/v2/x"),
+    ],
+)
+def test_a_mount_is_stripped_whatever_the_route_strips(
+    path: bytes, strip: bool, target: bytes, expected: bytes
+) -> None:
+    mounted = route(path, mount=b"/api", strip_path=strip, upstream=parse_upstream("http://h/v2/"))
+    parsed = parse_target(target)
+    assert parsed is not None
+    assert upstream_target(mounted, parsed) == expected
+
+
 def _naive(paths: list[bytes], path: bytes) -> bytes | None:
     fits = [p for p in paths if p == b"/" or path == p or path.startswith(p + b"/")]
     return max(fits, key=len, default=None)
