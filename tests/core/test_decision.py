@@ -85,7 +85,7 @@ def test_preflight_of_an_unlisted_origin_is_403_without_any_grant() -> None:
         (b"", None, Code.METHOD_NOT_ALLOWED, ""),
         (b"CONNECT", None, Code.METHOD_NOT_ALLOWED, "CONNECT"),
         (b"PUT", b"x-a", Code.HEADER_NOT_ALLOWED, "x-a"),
-        (b"PUT", b"content-type,x-b, x-c", Code.HEADER_NOT_ALLOWED, "x-b"),
+        (b"PUT", b"content-type,x-b, x-c", Code.HEADER_NOT_ALLOWED, "x-b, x-c"),
         (b"PUT", b"authorization-x", Code.HEADER_NOT_ALLOWED, "authorization-x"),
         (b"PUT", b"x a", Code.HEADER_NOT_ALLOWED, "x a"),
         (b"PUT", b",".join(b"x-%d" % n for n in range(300)), Code.HEADER_NOT_ALLOWED, ""),
