@@ -1,12 +1,14 @@
 """What stays open: event streams and WebSockets, for the pages that are listed."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from aiohttp import web
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
@@ -15,7 +17,8 @@ from tests.browser.chromium import OpenTab
 from tests.browser.programs import DEADLINE_S
 from tests.browser.proxy import RunningProxy, proxy_with_file
 from tests.browser.scopes import fresh
-from tests.browser.servers import RecordingUpstream
+from tests.browser.servers import RecordingUpstream, serving
+from tests.terminal import at_terminal
 
 EVENTS = """([url, deadline]) => new Promise((resolve) => {
   const source = new EventSource(url, { withCredentials: true });
@@ -157,3 +160,50 @@ def ws_proxy(
     directory: Path, echo: Echo, page_port: int
 ) -> AbstractAsyncContextManager[RunningProxy]:
     return proxy_with_file(directory, allowlist(f"http://127.0.0.1:{echo.port}", page_port))
+
+
+OPEN_STREAMS = """async ([url, count]) => {
+  window.sources ??= [];
+  await Promise.all(Array.from({ length: count }, () => new Promise((resolve) => {
+    const source = new EventSource(`${url}/open`);
+    source.onmessage = resolve;
+    window.sources.push(source);
+  })));
+}"""
+CALL = """([url, wait]) => fetch(url, { signal: AbortSignal.timeout(wait) })
+  .then(({ status }) => status, ({ name }) => name)"""
+
+
+async def stays_open(request: web.BaseRequest) -> web.StreamResponse:
+    """A stream of one event that does not end, and other answers that do."""
+    if request.path != "/open":
+        return web.Response()
+    response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+    await response.prepare(request)
+    await response.write(b"data: 0\n\n")
+    await asyncio.Event().wait()
+    return response
+
+
+async def test_the_call_after_six_streams_waits_and_the_terminal_says_why(
+    open_tab: OpenTab, page_port: int, tmp_path: Path
+) -> None:
+    page = (await open_tab(f"http://localhost:{page_port}")).page
+    arguments = ("-p", "0", "--admin", "off")
+    async with (
+        serving(stays_open) as port,
+        at_terminal(tmp_path, f"http://127.0.0.1:{port}", *arguments) as terminal,
+    ):
+        line = await terminal.shows("Proxy:")
+        url = re.findall(r"http://localhost:\d+", line)[0]
+        await page.evaluate(OPEN_STREAMS, [url, 5])
+        await terminal.shows("stream opened, 5 of this page")
+        assert await page.evaluate(CALL, [url, DEADLINE_S * 1000]) == 200
+        assert "HTTP/2" not in terminal.seen
+        await page.evaluate(OPEN_STREAMS, [url, 1])
+        await terminal.shows("stream opened, 6 of this page")
+        await terminal.shows(" --https")
+        assert await page.evaluate(CALL, [url, 300]) == "TimeoutError"
+        await page.evaluate("window.sources.pop().close()")
+        assert await page.evaluate(CALL, [url, DEADLINE_S * 1000]) == 200
+        assert terminal.seen.count("6 event streams open") == 1

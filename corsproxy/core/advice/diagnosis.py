@@ -33,6 +33,8 @@ _CREDENTIALS: Final = ("InvalidAllowCredentials", "WildcardOriginNotAllowed")
 _RESOURCE_POLICY: Final = ("NotSameOrigin", "NotSameSite")
 _REFUSED_LOGIN: Final = (403, 422)
 _MOST_NAMES: Final = 12
+MOST_STREAMS: Final = 6
+"""How many connections over HTTP/1.1 browsers have to one host."""
 _ASKED: Final = (Code.METHOD_NOT_ALLOWED, Code.HEADER_NOT_ALLOWED)
 _LONGEST_PATH: Final = 60
 
@@ -62,6 +64,7 @@ class Cause(StrEnum):
     UNREAD = "unread-headers"
     UNFOLLOWED = "unfollowed"
     DISCOVERY = "discovery"
+    STREAMS = "streams"
 
 
 class Ended(NamedTuple):
@@ -126,6 +129,21 @@ def about_unfollowed(ended: Ended) -> Advice:
     )
     subject = f"{ended.verdict.route} {ended.value(b'origin').decode('latin-1')}"
     return Advice(Cause.UNFOLLOWED, subject, (why, f"To allow them, {remedy.instruction}"), remedy)
+
+
+def about_streams(ended: Ended) -> Advice:
+    """Return what to say about a page that has as many streams open as browsers let it have."""
+    origin = ended.value(b"origin").decode("latin-1")
+    why = (
+        f"The page has {MOST_STREAMS} event streams open, and browsers open no more than"
+        f" {MOST_STREAMS} connections to a host over HTTP/1.1: its next call waits until a stream"
+        " ends. HTTP/2, which browsers speak over https, has no such limit."
+    )
+    if ended.request.secure and not ended.policy.http2:
+        return Advice(Cause.STREAMS, origin, (why, "Write `http2: true` at the top of the file."))
+    route = ended.route
+    do = () if route is None else (setting(ended.policy, route, https=True),)
+    return Advice(Cause.STREAMS, origin, (why, *(f"To use it, {each}" for each in do)))
 
 
 def _about_refusal(ended: Ended) -> list[Advice]:

@@ -65,12 +65,13 @@ class LineJournal:
     def exchange(self, record: ExchangeRecord) -> None:
         """Take the record of one exchange that is over."""
         self._counts.exchange(record)
-        if self._is_wanted(record):
+        if self.wants(record):
             self._write(self._lines.exchange(record))
         for listener in self.listeners:
             listener.exchange(record)
 
-    def _is_wanted(self, record: ExchangeRecord) -> bool:
+    def wants(self, record: ExchangeRecord) -> bool:
+        """Whether there is a line about the exchange."""
         if self.requests == "none":
             return False
         if _is_denied(record):

@@ -4,6 +4,7 @@ The server makes one `ExchangeRecord` per exchange, and none at all while nobody
 Nothing here is escaped or left out: whoever shows a record decides what may be shown.
 """
 
+from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
 from corsproxy.core.advice.diagnosis import Ended
@@ -126,6 +127,14 @@ class Journal(Protocol):
     """Takes a record of every exchange. Must not raise, and must not wait."""
 
     def exchange(self, record: ExchangeRecord) -> None: ...
+
+
+class Streams(Protocol):
+    """Is told of event streams when they begin. Must not raise, and must not wait."""
+
+    def open(self, record: ExchangeRecord) -> AbstractContextManager[None]:
+        """Take what is known so far; the stream is over when the context is left."""
+        ...
 
 
 class Counts(Protocol):

@@ -76,6 +76,11 @@ class TextLines:
         lines = [each for text in advice.lines for each in paragraph(escape(text), self._width())]
         return "".join(f"{self._paint(line, Style.YELLOW)}\n" for line in lines)
 
+    def opened(self, record: ExchangeRecord, count: int) -> str:
+        """Return the line about an event stream that begins, one of `count` of its page."""
+        words = f"stream opened, {count} of this page" if count > 1 else "stream opened"
+        return self._line(record, words, Style.DIM, self._width())
+
     def exchange(self, record: ExchangeRecord) -> str:
         """Return the line, and those under it."""
         width = self._width()

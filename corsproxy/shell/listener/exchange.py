@@ -17,6 +17,8 @@ from typing import Final
 from corsproxy.core.answers import Answer
 from corsproxy.core.decision import Forward, complete, decide, fail, outlook_of
 from corsproxy.core.messages import ClientHead, Framing, RequestHead, UpstreamHead
+from corsproxy.core.outcome.call import Call
+from corsproxy.core.outcome.outcome import Outcome
 from corsproxy.core.policy import Policy
 from corsproxy.core.refusals import refuse
 from corsproxy.core.verdicts import Code, Verdict
@@ -194,7 +196,7 @@ class Exchange:
             elif head.status == 101:
                 await self._tunnel(head, response)
             else:
-                await self._stream(head, response)
+                await self._stream(exchange, head, response)
         except UpstreamError as error:
             self._detail = error.detail
             self._cut(str(error.fault))
@@ -219,9 +221,11 @@ class Exchange:
         if self._client.is_writing_paused:
             await self._client.drained()
 
-    async def _stream(self, head: ClientHead, response: UpstreamResponse) -> None:
+    async def _stream(
+        self, exchange: Forward, head: ClientHead, response: UpstreamResponse
+    ) -> None:
         """Send the head with what is there of the content, and the rest as it arrives."""
-        client, watch = self._client, self._watch
+        client = self._client
         first = response.take()
         is_all = response.at_end
         self._send_head(head, first, is_all=is_all)
@@ -229,6 +233,15 @@ class Exchange:
             await client.drained()
         if is_all:
             return
+        streams = self._service.streams
+        if streams is None or not self._started or not _is_event_stream(head):
+            await self._send_rest(response)
+            return
+        with streams.open(self._known(exchange)):
+            await self._send_rest(response)
+
+    async def _send_rest(self, response: UpstreamResponse) -> None:
+        client, watch = self._client, self._watch
         most, carried = PIECE_SIZE, 0
         while piece := await response.read(most):
             if watch is not None:
@@ -320,15 +333,37 @@ class Exchange:
                     client.sent,
                 )
             return
-        record = ExchangeRecord(
+        record = self._made(policy, request, verdict, outlook.call, outcome, duration)
+        if service.journal is not None:
+            service.journal.exchange(record)
+        if self._watch is not None:
+            self._watch.ended(record)
+
+    def _known(self, exchange: Forward) -> ExchangeRecord:
+        """Return the record as it would be if the exchange ended now."""
+        policy, request, verdict = exchange.policy, self._client.head, exchange.verdict
+        outlook = outlook_of(policy, request, verdict, exchange)
+        outcome, duration = outlook.of(self._head), time.perf_counter() - self._started
+        return self._made(policy, request, verdict, outlook.call, outcome, duration)
+
+    def _made(
+        self,
+        policy: Policy,
+        request: RequestHead,
+        verdict: Verdict,
+        call: Call | None,
+        outcome: Outcome | None,
+        duration: float,
+    ) -> ExchangeRecord:
+        return ExchangeRecord(
             request,
             policy,
             verdict,
             self._status,
             started=time.time() - duration,
             duration_s=duration,
-            sent=client.sent,
-            received=client.received,
+            sent=self._client.sent,
+            received=self._client.received,
             upstream_s=self._upstream_s,
             error=self._error,
             detail=self._detail,
@@ -336,12 +371,8 @@ class Exchange:
             upstream_head=self._upstream_head,
             response=self._head,
             outcome=outcome,
-            call=outlook.call,
+            call=call,
         )
-        if service.journal is not None:
-            service.journal.exchange(record)
-        if self._watch is not None:
-            self._watch.ended(record)
 
 
 def make_exchange(client: ClientExchange, service: Service) -> Exchange:

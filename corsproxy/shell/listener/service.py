@@ -1,7 +1,7 @@
 """What all connections of the proxy share."""
 
 from corsproxy.core.policy import Policy
-from corsproxy.shell.feed.records import Counts, Journal
+from corsproxy.shell.feed.records import Counts, Journal, Streams
 from corsproxy.shell.feed.watching import Observer
 from corsproxy.shell.upstream.upstream import Upstream
 
@@ -13,7 +13,7 @@ class Service:
     exchange that has read it once keeps what it read.
     """
 
-    __slots__ = ("counts", "draining", "journal", "observer", "policy", "upstream")
+    __slots__ = ("counts", "draining", "journal", "observer", "policy", "streams", "upstream")
 
     def __init__(self, policy: Policy, upstream: Upstream, journal: Journal | None) -> None:
         self.policy = policy
@@ -23,6 +23,8 @@ class Service:
         """Who counts the exchanges where there is no journal."""
         self.observer: Observer | None = None
         """Who watches exchanges while they last."""
+        self.streams: Streams | None = None
+        """Who is told of event streams as they open; records must be wanted, too."""
         self.draining = False
         """Whether every response is to be the last one on its connection."""
 

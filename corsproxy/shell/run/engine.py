@@ -11,11 +11,18 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from corsproxy.core.advice.diagnosis import Advice, about_unfollowed, advise
+from corsproxy.core.advice.diagnosis import (
+    MOST_STREAMS,
+    Advice,
+    about_streams,
+    about_unfollowed,
+    advise,
+)
 from corsproxy.core.policy import Policy
 from corsproxy.shell.admin.figures import Figures
 from corsproxy.shell.feed.announcements import Announcer, LineFormat
 from corsproxy.shell.feed.journal import JsonLines, LineJournal
+from corsproxy.shell.feed.open_streams import OpenStreams
 from corsproxy.shell.feed.recent_refusals import Refusals
 from corsproxy.shell.feed.records import ExchangeRecord
 from corsproxy.shell.feed.text_lines import TextLines
@@ -62,6 +69,7 @@ class Engine:
         self._offers = refusals is not None
         self._text = TextLines(self._advice, color=color, refusals=refusals)
         lines = self._text if form == "text" else JsonLines()
+        self._streams = OpenStreams(self._tell_opened) if form == "text" else None
         self._figures = Figures()
         self._write = write
         self._unfollowed = Unfollowed(self._tell_unfollowed, lambda: self.in_flight > 0)
@@ -142,6 +150,7 @@ class Engine:
         self._journal.requests = requests
         self._journal.quiet = policy.log.quiet
         service.journal = None if requests == "none" else self._journal
+        service.streams = None if requests == "none" else self._streams
         # Without an admin listener nobody can ask for counts.
         service.counts = None if policy.admin is None else self._figures
 
@@ -167,6 +176,13 @@ class Engine:
         said = self._text.remark(about_unfollowed(record.ended))
         if said:
             self._write(said)
+
+    def _tell_opened(self, record: ExchangeRecord, count: int) -> None:
+        hint = ""
+        if count >= MOST_STREAMS:
+            hint = self._text.remark(about_streams(record.ended))
+        if hint or self._journal.wants(record):
+            self._write(self._text.opened(record, count) + hint)
 
     def _advice(self, record: ExchangeRecord) -> list[Advice]:
         found = advise(record.ended)

@@ -6,7 +6,7 @@ import pytest
 
 from corsproxy.config.reader import read_policy
 from corsproxy.config.without_file import Quick, quick_policy
-from corsproxy.core.advice.diagnosis import Advice, Cause, Ended, advise
+from corsproxy.core.advice.diagnosis import Advice, Cause, Ended, about_streams, advise
 from corsproxy.core.decision import Forward, decide, outlook_of
 from corsproxy.core.messages import Field, Fields
 from corsproxy.core.policy import Policy
@@ -192,3 +192,21 @@ def test_what_was_wrong_with_the_upstream_comes_first() -> None:
     decision = decide(WITHOUT_FILE, request(origin="https://evil.example"))
     ended = Ended(WITHOUT_FILE, request(), decision.verdict, 403, (), None, None, "it was asleep")
     assert advise(ended)[0].lines[0] == "it was asleep"
+
+
+@pytest.mark.parametrize(
+    ("policy", "secure", "words"),
+    [
+        (WITHOUT_FILE, False, "start it with: corsproxy https://api.example.com --https"),
+        (with_file(), False, "write `listen: https://localhost:8010` at the top of the file."),
+        (with_file(f"{FILE}http2: false\n"), True, "Write `http2: true` at the top of the file."),
+    ],
+)
+def test_streams_at_the_browsers_limit_end_in_https(
+    policy: Policy, secure: bool, words: str
+) -> None:
+    asked = request(fields=[CORS, SITE], origin=PAGE, secure=secure)
+    advice = about_streams(Ended(policy, asked, decide(policy, asked).verdict, 200, ()))
+    assert (advice.cause, advice.subject) == (Cause.STREAMS, PAGE)
+    assert "HTTP/2" in advice.lines[0]
+    assert advice.lines[-1].endswith(words)

@@ -4,16 +4,17 @@ import asyncio
 import gc
 import json
 import socket
+from contextlib import AsyncExitStack
 from dataclasses import replace
 
 import pytest
 
-from corsproxy.core.policy import Log, Policy, Route, UpstreamAddress
+from corsproxy.core.policy import Log, LogRequests, Policy, Route, UpstreamAddress
 from corsproxy.shell.admin.figures import Count
 from corsproxy.shell.feed.recent_refusals import Refusals
 from corsproxy.shell.run.engine import OFFER, Engine, settle
-from tests.fakes import get
-from tests.peers import RawPeer, answers
+from tests.fakes import Client, get
+from tests.peers import RawPeer, answers, until
 from tests.policies import PAGE, policy, route, rules
 from tests.running import OK, ask
 
@@ -180,6 +181,52 @@ async def test_a_call_that_lacks_a_cookie_is_explained_once() -> None:
     assert "no cookie\n" in first
     assert "It came without a cookie, and may not have one" in first
     assert second.endswith("no cookie (×2)\n")
+
+
+EVENTS = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize("requests", ["all", "denied"])
+async def test_streams_are_told_of_as_they_open(requests: LogRequests) -> None:
+    lines: list[str] = []
+    async with RawPeer(answers(EVENTS)) as upstream, AsyncExitStack() as clients:
+        log = Log(requests=requests)
+        engine = Engine(replace(asking(upstream), log=log), lines.append, "text", color=False)
+        sock, port = listening()
+        await engine.listen([sock])
+        for _ in range(7):
+            client = Client(*await asyncio.open_connection("127.0.0.1", port))
+            clients.push_async_callback(client.close)
+            await client.send(get("/events"))
+            assert b"text/event-stream" in await client.head()
+        await clients.aclose()
+        await until(lambda: engine.in_flight == 0)
+        await engine.finish_drain()
+    if requests == "denied":
+        # A call that waits for ever is worth a word all the same.
+        lines.insert(0, "")
+        assert [" ".join(line.split()).count("6 event streams open") for line in lines] == [0, 1]
+        return
+    opened, ended = lines[:7], lines[7:]
+    assert "stream opened" in opened[0]
+    assert "of this page" not in opened[0]
+    assert ["HTTP/2" in line for line in opened] == [False] * 5 + [True, False]
+    assert "stream opened, 6 of this page\n" in opened[5]
+    assert "6 event streams open" in " ".join(opened[5].split())
+    assert all("[client-left]" in line for line in ended)
+
+
+async def test_other_answers_open_no_streams() -> None:
+    lines: list[str] = []
+    long = b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + b"x" * 100000
+    async with RawPeer(answers(long)) as upstream:
+        engine = Engine(asking(upstream), lines.append, "text", color=False)
+        sock, port = listening()
+        await engine.listen([sock])
+        assert len((await ask(port, get())).content) == 100000
+        await engine.finish_drain()
+    assert len(lines) == 1
+    assert "stream" not in lines[0]
 
 
 def test_what_lives_as_long_as_the_process_is_collected_no_more() -> None:
