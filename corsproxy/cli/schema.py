@@ -4,9 +4,11 @@ from importlib.resources import files
 
 import click
 
+from corsproxy.cli.options import option
+
 
 @click.command()
-@click.option("--tests", is_flag=True, help="That of corsproxy.test.yaml instead.")
+@option("--tests", is_flag=True, help="That of corsproxy.test.yaml instead.")
 def command(tests: bool) -> None:
     """Print the JSON Schema of the allowlist file, for editors.
 
