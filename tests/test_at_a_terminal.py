@@ -150,16 +150,12 @@ async def test_a_read_that_comes_too_late_for_the_foreground_stops_nothing(tmp_p
 async def test_without_a_file_the_flag_is_named(tmp_path: Path) -> None:
     async with at_terminal(tmp_path, "http://127.0.0.1:9", *ARGUMENTS) as terminal:
         port = await port_of(terminal)
-        terminal.press("a")
-        await terminal.shows("There is no file to edit: the upstream came from the command line.")
         assert (await ask(port, REFUSED)).status == 403
-        await terminal.shows(f"Start corsproxy with --allow-origin {OTHER}\r\n")
+        given = shlex.join(ARGUMENTS)
+        await terminal.shows(f"corsproxy http://127.0.0.1:9 {given} --allow-origin {OTHER}\r\n")
+        await terminal.shows(OFFER)
         terminal.press("a")
-        await terminal.shows(
-            "There is no file to edit: write one (corsproxy init), or start corsproxy with "
-            f"--allow-origin {OTHER}\r\n"
-        )
-        assert OFFER not in terminal.seen
+        await terminal.shows("until the proxy stops? [y/N]")
 
 
 async def test_workers_offer_nothing(tmp_path: Path) -> None:

@@ -135,15 +135,70 @@ async def test_the_hinted_command_allows_the_call(
             port = int(re.findall(r"127\.0\.0\.1:(\d+)", line)[0])
             first = await ask(port, case.call.encode())
             assert not is_allowed(first)
-            hint = await line_with(command, ", or run: ")
-            hinted = hint.partition(", or run: ")[2]
+            line = await line_with(command, "corsproxy allow ")
+            hinted = line[line.index("corsproxy allow ") :]
             assert hinted == f"corsproxy allow {case.command}"
             if first.status in (403, 421):
-                assert json.loads(first.content)["hint"] in hint
+                assert json.loads(first.content)["hint"].endswith(f", or run: {hinted}")
             await shell(hinted, tmp_path, programs)
             await line_with(command, "reloaded")
             again = await ask(port, case.call.encode())
     assert is_allowed(again)
+
+
+FLAGS = ("-l", "127.0.0.1:0", "--admin", "off", "--log-format", "text")
+
+
+def start_hinted(line: str) -> list[str]:
+    """The words behind `corsproxy` in a hint."""
+    return shlex.split(line[line.index("corsproxy ") :])[1:]
+
+
+async def test_without_a_file_the_hinted_command_allows_the_call_with_all_flags(
+    tmp_path: Path,
+) -> None:
+    call = get("/", OTHER).encode()
+    async with RawPeer(answers(OK)) as upstream:
+        arguments = (f"127.0.0.1:{upstream.port}", "--origin", "keep", *FLAGS)
+        async with started(*arguments, cwd=tmp_path) as command:
+            port = await port_shown(command)
+            assert (await ask(port, call)).status == 403
+            words = start_hinted(await line_with(command, "--allow-origin "))
+        assert words[0] == f"http://127.0.0.1:{upstream.port}"
+        assert words[-2:] == ["--allow-origin", OTHER]
+        async with started(*words, cwd=tmp_path) as command:
+            assert is_allowed(await ask(await port_shown(command), call))
+    assert f"origin: {OTHER}".encode() in upstream.heads[0].lower()
+
+
+async def test_without_a_file_the_file_that_a_hint_writes_has_all_flags(
+    tmp_path: Path, programs: str
+) -> None:
+    call = get("/", host="shop.test").encode()
+    async with RawPeer(answers(OK)) as upstream:
+        arguments = (f"127.0.0.1:{upstream.port}", "-q", "--origin", "keep", *FLAGS)
+        async with started(*arguments, cwd=tmp_path) as command:
+            assert (await ask(await port_shown(command), call)).status == 421
+            line = await line_with(command, "corsproxy init ")
+    await shell(line[line.index("corsproxy ") :], tmp_path, programs)
+    await shell("corsproxy allow host shop.test", tmp_path, programs)
+    assert "origin: keep" in (tmp_path / "corsproxy.yaml").read_text()
+    await shell("corsproxy check", tmp_path, programs)
+
+
+async def test_a_secret_of_the_command_line_is_not_repeated(tmp_path: Path) -> None:
+    async with RawPeer(answers(OK)) as upstream:
+        arguments = (f"127.0.0.1:{upstream.port}", "--header", "X-Key: hunter2", *FLAGS)
+        async with started(*arguments, cwd=tmp_path) as command:
+            reply = await ask(await port_shown(command), get("/", OTHER).encode())
+            line = await line_with(command, "--allow-origin ")
+    assert line.strip() == f"Start corsproxy with --allow-origin {OTHER}"
+    assert "hunter2" not in reply.content.decode()
+
+
+async def port_shown(command: Command) -> int:
+    line = await line_with(command, "Proxy")
+    return int(re.findall(r"127\.0\.0\.1:(\d+)", line)[0])
 
 
 @pytest.mark.parametrize(

@@ -11,13 +11,10 @@ from corsproxy.cli.durations import duration
 from corsproxy.cli.failures import Exit, Failure
 from corsproxy.cli.flags import Flags
 from corsproxy.cli.options import config_option, option
-from corsproxy.cli.quick import check_without_upstream, quick_of, quick_options
+from corsproxy.cli.quick import OF_LISTENER, check_without_upstream, quick_of, quick_options
 from corsproxy.cli.upstream import policy_of
 from corsproxy.config.written_policy import written_policy
 from corsproxy.core.source import DEFAULT_FILE
-
-# What the starter file has no line for: without an upstream there is nothing to start.
-_OF_LISTENER = ("listen", "port", "https", "admin", "log_format", "drain_delay", "shutdown_grace")
 
 
 @click.command()
@@ -53,7 +50,7 @@ def command(upstream: str | None, config: str | None, **params: Any) -> None:
 
 def _check_alone(params: dict[str, Any]) -> None:
     check_without_upstream(params)
-    given = [name for name in _OF_LISTENER if params[name]]
+    given = [name for name in OF_LISTENER if params[name]]
     if given:
         flag = f"--{given[0].replace('_', '-')}"
         raise click.UsageError(f"{flag} goes with UPSTREAM: corsproxy init URL {flag} …")

@@ -22,10 +22,15 @@ def option(*names: str, **attributes: Any) -> Decorator:
     return click.option(*names, envvar=environment_variable(flag), show_envvar=True, **attributes)
 
 
+ARGUMENTS = "corsproxy.arguments"
+"""Where a server's context keeps the words that it was given."""
+
+
 class ServerCommand(click.Command):
     """A command that listens: the flags by which other servers do so lead to its own."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[ARGUMENTS] = tuple(args)
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:

@@ -5,8 +5,9 @@ from typing import Any
 
 import click
 
-from corsproxy.cli.options import option
+from corsproxy.cli.options import ARGUMENTS, option
 from corsproxy.config.without_file import Quick
+from corsproxy.core.policy import Typed
 
 # Each flag, by its parameter, and what to write in a file in its place.
 _IN_FILE = {
@@ -17,6 +18,10 @@ _IN_FILE = {
     "headers": "`request_headers: {set: {NAME: VALUE}}` on a route",
 }
 _FLAGS = {"headers": "--header"}
+# What both commands take beside these.
+_FILES = ("--allow-origin",)
+OF_LISTENER = ("listen", "port", "https", "admin", "log_format", "drain_delay", "shutdown_grace")
+"""What `init` takes with an upstream only: without one, the starter file has no line for it."""
 
 
 def quick_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -78,6 +83,33 @@ def quick_of(upstream: str, params: Mapping[str, Any]) -> Quick:
         params["origin"],
         tuple(params["headers"]),
     )
+
+
+def typed(ctx: click.Context) -> Typed | None:
+    """Return the flags that a server was given; None with `--header`, whose values are not to be
+    shown."""
+    parser = ctx.command.make_parser(ctx)
+    values, _, given = parser.parse_args(list(ctx.meta.get(ARGUMENTS, ())))
+    flags: list[str] = []
+    for_init: list[str] = []
+    for parameter in dict.fromkeys(given):
+        if not isinstance(parameter, click.Option):
+            continue
+        if parameter.name == "headers":
+            return None
+        words = _words(parameter, values[parameter.name])
+        flags += words
+        if parameter.name in OF_LISTENER or parameter.name in _IN_FILE or words[0] in _FILES:
+            for_init += words
+    return Typed(tuple(flags), tuple(for_init))
+
+
+def _words(parameter: click.Option, value: Any) -> list[str]:
+    name = parameter.opts[0]
+    if parameter.is_flag:
+        return [name if value else parameter.secondary_opts[0]]
+    values = value if parameter.multiple else [value]
+    return [word for each in values for word in (name, each)]
 
 
 def check_without_upstream(params: Mapping[str, Any]) -> None:

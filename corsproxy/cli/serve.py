@@ -29,7 +29,7 @@ from corsproxy.cli.flags import Flags
 from corsproxy.cli.inspecting import OFF_WITH_WORKERS, inspector_address, wants_inspector
 from corsproxy.cli.options import ServerCommand, config_option, environment_variable, one_of, option
 from corsproxy.cli.process import leave, run
-from corsproxy.cli.quick import check_without_upstream, quick_of, quick_options
+from corsproxy.cli.quick import check_without_upstream, quick_of, quick_options, typed
 from corsproxy.cli.terminal import is_interactive, is_terminal, wants_color
 from corsproxy.cli.upstream import policy_of
 from corsproxy.cli.worker import supervisors_channel, work
@@ -155,7 +155,7 @@ def command(config: str | None, upstream: str | None, workers: int, **params: An
     ctx = click.get_current_context()
     flags = _flags(ctx, params)
     config, upstream = one_of(ctx, config=config, upstream=upstream)
-    quick = None if upstream is None else quick_of(upstream, params)
+    quick = None if upstream is None else quick_of(upstream, params)._replace(typed=typed(ctx))
     channel = supervisors_channel()
     try:
         if channel is not None:

@@ -30,6 +30,7 @@ from corsproxy.core.policy import (
     Policy,
     Route,
     Tls,
+    Typed,
     UpstreamAddress,
 )
 from corsproxy.core.source import Source
@@ -55,6 +56,8 @@ class Quick(NamedTuple):
     """None is the default, which depends on `preserve_host`."""
     headers: tuple[str, ...] = ()
     """Request headers for the upstream, each as `NAME: VALUE`."""
+    typed: Typed | None = Typed()
+    """The flags, as hints repeat them."""
 
     @property
     def url(self) -> str:
@@ -95,7 +98,7 @@ def quick_policy(quick: Quick) -> Policy:
         source=_UPSTREAM,
     )
     secrets = frozenset(value.decode("utf-8", "replace") for _, value in fields)
-    return Policy(routes=(route,), default_cors=rules, secrets=secrets)
+    return Policy(routes=(route,), default_cors=rules, secrets=secrets, typed=quick.typed)
 
 
 def _tls(quick: Quick, address: UpstreamAddress) -> Tls:

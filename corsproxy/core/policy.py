@@ -270,6 +270,15 @@ class Log:
 
 
 @dataclass(frozen=True, slots=True)
+class Typed:
+    """The flags that the command line has beside the upstream, to be typed again."""
+
+    flags: tuple[str, ...] = ()
+    for_init: tuple[str, ...] = ()
+    """Those of them that `corsproxy init` takes."""
+
+
+@dataclass(frozen=True, slots=True)
 class ListenAddress:
     """A `host:port` to listen on. "localhost" is 127.0.0.1 and ::1; port 0 is a free one."""
 
@@ -330,6 +339,8 @@ class Policy:
     """The pseudonym in Via, unique to this process so that it finds loops; None: no Via."""
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
     """Values that came from ${...} in header rules: never printed."""
+    typed: Typed | None = Typed()
+    """What a hint without a file repeats; None where it may not, because it holds secrets."""
 
     @cached_property
     def routes_by_path(self) -> dict[bytes, Route]:

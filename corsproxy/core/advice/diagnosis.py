@@ -19,7 +19,7 @@ from corsproxy.core.advice.remedies import (
     headers_remedy,
     remedies_for,
 )
-from corsproxy.core.advice.settings import place_of, setting
+from corsproxy.core.advice.settings import place_of, restart, setting
 from corsproxy.core.fields import split_list
 from corsproxy.core.messages import Fields, RequestHead
 from corsproxy.core.outcome.call import Call, Mode
@@ -237,7 +237,7 @@ def _redirect(ended: Ended, route: Route, outcome: Outcome) -> Advice:
     add = (
         f"to take it along, add a route for {scheme}://{host}"
         if place
-        else f"to call that host itself, start with it: corsproxy {scheme}://{host}"
+        else f"to call that host itself, {restart(ended.policy, upstream=f'{scheme}://{host}')}"
     )
     do = (
         "If it is a login, open it in a tab, or let the API answer fetch with 401 in place of a"

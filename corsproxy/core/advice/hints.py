@@ -7,6 +7,7 @@ names the upstream, they speak of flags, and of a file only for what has no flag
 import shlex
 
 from corsproxy.core.advice.remedies import remedy_for
+from corsproxy.core.advice.settings import file_to_write, is_quick, restart
 from corsproxy.core.advice.upstream_causes import ADVICE
 from corsproxy.core.methods import KNOWN_METHODS, NORMALIZED_METHODS
 from corsproxy.core.origins import parse_origin
@@ -27,7 +28,7 @@ _TEMPLATES: dict[Code, str] = {
     " address and port; in a container, localhost is the container itself.",
     Code.UPSTREAM_DNS: "Check the host name in {upstream}.",
     Code.UPSTREAM_TLS: "Check the scheme, the host name and the certificate; for a private"
-    " authority, or a self-signed certificate, {set}tls: {{ca_file: cert.pem}}{end}",
+    " authority, or a self-signed certificate, {ca_file}",
     Code.UPSTREAM_CONNECT_TIMEOUT: "Check the address in {upstream} and the network between; to"
     " wait longer, {set}timeout: {{connect: 30s}}{end}",
     Code.UPSTREAM_RESPONSE_TIMEOUT: "To wait longer, {set}timeout: {{response: 5m}}{end}",
@@ -62,28 +63,32 @@ _PASSTHROUGH = (
 )
 
 
-def hint_for(verdict: Verdict, policy: Policy, rules: CorsRules | None = None) -> str | None:
+def hint_for(
+    verdict: Verdict, policy: Policy, rules: CorsRules | None = None, *, is_shown: bool = True
+) -> str | None:
     """Return what to do about what `policy` refused or an upstream failed to do; None
     where nothing helps.
 
     `rules` are those that decided, where they are at hand. A command line to run stands
-    at the end.
+    at the end; `is_shown` says whether it may repeat the flags that were given.
     """
-    hint = _hint_for(verdict, policy, rules)
+    hint = _hint_for(verdict, policy, rules, is_shown)
     passthrough = [each.name for each in policy.routes if each.cors == "passthrough"]
     if verdict.withheld and verdict.route in passthrough:
         return _PASSTHROUGH if hint is None else f"{_PASSTHROUGH} {hint}"
     return hint
 
 
-def _hint_for(verdict: Verdict, policy: Policy, rules: CorsRules | None) -> str | None:
+def _hint_for(
+    verdict: Verdict, policy: Policy, rules: CorsRules | None, is_shown: bool
+) -> str | None:
     if verdict.cause is not None:
-        return _of_cause(verdict.cause, policy)
+        return _of_cause(verdict.cause, policy, is_shown)
     template = _TEMPLATES.get(verdict.code)
     if verdict.code is Code.UPSTREAM_CLOSED and not _asks_in_clear(policy, verdict.route):
         return None
     if template is not None:
-        return _of_upstream(template, policy)
+        return _of_upstream(template, policy, is_shown)
     if verdict.code is Code.NO_ROUTE:
         return _NO_ROUTE
     if verdict.code in _ALLOWLIST_REFUSED and verdict.route is None:
@@ -94,7 +99,13 @@ def _hint_for(verdict: Verdict, policy: Policy, rules: CorsRules | None) -> str 
         sentences.append(remark)
     remedy = remedy_for(verdict, policy)
     command = None if remedy is None else remedy.command
-    if remedy is not None:
+    if remedy is not None and remedy.is_flag:
+        flag = (remedy.at.name, remedy.value)
+        sentences.append(restart(policy, *flag, is_shown=is_shown))
+    elif remedy is not None and not remedy.in_file and is_quick(policy):
+        where = file_to_write(policy, is_shown=is_shown)
+        sentences.append(f'add "{remedy.value}" to `{remedy.key}` {where}')
+    elif remedy is not None:
         sentences.append(remedy.sentence)
     if not sentences:
         return None
@@ -102,12 +113,12 @@ def _hint_for(verdict: Verdict, policy: Policy, rules: CorsRules | None) -> str 
     # What is copied from here goes into a shell, so no full stop follows it.
     if command is not None:
         return f"{text.removesuffix('.')}, or run: {command}"
-    return text.removesuffix(".") if remedy is not None and remedy.is_flag else text
+    return text.removesuffix(".") if remedy is not None and not remedy.in_file else text
 
 
 def hint_for_client(verdict: Verdict, policy: Policy, rules: CorsRules | None = None) -> str | None:
     """Return the hint as any page may read it: files are named without their directories."""
-    hint = hint_for(verdict, policy, rules)
+    hint = hint_for(verdict, policy, rules, is_shown=False)
     if hint is None:
         return None
     sources = [route.source for route in policy.routes]
@@ -144,9 +155,9 @@ def credentials_hint(origin: str) -> str:
     )
 
 
-def _of_cause(cause: UpstreamCause, policy: Policy) -> str:
+def _of_cause(cause: UpstreamCause, policy: Policy, is_shown: bool) -> str:
     advice = ADVICE[cause]
-    return _of_upstream(advice.file if _has_file(policy) else advice.flags, policy)
+    return _of_upstream(advice.file if _has_file(policy) else advice.flags, policy, is_shown)
 
 
 def _has_file(policy: Policy) -> bool:
@@ -154,19 +165,25 @@ def _has_file(policy: Policy) -> bool:
     return all(route.source.line for route in policy.routes)
 
 
-def _of_upstream(template: str, policy: Policy) -> str:
+def _of_upstream(template: str, policy: Policy, is_shown: bool) -> str:
     if _has_file(policy):
         # The short form, `upstream` at the top of the file, has no place for a route's keys.
         end = "` on its route under `routes`."
-        return template.format(upstream="`upstream`", file="", set="set `", end=end)
-    quoted = str(policy.routes[0].upstream).replace("'", "''")
-    return template.format(
+        ca_file = f"set `tls: {{ca_file: cert.pem}}{end}"
+        return template.format(
+            upstream="`upstream`", file="", set="set `", end=end, ca_file=ca_file
+        )
+    text = template.format(
         upstream="the URL that corsproxy was started with",
-        file="in a file, which corsproxy init writes, ",
-        set="write a file corsproxy.yaml that holds `{cors: {allow_origins: [http://localhost:*]},"
-        f" routes: [{{path: /, upstream: '{quoted}', ",
-        end="}]}`, and run: corsproxy -c corsproxy.yaml",
+        file="",
+        set="set `",
+        end="`.",
+        ca_file=restart(policy, "--ca-file", "cert.pem", is_shown=is_shown),
+        insecure=restart(policy, "--insecure", is_shown=is_shown),
     )
+    if "{set}" not in template and "{file}" not in template:
+        return text
+    return f"{text.removesuffix('.')} {file_to_write(policy, is_shown=is_shown)}"
 
 
 def _remark(verdict: Verdict, rules: CorsRules) -> str | None:

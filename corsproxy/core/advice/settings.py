@@ -44,8 +44,24 @@ def setting(
     if not is_quick(policy):
         where = "at the top of the file" if https is not None else f"on the route at {route.source}"
         return f"write `{key}` {where}."
-    command = shlex.join(["corsproxy", upstream or str(route.upstream), *flags])
-    return f"start it with: {command}"
+    return restart(policy, *flags, upstream=upstream)
+
+
+def restart(policy: Policy, *flags: str, upstream: str | None = None, is_shown: bool = True) -> str:
+    """Return the instruction that starts the proxy without a file, as it was and with more
+    flags: the whole command, or these flags where the others may not be shown."""
+    if policy.typed is None or not is_shown:
+        return f"start corsproxy with {shlex.join([*([upstream] if upstream else []), *flags])}"
+    words = ["corsproxy", upstream or str(policy.routes[0].upstream), *policy.typed.flags, *flags]
+    return f"start it with: {shlex.join(words)}"
+
+
+def file_to_write(policy: Policy, *, is_shown: bool = True) -> str:
+    """Return which file a key goes into that has no flag: the command that writes it."""
+    if policy.typed is None or not is_shown:
+        return "in the file that corsproxy init writes, with the same flags"
+    words = ["corsproxy", "init", str(policy.routes[0].upstream), *policy.typed.for_init]
+    return f"in the file that this writes, and run it alone after; run: {shlex.join(words)}"
 
 
 def _header_rule(name: str, value: str) -> str:

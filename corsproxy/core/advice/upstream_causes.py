@@ -29,28 +29,27 @@ ADVICE: Final[dict[UpstreamCause, Advice]] = {
         "For a self-signed certificate, or one of a private authority, set `tls: {{ca_file:"
         " cert.pem}}` on its route under `routes`, or the environment variable SSL_CERT_FILE."
         " `tls: {{verify: false}}` accepts any certificate; use it in development only.",
-        "For a self-signed certificate, or one of a private authority, add --ca-file cert.pem, or"
-        " set the environment variable SSL_CERT_FILE. --insecure accepts any certificate; use it"
-        " in development only.",
+        "For a self-signed certificate, or one of a private authority, add --ca-file FILE, or set"
+        " the environment variable SSL_CERT_FILE. To accept any certificate, in development only,"
+        " {insecure}",
     ),
     UpstreamCause.WRONG_NAME: Advice(
         "The certificate is for another host: check the name in {upstream}, or set `tls:"
         " {{server_name: ...}}` on its route under `routes` to a name that the certificate has.",
-        "The certificate is for another host: check the name in {upstream}. --insecure accepts any"
-        " certificate; use it in development only.",
+        "The certificate is for another host: check the name in {upstream}. To accept any"
+        " certificate, in development only, {insecure}",
     ),
     UpstreamCause.EXPIRED: Advice(
         "Renew the upstream's certificate, and check this machine's clock. `tls: {{verify: false}}`"
         " accepts any certificate; use it in development only.",
-        "Renew the upstream's certificate, and check this machine's clock. --insecure accepts any"
-        " certificate; use it in development only.",
+        "Renew the upstream's certificate, and check this machine's clock. To accept any"
+        " certificate, in development only, {insecure}",
     ),
     UpstreamCause.CLIENT_CERTIFICATE: Advice(
         "The upstream asks for a client certificate that it accepts: set `tls: {{cert_file:"
         " client.pem, key_file: client-key.pem}}` on its route under `routes`.",
-        "The upstream asks for a client certificate that it accepts: in a file, which corsproxy"
-        " init writes, set `tls: {{cert_file: client.pem, key_file: client-key.pem}}` on its route"
-        " under `routes`.",
+        "The upstream asks for a client certificate that it accepts: {set}tls: {{cert_file:"
+        " client.pem, key_file: client-key.pem}}{end}",
     ),
     UpstreamCause.HTTP2: _both(
         "corsproxy speaks HTTP/1.1 to upstreams: let the server accept it too (`http/1.1` in"

@@ -12,7 +12,7 @@ from typing import Final
 INDENT: Final = " " * 10
 _NARROWEST: Final = 40
 # What stands in front of a command line.
-_COMMAND: Final = re.compile(r"(?s)(.*?\b(?:run|start it with|start with it): )(corsproxy .*)")
+_COMMAND: Final = re.compile(r"(?s)(.*?\b(?:[Rr]un|[Ss]tart it with): )(corsproxy .*)")
 
 
 def terminal_width() -> int:

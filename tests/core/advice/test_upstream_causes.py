@@ -26,7 +26,9 @@ FILE = policy(route())
 def test_each_cause_has_its_advice(cause: UpstreamCause) -> None:
     assert cause in ADVICE
     for found in (FLAGS, FILE):
-        assert hint(cause, found).endswith(".")
+        words = hint(cause, found)
+        # No full stop follows what is copied.
+        assert words.endswith(".") != (": corsproxy " in words)
         assert "{" not in hint(cause, found).replace("{ca", "").replace("{cert", "").replace(
             "{server", ""
         ).replace("{verify", "")
