@@ -6,11 +6,17 @@ single table of what each code means: its status, its words and the name that Ch
 gives the same failure.
 """
 
+import re
 from enum import StrEnum
 from typing import Final, NamedTuple
 
 from corsproxy.core.source import DEFAULT, Source
 from corsproxy.errors import UpstreamCause
+
+# Names as a list, of a length that fits a field: clients choose how many they ask for.
+_SEVERAL_NAMES: Final = re.compile(
+    r"(?=.{3,1024}$)[!#-'*+.^-z|~0-9A-Z-]+(?:, [!#-'*+.^-z|~0-9A-Z-]+)+"
+)
 
 
 class Kind(StrEnum):
@@ -202,11 +208,13 @@ class Verdict(NamedTuple):
 
     @property
     def reason(self) -> str:
-        """The value of Corsproxy-Reason: the code and, where there is one, the place."""
+        """The value of Corsproxy-Reason: the code, the place where there is one, and the names
+        where several headers are not allowed."""
         if self.at is None or self.at == DEFAULT:
             return str(self.code)
         at = str(self.at.without_directory)
         if not at.isprintable():
             # A file may have any name, a field value may not.
             at = "".join(each if each.isprintable() else "?" for each in at)
-        return f"{self.code}; at={at}"
+        several = self.code is Code.HEADER_NOT_ALLOWED and _SEVERAL_NAMES.fullmatch(self.subject)
+        return f"{self.code}; at={at}" + (f'; names="{self.subject}"' if several else "")

@@ -40,6 +40,14 @@ def test_reason_names_the_code_and_the_place() -> None:
     assert verdict._replace(at=None).reason == "origin-not-allowed"
 
 
+def test_reason_names_all_headers_where_they_are_several() -> None:
+    at = Source("corsproxy.yaml", 4, 5)
+    verdict = Verdict(Kind.PREFLIGHT, Code.HEADER_NOT_ALLOWED, False, "shop", at, "x-a, x-b")
+    assert verdict.reason == 'header-not-allowed; at=corsproxy.yaml:4:5; names="x-a, x-b"'
+    for other in ("x-a", 'x-a, "', "x-a, \r\n", "x-a" + ", x-b" * 300, "x-a, \\"):
+        assert verdict._replace(subject=other).reason == "header-not-allowed; at=corsproxy.yaml:4:5"
+
+
 @pytest.mark.parametrize("name", ["a\r\nX-Evil: 1", "b\udcff", "c\0\x1b[2J", "d\u202e\u2028"])
 def test_a_file_s_name_ends_no_field(name: str) -> None:
     verdict = Verdict(Kind.ACTUAL, Code.ORIGIN_NOT_ALLOWED, False, at=Source(name, 4, 5))
