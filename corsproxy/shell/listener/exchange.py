@@ -136,7 +136,9 @@ class Exchange:
         if self._watch is not None:
             self._watch.decided(decision)
         if isinstance(decision, Answer):
-            await self._answer(decision)
+            self._send_answer(decision)
+            if client.is_writing_paused:
+                await client.drained()
             return
         self._forwarded = decision
         refused = self._doubt(decision)
@@ -196,7 +198,12 @@ class Exchange:
             elif head.status == 101:
                 await self._tunnel(head, response)
             else:
-                await self._stream(exchange, head, response)
+                # Most responses are all there by now, and need no coroutine for the rest.
+                is_all = self._send_first(head, response)
+                if client.is_writing_paused:
+                    await client.drained()
+                if not is_all:
+                    await self._stream(exchange, head, response)
         except UpstreamError as error:
             self._detail = error.detail
             self._cut(str(error.fault))
@@ -216,23 +223,25 @@ class Exchange:
 
     # To the client.
 
-    async def _answer(self, answer: Answer) -> None:
+    def _send_answer(self, answer: Answer) -> None:
         self._send_head(answer.head, answer.body, is_all=True, close=answer.close)
+
+    async def _answer(self, answer: Answer) -> None:
+        self._send_answer(answer)
         if self._client.is_writing_paused:
             await self._client.drained()
+
+    def _send_first(self, head: ClientHead, response: UpstreamResponse) -> bool:
+        """Send the head with what is there of the content; returns whether that is all."""
+        first = response.take()
+        is_all = response.at_end
+        self._send_head(head, first, is_all=is_all)
+        return is_all
 
     async def _stream(
         self, exchange: Forward, head: ClientHead, response: UpstreamResponse
     ) -> None:
-        """Send the head with what is there of the content, and the rest as it arrives."""
-        client = self._client
-        first = response.take()
-        is_all = response.at_end
-        self._send_head(head, first, is_all=is_all)
-        if client.is_writing_paused:
-            await client.drained()
-        if is_all:
-            return
+        """Send the rest of the content as it arrives, and let it be known that events do."""
         streams = self._service.streams
         if streams is None or not self._started or not _is_event_stream(head):
             await self._send_rest(response)

@@ -175,14 +175,14 @@ class Http1Connection(asyncio.BufferedProtocol):
             while not self._is_last:
                 while not waiting:
                     await self.queue.filled
-                message, content, refusal = waiting.pop(0)
-                if message is None:
-                    self._refuse_unread(refusal)
+                arrived = waiting.pop(0)
+                if arrived.message is None:
+                    self._refuse_unread(arrived.refusal)
                     await wire.ended()
                 else:
-                    exchange, running = self._begin(message, content)
-                    # Else an idle connection would keep them.
-                    del message, content
+                    exchange, running = self._begin(arrived.message, arrived.content)
+                    # Else an idle connection would keep it.
+                    del arrived
                     await running.run()
                     await exchange.end_request()
                     self._done(keep_alive=exchange.keep_alive)

@@ -5,7 +5,7 @@ than a `BodyBuffer` takes: above that, the connection is not read.
 """
 
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final
 
 from corsproxy.core.policy import Limits
 from corsproxy.core.verdicts import Code
@@ -27,14 +27,19 @@ MOST_WAITING: Final = 32
 _MOST_BEHIND_UPGRADE: Final = 32 * 1024
 
 
-class Arrived(NamedTuple):
+class Arrived:
     """A request that was read and not begun."""
 
-    message: RequestMessage | None
-    """None for what cannot be read."""
-    content: Content
-    refusal: Code | None = None
-    """Why it cannot be read, where its bytes do not tell."""
+    __slots__ = ("content", "message", "refusal")
+
+    def __init__(
+        self, message: RequestMessage | None, content: Content, refusal: Code | None = None
+    ) -> None:
+        self.message: Final = message
+        """None for what cannot be read."""
+        self.content: Final = content
+        self.refusal: Final = refusal
+        """Why it cannot be read, where its bytes do not tell."""
 
 
 class RequestQueue:

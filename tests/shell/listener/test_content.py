@@ -70,7 +70,7 @@ async def test_content_of_a_request_that_waits_is_held_back() -> None:
         transport = connection.wire.transport
         assert transport is not None
         await until(lambda: not transport.is_reading())
-        assert connection.queue.waiting[-1][1].received <= 2 * PIECE_SIZE
+        assert connection.queue.waiting[-1].content.received <= 2 * PIECE_SIZE
         sending.cancel()
         client.reset()
 
