@@ -93,9 +93,11 @@ class Http1Connection(asyncio.BufferedProtocol):
         body: RequestBody | None,
         timeouts: Timeouts,
         limits: Limits,
-        client: Bond | None = None,
+        client: Bond | None,
+        now: float,
     ) -> Http1Response:
-        """Send a request of `client` whose first `content` has been taken from `body`.
+        """Send a request of `client` whose first `content` has been taken from `body`; `now` is
+        the loop's time.
 
         `arrival` of the returned response raises UpstreamError, or what `body` raised.
         """
@@ -115,7 +117,10 @@ class Http1Connection(asyncio.BufferedProtocol):
         self._authenticates = request.authenticates_connection
         if body is None or request.framing is Framing.NONE:
             self._transport.write(head)
-            self._deadline.set(timeouts.response)
+            if timeouts.response is None:
+                self._deadline.clear()
+            else:
+                self._deadline.set_at(now + timeouts.response)
             return response
         chunked = request.framing is Framing.CHUNKED
         first = chunk(content) if chunked and content else content

@@ -60,6 +60,8 @@ class IdleConnections:
     def take_bound(self, bond: Bond, now: float, max_age: float) -> Http1Connection | None:
         """Return one that a client has logged in on, however long it has been idle: on another
         it would have to log in again."""
+        if not self._bound:
+            return None
         connections = self._bound.get(bond)
         while connections:
             connection = connections.pop()
@@ -76,7 +78,10 @@ class IdleConnections:
         if self._is_closing or endpoint is None or (bond is not None and bond.is_over):
             self._end(connection)
         elif bond is None:
-            self._shared.setdefault(endpoint, []).append(connection)
+            idle = self._shared.get(endpoint)
+            if idle is None:
+                idle = self._shared[endpoint] = []
+            idle.append(connection)
         else:
             self._bound.setdefault(bond, []).append(connection)
             bond.held_by(self)

@@ -99,7 +99,7 @@ class UpstreamPool:
         if connection is not None:
             if marks is not None:
                 marks.sending = time.perf_counter()
-            response = self._start(connection, request, body, timeouts, limits, bond)
+            response = self._start(connection, request, body, timeouts, limits, bond, now)
             try:
                 await response.arrival()
             except UpstreamError as error:
@@ -117,7 +117,8 @@ class UpstreamPool:
         connection = await self._connect(endpoint, timeouts, limits, marks)
         if marks is not None:
             marks.sending = time.perf_counter()
-        response = self._start(connection, request, body, timeouts, limits, bond)
+        now = self._loop.time()
+        response = self._start(connection, request, body, timeouts, limits, bond, now)
         try:
             await response.arrival()
         except BaseException:
@@ -148,10 +149,11 @@ class UpstreamPool:
         timeouts: Timeouts,
         limits: Limits,
         bond: Bond | None,
+        now: float,
     ) -> Http1Response:
         try:
             content = b"" if body is None else body.take()
-            return connection.start(request, content, body, timeouts, limits, bond)
+            return connection.start(request, content, body, timeouts, limits, bond, now)
         except BaseException:
             self._turns.leave()
             connection.drop()
