@@ -7,6 +7,7 @@ other attributes pass byte for byte, and what cannot be parsed is passed on as i
 whether to keep it is the browser's decision.
 """
 
+from collections.abc import Iterable
 from typing import Final
 
 from corsproxy.core.messages import Field
@@ -72,13 +73,16 @@ INSPECTOR_COOKIE: Final = b"corsproxy-inspector-"
 """How the names of the cookies begin that let a browser into an inspector; a port follows."""
 
 
+def may_hold_inspector_cookies(cookies: Iterable[bytes]) -> bool:
+    """Whether it is worth looking closer at these values of Cookie."""
+    # Bytes are searched with `find`, because `in` first tries whether they are a number.
+    return any(value.find(INSPECTOR_COOKIE) >= 0 for value in cookies)
+
+
 def without_inspector_cookies(fields: list[Field]) -> list[Field]:
     """Return request fields without the cookies of inspectors, which browsers send to every
     port of the host: they are for no upstream."""
-    for name, value in fields:
-        if INSPECTOR_COOKIE in value and name.lower() == b"cookie":
-            return [each for field in fields for each in _kept(field)]
-    return fields
+    return [each for field in fields for each in _kept(field)]
 
 
 def _kept(field: Field) -> list[Field]:

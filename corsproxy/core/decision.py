@@ -62,6 +62,7 @@ class Forward:
         authority: bytes,
         secure: bool,
         outlook: Outlook | None = None,
+        found: dict[bytes, list[bytes]] | None = None,
     ) -> None:
         self.policy: Final = policy
         self.route: Final = route
@@ -77,7 +78,7 @@ class Forward:
         self.secure: Final = secure
         """Whether the client knows it under https."""
         self.outlook: Final = outlook or Outlook(
-            received, authority, secure, None if grant is None else grant.fields
+            received, authority, secure, None if grant is None else grant.fields, found
         )
         """What the page can expect of the response."""
 
@@ -129,6 +130,7 @@ def decide(policy: Policy, request: RequestHead) -> Decision:
         context.origin.grant,
         context.public_host,
         context.is_secure,
+        found=context.found,
     )
 
 

@@ -172,13 +172,17 @@ def managed_names(names: frozenset[bytes], prefix: bytes = b"\n") -> NameTable[b
     return NameTable(judge)
 
 
+_PASSED_TOO: Final = frozenset({b"authorization", b"cookie"})
+
+
 def partition(
     fields: Fields, table: NameTable[bytes | None]
 ) -> tuple[list[Field], dict[bytes, list[bytes]]]:
     """Read a field section once: (the lines to pass on, the managed values by name).
 
     The managed values are in order, under their lower-case name. Look-alikes of managed
-    names are in neither: they are dropped. Authorization, where it is managed, is in both.
+    names are in neither: they are dropped. Authorization and Cookie, where they are managed, are
+    in both.
     """
     passed: list[Field] = []
     found: dict[bytes, list[bytes]] = {}
@@ -187,7 +191,7 @@ def partition(
         if key is None:
             passed.append(line)
             continue
-        if key == b"authorization":
+        if key in _PASSED_TOO:
             passed.append(line)
         if key in found:
             found[key].append(line[1])

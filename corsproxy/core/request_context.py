@@ -42,6 +42,7 @@ _MANAGED: Final = managed_names(
         *ASKING,
         AUTHORIZATION,
         b"content-length",
+        b"cookie",
         b"expect",
         b"host",
         b"max-forwards",

@@ -51,9 +51,9 @@ def find_route(policy: Policy, path: bytes) -> Route | None:
 def is_ambiguous(policy: Policy, path: bytes, route: Route | None) -> bool:
     """Whether a back end may read `path`, which `route` takes as it stands, as a path that
     another route takes, or none. It would then be served under rules not meant for it."""
-    if is_plain(path):
-        return False
     if len(policy.routes) == 1 and policy.routes[0].path == b"/":
+        return False
+    if is_plain(path):
         return False
     routes, longest = policy.routes_by_reading, policy.longest_path
     return any(_find(routes, longest, reading) is not route for reading in readings(path))

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Final
 
 from corsproxy.core.connection_authentication import AUTHORIZATION, is_asked_for
-from corsproxy.core.cookies import without_inspector_cookies
+from corsproxy.core.cookies import may_hold_inspector_cookies, without_inspector_cookies
 from corsproxy.core.fields import replaced, split_list, without
 from corsproxy.core.messages import Field, Framing, UpstreamRequest
 from corsproxy.core.policy import Route
@@ -69,7 +69,10 @@ def to_upstream(
     found = context.found
     method = context.request.method
     fields = [(b"Host", (route.preserve_host and context.public_host) or route.upstream.authority)]
-    fields += without_inspector_cookies(_end_to_end(context))
+    passed = _end_to_end(context)
+    if b"cookie" in found and may_hold_inspector_cookies(found[b"cookie"]):
+        passed = without_inspector_cookies(passed)
+    fields += passed
     _add_provenance(fields, route, context, vouched=vouched)
     _add_forwarding(fields, route, context)
     if b"via" in found:

@@ -84,14 +84,21 @@ class Call:
         self.asked_headers: Final = asked_headers
 
 
-def read_call(request: RequestHead, authority: bytes, secure: bool) -> Call | None:
+def read_call(
+    request: RequestHead,
+    authority: bytes,
+    secure: bool,
+    read: dict[bytes, list[bytes]] | None = None,
+) -> Call | None:
     """Return the call behind `request`; None where no page's call is: a navigation, or a
     client that is no browser.
 
     `authority` is the host[:port] under which the browser knows this proxy, `secure` says
-    whether it does so under https.
+    whether it does so under https. `read` are the fields that the decision has read, by name.
     """
-    found = partition(request.fields, _READ)[1]
+    found = read
+    if found is None or b"upgrade" in found:
+        found = partition(request.fields, _READ)[1]
     origins, sites = found.get(b"origin"), found.get(b"sec-fetch-site")
     if origins is None and sites is None:
         return None

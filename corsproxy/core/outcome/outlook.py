@@ -19,8 +19,17 @@ _CREDENTIALS: Final = (b"Access-Control-Allow-Credentials", b"true")
 class Outlook:
     """The call behind a request, read when it is first asked for."""
 
-    __slots__ = ("_authority", "_call", "_grant", "_is_read", "_is_usual", "_request", "_secure",
-                 "_usual")  # fmt: skip
+    __slots__ = (
+        "_authority",
+        "_call",
+        "_found",
+        "_grant",
+        "_is_read",
+        "_is_usual",
+        "_request",
+        "_secure",
+        "_usual",
+    )
 
     def __init__(
         self,
@@ -28,14 +37,17 @@ class Outlook:
         authority: bytes,
         secure: bool,
         grant: Sequence[Field] | None = None,
+        found: dict[bytes, list[bytes]] | None = None,
     ) -> None:
         """`authority` and `secure` say how the browser knows this proxy. `grant` are the
         Access-Control-* fields that every response will carry; None where that is not known.
+        `found` is what a `RequestContext` has found of the request, so that it is not read again.
         """
         self._request: Final = request
         self._authority: Final = authority
         self._secure: Final = secure
         self._grant: Final = grant
+        self._found = found
         self._is_read = False
         self._call: Call | None = None
         self._is_usual = False
@@ -62,9 +74,10 @@ class Outlook:
         return None if response is None else self.outcome(response.status, response.fields)
 
     def _read(self) -> None:
-        call = read_call(self._request, self._authority, self._secure)
+        call = read_call(self._request, self._authority, self._secure, self._found)
         self._call = call
         self._is_read = True
+        self._found = None
         if call is None:
             self._is_usual = True
         elif call.mode is Mode.CORS and self._grant is not None:
