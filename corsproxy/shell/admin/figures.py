@@ -6,7 +6,7 @@ between processes as JSON. No name ever holds a value that a client chooses: ori
 paths are not counted apart, and methods that no standard has are one.
 """
 
-from bisect import bisect_left
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
@@ -135,9 +135,16 @@ class Histogram:
         self.counts = list(counts) or [0] * (len(BUCKETS) + 1)
         self.total = total
 
-    def observe(self, seconds: float) -> None:
-        self.counts[bisect_left(BUCKETS, seconds)] += 1
-        self.total += seconds
+    def observe(self, seconds: Iterable[float]) -> None:
+        """Take in durations: many at once, because sorting them is cheaper than placing each."""
+        ordered = sorted(seconds)
+        below = 0
+        for place, bound in enumerate(BUCKETS):
+            within = bisect_right(ordered, bound)
+            self.counts[place] += within - below
+            below = within
+        self.counts[-1] += len(ordered) - below
+        self.total += sum(ordered)
 
     def add(self, other: "Histogram") -> None:
         self.counts = [
@@ -317,9 +324,7 @@ class Figures:
                 (Duration.WHOLE, alike.whole),
             ):
                 if seconds:
-                    histogram = self._seconds[which][route]
-                    for each in seconds:
-                        histogram.observe(each)
+                    self._seconds[which][route].observe(seconds)
 
     def _add_exchanges(
         self,
