@@ -83,24 +83,26 @@ def _malformed(line: bytes, name: bytes, value: bytes) -> str | None:
 
 
 def _rejected(call: Call, name: bytes, attributes: dict[bytes, bytes]) -> str | None:
+    """Chromium looks at the cookie by itself first, and then at who sets it."""
     secure = b"secure" in attributes
     own_scheme, _, authority = call.own.decode("latin-1").partition("://")
     host = _host(authority)
-    same_site = attributes.get(b"samesite", b"").lower()
-    if secure and own_scheme == "http" and not is_loopback(host):
-        return "SecureOnly"
-    if same_site == b"none":
-        if not secure:
-            return "SameSiteNoneInsecure"
-    elif call.is_cross_origin and _is_cross_site(call, host):
-        rule = {b"lax": "Lax", b"strict": "Strict"}.get(same_site, _UNSPECIFIED)
-        return f"SchemefulSameSite{rule}" if _differs_in_scheme(call) else f"SameSite{rule}"
+    domain = attributes.get(b"domain", b"").lower().removeprefix(b".").decode("latin-1")
+    if domain and not _matches(host, domain):
+        return "InvalidDomain"
     if not _keeps_promise(name.lower(), attributes, secure=secure):
         return "InvalidPrefix"
     if b"partitioned" in attributes and not secure:
         return "InvalidPartitioned"
-    domain = attributes.get(b"domain", b"").lower().removeprefix(b".").decode("latin-1")
-    return None if not domain or _matches(host, domain) else "InvalidDomain"
+    same_site = attributes.get(b"samesite", b"").lower()
+    if secure and own_scheme == "http" and not is_loopback(host):
+        return "SecureOnly"
+    if same_site == b"none":
+        return None if secure else "SameSiteNoneInsecure"
+    if not call.is_cross_origin or not _is_cross_site(call, host):
+        return None
+    rule = {b"lax": "Lax", b"strict": "Strict"}.get(same_site, _UNSPECIFIED)
+    return f"SchemefulSameSite{rule}" if _differs_in_scheme(call) else f"SameSite{rule}"
 
 
 def _keeps_promise(name: bytes, attributes: dict[bytes, bytes], *, secure: bool) -> bool:

@@ -1,4 +1,4 @@
-"""What becomes of cookies; `tests/browser/test_outcomes.py` asks Chromium the same."""
+"""What becomes of cookies; `tests/browser/test_cookies.py` asks Chromium the same."""
 
 import pytest
 
