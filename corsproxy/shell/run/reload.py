@@ -128,6 +128,7 @@ class Reloader:
         self._reports = reports
         self._stamp: Stamp | None = None
         self._misses = 0
+        self._taken = 0  # how many contents were read
         self._lock = asyncio.Lock()
         self.succeeded = True
         """Whether the running policy is what the file says."""
@@ -142,7 +143,11 @@ class Reloader:
 
     async def check(self, *, forced: bool = False) -> None:
         """Look once; `forced` reads and reports even where nothing seems to have changed."""
+        was_looking, taken = self._lock.locked(), self._taken
         async with self._lock:
+            if was_looking and self._taken != taken:
+                # What was to be looked at has been, and told, while this waited.
+                return
             await self._follow_the_date()
             known = None if forced else self._stamp
             try:
@@ -156,6 +161,7 @@ class Reloader:
             self._stamp = seen.stamp
             if seen.content != self._content or was_missing or forced:
                 self._content = seen.content
+                self._taken += 1
                 await self._take(seen.content)
 
     def _missed(self, error: OSError, forced: bool) -> None:

@@ -257,6 +257,13 @@ async def test_force_reports_even_where_nothing_changed(watched: Watched) -> Non
     assert watched.told == [("reloaded",)]
 
 
+async def test_force_beside_the_watch_reports_a_broken_file_once(watched: Watched) -> None:
+    """`r` right after saving, while the watch is reading what was saved."""
+    overwrite(watched.path, "broken")
+    await asyncio.gather(watched.check(), watched.check(forced=True))
+    assert watched.told == [("refused", "broken")]
+
+
 async def test_force_reports_a_missing_file_at_once(watched: Watched) -> None:
     watched.path.unlink()
     await watched.check(forced=True)
