@@ -18,10 +18,19 @@ _MOST = 4
 
 
 class _Silent(asyncio.Protocol):
-    """Ends the connection that was made."""
+    """Says nothing."""
+
+    def __init__(self) -> None:
+        self._transport: asyncio.BaseTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        transport.close()
+        """Called twice where TLS is spoken: with the connection, and with TLS on it."""
+        self._transport = transport
+
+    def hang_up(self) -> None:
+        """End the connection."""
+        if self._transport is not None:
+            self._transport.close()
 
 
 async def greetings(policy: Policy, dialer: Dialer) -> AsyncIterator[tuple[str, bool]]:
@@ -31,9 +40,10 @@ async def greetings(policy: Policy, dialer: Dialer) -> AsyncIterator[tuple[str, 
         begun = time.perf_counter()
         try:
             attempt = Attempt(Addresses(), None, policy.limits.upstream_max_age)
-            await dialer.dial(
+            silent = await dialer.dial(
                 route.upstream, route.tls, route.timeout.connect, lambda _: _Silent(), attempt
             )
+            silent.hang_up()
         except UpstreamError as error:
             yield _silence(policy, route, error), False
         else:

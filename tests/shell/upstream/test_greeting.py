@@ -1,9 +1,15 @@
 """Whether an upstream answers, found out without asking it anything."""
 
+import asyncio
 import socket
+import ssl
+from dataclasses import replace
+from pathlib import Path
+
+import trustme
 
 from corsproxy.config.without_file import policy_for_url
-from corsproxy.core.policy import Policy
+from corsproxy.core.policy import Policy, Tls
 from corsproxy.shell.upstream.connect import Dialer
 from corsproxy.shell.upstream.greeting import greetings
 from tests.peers import RawPeer, answers
@@ -28,3 +34,24 @@ async def test_one_that_does_not_comes_with_what_to_do() -> None:
     assert not answered
     assert f"http://127.0.0.1:{port} does not answer: " in sentence
     assert "Check that the upstream is running" in sentence
+
+
+async def test_tls_is_spoken_and_nothing_is_left_behind(tmp_path: Path) -> None:
+    """It once closed the connection below TLS, and the loop reported a fault."""
+    faults: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, fault: faults.append(fault))
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    async with RawPeer(answers(b""), tls=context) as upstream:
+        url = f"https://127.0.0.1:{upstream.port}"
+        policy = policy_for_url(url, ())
+        [route] = policy.routes
+        trusting = replace(route, tls=Tls(ca_file=str(tmp_path / "ca.pem")))
+        [(sentence, answered)] = await said(replace(policy, routes=(trusting,)))
+        assert answered, sentence
+        [(sentence, answered)] = await said(policy)
+        assert not answered
+    assert sentence.startswith(f"{url} does not answer: ")
+    assert faults == []
