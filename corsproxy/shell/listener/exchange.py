@@ -136,7 +136,7 @@ class Exchange:
         if self._watch is not None:
             self._watch.decided(decision)
         if isinstance(decision, Answer):
-            self._send_answer(decision)
+            self._send_head(decision.head, decision.body, is_all=True, close=decision.close)
             if client.is_writing_paused:
                 await client.drained()
             return
@@ -223,18 +223,14 @@ class Exchange:
 
     # To the client.
 
-    def _send_answer(self, answer: Answer) -> None:
-        self._send_head(answer.head, answer.body, is_all=True, close=answer.close)
-
     async def _answer(self, answer: Answer) -> None:
-        self._send_answer(answer)
+        self._send_head(answer.head, answer.body, is_all=True, close=answer.close)
         if self._client.is_writing_paused:
             await self._client.drained()
 
     def _send_first(self, head: ClientHead, response: UpstreamResponse) -> bool:
         """Send the head with what is there of the content; returns whether that is all."""
-        first = response.take()
-        is_all = response.at_end
+        first, is_all = response.take(), response.at_end
         self._send_head(head, first, is_all=is_all)
         return is_all
 
@@ -243,10 +239,10 @@ class Exchange:
     ) -> None:
         """Send the rest of the content as it arrives, and let it be known that events do."""
         streams = self._service.streams
-        if streams is None or not self._started or not _is_event_stream(head):
-            await self._send_rest(response)
-            return
-        with streams.open(self._known(exchange)):
+        if streams is not None and self._started and _is_event_stream(head):
+            with streams.open(self._known(exchange)):
+                await self._send_rest(response)
+        else:
             await self._send_rest(response)
 
     async def _send_rest(self, response: UpstreamResponse) -> None:
