@@ -11,6 +11,7 @@ from corsproxy.config.reader import Reading, read_policy
 from corsproxy.config.short_upstream import full_upstream
 from corsproxy.config.yaml.source_text import MAX_BYTES
 from corsproxy.core.policy import Policy, Route
+from corsproxy.core.source import ARGUMENTS
 from corsproxy.shell.feed.clock import utc_day
 from corsproxy.shell.upstream.upstream_tls import check_tls
 
@@ -92,7 +93,7 @@ def policies_of(
     if (upstream is None) == (config is None):
         raise TypeError("give either the URL of an upstream or config=FILE")
     if upstream is not None:
-        name, directory = "proxy_app", os.getcwd()
+        name, directory = ARGUMENTS, os.getcwd()
         content = text_of(upstream, keys).encode("utf-8", "surrogatepass")
     else:
         if keys:

@@ -91,13 +91,14 @@ def read_to_serve(content: bytes, file: str) -> Reading:
         file,
         os.environ,
         directory,
-        cache(_tls_fault),
+        cache(tls_fault),
         check_certificate=_certificate_faults,
         day=utc_day(),
     )
 
 
-def _tls_fault(tls: Tls) -> TlsFileError | None:
+def tls_fault(tls: Tls) -> TlsFileError | None:
+    """Return why the files that `tls` names cannot be used; None where they can."""
     if tls.ca_file is None and tls.cert_file is None:
         return None
     # OpenSSL takes longer to import than most files to be read.

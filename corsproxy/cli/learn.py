@@ -64,7 +64,9 @@ def command(
         raise click.UsageError("--write asks before it writes, and there is no terminal.")
     domains = [_domain(each) for each in suffixes]
     file = editable(config or default_file(_WITHOUT_FILE))
-    observations = chain.from_iterable(_observations(name) for name in logs or ("-",))
+    logs = logs or ("-",)
+    found = chain.from_iterable(_observations(name) for name in logs)
+    observations = _noted(found, logs)
     try:
         policy = file.read().policy
         if want_unused:
@@ -120,6 +122,17 @@ def _read(source: IO[bytes], name: str) -> Iterator[Observation]:
         if found is not None:
             yield found
         line = source.readline(_LONGEST_LINE)
+
+
+def _noted(observations: Iterable[Observation], names: Sequence[str]) -> Iterator[Observation]:
+    """Pass the observations on, and say where there are none."""
+    count = 0
+    for count, each in enumerate(observations, 1):
+        yield each
+    if count == 0:
+        found = f"no calls of pages in {', '.join(names)}"
+        how = "learn reads JSON log lines (--log-format json) and HAR files"
+        click.echo(f"corsproxy: {escape(found)}: {how}", err=True)
 
 
 def _print_unused(policy: Policy, observations: Iterable[Observation]) -> None:

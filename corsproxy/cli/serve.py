@@ -24,7 +24,7 @@ from corsproxy.cli.addresses import admin_address, listen_addresses, port_number
 from corsproxy.cli.banner import banner
 from corsproxy.cli.durations import duration
 from corsproxy.cli.failures import Exit, Failure, RefusedConfig
-from corsproxy.cli.files import default_file, mount_warnings, read_bytes, read_to_serve
+from corsproxy.cli.files import default_file, mount_warnings, read_bytes, read_to_serve, tls_fault
 from corsproxy.cli.flags import Flags
 from corsproxy.cli.inspecting import OFF_WITH_WORKERS, inspector_address, wants_inspector
 from corsproxy.cli.options import ServerCommand, config_option, environment_variable, one_of, option
@@ -213,7 +213,12 @@ def _open(url: str) -> None:
 
 def _source(config: str | None, quick: Quick | None, flags: Flags) -> Source:
     if quick is not None:
-        return Source(policy_of(quick), (), None, b"")
+        policy = policy_of(quick)
+        fault = tls_fault(policy.routes[0].tls)
+        if fault is not None:
+            message = f"--ca-file {fault.path} cannot be used: {fault.reason}"
+            raise Failure(message, Exit.NOT_STARTED, "name a PEM file with certificates")
+        return Source(policy, (), None, b"")
     file = config or default_file(_WITHOUT_FILE)
     content = read_bytes(file)
     try:

@@ -16,7 +16,7 @@ class Source(NamedTuple):
     column: int = 0
 
     def __str__(self) -> str:
-        if not self.line:
+        if not self.line or self.name == ARGUMENTS:
             return self.name
         return f"{self.name}:{self.line}:{self.column}"
 
@@ -26,6 +26,9 @@ class Source(NamedTuple):
         name = re.split(r"[/\\]", self.name)[-1] if self.line else self.name
         return Source(name, self.line, self.column)
 
+
+ARGUMENTS = "proxy_app"
+"""What stands for a file where a program embeds the proxy and passes the rules as arguments."""
 
 DEFAULT_FILE = "corsproxy.yaml"
 """The file that is read where nobody names one."""

@@ -65,8 +65,9 @@ async def test_usage_errors(tmp_path: Path, arguments: tuple[str, ...], words: s
 async def test_nothing_refused_is_nothing_to_add(tmp_path: Path) -> None:
     (tmp_path / "corsproxy.yaml").write_text(FILE.format(port=1))
     (tmp_path / "log").write_text("nothing\n")
-    code, out, _ = await finished("learn", "log", cwd=tmp_path)
+    code, out, err = await finished("learn", "log", cwd=tmp_path)
     assert (code, out) == (0, "corsproxy.yaml: nothing to add for what was refused\n")
+    assert err.startswith("corsproxy: no calls of pages in log: learn reads JSON log lines")
 
 
 @pytest.mark.parametrize(("answer", "written"), [("y", True), ("n", False)])

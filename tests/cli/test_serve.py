@@ -206,3 +206,11 @@ async def test_a_missing_tls_file_is_shown_where_it_is_named(tmp_path: Path) -> 
     assert f"{tmp_path}/missing.pem cannot be used: no such file or directory" in err
     assert "--> corsproxy.yaml:4:20" in err
     assert "Traceback" not in err
+
+
+async def test_authorities_that_cannot_be_used_are_told_at_the_start(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("no certificate\n")
+    arguments = ("https://localhost:1", "--ca-file", "ca.pem")
+    code, _, err = await finished(*arguments, cwd=tmp_path)
+    assert code == 3
+    assert "ca.pem cannot be used" in err

@@ -2,7 +2,7 @@
 
 import pytest
 
-from corsproxy.core.source import DEFAULT, Source
+from corsproxy.core.source import ARGUMENTS, DEFAULT, Source
 
 
 @pytest.mark.parametrize(
@@ -15,3 +15,7 @@ from corsproxy.core.source import DEFAULT, Source
 )
 def test_source_reads_as_an_editor_takes_it(source: Source, text: str) -> None:
     assert str(source) == text
+
+
+def test_arguments_of_a_program_have_no_lines() -> None:
+    assert str(Source(ARGUMENTS, 7, 26)) == ARGUMENTS

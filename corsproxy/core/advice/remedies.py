@@ -19,7 +19,7 @@ from corsproxy.core.methods import FORWARDED_METHODS
 from corsproxy.core.origins import parse_origin
 from corsproxy.core.origins.hosts import ends_in_number
 from corsproxy.core.policy import CorsRules, Policy
-from corsproxy.core.source import DEFAULT_FILE, Source
+from corsproxy.core.source import ARGUMENTS, DEFAULT_FILE, Source
 from corsproxy.core.verdicts import Code, Verdict
 
 RemedyKey = Literal[
@@ -62,7 +62,7 @@ class Remedy(NamedTuple):
     @property
     def in_file(self) -> bool:
         """Whether there is a file that the value can be written into."""
-        return self.at.line > 0
+        return self.at.line > 0 and self.at.name != ARGUMENTS
 
     @property
     def is_flag(self) -> bool:
@@ -74,6 +74,8 @@ class Remedy(NamedTuple):
         """What to do, for people."""
         if self.is_flag:
             return f"start corsproxy with {self.at.name} {shlex.quote(self.value)}"
+        if self.at.name == ARGUMENTS:
+            return f'pass "{self.value}" in `{self.key}` to proxy_app'
         if not self.in_file:
             return f'`{self.key}` needs a file: run corsproxy init, and add "{self.value}" there'
         if self.key == "allow_credentials":

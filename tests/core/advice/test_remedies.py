@@ -7,7 +7,7 @@ import pytest
 
 from corsproxy.core.advice.remedies import Remedy, remedy_for
 from corsproxy.core.policy import CorsRules
-from corsproxy.core.source import DEFAULT, Source
+from corsproxy.core.source import ARGUMENTS, DEFAULT, Source
 from corsproxy.core.verdicts import Code, Kind, Verdict
 from tests.policies import FILE, origins, policy, route, rules
 
@@ -155,3 +155,9 @@ def test_key_that_only_a_file_has_points_to_the_file() -> None:
     assert remedy is not None
     assert "corsproxy init" in remedy.sentence
     assert remedy.command is None
+
+
+def test_where_a_program_passes_the_rules_no_file_is_named() -> None:
+    remedy = Remedy("allow_origins", "https://a.example", Source(ARGUMENTS, 7, 26))
+    assert remedy.command is None
+    assert remedy.sentence == 'pass "https://a.example" in `allow_origins` to proxy_app'
