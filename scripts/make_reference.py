@@ -178,9 +178,14 @@ def manual() -> str:
 
 
 def _paragraphs(text: str) -> Iterator[str]:
-    for paragraph in text.replace("\b\n", "").split("\n\n"):
+    for paragraph in text.split("\n\n"):
+        # What click does not fill, man does not either.
+        as_it_is = paragraph.lstrip().startswith("\b")
+        lines = [line for line in paragraph.replace("\b", "").splitlines() if line.strip()]
         yield ".PP"
-        yield from (_roff(line.strip()) for line in paragraph.splitlines() if line.strip())
+        yield from [".nf"] if as_it_is else []
+        yield from (_roff(line.rstrip() if as_it_is else line.strip()) for line in lines)
+        yield from [".fi"] if as_it_is else []
 
 
 def _options(name: str, command: click.Command) -> Iterator[str]:

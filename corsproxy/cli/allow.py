@@ -42,7 +42,7 @@ def command(
 
     Prints the diff. The bytes that are in the file stay as they are, comments included,
     and the new file allows nothing else; what cannot be done so is refused. Without
-    --route, the list is changed that decides: that of the only route, or the default.
+    --route, the list that decides is changed: that of the only route, or the default.
     The exit code is 0 if each is allowed now, 1 if it is refused.
     """
     if kind == "credentials" and values in ((), ("true",)):

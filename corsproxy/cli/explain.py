@@ -14,9 +14,10 @@ from corsproxy.cli.files import default_file, editable, read, read_bytes
 from corsproxy.cli.options import config_option, environment_variable, one_of, option
 from corsproxy.cli.terminal import is_terminal, wants_color
 from corsproxy.cli.upstream import policy_for
+from corsproxy.config.editing.calls import Way, allow_call
 from corsproxy.config.editing.cases import case_text, new_file, with_case
 from corsproxy.config.editing.diffs import diff
-from corsproxy.config.editing.edits import Edit, File, allow
+from corsproxy.config.editing.edits import File
 from corsproxy.config.editing.splices import EditError
 from corsproxy.config.expectations import result_of
 from corsproxy.config.problems import ConfigError, escape
@@ -39,7 +40,6 @@ _MARKS = {
     "forwarded:": Style.YELLOW,
 }
 
-_MOST_STEPS = 6  # origin, method, headers, credentials, and one that comes of them
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 _WITHOUT_FILE = (
@@ -137,7 +137,7 @@ def command(
     found = Found(
         explanation,
         file,
-        None if file is None else _smallest_edit(file, policy, question),
+        None if file is None else _smallest_edit(file, question),
         _asked(policy, question, unsafe) if ask_upstream else None,
     )
     if as_json:
@@ -170,13 +170,6 @@ def _save_case(name: str, file: File | None, explanation: Explanation, at: str |
         reason = getattr(error, "strerror", None) or str(error)
         raise Failure(f"{name} was left as it is: {reason}", Exit.USAGE) from None
     click.echo(f"\n{escape(name)}: 1 case added", err=True)
-
-
-class Way(NamedTuple):
-    """An edit of the file, and the commands that make it one after the other."""
-
-    edit: Edit
-    commands: list[str]
 
 
 class Found(NamedTuple):
@@ -295,32 +288,15 @@ def _asked(policy: Policy, question: PageCall, unsafe: bool) -> WithoutProxy:
         raise Failure(str(error), Exit.NOT_STARTED) from None
 
 
-def _smallest_edit(file: File, policy: Policy, question: PageCall) -> Way | EditError | None:
-    """Return the edit after which the call is allowed, and the commands that make it, or why it
-    cannot be made; None where no entry would allow it.
-
-    What is refused next shows only once the first is allowed: so each step is explained anew.
-    """
-    edits: list[Edit] = []
-    commands: list[str] = []
-    current = file
+def _smallest_edit(file: File, question: PageCall) -> Way | EditError | None:
+    """Return the edit after which the call is allowed, or why it cannot be made; None where no
+    entry would allow it."""
     try:
-        while len(edits) < _MOST_STEPS:
-            explanation = explain(policy, question)
-            remedy = explanation.remedy
-            if explanation.allowed or remedy is None:
-                break
-            edits.append(allow(current, remedy.key, remedy.value, remedy.route))
-            commands += [remedy.command] if remedy.command else []
-            current = current._replace(content=edits[-1].after)
-            policy = current.read().policy
-        else:
-            return None
+        return allow_call(file, question)
     except ConfigError as error:
         return EditError("its value would be refused", problems=error.problems)
     except EditError as error:
         return error
-    return Way(edits[-1]._replace(before=file.content), commands) if edits else None
 
 
 def _colored(text: str) -> str:

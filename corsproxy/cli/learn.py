@@ -126,10 +126,11 @@ def _read(source: IO[bytes], name: str) -> Iterator[Observation]:
 
 def _noted(observations: Iterable[Observation], names: Sequence[str]) -> Iterator[Observation]:
     """Pass the observations on, and say where there are none."""
-    count = 0
-    for count, each in enumerate(observations, 1):
+    is_empty = True
+    for each in observations:
+        is_empty = False
         yield each
-    if count == 0:
+    if is_empty:
         found = f"no calls of pages in {', '.join(names)}"
         how = "learn reads JSON log lines (--log-format json) and HAR files"
         click.echo(f"corsproxy: {escape(found)}: {how}", err=True)

@@ -102,7 +102,7 @@ def version() -> str:
 
 
 def _form() -> str:
-    """Say whether what every request passes is compiled, without loading it."""
+    """Say whether the hot path is compiled, without loading it."""
     found = find_spec("corsproxy.core.decision")
     origin = found.origin if found else None
     compiled = origin is not None and origin.endswith(tuple(EXTENSION_SUFFIXES))

@@ -92,7 +92,7 @@ class Source(NamedTuple):
     "--port",
     callback=port_number,
     metavar="PORT",
-    help="The port of it alone; 0 takes a free one.  [default: 8010]",
+    help="Only the port, on localhost; 0 takes a free one.  [default: 8010]",
 )
 @option(
     "--https",

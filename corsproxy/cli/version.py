@@ -7,5 +7,5 @@ from corsproxy.cli import main
 
 @click.command()
 def command() -> None:
-    """Print the version, and whether what every request passes is compiled."""
+    """Print the version, and whether the hot path is compiled."""
     click.echo(f"corsproxy {main.version()}")

@@ -73,7 +73,7 @@ def export(name: str, policy: Policy, file: str, places: Mapping[str, Source]) -
         comment("Always: what every export to this engine loses"),
         *(comment(f"  {words}") for words in engine.always),
         "#",
-        comment("Of this file: " + ("" if losses else "nothing is lost besides")),
+        comment("Of this file: " + ("" if losses else "nothing else is lost")),
         *(comment(f"  {loss}") for loss in losses),
         "",
         *body,

@@ -7,7 +7,7 @@ from corsproxy.core.policy import Route
 from corsproxy.core.source import Source
 
 EVERYWHERE = (
-    "refusals have a plain text: no Corsproxy-Reason, no JSON, no hint",
+    "refusals are plain text: no Corsproxy-Reason, no JSON, no hint",
     "OPTIONS * and Max-Forwards: 0 are not answered by the proxy itself",
     "a Location outside of redirections, and one that leads back to its own target, is mapped",
     "an upstream that sends requests back here is not noticed (508)",

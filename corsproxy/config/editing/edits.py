@@ -66,7 +66,7 @@ def allow(file: File, key: RemedyKey, value: str, route: str | None = None) -> E
     """Return the file in which `value`, or each name of a list of headers, is allowed too.
 
     `route` is a route's name or path: then it is allowed for that route alone. Without
-    it, the list is changed that decides: a route's own, if it is the only one, or else
+    it, the list that decides is changed: a route's own, if it is the only one, or else
     the default. A list that is missing is written with all that it stands for so far.
 
     Raises ConfigError where the file or the value has an error of its own, and

@@ -126,7 +126,7 @@ class Offer:
     async def _edit(self, file: str, remedy: Remedy) -> Edit | None:
         """Return the edit; None after the reason why there is none was told."""
         try:
-            return await asyncio.to_thread(read_and_edit, file, remedy)
+            return (await asyncio.to_thread(read_and_edit, file, remedy)).edit
         except ConfigError as error:
             self._left(file, "what is wrong with it is above", problems=error.problems)
         except EditError as error:

@@ -5,6 +5,7 @@ import pytest
 
 from corsproxy.config.problems import ConfigError
 from corsproxy.core.advice.remedies import Remedy
+from corsproxy.core.page_call import PageCall
 from corsproxy.core.source import Source
 from corsproxy.shell.admin.editing import read_and_edit
 
@@ -16,9 +17,19 @@ def test_the_edit_is_of_the_file_as_it_is_now(tmp_path: Path) -> None:
     file = tmp_path / "corsproxy.yaml"
     file.write_text(FILE)
     origin = Remedy("allow_origins", "http://localhost:3000", Source("corsproxy.yaml", 3, 18))
-    edit = read_and_edit(str(file), origin)
+    edit = read_and_edit(str(file), origin).edit
     assert edit.before == FILE.encode()
     assert edit.after == FILE.replace("5173]", "5173, http://localhost:3000]").encode()
+
+
+def test_where_the_call_is_known_the_edit_has_all_that_it_lacks(tmp_path: Path) -> None:
+    file = tmp_path / "corsproxy.yaml"
+    file.write_text(FILE)
+    call = PageCall("http://localhost:5173", "/", "PURGE", ("x-a", "x-b"), True)
+    way = read_and_edit(str(file), REMEDY, call)
+    for entry in ("PURGE", "x-a, x-b", "allow_credentials: true"):
+        assert entry in way.edit.after.decode()
+    assert len(way.commands) == 3
 
 
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ import hashlib
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
+from corsproxy.config.editing.calls import Way
 from corsproxy.config.editing.diffs import diff
-from corsproxy.config.editing.edits import Edit
 from corsproxy.config.editing.splices import EditError
 from corsproxy.config.editing.widening import widened
 from corsproxy.config.problems import ConfigError, render
@@ -67,10 +67,10 @@ class Allowances:
         if self.file is None:
             return self._propose_widening(remedy)
         try:
-            edit = await asyncio.to_thread(read_and_edit, self.file, remedy)
+            way = await asyncio.to_thread(read_and_edit, self.file, remedy, question_of(row))
         except _REFUSALS as error:
             return {"possible": False, "reason": _reason(self.file, error)}
-        return self._shown(self.file, edit, remedy)
+        return self._shown(self.file, way)
 
     async def write(self, row: Row, known: str) -> Json:
         """Make the edit, if it is still the one that was shown under the name `known`; else
@@ -81,12 +81,12 @@ class Allowances:
                 return {"written": False, "possible": False, "reason": reason}
             if self.file is None:
                 return await self._widen(remedy, known)
-            return await self._write(self.file, remedy, known)
+            return await self._write(self.file, row, remedy, known)
 
-    async def _write(self, file: str, remedy: Remedy, known: str) -> Json:
+    async def _write(self, file: str, row: Row, remedy: Remedy, known: str) -> Json:
         try:
-            edit = await asyncio.to_thread(read_and_edit, file, remedy)
-            shown = self._shown(file, edit, remedy)
+            way = await asyncio.to_thread(read_and_edit, file, remedy, question_of(row))
+            edit, shown = way.edit, self._shown(file, way)
             if shown["known"] != known:
                 return {**shown, "written": False, "changed": True}
             await asyncio.to_thread(save, file, edit.after, known=edit.before)
@@ -121,7 +121,7 @@ class Allowances:
         return {"undone": True, "summary": undo.summary}
 
     def _remedy(self, row: Row) -> tuple[Remedy | None, str]:
-        """Return what would allow the call under the policy of now, or why nothing would."""
+        """Return what would allow the call under the current policy, or why nothing would."""
         policy, question, verdict = self._policy(), question_of(row), row.main.verdict
         if verdict is None:
             return None, "It is not decided yet."
@@ -133,13 +133,14 @@ class Allowances:
                 told = None
             if told is not None and told.allowed and not verdict.allowed and told.remedy is None:
                 if verdict.code.value != "host-not-allowed":
-                    return None, "The policy of now allows it: repeat the call."
+                    return None, "The current policy allows it: repeat the call."
             elif told is not None:
                 remedy = told.remedy
         remedy = remedy or remedy_for(verdict, policy)
         return remedy, "" if remedy else "No entry of the allowlist would allow it."
 
-    def _shown(self, file: str, edit: Edit, remedy: Remedy) -> Json:
+    def _shown(self, file: str, way: Way) -> Json:
+        edit = way.edit
         found: Json = {
             "possible": edit.changed,
             "mode": "file",
@@ -149,7 +150,7 @@ class Allowances:
             "known": _name_of(edit.before, edit.after),
             "warnings": [render(problem, False) for problem in edit.warnings],
             "untouched": list(edit.untouched),
-            "command": remedy.command,
+            "command": " && ".join(way.commands) or None,
         }
         if not edit.changed:
             found["reason"] = edit.summary

@@ -178,7 +178,7 @@ def _without_proxy(row: Row) -> str | None:
 
 
 def _now(row: Row, policy: Policy) -> Json | None:
-    """Return what the policy of now says to the same call."""
+    """Return what the current policy says to the same call."""
     question = question_of(row)
     if question is None:
         return None

@@ -55,7 +55,7 @@ export function replay(id, how, sent) {
   return trying(async () => {
     const found = await ask(`rows/${id}/replay`, how);
     if (found.sent) {
-      remark("Sent once more.");
+      remark("Sent again.");
       sent(found.id);
     } else if (found.asks) {
       confirmReplay(found.reason, () => replay(id, { ...how, confirmed: true }, sent));

@@ -28,7 +28,7 @@ function show(id, edit, done, remarkAbove = null) {
     diffOf(edit.diff),
     edit.warnings.map((warning) => el("pre.warning", {}, shown(warning))),
     edit.untouched.length > 0 && el("p.note", {}, `Lists of their own, not changed: ${edit.untouched.join(", ")}`),
-    el("p.note", {}, edit.mode === "quick" ? "There is no file: it counts until the proxy stops." : "These bytes change, and no others. It is in force at once."),
+    el("p.note", {}, edit.mode === "quick" ? "Not saved: valid until the proxy stops." : "Only these lines change. They are in force at once."),
     el("div.buttons", {}, button("Cancel", () => dialog.close(), { class: "quiet" }), write),
   );
   openDialog(dialog, done);
@@ -39,7 +39,7 @@ function show(id, edit, done, remarkAbove = null) {
     const found = await trying(() => ask(`rows/${id}/write`, { known: edit.known }));
     dialog.close();
     if (found === undefined) return;
-    if (found.written) remark("It counts from now on. Repeat the call, or press r.");
+    if (found.written) remark("In force now. Repeat the call, or press r.");
     else if (found.changed && found.possible) {
       show(id, found, done, "The file was changed meanwhile, and nothing was written. This is the edit now:");
     } else remark(found.reason, true);

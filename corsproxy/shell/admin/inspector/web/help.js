@@ -19,9 +19,9 @@ const FILTERS = [
   ["users", "anywhere in the row"],
   ["outcome:blocked", "what the browser makes of it"],
   ["origin:*.example.com", "* is anything"],
-  ["status:4xx", "whole values, x any digit"],
+  ["status:4xx", "exact values; x is any digit"],
   ["-is:preflight", "- is not"],
-  ['path:"/a b"', "quotes hold together"],
+  ['path:"/a b"', "quotes keep spaces"],
 ];
 
 export function openHelp() {

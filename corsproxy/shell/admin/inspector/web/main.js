@@ -67,7 +67,7 @@ function count() {
 function nothing(all) {
   if (all > 0) {
     return [
-      el("p", {}, "No call passes the filter."),
+      el("p", {}, "No calls match the filter."),
       button("Show all", () => setFilter(""), { class: "quiet" }),
     ];
   }

@@ -5,7 +5,7 @@ import { bytes, clockToTheMillisecond } from "./text.js";
 
 export function messagesTab({ messages, row }, context) {
   if (!messages.length) {
-    return el("p.note", {}, row.stream ? "None yet." : "It is no stream: WebSocket messages and server-sent events appear here.");
+    return el("p.note", {}, row.stream ? "None yet." : "Not a stream: WebSocket messages and server-sent events appear here.");
   }
   return [
     messages.length === 100 && el("p.note", {}, "The last 100."),

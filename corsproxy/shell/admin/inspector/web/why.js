@@ -58,7 +58,7 @@ function steps(list) {
 
 function now(found, row) {
   const isBetter = found.allowed && row.allowed === false;
-  const text = found.allowed ? "The policy of now allows it." : `The policy of now refuses it: ${found.code}.`;
+  const text = found.allowed ? "The current policy allows it." : `The current policy refuses it: ${found.code}.`;
   return el(`p.now${isBetter ? ".good" : ""}`, {}, text, isBetter ? " Repeat the call, or press Replay." : "");
 }
 

@@ -1,0 +1,46 @@
+"""The smallest edit after which a page's call is allowed, whatever the file lacks for it."""
+
+from typing import NamedTuple
+
+from corsproxy.config.editing.edits import Edit, File, allow
+from corsproxy.core.explain.explanation import explain
+from corsproxy.core.page_call import PageCall
+
+_MOST_STEPS = 6  # origin, method, headers, credentials, and one that comes of them
+
+
+class Way(NamedTuple):
+    """An edit of the file, and the commands that make it one after the other."""
+
+    edit: Edit
+    commands: list[str]
+
+
+def allow_call(file: File, call: PageCall) -> Way | None:
+    """Return the edit after which the call is allowed; None where no entry would allow it, or
+    nothing has to.
+
+    What is refused next shows only once the first is allowed: so each step is explained anew.
+    Raises ConfigError, EditError, and ValueError for a call that no browser makes.
+    """
+    edits: list[Edit] = []
+    commands: list[str] = []
+    current = file
+    policy = file.read().policy
+    while len(edits) < _MOST_STEPS:
+        explanation = explain(policy, call)
+        remedy = explanation.remedy
+        if explanation.allowed or remedy is None:
+            break
+        edits.append(allow(current, remedy.key, remedy.value, remedy.route))
+        commands += [remedy.command] if remedy.command else []
+        current = current._replace(content=edits[-1].after)
+        policy = current.read().policy
+    else:
+        return None
+    if not edits:
+        return None
+    summary = ", ".join(edit.summary for edit in edits)
+    warnings = tuple(dict.fromkeys(warning for edit in edits for warning in edit.warnings))
+    edit = edits[-1]._replace(before=file.content, summary=summary, warnings=warnings)
+    return Way(edit, commands)
