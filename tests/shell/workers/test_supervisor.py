@@ -226,7 +226,7 @@ async def test_a_killed_worker_costs_what_it_was_answering_and_no_more(tmp_path:
 
 
 async def test_what_a_worker_has_counted_does_not_end_with_it(tmp_path: Path) -> None:
-    labels = 'decision="allowed",method="GET",outcome="none",route="/",status_class="2xx"'
+    labels = 'decision="allowed",method="GET",outcome="readable",route="/",status_class="2xx"'
     name = f"corsproxy_requests_total{{{labels}}}"
     async with (
         RawPeer(answers(OK)) as upstream,
