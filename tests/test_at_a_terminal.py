@@ -25,9 +25,9 @@ PREFLIGHT = f"OPTIONS / HTTP/1.1\r\n{FIELDS}Access-Control-Request-Method: "
 
 
 async def port_of(terminal: Terminal) -> int:
-    line = await terminal.shows("In your app")
+    line = await terminal.shows("Proxy:")
     await terminal.shows("press h + enter")
-    return int(re.findall(r"127\.0\.0\.1:(\d+)/…\s*$", line)[0])
+    return int(re.findall(r"127\.0\.0\.1:(\d+)", line)[0])
 
 
 async def offered(terminal: Terminal, port: int) -> None:

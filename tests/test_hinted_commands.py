@@ -163,7 +163,7 @@ async def test_without_a_file_the_hinted_command_allows_the_call_with_all_flags(
         async with started(*arguments, cwd=tmp_path) as command:
             port = await port_shown(command)
             assert (await ask(port, call)).status == 403
-            words = start_hinted(await line_with(command, "--allow-origin "))
+            words = start_hinted(await line_with(command, f"--allow-origin {OTHER}"))
         assert words[0] == f"http://127.0.0.1:{upstream.port}"
         assert words[-2:] == ["--allow-origin", OTHER]
         async with started(*words, cwd=tmp_path) as command:
@@ -191,7 +191,7 @@ async def test_a_secret_of_the_command_line_is_not_repeated(tmp_path: Path) -> N
         arguments = (f"127.0.0.1:{upstream.port}", "--header", "X-Key: hunter2", *FLAGS)
         async with started(*arguments, cwd=tmp_path) as command:
             reply = await ask(await port_shown(command), get("/", OTHER).encode())
-            line = await line_with(command, "--allow-origin ")
+            line = await line_with(command, f"--allow-origin {OTHER}")
     assert line.strip() == f"Start corsproxy with --allow-origin {OTHER}"
     assert "hunter2" not in reply.content.decode()
 

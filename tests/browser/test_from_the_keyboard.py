@@ -30,8 +30,8 @@ async def test_a_refused_page_reads_after_two_keys(
     )
     tab = await open_tab(page)
     async with at_terminal(tmp_path, "-l", "localhost:0", "--admin", "off") as terminal:
-        line = await terminal.shows("In your app")
-        url = re.findall(r"with  (http://localhost:\d+)/…", line)[0]
+        line = await terminal.shows("Proxy:")
+        url = re.findall(r"http://localhost:\d+", line)[0]
         assert not (await tab.fetch(f"{url}/items", init)).ok
         await terminal.shows("press a + enter")
         terminal.press("a")

@@ -343,8 +343,8 @@ async def test_a_person_at_a_terminal_has_lines_colours_and_keys(tmp_path: Path)
     async with RawPeer(answers(OK)) as upstream:
         (tmp_path / "corsproxy.yaml").write_text(file_for(upstream))
         async with at_terminal(tmp_path, *FREE_PORTS) as terminal:
-            line = await terminal.shows("In your app")
-            port = port_of(line.partition("with  ")[2].split("/…")[0])
+            line = await terminal.shows("Proxy:")
+            port = port_of(line.partition("Proxy:")[2].split()[0])
             await terminal.shows("press h + enter")
             assert "\x1b[1;32mCORSPROXY" in terminal.raw
             await ask(port, get("/v1/users?token=hunter2", origin=OTHER))
