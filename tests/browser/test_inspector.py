@@ -183,7 +183,7 @@ async def test_the_tabs(open_tab: OpenTab, page_port: int, where: Inspected, vie
     )
     await expect(await view.tab("Body")).to_contain_text("12345678901234567890123")
     await expect(await view.tab("Timing")).to_contain_text("Waiting")
-    await expect(await view.tab("Messages")).to_contain_text("no stream")
+    await expect(await view.tab("Messages")).to_contain_text("Not a stream")
     assert SECRET not in await view.page.content()
 
 
