@@ -59,9 +59,7 @@ def _exported(engine: str, file: str) -> Exported:
     try:
         policy = read_to_serve(content, file).policy
     except ConfigError as error:
-        refused = RefusedConfig(file, error.problems)
-        refused.exit_code = Exit.FINDINGS  # type: ignore[misc] # click reads it from the instance
-        raise refused from None
+        raise RefusedConfig(file, error.problems, Exit.FINDINGS) from None
     try:
         return export(engine, policy, file, read_places(content, file))
     except NothingToExportError as nothing:

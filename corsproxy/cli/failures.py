@@ -41,13 +41,13 @@ class RefusedConfig(click.ClickException):
     """A file that is refused: every problem with its caret."""
 
     def __init__(
-        self, file: str, problems: Iterable[Problem], exit_code: Exit = Exit.REFUSED_CONFIG
+        self, file: str, problems: Iterable[Problem], exit_code: Exit | None = None
     ) -> None:
         self.problems = tuple(problems)
         wrong = {problem.code for problem in self.problems if problem.severity == "error"}
         # What another program writes, such as certificates, may be there the next time.
-        code = Exit.NOT_STARTED if wrong == {"tls-file"} else exit_code
-        self.exit_code = code  # type: ignore[misc] # click reads it from the instance
+        code = Exit.NOT_STARTED if wrong == {"tls-file"} else Exit.REFUSED_CONFIG
+        self.exit_code = exit_code or code  # type: ignore[misc] # click reads it from the instance
         super().__init__(f"{file} is refused: {summary(self.problems)}")
 
     def show(self, file: IO[Any] | None = None) -> None:

@@ -67,3 +67,14 @@ async def test_an_engine_that_there_is_not(directory: Path) -> None:
     code, _, err = await finished("export", "apache", cwd=directory)
     assert code == 2
     assert "nginx" in err
+
+
+async def test_a_file_refused_for_its_certificates_alone_exits_as_any_other(tmp_path: Path) -> None:
+    text = (
+        "cors: {allow_origins: [http://localhost:5173]}\n"
+        "routes: [{path: /, upstream: 'https://a.test', tls: {ca_file: missing.pem}}]\n"
+    )
+    (tmp_path / "corsproxy.yaml").write_text(text)
+    code, _, err = await finished("export", "nginx", cwd=tmp_path)
+    assert code == 1
+    assert "missing.pem" in err

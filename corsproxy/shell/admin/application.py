@@ -129,7 +129,7 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         return web.Response(text=_KNOWN, status=404)
     except web.HTTPException:
         raise
-    except Exception:
+    except Exception:  # a fault of ours must cost one answer, and be seen
         logging.getLogger("corsproxy").exception("fault in the admin listener")
         return web.Response(text="This cannot be answered.\n", status=500)
 
