@@ -1,13 +1,18 @@
 """The command at work in front of an upstream that a test plays, with a file to edit."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from trustme import CA
+
+from tests.certificates import write_pair
 from tests.fakes import Client, Reply, get
+from tests.http2_client import H2Client, connected_to
 from tests.peers import DEADLINE_SECONDS, PeerConnection, RawPeer
 from tests.policies import PAGE
 from tests.process import FREE_PORTS, Command, started
@@ -44,6 +49,8 @@ class Running:
         self.command = command
         self.port = port_of(ready["listen"][0])
         self.admin_port = port_of(ready["admin"])
+        self.trusting: ssl.SSLContext | None = None
+        """What clients need where the listener is https."""
         self._opened: list[Client] = []
 
     async def connect(self) -> Client:
@@ -96,6 +103,27 @@ async def running(
             yield proxy
         finally:
             await proxy.close()
+
+
+@asynccontextmanager
+async def running_https(
+    upstream: RawPeer, directory: Path, more: str = "", *arguments: str
+) -> AsyncIterator[Running]:
+    """The same with a listener of https; `trusting` offers h2 alone."""
+    pair = write_pair(directory, CA())
+    listen = "listen: https://127.0.0.1:0\nadmin: 127.0.0.1:0\n"
+    tls = f"tls: {{cert_file: {pair.cert_file.name}, key_file: {pair.key_file.name}}}\n"
+    (directory / "corsproxy.yaml").write_text(file_for(upstream, more=listen + tls + more))
+    async with started(*arguments, cwd=directory) as command:
+        proxy = Running(command, await command.event("ready"))
+        proxy.trusting = ssl.create_default_context(cafile=pair.ca_file)
+        proxy.trusting.set_alpn_protocols(["h2"])
+        yield proxy
+
+
+def http2_of(proxy: Running) -> AbstractAsyncContextManager[H2Client]:
+    """A client of its own."""
+    return connected_to("127.0.0.1", proxy.port, proxy.trusting)
 
 
 def workers_of(proxy: Running) -> list[int]:

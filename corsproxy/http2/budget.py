@@ -20,3 +20,13 @@ class Budget:
         self._at = now
         self._left -= amount
         return self._left >= 0
+
+
+def budgets() -> dict[str, Budget]:
+    """Return what one client may cost: far more than browsers do, at once or in the long run."""
+    return {
+        "resets": Budget(400, 5),
+        "settings": Budget(1000, 10),
+        "frames without content": Budget(5000, 200),
+        "window updates": Budget(20_000, 4000),
+    }

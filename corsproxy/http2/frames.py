@@ -65,6 +65,23 @@ def check(holds: bool, code: ErrorCode, why: str) -> None:
         raise ConnectionFaultError(code, why)
 
 
+class _Form(NamedTuple):
+    """What frames of a kind have in common (RFC 9113, 6)."""
+
+    size: int
+    has_stream: bool | None
+    """None where both may be."""
+
+
+_FORMS: Final[dict[int, _Form]] = {
+    FrameType.PRIORITY: _Form(5, True),
+    FrameType.RST_STREAM: _Form(4, True),
+    FrameType.PING: _Form(8, False),
+    FrameType.GOAWAY: _Form(8, False),
+    FrameType.WINDOW_UPDATE: _Form(4, None),
+}
+
+
 class Frame(NamedTuple):
     """A frame that has arrived whole."""
 
@@ -81,9 +98,33 @@ class Frame(NamedTuple):
         return self.data[HEADER_SIZE:]
 
 
+def check_form(frame: Frame) -> None:
+    """Raise ConnectionFaultError for a frame of a size that its kind has not, or on a stream where
+    it is the connection's, and the other way round. Kinds that are not known have any form."""
+    form = _FORMS.get(frame.kind)
+    if form is None:
+        return
+    on_stream = form.has_stream is None or form.has_stream == (frame.stream != 0)
+    check(on_stream, ErrorCode.PROTOCOL_ERROR, "a frame on the wrong stream")
+    # What GOAWAY has to say has no bound.
+    fits = frame.size == form.size or (frame.kind == FrameType.GOAWAY and frame.size > form.size)
+    check(fits, ErrorCode.FRAME_SIZE_ERROR, "a frame of another size")
+
+
 def frame(kind: FrameType, flags: int, stream: int, payload: bytes = b"") -> bytes:
     """Return a frame as it is sent."""
     return b"".join((len(payload).to_bytes(3), bytes((kind, flags)), stream.to_bytes(4), payload))
+
+
+def goaway(last: int, code: ErrorCode) -> bytes:
+    """Return the frame that says which is the last stream that is answered."""
+    return frame(FrameType.GOAWAY, 0, 0, last.to_bytes(4) + int(code).to_bytes(4))
+
+
+LAST_CALL: Final = b"lastcall"
+WARNING: Final = goaway(2**31 - 1, ErrorCode.NO_ERROR) + frame(FrameType.PING, 0, 0, LAST_CALL)
+"""No more requests, please: those that are on their way will be answered (RFC 9113, 6.8). Behind
+the last of them comes the answer to the PING."""
 
 
 class FrameReader:

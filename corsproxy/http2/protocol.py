@@ -14,7 +14,7 @@ from typing import Final
 import h2.events
 
 from corsproxy.core.messages import Field
-from corsproxy.http2.budget import Budget
+from corsproxy.http2.budget import budgets
 from corsproxy.http2.events import (
     ContentArrived,
     ContentEnded,
@@ -32,24 +32,31 @@ from corsproxy.http2.frames import (
     END_STREAM,
     HEADER_SIZE,
     HEADERS,
+    LAST_CALL,
     PADDED,
+    WARNING,
     ConnectionFaultError,
     ErrorCode,
     Frame,
     FrameReader,
     FrameType,
     check,
+    check_form,
     frame,
+    goaway,
 )
 from corsproxy.http2.request_fields import (
     MalformedRequestError,
     RequestReader,
     check_trailers,
 )
-from corsproxy.http2.stream_states import CONTINUE, MOST_STREAMS, OpenStream, StreamStates
-
-# Streams that were reset or refused, whose frames may still be on their way.
-_MOST_FORGOTTEN: Final = 1000
+from corsproxy.http2.stream_states import (
+    CONTINUE,
+    MOST_STREAMS,
+    ForgottenStreams,
+    OpenStream,
+    StreamStates,
+)
 
 
 class Http2Protocol:
@@ -62,10 +69,12 @@ class Http2Protocol:
         self.client_leaves = False
         """Whether the client has said that no more requests will come (GOAWAY)."""
         self._has_begun = False
+        self.has_warned = False
+        """Whether the client was told to go elsewhere."""
         self.is_leaving = False
         """Whether the client was told that no more requests will be answered."""
         self._streams: dict[int, OpenStream] = {}
-        self._forgotten: dict[int, None] = {}
+        self._forgotten: Final = ForgottenStreams()
         self._highest = 0
         self._now = 0.0
         self._frames: Final = FrameReader()
@@ -74,12 +83,7 @@ class Http2Protocol:
         self._encoder: Final = FieldEncoder()
         self._states: Final = StreamStates()
         self._out: list[bytes] = []
-        self._budgets: Final = {
-            "resets": Budget(400, 5),
-            "settings": Budget(1000, 10),
-            "frames without content": Budget(5000, 200),
-            "window updates": Budget(20_000, 4000),
-        }
+        self._costs: Final = budgets()
 
     # Receiving.
 
@@ -120,7 +124,13 @@ class Http2Protocol:
             self._data(frame, events)
         elif kind == CONTINUATION:
             self._section(self._blocks.continuation(frame), events)
-        elif kind == FrameType.WINDOW_UPDATE:
+        else:
+            check_form(frame)
+            self._control(frame, events)
+
+    def _control(self, frame: Frame, events: list[Event]) -> None:
+        kind = frame.kind
+        if kind == FrameType.WINDOW_UPDATE:
             self._window_update(frame, events)
         elif kind == FrameType.RST_STREAM:
             self._rst_stream(frame, events)
@@ -136,20 +146,14 @@ class Http2Protocol:
         self._pass_on(frame, events)
 
     def _other(self, each: Frame) -> None:
-        kind, size, has_stream = each.kind, each.size, each.stream != 0
+        kind = each.kind
         check(kind != FrameType.PUSH_PROMISE, ErrorCode.PROTOCOL_ERROR, "a client that pushes")
-        if kind == FrameType.PING:
-            check(not has_stream, ErrorCode.PROTOCOL_ERROR, "PING on a stream")
-            check(size == 8, ErrorCode.FRAME_SIZE_ERROR, "PING of another size")
-            if not each.flags & ACK:
-                self._queue(frame(FrameType.PING, ACK, 0, each.payload))
-        elif kind == FrameType.GOAWAY:
-            check(not has_stream, ErrorCode.PROTOCOL_ERROR, "GOAWAY on a stream")
-            check(size >= 8, ErrorCode.FRAME_SIZE_ERROR, "GOAWAY of another size")
+        if kind == FrameType.GOAWAY:
             self.client_leaves = True
-        elif kind == FrameType.PRIORITY:
-            check(has_stream, ErrorCode.PROTOCOL_ERROR, "PRIORITY without a stream")
-            check(size == 5, ErrorCode.FRAME_SIZE_ERROR, "PRIORITY of another size")
+        elif kind == FrameType.PING and not each.flags & ACK:
+            self._queue(frame(FrameType.PING, ACK, 0, each.payload))
+        elif kind == FrameType.PING and self.has_warned and each.payload == LAST_CALL:
+            self.leave()
         # Priorities, and what is not known, are ignored (RFC 9113, 5.5).
         self._spend("frames without content")
 
@@ -232,26 +236,21 @@ class Http2Protocol:
         self, stream: int, state: OpenStream, size: int, has_ended: bool, events: list[Event]
     ) -> None:
         """Hold content against the length that was announced (RFC 9113, 8.1.1)."""
-        if state.expected is not None:
-            state.expected -= size
-            if state.expected < 0 or (has_ended and state.expected):
-                self._break(stream, ErrorCode.PROTOCOL_ERROR, events)
-                return
-        if has_ended:
+        if not state.fits(size, has_ended):
+            self._break(stream, ErrorCode.PROTOCOL_ERROR, events)
+        elif has_ended:
             state.remote_ended = True
             events.append(ContentEnded(stream))
 
     def _window_update(self, frame: Frame, events: list[Event]) -> None:
         check(frame.stream <= self._highest, ErrorCode.PROTOCOL_ERROR, "a window of no stream")
-        check(frame.size == 4, ErrorCode.FRAME_SIZE_ERROR, "WINDOW_UPDATE of another size")
         self._spend("window updates")
         if frame.stream == 0 or frame.stream in self._streams:
             self._pass_on(frame, events)
 
     def _rst_stream(self, frame: Frame, events: list[Event]) -> None:
         stream = frame.stream
-        check(0 < stream <= self._highest, ErrorCode.PROTOCOL_ERROR, "a reset of no stream")
-        check(frame.size == 4, ErrorCode.FRAME_SIZE_ERROR, "RST_STREAM of another size")
+        check(stream <= self._highest, ErrorCode.PROTOCOL_ERROR, "a reset of no stream")
         self._spend("resets")
         if stream in self._streams:
             self._pass_on(frame, events)
@@ -287,12 +286,10 @@ class Http2Protocol:
         events.append(StreamEnded(stream, is_by_client=False))
 
     def _forget(self, stream: int) -> None:
-        self._forgotten[stream] = None
-        if len(self._forgotten) > _MOST_FORGOTTEN:
-            del self._forgotten[next(iter(self._forgotten))]
+        self._forgotten.add(stream)
 
     def _spend(self, what: str, amount: int = 1) -> None:
-        if not self._budgets[what].spend(self._now, amount):
+        if not self._costs[what].spend(self._now, amount):
             raise ConnectionFaultError(ErrorCode.ENHANCE_YOUR_CALM, f"too many {what}")
 
     # Sending. What is done to a stream that is no more does nothing.
@@ -358,21 +355,28 @@ class Http2Protocol:
             self._states.acknowledge(stream, state.untaken)
             state.untaken = 0
 
+    @property
+    def has_requests(self) -> bool:
+        """Whether a request has ever come."""
+        return self._highest > 0
+
+    def warn(self) -> None:
+        """Send the client elsewhere; once it has heard so, `leave`."""
+        if not self.has_warned and not self.is_leaving and self.fault is None:
+            self.has_warned = True
+            self._queue(WARNING)
+
     def leave(self) -> None:
         """Take no more requests; those that are there will be answered."""
         if not self.is_leaving and self.fault is None:
             self.is_leaving = True
-            self._queue(self._goaway(ErrorCode.NO_ERROR))
-
-    def _goaway(self, code: ErrorCode) -> bytes:
-        payload = self._highest.to_bytes(4) + int(code).to_bytes(4)
-        return frame(FrameType.GOAWAY, 0, 0, payload)
+            self._queue(goaway(self._highest, ErrorCode.NO_ERROR))
 
     def _end(self, fault: ConnectionFaultError) -> None:
         self._collect()
         self.fault = fault
         self._streams.clear()
-        self._out.append(self._goaway(fault.code))
+        self._out.append(goaway(self._highest, fault.code))
 
     def _queue(self, data: bytes) -> None:
         """Send a frame of our own behind the library's."""

@@ -35,6 +35,7 @@ CONTINUE: Final[Field] = (b":status", b"100")
 _FIRST_WINDOW: Final = 65_535
 _MOST_IN_SECTION: Final = 64 * 1024
 _MOST_AT_ONCE: Final = 64 * 1024
+_MOST_FORGOTTEN: Final = 1000
 
 
 class OpenStream:
@@ -48,6 +49,29 @@ class OpenStream:
         self.remote_ended = remote_ended
         self.untaken = 0
         """Bytes of the windows that are taken up by what nobody has taken yet."""
+
+    def fits(self, size: int, has_ended: bool) -> bool:
+        """Whether the length that was announced has room for `size` bytes more, and none left
+        where that was all."""
+        if self.expected is None:
+            return True
+        self.expected -= size
+        return self.expected == 0 or (self.expected > 0 and not has_ended)
+
+
+class ForgottenStreams:
+    """The last that were reset or refused, whose frames may still be on their way."""
+
+    def __init__(self) -> None:
+        self._streams: dict[int, None] = {}
+
+    def __contains__(self, stream: int) -> bool:
+        return stream in self._streams
+
+    def add(self, stream: int) -> None:
+        self._streams[stream] = None
+        if len(self._streams) > _MOST_FORGOTTEN:
+            del self._streams[next(iter(self._streams))]
 
 
 class _NoFields:

@@ -1,5 +1,6 @@
 """Telling a running proxy that its end is near."""
 
+import asyncio
 import signal
 import socket
 import time
@@ -7,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from corsproxy.http2.frames import ErrorCode
 from tests.fakes import get
-from tests.peers import RawPeer, answers
+from tests.peers import PeerConnection, RawPeer, answers
 from tests.process import finished
-from tests.running import OK, Running, running
+from tests.running import OK, Running, http2_of, running, running_https
 
 # A signal that waited for it would end no test.
 LONG = "drain_delay: 300\n"
@@ -48,6 +50,43 @@ async def test_a_lame_duck_answers_until_it_is_stopped(
         proxy.command.signal(signal.SIGTERM)
         assert await proxy.command.exit_code() == 0
         assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize("workers", [(), ("--workers", "2")], ids=["one process", "workers"])
+async def test_a_lame_duck_sends_clients_of_http2_away(
+    tmp_path: Path, workers: tuple[str, ...]
+) -> None:
+    """Nothing is lost: neither what is in flight, nor what has not heard of it yet."""
+    released = asyncio.Event()
+
+    async def slowly(peer: PeerConnection) -> None:
+        while True:
+            if b"/slow" in await peer.head():
+                await released.wait()
+            await peer.send(OK)
+
+    async with (
+        RawPeer(slowly) as upstream,
+        running_https(upstream, tmp_path, LONG, *workers) as proxy,
+    ):
+        async with http2_of(proxy) as busy, http2_of(proxy) as idle:
+            assert (await idle.get()).status == 200
+            slow = await busy.ask("/slow")
+            assert (await busy.get()).status == 200
+            await drained(proxy)
+            await idle.until_gone()
+            assert (idle.goaway, idle.last_stream) == (ErrorCode.NO_ERROR, 1)
+            while busy.last_stream != slow + 2:
+                await busy.receive()
+            released.set()
+            assert (await busy.reply(slow)).status == 200
+            await busy.until_gone()
+        async with http2_of(proxy) as late:
+            assert (await late.get()).status == 200
+            await late.until_gone()
+            assert (late.goaway, late.last_stream) == (ErrorCode.NO_ERROR, 1)
+        proxy.command.signal(signal.SIGTERM)
+        assert await proxy.command.exit_code() == 0
 
 
 async def test_what_is_no_admin_listener_does_not_drain(tmp_path: Path) -> None:

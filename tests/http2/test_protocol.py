@@ -453,6 +453,22 @@ def test_who_leaves_answers_what_is_there(server: Server) -> None:
     assert server.sent[-1].kind == FrameType.HEADERS
 
 
+def test_who_warns_answers_what_comes_until_the_client_has_heard(server: Server) -> None:
+    server.take(headers(1))
+    server.protocol.warn()
+    server.protocol.warn()
+    goaway, asked = server.collect()
+    assert (goaway.payload[:4], goaway.code) == ((2**31 - 1).to_bytes(4), ErrorCode.NO_ERROR)
+    assert server.take(ping(flags=ACK) + headers(3)).requests == [1, 3]
+    assert not server.protocol.is_leaving
+    server.take(ping(asked.payload, ACK) + headers(5))
+    assert server.requests == [1, 3]
+    last = server.sent[-1]
+    assert (last.payload[:4], last.code) == ((3).to_bytes(4), ErrorCode.NO_ERROR)
+    server.answer(3)
+    assert server.sent[-1].kind == FrameType.HEADERS
+
+
 def test_a_client_that_leaves_gets_its_answers(server: Server) -> None:
     server.take(headers(1) + frame(FrameType.GOAWAY, payload=bytes(8)))
     assert server.protocol.client_leaves

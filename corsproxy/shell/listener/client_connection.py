@@ -83,6 +83,10 @@ class ClientConnection(Protocol):
         """Notice that the client has left an exchange while it is held still."""
         ...
 
+    def dismiss(self) -> None:
+        """Send the client elsewhere, where the protocol can say so; what comes is answered."""
+        ...
+
     def leave(self) -> None:
         """Take no more requests, where the protocol can say so; what is there is answered."""
         ...

@@ -141,8 +141,10 @@ class Http1Connection(asyncio.BufferedProtocol):
         if self._exchange is not None:
             self.wire.drop_if_left(half_close=self.queue.tunnel is not None)
 
-    def leave(self) -> None:
+    def dismiss(self) -> None:
         """Each response says that it is the last."""
+
+    leave = dismiss
 
     def close(self) -> None:
         self.wire.close()

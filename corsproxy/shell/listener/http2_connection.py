@@ -101,6 +101,8 @@ class Http2Connection(asyncio.BufferedProtocol):
         if self.protocol.fault is not None:
             self._abandon()
             self.wire.end_in_stages()
+        elif self.protocol.is_leaving and not self._streams:
+            self.close()
         else:
             self._set_bound()
 
@@ -166,6 +168,8 @@ class Http2Connection(asyncio.BufferedProtocol):
             True,
         )
         refusal = Code.CONNECTIONS_FULL if self.is_full else None
+        if self.service.is_lame_duck:
+            self.protocol.warn()
         if arrived.is_too_large:
             refusal = refusal or Code.FIELDS_TOO_LARGE
         precedent = self._precedent if arrived.has_ended else None
@@ -243,6 +247,13 @@ class Http2Connection(asyncio.BufferedProtocol):
     def look_for_client(self) -> None:
         """It is always read, and so its leaving is noticed."""
 
+    def dismiss(self) -> None:
+        # A new client may make its first request here: it has nowhere else to go yet.
+        if self.protocol.has_requests:
+            self.protocol.warn()
+            self.flush()
+            self._set_bound()
+
     def leave(self) -> None:
         self.protocol.leave()
         self.flush()
@@ -277,6 +288,8 @@ class Http2Connection(asyncio.BufferedProtocol):
                 self.wire.reading.set(self._limits.head_timeout)
         elif self._streams:
             self.wire.reading.clear()
+        elif self.protocol.has_warned:
+            self.wire.reading.set(self._limits.head_timeout)
         else:
             self.wire.reading.set(self._limits.keepalive_timeout)
 

@@ -89,6 +89,12 @@ class ProxyServer:
     def draining(self, draining: bool) -> None:
         self.service.draining = draining
 
+    def dismiss(self) -> None:
+        """Send every client elsewhere, new ones behind their first request. Nothing is lost."""
+        self.service.draining = self.service.is_lame_duck = True
+        for connection in self._connections:
+            connection.dismiss()
+
     @property
     def clients(self) -> int:
         """How many are connected."""

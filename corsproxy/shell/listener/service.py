@@ -13,7 +13,16 @@ class Service:
     exchange that has read it once keeps what it read.
     """
 
-    __slots__ = ("counts", "draining", "journal", "observer", "policy", "streams", "upstream")
+    __slots__ = (
+        "counts",
+        "draining",
+        "is_lame_duck",
+        "journal",
+        "observer",
+        "policy",
+        "streams",
+        "upstream",
+    )
 
     def __init__(self, policy: Policy, upstream: Upstream, journal: Journal | None) -> None:
         self.policy = policy
@@ -27,6 +36,8 @@ class Service:
         """Who is told of event streams as they open; records must be wanted, too."""
         self.draining = False
         """Whether every response is to be the last one on its connection."""
+        self.is_lame_duck = False
+        """Whether clients are to be sent elsewhere as soon as they have made a request."""
 
     @property
     def wants_records(self) -> bool:

@@ -163,6 +163,10 @@ class Engine:
         """Make each response from now on the last one of its connection."""
         self._server.draining = True
 
+    def become_lame_duck(self) -> None:
+        """The same, and tell those clients of it whose protocol has a word for it."""
+        self._server.dismiss()
+
     async def finish_drain(self, delay: float = 0.0) -> None:
         """Take connections for `delay` seconds more, then none; return when the last is over."""
         self._unfollowed.close()

@@ -37,12 +37,13 @@ class SingleProcess:
         return ()
 
     async def become_lame_duck(self) -> int:
-        self._engine.begin_drain()
+        self._engine.become_lame_duck()
         return self._engine.in_flight
 
     async def begin_drain(self, delay: float) -> int:
         self._delay = delay
-        return await self.become_lame_duck()
+        self._engine.begin_drain()
+        return self._engine.in_flight
 
     async def finish_drain(self) -> None:
         await self._engine.finish_drain(self._delay)

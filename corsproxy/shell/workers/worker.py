@@ -68,7 +68,7 @@ class Worker:
                 figures.lost_lines = self._lost_lines()
                 return cast(Facts, figures.as_json())
             case Order.END_CONNECTIONS:
-                self._engine.begin_drain()
+                self._engine.become_lame_duck()
                 return {"in_flight": self._engine.in_flight}
             case Order.DRAIN:
                 self._begin_drain(cast(float, facts["delay"]))
