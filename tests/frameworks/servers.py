@@ -72,6 +72,8 @@ async def gunicorn(
 ) -> AsyncIterator[str]:
     port = free_port()
     arguments = [of_environment("gunicorn"), f"--bind=127.0.0.1:{port}", "--no-control-socket"]
+    # With threads, it keeps connections.
+    arguments += ["--threads=2"]
     if tls is not None:
         arguments += [f"--certfile={tls.cert_file}", f"--keyfile={tls.key_file}"]
     arguments.append(app)

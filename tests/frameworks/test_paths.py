@@ -8,6 +8,7 @@ from aiohttp import web
 from tests.browser import servers as around
 from tests.frameworks import servers
 from tests.frameworks.paths import check, decided, paths
+from tests.frameworks.smuggling import check_requests
 
 
 def test_what_decides_is_what_it_should() -> None:
@@ -20,11 +21,13 @@ def test_what_decides_is_what_it_should() -> None:
 async def test_on_gunicorn(name: str) -> None:
     async with servers.gunicorn(f"where:{name}") as url:
         await check(url)
+        await check_requests(url)
 
 
 async def test_starlette_on_uvicorn() -> None:
     async with servers.uvicorn("where:starlette") as url:
         await check(url)
+        await check_requests(url)
 
 
 async def test_aiohttp() -> None:
@@ -34,8 +37,10 @@ async def test_aiohttp() -> None:
 
     async with around.serving(said) as port:
         await check(f"http://127.0.0.1:{port}")
+        await check_requests(f"http://127.0.0.1:{port}")
 
 
 async def test_nginx(tmp_path: Path) -> None:
     async with servers.nginx(tmp_path) as url:
         await check(url)
+        await check_requests(url)

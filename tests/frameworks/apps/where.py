@@ -26,6 +26,7 @@ class Anything(PathConverter):
     """Flask's own does not begin with a slash."""
 
     regex = ".*?"
+    part_isolating = False
 
 
 flask = Flask(__name__)
