@@ -18,10 +18,13 @@ _MARGIN: Final = 1024
 _TOKEN: Final = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
 # Lines that are whole, and the beginning of one; grammar in the rough, for the parser has the
 # last word.
-_REQUEST_LINE: Final = re.compile(_TOKEN + rb"+ [^\r\n\0]*\r\n")
-_REQUEST_LINE_BEGUN: Final = re.compile(_TOKEN + rb"{1,32}(?: [^\r\n\0]*\r?)?")
-_FIELD_LINES: Final = re.compile(rb"(?:" + _TOKEN + rb"+:[^\r\n\0]*\r\n)*")
-_FIELD_LINE_BEGUN: Final = re.compile(rb"\r?|" + _TOKEN + rb"+(?::[^\r\n\0]*\r?)?")
+_FIELDS: Final = rb"(?:" + _TOKEN + rb"+:[^\r\n\0]*\r\n)*"
+_FIELD_LINES: Final = re.compile(_FIELDS)
+_FIRST_LINES: Final = re.compile(_TOKEN + rb"+ [^\r\n\0]*\r\n" + _FIELDS)
+_REQUEST_LINE_BEGUN: Final = re.compile(_TOKEN + rb"{1,32}(?: ([^\r\n\0]*)\r?)?")
+_FIELD_LINE_BEGUN: Final = re.compile(rb"\r?|" + _TOKEN + rb"+(?::([^\r\n\0]*)\r?)?")
+# What goes on with a line whose method or name is whole.
+_LINE_GOES_ON: Final = re.compile(rb"([^\r\n\0]*)\r?")
 
 
 class HeadBudget:
@@ -40,13 +43,14 @@ class HeadsFullError(Exception):
 class UnfinishedHead:
     """The bytes between the end of one request and the end of the next one's head."""
 
-    __slots__ = ("_budget", "_in_fields", "_limit", "_line", "_received")
+    __slots__ = ("_budget", "_in_fields", "_limit", "_line", "_received", "_seen")
 
     def __init__(self, limits: Limits, budget: HeadBudget) -> None:
         self._limit = limits.target + limits.field_section + _MARGIN
         self._budget = budget
         self._received: bytearray | None = None
         self._line = 0  # where the line begins that has not ended
+        self._seen = 0  # how far it is known to be good, behind its method or name; else 0
         self._in_fields = False  # whether it is behind the request line
 
     @property
@@ -88,17 +92,24 @@ class UnfinishedHead:
             raise HeadsFullError
 
     def _may_begin(self, received: bytearray) -> bool:
-        """Whether the lines that are new may stand in a head; each is looked at once."""
-        if not self._in_fields:
-            match = _REQUEST_LINE.match(received)
-            if match is None:
-                return _REQUEST_LINE_BEGUN.fullmatch(received) is not None
+        """Whether what is new may stand in a head. A byte is looked at twice at most, however
+        small the pieces are, but for those of a method or a name."""
+        end = received.rfind(b"\n", self._seen or self._line) + 1
+        if end:
+            lines = _FIELD_LINES if self._in_fields else _FIRST_LINES
+            if lines.fullmatch(received, self._line, end) is None:
+                return False
             self._in_fields = True
-            self._line = match.end()
-        match = _FIELD_LINES.match(received, self._line)
-        if match is not None:
-            self._line = match.end()
-        return _FIELD_LINE_BEGUN.fullmatch(received, self._line) is not None
+            self._line, self._seen = end, 0
+        if self._seen:
+            begun = _LINE_GOES_ON.fullmatch(received, self._seen)
+        else:
+            line = _FIELD_LINE_BEGUN if self._in_fields else _REQUEST_LINE_BEGUN
+            begun = line.fullmatch(received, self._line)
+        if begun is None:
+            return False
+        self._seen = max(begun.end(1), 0)
+        return True
 
     def finish(self, rest: bytes) -> bytes:
         """Return the whole head, of which `rest` is the rest, and forget it."""
@@ -110,6 +121,6 @@ class UnfinishedHead:
         if received is None:
             return b""
         self._budget.left += len(received)
-        self._line = 0
+        self._line = self._seen = 0
         self._in_fields = False
         return bytes(received)
