@@ -74,6 +74,25 @@ async def test_a_refused_call_is_allowed_from_the_keyboard(
     assert added.rstrip("]") in file.read_text()
 
 
+CREDENTIALS = f"GET / HTTP/1.1\r\n{FIELDS}Sec-Fetch-Site: cross-site\r\nCookie: a=1\r\n\r\n"
+GRANTED = f"{PREFLIGHT}PUT\r\n\r\n"
+
+
+@pytest.mark.parametrize("call", [CREDENTIALS, GRANTED], ids=["a cookie", "a preflight alone"])
+async def test_credentials_are_allowed_from_the_keyboard(tmp_path: Path, call: str) -> None:
+    file = tmp_path / "corsproxy.yaml"
+    async with RawPeer(answers(*[OK] * 9)) as upstream:
+        file.write_text(file_for(upstream))
+        async with at_terminal(tmp_path, *ARGUMENTS) as terminal:
+            await ask(await port_of(terminal), call.encode())
+            await terminal.shows(OFFER)
+            terminal.press("a")
+            await terminal.shows(QUESTION)
+            terminal.press("y")
+            await terminal.shows("corsproxy.yaml reloaded")
+    assert "allow_credentials: true" in file.read_text()
+
+
 async def test_without_a_yes_nothing_is_written_and_everything_goes_on(tmp_path: Path) -> None:
     file = tmp_path / "corsproxy.yaml"
     async with RawPeer(answers(*[OK] * 9)) as upstream:

@@ -98,7 +98,7 @@ def _on_routes(names: Sequence[str], total: int) -> str:
 
 
 def _names_of(kind: type[Route | Timeouts | Tls]) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(kind) if field.name != "source")
+    return tuple(field.name for field in fields(kind) if field.compare and field.name != "source")
 
 
 # Of a route, each that is one value: a new key cannot be forgotten. The others are told in parts.

@@ -132,7 +132,8 @@ def _add_short_form(value: Value, routes: list[Route], around: Surroundings) -> 
     upstream = _upstream(around, value, "upstream")
     if upstream is not None:
         origin: OriginToUpstream = "keep" if around.cors == "passthrough" else "rewrite"
-        routes.append(Route("/", b"/", upstream, around.cors, origin=origin, source=source))
+        route = Route("/", b"/", upstream, around.cors, origin=origin, source=source, is_short=True)
+        routes.append(route)
 
 
 def _upstream(around: Surroundings, value: Value, path: str) -> UpstreamAddress | None:

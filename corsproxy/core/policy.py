@@ -227,6 +227,8 @@ class Route:
     mount: bytes = b""
     """With what `path` begins where the proxy is part of another application: the upstream never
     sees it."""
+    is_short: bool = field(default=False, compare=False)
+    """Whether it is `upstream` at the top of the file, where it has no keys of its own."""
 
     @property
     def stripped(self) -> bytes:

@@ -1,8 +1,10 @@
 """The smallest edit after which a page's call is allowed, whatever the file lacks for it."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from corsproxy.config.editing.edits import Edit, File, allow
+from corsproxy.core.advice.remedies import Remedy, command_of
 from corsproxy.core.explain.explanation import explain
 from corsproxy.core.page_call import PageCall
 
@@ -38,9 +40,26 @@ def allow_call(file: File, call: PageCall) -> Way | None:
         policy = current.read().policy
     else:
         return None
-    if not edits:
-        return None
-    summary = ", ".join(edit.summary for edit in edits)
-    warnings = tuple(dict.fromkeys(warning for edit in edits for warning in edit.warnings))
-    edit = edits[-1]._replace(before=file.content, summary=summary, warnings=warnings)
-    return Way(edit, commands)
+    return Way(_joined(edits), commands) if edits else None
+
+
+def allow_remedies(file: File, remedies: Sequence[Remedy]) -> Way:
+    """Return the edit that makes all of the changes. Raises ConfigError and EditError."""
+    edits: list[Edit] = []
+    current = file
+    for remedy in remedies:
+        edits.append(allow(current, remedy.key, remedy.value, remedy.route))
+        current = current._replace(content=edits[-1].after)
+    command = command_of(remedies)
+    return Way(_joined(edits), [] if command is None else [command])
+
+
+def _joined(edits: Sequence[Edit]) -> Edit:
+    """Return the one edit that several make, each of what the one before it has left."""
+    made = [edit for edit in edits if edit.changed] or edits
+    return edits[-1]._replace(
+        before=edits[0].before,
+        summary=", ".join(edit.summary for edit in made),
+        warnings=tuple(dict.fromkeys(warning for edit in made for warning in edit.warnings)),
+        untouched=tuple(dict.fromkeys(name for edit in made for name in edit.untouched)),
+    )

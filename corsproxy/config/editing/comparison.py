@@ -23,7 +23,7 @@ def _without_places(value: object) -> object:
     if is_dataclass(value):
         return (
             type(value),
-            *(_without_places(getattr(value, each.name)) for each in fields(value)),
+            *(_without_places(getattr(value, each.name)) for each in fields(value) if each.compare),
         )
     if isinstance(value, tuple):
         return (type(value), *map(_without_places, value))

@@ -7,10 +7,11 @@ from corsproxy.core.advice.remedies import Remedy
 from corsproxy.core.policy import CorsRules, Policy
 
 
-def widened(policy: Policy, remedy: Remedy) -> Policy:
-    """Return the policy that allows what `remedy` names, on every route. Raises ConfigError."""
-    for value in remedy.values:
-        policy = _with_entry(policy, read_entry(remedy.key, value))
+def widened(policy: Policy, *remedies: Remedy) -> Policy:
+    """Return the policy that allows what `remedies` name, on every route. Raises ConfigError."""
+    for remedy in remedies:
+        for value in remedy.values:
+            policy = _with_entry(policy, read_entry(remedy.key, value))
     return policy
 
 

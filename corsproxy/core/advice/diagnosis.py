@@ -11,15 +11,16 @@ from typing import Final, NamedTuple
 
 from corsproxy.core.advice.confusions import about_local_network, about_missing_cookie, lacks_cookie
 from corsproxy.core.advice.families import Family, family_of, missing_exposed, missing_headers
-from corsproxy.core.advice.hints import credentials_hint, hint_for, rules_of
+from corsproxy.core.advice.hints import capital, credentials_hint, hint_for, rules_of
 from corsproxy.core.advice.remedies import (
     Remedy,
+    command_of,
     credentials_remedy,
     expose_remedy,
     headers_remedy,
     remedies_for,
 )
-from corsproxy.core.advice.settings import place_of, restart, setting
+from corsproxy.core.advice.settings import is_quick, key_of_route, restart, setting
 from corsproxy.core.fields import split_list
 from corsproxy.core.messages import Fields, RequestHead
 from corsproxy.core.outcome.call import Call, Mode
@@ -27,7 +28,7 @@ from corsproxy.core.outcome.outcome import Outcome, Word, is_lost
 from corsproxy.core.outcome.set_cookie import CookieFate, cookie_fates, differences
 from corsproxy.core.outcome.unread import unread_headers
 from corsproxy.core.policy import CorsRules, Policy, Route
-from corsproxy.core.verdicts import Code, Verdict
+from corsproxy.core.verdicts import Kind, Verdict
 
 _CREDENTIALS: Final = ("InvalidAllowCredentials", "WildcardOriginNotAllowed")
 _RESOURCE_POLICY: Final = ("NotSameOrigin", "NotSameSite")
@@ -35,7 +36,6 @@ _REFUSED_LOGIN: Final = (403, 422)
 _MOST_NAMES: Final = 12
 MOST_STREAMS: Final = 6
 """How many connections over HTTP/1.1 browsers have to one host."""
-_ASKED: Final = (Code.METHOD_NOT_ALLOWED, Code.HEADER_NOT_ALLOWED)
 _LONGEST_PATH: Final = 60
 
 _COOKIE_REASONS: Final[dict[str, str]] = {
@@ -101,8 +101,8 @@ class Advice(NamedTuple):
     """What tells it from other advice of the same cause."""
     lines: tuple[str, ...]
     """Sentences; a line that holds a command ends with it."""
-    remedy: Remedy | None = None
-    """The edit that helps, where it is one of the allowlist."""
+    remedies: tuple[Remedy, ...] = ()
+    """The edits of the allowlist that help, all of them."""
 
 
 def advise(ended: Ended) -> list[Advice]:
@@ -119,16 +119,20 @@ def advise(ended: Ended) -> list[Advice]:
 
 
 def about_unfollowed(ended: Ended) -> Advice:
-    """Return what to say about a preflight that was granted, and that no call came after."""
+    """Return what to say about a preflight that was granted, or the first request of socket.io,
+    and that no call came after."""
     rules = rules_of(ended.policy, ended.verdict.route or "")
     remedy = credentials_remedy(ended.verdict, ended.policy, rules)
     path = ended.request.target.partition(b"?")[0][:_LONGEST_PATH].decode("latin-1")
+    first = "the preflight" if ended.verdict.kind is Kind.PREFLIGHT else "socket.io's first request"
     why = (
-        f"After the preflight for {path} no call came. If the page calls with credentials"
+        f"After {first} for {path} no call came. If the page calls with credentials"
         " (credentials: 'include', withCredentials), the browser blocks it."
     )
     subject = f"{ended.verdict.route} {ended.value(b'origin').decode('latin-1')}"
-    return Advice(Cause.UNFOLLOWED, subject, (why, f"To allow them, {remedy.instruction}"), remedy)
+    return Advice(
+        Cause.UNFOLLOWED, subject, (why, f"To allow them, {remedy.instruction}"), (remedy,)
+    )
 
 
 def about_streams(ended: Ended) -> Advice:
@@ -148,23 +152,27 @@ def about_streams(ended: Ended) -> Advice:
 
 def _about_refusal(ended: Ended) -> list[Advice]:
     verdict, policy = ended.verdict, ended.policy
-    asked = [v for n, v in ended.request.fields if n.lower() == b"access-control-request-headers"]
-    remedies = remedies_for(verdict, policy, split_list(asked))
-    hint = hint_for(verdict, policy)
-    family = family_of([name.decode("latin-1").lower() for name in split_list(asked)])
-    if family is not None and verdict.code in _ASKED and remedies:
+    fields = ended.request.fields
+    asked = split_list([v for n, v in fields if n.lower() == b"access-control-request-headers"])
+    method = ended.value(b"access-control-request-method")
+    remedies = remedies_for(verdict, policy, method, asked)
+    hint = hint_for(verdict, policy, remedies=remedies)
+    family = family_of([name.decode("latin-1").lower() for name in asked])
+    if family is not None and verdict.kind is Kind.PREFLIGHT and remedies:
         remedies = _with_family(remedies, family, verdict, policy)
-    commands = [each.command for each in remedies if each.command is not None]
-    if len(commands) > 1:
-        whose = f"This is {family.name}, whose calls need more." if family else "All at once:"
-        hint = f"{whose} run: {' && '.join(commands)}"
+        command = command_of(remedies)
+        if command is not None:
+            hint = (
+                f"The client speaks {family.name}, whose calls need more than this one asks for"
+                f" ({verdict.at}). To allow all of it, run: {command}"
+            )
     if hint is not None and verdict.at is not None and verdict.at.line:
         hint = hint if str(verdict.at) in hint else f"{verdict.at}  {hint}"
     local = about_local_network(policy, verdict, ended.request.fields)
     lines = tuple(line for line in (ended.detail, hint, local) if line is not None)
     origin = ended.value(b"origin").decode("latin-1")
     subject = f"{verdict.route} {verdict.code} {verdict.at} {origin} {verdict.subject}"
-    return [Advice(Cause.REFUSED, subject, lines, remedies[0] if remedies else None)]
+    return [Advice(Cause.REFUSED, subject, lines, tuple(remedies))]
 
 
 def _with_family(
@@ -214,15 +222,15 @@ def _credentials(ended: Ended, rules: CorsRules, call: Call, subject: str) -> Ad
         return Advice(Cause.BLOCKED, subject, (credentials_hint(origin),))
     remedy = credentials_remedy(ended.verdict, ended.policy, rules)
     why = "The call carries cookies, which this route does not allow: the page gets no answer."
-    return Advice(Cause.BLOCKED, subject, (why, remedy.instruction), remedy)
+    return Advice(Cause.BLOCKED, subject, (why, f"To allow them, {remedy.instruction}"), (remedy,))
 
 
 def _resource_policy(policy: Policy, route: Route) -> tuple[str, ...]:
     why = "The upstream's Cross-Origin-Resource-Policy keeps it from elements of other origins."
     key = "response_headers: {set: {Cross-Origin-Resource-Policy: cross-origin}}"
-    place = place_of(policy, route)
+    instead = key_of_route(policy, route, key)
     do = "Add crossorigin to the element, as in <img crossorigin>: then CORS decides."
-    return (why, do) if place is None else (why, f"{do} Or set `{key}` {place}.")
+    return (why, do) if instead is None else (why, f"{do} Or {instead}.")
 
 
 def _redirect(ended: Ended, route: Route, outcome: Outcome) -> Advice:
@@ -231,12 +239,11 @@ def _redirect(ended: Ended, route: Route, outcome: Outcome) -> Advice:
     host = rest.partition("/")[0].partition("?")[0].partition("#")[0]
     why = f"The redirect leads to {scheme}://{host}, past this proxy: the page's call fails there."
     if scheme == "https" and route.upstream.scheme == "http" and _is_upstream(route, host):
-        do = setting(ended.policy, route, upstream=f"https://{host}")
+        do = capital(setting(ended.policy, route, upstream=f"https://{host}"))
         return Advice(Cause.REDIRECT, f"{scheme}://{host}", (why, do))
-    place = place_of(ended.policy, route)
     add = (
         f"to take it along, add a route for {scheme}://{host}"
-        if place
+        if not is_quick(ended.policy)
         else f"to call that host itself, {restart(ended.policy, upstream=f'{scheme}://{host}')}"
     )
     do = (
@@ -266,21 +273,31 @@ def _about_answer(ended: Ended, route: Route, call: Call) -> Iterator[Advice]:
         yield Advice(Cause.MISSING_COOKIE, route.name, (line,))
     if any(name.lower() == b"ngrok-error-code" for name, _ in ended.fields):
         why = "That is ngrok's own page, which it shows to browsers in place of the API's answer."
-        do = setting(ended.policy, route, header=("ngrok-skip-browser-warning", "1"))
+        skip = ("ngrok-skip-browser-warning", "1")
+        do = capital(setting(ended.policy, route, header=skip))
         yield Advice(Cause.INTERSTITIAL, route.name, (why, do))
     if ended.request.target.partition(b"?")[0].endswith(b"/.well-known/openid-configuration"):
-        yield Advice(Cause.DISCOVERY, route.name, _DISCOVERY)
+        yield Advice(Cause.DISCOVERY, route.name, _discovery(call))
     names = unread_headers(call, ended.fields) if ended.status < 400 else ()
     if names and isinstance(route.cors, CorsRules) and not route.cors.expose_headers.any:
         remedy = expose_remedy(ended.verdict, ended.policy, route.cors, names[:_MOST_NAMES])
         why = f"The page cannot read these response headers: {', '.join(names[:_MOST_NAMES])}."
-        yield Advice(Cause.UNREAD, route.name, (why, f"If it needs one, {remedy.instruction}"))
+        lines = (why, f"If it needs one, {remedy.instruction}")
+        yield Advice(Cause.UNREAD, route.name, lines, (remedy,))
 
 
-_DISCOVERY: Final = (
-    "This document names the provider's own addresses: the login goes there, past this proxy.",
-    "Give the client its endpoints on this proxy (oidc-client-ts: `metadata` or `metadataSeed`).",
-)
+def _discovery(call: Call) -> tuple[str, ...]:
+    own = call.own.decode("latin-1")
+    why = (
+        "This document names the provider's own addresses: the calls of the login go there, past"
+        " this proxy."
+    )
+    do = (
+        "Give the client the endpoints that it calls here, with the document's paths. In"
+        f' oidc-client-ts: `metadataSeed: {{token_endpoint: "{own}/…",'
+        f' userinfo_endpoint: "{own}/…"}}`'
+    )
+    return (why, do)
 
 
 def _is_signed(ended: Ended) -> bool:
@@ -294,7 +311,7 @@ def _signature(policy: Policy, route: Route) -> tuple[str, ...]:
         why = "The signature (AWS SigV4) covers Host, which the upstream got as the browser sent it"
         return (f"{why}: sign for this proxy's address, and check clock, region and keys.",)
     why = "The signature (AWS SigV4) covers Host, and this proxy sends the upstream's own."
-    return (why, setting(policy, route, preserve_host=True))
+    return (why, capital(setting(policy, route, preserve_host=True)))
 
 
 def _is_token_endpoint(ended: Ended) -> bool:
@@ -307,7 +324,7 @@ def _token(policy: Policy, route: Route) -> tuple[str, ...]:
     if route.origin == "remove":
         return ("The provider refused the code: check redirect URI, client and PKCE.",)
     why = "Providers that know the page's Origin refuse the upstream's own in its place."
-    return (why, setting(policy, route, origin="remove"))
+    return (why, capital(setting(policy, route, origin="remove")))
 
 
 def _login(policy: Policy, route: Route) -> tuple[str, ...]:
@@ -341,6 +358,6 @@ def _lost_cookie(policy: Policy, route: Route, call: Call, fate: CookieFate) -> 
     page, own = (each.decode("latin-1") for each in (call.origin or b"", call.own))
     if differences(call) == ("scheme",):
         why = f"{what}: {page} and {own} differ in their scheme, which makes them two sites."
-        return (why, setting(policy, route, https=page.startswith("https://")))
+        return (why, capital(setting(policy, route, https=page.startswith("https://"))))
     why = f"{what}: {page} and {own} are two sites, because their hosts differ."
     return (why, "Open the page and call the proxy under one host name, localhost for one.")

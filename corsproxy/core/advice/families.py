@@ -42,7 +42,10 @@ _S3: Final = Family(
         "amz-sdk-request",
         "content-md5",
         "content-type",
+        "x-amz-checksum-algorithm",
         "x-amz-checksum-crc32",
+        "x-amz-checksum-mode",
+        "x-amz-checksum-type",
         "x-amz-content-sha256",
         "x-amz-date",
         "x-amz-sdk-checksum-algorithm",
@@ -71,6 +74,12 @@ _FAMILIES: Final[dict[str, Family]] = {
     "connect-protocol-version": _CONNECT,
     "x-grpc-web": _CONNECT,
 }
+
+
+def is_handshake(target: bytes) -> bool:
+    """Whether a request begins a session of Engine.IO, on which socket.io is built."""
+    query = target.partition(b"?")[2]
+    return b"EIO=" in query and b"transport=polling" in query and b"sid=" not in query
 
 
 def family_of(names: Sequence[str]) -> Family | None:

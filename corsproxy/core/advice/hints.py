@@ -5,8 +5,9 @@ names the upstream, they speak of flags, and of a file only for what has no flag
 """
 
 import shlex
+from collections.abc import Sequence
 
-from corsproxy.core.advice.remedies import remedy_for
+from corsproxy.core.advice.remedies import Remedy, command_of, remedy_for, sentence_of
 from corsproxy.core.advice.settings import file_to_write, is_quick, restart
 from corsproxy.core.advice.upstream_causes import ADVICE
 from corsproxy.core.methods import KNOWN_METHODS, NORMALIZED_METHODS
@@ -64,15 +65,24 @@ _PASSTHROUGH = (
 
 
 def hint_for(
-    verdict: Verdict, policy: Policy, rules: CorsRules | None = None, *, is_shown: bool = True
+    verdict: Verdict,
+    policy: Policy,
+    rules: CorsRules | None = None,
+    *,
+    remedies: Sequence[Remedy] | None = None,
+    is_shown: bool = True,
 ) -> str | None:
     """Return what to do about what `policy` refused or an upstream failed to do; None
     where nothing helps.
 
-    `rules` are those that decided, where they are at hand. A command line to run stands
-    at the end; `is_shown` says whether it may repeat the flags that were given.
+    `rules` are those that decided, where they are at hand, and `remedies` all that the call
+    needs. A command line to run stands at the end; `is_shown` says whether it may repeat the
+    flags that were given.
     """
-    hint = _hint_for(verdict, policy, rules, is_shown)
+    if remedies is None:
+        first = remedy_for(verdict, policy)
+        remedies = [] if first is None else [first]
+    hint = _hint_for(verdict, policy, rules, remedies, is_shown)
     passthrough = [each.name for each in policy.routes if each.cors == "passthrough"]
     if verdict.withheld and verdict.route in passthrough:
         return _PASSTHROUGH if hint is None else f"{_PASSTHROUGH} {hint}"
@@ -80,7 +90,11 @@ def hint_for(
 
 
 def _hint_for(
-    verdict: Verdict, policy: Policy, rules: CorsRules | None, is_shown: bool
+    verdict: Verdict,
+    policy: Policy,
+    rules: CorsRules | None,
+    remedies: Sequence[Remedy],
+    is_shown: bool,
 ) -> str | None:
     if verdict.cause is not None:
         return _of_cause(verdict.cause, policy, is_shown)
@@ -97,8 +111,8 @@ def _hint_for(
     remark = _remark(verdict, rules or rules_of(policy, verdict.route))
     if remark is not None:
         sentences.append(remark)
-    remedy = remedy_for(verdict, policy)
-    command = None if remedy is None else remedy.command
+    remedy = remedies[0] if remedies else None
+    command = command_of(remedies)
     if remedy is not None and remedy.is_flag:
         flag = (remedy.at.name, remedy.value)
         sentences.append(restart(policy, *flag, is_shown=is_shown))
@@ -106,10 +120,10 @@ def _hint_for(
         where = file_to_write(policy, is_shown=is_shown)
         sentences.append(f'add "{remedy.value}" to `{remedy.key}` {where}')
     elif remedy is not None:
-        sentences.append(remedy.sentence)
+        sentences.append(sentence_of(remedies))
     if not sentences:
         return None
-    text = " ".join(f"{_capital(sentence.rstrip('.'))}." for sentence in sentences)
+    text = " ".join(f"{capital(sentence.rstrip('.'))}." for sentence in sentences)
     # What is copied from here goes into a shell, so no full stop follows it.
     if command is not None:
         return f"{text.removesuffix('.')}, or run: {command}"
@@ -221,7 +235,7 @@ def _about_method(method: str) -> str | None:
     return "this proxy forwards only methods that are registered for HTTP"
 
 
-def _capital(sentence: str) -> str:
+def capital(sentence: str) -> str:
     """Begin with a capital, unless the sentence begins with an origin."""
     if "://" in sentence.partition(" ")[0]:
         return sentence

@@ -6,7 +6,7 @@ the same `Remedy`, so that none of them proposes what another would not.
 
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
 from corsproxy.core.cors import refused_headers
@@ -20,7 +20,7 @@ from corsproxy.core.origins import parse_origin
 from corsproxy.core.origins.hosts import ends_in_number
 from corsproxy.core.policy import CorsRules, Policy
 from corsproxy.core.source import ARGUMENTS, DEFAULT_FILE, Source
-from corsproxy.core.verdicts import Code, Verdict
+from corsproxy.core.verdicts import Code, Kind, Verdict
 
 RemedyKey = Literal[
     "allow_origins",
@@ -80,8 +80,19 @@ class Remedy(NamedTuple):
             return f'`{self.key}` needs a file: run corsproxy init, and add "{self.value}" there'
         if self.key == "allow_credentials":
             return f"set allow_credentials: true ({self.at})"
+        return f"add {self.addition} ({self.at})"
+
+    @property
+    def addition(self) -> str:
+        """What is added to which list."""
         values = ", ".join(f'"{value}"' for value in self.values)
-        return f"add {values} to {self.key} ({self.at})"
+        return f"{values} to {self.key}"
+
+    @property
+    def words(self) -> str:
+        """What would be allowed, in short."""
+        kind = KINDS[self.key]
+        return kind if self.key == "allow_credentials" else f"{kind} {self.value}"
 
     @property
     def values(self) -> list[str]:
@@ -146,22 +157,55 @@ def remedy_for(verdict: Verdict, policy: Policy) -> Remedy | None:
     return Remedy(key, value, verdict.at, _owner(verdict, policy, key))
 
 
-def remedies_for(verdict: Verdict, policy: Policy, asked: Sequence[bytes] = ()) -> list[Remedy]:
-    """Return every change that a refused preflight needs: browsers name the method first, and
-    the headers, which were `asked` for, only at the next attempt."""
+def remedies_for(
+    verdict: Verdict, policy: Policy, method: bytes = b"", headers: Sequence[bytes] = ()
+) -> list[Remedy]:
+    """Return every change that a refused preflight needs: what it is refused for first, the
+    origin or the method, hides that the `headers` which it asks for would be refused next."""
     remedy = remedy_for(verdict, policy)
     if remedy is None:
         return []
     rules = next((each.cors for each in policy.routes if each.name == verdict.route), None)
-    if verdict.code is not Code.METHOD_NOT_ALLOWED or not isinstance(rules, CorsRules):
+    if verdict.kind is not Kind.PREFLIGHT or not isinstance(rules, CorsRules):
         return [remedy]
-    names = refused_headers(rules, list(dict.fromkeys(name.lower() for name in asked)))
-    source = rules.request_headers.source
-    value = b", ".join(names).decode("ascii", "replace")
-    more = remedy_for(
-        verdict._replace(code=Code.HEADER_NOT_ALLOWED, at=source, subject=value), policy
-    )
-    return [remedy] if more is None else [remedy, more]
+    found = {remedy.key: remedy}
+    for refused in _refused_later(verdict, rules, method, headers):
+        more = remedy_for(refused, policy)
+        if more is not None:
+            found.setdefault(more.key, more)
+    return list(found.values())
+
+
+def _refused_later(
+    verdict: Verdict, rules: CorsRules, method: bytes, headers: Sequence[bytes]
+) -> Iterator[Verdict]:
+    """Yield what a preflight would be refused for, were the origin allowed."""
+    if method and method not in rules.allowed_methods:
+        subject, at = method.decode("ascii", "replace"), rules.methods.source
+        yield verdict._replace(code=Code.METHOD_NOT_ALLOWED, at=at, subject=subject)
+    names = refused_headers(rules, list(dict.fromkeys(name.lower() for name in headers)))
+    if names:
+        subject, at = b", ".join(names).decode("ascii", "replace"), rules.request_headers.source
+        yield verdict._replace(code=Code.HEADER_NOT_ALLOWED, at=at, subject=subject)
+
+
+def sentence_of(remedies: Sequence[Remedy]) -> str:
+    """Return what to do, for people: all of the changes in one sentence."""
+    if len(remedies) == 1:
+        return remedies[0].sentence
+    places = {str(remedy.at) for remedy in remedies}
+    parts = [
+        remedy.addition if len(places) == 1 else f"{remedy.addition} ({remedy.at})"
+        for remedy in remedies
+    ]
+    text = f"add {', '.join(parts[:-1])} and {parts[-1]}"
+    return f"{text} ({places.pop()})" if len(places) == 1 else text
+
+
+def command_of(remedies: Sequence[Remedy]) -> str | None:
+    """Return the command line that makes all of the changes; None where there is none."""
+    commands = [remedy.command for remedy in remedies if remedy.command is not None]
+    return " && ".join(commands) or None
 
 
 def credentials_remedy(verdict: Verdict, policy: Policy, rules: CorsRules) -> Remedy:

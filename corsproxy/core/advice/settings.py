@@ -4,8 +4,11 @@ Without a file each is one command to run; with one, it is a key and its place.
 """
 
 import shlex
+from typing import Final
 
 from corsproxy.core.policy import OriginToUpstream, Policy, Route
+
+_SPECIAL: Final = frozenset("[]{},#")
 
 
 def is_quick(policy: Policy) -> bool:
@@ -13,10 +16,20 @@ def is_quick(policy: Policy) -> bool:
     return bool(policy.routes) and not any(route.source.line for route in policy.routes)
 
 
-def place_of(policy: Policy, route: Route) -> str | None:
-    """Return where a key of the route is written, as in `on the route at FILE:3:5`; None
-    without a file."""
-    return None if is_quick(policy) else f"on the route at {route.source}"
+def key_of_route(policy: Policy, route: Route, key: str) -> str | None:
+    """Return the instruction that writes a key, `name: value`, on the route: the short form has
+    no place for it, and becomes a route. None without a file."""
+    if is_quick(policy):
+        return None
+    if not route.is_short:
+        return f"write `{key}` on the route at {route.source}"
+    upstream = str(route.upstream)
+    if _SPECIAL.intersection(upstream):
+        upstream = f'"{upstream}"'
+    item = f"{{path: /, upstream: {upstream}, {key}}}"
+    if len(policy.routes) > 1:
+        return f"remove `upstream` ({route.source}), and write `- {item}` under `routes`"
+    return f"write `routes: [{item}]` in place of `upstream` ({route.source})"
 
 
 def setting(
@@ -42,9 +55,18 @@ def setting(
         scheme = "https" if https else "http"
         flags, key = ["--https"] * https, f"listen: {scheme}://localhost:8010"
     if not is_quick(policy):
-        where = "at the top of the file" if https is not None else f"on the route at {route.source}"
-        return f"write `{key}` {where}."
+        return f"{_in_file(policy, route, key, https=https, upstream=upstream)}."
     return restart(policy, *flags, upstream=upstream)
+
+
+def _in_file(
+    policy: Policy, route: Route, key: str, *, https: bool | None, upstream: str | None
+) -> str:
+    if https is not None:
+        return f"write `{key}` at the top of the file"
+    if upstream is not None:
+        return f"make it `{key}` ({route.source})"
+    return key_of_route(policy, route, key) or ""
 
 
 def restart(policy: Policy, *flags: str, upstream: str | None = None, is_shown: bool = True) -> str:

@@ -4,18 +4,19 @@ Whoever offers it, at the terminal or in the inspector, writes what it shows or 
 """
 
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 
-from corsproxy.config.editing.calls import Way, allow_call
-from corsproxy.config.editing.edits import File, allow
+from corsproxy.config.editing.calls import Way, allow_call, allow_remedies
+from corsproxy.config.editing.edits import File
 from corsproxy.config.yaml.source_text import MAX_BYTES
 from corsproxy.core.advice.remedies import Remedy
 from corsproxy.core.page_call import PageCall
 from corsproxy.shell.feed.clock import utc_day
 
 
-def read_and_edit(file: str, remedy: Remedy, call: PageCall | None = None) -> Way:
-    """Return the edit that `remedy` asks for, or, where the call is known, all that it lacks.
+def read_and_edit(file: str, remedies: Sequence[Remedy], call: PageCall | None = None) -> Way:
+    """Return the edit that `remedies` ask for, or, where the call is known, all that it lacks.
     Blocks: call it in a thread.
 
     Raises ConfigError, EditError and OSError.
@@ -26,8 +27,7 @@ def read_and_edit(file: str, remedy: Remedy, call: PageCall | None = None) -> Wa
             way = allow_call(current, call)
             if way is not None:
                 return way
-    edit = allow(current, remedy.key, remedy.value, remedy.route)
-    return Way(edit, [remedy.command] if remedy.command else [])
+    return allow_remedies(current, remedies)
 
 
 def current_file(file: str) -> File:

@@ -69,8 +69,11 @@ class TextLines:
         self._refusals.forget()
         self._told.forget()
 
-    def remark(self, advice: Advice) -> str:
-        """Return the lines of advice that no line is about, the first time."""
+    def remark(self, advice: Advice, origin: bytes) -> str:
+        """Return the lines of advice that no line is about, the first time; `origin` is the
+        page's."""
+        if advice.remedies:
+            self._refusals.note(advice.remedies, origin)
         if self._told.count(advice.cause, advice.subject) > 1:
             return ""
         lines = [each for text in advice.lines for each in paragraph(escape(text), self._width())]
@@ -90,11 +93,11 @@ class TextLines:
         for advice in self._advise(record):
             times = self._told.count(advice.cause, advice.subject)
             count = count or times
+            if advice.remedies:
+                self._refusals.note(advice.remedies, record.origin or b"")
             if times == 1:
                 for text in advice.lines:
                     lines += paragraph(escape(text), width)
-        if not record.verdict.allowed or is_lost(record.outcome):
-            self._refusals.note(record)
         if words and style is not Style.DIM and count > 1:
             words += f" (×{count})"
         if lines and _is_cors_error(record.outcome) and not self._has_remarked:

@@ -2,13 +2,16 @@
 
 A preflight carries no cookie, so nothing in it says that the call is made with credentials.
 Where the route does not allow them, the browser drops the call without a word to anybody but
-its own console. That no call comes is the only sign of it.
+its own console. That no call comes is the only sign of it. The first request of socket.io is
+like a preflight in this: it needs none and carries no cookie, and another follows if the page
+may read the answer.
 """
 
 import asyncio
 from collections.abc import Callable
 from typing import Final
 
+from corsproxy.core.advice.families import is_handshake
 from corsproxy.core.policy import CorsRules
 from corsproxy.core.verdicts import Code, Kind
 from corsproxy.shell.feed.records import ExchangeRecord
@@ -36,10 +39,14 @@ class Unfollowed:
 
     def exchange(self, record: ExchangeRecord) -> None:
         """Take the record of one exchange that is over."""
-        key = (record.origin or b"", record.target)
-        waiting = self._waiting.pop(key, None)
+        key = (record.origin or b"", _subject(record.target))
+        waiting = self._waiting.get(key)
+        # It is asked again and again by clients that got no answer.
+        if waiting is not None and is_handshake(record.target):
+            return
         if waiting is not None:
             waiting.cancel()
+            del self._waiting[key]
         if _may_lack_credentials(record) and len(self._waiting) < _MOST:
             loop = asyncio.get_running_loop()
             self._waiting[key] = loop.call_later(self._patience_s, self._expire, key, record)
@@ -56,10 +63,19 @@ class Unfollowed:
         self._waiting.clear()
 
 
+def _subject(target: bytes) -> bytes:
+    """Return what the calls that follow have in common with the first."""
+    path, _, query = target.partition(b"?")
+    return path if b"transport=polling" in query else target
+
+
 def _may_lack_credentials(record: ExchangeRecord) -> bool:
-    """Whether it is a granted preflight of a route that does not allow credentials."""
+    """Whether it is a granted preflight, or handshake, of a route that does not allow
+    credentials."""
     verdict = record.verdict
-    if verdict.kind is not Kind.PREFLIGHT or verdict.code is not Code.ORIGIN_ALLOWED:
+    if verdict.code is not Code.ORIGIN_ALLOWED or (
+        verdict.kind is not Kind.PREFLIGHT and not is_handshake(record.target)
+    ):
         return False
     routes = [each for each in record.policy.routes if each.name == verdict.route]
     rules = routes[0].cors if routes else None

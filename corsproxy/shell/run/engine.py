@@ -18,6 +18,7 @@ from corsproxy.core.advice.diagnosis import (
     about_unfollowed,
     advise,
 )
+from corsproxy.core.advice.settings import is_quick
 from corsproxy.core.policy import Policy
 from corsproxy.shell.admin.figures import Figures
 from corsproxy.shell.feed.announcements import Announcer, LineFormat
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from corsproxy.shell.certificates.served import ServedCertificate
 
 OFFER = "Or press a + enter: it shows the edit, and asks before it is made."
+QUICK_OFFER = "Or press a + enter to allow it until the proxy stops."
 
 # Connections to upstreams that do not want to end.
 _POOLS_SECONDS = 1.0
@@ -177,23 +179,29 @@ class Engine:
             await asyncio.wait_for(self._pools.close(), _POOLS_SECONDS)
 
     def _tell_unfollowed(self, record: ExchangeRecord) -> None:
-        said = self._text.remark(about_unfollowed(record.ended))
+        advice = self._with_offer(about_unfollowed(record.ended), record.policy)
+        said = self._text.remark(advice, record.origin or b"")
         if said:
             self._write(said)
 
     def _tell_opened(self, record: ExchangeRecord, count: int) -> None:
         hint = ""
         if count >= MOST_STREAMS:
-            hint = self._text.remark(about_streams(record.ended))
+            hint = self._text.remark(about_streams(record.ended), record.origin or b"")
         if hint or self._journal.wants(record):
             self._write(self._text.opened(record, count) + hint)
 
     def _advice(self, record: ExchangeRecord) -> list[Advice]:
         found = advise(record.ended)
-        if self._offers and found and found[0].remedy is not None:
-            first = found[0]
-            found[0] = first._replace(lines=(*first.lines, OFFER))
+        if found:
+            found[0] = self._with_offer(found[0], record.policy)
         return found
+
+    def _with_offer(self, advice: Advice, policy: Policy) -> Advice:
+        """Add the key to press, where one makes the edit."""
+        if not self._offers or not advice.remedies:
+            return advice
+        return advice._replace(lines=(*advice.lines, QUICK_OFFER if is_quick(policy) else OFFER))
 
 
 def _accepted(listener: socket.socket) -> list[socket.socket]:

@@ -9,28 +9,32 @@ would change more than is asked for is left as it is, with the reason.
 """
 
 import asyncio
+import textwrap
 from collections.abc import Awaitable, Callable, Iterable
 
 from corsproxy.config.editing.edits import Edit
 from corsproxy.config.editing.splices import EditError
 from corsproxy.config.editing.widening import widened
 from corsproxy.config.problems import ConfigError, Problem, escape
-from corsproxy.core.advice.remedies import KINDS, Remedy, remedy_for
+from corsproxy.core.advice.remedies import Remedy
 from corsproxy.core.policy import Policy
 from corsproxy.shell.admin.editing import read_and_edit
 from corsproxy.shell.feed.announcements import Announcer
 from corsproxy.shell.feed.diff_lines import diff_lines
+from corsproxy.shell.feed.layout import shortened, terminal_width
 from corsproxy.shell.feed.quoting import printable
 from corsproxy.shell.feed.recent_refusals import Refusals
 from corsproxy.shell.system.saving import SaveError, save
 
 _YES = ("y", "yes")
 _MOST_LISTED = 9
-_LONGEST = 120
+_LONGEST = 400
 _NOTHING = (
     "Nothing to allow: since the start, or the last change of the policy, no refusal was shown "
     "that an entry would allow. Repeat the call, and press a again."
 )
+
+Remedies = tuple[Remedy, ...]
 
 Answer = Callable[[], Awaitable[str]]
 """Returns what is typed next."""
@@ -63,55 +67,52 @@ class Offer:
             return
         self._busy = True
         try:
-            remedy = await self._chosen(policy, answer)
-            if remedy is not None and self._file is None:
-                await self._widen(policy, remedy, answer)
-            elif remedy is not None and self._file is not None:
-                await self._make(self._file, remedy, answer)
+            remedies = await self._chosen(answer)
+            if remedies and self._file is None:
+                await self._widen(policy, remedies, answer)
+            elif remedies and self._file is not None:
+                await self._make(self._file, remedies, answer)
         finally:
             self._busy = False
 
-    async def _chosen(self, policy: Policy, answer: Answer) -> Remedy | None:
-        """Return the remedy to make; None after it was told why there is none."""
-        found: dict[Remedy, bytes] = {}
-        for verdict, origin in self._refusals.asked():
-            remedy = remedy_for(verdict, policy)
-            if remedy is not None:
-                found.setdefault(remedy, origin)
-        remedies = list(found)[:_MOST_LISTED]
-        if len(remedies) < 2:
-            if not remedies:
+    async def _chosen(self, answer: Answer) -> Remedies:
+        """Return the remedies of one call; none after it was told why."""
+        found: dict[Remedies, bytes] = {}
+        for refusal in self._refusals.latest():
+            found.setdefault(refusal.remedies, refusal.origin)
+        choices = list(found)[:_MOST_LISTED]
+        if len(choices) < 2:
+            if not choices:
                 self._announcer.note(_NOTHING)
-            return remedies[0] if remedies else None
+            return choices[0] if choices else ()
         self._announcer.note("Refused last; which one is to be allowed?")
-        for number, remedy in enumerate(remedies, 1):
-            what = "credentials" if remedy.key == "allow_credentials" else remedy.value
-            asked = printable(found[remedy][:_LONGEST])
-            line = f"{number}  {KINDS[remedy.key]:<11} {escape(what)[:_LONGEST]}"
-            self._announcer.note(f"  {line}   asked for by {asked or '-'}")
-        self._announcer.note(f"1 to {len(remedies)} + enter, or enter alone for none:")
+        for number, remedies in enumerate(choices, 1):
+            asked = printable(found[remedies][:_LONGEST]) or "-"
+            for line in _listed(number, _words(remedies), asked, terminal_width()):
+                self._announcer.note(line)
+        self._announcer.note(f"1 to {len(choices)} + enter, or enter alone for none:")
         typed = await answer()
-        if typed.isdecimal() and 0 < int(typed[:3]) <= len(remedies):
-            return remedies[int(typed) - 1]
+        if typed.isdecimal() and 0 < int(typed[:3]) <= len(choices):
+            return choices[int(typed) - 1]
         self._announcer.note("Nothing was changed.")
-        return None
+        return ()
 
-    async def _widen(self, policy: Policy, remedy: Remedy, answer: Answer) -> None:
+    async def _widen(self, policy: Policy, remedies: Remedies, answer: Answer) -> None:
         """Allow it until the proxy stops, where that is wanted."""
-        what = escape(remedy.value)[:_LONGEST]
-        self._announcer.note(f"Allow {KINDS[remedy.key]} {what} until the proxy stops? [y/N]")
+        what = _words(remedies)
+        self._announcer.note(f"Allow {what} until the proxy stops? [y/N]")
         if await answer() not in _YES:
             self._announcer.note("Nothing was changed.")
             return
         try:
-            await self._adopt(widened(policy, remedy))
+            await self._adopt(widened(policy, *remedies))
         except ConfigError as error:
             self._announcer.warned(error.problems)
         else:
             self._announcer.note(f"{what} is allowed until the proxy stops.")
 
-    async def _make(self, file: str, remedy: Remedy, answer: Answer) -> None:
-        edit = await self._edit(file, remedy)
+    async def _make(self, file: str, remedies: Remedies, answer: Answer) -> None:
+        edit = await self._edit(file, remedies)
         if edit is None:
             return
         if not edit.changed:
@@ -123,10 +124,10 @@ class Offer:
         else:
             self._announcer.note("Not written.")
 
-    async def _edit(self, file: str, remedy: Remedy) -> Edit | None:
+    async def _edit(self, file: str, remedies: Remedies) -> Edit | None:
         """Return the edit; None after the reason why there is none was told."""
         try:
-            return (await asyncio.to_thread(read_and_edit, file, remedy)).edit
+            return (await asyncio.to_thread(read_and_edit, file, remedies)).edit
         except ConfigError as error:
             self._left(file, "what is wrong with it is above", problems=error.problems)
         except EditError as error:
@@ -158,6 +159,22 @@ class Offer:
         self._announcer.warned(tuple(problems))
         what_to_do = f"\n  {help}" if help else ""
         self._announcer.note(f"{escape(file)} was left as it is: {escape(reason)}{what_to_do}")
+
+
+def _words(remedies: Remedies) -> str:
+    """Return what would be allowed, in short."""
+    return escape(", ".join(remedy.words for remedy in remedies))[:_LONGEST]
+
+
+def _listed(number: int, what: str, asked: str, width: int) -> list[str]:
+    """Return the lines of one entry of the list, as wide as the terminal at most."""
+    lines = textwrap.wrap(what, width - 5) or [""]
+    asked = shortened(f"asked for by {asked}", width - 5)
+    if len(lines) == 1 and len(lines[0]) + len(asked) + 8 <= width:
+        lines = [f"{lines[0]}   {asked}"]
+    else:
+        lines.append(asked)
+    return [f"  {number if at == 0 else ' '}  {line}" for at, line in enumerate(lines)]
 
 
 def _reason(error: OSError) -> str:

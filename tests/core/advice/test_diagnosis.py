@@ -79,7 +79,7 @@ def test_a_redirect_out_has_its_target_and_the_ways_out(policy: Policy) -> None:
 def test_a_redirect_to_https_of_the_same_host_starts_there() -> None:
     policy = quick_policy(Quick("http://api.example.com"))
     _, words = one(policy, [(b"Location", b"https://api.example.com/v1")], 301)
-    assert words.endswith("start it with: corsproxy https://api.example.com")
+    assert words.endswith("Start it with: corsproxy https://api.example.com")
 
 
 def test_headers_that_the_page_cannot_read_are_named_in_one_command() -> None:
@@ -98,7 +98,15 @@ def test_methods_and_headers_come_at_once() -> None:
     ]
     cause, words = one(with_file(text), fields=asked, method="OPTIONS")
     assert cause is Cause.REFUSED
-    assert "corsproxy allow method PATCH && corsproxy allow header x-b x-a" in words
+    assert words == (
+        'Add "PATCH" to allow_methods (corsproxy.yaml:4:18) and "x-b", "x-a" to allow_headers'
+        " (corsproxy.yaml:3:3), or run:"
+        " corsproxy allow method PATCH && corsproxy allow header x-b x-a"
+    )
+    # An origin that is not listed hides the rest.
+    _, words = one(with_file(text), fields=asked, method="OPTIONS", origin="https://app.test")
+    assert "https://app.test && corsproxy allow method PATCH && corsproxy allow header" in words
+    assert words.startswith('Add "https://app.test" to allow_origins (')
 
 
 def test_several_headers_are_one_command() -> None:
@@ -137,7 +145,7 @@ def test_a_cookie_between_schemes_and_one_between_hosts() -> None:
     for_scheme = one(WITHOUT_FILE, [LOST], fields=[OTHER_SITE], origin="https://localhost:5173")
     assert for_scheme[0] is Cause.COOKIE
     assert "scheme" in for_scheme[1]
-    assert for_scheme[1].endswith("start it with: corsproxy https://api.example.com --https")
+    assert for_scheme[1].endswith("Start it with: corsproxy https://api.example.com --https")
     for_host = one(WITHOUT_FILE, [LOST], fields=[OTHER_SITE], origin="http://127.0.0.1:5173")
     assert "hosts differ" in for_host[1]
     assert "--https" not in for_host[1]
@@ -153,7 +161,7 @@ def test_a_cookie_that_no_browser_takes() -> None:
     ("policy", "words"),
     [
         (WITHOUT_FILE, "corsproxy https://api.example.com --preserve-host"),
-        (with_file(), "`preserve_host: true` on the route at corsproxy.yaml:1:"),
+        (with_file(), ", preserve_host: true}]` in place of `upstream` (corsproxy.yaml:1:"),
     ],
 )
 def test_signed_requests_and_logins(policy: Policy, words: str) -> None:

@@ -1,10 +1,12 @@
 """One command without a file, one key with it."""
 
+import re
+
 import pytest
 
 from corsproxy.config.reader import read_policy
 from corsproxy.config.without_file import Quick, quick_policy
-from corsproxy.core.advice.settings import is_quick, place_of, setting
+from corsproxy.core.advice.settings import is_quick, key_of_route, setting
 
 QUICK = quick_policy(Quick("3000"))
 FILE = read_policy("upstream: http://localhost:3000\n", "corsproxy.yaml", {}, "/").policy
@@ -27,5 +29,28 @@ def test_each_has_a_flag_and_a_key(wanted: dict[str, object], command: str, key:
 
 def test_where_a_key_is_written() -> None:
     assert (is_quick(QUICK), is_quick(FILE)) == (True, False)
-    assert place_of(QUICK, QUICK.routes[0]) is None
-    assert place_of(FILE, FILE.routes[0]) == "on the route at corsproxy.yaml:1:11"
+    assert key_of_route(QUICK, QUICK.routes[0], "origin: remove") is None
+    route = "{path: /, upstream: http://localhost:3000, origin: remove}"
+    assert key_of_route(FILE, FILE.routes[0], "origin: remove") == (
+        f"write `routes: [{route}]` in place of `upstream` (corsproxy.yaml:1:11)"
+    )
+
+
+ROUTES = "routes:\n- {path: /shop, upstream: http://localhost:3000}\n"
+
+
+@pytest.mark.parametrize("upstream", ["http://localhost:3000", "http://[::1]:80/a", "unix:/a,b"])
+@pytest.mark.parametrize("routes", ["", ROUTES])
+def test_the_short_form_becomes_the_route_that_has_the_key(upstream: str, routes: str) -> None:
+    text = f"upstream: {upstream}\n{routes}"
+    before = read_policy(text, "corsproxy.yaml", {}, "/").policy
+    short = next(route for route in before.routes if route.is_short)
+    do = key_of_route(before, short, "origin: remove") or ""
+    written = re.findall("`([^`]+)`", do)
+    text = f"{routes}{written[1]}\n" if routes else written[0]
+    after = read_policy(text, "corsproxy.yaml", {}, "/").policy
+    [route] = [each for each in after.routes if each.path == b"/"]
+    assert (route.upstream, route.origin) == (short.upstream, "remove")
+    # A route that is written out takes the key where it stands.
+    key = "timeout: {response: 5m}"
+    assert key_of_route(after, route, key) == f"write `{key}` on the route at {route.source}"

@@ -17,7 +17,7 @@ def test_the_edit_is_of_the_file_as_it_is_now(tmp_path: Path) -> None:
     file = tmp_path / "corsproxy.yaml"
     file.write_text(FILE)
     origin = Remedy("allow_origins", "http://localhost:3000", Source("corsproxy.yaml", 3, 18))
-    edit = read_and_edit(str(file), origin).edit
+    edit = read_and_edit(str(file), (origin,)).edit
     assert edit.before == FILE.encode()
     assert edit.after == FILE.replace("5173]", "5173, http://localhost:3000]").encode()
 
@@ -26,7 +26,7 @@ def test_where_the_call_is_known_the_edit_has_all_that_it_lacks(tmp_path: Path) 
     file = tmp_path / "corsproxy.yaml"
     file.write_text(FILE)
     call = PageCall("http://localhost:5173", "/", "PURGE", ("x-a", "x-b"), True)
-    way = read_and_edit(str(file), REMEDY, call)
+    way = read_and_edit(str(file), (REMEDY,), call)
     for entry in ("PURGE", "x-a, x-b", "allow_credentials: true"):
         assert entry in way.edit.after.decode()
     assert len(way.commands) == 3
@@ -36,11 +36,11 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     pipe = tmp_path / "corsproxy.yaml"
     os.mkfifo(pipe)
     with pytest.raises(FileNotFoundError):
-        read_and_edit(str(pipe), REMEDY)
+        read_and_edit(str(pipe), (REMEDY,))
 
 
 def test_a_broken_file_has_no_edit(tmp_path: Path) -> None:
     file = tmp_path / "corsproxy.yaml"
     file.write_text("nonsense: 1\n")
     with pytest.raises(ConfigError):
-        read_and_edit(str(file), REMEDY)
+        read_and_edit(str(file), (REMEDY,))

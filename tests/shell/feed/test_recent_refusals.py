@@ -1,40 +1,42 @@
-"""What was refused, and how often."""
+"""What is remembered of what was shown, for one who presses a key."""
 
-from corsproxy.core.verdicts import Code, Kind, Verdict
-from corsproxy.shell.feed.recent_refusals import Refusals
+from corsproxy.core.advice.remedies import Remedy
+from corsproxy.core.source import Source
+from corsproxy.shell.feed.recent_refusals import Refusals, Told
 
+AT = Source("corsproxy.yaml", 3, 3)
+METHOD = (Remedy("allow_methods", "PURGE", AT),)
+BOTH = (*METHOD, Remedy("allow_headers", "x-a, x-b", AT))
 ORIGIN = b"http://localhost:5173"
-REFUSED = Verdict(Kind.ACTUAL, Code.ORIGIN_NOT_ALLOWED, False, "shop", subject=ORIGIN.decode())
-
-
-def test_the_same_is_counted_together_and_another_origin_apart() -> None:
-    refusals = Refusals()
-    assert [refusals.count(REFUSED, ORIGIN) for _ in range(3)] == [1, 2, 3]
-    assert refusals.count(REFUSED, b"null") == 1
-    assert refusals.count(REFUSED._replace(route="auth"), ORIGIN) == 1
-    assert refusals.count(REFUSED, ORIGIN) == 4
 
 
 def test_the_last_one_is_the_one_that_came_last() -> None:
     refusals = Refusals()
-    other = REFUSED._replace(route="auth")
-    for verdict in (REFUSED, other, REFUSED):
-        refusals.count(verdict, ORIGIN)
-    assert list(refusals.latest()) == [REFUSED, other]
+    for remedies in (METHOD, BOTH, METHOD):
+        refusals.note(remedies, ORIGIN)
+    refusals.note(BOTH, b"null")
+    assert list(refusals.latest()) == [(BOTH, b"null"), (METHOD, ORIGIN), (BOTH, ORIGIN)]
 
 
 def test_what_was_before_is_forgotten() -> None:
     refusals = Refusals()
-    refusals.count(REFUSED, ORIGIN)
+    refusals.note(METHOD, ORIGIN)
     refusals.forget()
     assert list(refusals.latest()) == []
-    assert refusals.count(REFUSED, ORIGIN) == 1
 
 
 def test_neither_their_number_nor_their_length_is_a_clients_to_choose() -> None:
     refusals = Refusals()
-    for number in range(10_000):
-        refusals.count(REFUSED._replace(subject=f"http://{number}.test"), ORIGIN)
-    assert len(list(refusals.latest())) < 1000
-    assert refusals.count(REFUSED, b"x" * 10_000) == 1
-    assert refusals.count(REFUSED, b"x" * 9_000) == 2
+    for number in range(1000):
+        refusals.note(METHOD, b"http://%d.test" % number)
+    assert len(list(refusals.latest())) < 100
+    refusals.note(METHOD, b"x" * 10_000)
+    assert len(next(refusals.latest()).origin) < 1000
+
+
+def test_the_same_advice_is_counted_together() -> None:
+    told = Told()
+    assert [told.count("refused", subject) for subject in ("a", "a", "b")] == [1, 2, 1]
+    assert [told.count("refused", "x" * length) for length in (9_000, 10_000)] == [1, 2]
+    told.forget()
+    assert told.count("refused", "a") == 1

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 from corsproxy.config.reader import read_policy
+from corsproxy.core.advice.diagnosis import about_unfollowed
 from corsproxy.core.verdicts import Code, Kind, Verdict
 from corsproxy.shell.feed.records import ExchangeRecord
 from corsproxy.shell.feed.unfollowed import Unfollowed
@@ -35,6 +36,24 @@ async def test_what_its_call_follows_is_as_it_should_be() -> None:
     last = asyncio.get_running_loop().time() + 3 * PATIENCE_S
     await until(lambda: asyncio.get_running_loop().time() > last)
     assert told == []
+
+
+async def test_a_first_request_of_socket_io_is_told_of_once() -> None:
+    told: list[ExchangeRecord] = []
+    first = record(Kind.ACTUAL, target=b"/socket.io/?EIO=4&transport=polling&t=a")
+    again = record(Kind.ACTUAL, target=b"/socket.io/?EIO=4&transport=polling&t=b")
+    unfollowed = Unfollowed(told.append, lambda: False, PATIENCE_S)
+    for each in (first, again):
+        unfollowed.exchange(each)
+    await until(lambda: told == [first])
+    [why, do] = about_unfollowed(first.ended).lines
+    assert "After socket.io's first request for /socket.io/ no call came." in why
+    assert do.endswith("run: corsproxy allow credentials")
+    unfollowed.exchange(first)
+    unfollowed.exchange(record(Kind.ACTUAL, target=b"/socket.io/?EIO=4&transport=polling&sid=1"))
+    last = asyncio.get_running_loop().time() + 3 * PATIENCE_S
+    await until(lambda: asyncio.get_running_loop().time() > last)
+    assert told == [first]
 
 
 async def test_while_calls_are_in_progress_nothing_is_known() -> None:

@@ -164,7 +164,9 @@ async def test_the_edit_is_offered_to_whoever_can_ask_for_it(noted: bool) -> Non
     assert (OFFER in lines[0]) == noted
     assert lines[0].count("Referrer-Policy") == 1
     if refusals is not None:
-        assert [verdict.subject for verdict in refusals.latest()] == ["http://other.example"]
+        [refusal] = refusals.latest()
+        assert [remedy.value for remedy in refusal.remedies] == ["http://other.example"]
+        assert refusal.origin == b"http://other.example"
 
 
 async def test_a_call_that_lacks_a_cookie_is_explained_once() -> None:

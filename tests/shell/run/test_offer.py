@@ -9,6 +9,7 @@ import pytest
 
 from corsproxy.config.reader import read_policy
 from corsproxy.config.without_file import policy_for_url
+from corsproxy.core.advice.remedies import remedies_for
 from corsproxy.core.decision import Forward, decide
 from corsproxy.core.policy import Policy
 from corsproxy.shell.feed.announcements import Announcer
@@ -53,11 +54,17 @@ class Person:
     async def _written(self) -> None:
         self.written += 1
 
-    def refused(self, *, origin: str = OTHER, method: bytes | None = None) -> None:
-        asked = preflight(method, origin=PAGE) if method else request(origin=origin)
+    def refused(
+        self, *, origin: str = OTHER, method: bytes | None = None, headers: bytes = b""
+    ) -> None:
+        asked = request(origin=origin)
+        if method:
+            asked = preflight(method, headers or None, origin=PAGE)
         decision = decide(self.policy, asked)
         assert not isinstance(decision, Forward)
-        self.refusals.count(decision.verdict, origin.encode())
+        remedies = remedies_for(decision.verdict, self.policy, method or b"", [headers])
+        if remedies:
+            self.refusals.note(tuple(remedies), origin.encode())
 
     async def press(self, typed: str, meanwhile: Callable[[], object] = lambda: None) -> None:
         """Press the key; `meanwhile` happens before the question is answered."""
@@ -104,8 +111,8 @@ async def test_the_last_refusals_are_listed_with_who_asked(person: Person) -> No
     person.refused(origin="null")
     person.typed = ["1", "n"]
     await person.press("")
-    assert f"1  method      PURGE   asked for by {OTHER}\n" in person.seen
-    assert f"2  origin      {OTHER}   asked for by {OTHER}\n" in person.seen
+    assert f"1  method PURGE   asked for by {OTHER}\n" in person.seen
+    assert f"2  origin {OTHER}   asked for by {OTHER}\n" in person.seen
     assert "PURGE]" in person.seen
     assert person.written == 0
 
@@ -117,6 +124,28 @@ async def test_what_is_no_number_of_the_list_chooses_nothing(person: Person, typ
     await person.press(typed)
     assert person.seen.endswith("Nothing was changed.\n")
     assert person.text == TEXT
+
+
+async def test_all_that_the_call_needs_is_one_edit(person: Person) -> None:
+    person.refused(method=b"PURGE", headers=b"x-b")
+    await person.press("y")
+    assert person.written == 1
+    policy = read_policy(person.text, "corsproxy.yaml", {}, "/").policy
+    answer = decide(policy, preflight(b"PURGE", b"x-b", origin=PAGE))
+    assert answer.verdict.allowed
+
+
+async def test_a_long_list_fits_the_terminal(
+    person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    person.refused(origin=f"https://{'a' * 60}.{'b' * 60}.example")
+    person.refused(method=b"PURGE", headers=b"x-a-header-with-a-name-of-its-own")
+    await person.press("")
+    listed, _, question = person.seen.partition("1 to 2 + enter")
+    assert question
+    assert max(map(len, listed.splitlines())) <= 80
+    assert "1  method PURGE, header x-a-header-with-a-name-of-its-own\n" in listed
 
 
 async def test_without_a_refusal_there_is_nothing_to_allow(person: Person) -> None:

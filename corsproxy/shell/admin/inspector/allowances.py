@@ -67,7 +67,7 @@ class Allowances:
         if self.file is None:
             return self._propose_widening(remedy)
         try:
-            way = await asyncio.to_thread(read_and_edit, self.file, remedy, question_of(row))
+            way = await asyncio.to_thread(read_and_edit, self.file, (remedy,), question_of(row))
         except _REFUSALS as error:
             return {"possible": False, "reason": _reason(self.file, error)}
         return self._shown(self.file, way)
@@ -85,7 +85,7 @@ class Allowances:
 
     async def _write(self, file: str, row: Row, remedy: Remedy, known: str) -> Json:
         try:
-            way = await asyncio.to_thread(read_and_edit, file, remedy, question_of(row))
+            way = await asyncio.to_thread(read_and_edit, file, (remedy,), question_of(row))
             edit, shown = way.edit, self._shown(file, way)
             if shown["known"] != known:
                 return {**shown, "written": False, "changed": True}
