@@ -29,7 +29,7 @@ EDITABLE = CORSPROXY_COMPILE=0 $(BIN)/python -m pip install --quiet --no-build-i
 # Debian keeps servers such as nginx where only root looks.
 export PATH := $(PATH):/usr/sbin:/sbin
 
-.PHONY: help demo test unit test-compiled test-newest explore lock lint format soak frameworks reloads devtools fuzz export-check bench image sbom image-check clean
+.PHONY: help demo test unit test-compiled test-newest explore lock lint format soak frameworks clients reloads devtools fuzz export-check bench image sbom image-check clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -83,6 +83,9 @@ soak: $(VENV)/dev.stamp ## mixed load, restarts and edits for SECONDS=600; WORKE
 
 frameworks: $(VENV)/dev.stamp $(VENV)/httpbin.stamp $(VENV)/node.stamp ## logins through the proxy on Django, FastAPI, Rails, Sinatra, express and Next.js
 	FRAMEWORKS=all $(BIN)/pytest tests/frameworks
+
+clients: $(VENV)/dev.stamp $(VENV)/clients.stamp ## openai, tus, axios, socket.io, S3, GraphQL and OIDC in Chromium, doing what the terminal says
+	$(BIN)/python -m pytest -q tests/clients/walk.py $(ARGS)
 
 devtools: $(VENV)/dev.stamp ## 200 exchanges in Chromium: what the inspector shows is what DevTools saw
 	$(BIN)/python -m pytest -q tests/devtools/comparison.py
@@ -157,6 +160,14 @@ $(VENV)/httpbin.stamp: $(VENV)/venv.stamp locks/httpbin.txt
 $(VENV)/engines.stamp: $(VENV)/venv.stamp locks/engines.txt
 	$(BIN)/python -m venv --without-pip $(VENV)/engines
 	$(BIN)/python -m pip --python $(VENV)/engines install --quiet $(call GROUPS,engines)
+	@touch $@
+
+$(VENV)/clients.stamp: $(VENV)/venv.stamp $(shell find tests/clients/node -type f)
+	@scripts/install-test-programs nodejs npm
+	@mkdir -p $(VENV)/clients
+	cp -r tests/clients/node/. $(VENV)/clients
+	cd $(VENV)/clients && npm ci --no-audit --no-fund --silent && \
+	  node_modules/.bin/esbuild pages.mjs --bundle --minify --format=iife --outfile=pages.js --log-level=error
 	@touch $@
 
 # Node's dependencies are locked with hashes, too; the build for production is kept.

@@ -45,6 +45,13 @@ class Terminal:
                 self.raw += await asyncio.to_thread(self._read)
         return next(line for line in reversed(self.seen.splitlines(keepends=True)) if text in line)
 
+    async def matches(self, pattern: re.Pattern[str], start: int = 0) -> re.Match[str]:
+        """Wait until what is seen, from `start` on, has the pattern."""
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            while (found := pattern.search(self.seen, start)) is None:
+                self.raw += await asyncio.to_thread(self._read)
+        return found
+
     def _read(self) -> str:
         try:
             return self._decoder.decode(os.read(self._descriptor, 65536))
