@@ -23,13 +23,20 @@ def client_address(policy: Policy, request: RequestHead) -> str:
         return address
     values = [value for name, value in request.fields if name.lower() == b"x-forwarded-for"]
     for member in reversed(split_list(values)):
-        reported = parse_address(member.decode("ascii", "replace").strip('"'))
+        reported = parse_address(_without_port(member.decode("ascii", "replace").strip('"')))
         if reported is None:
             break
         address = str(reported)
         if not is_trusted(policy, address):
             break
     return address
+
+
+def _without_port(member: str) -> str:
+    """Return the address of a member; some proxies write the client's port behind it."""
+    if member.startswith("["):
+        return member[1:].partition("]")[0]
+    return member.partition(":")[0] if member.count(":") == 1 else member
 
 
 def is_trusted(policy: Policy, client: str) -> bool:

@@ -269,13 +269,23 @@ def fail(exchange: Forward, error: UpstreamError) -> Answer:
         withheld=_is_withheld(exchange),
         cause=error.cause,
     )
-    return problem(
+    answer = problem(
         verdict,
         exchange.error_grant,
-        error.detail,
+        _without_directories(exchange.route, error.detail),
         hint_for_client(verdict, exchange.policy),
         head_only=exchange.received.method == "HEAD",
     )
+    return answer._replace(detail=error.detail)
+
+
+def _without_directories(route: Route, detail: str) -> str:
+    """Return what clients may read: files of the route without the directories that they are in.
+    The log has them whole."""
+    for path in (route.upstream.socket_path, *route.tls.files):
+        if path is not None and path in detail:
+            detail = detail.replace(path, path.replace("\\", "/").rpartition("/")[2])
+    return detail
 
 
 _NOTHING: Final = Outlook(RequestHead("", b"", ()), b"", False)

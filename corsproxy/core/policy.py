@@ -130,6 +130,11 @@ class Tls:
     server_name: str | None = None
     """SNI and the name that the certificate must carry; None: the upstream's host."""
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The paths that are set."""
+        return tuple(filter(None, (self.ca_file, self.cert_file, self.key_file)))
+
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from corsproxy.core.answers import Answer
 from corsproxy.core.decision import Forward, complete, decide, fail
 from corsproxy.core.messages import ClientHead, Field, Framing, RequestHead
+from corsproxy.core.policy import Tls, UpstreamAddress
 from corsproxy.core.verdicts import Code, Kind
 from corsproxy.errors import UpstreamError, UpstreamFault
 from tests.policies import (
@@ -376,6 +377,17 @@ def test_upstream_failure_is_readable_by_the_page(fault: UpstreamFault) -> None:
     assert values(answer.head.fields, ALLOW_ORIGIN) == [PAGE.encode()]
     problem = json.loads(answer.body)
     assert (problem["code"], problem["detail"]) == (str(fault), "It is not there.")
+
+
+def test_clients_are_told_of_files_without_their_directories() -> None:
+    tls = Tls(ca_file="/etc/secret/ca.pem", key_file="/etc/secret/key.pem")
+    for file, shown in (("/run/secret/api.sock", "api.sock"), ("/etc/secret/key.pem", "key.pem")):
+        socket = UpstreamAddress("http", "", 0, socket_path="/run/secret/api.sock")
+        routes = policy(route(upstream=socket, tls=tls))
+        forward = forwarded(decide(routes, request(origin=PAGE)))
+        answer = fail(forward, UpstreamError(UpstreamFault.UNREACHABLE, f"unix:{file}: gone"))
+        assert json.loads(answer.body)["detail"] == f"unix:{shown}: gone"
+        assert answer.detail == f"unix:{file}: gone"
 
 
 def test_proxy_authentication_never_reaches_the_browser() -> None:

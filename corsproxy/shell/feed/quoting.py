@@ -28,6 +28,7 @@ _OPEN_CODES = frozenset(
 )
 _WORD = re.compile(rb"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _PARAMETER = re.compile(rb"(?<=[?&;#])([^=&;#]*)=([^&;#]*)")
+_NAME_WITHIN = re.compile(rb"(?<=[?&;#])([^=&;#?]*)=")
 _USERINFO = re.compile(rb"(?<=//)[^/?#@]*@")
 _REDACTED = b"***"
 
@@ -60,14 +61,17 @@ def _without_secret(parameter: re.Match[bytes]) -> bytes:
 
 
 def _holds_secret(value: bytes) -> bool:
-    """Whether a value is a URL, encoded once or twice, that has a credential in it."""
-    for _ in range(2):
+    """Whether a value is a URL, encoded not more than twice, that has a credential in it."""
+    for _ in range(3):
+        names = _NAME_WITHIN.findall(value)
+        if any(is_secret_name(unquote_to_bytes(name)) for name in names):
+            return True
+        if _USERINFO.search(value) is not None:
+            return True
         decoded = unquote_to_bytes(value)
         if decoded == value:
             return False
         value = decoded
-        if redacted(value) != value:
-            return True
     return False
 
 

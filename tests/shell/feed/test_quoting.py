@@ -60,6 +60,8 @@ SECRET_NAMES = (
         b"/x#id_token=abc",
         b"http://user:abc@localhost:8010/x",
         *(b"/x?a=1&%b=abc" % name for name in SECRET_NAMES),
+        b"/x?next=/cb?code=abc",
+        b"/x?next=https://a.test/cb?state=1?token=abc",
         b"/x?next=https%3A%2F%2Fa.test%2Fcb%3Fcode%3Dabc",
         b"/x?next=https%253A%252F%252Fa.test%252Fcb%253Fa%253D1%2526access_token%253Dabc",
         b"https://a.test/cb#access_token=abc&expires_in=60",
