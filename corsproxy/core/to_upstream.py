@@ -22,7 +22,7 @@ from corsproxy.core.request_context import (
     SEC_FETCH,
     RequestContext,
 )
-from corsproxy.core.routing import Target, upstream_target
+from corsproxy.core.routing import Target, find_route, parse_target, upstream_target
 
 # A peer must not be able to strip these by naming them in Connection: what says who asks,
 # and what says where a message ends.
@@ -128,29 +128,51 @@ def _add_provenance(
 ) -> None:
     """Add Origin, Referer and Sec-Fetch-* as the route wants the upstream to see them.
 
-    A rewritten Origin goes without Sec-Fetch-*: they would contradict each other.
+    A rewritten Origin goes without Sec-Fetch-*: they would contradict each other. The Referer
+    of a page of this proxy's is rewritten without an Origin, too: such a page's GET has none,
+    and servers that compare Referer with Host would refuse it.
     """
     if route.origin == "remove":
         return
     found = context.found
     origins = found.get(b"origin", ())
     referers = found.get(b"referer", ())
-    if route.origin == "rewrite" and vouched and origins:
+    if route.origin == "rewrite" and (vouched or not origins):
         own = route.upstream.origin
-        fields.append((b"Origin", own))
-        fields += [(b"Referer", _moved(referer, origins[0], own)) for referer in referers]
-        return
-    fields += [(b"Origin", origin) for origin in origins]
-    fields += [(b"Referer", referer) for referer in referers]
+        page = origins[0] if origins else b""
+        fields += [(b"Origin", own)] if origins else []
+        for referer in referers:
+            moved = _of_own_page(context, route, referer) or _moved(referer, page, own)
+            fields.append((b"Referer", moved))
+        if origins:
+            return
+    else:
+        fields += [(b"Origin", origin) for origin in origins]
+        fields += [(b"Referer", referer) for referer in referers]
     for name in found:
         if name in SEC_FETCH:
             fields += [(name.title(), value) for value in found[name]]
 
 
+def _of_own_page(context: RequestContext, route: Route, referer: bytes) -> bytes | None:
+    """Return the Referer of a page that came through this proxy as the upstream knows it, so
+    that a redirect back to it leads there; None for one of another page."""
+    scheme, _, rest = referer.partition(b"://")
+    host = context.public_host
+    path = rest[len(host) :]
+    if not host or scheme not in (b"http", b"https") or not rest.startswith(host + b"/"):
+        return None
+    target = parse_target(path)
+    page = None if target is None else find_route(context.policy, target.path)
+    if target is None or page is None or page.upstream.site != route.upstream.site:
+        return route.upstream.origin + path
+    return route.upstream.origin + upstream_target(page, target)
+
+
 def _moved(referer: bytes, origin: bytes, own: bytes) -> bytes:
     """Return a Referer of a page on `origin` as one of a page on `own`."""
     rest = referer[len(origin) :]
-    if referer.startswith(origin) and rest[:1] in (b"", b"/", b"?"):
+    if origin and referer.startswith(origin) and rest[:1] in (b"", b"/", b"?"):
         return own + (rest or b"/")
     return referer
 

@@ -11,6 +11,7 @@ EVERYWHERE = (
     "OPTIONS * and Max-Forwards: 0 are not answered by the proxy itself",
     "a Location outside of redirections, and one that leads back to its own target, is mapped",
     "an upstream that sends requests back here is not noticed (508)",
+    "the Referer of the proxy's own pages keeps its path, and without an Origin its host",
 )
 """What every export of every engine loses."""
 

@@ -74,6 +74,33 @@ def test_referer_of_another_site_stays() -> None:
     assert values(sent(request(fields=fields, origin=PAGE)).fields, b"Referer") == [fields[0][1]]
 
 
+@pytest.mark.parametrize("origin", [None, "http://localhost:8010"])
+@pytest.mark.parametrize(
+    ("page", "told"),
+    [
+        (b"http://localhost:8010/form?x=1", b"http://api.test:9000/v2/form?x=1"),
+        (b"https://localhost:8010/", b"http://api.test:9000/v2"),
+        (b"http://localhost:8010/shop/form", b"http://api.test:9000/shop/v1/form"),
+        (b"http://localhost:8010/other/form", b"http://api.test:9000/other/form"),
+        (b"http://localhost:8010.evil.test/", None),
+        (b"http://localhost:80101/", None),
+        (b"http://evil.test/localhost:8010/", None),
+    ],
+)
+def test_the_referer_of_an_own_page_is_the_upstreams_with_and_without_origin(
+    origin: str | None, page: bytes, told: bytes | None
+) -> None:
+    routes = (
+        route(upstream=upstream(base=b"/v2")),
+        route(b"/shop", upstream=upstream(base=b"/shop/v1"), strip_path=True),
+        route(b"/other", upstream=upstream("http://other.test")),
+    )
+    asked = request(fields=[(b"Referer", page)], origin=origin)
+    assert values(sent(asked, policy(*routes)).fields, b"Referer") == [told or page]
+    kept = policy(*(replace(each, origin="keep") for each in routes))
+    assert values(sent(asked, kept).fields, b"Referer") == [page]
+
+
 def test_origin_can_be_kept_or_removed() -> None:
     fields = [(b"Referer", b"http://r.test/"), (b"Sec-Fetch-Site", b"same-site")]
     kept = sent(request(fields=fields, origin=PAGE), policy(route(origin="keep")))

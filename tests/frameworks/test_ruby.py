@@ -26,6 +26,16 @@ async def test_a_login_comes_out_as_without_the_proxy(name: str) -> None:
         assert known(through), through
 
 
+async def test_a_page_behind_the_proxy_reads_what_sinatra_keeps_from_strangers() -> None:
+    """Its GET has no Origin, and rack-protection compares Referer with Host."""
+    async with KNOWN["sinatra"]() as url, proxy(url) as running, ClientSession() as session:
+        own = running.url.replace("127.0.0.1", "localhost")
+        for referer, status in ((f"{own}/page", 200), ("https://evil.example/page", 403)):
+            headers = {"Referer": referer, "Host": own.removeprefix("http://")}
+            response = await session.get(f"{running.url}/data", headers=headers)
+            assert response.status == status
+
+
 async def test_so_it_does_where_rails_insists_on_https(tmp_path: Path) -> None:
     tls = servers.Certificate.made_in(tmp_path)
     async with KNOWN["rails"](tls, {"HTTPS_ONLY": "1"}) as url:

@@ -7,6 +7,7 @@ class App < Sinatra::Base
   set :session_secret, "of a test" * 16
   set :environment, :production
   get("/token/") { { token: "none" }.to_json }
+  get("/data") { content_type(:json) && "{}" }
   get("/me") { redirect to("/me/") }
   get("/me/") { { user: session[:user] }.to_json }
   post "/login/" do
