@@ -19,8 +19,9 @@ from corsproxy.shell.listener.client_connection import ClientConnection
 from corsproxy.shell.listener.exchange import make_exchange
 from corsproxy.shell.listener.http1_connection import Http1Connection
 from corsproxy.shell.listener.service import Service
-from corsproxy.shell.listener.tls import TlsConnection
+from corsproxy.shell.listener.tls import ClientHandshake
 from corsproxy.shell.streams.piece import ReadBuffer
+from corsproxy.shell.streams.tls import TlsConnection
 from corsproxy.shell.system.descriptors import affordable_clients, descriptor_limit
 from corsproxy.shell.upstream.upstream import Upstream
 
@@ -125,8 +126,8 @@ class ProxyServer:
             return Http2Connection(self, self.service, make_exchange)
 
         def accept() -> TlsConnection:
-            timeout = self.policy.limits.head_timeout
-            return TlsConnection(self.loop, context(), self.buffer, self, make, timeout)
+            handshake = ClientHandshake(self, make, self.policy.limits.head_timeout)
+            return TlsConnection(self.loop, context(), handshake)
 
         return accept
 

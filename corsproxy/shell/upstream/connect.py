@@ -10,7 +10,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable
-from typing import Final, TypeVar, cast
+from typing import Final, TypeVar
 
 from aiohappyeyeballs import start_connection
 
@@ -21,8 +21,7 @@ from corsproxy.shell.streams.seams import Marks
 from corsproxy.shell.system.descriptors import EXHAUSTED
 from corsproxy.shell.upstream.addresses import Addresses, Endpoint
 from corsproxy.shell.upstream.forward_proxy import ForwardProxies, ForwardProxy, open_tunnel
-from corsproxy.shell.upstream.handshake import handshake_error, handshake_timeout
-from corsproxy.shell.upstream.rescue import TlsRescue
+from corsproxy.shell.upstream.handshake import handshake_timeout, secure
 from corsproxy.shell.upstream.resolver import TTL_SECONDS, AddressInfo, Resolver
 from corsproxy.shell.upstream.upstream_tls import TlsContexts
 
@@ -32,7 +31,7 @@ _ATTEMPT_DELAY_SECONDS = 0.25
 # tunnel, which has no bound of its own.
 _KEEPALIVE_SECONDS = 30
 
-P = TypeVar("P", bound=asyncio.BaseProtocol)
+P = TypeVar("P", bound=asyncio.BufferedProtocol)
 
 
 class Attempt:
@@ -123,8 +122,8 @@ class Dialer:
             attempt.marks.connected = time.perf_counter()
             server_name = tls.server_name or address.host.rstrip(".")
             try:
-                protocol = await _secure(
-                    sock, context, server_name, address, lambda: make_protocol(RequestForm())
+                protocol = await secure(
+                    sock, context, server_name, address, make_protocol(RequestForm())
                 )
             except BaseException:
                 attempt.failed()
@@ -206,30 +205,6 @@ class Dialer:
         if proxy is None:
             return address.host, address.port, str(address)
         return proxy.host, proxy.port, f"the forward proxy {proxy}"
-
-
-async def _secure(
-    sock: socket.socket,
-    context: ssl.SSLContext,
-    server_name: str,
-    address: UpstreamAddress,
-    make_protocol: Callable[[], P],
-) -> P:
-    loop = asyncio.get_running_loop()
-    transport, protocol = await loop.create_connection(make_protocol, sock=sock)
-    try:
-        secured = await loop.start_tls(transport, protocol, context, server_hostname=server_name)
-        if secured is None:
-            raise ConnectionResetError
-    except BaseException as error:
-        transport.abort()
-        if isinstance(error, OSError) and not isinstance(error, TimeoutError):
-            raise handshake_error(address, error) from error
-        raise
-    # start_tls leaves it to its caller to tell the protocol of its new transport.
-    protocol.connection_made(secured)
-    TlsRescue(transport, cast(asyncio.BufferedProtocol, transport.get_protocol()))
-    return protocol
 
 
 async def _dial_unix(

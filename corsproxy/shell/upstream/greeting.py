@@ -17,15 +17,18 @@ from corsproxy.shell.upstream.connect import Attempt, Dialer
 _MOST = 4
 
 
-class _Silent(asyncio.Protocol):
+class _Silent(asyncio.BufferedProtocol):
     """Says nothing."""
 
     def __init__(self) -> None:
+        self._buffer = memoryview(bytearray(16 * 1024))
         self._transport: asyncio.BaseTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Called twice where TLS is spoken: with the connection, and with TLS on it."""
         self._transport = transport
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._buffer
 
     def hang_up(self) -> None:
         """End the connection."""

@@ -1,11 +1,14 @@
-"""What a TLS handshake with an upstream failed of, in words."""
+"""The TLS handshake with an upstream, and what it failed of, in words."""
 
+import asyncio
 import re
+import socket
 import ssl
-from typing import Final
+from typing import Final, Generic, TypeVar, cast
 
 from corsproxy.core.policy import UpstreamAddress
 from corsproxy.errors import UpstreamCause, UpstreamError, UpstreamFault
+from corsproxy.shell.streams.tls import TlsConnection
 
 # OpenSSL's words for bytes that are no TLS.
 _NOT_TLS: Final = frozenset(
@@ -17,28 +20,74 @@ _UNTRUSTED: Final = frozenset({2, 18, 19, 20, 21, 24})
 _WRONG_NAME: Final = frozenset({62, 64})
 
 _IN_TEXT: Final = re.compile(r"\[SSL\] (.+?) \(")
-_NEGOTIATED: Final = "the server had chosen a cipher"
+
+P = TypeVar("P", bound=asyncio.BufferedProtocol)
 
 
-class WatchedHandshake(ssl.SSLObject):
-    """Notes on a failure how far the handshake had come.
+class ServerHandshake(Generic[P]):
+    """The handshake with an upstream; a `shell.streams.tls.Handshake`."""
+
+    def __init__(self, protocol: P) -> None:
+        self._protocol = protocol
+        self.done: asyncio.Future[P] = asyncio.get_running_loop().create_future()
+        """What speaks on the connection; or OSError."""
+        self.was_negotiated = False
+        """Whether the server had chosen a cipher when it failed."""
+
+    def space(self) -> memoryview:
+        return cast(memoryview, self._protocol.get_buffer(-1))
+
+    def began(self, connection: TlsConnection) -> None:
+        """Nothing is to be done."""
+
+    def agreed(self, connection: TlsConnection) -> asyncio.BufferedProtocol:
+        if not self.done.done():
+            self.done.set_result(self._protocol)
+        return self._protocol
+
+    def failed(self, connection: TlsConnection, error: ssl.SSLError) -> None:
+        self.was_negotiated = connection.get_extra_info("ssl_object").cipher() is not None
+        connection.close()
+        self.lost(connection, error)
+
+    def lost(self, connection: TlsConnection, error: Exception | None) -> None:
+        if not self.done.done():
+            self.done.set_exception(error or ConnectionResetError())
+
+
+async def secure(
+    sock: socket.socket,
+    context: ssl.SSLContext,
+    server_name: str,
+    address: UpstreamAddress,
+    protocol: P,
+) -> P:
+    """Shake hands with `address` over `sock`, and return `protocol`, connected to it.
+
+    Raises UpstreamError TLS.
+    """
+    loop = asyncio.get_running_loop()
+    handshake = ServerHandshake(protocol)
+    connection = TlsConnection(loop, context, handshake, server_name)
+    await loop.create_connection(lambda: connection, sock=sock)
+    try:
+        return await handshake.done
+    except OSError as error:
+        raise handshake_error(address, error, handshake.was_negotiated) from error
+    except BaseException:
+        connection.abort()
+        raise
+
+
+def handshake_error(
+    address: UpstreamAddress, error: OSError, was_negotiated: bool = False
+) -> UpstreamError:
+    """Return what a failed handshake with `address` is to those who hear of it.
 
     Until TLS 1.2, a server that misses the client's certificate says no more than "handshake
-    failure", as it does where no cipher suits it; but that it says before it has chosen one.
+    failure", as it does where no cipher suits it; but that it says before one `was_negotiated`.
     """
-
-    def do_handshake(self) -> None:
-        try:
-            super().do_handshake()
-        except ssl.SSLError as error:
-            if self.cipher() is not None:
-                error.add_note(_NEGOTIATED)
-            raise
-
-
-def handshake_error(address: UpstreamAddress, error: OSError) -> UpstreamError:
-    """Return what a failed handshake with `address` is to those who hear of it."""
-    sentence, cause = _words(address, error)
+    sentence, cause = _words(address, error, was_negotiated)
     return UpstreamError(UpstreamFault.TLS, sentence, cause)
 
 
@@ -59,7 +108,9 @@ def refused_later(error: ssl.SSLError) -> UpstreamError:
     return UpstreamError(UpstreamFault.TLS, sentence, cause)
 
 
-def _words(address: UpstreamAddress, error: OSError) -> tuple[str, UpstreamCause | None]:
+def _words(
+    address: UpstreamAddress, error: OSError, was_negotiated: bool
+) -> tuple[str, UpstreamCause | None]:
     if isinstance(error, ssl.SSLCertVerificationError):
         sentence = f"the certificate of {address} was not accepted: {error.verify_message}"
         return sentence + " (tls.ca_file, tls.server_name)", _of_certificate(error.verify_code)
@@ -74,8 +125,7 @@ def _words(address: UpstreamAddress, error: OSError) -> tuple[str, UpstreamCause
         sentence = f"{address} does not speak HTTP/1.1: it refused http/1.1 in ALPN, as servers"
         return sentence + " do that speak only HTTP/2 (h2)", UpstreamCause.HTTP2
     sentence = f"the TLS handshake with {address} failed: {_spoken(reason)}"
-    is_negotiated = _NEGOTIATED in getattr(error, "__notes__", ())
-    if _is_about_ours(reason) or (is_negotiated and "HANDSHAKE_FAILURE" in reason):
+    if _is_about_ours(reason) or (was_negotiated and "HANDSHAKE_FAILURE" in reason):
         sentence += "; it asks for a client certificate (tls.cert_file)"
         return sentence, UpstreamCause.CLIENT_CERTIFICATE
     return sentence, None

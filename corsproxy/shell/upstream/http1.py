@@ -21,11 +21,11 @@ from corsproxy.shell.streams.eager_task import EagerTask
 from corsproxy.shell.streams.outflow import Outflow
 from corsproxy.shell.streams.piece import ReadBuffer
 from corsproxy.shell.streams.seams import RequestBody
+from corsproxy.shell.streams.unread import unread
 from corsproxy.shell.upstream.addresses import Endpoint
 from corsproxy.shell.upstream.bond import Bond
 from corsproxy.shell.upstream.handshake import refused_later
 from corsproxy.shell.upstream.http1_response import Http1Response
-from corsproxy.shell.upstream.rescue import unread
 
 # What content that the upstream does not take holds up, next to one piece on its way.
 _WRITE_BUFFER: Final = 16 * 1024
@@ -184,14 +184,11 @@ class Http1Connection(asyncio.BufferedProtocol):
             self._transport.write(data)
 
     def write_eof(self) -> None:
-        """Close the tunnel's sending side, or both where the other is closed already.
-
-        asyncio's TLS cannot close one side alone: both are, after what was written.
-        """
+        """Close the tunnel's sending side, or both where the other is closed already."""
         self._write_closed = True
         if self._response is None or self._transport.is_closing():
             return
-        if self._read_closed or not self._transport.can_write_eof():
+        if self._read_closed:
             self._close_tunnel(self._response)
         else:
             self._transport.write_eof()
@@ -230,7 +227,7 @@ class Http1Connection(asyncio.BufferedProtocol):
             return False
         self._read_closed = True
         response.end()
-        if self._write_closed or not self._transport.can_write_eof():
+        if self._write_closed:
             self._close_tunnel(response)
             return False
         response.wake()
@@ -239,7 +236,8 @@ class Http1Connection(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if exc is None:
             self.eof_received()
-        elif self._response is not None and self._transport.get_extra_info("ssl_object") is None:
+        elif self._response is not None and self._transport.get_extra_info("sslcontext") is None:
+            # TLS does so itself.
             for received in unread(self._transport, self):
                 self._feed(self._buffer.lent(received))
         self._lost_by = exc

@@ -9,7 +9,6 @@ import ssl
 
 from corsproxy.core.policy import Tls
 from corsproxy.errors import StartError, TlsFileError
-from corsproxy.shell.upstream.handshake import WatchedHandshake
 
 _Stamp = tuple[tuple[int, int, int] | None, ...]
 
@@ -53,7 +52,6 @@ def _make_context(tls: Tls) -> ssl.SSLContext:
         _check_readable(key, path)
     context = ssl.create_default_context()
     context.set_alpn_protocols(["http/1.1"])
-    context.sslobject_class = WatchedHandshake
     if not tls.verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

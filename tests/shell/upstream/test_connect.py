@@ -5,6 +5,8 @@ import errno
 import os
 import socket
 import ssl
+import struct
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +19,7 @@ from corsproxy.shell.upstream.connect import Dialer
 from corsproxy.shell.upstream.forward_proxy import ForwardProxies
 from corsproxy.shell.upstream.pool import UpstreamPools
 from corsproxy.shell.upstream.resolver import AddressInfo, Resolver
-from tests.exchanges import ask, content, fetch, make_request, make_route
+from tests.exchanges import Body, ask, content, fetch, make_request, make_route, make_upload
 from tests.peers import PeerConnection, RawPeer, answers, sends_and_closes, threaded_peer, until
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -293,39 +295,61 @@ async def test_a_client_certificate_is_shown(
         await pools.close()
 
 
-async def test_a_missing_client_certificate_is_said(
-    pools: UpstreamPools, ca: trustme.CA, ca_file: str
-) -> None:
-    context = server_context(ca, "localhost")
-    context.verify_mode = ssl.CERT_REQUIRED
-    with (
-        threaded_peer(socket.socket.close, context) as port,
-        pytest.raises(UpstreamError) as caught,
-    ):
-        await ask(pools, make_route(port, host="localhost", tls=Tls(ca_file=ca_file)))
-    # In TLS 1.3 the refusal comes after the handshake; asyncio may see the reset behind it first.
-    if caught.value.fault is not UpstreamFault.CLOSED:
-        assert caught.value.fault is UpstreamFault.TLS
-        assert "certificate required (tls.cert_file)" in caught.value.detail
+class LateBody(Body):
+    """Content that holds up the event loop from when it is `wanted` until the upstream has
+    `left`."""
+
+    def __init__(self) -> None:
+        super().__init__(b"x")
+        self.wanted = threading.Event()
+        self.left = threading.Event()
+
+    def take(self) -> bytes:
+        self.wanted.set()
+        assert self.left.wait(10)
+        return super().take()
 
 
 @pytest.mark.parametrize(
-    "version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["1.2", "1.3"]
+    ("version", "late"),
+    [
+        (ssl.TLSVersion.TLSv1_2, False),
+        (ssl.TLSVersion.TLSv1_3, False),
+        (ssl.TLSVersion.TLSv1_3, True),
+    ],
+    ids=["1.2", "1.3", "1.3 behind the handshake"],
 )
 async def test_a_missing_client_certificate_has_one_cause(
-    pools: UpstreamPools, ca: trustme.CA, ca_file: str, version: ssl.TLSVersion
+    pools: UpstreamPools, ca: trustme.CA, ca_file: str, version: ssl.TLSVersion, late: bool
 ) -> None:
+    """Also where the request is written when the refusal, and a reset behind it, are there."""
     context = server_context(ca, "localhost")
     context.verify_mode = ssl.CERT_REQUIRED
     context.maximum_version = version
+    body = LateBody()
 
-    def stays(sock: socket.socket) -> None:
-        sock.recv(1)
+    def refuse(sock: socket.socket) -> None:
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        tls = context.wrap_bio(incoming, outgoing, server_side=True)
+        is_refused = False
+        while not is_refused:
+            incoming.write(sock.recv(65536))
+            try:
+                tls.do_handshake()
+            except ssl.SSLError as error:
+                is_refused = not isinstance(error, ssl.SSLWantReadError)
+            sock.sendall(outgoing.read())
+            assert not late or body.wanted.wait(10)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        sock.close()
+        body.left.set()
 
-    with threaded_peer(stays, context) as port, pytest.raises(UpstreamError) as caught:
-        await ask(pools, make_route(port, host="localhost", tls=Tls(ca_file=ca_file)))
+    with threaded_peer(refuse) as port:
+        route = make_route(port, host="localhost", tls=Tls(ca_file=ca_file))
+        with pytest.raises(UpstreamError) as caught:
+            await ask(pools, route, make_upload(1), body)
     assert caught.value.cause is UpstreamCause.CLIENT_CERTIFICATE
-    assert "tls.cert_file" in caught.value.detail
+    assert "certificate required (tls.cert_file)" in caught.value.detail or not late
 
 
 async def test_no_cipher_in_common_is_no_missing_certificate(
@@ -486,20 +510,26 @@ async def test_content_that_the_close_delimits_ends_over_tls(
         assert await fetch(pools, route, [b"/"]) == [b"all of it"]
 
 
-async def test_a_tunnel_over_tls_closes_both_sides_at_once(
+async def test_a_tunnel_over_tls_ends_one_way_at_a_time(
     pools: UpstreamPools, ca: trustme.CA, ca_file: str
 ) -> None:
-    async def script(peer: PeerConnection) -> None:
-        await peer.head()
-        await peer.send(SWITCH)
-        assert await peer.closed() == b"bye"
+    def script(sock: socket.socket) -> None:
+        sock.recv(65536)
+        sock.sendall(SWITCH)
+        received = b""
+        while piece := sock.recv(65536):
+            received += piece
+        sock.sendall(received * 1000)
 
-    async with RawPeer(script, tls=server_context(ca, "localhost")) as peer:
-        route = make_route(peer.port, host="localhost", tls=Tls(ca_file=ca_file))
+    with threaded_peer(script, server_context(ca, "localhost")) as port:
+        route = make_route(port, host="localhost", tls=Tls(ca_file=ca_file))
         tunnel = (await ask(pools, route, make_request(upgrade=True))).switch()
         await tunnel.write(b"bye")
         tunnel.write_eof()
-        assert await tunnel.read() == b""
+        received = b""
+        while piece := await tunnel.read():
+            received += piece
+        assert received == b"bye" * 1000
         await until(lambda: pools.figures()[0].open == 0)
 
 

@@ -1,14 +1,12 @@
-"""shell/upstream/rescue.py: what was received before a write failed."""
+"""shell/streams/unread.py: what was received before a write failed."""
 
 import asyncio
 import socket
-import ssl
 from typing import cast
 
 import pytest
-import trustme
 
-from corsproxy.shell.upstream.rescue import TlsRescue, unread
+from corsproxy.shell.streams.unread import unread
 from tests.peers import PeerConnection, RawPeer
 
 
@@ -30,7 +28,7 @@ class Reader(asyncio.BufferedProtocol):
         self.received += self._buffer[:nbytes]
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if exc is not None and self.transport.get_extra_info("ssl_object") is None:
+        if exc is not None:
             for size in unread(self.transport, self):
                 self.buffer_updated(size)
         self.lost.set_result(exc)
@@ -57,25 +55,6 @@ async def test_what_came_before_a_reset_is_read_after_it() -> None:
         transport, reader = await loop.create_connection(Reader, "127.0.0.1", peer.port)
         transport.pause_reading()
         assert isinstance(await write_until_it_fails(reader), OSError)
-        assert reader.received == b"no, because it is too large"
-
-
-async def test_the_same_over_tls() -> None:
-    ca = trustme.CA()
-    server, client = (
-        ssl.SSLContext(kind) for kind in (ssl.PROTOCOL_TLS_SERVER, ssl.PROTOCOL_TLS_CLIENT)
-    )
-    ca.issue_cert("localhost").configure_cert(server)
-    ca.configure_trust(client)
-    async with RawPeer(refuses, tls=server) as peer:
-        loop = asyncio.get_running_loop()
-        raw, reader = await loop.create_connection(Reader, "127.0.0.1", peer.port)
-        secured = await loop.start_tls(raw, reader, client, server_hostname="localhost")
-        assert secured is not None
-        reader.connection_made(secured)
-        TlsRescue(raw, cast(asyncio.BufferedProtocol, raw.get_protocol()))
-        raw.pause_reading()
-        await write_until_it_fails(reader)
         assert reader.received == b"no, because it is too large"
 
 

@@ -30,33 +30,3 @@ def unread(transport: asyncio.BaseTransport, protocol: asyncio.BufferedProtocol)
         return
     finally:
         borrowed.detach()
-
-
-class TlsRescue(asyncio.BufferedProtocol):
-    """Stands between a TCP transport and asyncio's TLS on it, only to do that for TLS."""
-
-    def __init__(self, transport: asyncio.Transport, tls: asyncio.BufferedProtocol) -> None:
-        self._transport = transport
-        self._tls = tls
-        transport.set_protocol(self)
-
-    def get_buffer(self, sizehint: int) -> memoryview:
-        return memoryview(self._tls.get_buffer(sizehint))
-
-    def buffer_updated(self, nbytes: int) -> None:
-        self._tls.buffer_updated(nbytes)
-
-    def eof_received(self) -> bool | None:
-        return self._tls.eof_received()
-
-    def pause_writing(self) -> None:
-        self._tls.pause_writing()
-
-    def resume_writing(self) -> None:
-        self._tls.resume_writing()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if exc is not None:
-            for received in unread(self._transport, self._tls):
-                self._tls.buffer_updated(received)
-        self._tls.connection_lost(exc)
