@@ -85,6 +85,11 @@ class H2Client:
         self.is_reading = True
         """Whether content that arrives opens the windows again."""
 
+    @property
+    def is_closing(self) -> bool:
+        """Whether what is sent goes nowhere."""
+        return self._writer.is_closing()
+
     async def flush(self) -> None:
         self._writer.write(self.h2.data_to_send())
         await self._writer.drain()

@@ -28,5 +28,6 @@ def budgets() -> dict[str, Budget]:
         "resets": Budget(400, 5),
         "settings": Budget(1000, 10),
         "frames without content": Budget(5000, 200),
+        "small pieces of content": Budget(45_000, 4000),
         "window updates": Budget(20_000, 4000),
     }

@@ -53,6 +53,7 @@ from corsproxy.http2.request_fields import (
 from corsproxy.http2.stream_states import (
     CONTINUE,
     MOST_STREAMS,
+    SMALL_PIECE,
     ForgottenStreams,
     OpenStream,
     StreamStates,
@@ -225,8 +226,8 @@ class Http2Protocol:
             return
         has_ended = bool(each.flags & END_STREAM)
         padding = 1 + each.data[HEADER_SIZE] if each.flags & PADDED and size else 0
-        if size <= padding and not has_ended:
-            self._spend("frames without content")
+        if size <= padding + SMALL_PIECE and not has_ended:
+            self._spend("frames without content" if size <= padding else "small pieces of content")
         state.untaken += size
         self._pass_on(each, events)
         self.acknowledge(stream, padding)

@@ -30,6 +30,9 @@ STREAM_WINDOW: Final = 1024 * 1024
 CONNECTION_WINDOW: Final = 4 * 1024 * 1024
 """The same for all requests of a connection together: all that a client can make us keep."""
 
+SMALL_PIECE: Final = 64
+"""Content in one frame that costs more than it holds."""
+
 CONTINUE: Final[Field] = (b":status", b"100")
 
 _FIRST_WINDOW: Final = 65_535

@@ -298,6 +298,7 @@ FLOODS: dict[str, Callable[[], Iterator[bytes]]] = {
     "20,000 PINGs": lambda: iter([ping()] * 20_000),
     "20,000 answers to no PING": lambda: iter([ping(flags=ACK)] * 20_000),
     "20,000 empty frames": lambda: iter([OPEN, *[data(1)] * 20_000]),
+    "100,000 pieces of content": lambda: iter([OPEN, *[data(1, b"x")] * 100_000]),
     "20,000 empty CONTINUATIONs": lambda: iter(
         [frame(1, 0, 1, block(GET)), *[frame(9, 0, 1)] * 20_000]
     ),

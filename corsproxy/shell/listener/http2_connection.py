@@ -128,7 +128,7 @@ class Http2Connection(asyncio.BufferedProtocol):
             return
         changed[event.stream] = None
         if isinstance(event, ContentArrived):
-            stream.exchange.content.add(event.data)
+            stream.exchange.add(event.data)
         elif isinstance(event, ContentEnded):
             stream.exchange.content.end()
         elif isinstance(event, StreamEnded):

@@ -17,6 +17,7 @@ from corsproxy.core.verdicts import Code
 from corsproxy.http2.frames import ErrorCode
 from corsproxy.http2.protocol import Http2Protocol
 from corsproxy.http2.response_fields import response_fields
+from corsproxy.http2.stream_states import SMALL_PIECE
 from corsproxy.shell.listener.client_body import ClientBody
 from corsproxy.shell.listener.client_exchange import ClientExchange
 from corsproxy.shell.listener.content import Content
@@ -29,6 +30,7 @@ from corsproxy.shell.upstream.bond import Bond
 
 # Content of which many pieces are written together.
 _SMALL: Final = 8 * 1024
+_TOGETHER: Final = 64
 
 
 class Carrier(Protocol):
@@ -75,6 +77,7 @@ class Http2Exchange(ClientExchange):
         self.content: Final = content
         self._carrier: Final = carrier
         self._body: _TakenBody | None = None
+        self._small = 0  # so many pieces were, one behind the other
         self._awaits_continue = not content.has_ended and any(
             name == b"expect" for name, _ in head.fields
         )
@@ -89,6 +92,14 @@ class Http2Exchange(ClientExchange):
         self._sent = 0
 
     # The request's content.
+
+    def add(self, data: bytes) -> None:
+        """Content has arrived. Small pieces of it wait together."""
+        self.content.add(data)
+        self._small = self._small + 1 if len(data) <= SMALL_PIECE else 0
+        if self._small == _TOGETHER:
+            self._small = 0
+            self.content.gather(_TOGETHER)
 
     def body(self, limits: Limits) -> "_TakenBody":
         self._body = _TakenBody(self, ClientBody(self, self.content, limits))

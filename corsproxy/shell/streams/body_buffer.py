@@ -107,6 +107,11 @@ class BodyBuffer:
         self._has_lent = self._has_lent or isinstance(data, memoryview)
         self._size += len(data) + _PIECE_OVERHEAD
 
+    def gather(self, count: int) -> None:
+        """Make one of the last `count` pieces: many small ones take more than they hold."""
+        if len(self._pieces) >= count:
+            self._pieces[-count:] = [b"".join(self._pieces[-count:])]
+
     def end(self) -> None:
         """Nothing more will arrive, and that is proper."""
         self.has_ended = True
