@@ -67,6 +67,7 @@ class BlockReader:
             begin, end = 1, end - payload[0]
         if frame.flags & PRIORITY:
             begin += 5
+            check(begin <= frame.size, ErrorCode.FRAME_SIZE_ERROR, "a priority that is cut off")
         check(begin <= end, ErrorCode.PROTOCOL_ERROR, "more padding than there is room for")
         self._stream, self._has_ended = frame.stream, bool(frame.flags & END_STREAM)
         self._data = bytearray(payload[begin:end])

@@ -142,10 +142,22 @@ CONNECTION_ERRORS: dict[str, tuple[bytes, ErrorCode]] = {
     "4.3: a block that cannot be read": (
         BEGINNING + frame(1, 5, 1, b"\xff\xff\xff\xff\xff\xff"), ErrorCode.COMPRESSION_ERROR),
     "4.3: an index of nothing": (BEGINNING + frame(1, 5, 1, b"\xc6"), ErrorCode.COMPRESSION_ERROR),
+    "4.2: HEADERS without the priority that is announced": (
+        BEGINNING + frame(1, END_HEADERS | PRIORITY, 1, bytes(4)), ErrorCode.FRAME_SIZE_ERROR),
+    "4.2: HEADERS without the length of its padding": (
+        BEGINNING + frame(1, END_HEADERS | PADDED, 1), ErrorCode.FRAME_SIZE_ERROR),
+    "4.2: DATA without the length of its padding": (
+        BEGINNING + OPEN + data(1, b"", PADDED), ErrorCode.FRAME_SIZE_ERROR),
+    "4.3.1: a table larger than was allowed": (
+        BEGINNING + frame(1, 5, 1, b"\x3f\xe2\x1f" + block(GET)), ErrorCode.COMPRESSION_ERROR),
+    "4.3: a block that cannot be read, on a stream that was reset": (
+        BEGINNING + OPEN + reset(1) + frame(1, 5, 1, b"\xc6"), ErrorCode.COMPRESSION_ERROR),
     "5.1: DATA on an idle stream": (BEGINNING + data(1, b"x"), ErrorCode.PROTOCOL_ERROR),
     "5.1: RST_STREAM on an idle stream": (BEGINNING + reset(1), ErrorCode.PROTOCOL_ERROR),
     "5.1: WINDOW_UPDATE on an idle stream": (
         BEGINNING + window_update(1, 1), ErrorCode.PROTOCOL_ERROR),
+    "5.1: a frame that is not known inside of a block": (
+        BEGINNING + frame(1, 0, 1, block(GET)) + frame(0xFA, 0, 1), ErrorCode.PROTOCOL_ERROR),
     "5.1.1: a stream of the server": (BEGINNING + headers(2), ErrorCode.PROTOCOL_ERROR),
     "5.1.1: a stream that is lower than another": (
         BEGINNING + headers(5) + headers(3), ErrorCode.STREAM_CLOSED),
@@ -176,15 +188,31 @@ CONNECTION_ERRORS: dict[str, tuple[bytes, ErrorCode]] = {
         BEGINNING + OPEN + frame(5, END_HEADERS, 1, bytes(4)), ErrorCode.PROTOCOL_ERROR),
     "6.7: PING on a stream": (BEGINNING + frame(6, 0, 1, bytes(8)), ErrorCode.PROTOCOL_ERROR),
     "6.7: PING of another size": (BEGINNING + ping(b"1234567"), ErrorCode.FRAME_SIZE_ERROR),
+    "6.8: GOAWAY of another size": (BEGINNING + frame(7, 0, 0, bytes(7)),
+                                    ErrorCode.FRAME_SIZE_ERROR),
     "6.8: GOAWAY on a stream": (BEGINNING + frame(7, 0, 1, bytes(8)), ErrorCode.PROTOCOL_ERROR),
     "6.9: WINDOW_UPDATE of another size": (
         BEGINNING + frame(8, 0, 0, bytes(3)), ErrorCode.FRAME_SIZE_ERROR),
     "6.9: a window that grows by nothing": (
         BEGINNING + window_update(0, 0), ErrorCode.PROTOCOL_ERROR),
+    "6.9: a stream's window that grows by nothing": (
+        BEGINNING + OPEN + window_update(1, 0), ErrorCode.PROTOCOL_ERROR),
+    "6.9.1: more content than the stream's window": (
+        BEGINNING + OPEN + data(1, bytes(16_384)) * (STREAM_WINDOW // 16_384) + data(1, b"x"),
+        ErrorCode.FLOW_CONTROL_ERROR),
+    "6.9.2: a setting that makes a window overflow": (
+        BEGINNING + OPEN + window_update(1, 2**31 - 1 - 65_535) + setting(4, 65_536),
+        ErrorCode.FLOW_CONTROL_ERROR),
     "6.9.1: the connection's window overflows": (
         BEGINNING + window_update(0, 2**31 - 1), ErrorCode.FLOW_CONTROL_ERROR),
     "6.10: CONTINUATION of nothing": (BEGINNING + frame(9, END_HEADERS, 1),
                                       ErrorCode.PROTOCOL_ERROR),
+    "6.10: CONTINUATION without a stream": (BEGINNING + frame(9, END_HEADERS, 0),
+                                            ErrorCode.PROTOCOL_ERROR),
+    "6.10: CONTINUATION of a block that has ended": (
+        BEGINNING + OPEN + frame(9, END_HEADERS, 1), ErrorCode.PROTOCOL_ERROR),
+    "6.10: another request inside of a block": (
+        BEGINNING + frame(1, 0, 1, block(GET)) + headers(3), ErrorCode.PROTOCOL_ERROR),
     "6.10: a frame inside of a block": (
         BEGINNING + frame(1, 0, 1, block(GET)) + ping(), ErrorCode.PROTOCOL_ERROR),
     "6.10: an unknown frame inside of a block": (
@@ -213,6 +241,12 @@ STREAM_ERRORS: dict[str, tuple[bytes, ErrorCode]] = {
         OPEN + window_update(1, 2**31 - 1), ErrorCode.FLOW_CONTROL_ERROR),
     "8.1: trailers that end nothing": (
         OPEN + headers(1, [(b"x-a", b"1")], END_HEADERS), ErrorCode.PROTOCOL_ERROR),
+    "8.1: trailers behind the end": (
+        headers(1) + headers(1, [(b"x-a", b"1")]), ErrorCode.STREAM_CLOSED),
+    "8.1: trailers that HTTP/1.1 could not carry": (
+        OPEN + headers(1, [(b"x-a", b"1\r\nb: c")]), ErrorCode.PROTOCOL_ERROR),
+    "8.1: trailers about the connection": (
+        OPEN + headers(1, [(b"connection", b"close")]), ErrorCode.PROTOCOL_ERROR),
     "8.1: trailers with a pseudo-header": (OPEN + headers(1, GET), ErrorCode.PROTOCOL_ERROR),
     "8.1.1: less content than was announced": (
         headers(1, [*POST, (b"content-length", b"5")], END_HEADERS) + data(1, b"abc", END_STREAM),
@@ -240,6 +274,19 @@ def test_what_breaks_a_stream_ends_it_alone(server: Server, sent: bytes, code: E
 
 IGNORED: dict[str, bytes] = {
     "5.1: what follows a reset of the client's": OPEN + reset(1) + window_update(1, 5) + reset(1),
+    "4.1: a reserved bit": frame(6, 0, 2**31, bytes(8)) + frame(8, 0, 2**31, (5).to_bytes(4)),
+    "4.1: flags that mean nothing": (
+        frame(1, 0xD2 | END_HEADERS, 1, block(POST)) + data(1, b"x", 0xF6 & ~PADDED)
+        + frame(6, 0xFE, 0, bytes(8)) + frame(4, 0xFE) + frame(3, 0xFF, 1, bytes(4))),
+    "4.3: a block on a stream that was reset, whose fields are named later": (
+        OPEN + reset(1) + frame(1, 5, 1, b"\x40\x03x-a\x011")
+        + frame(1, 5, 3, block(GET) + b"\xbe")),
+    "5.1: PRIORITY on a stream that is over": (
+        OPEN + reset(1) + frame(2, 0, 1, bytes(5)) + frame(2, 0, 99, bytes(5))),
+    "5.4: error codes that are not known": OPEN + frame(3, 0, 1, b"\xfa\xfa\xfa\xfa"),
+    "6.5.2: pushing is allowed, or not": setting(2, 1) + setting(2, 0),
+    "6.5.2: the largest frames, and lists of any size": setting(5, 2**24 - 1) + setting(6, 0),
+    "6.5.3: the answer to SETTINGS": frame(4, ACK),
     "5.5: a frame that is not known": frame(0xFA, 0xFF, 7, b"anything"),
     "6.3: priorities, also of oneself": frame(2, 0, 3, (3).to_bytes(4) + b"\xff"),
     "6.5.2: a setting that is not known": setting(0xFAFA, 7),
@@ -422,7 +469,58 @@ def test_what_nobody_takes_does_not_stay_in_the_connections_window(server: Serve
     assert sum(int.from_bytes(each.payload) for each in opened) > 20 * STREAM_WINDOW - 2**21
 
 
+def test_settings_take_effect_in_their_order(server: Server) -> None:
+    server.take(headers(1))
+    values = [(4, 0), (4, 100)]
+    payload = b"".join(name.to_bytes(2) + value.to_bytes(4) for name, value in values)
+    server.take(frame(4, 0, 0, payload))
+    assert server.sent[-1] == Frame(FrameType.SETTINGS, ACK, 0, b"")
+    assert server.protocol.window(1) == 100
+
+
+def test_a_smaller_window_holds_for_what_has_begun(server: Server) -> None:
+    server.take(headers(1))
+    server.protocol.send_head(1, [(b":status", b"200")], is_all=False)
+    server.protocol.send_content(1, bytes(1000), is_all=False)
+    server.take(setting(4, 400))
+    assert server.protocol.window(1) == 0
+    server.take(window_update(1, 700))
+    assert server.protocol.window(1) == 100
+
+
+def test_frames_are_no_larger_than_the_client_takes(server: Server) -> None:
+    server.take(headers(1))
+    server.protocol.send_head(1, [(b":status", b"200")], is_all=False)
+    server.protocol.send_content(1, bytes(40_000), is_all=True)
+    content = [len(each.payload) for each in server.collect() if each.kind == FrameType.DATA]
+    assert (max(content), sum(content)) == (16_384, 40_000)
+
+
 # Ends
+
+
+@pytest.mark.parametrize(
+    "late",
+    [window_update(1, 5), reset(1), frame(2, 0, 1, bytes(5))],
+    ids=["WINDOW_UPDATE", "RST_STREAM", "PRIORITY"],
+)
+def test_what_comes_late_is_nothing(server: Server, late: bytes) -> None:
+    server.take(headers(1))
+    server.answer(1)
+    assert server.take(late + headers(3)).requests == [1, 3]
+    assert (server.resets, server.goaway) == ([], None)
+
+
+@pytest.mark.parametrize("late", [data(1, b"x"), headers(1)], ids=["DATA", "HEADERS"])
+def test_what_comes_behind_both_ends_breaks_the_connection(server: Server, late: bytes) -> None:
+    server.take(headers(1))
+    server.answer(1)
+    assert server.take(late).goaway is ErrorCode.STREAM_CLOSED
+
+
+def test_the_first_goaway_tells_the_last_request(server: Server) -> None:
+    server.take(headers(1) + headers(5) + data(0, b"x"))
+    assert server.sent[-1].payload[:4] == (5).to_bytes(4)
 
 
 def test_an_early_answer_ends_the_request_without_fault(server: Server) -> None:
