@@ -419,7 +419,8 @@ async def test_a_slow_reader_holds_the_upstream_and_costs_a_bounded_buffer() -> 
         client = await proxy.connect(receive_buffer=4096)
         await client.send(get())
         await until(lambda: bool(proxy.server.in_flight))
-        for _ in range(1000):
+        # More than the kernel takes; a small window makes it slow to read.
+        for _ in range(400):
             answer.put(piece)
         connection = proxy.connection
         await until(lambda: connection.wire.is_writing_paused)
@@ -428,7 +429,7 @@ async def test_a_slow_reader_holds_the_upstream_and_costs_a_bounded_buffer() -> 
         assert connection.wire.transport.get_write_buffer_size() <= 16 * 1024 + len(piece) + 16
         answer.end()
         reply = await client.reply()
-    assert len(reply.content) == 1000 * len(piece)
+    assert len(reply.content) == 400 * len(piece)
 
 
 async def test_a_reader_that_stalls_is_dropped_after_the_write_timeout() -> None:
