@@ -29,7 +29,7 @@ EDITABLE = CORSPROXY_COMPILE=0 $(BIN)/python -m pip install --quiet --no-build-i
 # Debian keeps servers such as nginx where only root looks.
 export PATH := $(PATH):/usr/sbin:/sbin
 
-.PHONY: help demo test unit test-compiled test-newest explore lock lint format soak frameworks clients reloads devtools fuzz export-check bench image sbom image-check clean
+.PHONY: help demo test unit test-compiled test-newest explore lock lint format soak frameworks http2 clients reloads devtools fuzz export-check bench image sbom image-check clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -89,6 +89,10 @@ clients: $(VENV)/dev.stamp $(VENV)/clients.stamp ## openai, tus, axios, socket.i
 
 devtools: $(VENV)/dev.stamp ## 200 exchanges in Chromium: what the inspector shows is what DevTools saw
 	$(BIN)/python -m pytest -q tests/devtools/comparison.py
+
+http2: $(VENV)/dev.stamp ## all CORS calls of the tests, in Chromium over https and HTTP/2
+	@scripts/install-test-programs
+	HTTP2=all $(BIN)/python -m pytest tests/browser/test_https.py --timeout=600
 
 reloads: $(VENV)/dev.stamp ## RELOADS=1000 of a file with ROUTES=500 under load; nothing lost, mixed or delayed
 	@scripts/install-test-programs

@@ -18,6 +18,8 @@ class RunningProxy(NamedTuple):
     port: int
     program: Program
     scheme: str = "http"
+    plain_port: int = 0
+    """Of a second listener, which speaks http."""
 
     @property
     def url(self) -> str:
@@ -41,19 +43,23 @@ async def proxy(
     command = [sys.executable, "-m", "corsproxy", *arguments, *ARGUMENTS]
     async with running(command, environ=environ) as program:
         ready = _event(await program.until(lambda line: _event(line).get("event") == "ready"))
-        url = ready["listen"][0]
-        yield RunningProxy(int(url.rpartition(":")[2]), program, url.partition(":")[0])
+        urls = ready["listen"]
+        port, *other = (int(url.rpartition(":")[2]) for url in urls)
+        yield RunningProxy(port, program, urls[0].partition(":")[0], *other)
         assert await program.stop() == 0, "\n".join(program.lines)
 
 
 @asynccontextmanager
 async def proxy_with_file(
-    directory: Path, content: Mapping[str, object]
+    directory: Path,
+    content: Mapping[str, object],
+    *arguments: str,
+    environ: Mapping[str, str] | None = None,
 ) -> AsyncIterator[RunningProxy]:
     """Run `corsproxy` with an allowlist file that says `content` (JSON is YAML)."""
     file = directory / "corsproxy.yaml"
     file.write_text(json.dumps(content, indent=2))
-    async with proxy("--config", str(file)) as running_proxy:
+    async with proxy("--config", str(file), *arguments, environ=environ) as running_proxy:
         yield running_proxy
 
 

@@ -1,24 +1,34 @@
 """https in Chromium: trusted certificates, and what pages on https need it for."""
 
 import asyncio
+import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+import pytest
 from aiohttp import web
 from playwright.async_api import Browser, BrowserContext
 
-from tests.browser import chromium, servers
-from tests.browser.chromium import Tab
+from tests.browser import chromium, matrix, servers
+from tests.browser import test_rewriting as rewriting
+from tests.browser.chromium import OpenTab, Tab
 from tests.browser.programs import DEADLINE_S, running
-from tests.browser.proxy import RunningProxy, proxy
+from tests.browser.proxy import RunningProxy, proxy, proxy_with_file
 from tests.browser.scopes import fresh, shared
 from tests.browser.servers import RecordingUpstream
+from tests.browser.shop import shop
+from tests.browser.test_matrix import agreed, policy_of
 from tests.browser.test_streams import TALK, Echo, echo
 
 __all__ = ["echo"]
+
+
+# Of the calls over HTTP/1.1, every so manieth; `HTTP2=all` makes them all.
+STRIDE = 17
 
 
 class Trusting(NamedTuple):
@@ -88,6 +98,62 @@ async def test_a_websocket_talks_beside_it(
         address = f"wss://localhost:{api.port}/chat"
         talk = await tab.page.evaluate(TALK, [address, [], DEADLINE_S * 1000])
     assert talk["heard"] == ["hello", [0, 255, 13, 10]]
+
+
+async def test_calls_are_decided_as_over_http(
+    open_tab: OpenTab,
+    trusting: Trusting,
+    tmp_path: Path,
+    upstream: RecordingUpstream,
+    page_port: int,
+    unlisted_port: int,
+) -> None:
+    """The calls of `test_matrix`, by raw HTTP/1.1 and in Chromium over HTTP/2."""
+    content = matrix.allowlist(upstream.url, page_port, unlisted_port)
+    pairs = matrix.pairs(page_port, unlisted_port)
+    pairs += matrix.stray_pairs(page_port, unlisted_port)
+    pairs = pairs[:: 1 if os.environ.get("HTTP2") == "all" else STRIDE]
+    listen = "--listen=https://localhost:0"
+    async with proxy_with_file(tmp_path, content, listen, environ=trusting.environ) as running:
+        policy = policy_of(content, running.port)
+        raw, _ = await agreed(open_tab, running, policy, pairs, upstream, page_port)
+    assert len([each for each in raw if each.outcome.blocked is None]) > len(pairs) / 4
+    assert {each.headers["Via"][:2] for each in upstream.received} == {"2 "}
+
+
+@shared
+async def api(
+    trusting: Trusting, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[RunningProxy]:
+    """The shop of `test_rewriting`, behind https."""
+    directory = tmp_path_factory.mktemp("shop")
+    async with shop(directory) as behind:
+        content = rewriting.rules(behind)
+        environ = trusting.environ
+        async with proxy_with_file(directory, content, "--https", environ=environ) as running:
+            yield running
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        rewriting.test_a_login_over_https_lasts_on_http_localhost,
+        rewriting.test_a_cookie_goes_where_its_path_leads,
+        rewriting.test_a_script_sees_no_cookie_that_is_for_http_only,
+        rewriting.test_a_logout_ends_the_session,
+        rewriting.test_each_link_is_mapped_and_foreign_ones_are_not,
+        rewriting.test_what_was_created_is_found_at_the_proxy,
+        rewriting.test_a_refresh_leads_to_the_proxy,
+        partial(rewriting.test_a_chain_of_redirects_stays_inside, method="POST"),
+    ],
+)
+async def test_cookies_redirects_and_links_are_as_over_http(
+    context: BrowserContext,
+    page: RunningProxy,
+    api: RunningProxy,
+    case: Callable[[Tab, RunningProxy], Awaitable[None]],
+) -> None:
+    await case(await Tab.open(context, page.url), api)
 
 
 MANY = """async ([url, count, deadline]) => {

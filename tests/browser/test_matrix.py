@@ -79,7 +79,7 @@ async def agreed(
 ) -> tuple[list[Raw], list[Explanation]]:
     """What the proxy does by raw HTTP and what is explained, if it is the same as in Chromium."""
     assert len({pair.sent for pair in pairs}) == len(pairs)
-    raw = await all_by_hand(running.port, pairs)
+    raw = await all_by_hand(running.plain_port or running.port, pairs)
     by_hand = arrivals(upstream)
     upstream.received.clear()
     seen = await all_in_chromium(open_tab, running.url, pairs, page_port)

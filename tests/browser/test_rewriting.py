@@ -8,7 +8,7 @@ import pytest
 from tests.browser.chromium import OpenTab, Tab
 from tests.browser.proxy import RunningProxy, proxy_with_file
 from tests.browser.scopes import fresh, shared
-from tests.browser.shop import ACCOUNTS, BASE, MANY, NAME, PAGES, shop
+from tests.browser.shop import ACCOUNTS, BASE, MANY, NAME, PAGES, Shop, shop
 
 INCLUDE = {"credentials": "include"}
 EVERYWHERE = {"dotted", "own", "__Host-id", "strict", "dated", "quoted", "elsewhere"} | {
@@ -19,27 +19,31 @@ EVERYWHERE = {"dotted", "own", "__Host-id", "strict", "dated", "quoted", "elsewh
 @shared
 async def api(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningProxy]:
     directory = tmp_path_factory.mktemp("shop")
-    async with shop(directory) as behind:
-        tls = {"ca_file": behind.ca_file, "server_name": NAME}
-        routes = [
-            {"path": "/shop", "upstream": behind.url + BASE, "strip_path": True, "tls": tls},
-            {"path": "/auth", "upstream": behind.url + ACCOUNTS, "tls": tls},
-            {"path": BASE, "upstream": behind.url, "tls": tls},
-            {
-                "path": "/kept",
-                "upstream": behind.url + BASE,
-                "strip_path": True,
-                "tls": tls,
-                "cookies": "keep",
-            },
-        ]
-        cors = {
-            "allow_origins": ["http://localhost:*"],
-            "allow_credentials": True,
-            "expose_headers": "*",
-        }
-        async with proxy_with_file(directory, {"cors": cors, "routes": routes}) as running:
-            yield running
+    async with shop(directory) as behind, proxy_with_file(directory, rules(behind)) as running:
+        yield running
+
+
+def rules(behind: Shop) -> Mapping[str, object]:
+    """The file for the shop, whose routes are all different."""
+    tls = {"ca_file": behind.ca_file, "server_name": NAME}
+    routes = [
+        {"path": "/shop", "upstream": behind.url + BASE, "strip_path": True, "tls": tls},
+        {"path": "/auth", "upstream": behind.url + ACCOUNTS, "tls": tls},
+        {"path": BASE, "upstream": behind.url, "tls": tls},
+        {
+            "path": "/kept",
+            "upstream": behind.url + BASE,
+            "strip_path": True,
+            "tls": tls,
+            "cookies": "keep",
+        },
+    ]
+    cors = {
+        "allow_origins": ["http://localhost:*", "https://localhost:*"],
+        "allow_credentials": True,
+        "expose_headers": "*",
+    }
+    return {"cors": cors, "routes": routes}
 
 
 @fresh
