@@ -22,7 +22,7 @@ from corsproxy.config.editing.splices import EditError
 from corsproxy.config.expectations import result_of
 from corsproxy.config.problems import ConfigError, escape
 from corsproxy.core.explain.explanation import Explanation, explain
-from corsproxy.core.explain.through_proxy import through_proxy
+from corsproxy.core.explain.through_proxy import through_proxy, words_through_proxy
 from corsproxy.core.explain.without_proxy import Asking, WithoutProxy, without_proxy
 from corsproxy.core.links import LinkMap
 from corsproxy.core.page_call import PageCall
@@ -113,7 +113,8 @@ def command(
     decides.
 
     Nothing is sent anywhere, but with --ask-upstream: then the upstream gets what the
-    browser would send it without the proxy, the preflight first, and no cookies.
+    browser would send it without the proxy, the preflight first, and no cookies. A call
+    that only reads is sent whatever the preflight's answer, as it would be through the proxy.
     """
     if unsafe and not ask_upstream:
         raise click.UsageError("--unsafe goes with --ask-upstream.")
@@ -217,7 +218,8 @@ def _print(found: Found) -> None:
         click.echo(f"\n{escape(sentence)}")
     if found.alone is not None:
         click.echo(f"\n{_colored(found.alone.text())}", color=True)
-        click.echo(f"\nThrough the proxy, for the page: {found.outcome}")
+        words = words_through_proxy(found.explanation, found.alone)
+        click.echo(f"\nThrough the proxy, for the page: {escape(words)}")
         if found.outcome == "readable" and not found.explanation.question.credentials:
             click.echo("(Explained without credentials; --credentials explains a call with them.)")
 

@@ -5,10 +5,32 @@ what the proxy would get, too, and the grant is ours.
 """
 
 from corsproxy.core.explain.explanation import Explanation
-from corsproxy.core.explain.without_proxy import WithoutProxy
+from corsproxy.core.explain.without_proxy import Asked, WithoutProxy
 from corsproxy.core.outcome.outcome import Word
 from corsproxy.core.outcome.redirect import destination
 from corsproxy.core.verdicts import Code
+
+
+def words_through_proxy(explanation: Explanation, alone: WithoutProxy) -> str:
+    """Return what the page would get, and why, for people."""
+    word = through_proxy(explanation, alone)
+    if explanation.verdict.code is Code.PASSTHROUGH or word is Word.BLOCKED:
+        return word
+    asked = _calls(alone)
+    method = explanation.question.normalized_method
+    if word is Word.UNKNOWN and alone.asked:
+        return f"{word}. It depends on the answer to the {method}, which was not sent."
+    if word is Word.UNKNOWN:
+        return f"{word}. It depends on the upstream, which was not asked."
+    answered = f"The upstream answered the {method} with {asked[-1].status}"
+    if word is Word.LEAVES:
+        location = (asked[-1].location or b"").decode("latin-1")
+        return f"{word}. {answered}, a redirect that leads past the proxy: {location}"
+    return f"{word}. {answered}, and the proxy adds the grant."
+
+
+def _calls(alone: WithoutProxy | None) -> list[Asked]:
+    return [] if alone is None else [each for each in alone.asked if each.what != "preflight"]
 
 
 def through_proxy(explanation: Explanation, alone: WithoutProxy | None) -> Word:
@@ -18,7 +40,7 @@ def through_proxy(explanation: Explanation, alone: WithoutProxy | None) -> Word:
         return Word.UNKNOWN if allowed is None else Word.READABLE if allowed else Word.BLOCKED
     if not explanation.allowed:
         return Word.BLOCKED
-    asked = [] if alone is None else [each for each in alone.asked if each.what != "preflight"]
+    asked = _calls(alone)
     if not asked:
         # It was not sent, because it may change something, or nobody answered.
         return Word.UNKNOWN

@@ -6,6 +6,7 @@ browser would send, is sent the answer, and returns the judgement.
 """
 
 from collections.abc import Generator
+from contextlib import suppress
 from typing import NamedTuple
 
 from corsproxy.core.browser import REDIRECTS, Obstacle, check_preflight, check_response
@@ -57,14 +58,16 @@ class WithoutProxy(NamedTuple):
 
     @property
     def obstacle(self) -> Obstacle | None:
-        return self.asked[-1].obstacle if self.asked else None
+        """What the browser alone would have stopped at."""
+        return next((each.obstacle for each in self.asked if each.obstacle is not None), None)
 
     def text(self) -> str:
         """Return lines for a terminal, without colour."""
         lines = ["Without the proxy" if self.url is None else f"Without the proxy, to {self.url}"]
         for each in self.asked:
             mark = "✓" if each.obstacle is None else "✗"
-            lines.append(f"  {mark} {each.what}: answered {each.status}")
+            without = "" if each.grant or each.obstacle is None else " without a grant"
+            lines.append(f"  {mark} {each.what}: answered {each.status}{without}")
             lines += [f"      {name}: {value}" for name, value in _decoded(each.grant)]
         return "\n".join([*lines, "", self.summary, *self.notes])
 
@@ -133,6 +136,7 @@ class _Inquiry:
                 obstacle = check_preflight(question, answer)
                 self._note("preflight", answer, obstacle)
                 if obstacle is not None:
+                    yield from self._call_of_the_proxy(method)
                     return self._blocked(
                         f"The browser alone would not have sent the {method}, because of the"
                         " preflight's answer"
@@ -156,6 +160,15 @@ class _Inquiry:
         return self._judged(
             True, "The browser alone would have let it through: this call works without the proxy."
         )
+
+    def _call_of_the_proxy(self, method: str) -> Generator[Asking, ResponseHead, None]:
+        """Ask what the browser alone would not: through the proxy, whose own answer the preflight
+        gets, the call would be sent."""
+        if self._route.cors == "passthrough" or method not in _SAFE_METHODS:
+            return
+        with suppress(UpstreamError):  # what the preflight was answered is known all the same
+            answer = yield self._request(method, [])
+            self._note(method, answer, check_response(self._question, answer))
 
     def _request(self, method: str, more: list[Field]) -> Asking:
         fields: list[Field] = [
@@ -182,7 +195,7 @@ class _Inquiry:
         self._asked.append(Asked(what, answer.status, grant, obstacle, location))
 
     def _blocked(self, beginning: str) -> WithoutProxy:
-        obstacle = self._asked[-1].obstacle
+        obstacle = next((each.obstacle for each in self._asked if each.obstacle), None)
         reason = "" if obstacle is None else f": {obstacle.sentence} ({obstacle.error})"
         return self._judged(False, f"{beginning}{reason}.")
 

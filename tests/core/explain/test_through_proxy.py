@@ -4,7 +4,7 @@ import pytest
 
 from corsproxy.config.reader import read_policy
 from corsproxy.core.explain.explanation import explain
-from corsproxy.core.explain.through_proxy import through_proxy
+from corsproxy.core.explain.through_proxy import through_proxy, words_through_proxy
 from corsproxy.core.explain.without_proxy import Asked, WithoutProxy
 from corsproxy.core.page_call import PageCall
 
@@ -19,11 +19,29 @@ def outcome(
 ) -> str:
     policy = read_policy(text, "corsproxy.yaml", {}, "/").policy
     alone = WithoutProxy(URL, allowed, "", asked)
-    return str(through_proxy(explain(policy, PageCall(origin, "/x")), alone))
+    explanation = explain(policy, PageCall(origin, "/x"))
+    word = str(through_proxy(explanation, alone))
+    assert words_through_proxy(explanation, alone).partition(".")[0] == word
+    return word
 
 
 def call(status: int = 200, location: bytes | None = None) -> Asked:
     return Asked("GET", status, (), None, location)
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ([call()], "answered the GET with 200, and the proxy adds the grant."),
+        ([call(302, b"https://sso.example.com/")], "past the proxy: https://sso.example.com/"),
+        ([], "It depends on the upstream, which was not asked."),
+        ([Asked("preflight", 405, (), None)], "the answer to the GET, which was not sent."),
+    ],
+)
+def test_why_is_said(asked: list[Asked], words: str) -> None:
+    policy = read_policy(FILE, "corsproxy.yaml", {}, "/").policy
+    alone = WithoutProxy(URL, False, "", tuple(asked))
+    assert words_through_proxy(explain(policy, PageCall(PAGE, "/x")), alone).endswith(words)
 
 
 @pytest.mark.parametrize(

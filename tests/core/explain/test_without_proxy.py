@@ -61,7 +61,7 @@ def test_a_call_without_a_grant_is_blocked() -> None:
         "The browser alone would have kept the answer from the script: it has no"
         " Access-Control-Allow-Origin (MissingAllowOriginHeader)."
     )
-    assert "✗ GET: answered 200" in found.text()
+    assert "✗ GET: answered 200 without a grant\n" in found.text()
     assert found.to_json()["browser_error"] == "MissingAllowOriginHeader"
 
 
@@ -84,6 +84,21 @@ def test_a_preflight_that_fails_is_the_end() -> None:
     assert len(sent) == 1
     assert found.allowed is False
     assert found.summary.startswith("The browser alone would not have sent the PATCH, because of")
+
+
+def test_what_only_reads_is_asked_all_the_same_because_the_proxy_would_send_it() -> None:
+    question = PageCall(PAGE, "/", "GET", ("X-A",))
+    found, sent = held(question, head(status=405), head(status=302))
+    assert [request.method for request in sent] == ["OPTIONS", "GET"]
+    assert found.allowed is False
+    assert found.obstacle == found.asked[0].obstacle
+    assert "would not have sent the GET, because of the preflight's answer" in found.summary
+    assert "✗ preflight: answered 405 without a grant\n" in found.text()
+    assert [each.status for each in found.asked] == [405, 302]
+    unreachable = UpstreamError(UpstreamFault.DNS, "api.test has no address")
+    assert (
+        held(question, head(), unreachable)[0].summary == held(question, head(), head())[0].summary
+    )
 
 
 @pytest.mark.parametrize("method", ["POST", "DELETE"])
