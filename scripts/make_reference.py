@@ -127,7 +127,7 @@ def commands() -> str:
         "| 1 | problems found, or refused |",
         "| 2 | usage: a flag, or a file that is missing or cannot be read |",
         "| 3 | could not start: a port is taken, a TLS file cannot be used |",
-        "| 78 | the configuration is refused |",
+        "| 78 | `serve` refuses the configuration |",
     ]
     for name, command in _commands():
         lines += ["", f"## corsproxy {name}", "", "```text", _help(name, command), "```"]
@@ -172,7 +172,7 @@ def manual() -> str:
         "The allowlist, in the working directory.",
         ".SH EXIT STATUS",
         "0 on success, 1 for findings or a refusal, 2 for a usage error, 3 where it cannot start,",
-        "78 for a configuration that is refused.",
+        "78 for a configuration that serve refuses.",
     ]
     return "\n".join(lines) + "\n"
 

@@ -1,5 +1,8 @@
 """`corsproxy allow`: the edit that `corsproxy explain` proposes, made."""
 
+import shlex
+from collections.abc import Sequence
+
 import click
 
 from corsproxy.cli.diffs import print_diff
@@ -8,6 +11,7 @@ from corsproxy.cli.files import default_file, editable
 from corsproxy.cli.options import config_option, option
 from corsproxy.cli.terminal import wants_color
 from corsproxy.config.editing.edits import Edit, File, allow_all
+from corsproxy.config.editing.entries import VALUE
 from corsproxy.config.editing.splices import EditError
 from corsproxy.config.problems import ConfigError, Problem, escape, render
 from corsproxy.core.advice.remedies import KINDS
@@ -53,7 +57,8 @@ def command(
         raise click.UsageError("hosts are not a route's own: leave out --route.")
     name = config or default_file(_WITHOUT_FILE)
     file = editable(name)
-    edit = _edited(file, kind, values, route)
+    options = [*(["-c", config] if config else []), *(["--route", route] if route else [])]
+    edit = _edited(file, kind, values, route, options)
     if not edit.changed:
         click.echo(escape(edit.summary))
         return
@@ -73,16 +78,30 @@ def _wrong_value(kind: str) -> str:
     return f"which {kind}? Give a VALUE."
 
 
-def _edited(file: File, kind: str, values: tuple[str, ...], route: str | None) -> Edit:
+def _edited(
+    file: File, kind: str, values: tuple[str, ...], route: str | None, options: Sequence[str]
+) -> Edit:
+    """`options` are what was typed beside the values."""
     try:
         return allow_all(file, _KEYS[kind], values, route)
     except ConfigError as error:
         _print(error.problems)
-        raise Failure(f"{file.name} was left as it is", Exit.FINDINGS) from None
+        help = _instead(kind, values, options, error.problems)
+        raise Failure(f"{file.name} was left as it is", Exit.FINDINGS, help) from None
     except EditError as error:
         _print(error.problems)
         message = f"{file.name} was left as it is: {error.reason}"
         raise Failure(message, Exit.FINDINGS, error.help) from None
+
+
+def _instead(
+    kind: str, values: tuple[str, ...], options: Sequence[str], problems: tuple[Problem, ...]
+) -> str:
+    """Return the command that was most likely meant; nothing where that is not known."""
+    fixes = [problem.fix for problem in problems if problem.source == VALUE]
+    if len(values) != 1 or len(fixes) != 1 or fixes[0] is None:
+        return ""
+    return f"run: {shlex.join(['corsproxy', 'allow', kind, fixes[0], *options])}"
 
 
 def _save(file: File, edit: Edit) -> None:

@@ -24,6 +24,7 @@ from corsproxy.errors import StartError
 from corsproxy.shell.admin.inspector.assembly import Inspection, inspection
 from corsproxy.shell.admin.inspector.replay import Listener
 from corsproxy.shell.feed.ansi import Style, paint
+from corsproxy.shell.feed.layout import terminal_width
 from corsproxy.shell.listener.server import ProxyServer
 from corsproxy.shell.system.binding import BACKLOG, Bound, Listeners, bind_all
 from corsproxy.shell.upstream.pool import UpstreamPools
@@ -90,7 +91,7 @@ async def _run(listeners: Listeners) -> None:
             await server.loop.create_server(server, sock=each, backlog=BACKLOG)
             for each in bound["proxy"].sockets
         ]
-        click.echo(_banner(places, address, color=wants_color("stdout")))
+        click.echo(_banner(places, address, color=wants_color("stdout"), width=terminal_width()))
         await stop.wait()
         for each in listening:
             each.close()
@@ -141,7 +142,11 @@ async def _serve(runner: web.AppRunner, *bound: Bound) -> None:
             await web.SockSite(runner, socket).start()
 
 
-def _banner(places: Places, inspector: str, *, color: bool) -> str:
+_URL_WIDTH = 24
+_NOTE_AT = 16 + _URL_WIDTH + 2
+
+
+def _banner(places: Places, inspector: str, *, color: bool, width: int) -> str:
     arrow = paint("➜", Style.GREEN, color=color)
     rows = (
         ("Open", places.page, "a page that calls the API both ways"),
@@ -153,6 +158,10 @@ def _banner(places: Places, inspector: str, *, color: bool) -> str:
     lines = ["", f"  {paint('CORSPROXY demo', Style.BOLD, Style.GREEN, color=color)}", ""]
     for label, url, note in rows:
         name = paint(f"{label + ':':<11}", Style.BOLD, color=color)
-        lines.append(f"  {arrow}  {name}{url:<24}  {paint(note, Style.DIM, color=color)}")
+        said = paint(note, Style.DIM, color=color)
+        if _NOTE_AT + len(note) <= width and len(url) <= _URL_WIDTH:
+            lines.append(f"  {arrow}  {name}{url:<{_URL_WIDTH}}  {said}")
+        else:
+            lines += [f"  {arrow}  {name}{url}", f"{'':16}{said}"]
     lines += ["", f"  {paint('Ctrl+C stops it', Style.DIM, color=color)}", ""]
     return "\n".join(lines)

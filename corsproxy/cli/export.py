@@ -59,7 +59,7 @@ def _exported(engine: str, file: str) -> Exported:
     try:
         policy = read_to_serve(content, file).policy
     except ConfigError as error:
-        raise RefusedConfig(file, error.problems, Exit.FINDINGS) from None
+        raise RefusedConfig(file, error.problems) from None
     try:
         return export(engine, policy, file, read_places(content, file))
     except NothingToExportError as nothing:

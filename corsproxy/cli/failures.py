@@ -38,16 +38,14 @@ class Failure(click.ClickException):
 
 
 class RefusedConfig(click.ClickException):
-    """A file that is refused: every problem with its caret."""
+    """A file that is refused: every problem with its caret. To those who only ask about the
+    file that is a finding; what is to be served is refused for good."""
 
     def __init__(
-        self, file: str, problems: Iterable[Problem], exit_code: Exit | None = None
+        self, file: str, problems: Iterable[Problem], exit_code: Exit = Exit.FINDINGS
     ) -> None:
         self.problems = tuple(problems)
-        wrong = {problem.code for problem in self.problems if problem.severity == "error"}
-        # What another program writes, such as certificates, may be there the next time.
-        code = Exit.NOT_STARTED if wrong == {"tls-file"} else Exit.REFUSED_CONFIG
-        self.exit_code = exit_code or code  # type: ignore[misc] # click reads it from the instance
+        self.exit_code = exit_code  # type: ignore[misc] # click reads it from the instance
         super().__init__(f"{file} is refused: {summary(self.problems)}")
 
     def show(self, file: IO[Any] | None = None) -> None:
@@ -55,6 +53,13 @@ class RefusedConfig(click.ClickException):
         for problem in self.problems:
             click.echo(f"{render(problem, color)}\n", file=file, err=True, color=True)
         click.echo(f"corsproxy: {escape(self.message)}", file=file, err=True)
+
+
+def exit_of_start(problems: Iterable[Problem]) -> Exit:
+    """Return how a refused file ends a start: what another program writes, such as certificates,
+    may be there the next time."""
+    wrong = {problem.code for problem in problems if problem.severity == "error"}
+    return Exit.NOT_STARTED if wrong == {"tls-file"} else Exit.REFUSED_CONFIG
 
 
 def summary(problems: Iterable[Problem]) -> str:

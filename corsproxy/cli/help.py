@@ -16,6 +16,9 @@ def command(ctx: click.Context, name: str | None) -> None:
         return
     found = main.cli.get_command(parent, name)
     if found is None:
-        main.refuse_word(parent, name)
+        message = f"no command is named {name!r}."
+        close = main.closest(name)
+        also = f"Did you mean {close!r}?" if close else "To see them all: corsproxy help"
+        raise click.UsageError(f"{message} {also}", parent)
     with click.Context(found, parent, info_name=name) as asked:
         click.echo(found.get_help(asked))

@@ -1,6 +1,7 @@
 """`corsproxy init`: writes a commented allowlist file to start from."""
 
 import os.path
+import shlex
 from importlib.resources import files
 from typing import Any
 
@@ -80,7 +81,8 @@ def _write(file: str, text: str) -> None:
         raise Failure(
             f"{file} exists already and was left as it is",
             Exit.FINDINGS,
-            f"see what is wrong with it: corsproxy check {file}",
+            f"to check it: corsproxy check {shlex.quote(file)}; to write another:"
+            " corsproxy init -c NAME.yaml",
         ) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)

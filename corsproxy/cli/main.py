@@ -78,12 +78,17 @@ class CommandLine(click.Group):
         return [DEFAULT_COMMAND, *args]
 
 
+def closest(word: str) -> str | None:
+    """Return the command that `word` was most likely meant for; None where there is none."""
+    return next(iter(get_close_matches(word, COMMANDS, n=1)), None)
+
+
 def refuse_word(ctx: click.Context, word: str) -> NoReturn:
     """Raise click.UsageError about a word that is no command."""
     message = f"no command is named {word!r}."
-    close = get_close_matches(word, COMMANDS, n=1)
+    close = closest(word)
     if close:
-        message += f" Did you mean {close[0]!r}?"
+        message += f" Did you mean {close!r}?"
     else:
         message += f" To name an upstream: corsproxy https://{word}"
     raise click.UsageError(message, ctx)

@@ -23,7 +23,7 @@ from click.core import ParameterSource
 from corsproxy.cli.addresses import admin_address, listen_addresses, port_number
 from corsproxy.cli.banner import banner
 from corsproxy.cli.durations import duration
-from corsproxy.cli.failures import Exit, Failure, RefusedConfig
+from corsproxy.cli.failures import Exit, Failure, RefusedConfig, exit_of_start
 from corsproxy.cli.files import default_file, mount_warnings, read_bytes, read_to_serve, tls_fault
 from corsproxy.cli.flags import Flags
 from corsproxy.cli.inspecting import OFF_WITH_WORKERS, inspector_address, wants_inspector
@@ -224,7 +224,7 @@ def _source(config: str | None, quick: Quick | None, flags: Flags) -> Source:
     try:
         reading = read_to_serve(content, file)
     except ConfigError as error:
-        raise RefusedConfig(file, error.problems) from None
+        raise RefusedConfig(file, error.problems, exit_of_start(error.problems)) from None
     if flags.https and not flags.listen and "listen" in reading.head:
         raise click.UsageError(
             f"--https goes with UPSTREAM or a file without `listen`. In {file}, write "
@@ -257,7 +257,7 @@ def _check_https(source: Source) -> None:
         for at, message, help in https_mistakes(source.policy)
     ]
     if found:
-        raise RefusedConfig(source.file or "the command line", found)
+        raise RefusedConfig(source.file or "the command line", found, Exit.REFUSED_CONFIG)
     if any(address.https for address in source.policy.listen):
         from corsproxy.shell.certificates.served import prepare
 

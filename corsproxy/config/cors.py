@@ -123,7 +123,7 @@ class _Rules:
         base = self._above or rules_for_nobody(self._source)
         credentials = section.flag("allow_credentials", base.credentials)
         credentials_source = base.credentials_source
-        if section.has("allow_credentials"):
+        if not section.lacks("allow_credentials"):
             credentials_source = self._findings.source(section.raw("allow_credentials"))
         return CorsRules(
             origins=self._origins(base.origins),
@@ -199,10 +199,9 @@ class _Rules:
 
     def _broken_origins(self) -> OriginSet | None:
         """Return nobody, where origins are named but cannot be read."""
-        if self._section.has("allow_origins"):
-            return OriginSet((), self._findings.source(self._section.raw("allow_origins")))
-        meant = self._section.meant.get("allow_origins")
-        return None if meant is None else OriginSet((), self._findings.source(meant.value))
+        if self._section.lacks("allow_origins"):
+            return None
+        return OriginSet((), self._findings.source(self._section.raw("allow_origins")))
 
     def _listed(self, key: str, above: Listed) -> Listed:
         found = self._section.listing(key)

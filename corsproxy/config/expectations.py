@@ -150,11 +150,10 @@ class _Reader:
             yield Case(title, asked, day, expected, source)
 
     def _several(self, key: str) -> list[Value]:
-        if not self._section.has(key):
-            if self._section.lacks(key):
-                help = f"write it, as in `{_CASE}`"
-                message = f"`{self._section.path}` has no `{key}`"
-                self._findings.error("missing-key", self._section.node, message, help)
+        if self._section.lacks(key):
+            help = f"write it, as in `{_CASE}`"
+            message = f"`{self._section.path}` has no `{key}`"
+            self._findings.error("missing-key", self._section.node, message, help)
             return []
         node = self._section.get(key, "write one, or a list")
         return [] if node is None else self._values(node, key)

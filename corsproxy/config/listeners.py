@@ -116,7 +116,7 @@ def read_listen(top: Section) -> tuple[ListenAddress, ...]:
 
 def read_admin(top: Section) -> ListenAddress | None:
     """Return the file's `admin`; None where it is `off`."""
-    if not top.has("admin"):
+    if top.lacks("admin"):
         return DEFAULT_ADMIN
     value = top.value("admin", "write `off` to have none, or `localhost:8011`")
     if value is None or value.text == "off":
@@ -149,7 +149,7 @@ def is_on_loopback(address: ListenAddress) -> bool:
 
 def read_inspector(top: Section, admin: ListenAddress | None) -> bool | None:
     """Return whether the file wants the inspector; None where it does not say."""
-    if not top.has("inspector"):
+    if top.lacks("inspector"):
         return None
     wanted = top.flag("inspector", False)
     if wanted and (admin is None or not is_on_loopback(admin)):

@@ -25,7 +25,7 @@ from corsproxy.config.general import (
 from corsproxy.config.https import CertificateCheck, check_https, read_listener_tls
 from corsproxy.config.listeners import check_listeners, read_admin, read_inspector, read_listen
 from corsproxy.config.problems import ConfigError, Problem
-from corsproxy.config.routes import Surroundings, read_routes
+from corsproxy.config.routes import Surroundings, check_reachable, read_routes
 from corsproxy.config.section import Section
 from corsproxy.config.without_file import policy_for_url
 from corsproxy.config.yaml.document import read_document
@@ -78,6 +78,7 @@ def read_policy(
     if top.lacks("tls"):
         check_https(findings, policy)
     _check_somebody_allowed(findings, policy)
+    check_reachable(findings, policy)
     problems = findings.problems
     if any(problem.severity == "error" for problem in problems):
         raise ConfigError(problems)
@@ -114,7 +115,7 @@ def _read(top: Section, directory: str, check_tls: TlsCheck) -> Policy:
     _check_rules(around)
     _check_sharing(findings, routes)
     networks = read_trusted_proxies(top)
-    if networks:
+    if networks and top.has("trusted_proxies"):
         _check_story(top, routes)
     return Policy(
         routes=routes,

@@ -25,9 +25,11 @@ from corsproxy.core.policy import (
     Forwarded,
     ListenAddress,
     OriginToUpstream,
+    Policy,
     Route,
     UpstreamAddress,
 )
+from corsproxy.core.routing import is_ambiguous
 
 _EXAMPLE = "{path: /api, upstream: https://api.example.com}"
 
@@ -69,15 +71,15 @@ class Surroundings(NamedTuple):
 def read_routes(top: Section, around: Surroundings) -> tuple[Route, ...]:
     """Return every route of the file, the short form's included."""
     routes: list[Route] = []
-    if top.has("routes"):
+    if not top.lacks("routes"):
         node = top.get("routes", f"write a list of routes, such as `- {_EXAMPLE}`")
         if node is not None:
             routes = _read_list(node, around)
-    if top.has("upstream"):
+    if not top.lacks("upstream"):
         value = top.value("upstream", "write `https://api.example.com`")
         if value is not None:
             _add_short_form(value, routes, around)
-    elif top.lacks("upstream") and top.lacks("routes"):
+    elif top.lacks("routes"):
         help = "write `upstream: https://api.example.com`"
         message = "the file names no upstream"
         around.findings.error("missing-key", _first_key(top.node), message, help)
@@ -134,6 +136,20 @@ def _add_short_form(value: Value, routes: list[Route], around: Surroundings) -> 
         origin: OriginToUpstream = "keep" if around.cors == "passthrough" else "rewrite"
         route = Route("/", b"/", upstream, around.cors, origin=origin, source=source, is_short=True)
         routes.append(route)
+
+
+def check_reachable(findings: Findings, policy: Policy) -> None:
+    """Warn of routes that no request reaches: what leads there leads elsewhere as others read it,
+    and is refused."""
+    for route in policy.routes:
+        if is_ambiguous(policy, route.path, route):
+            path = shown(route.path.decode("ascii"))
+            message = (
+                f"every request for {path} is refused (`ambiguous-path`): an upstream that drops"
+                " `;parameters` reads it as a path that this route does not take"
+            )
+            help = "remove the `;` and what follows, or have the route above it take these paths"
+            findings.at("warning", "unreachable-path", route.source, message, help)
 
 
 def _upstream(around: Surroundings, value: Value, path: str) -> UpstreamAddress | None:

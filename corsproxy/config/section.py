@@ -101,16 +101,21 @@ class Section:
         return key not in self._entries and key not in self.meant
 
     def key(self, key: str) -> Scalar:
-        """Return where the key itself is written."""
-        return self._entries[key].key
+        """Return where the key itself is written, or misspelled."""
+        return (self._entries.get(key) or self.meant[key]).key
 
     def raw(self, key: str) -> Node:
-        """Return the value of a key that is written, whatever it is."""
-        return self._entries[key].value
+        """Return the value of a key that is not lacking, whatever it is."""
+        return (self._entries.get(key) or self.meant[key]).value
+
+    def _entry(self, key: str) -> Entry | None:
+        """Return what is to be read under a key: a misspelled one is read as what was meant, so
+        that what is wrong below it is found at once."""
+        return self._entries.get(key) or self.meant.get(key)
 
     def get(self, key: str, hint: str = "write one, or remove the key") -> Node | None:
         """Return the key's value; None where the key is missing or has none."""
-        entry = self._entries.get(key)
+        entry = self._entry(key)
         if entry is None:
             return None
         if not is_null(entry.value):
@@ -257,7 +262,7 @@ class Section:
 
     def _is_none(self, key: str, zero: str) -> bool:
         """Whether the key says `none`. Reports the other ways to say so."""
-        entry = self._entries.get(key)
+        entry = self._entry(key)
         if entry is None or not isinstance(entry.value, Scalar):
             return False
         text = entry.value.text

@@ -1,6 +1,7 @@
 """Editing the allowlist from the command line."""
 
 import asyncio
+import shlex
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,17 @@ async def test_an_origin_is_added_and_shown(directory: Path) -> None:
     assert result == (0, DIFF + words, "")
     assert (directory / FILE).read_text() == AFTER
     assert (await finished("check", cwd=directory))[0] == 0
+
+
+@pytest.mark.parametrize("more", ["/", "/app"])
+async def test_what_is_refused_ends_in_the_command_that_is_not(directory: Path, more: str) -> None:
+    given = ("allow", "origin", f"{ORIGIN[1]}{more}", "-c", FILE)
+    code, _, err = await finished(*given, cwd=directory)
+    command = f"corsproxy allow origin {ORIGIN[1]} -c {FILE}"
+    assert code == 1
+    assert err.endswith(f"\n  run: {command}\n")
+    assert (await finished(*shlex.split(command)[1:], cwd=directory))[0] == 0
+    assert (directory / FILE).read_text() == AFTER
 
 
 async def test_it_is_what_explain_asks_for(directory: Path) -> None:
@@ -104,7 +116,7 @@ async def test_a_bad_value_is_refused_with_the_fix(directory: Path) -> None:
     assert (code, out) == (1, "")
     assert "an origin ends with its host or port" in err
     assert " + https://app.test\n" in err
-    assert err.endswith("corsproxy: corsproxy.yaml was left as it is\n")
+    assert "corsproxy: corsproxy.yaml was left as it is\n" in err
     assert (directory / FILE).read_text() == BEFORE
 
 

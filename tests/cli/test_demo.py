@@ -23,8 +23,10 @@ async def urls(demo: Program) -> dict[str, str]:
 
 
 async def test_it_prints_where_its_parts_are() -> None:
-    async with running(COMMAND) as demo:
+    async with running(COMMAND, environ={"COLUMNS": "80"}) as demo:
         places = await urls(demo)
+        texts = [line for line in demo.lines if "?token=" not in line]
+        assert max(map(len, texts)) <= 80
         assert places.keys() == {"Open", "Inspector", "API", "Proxy", "Unlisted"}
         assert len(set(places.values())) == 5
         async with ClientSession() as client:

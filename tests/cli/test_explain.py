@@ -118,10 +118,10 @@ async def test_the_path_that_is_proposed_is_that_of_the_route(tmp_path: Path) ->
     assert err.endswith("use /api/users\n")
 
 
-async def test_a_broken_file_is_refused_as_by_serve(directory: Path) -> None:
+async def test_a_broken_file_is_a_finding(directory: Path) -> None:
     (directory / "corsproxy.yaml").write_text("upstream: [")
     code, _, err = await finished("explain", "--origin", PAGE, "/", cwd=directory)
-    assert code == 78
+    assert code == 1
     assert "corsproxy: corsproxy.yaml is refused: " in err
 
 

@@ -39,7 +39,7 @@ def test_a_refused_file_shows_every_problem(capsys: pytest.CaptureFixture[str]) 
     shown = capsys.readouterr().err
     assert shown.count("--> corsproxy.yaml:1:1") == 2
     assert shown.endswith("corsproxy: corsproxy.yaml is refused: 1 error and 1 warning\n")
-    assert refused.exit_code == 78
+    assert refused.exit_code == 1
 
 
 @pytest.mark.parametrize(

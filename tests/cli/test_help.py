@@ -19,3 +19,6 @@ def test_help_about_nothing() -> None:
     code, output = said("help", "explian")
     assert code == 2
     assert "Did you mean 'explain'?" in output
+    code, output = said("help", "nonsense")
+    assert code == 2
+    assert output.endswith("no command is named 'nonsense'. To see them all: corsproxy help\n")

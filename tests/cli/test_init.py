@@ -44,6 +44,9 @@ async def test_a_file_that_exists_is_left_alone(tmp_path: Path) -> None:
     code, out, err = await finished("init", cwd=tmp_path)
     assert (code, out) == (1, "")
     assert "exists already and was left as it is" in err
+    assert err.endswith(
+        "corsproxy check corsproxy.yaml; to write another: corsproxy init -c NAME.yaml\n"
+    )
     assert (tmp_path / "corsproxy.yaml").read_text() == "mine"
 
 

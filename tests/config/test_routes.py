@@ -2,8 +2,12 @@
 
 import pytest
 
+from corsproxy.config.reader import read_policy
+from corsproxy.core.decision import decide
 from corsproxy.core.policy import Route
+from corsproxy.core.verdicts import Code
 from tests.config.reading import MINIMAL, NAME, codes_of, policy_of, problems_of, route_of
+from tests.policies import PAGE, request
 
 
 def test_a_route_has_defaults() -> None:
@@ -113,3 +117,30 @@ def test_a_key_beside_the_short_form_is_answered_with_its_route(tls: str) -> Non
     [route] = policy_of(f"routes: {written}\n{rules}").routes
     assert (route.path, str(route.upstream)) == (b"/", "https://localhost:8443")
     assert (route.tls.ca_file or "").endswith("/dev.pem")
+
+
+SHORTER = "{path: /a, upstream: http://one.test}"
+
+
+@pytest.mark.parametrize(
+    ("path", "beside", "warned"),
+    [
+        ("/a;v=1", SHORTER, True),
+        ("/a;v=1", "", False),
+        ("/a;v=1/b", SHORTER, False),
+        ("/a", "", False),
+        ("/a-v=1", SHORTER, False),
+    ],
+)
+def test_a_path_that_every_request_is_refused_for_is_warned_of(
+    path: str, beside: str, warned: bool
+) -> None:
+    items = ", ".join(
+        [*([beside] if beside else []), f'{{path: "{path}", upstream: http://b.test}}']
+    )
+    text = f"cors: {{allow_origins: [{PAGE}]}}\nroutes: [{items}]\n"
+    reading = read_policy(text, "corsproxy.yaml", {}, "/")
+    assert [problem.code for problem in reading.warnings] == ["unreachable-path"] * warned
+    for target in (path, f"{path}/more"):
+        verdict = decide(reading.policy, request(target=target.encode())).verdict
+        assert (verdict.code is Code.AMBIGUOUS_PATH) == warned

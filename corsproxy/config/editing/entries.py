@@ -17,7 +17,7 @@ from corsproxy.core.origins import OriginSet
 from corsproxy.core.policy import CorsRules, Listed, Policy
 from corsproxy.core.source import Source
 
-_VALUE = Source("VALUE")
+VALUE = Source("VALUE")
 # In a file that has them they are warned of; nobody asks for a new one that does nothing.
 _WITHOUT_EFFECT = frozenset({"method-case", "method-unknown"})
 
@@ -132,7 +132,7 @@ def read_entry(key: RemedyKey, value: str) -> NewEntry:
     Raises ConfigError with what the reader would say about it in the file, and for what
     could have no effect there.
     """
-    source = SourceText(_VALUE.name, value)
+    source = SourceText(VALUE.name, value)
     last = source.lines[-1]
     start, end = Mark(0, 1, 1), Mark(len(value), len(source.lines), len(last) + 1)
     # References are not filled in here, so each dollar sign stands for itself.
@@ -158,7 +158,7 @@ def read_entry(key: RemedyKey, value: str) -> NewEntry:
 
 def _as_value(problem: Problem) -> Problem:
     """Return the problem of a value that is in no file, and so has no line there."""
-    problem = problem._replace(source=_VALUE, severity="error")
+    problem = problem._replace(source=VALUE, severity="error")
     if problem.code == "several-entries":
         return problem._replace(help="give them one at a time", fix=None)
     return problem

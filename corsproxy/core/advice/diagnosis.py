@@ -23,6 +23,8 @@ from corsproxy.core.advice.remedies import (
 from corsproxy.core.advice.settings import is_quick, key_of_route, restart, setting
 from corsproxy.core.fields import split_list
 from corsproxy.core.messages import Fields, RequestHead
+from corsproxy.core.origins import parse_origin
+from corsproxy.core.origins.hosts import is_loopback
 from corsproxy.core.outcome.call import Call, Mode
 from corsproxy.core.outcome.outcome import Outcome, Word, is_lost
 from corsproxy.core.outcome.set_cookie import CookieFate, cookie_fates, differences
@@ -237,6 +239,14 @@ def _redirect(ended: Ended, route: Route, outcome: Outcome) -> Advice:
     location = (outcome.location or b"").decode("latin-1")
     scheme, _, rest = location.partition("://")
     host = rest.partition("/")[0].partition("?")[0].partition("#")[0]
+    target = f"{scheme}://{host}"
+    if ended.call is not None and _is_same_proxy(ended.call.own, target.encode("latin-1")):
+        own = ended.call.own.decode("latin-1")
+        why = (
+            f"The redirect leads to {target}: this proxy as well, but another origin to the"
+            " browser, which then sends Origin: null."
+        )
+        return Advice(Cause.REDIRECT, target, (why, f"Call it there: {target} in place of {own}."))
     why = f"The redirect leads to {scheme}://{host}, past this proxy: the page's call fails there."
     if scheme == "https" and route.upstream.scheme == "http" and _is_upstream(route, host):
         do = capital(setting(ended.policy, route, upstream=f"https://{host}"))
@@ -251,6 +261,14 @@ def _redirect(ended: Ended, route: Route, outcome: Outcome) -> Advice:
         f" redirect; {add}"
     )
     return Advice(Cause.REDIRECT, f"{scheme}://{host}", (why, do))
+
+
+def _is_same_proxy(own: bytes, target: bytes) -> bool:
+    """Whether two addresses differ in nothing but the name for this machine."""
+    one, other = parse_origin(own), parse_origin(target)
+    if one is None or other is None or not is_loopback(one.host) or not is_loopback(other.host):
+        return False
+    return (one.scheme, one.port) == (other.scheme, other.port)
 
 
 def _is_upstream(route: Route, host: str) -> bool:

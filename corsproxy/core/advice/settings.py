@@ -83,7 +83,10 @@ def file_to_write(policy: Policy, *, is_shown: bool = True) -> str:
     if policy.typed is None or not is_shown:
         return "in the file that corsproxy init writes, with the same flags"
     words = ["corsproxy", "init", str(policy.routes[0].upstream), *policy.typed.for_init]
-    return f"in the file that this writes, and run it alone after; run: {shlex.join(words)}"
+    return (
+        "in the file that this command writes, and start the proxy with that file alone;"
+        f" run: {shlex.join(words)}"
+    )
 
 
 def _header_rule(name: str, value: str) -> str:

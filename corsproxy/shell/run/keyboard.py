@@ -11,13 +11,21 @@ from collections.abc import Callable, Mapping
 # How long to wait before looking whether this is in the foreground again, in seconds.
 _BACKGROUND_PAUSE = 1.0
 _LONGEST_LINE = 4096
+_LONGEST_SHOWN = 16
 
 
 class Keys:
     """Reads lines from a terminal and calls what is bound to their letter."""
 
-    def __init__(self, descriptor: int, actions: Mapping[str, Callable[[], None]]) -> None:
+    def __init__(
+        self,
+        descriptor: int,
+        actions: Mapping[str, Callable[[], None]],
+        unknown: Callable[[str], None],
+    ) -> None:
+        """`unknown` is told what was typed that is bound to nothing, in short."""
         self._descriptor = descriptor
+        self._unknown = unknown
         self._actions = actions
         self._loop = asyncio.get_running_loop()
         self._pause: asyncio.TimerHandle | None = None
@@ -66,6 +74,8 @@ class Keys:
         action = self._actions.get(text)
         if action is not None:
             action()
+        elif text:
+            self._unknown("".join(filter(str.isprintable, text[:_LONGEST_SHOWN])))
 
     def _answer(self, text: str) -> bool:
         """Give `text` to whoever has asked; False where nobody has."""

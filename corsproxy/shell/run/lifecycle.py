@@ -43,7 +43,7 @@ KEYS_HELP = """
   q  stop{a}
   Each is followed by Enter.
 """
-_OFFER_HELP = f"{'':14}a  allow what was refused last"
+_OFFER_HELP = f"{'':15}a  allow what was refused last"
 
 _STDIN = 0
 # The signals' conventional exit codes start here.
@@ -242,6 +242,9 @@ class Run:
 
             signal.signal(number, forward)
 
+    def _unknown_key(self, typed: str) -> None:
+        self._announcer.note(f"{typed} is not a key here: press h + enter for help")
+
     def _listen_to_keys(self) -> Keys:
         refusals = self._terms.refusals
         help = KEYS_HELP.format(a="" if refusals is None else _OFFER_HELP)
@@ -253,7 +256,7 @@ class Run:
             "c": self._announcer.clear,
             "q": self._stop.set,
         }
-        keys = Keys(_STDIN, actions)
+        keys = Keys(_STDIN, actions, self._unknown_key)
         if refusals is not None:
             # Whoever runs it without a terminal needs no editor of the file.
             from corsproxy.shell.run.offer import Offer

@@ -82,6 +82,19 @@ def test_a_redirect_to_https_of_the_same_host_starts_there() -> None:
     assert words.endswith("Start it with: corsproxy https://api.example.com")
 
 
+def test_a_redirect_to_another_name_of_this_machine_is_to_the_proxy_itself() -> None:
+    _, words = one(WITHOUT_FILE, [(b"Location", b"http://127.0.0.1:8010/login")], 302)
+    assert "leads to http://127.0.0.1:8010: this proxy as well" in words
+    assert words.endswith("Call it there: http://127.0.0.1:8010 in place of http://localhost:8010.")
+    for elsewhere in (
+        b"http://127.0.0.1:8011/",
+        b"https://127.0.0.1:8010/",
+        b"http://a.test:8010/",
+    ):
+        _, words = one(WITHOUT_FILE, [(b"Location", elsewhere)], 302)
+        assert "past this proxy" in words
+
+
 def test_headers_that_the_page_cannot_read_are_named_in_one_command() -> None:
     response = [(b"Upload-Offset", b"1"), (b"Location", b"/x"), (b"Tus-Resumable", b"1.0.0")]
     cause, words = one(with_file(), response, 201)

@@ -6,6 +6,7 @@ import pty
 import select
 import tty
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
@@ -20,6 +21,7 @@ class Typing:
         self.ours, self.theirs = pty.openpty()
         tty.setraw(self.theirs)
         self.pressed: list[str] = []
+        self.unknown: list[str] = []
         self.open = True
 
     def type(self, text: bytes) -> None:
@@ -41,7 +43,7 @@ def terminal() -> Iterator[Typing]:
 
 def listening(terminal: Typing) -> Keys:
     actions = {key: lambda key=key: terminal.pressed.append(key) for key in "hq"}
-    keys = Keys(terminal.theirs, actions)
+    keys = Keys(terminal.theirs, actions, terminal.unknown.append)
     keys.start()
     return keys
 
@@ -55,14 +57,19 @@ async def test_a_letter_and_enter_call_what_is_bound(terminal: Typing) -> None:
     keys.stop()
 
 
-async def test_anything_else_is_ignored(terminal: Typing) -> None:
+async def test_anything_else_is_said_to_be_no_key(terminal: Typing) -> None:
     keys = listening(terminal)
-    for text in (b"\n", b"zzz\n", b"\xff\xfe\n", b"\x1b[A\n"):
+    terminal.type(b"\n")
+    for text, told in ((b"zzz\n", "zzz"), (b"\xff\xfe\n", "\ufffd\ufffd"), (b"\x1b[A\n", "[a")):
         terminal.type(text)
+        await until(partial(terminal.unknown.__contains__, told))
     terminal.type(b"x" * 5000 + b"\n")
     await until(lambda: not _readable(terminal.theirs))
     terminal.type(b"h\n")
     await until(lambda: terminal.pressed == ["h"])
+    # In short, and without what would drive a terminal; an empty line is nothing.
+    assert terminal.unknown[:3] == ["zzz", "\ufffd\ufffd", "[a"]
+    assert max(map(len, terminal.unknown)) <= 16
     keys.stop()
 
 
