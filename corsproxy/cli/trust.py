@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from datetime import UTC, datetime
+from enum import Enum, auto
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -49,10 +50,11 @@ def command(ctx: click.Context, remove: bool, print_it: bool) -> None:
         subject, machine_of(os.environ, places_of(os.environ).home, is_root=is_root), remove=remove
     )
     _show(subject, todo, remove)
-    failed = [step for step in todo.steps if not _done(step)]
-    if failed or todo.obstacles:
+    ends = {_carried_out(step) for step in todo.steps}
+    if _End.FAILED in ends or todo.obstacles:
         ctx.exit(Exit.FINDINGS)
-    click.echo("Restart the browsers that run." if todo.steps else "There was nothing to do.")
+    has_changed = _End.DONE in ends
+    click.echo("Restart the browsers that run." if has_changed else "There was nothing to do.")
 
 
 def _authority(*, make: bool) -> "Authority | None":
@@ -85,20 +87,28 @@ def _show(subject: Subject, todo: Plan, remove: bool) -> None:
     click.echo()
 
 
-def _done(step: Step) -> bool:
+class _End(Enum):
+    """What became of a step."""
+
+    DONE = auto()
+    NOTHING_TO_DO = auto()
+    FAILED = auto()
+
+
+def _carried_out(step: Step) -> _End:
     """Run the commands, until one fails; say how it went."""
     if step.only_if is not None and _run(step.only_if).returncode != 0:
         click.echo(f"{step.store}: not there")
-        return True
+        return _End.NOTHING_TO_DO
     for command_line in step.commands:
         ended = _run(command_line)
         if ended.returncode != 0:
             said = (ended.stdout or b"").decode(errors="replace").strip()
             last = said.splitlines()[-1] if said else f"exit code {ended.returncode}"
             click.echo(f"{step.store}: failed: {last}")
-            return False
+            return _End.FAILED
     click.echo(f"{step.store}: done")
-    return True
+    return _End.DONE
 
 
 def _run(command_line: tuple[str, ...]) -> subprocess.CompletedProcess[bytes]:

@@ -23,26 +23,39 @@ def user(tmp_path: Path) -> dict[str, str]:
     return {"HOME": str(home), "XDG_DATA_HOME": "", "CAROOT": "", "PATH": str(programs)}
 
 
-def trusted(user: dict[str, str]) -> str:
-    """What Chromium's store lists."""
-    store = f"sql:{user['HOME']}/.pki/nssdb"
+@pytest.fixture(params=[".mozilla/firefox", ".config/mozilla/firefox"])
+def profile(user: dict[str, str], request: pytest.FixtureRequest) -> str:
+    """The directory of a Firefox profile, below the user's home."""
+    found = f"{request.param}/abc.default-release"
+    directory = Path(user["HOME"]) / found
+    directory.mkdir(parents=True)
+    subprocess.run(["certutil", "-d", f"sql:{directory}", "-N", "--empty-password"], check=True)
+    return found
+
+
+def trusted(user: dict[str, str], directory: str = ".pki/nssdb") -> str:
+    """What a browser's store lists; Chromium's, where no other is named."""
+    store = f"sql:{user['HOME']}/{directory}"
     return subprocess.run(
         ["certutil", "-L", "-d", store], capture_output=True, text=True, check=True
     ).stdout
 
 
-async def test_it_is_put_in_and_taken_out(user: dict[str, str]) -> None:
+async def test_it_is_put_in_and_taken_out(user: dict[str, str], profile: str) -> None:
     for _ in range(2):
         code, out, err = await finished("trust", env=user)
         assert (code, err) == (0, "")
         assert out.index("certutil -d sql:") < out.index(": done")
-        assert trusted(user).count("corsproxy on ") == 1
-        assert "C,," in trusted(user)
-    for said in (": done", ": not there"):
+        for store in (trusted(user), trusted(user, profile)):
+            assert store.count("corsproxy on ") == 1
+            assert "C,," in store
+    for each, last in ((": done", "Restart the browsers"), (": not there", "nothing to do")):
         code, out, _ = await finished("trust", "--remove", env=user)
         assert code == 0
-        assert said in out
-        assert "corsproxy on " not in trusted(user)
+        assert out.count(each) == 2
+        assert last in out.splitlines()[-1]
+        for store in (trusted(user), trusted(user, profile)):
+            assert "corsproxy on " not in store
 
 
 async def test_the_certificate_is_printed_and_nothing_else(user: dict[str, str]) -> None:

@@ -28,8 +28,11 @@ _ANCHORS: Final[tuple[tuple[str, Command], ...]] = (
 )
 _FIREFOX_ON_LINUX: Final = (
     ".mozilla/firefox",
+    # Where newer ones make their profiles.
+    ".config/mozilla/firefox",
     "snap/firefox/common/.mozilla/firefox",
     ".var/app/org.mozilla.firefox/.mozilla/firefox",
+    ".var/app/org.mozilla.firefox/config/mozilla/firefox",
 )
 _FIREFOX_ON_MACOS: Final = ("Library/Application Support/Firefox/Profiles",)
 
