@@ -49,11 +49,17 @@ class WriteTimeout:
         self._transport = None
         self._deadline.stop()
 
+    def has_progress(self) -> bool:
+        """Whether something has left since `start`, or since the last time this was asked."""
+        transport = self._transport
+        before, self._left = self._left, 0 if transport is None else _unsent(transport)
+        return self._left < before
+
     def _look(self) -> None:
         if self._transport is None:
             return
-        if _unsent(self._transport) < self._left:
-            self.start(self._transport)
+        if self.has_progress():
+            self._deadline.set(self._timeout)
         else:
             self._stalled()
 
