@@ -211,7 +211,8 @@ def specs(draw: st.DrawFn) -> Spec:
 requests = st.builds(
     Request,
     origin=st.sampled_from(ORIGINS),
-    method=st.sampled_from(METHODS) | st.sampled_from(("get", "put", "delete")),
+    # Half of them differ from what is listed by their case at most.
+    method=st.sampled_from(METHODS) | st.sampled_from(("get", "put", "delete", "patch", "PATCH")),
     headers=st.lists(st.sampled_from(REQUEST_HEADERS), max_size=2, unique_by=lambda h: h[0]).map(
         tuple
     ),
@@ -228,13 +229,13 @@ upstreams = st.builds(
 worlds = st.builds(World, spec=specs(), request=requests, upstream=upstreams)
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=600)
 @given(worlds)
 def test_a_page_reads_exactly_what_the_allowlist_permits(world: World) -> None:
     check_reading(Proxy(), world)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200)
 @given(worlds, st.sampled_from(ORIGINS))
 def test_no_page_is_served_what_a_cache_holds_for_another(world: World, second: str) -> None:
     check_caching(Proxy(), world, second)

@@ -96,7 +96,7 @@ def test_random_bytes(data: bytes) -> None:
 
 
 @given(st.text(st.sampled_from("ab:- \n\t[]{},#&*!|>'\"%@`?$/.0"), max_size=120))
-@settings(max_examples=400)
+@settings(max_examples=150)
 def test_random_text_of_yaml_s_own_characters(text: str) -> None:
     outcome(text)
 
@@ -123,7 +123,7 @@ values = st.recursive(
 
 
 @given(st.dictionaries(keys, values, max_size=8))
-@settings(max_examples=300)
+@settings(max_examples=120)
 def test_random_structures(structure: dict[str, object]) -> None:
     outcome(yaml.safe_dump(structure, allow_unicode=True))
 
@@ -192,7 +192,7 @@ files = st.fixed_dictionaries(
 
 
 @given(files, st.booleans())
-@settings(max_examples=300)
+@settings(max_examples=120)
 def test_files_with_a_few_mistakes(structure: dict[str, object], flow: bool) -> None:
     outcome(yaml.safe_dump(structure, allow_unicode=True, default_flow_style=flow, width=10**6))
 
@@ -203,7 +203,7 @@ SEEDS = [EXAMPLE, *(case.text for case in BROKEN.values())]
 
 
 @given(st.data())
-@settings(max_examples=400)
+@settings(max_examples=150)
 def test_mutated_files(data: st.DataObject) -> None:
     text = data.draw(st.sampled_from(SEEDS))
     for _ in range(data.draw(st.integers(1, 4))):
@@ -215,7 +215,7 @@ def test_mutated_files(data: st.DataObject) -> None:
 
 
 @given(st.data())
-@settings(max_examples=200)
+@settings(max_examples=100)
 def test_lines_taken_away_doubled_and_swapped(data: st.DataObject) -> None:
     lines = EXAMPLE.split("\n")
     for _ in range(data.draw(st.integers(1, 6))):
@@ -234,7 +234,7 @@ def test_lines_taken_away_doubled_and_swapped(data: st.DataObject) -> None:
 
 
 @given(st.data())
-@settings(max_examples=200)
+@settings(max_examples=100)
 def test_a_fix_is_never_followed_by_the_same_problem(data: st.DataObject) -> None:
     text = data.draw(st.sampled_from(SEEDS))
     start = data.draw(st.integers(0, len(text)))

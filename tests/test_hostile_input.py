@@ -9,12 +9,14 @@ import random
 from collections.abc import AsyncIterator, Callable, Sequence
 
 import pytest
+from hypothesis import settings
 
 from corsproxy.config.problems import ConfigError, Problem
 from corsproxy.config.reader import read_policy
 from tests.process import FREE_PORTS, Command, started
 
-REQUESTS = 10_000
+# 2,500 of each kind in every run, 50,000 with `make explore`.
+REQUESTS = 25 * settings().max_examples
 AT_ONCE = 64
 DEADLINE_S = 20.0
 PAGE = b"http://localhost:5173"

@@ -1,6 +1,7 @@
 """Editing the allowlist from the command line."""
 
 import asyncio
+import itertools
 import shlex
 from pathlib import Path
 
@@ -206,8 +207,9 @@ async def test_a_wrong_call_is_exit_code_2(
 
 
 async def test_no_value_gets_a_traceback(directory: Path) -> None:
+    others = itertools.cycle(("method", "header", "host"))
     for value in ("\udcff", "a\nb", "\x1b[31m", "https://ünïcödé.test", "x" * 100_000, "-", ""):
-        for kind in ("origin", "method", "header", "host"):
+        for kind in ("origin", next(others)):
             code, out, err = await finished("allow", kind, "--", value, cwd=directory)
             assert code in (0, 1), err
             assert "Traceback" not in err
