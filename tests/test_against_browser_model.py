@@ -434,6 +434,7 @@ MISTAKES: dict[str, Proxy] = {
     "asks the upstream before it judges": AsksFirstJudgesLater(),
 }
 
+
 @st.composite
 def close_calls(draw: st.DrawFn) -> World:
     """Worlds whose page and method are near what is listed, where mistakes show soonest."""

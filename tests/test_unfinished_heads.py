@@ -25,14 +25,16 @@ def memory_mib(pid: int) -> int:
 async def crowd(proxy: Running) -> AsyncIterator[None]:
     """Many clients, each with a head that is as long as may be and has no end."""
     writers = []
-    for _ in range(CLIENTS):
-        _, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
-        writer.write(HEAD)
-        await writer.drain()
-        writers.append(writer)
-    yield
-    for writer in writers:
-        writer.transport.abort()
+    try:
+        for _ in range(CLIENTS):
+            _, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+            writers.append(writer)
+            writer.write(HEAD)
+            await writer.drain()
+        yield
+    finally:
+        for writer in writers:
+            writer.transport.abort()
 
 
 async def test_unfinished_heads_stay_within_the_manifests_limit(tmp_path: Path) -> None:

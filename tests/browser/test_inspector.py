@@ -120,6 +120,7 @@ async def test_what_was_edited_while_one_looked_is_shown_anew(
     tab = await open_tab(f"http://localhost:{page_port}")
     assert not await call(tab, f"{where.url}/plain", method="DELETE")
     await view.button("Allow").click()
+    await expect(view.button("Write")).to_be_visible()
     by_hand = where.file.read_text().replace("PUT]", "PUT, PATCH]")
     where.file.write_text(by_hand)
     await view.button("Write").click()

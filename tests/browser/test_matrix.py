@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from corsproxy.config.reader import policy_for_url, read_policy
 from corsproxy.core.explain.explanation import Explanation
 from corsproxy.core.messages import Field
@@ -40,6 +42,8 @@ def on_port(policy: Policy, port: int) -> Policy:
     return replace(policy, listen=(ListenAddress("localhost", port),))
 
 
+# Two thousand calls in a browser take half a minute, and minutes beside other programs.
+@pytest.mark.timeout(600)
 async def test_explain_the_proxy_and_chromium_agree(
     open_tab: OpenTab,
     tmp_path: Path,

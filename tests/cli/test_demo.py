@@ -58,7 +58,7 @@ async def test_it_stops_at_once_with_its_streams_open(number: signal.Signals) ->
             client.get(f"{places['Open']}/observed"),
             client.get(f"{places['Proxy']}/api/events"),
         ):
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(20):
                 assert await demo.stop(number) == 0
     assert not [line for line in demo.lines if "Traceback" in line or "rror" in line]
 

@@ -42,7 +42,7 @@ async def refuses(peer: PeerConnection) -> None:
 
 async def write_until_it_fails(reader: Reader) -> Exception | None:
     """Write without reading, so that the reset is met by a write."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         while not reader.lost.done():
             reader.transport.write(b"x" * 1000)
             await asyncio.wait([reader.lost], timeout=0.005)

@@ -63,7 +63,7 @@ class Joined:
         self.run = asyncio.ensure_future(self.tunnel.run())
 
     async def over(self) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await self.run
         assert not self.client.aborted
         assert not self.upstream.aborted
@@ -276,7 +276,7 @@ async def talking(proxy: Running, **options: object) -> AsyncIterator[ClientConn
 
 
 async def ends(client: ClientConnection) -> tuple[int | None, str | None]:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         await client.wait_closed()
     return client.close_code, client.close_reason
 

@@ -73,7 +73,7 @@ async def test_a_proxy_without_descriptors_lives_on_and_says_so(tmp_path: Path) 
         assert cpu_seconds(proxy) - used < 0.5 * (time.monotonic() - begun)
         for writer in writers:
             writer.close()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             while True:
                 with suppress(CutShortError, ConnectionError):
                     if (await proxy.ask(get())).status == 200:

@@ -120,7 +120,7 @@ async def test_an_idle_connection_is_closed_in_time(
     async with RawPeer(answers(reply)) as peer:
         response = await ask(pools, make_route(peer.port), limits=Limits(upstream_keepalive=limit))
         assert await content(response) == b"ok"
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await until(lambda: pools.figures()[0].open == 0)
         await until(peer.connections[0].reader.at_eof)
 
@@ -513,7 +513,7 @@ async def test_a_name_that_moves_is_followed_under_traffic() -> None:
         names.hosts = [THREE[0]]
         assert await content(await ask(pools, route, limits=limits)) == THREE[0].encode()
         names.hosts = [THREE[1]]
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             while not peers[1].heads:
                 await content(await ask(pools, route, limits=limits))
         old = len(peers[0].heads)
