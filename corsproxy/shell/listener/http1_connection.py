@@ -144,7 +144,8 @@ class Http1Connection(asyncio.BufferedProtocol):
     def dismiss(self) -> None:
         """Each response says that it is the last."""
 
-    leave = dismiss
+    def leave(self) -> None:
+        """Likewise."""
 
     def close(self) -> None:
         self.wire.close()
