@@ -23,6 +23,8 @@ READ_SIZE: Final = 256 * 1024
 TURN: Final = 2 * 1024 * 1024
 """Bytes that one flow may carry before others get their turn."""
 
+# What is written to a TlsConnection is encrypted at once: it keeps no memoryview.
+_TLS: Final = -2
 # asm-generic/socket.h and linux/sock_diag.h: nine numbers about a socket's memory.
 _SO_MEMINFO: Final = 55
 _MEMINFO: Final = struct.Struct("9I")
@@ -47,16 +49,16 @@ class ReadBuffer:
 
 
 def descriptor(transport: asyncio.BaseTransport) -> int:
-    """Return what `write` may write to past the transport; -1 where all must go through it."""
+    """Return what `write` may write to past the transport; below 0 where all must go through it."""
     if transport.get_extra_info("sslcontext") is not None:
-        return -1
+        return _TLS
     sock = transport.get_extra_info("socket")
     return -1 if sock is None else int(sock.fileno())
 
 
 def write(transport: asyncio.WriteTransport, past: int, piece: Piece) -> None:
     """Write `piece` to a transport whose `descriptor` is `past`."""
-    if isinstance(piece, memoryview):
+    if isinstance(piece, memoryview) and past != _TLS:
         # A name for it: mypyc asks twice for what stands in a slice.
         written = _written(transport, past, piece)
         if written == len(piece):

@@ -143,7 +143,7 @@ class TlsConnection(asyncio.BufferedProtocol):
 
     def eof_received(self) -> bool | None:
         if self._has_rest:
-            self._deliver(to_the_end=True)
+            self._deliver_rest(to_the_end=True)
         if self._stage is not _OPEN or self._app is None:
             return None
         self._stage = _DEAF
@@ -183,25 +183,35 @@ class TlsConnection(asyncio.BufferedProtocol):
         if self._stage is _DEAF:
             return
         self._incoming.write(self._space[:nbytes])
-        if self._handshake is not None:
-            self._shake_hands(self._handshake)
-        if self._stage is _OPEN:
-            self._deliver(to_the_end=to_the_end)
+        handshake = self._handshake
+        if handshake is None:
+            # The application's, which TLS has just copied.
+            self._deliver(self._space, to_the_end=to_the_end)
+        else:
+            self._shake_hands(handshake)
+            if self._incoming.pending:
+                self._deliver_rest(to_the_end=to_the_end)
 
-    def _deliver(self, *, to_the_end: bool = False) -> None:
-        """Give what has arrived to the application, as far as it takes it."""
+    def _deliver_rest(self, *, to_the_end: bool = False) -> None:
+        app = self._app
+        if app is not None:
+            self._deliver(cast(memoryview, app.get_buffer(-1)), to_the_end=to_the_end)
+
+    def _deliver(self, space: memoryview, *, to_the_end: bool = False) -> None:
+        """Give what has arrived to the application, as far as it takes it, through `space` at
+        first."""
         self._has_rest = True
         while self._stage is _OPEN and (to_the_end or not self._is_paused):
             app = self._app
             if app is None:
                 break
-            space = cast(memoryview, app.get_buffer(-1))
             size = self._read_into(space)
             if size:
                 app.buffer_updated(size)
             if size < len(space):
                 self._has_rest = False
                 break
+            space = cast(memoryview, app.get_buffer(-1))
         if self._failure is not None or self._peer_ended:
             self._end_reading()
         if self._is_ending and not self._has_rest:
@@ -243,10 +253,6 @@ class TlsConnection(asyncio.BufferedProtocol):
             # Where the end has been said, what was sent may still arrive.
             self._flush()
             self.abort()
-
-    def _deliver_rest(self) -> None:
-        if self._has_rest:
-            self._deliver()
 
     # The transport of the application.
 

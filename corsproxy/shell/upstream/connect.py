@@ -147,11 +147,8 @@ class Dialer:
             raise UpstreamError(UpstreamFault.UNREACHABLE, f"{address}: {unusable}") from None
 
     async def _tls_context(self, address: UpstreamAddress, tls: Tls) -> ssl.SSLContext:
-        context = self._tls_contexts.current(tls)
-        if context is not None:
-            return context
         try:
-            return await asyncio.to_thread(self._tls_contexts.make, tls)
+            return await self._tls_contexts.get(tls)
         except StartError as error:
             raise UpstreamError(UpstreamFault.TLS, f"{address}: {error}") from error
 

@@ -4,6 +4,7 @@ The peer is verified unless the file says otherwise; `ca_file` adds to the syste
 authorities.
 """
 
+import asyncio
 import os
 import ssl
 
@@ -23,6 +24,21 @@ class TlsContexts:
 
     def __init__(self) -> None:
         self._made: dict[Tls, tuple[_Stamp, ssl.SSLContext]] = {}
+        self._making: dict[Tls, asyncio.Future[ssl.SSLContext]] = {}
+
+    async def get(self, tls: Tls) -> ssl.SSLContext:
+        """Return the context for `tls`. It is made in a thread, once for all who wait for it.
+
+        Raises StartError, as `make`.
+        """
+        context = self.current(tls)
+        if context is not None:
+            return context
+        making = self._making.get(tls)
+        if making is None:
+            making = self._making[tls] = asyncio.ensure_future(asyncio.to_thread(self.make, tls))
+            making.add_done_callback(lambda _: self._making.pop(tls))
+        return await asyncio.shield(making)
 
     def current(self, tls: Tls) -> ssl.SSLContext | None:
         """Return the context for `tls`, None where `make` must make one."""

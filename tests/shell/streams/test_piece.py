@@ -88,7 +88,7 @@ class Encrypted:
 
 
 def test_nothing_goes_past_tls() -> None:
-    assert descriptor(cast(asyncio.Transport, Encrypted())) == -1
+    assert descriptor(cast(asyncio.Transport, Encrypted())) < 0
 
 
 async def test_a_peer_that_keeps_up_has_room_for_more_than_a_piece() -> None:

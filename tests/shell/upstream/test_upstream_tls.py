@@ -1,5 +1,6 @@
 """shell/upstream/upstream_tls.py: the files behind a TLS connection."""
 
+import asyncio
 import ssl
 from pathlib import Path
 
@@ -56,6 +57,12 @@ def test_a_context_is_current_until_a_file_changes(ca: trustme.CA, tmp_path: Pat
     assert contexts.current(tls) is None
     renewed = contexts.make(tls)
     assert contexts.current(tls) is renewed
+
+
+async def test_many_who_ask_at_once_get_one_context() -> None:
+    contexts = TlsContexts()
+    made = await asyncio.gather(*(contexts.get(Tls()) for _ in range(8)))
+    assert {id(context) for context in made} == {id(contexts.current(Tls()))}
 
 
 def test_a_changed_file_that_cannot_be_used_changes_nothing(ca: trustme.CA, tmp_path: Path) -> None:
