@@ -4,24 +4,54 @@ Whoever offers it, at the terminal or in the inspector, writes what it shows or 
 """
 
 import os
+import stat
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 
 from corsproxy.config.editing.calls import Way, allow_call, allow_remedies
 from corsproxy.config.editing.edits import File
+from corsproxy.config.problems import ConfigError
 from corsproxy.config.yaml.source_text import MAX_BYTES
 from corsproxy.core.advice.remedies import Remedy
 from corsproxy.core.page_call import PageCall
 from corsproxy.shell.feed.clock import utc_day
+
+# How long a broken or missing file may be one that an editor is just writing.
+_SAVING_SECONDS = 0.5
+_POLL_SECONDS = 0.02
 
 
 def read_and_edit(file: str, remedies: Sequence[Remedy], call: PageCall | None = None) -> Way:
     """Return the edit that `remedies` ask for, or, where the call is known, all that it lacks.
     Blocks: call it in a thread.
 
+    Editors empty a file before they write it, or rename it away: a file that is broken or
+    gone, and was touched just now, gets half a second to become whole.
+
     Raises ConfigError, EditError and OSError.
     """
-    current = current_file(file)
+    give_up = time.monotonic() + _SAVING_SECONDS
+    while True:
+        try:
+            return _edit(current_file(file), remedies, call)
+        except (ConfigError, FileNotFoundError):
+            if time.monotonic() > give_up or not _is_being_saved(file):
+                raise
+        time.sleep(_POLL_SECONDS)
+
+
+def _is_being_saved(file: str) -> bool:
+    """Whether the file changed a moment ago, or is gone."""
+    try:
+        found = os.stat(file)
+    except FileNotFoundError:
+        return True
+    is_recent = abs(time.time() - found.st_mtime) < _SAVING_SECONDS
+    return is_recent and stat.S_ISREG(found.st_mode)
+
+
+def _edit(current: File, remedies: Sequence[Remedy], call: PageCall | None) -> Way:
     if call is not None:
         with suppress(ValueError):  # no call that a browser makes
             way = allow_call(current, call)

@@ -1,4 +1,5 @@
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,19 @@ def test_where_the_call_is_known_the_edit_has_all_that_it_lacks(tmp_path: Path) 
     assert len(way.commands) == 3
 
 
+@pytest.mark.parametrize("meanwhile", ["empty", "gone"])
+def test_a_file_that_is_being_saved_is_read_when_it_is_whole(
+    tmp_path: Path, meanwhile: str
+) -> None:
+    file = tmp_path / "corsproxy.yaml"
+    if meanwhile == "empty":
+        file.write_text("")
+    saving = threading.Timer(0.05, file.write_text, [FILE])
+    saving.start()
+    assert read_and_edit(str(file), (REMEDY,)).edit.before == FILE.encode()
+    saving.join()
+
+
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     pipe = tmp_path / "corsproxy.yaml"
     os.mkfifo(pipe)
@@ -42,5 +56,6 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
 def test_a_broken_file_has_no_edit(tmp_path: Path) -> None:
     file = tmp_path / "corsproxy.yaml"
     file.write_text("nonsense: 1\n")
+    os.utime(file, (0, 0))
     with pytest.raises(ConfigError):
         read_and_edit(str(file), (REMEDY,))

@@ -22,7 +22,7 @@ from corsproxy.shell.admin.editing import read_and_edit
 from corsproxy.shell.admin.inspector.ring import Row
 from corsproxy.shell.admin.inspector.rows import Json
 from corsproxy.shell.admin.inspector.why import question_of
-from corsproxy.shell.system.saving import SaveError, save
+from corsproxy.shell.system.saving import ChangedError, SaveError, save
 
 
 class Undo(NamedTuple):
@@ -90,6 +90,9 @@ class Allowances:
             if shown["known"] != known:
                 return {**shown, "written": False, "changed": True}
             await asyncio.to_thread(save, file, edit.after, known=edit.before)
+        except ChangedError:
+            # Since it was read just above: somebody is editing it at this moment.
+            return {**await self.propose(row), "written": False, "changed": True}
         except _REFUSALS as error:
             reason = _reason(file, error)
             return {"written": False, "possible": False, "reason": reason}

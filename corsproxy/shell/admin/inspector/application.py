@@ -17,7 +17,7 @@ from corsproxy.core.policy import Policy
 from corsproxy.shell.admin.inspector.admission import HEADERS, Admission, refusal
 from corsproxy.shell.admin.inspector.allowances import Allowances
 from corsproxy.shell.admin.inspector.allowlist import allowlist, learnt
-from corsproxy.shell.admin.inspector.copies import COPIES
+from corsproxy.shell.admin.inspector.copies import COPIES, NotCopiedError
 from corsproxy.shell.admin.inspector.details import details
 from corsproxy.shell.admin.inspector.event_stream import EventStream
 from corsproxy.shell.admin.inspector.har import har
@@ -196,11 +196,11 @@ class Inspector:
         if copy is None:
             raise refusal(web.HTTPUnprocessableEntity, "There is no such copy.\n")
         redactor = OpenRedactor(b"") if asked.get("secrets") is True else self._redactor()
-        body = row.main.request_body
-        return {
-            "text": copy(row, redactor, self._allowances.file),
-            "complete": body.is_whole,
-        }
+        try:
+            text = copy(row, redactor, self._allowances.file)
+        except NotCopiedError as error:
+            return {"reason": str(error)}
+        return {"text": text, "complete": row.main.request_body.is_whole}
 
     async def _replay(self, row: Row, asked: Json) -> Json:
         origin = asked.get("origin")

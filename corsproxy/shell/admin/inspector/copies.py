@@ -9,12 +9,16 @@ import json
 import shlex
 from collections.abc import Callable
 
+from corsproxy.config.editing.cases import case_text
+from corsproxy.config.expectations import result_of
 from corsproxy.core.fields import is_forbidden_request_header, is_token
 from corsproxy.core.messages import Field
 from corsproxy.core.methods import CORS_SAFELISTED_METHODS
+from corsproxy.errors import CorsproxyError
 from corsproxy.shell.admin.inspector.exchanges import Body, Exchange, value_of
 from corsproxy.shell.admin.inspector.rows import Row, asked_headers_of, page_method_of, url_of
 from corsproxy.shell.admin.inspector.secrets import Redactor, text_of
+from corsproxy.shell.admin.inspector.why import question_of
 
 # What curl writes itself, or what belongs to the connection.
 _CURLS_OWN = frozenset(
@@ -134,24 +138,21 @@ def as_explain(row: Row, redactor: Redactor, file: str | None = None) -> str:
 
 
 def as_test_case(row: Row, redactor: Redactor, file: str | None = None) -> str:
-    """Return the call as a case of `corsproxy.test.yaml`, in JSON's part of YAML."""
-    exchange = row.main
-    verdict = exchange.verdict
-    origin = text_of(exchange.value(b"origin") or b"")
-    request = f"{page_method_of(row)} {text_of(redactor.target(exchange.request.target))}"
-    members: dict[str, object] = {"name": f"{request} from {origin or 'no origin'}"}
-    if origin:
-        members["origin"] = origin
-    members["request"] = request
-    headers = asked_headers_of(row)
-    if headers:
-        members["headers"] = headers
-    if exchange.value(b"cookie") is not None:
-        members["credentials"] = True
-    expected = "allowed" if verdict is None or verdict.allowed else str(verdict.code)
-    members["expect"] = expected
-    lines = [f"{key}: {json.dumps(value)}" for key, value in members.items()]
-    return "- " + "\n  ".join(lines) + "\n"
+    """Return the call as a case of `corsproxy.test.yaml`, as `explain --save-case` writes it.
+
+    Raises NotCopiedError where no page asked: a case has an origin.
+    """
+    call, verdict = question_of(row), row.main.verdict
+    if call is None or verdict is None:
+        raise NotCopiedError("A test case needs an Origin, and this request has none.")
+    target = text_of(redactor.target(row.main.request.target))
+    result = result_of(verdict)
+    expected = verdict.code if result == "refused" else result
+    return f"- {case_text(call._replace(target=target), None, expected)}\n"
+
+
+class NotCopiedError(CorsproxyError):
+    """There is no such copy of that call. The message says why."""
 
 
 Copy = Callable[[Row, Redactor, str | None], str]

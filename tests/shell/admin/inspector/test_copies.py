@@ -6,13 +6,19 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from corsproxy.cli import explain
+from corsproxy.config.expectations import read_expectations
 from corsproxy.core.messages import Field
-from corsproxy.shell.admin.inspector.copies import as_curl, as_explain, as_fetch, as_test_case
+from corsproxy.shell.admin.inspector.copies import (
+    NotCopiedError,
+    as_curl,
+    as_explain,
+    as_fetch,
+    as_test_case,
+)
 from corsproxy.shell.admin.inspector.exchanges import Exchange
 from corsproxy.shell.admin.inspector.secrets import OpenRedactor
 from tests.inspecting import captured, preflight, redactor, row
@@ -189,14 +195,24 @@ def test_a_fetch_call_sets_what_a_script_may_set() -> None:
 
 
 @pytest.mark.parametrize(
-    ("exchange", "expected"),
+    ("exchange", "case"),
     [
-        (preflight("PUT", headers=b"x-a"), {"request": "PUT /v1/users", "headers": ["x-a"],
-                                            "expect": "header-not-allowed"}),
-        (captured(origin="https://evil.example"), {"expect": "origin-not-allowed"}),
-        (captured(), {"origin": "http://localhost:5173", "expect": "allowed"}),
+        (preflight("PUT", headers=b"x-a"),
+         'request: "PUT /v1/users", headers: [x-a], expect: header-not-allowed'),
+        (captured(target=b"/?token=hunter2-Correct-Horse"), "expect: allowed"),
+        (captured(fields=[(b"Cookie", b"a=b")]),
+         'request: "GET /v1/users", credentials: true, expect: allowed'),
     ],
 )  # fmt: skip
-def test_a_test_case_is_yaml(exchange: Exchange, expected: dict[str, object]) -> None:
-    (case,) = yaml.safe_load(as_test_case(row(exchange), redactor()))
-    assert {key: case[key] for key in expected} == expected
+def test_a_test_case_is_one_that_corsproxy_test_takes(exchange: Exchange, case: str) -> None:
+    text = as_test_case(row(exchange), redactor())
+    assert case in text
+    assert "hunter2" not in text
+    file = b"config: a.yaml\ncases:\n  " + text.encode()
+    [taken] = read_expectations(file, "corsproxy.test.yaml", {}).cases
+    assert taken.call.origin == "http://localhost:5173"
+
+
+def test_a_test_case_needs_a_page() -> None:
+    with pytest.raises(NotCopiedError, match="needs an Origin"):
+        as_test_case(row(captured(origin=None)), redactor())

@@ -21,7 +21,11 @@ const COPIED = { curl: "curl command", fetch: "fetch call", explain: "explain co
 /** Put a copy of a call into the clipboard. */
 export function copyAs(id, form, secrets = false) {
   return trying(async () => {
-    const { text, complete } = await ask(`rows/${id}/copy`, { as: form, secrets });
+    const { text, complete, reason } = await ask(`rows/${id}/copy`, { as: form, secrets });
+    if (reason !== undefined) {
+      remark(reason, true);
+      return;
+    }
     await toClipboard(text);
     const less = complete ? "" : ", without the body, which was not kept whole";
     remark(`Copied as ${COPIED[form]}${secrets ? ", with its secrets" : ""}${less}.`);
