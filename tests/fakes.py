@@ -385,7 +385,7 @@ async def serving(
     loop = asyncio.get_running_loop()
     tasks = asyncio.all_tasks()
     server = ProxyServer(rules or policy(), upstream or FakeUpstream())
-    accept = server if tls is None else server.over_tls(lambda: tls[0])
+    accept = server if tls is None else server.over_tls(lambda: tls[0], lambda: None)
     listening = await loop.create_server(accept, "127.0.0.1", 0)
     proxy = Proxy(server, listening.sockets[0].getsockname()[1])
     proxy.trusting = None if tls is None else tls[1]

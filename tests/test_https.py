@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import ssl
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -20,7 +21,7 @@ from tests.http2.test_request_fields import MALFORMED
 from tests.http2_client import ResetError, connected_to
 from tests.peers import PeerConnection, RawPeer
 from tests.process import FREE_PORTS, finished, started
-from tests.running import OK, file_for
+from tests.running import OK, file_for, port_of
 
 ADMIN = ("--admin", "127.0.0.1:0")
 
@@ -79,6 +80,27 @@ async def test_a_flag_is_enough(
             await client.send(get(origin="https://localhost:5173"))
             assert (await client.reply()).grant == "https://localhost:5173"
             await client.close()
+
+
+async def test_a_client_that_does_not_trust_it_is_told_of_once(home: dict[str, str]) -> None:
+    arguments = ("http://127.0.0.1:1", "--https", "-l", "localhost:0")
+    async with started(*arguments, *ADMIN, env=home) as command:
+        [listen] = (await command.event("ready"))["listen"]
+
+        def distrust() -> None:
+            # asyncio's clients leave without a word.
+            with (
+                socket.create_connection(("localhost", port_of(listen)), 30) as sock,
+                pytest.raises(ssl.SSLCertVerificationError),
+            ):
+                ssl.create_default_context().wrap_socket(sock, server_hostname="localhost")
+
+        for _ in range(2):
+            await asyncio.to_thread(distrust)
+        assert "corsproxy trust" in (await command.event("certificate"))["message"]
+        command.signal(signal.SIGTERM)
+        assert await command.exit_code() == 0
+        assert [each["event"] for each in command.events].count("certificate") == 1
 
 
 async def test_http_and_https_stand_beside_each_other(tmp_path: Path, home: dict[str, str]) -> None:

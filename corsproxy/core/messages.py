@@ -55,6 +55,11 @@ class RequestHead:
         self.is_http2: Final = is_http2
         """Whether it came by HTTP/2: `minor_version` is then 1, for what it can do."""
 
+    @property
+    def protocol(self) -> str:
+        """The version of HTTP that the client speaks, with its name."""
+        return "HTTP/2" if self.is_http2 else f"HTTP/1.{self.minor_version}"
+
 
 class UpstreamRequest:
     """A request as it goes to the upstream: complete, only to be serialised and sent."""

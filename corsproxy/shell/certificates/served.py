@@ -48,6 +48,7 @@ class ServedCertificate:
         self._policy = policy
         self._tell = tell
         self._failed: object = None
+        self._is_told = False  # of a client that does not trust it
         self._shown = self._make()
 
     def adopt(self, policy: Policy) -> None:
@@ -60,6 +61,18 @@ class ServedCertificate:
         if self._is_stale():
             self._renew()
         return self._shown.context
+
+    def distrusted(self) -> None:
+        """A client has refused it. People are told once, and what to do."""
+        if self._is_told:
+            return
+        self._is_told = True
+        tls = self._policy.listener_tls
+        if tls is None:
+            remedy = "run  corsproxy trust  once, then restart the browser"
+        else:
+            remedy = f"it must trust the authority that signed {tls.cert_file}"
+        self._tell(f"a client does not trust the certificate of this proxy: {remedy}")
 
     def _is_stale(self) -> bool:
         shown = self._shown

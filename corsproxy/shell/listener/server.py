@@ -114,8 +114,11 @@ class ProxyServer:
     def __call__(self) -> Http1Connection:
         return Http1Connection(self, self.service, make_exchange)
 
-    def over_tls(self, context: Callable[[], ssl.SSLContext]) -> Callable[[], TlsConnection]:
-        """Return what makes the same behind TLS; `context` is asked for each client."""
+    def over_tls(
+        self, context: Callable[[], ssl.SSLContext], distrusted: Callable[[], None]
+    ) -> Callable[[], TlsConnection]:
+        """Return what makes the same behind TLS; `context` is asked for each client, and
+        `distrusted` told of each that refuses the certificate."""
 
         def make(protocol: str | None) -> asyncio.BufferedProtocol:
             if protocol != _HTTP2:
@@ -126,7 +129,8 @@ class ProxyServer:
             return Http2Connection(self, self.service, make_exchange)
 
         def accept() -> TlsConnection:
-            handshake = ClientHandshake(self, make, self.policy.limits.head_timeout)
+            timeout = self.policy.limits.head_timeout
+            handshake = ClientHandshake(self, make, timeout, distrusted)
             return TlsConnection(self.loop, context(), handshake)
 
         return accept

@@ -16,6 +16,13 @@ _TO_PLAIN_HTTP: Final = (
     b"Connection: close\r\n\r\n%b" % (len(_SPEAKS_HTTPS), _SPEAKS_HTTPS)
 )
 _LAST_WORDS_S: Final = 1.0
+# RFC 8446, 6.2: Chromium, Firefox and curl each have another word for it.
+_DISTRUST: Final = frozenset(
+    {
+        "SSLV3_ALERT_CERTIFICATE_UNKNOWN", "TLSV1_ALERT_UNKNOWN_CA",
+        "SSLV3_ALERT_BAD_CERTIFICATE", "SSLV3_ALERT_CERTIFICATE_EXPIRED",
+    }
+)  # fmt: skip
 
 
 class Lobby(Protocol):
@@ -42,12 +49,15 @@ class ClientHandshake:
         lobby: Lobby,
         make: Callable[[str | None], asyncio.BufferedProtocol],
         timeout: float,
+        distrusted: Callable[[], None],
     ) -> None:
         """`make` returns what speaks the protocol that was agreed on by ALPN (RFC 7301), None
-        where none was; the handshake may take `timeout` seconds."""
+        where none was; the handshake may take `timeout` seconds. `distrusted` is told where the
+        client refuses the certificate."""
         self._lobby = lobby
         self._make = make
         self._timeout = timeout
+        self._distrusted = distrusted
         self._deadline: Deadline | None = None
 
     def space(self) -> memoryview:
@@ -62,6 +72,8 @@ class ClientHandshake:
         return self._make(connection.protocol)
 
     def failed(self, connection: TlsConnection, error: ssl.SSLError) -> None:
+        if error.reason in _DISTRUST:
+            self._distrusted()
         connection.end_with(_TO_PLAIN_HTTP if error.reason == "HTTP_REQUEST" else b"")
         self._end_in(_LAST_WORDS_S, connection)
 

@@ -131,7 +131,7 @@ class Engine:
         """Return what makes the protocol of each client of this socket."""
         if self._certificate is None or endpoint_of(listening) not in self._https:
             return self._server
-        return self._server.over_tls(self._certificate.current)
+        return self._server.over_tls(self._certificate.current, self._certificate.distrusted)
 
     def adopt(self, policy: Policy) -> None:
         """Decide by `policy` from the next request on."""

@@ -53,7 +53,7 @@ def headers_of(exchange: Exchange, redactor: Redactor) -> Json:
     return {
         "request": {
             "line": f"{request.method} {text_of(redactor.target(request.target))}"
-            f" HTTP/1.{request.minor_version}",
+            f" {request.protocol}",
             "fields": compared(browser, browser if upstream is None else upstream),
             "forwarded": upstream is not None,
         },

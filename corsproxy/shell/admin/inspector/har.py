@@ -64,7 +64,7 @@ def _request(exchange: Exchange, redactor: Redactor) -> Har:
     found: Har = {
         "method": request.method,
         "url": url,
-        "httpVersion": f"HTTP/1.{request.minor_version}",
+        "httpVersion": request.protocol,
         "cookies": _cookies(redactor.fields(request.fields), b"cookie"),
         "headers": _headers(redactor.fields(request.fields)),
         "queryString": _pairs(url.partition("?")[2]),
@@ -100,7 +100,7 @@ def _response(exchange: Exchange, redactor: Redactor) -> Har:
     return {
         "status": head.status,
         "statusText": text_of(head.reason),
-        "httpVersion": "HTTP/1.1",
+        "httpVersion": "HTTP/2" if exchange.request.is_http2 else "HTTP/1.1",
         "cookies": _cookies(fields, b"set-cookie"),
         "headers": _headers(fields),
         "content": content,
