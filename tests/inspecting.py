@@ -35,12 +35,13 @@ def captured(
     upstream: Sequence[Field] | None = None,
     content: bytes = b"",
     by: Policy = POLICY,
+    is_http2: bool = False,
 ) -> Exchange:
     """An exchange that is over, decided as the proxy would have."""
     asked = [(b"Host", b"localhost:8010"), *fields]
     if origin is not None:
         asked.append((b"Origin", origin.encode("ascii")))
-    request = RequestHead(method, target, asked, client="127.0.0.1")
+    request = RequestHead(method, target, asked, client="127.0.0.1", is_http2=is_http2)
     exchange = Exchange(request, 1_800_000_000.0, float(next(_clock)))
     decision = decide(by, request)
     exchange.verdict = decision.verdict

@@ -88,7 +88,7 @@ def _rows(
         if any(isinstance(r.cors, CorsRules) and r.cors.credentials for r in policy.routes):
             yield "Cookies", "pages of a route with credentials call it with their user's cookies"
     if policy.listener_tls is None and listeners.https:
-        yield "https", "a local authority's: browsers trust it after  corsproxy trust"
+        yield "https", "browsers trust the certificate once you have run  corsproxy trust"
     if any(not bound.is_loopback for bound in listeners.proxy):
         yield "Network", "other machines can reach this port too"
     if file is not None:

@@ -8,6 +8,7 @@ import jsonschema
 from hypothesis import given
 from hypothesis import strategies as st
 
+from corsproxy.shell.admin.inspector.details import headers_of
 from corsproxy.shell.admin.inspector.exchanges import Direction, Exchange, Message
 from corsproxy.shell.admin.inspector.har import har
 from corsproxy.shell.admin.inspector.secrets import OpenRedactor
@@ -47,6 +48,13 @@ def test_an_entry_is_what_the_browser_sent_and_got() -> None:
     assert entry["time"] == 12.0
     assert entry["timings"]["wait"] + entry["timings"]["receive"] == 12.0
     assert entry["_corsproxy"]["upstreamUrl"] == "http://api.test:9000/v1/users?page=2&q=a%20b"
+
+
+def test_what_came_by_http2_is_told_as_that() -> None:
+    (entry,) = entries(captured(is_http2=True))
+    assert {entry[side]["httpVersion"] for side in ("request", "response")} == {"HTTP/2"}
+    request: Any = headers_of(captured(is_http2=True), redactor())["request"]
+    assert request["line"].endswith(" HTTP/2")
 
 
 def test_a_preflight_is_an_entry_of_its_own() -> None:
