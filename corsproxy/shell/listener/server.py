@@ -159,6 +159,7 @@ class ProxyServer:
     def opened(self, connection: ClientConnection) -> None:
         """A client is there."""
         self._connections[connection] = None
+        self.buffer.join()
         if self._watch is None:
             self._watch = self.loop.call_later(_WATCH_S, self._look_for_clients)
         if len(self._connections) > self._limit:
@@ -168,7 +169,9 @@ class ProxyServer:
 
     def closed(self, connection: ClientConnection) -> None:
         """A client's connection is closed, and its last exchange is over."""
-        self._connections.pop(connection, None)
+        if connection in self._connections:
+            del self._connections[connection]
+            self.buffer.leave()
 
     def _look_for_clients(self) -> None:
         for connection in self.connections:

@@ -20,6 +20,11 @@ PIECE_SIZE: Final = 64 * 1024
 """Bytes that are read at once: not more, because a peer that does not read holds up as much."""
 READ_SIZE: Final = 256 * 1024
 """The same where the peer has `room` for them; each read and write costs the less."""
+SHARED: Final = 16 * 1024 * 1024
+"""Bytes that all connections of a `ReadBuffer` read at once, together: what each has read may
+wait for a peer, and many that wait must not take more memory than there is."""
+LEAST_PIECE: Final = 4 * 1024
+"""What each may read all the same."""
 TURN: Final = 2 * 1024 * 1024
 """Bytes that one flow may carry before others get their turn."""
 
@@ -31,17 +36,41 @@ _MEMINFO: Final = struct.Struct("9I")
 
 
 class ReadBuffer:
-    """What connections are read into, one after another; those of one loop may share it."""
+    """What connections are read into, one after another; those of one loop may share it.
 
-    __slots__ = ("_piece", "_whole")
+    The more there are, the less each reads at once.
+    """
+
+    __slots__ = ("_connections", "_piece", "_whole")
 
     def __init__(self) -> None:
         self._whole = memoryview(bytearray(READ_SIZE))
         self._piece = self._whole[:PIECE_SIZE]
+        self._connections = 0
+
+    def join(self) -> None:
+        """There is one connection more."""
+        self._connections += 1
+        self._divide()
+
+    def leave(self) -> None:
+        """There is one connection less."""
+        self._connections -= 1
+        self._divide()
+
+    def _divide(self) -> None:
+        share = SHARED // max(self._connections, 1)
+        size = PIECE_SIZE if share >= PIECE_SIZE else max(share, LEAST_PIECE)
+        if size != len(self._piece):
+            self._piece = self._whole[:size]
 
     def space(self, most: int = PIECE_SIZE) -> memoryview:
         """Return where a read of up to `most` bytes goes."""
-        return self._piece if most == PIECE_SIZE else self._whole[:most]
+        piece = self._piece
+        if most == PIECE_SIZE:
+            return piece
+        size = len(piece)
+        return self._whole[:most] if size == PIECE_SIZE else self._whole[: min(most, size)]
 
     def lent(self, size: int) -> memoryview:
         """Return the `size` bytes that a read has put in."""

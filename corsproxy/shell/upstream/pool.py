@@ -21,7 +21,7 @@ from corsproxy.shell.upstream.connect import Attempt, Dialer
 from corsproxy.shell.upstream.http1 import Http1Connection
 from corsproxy.shell.upstream.http1_response import Http1Response
 from corsproxy.shell.upstream.idle import IdleConnections
-from corsproxy.shell.upstream.request_limit import RequestLimit
+from corsproxy.shell.upstream.request_limit import RequestLimit, WaitingRoom
 from corsproxy.shell.upstream.resolver import TTL_SECONDS, AddressInfo
 
 # A name is not looked up more often than that, whatever `limits.upstream_max_age` says.
@@ -45,12 +45,19 @@ class UpstreamPool:
     """The connections to one upstream; an `http1.Keeper`."""
 
     def __init__(
-        self, address: UpstreamAddress, tls: Tls, dialer: Dialer, buffer: ReadBuffer
+        self,
+        address: UpstreamAddress,
+        tls: Tls,
+        dialer: Dialer,
+        buffer: ReadBuffer,
+        room: WaitingRoom,
     ) -> None:
+        """`buffer` and `room` are those of all pools."""
         self._address = address
         self._tls = tls
         self._dialer = dialer
         self._buffer = buffer
+        self._room = room
         self._loop = asyncio.get_running_loop()
         self._turns = RequestLimit()
         self._open: set[Http1Connection] = set()
@@ -88,7 +95,7 @@ class UpstreamPool:
         if marks is not None:
             marks.began = time.perf_counter()
         if not self._turns.enter(limits):
-            await self._turns.queue(limits)
+            await self._queue(request, limits)
         now = self._loop.time()
         endpoint = self._addresses.turn(now)
         connection = None
@@ -113,8 +120,16 @@ class UpstreamPool:
                 return response
             self._retries += 1
             if not self._turns.enter(limits):
-                await self._turns.queue(limits)
-        connection = await self._connect(endpoint, timeouts, limits, marks)
+                await self._queue(request, limits)
+        try:
+            size = self._room.enter(request.fields)
+        except UpstreamError:
+            self._turns.leave()
+            raise
+        try:
+            connection = await self._connect(endpoint, timeouts, limits, marks)
+        finally:
+            self._room.leave(size)
         if marks is not None:
             marks.sending = time.perf_counter()
         now = self._loop.time()
@@ -125,6 +140,14 @@ class UpstreamPool:
             response.abort()
             raise
         return response
+
+    async def _queue(self, request: UpstreamRequest, limits: Limits) -> None:
+        """Wait for a turn."""
+        size = self._room.enter(request.fields)
+        try:
+            await self._turns.queue(limits)
+        finally:
+            self._room.leave(size)
 
     async def close(self) -> None:
         """Close the idle connections now and the others when their exchange is over."""
@@ -138,7 +161,9 @@ class UpstreamPool:
         self._turns.leave()
 
     def lost(self, connection: Http1Connection) -> None:
-        self._open.discard(connection)
+        if connection in self._open:
+            self._open.discard(connection)
+            self._buffer.leave()
         self._idle.lost(connection)
 
     def _start(
@@ -222,6 +247,7 @@ class UpstreamPool:
             self._turns.leave()
             raise await connection.unused()
         self._open.add(connection)
+        self._buffer.join()
         return connection
 
 
@@ -235,6 +261,7 @@ class UpstreamPools:
     def __init__(self, dialer: Dialer | None = None) -> None:
         self._dialer = Dialer() if dialer is None else dialer
         self._buffer = ReadBuffer()
+        self._room = WaitingRoom()
         self._pools: dict[tuple[UpstreamAddress, Tls], UpstreamPool] = {}
         # Hashing an address costs more than all the rest of finding its pool.
         self._by_route: dict[int, tuple[Route, UpstreamPool]] = {}
@@ -270,7 +297,7 @@ class UpstreamPools:
         key = (route.upstream, route.tls)
         pool = self._pools.get(key)
         if pool is None:
-            pool = self._pools[key] = UpstreamPool(*key, self._dialer, self._buffer)
+            pool = self._pools[key] = UpstreamPool(*key, self._dialer, self._buffer, self._room)
         # The route is kept with its pool: while it lives, nothing else has its id.
         self._by_route[id(route)] = (route, pool)
         return pool

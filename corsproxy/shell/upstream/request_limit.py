@@ -1,10 +1,42 @@
-"""How many requests one upstream is asked at once; the others wait in line, briefly."""
+"""How many requests one upstream is asked at once; the others wait in line, briefly, and hold
+no more than a bounded amount of memory meanwhile."""
 
 import asyncio
 from collections import deque
+from typing import Final
 
+from corsproxy.core.messages import Fields
 from corsproxy.core.policy import Limits
 from corsproxy.errors import UpstreamError, UpstreamFault
+
+# Some 4,000 heads as browsers send them; a process takes a multiple of what it counts.
+_MOST_WAITING: Final = 12 * 1024 * 1024
+# What a field takes besides its bytes.
+_FIELD_OVERHEAD: Final = 160
+
+
+class WaitingRoom:
+    """What the heads of all requests take together that cannot be sent yet: they wait for their
+    turn, or for a connection. Once sent, a head is not needed any more."""
+
+    def __init__(self, most: int = _MOST_WAITING) -> None:
+        self._left = most
+
+    def enter(self, fields: Fields) -> int:
+        """Return what a head takes, to `leave` with. Raises UpstreamError BUSY where that is too
+        much."""
+        size = sum(len(name) + len(value) + _FIELD_OVERHEAD for name, value in fields)
+        if size > self._left:
+            raise UpstreamError(
+                UpstreamFault.BUSY,
+                "the requests that wait for their upstreams take as much memory as they may",
+            )
+        self._left -= size
+        return size
+
+    def leave(self, size: int) -> None:
+        """A head that takes that much waits no longer."""
+        self._left += size
 
 
 class RequestLimit:

@@ -8,7 +8,16 @@ from contextlib import asynccontextmanager
 from random import Random
 from typing import cast
 
-from corsproxy.shell.streams.piece import PIECE_SIZE, READ_SIZE, descriptor, room, write
+from corsproxy.shell.streams.piece import (
+    LEAST_PIECE,
+    PIECE_SIZE,
+    READ_SIZE,
+    SHARED,
+    ReadBuffer,
+    descriptor,
+    room,
+    write,
+)
 
 MUCH = Random(1).randbytes(64 * PIECE_SIZE)
 
@@ -118,3 +127,18 @@ async def test_where_room_cannot_be_known_there_is_room_for_a_piece() -> None:
         unknown = room(transport, -1, READ_SIZE)
         transport.abort()
         assert (unknown, room(transport, 0, READ_SIZE)) == (PIECE_SIZE, PIECE_SIZE)
+
+
+def test_many_connections_read_no_more_at_once_than_few() -> None:
+    buffer = ReadBuffer()
+    sizes = []
+    for count in range(1, 6000):
+        buffer.join()
+        sizes.append(len(buffer.space()))
+        assert sizes[-1] * count <= SHARED or sizes[-1] == LEAST_PIECE
+    assert sizes[0] == sizes[SHARED // PIECE_SIZE - 1] == PIECE_SIZE
+    assert len(buffer.space(READ_SIZE)) == sizes[-1] == LEAST_PIECE
+    for _ in sizes:
+        buffer.leave()
+    assert len(buffer.space()) == PIECE_SIZE
+    assert len(buffer.space(READ_SIZE)) == READ_SIZE

@@ -6,7 +6,7 @@ import pytest
 
 from corsproxy.core.policy import Limits
 from corsproxy.errors import UpstreamError, UpstreamFault
-from corsproxy.shell.upstream.request_limit import RequestLimit
+from corsproxy.shell.upstream.request_limit import RequestLimit, WaitingRoom
 from tests.peers import until
 
 
@@ -80,3 +80,15 @@ async def test_a_limit_that_a_reload_raises_lets_more_in() -> None:
     raised = asyncio.ensure_future(enter(turns, Limits(in_flight=3)))
     await asyncio.gather(waiting, raised)
     assert turns.in_flight == 3
+
+
+def test_what_waits_has_a_bound_and_many_small_fields_count_for_what_they_take() -> None:
+    room = WaitingRoom(1000)
+    large = room.enter([(b"X", b"a" * 600)])
+    for fields in ([(b"X", b"a" * 600)], [(b"X", b"")] * 2):
+        with pytest.raises(UpstreamError) as caught:
+            room.enter(fields)
+        assert caught.value.fault is UpstreamFault.BUSY
+    room.leave(large)
+    room.leave(room.enter([(b"X", b"")] * 2))
+    assert room.enter([(b"X", b"a" * 839)]) == 1000
