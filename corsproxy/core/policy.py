@@ -1,19 +1,21 @@
 """The policy: the compiled configuration, frozen, complete and shared by every request.
 
 `config` builds it from a file, `cli` from a URL and flags; nothing else does. Times are
-seconds, sizes are bytes, None is "no limit". Constructors assume what the reader of the
-file has checked: a bad value here is a bug of ours, never a user's mistake.
+seconds, sizes are bytes, None is "no limit". Constructors trust what the reader of the
+file has checked: a bad value here is a bug, never a user's mistake.
+
+What follows from the fields and is needed by every request is worked out when a value is
+made, in `__post_init__`. Those fields do not count when values are compared.
 """
 
 from dataclasses import dataclass, field
-from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network
 from typing import Literal
 
-from corsproxy.core.fields import CORS_SAFELISTED_REQUEST_HEADERS, NameTable
+from corsproxy.core.fields import CORS_SAFELISTED_REQUEST_HEADERS
 from corsproxy.core.messages import Field
 from corsproxy.core.methods import CORS_SAFELISTED_METHODS, FORBIDDEN_METHODS, FORWARDED_METHODS
-from corsproxy.core.origins import NearMiss, OriginSet, near_misses
+from corsproxy.core.origins import OriginSet
 from corsproxy.core.readings import readings
 from corsproxy.core.source import DEFAULT, Source
 
@@ -32,7 +34,17 @@ DEFAULT_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 DEFAULT_REQUEST_HEADERS = ("content-type", "authorization")
 
 
-@dataclass(frozen=True, slots=True)
+def _derive(value: object, **derived: object) -> None:
+    """Set the derived fields of a frozen value that is being made."""
+    for name, each in derived.items():
+        object.__setattr__(value, name, each)
+
+
+def _ascii(text: str) -> bytes:
+    return text.encode("ascii")
+
+
+@dataclass(frozen=True)
 class Listed:
     """A list of names as the file gives it: the members, or every name (`"*"`)."""
 
@@ -41,10 +53,6 @@ class Listed:
     source: Source = DEFAULT
     """Where the list is written: the value node; where the key is missing, the `cors`
     mapping that lacks it, or DEFAULT."""
-
-
-# Refused origins whose near misses are remembered.
-_MOST_REFUSED = 256
 
 
 @dataclass(frozen=True)
@@ -68,57 +76,46 @@ class CorsRules:
     credentials_source: Source = DEFAULT
     """Where allow_credentials is written, or the mapping that lacks it."""
 
-    @cached_property
-    def allowed_methods(self) -> frozenset[bytes]:
-        """The methods that a preflight may name; compared by bytes (Fetch)."""
-        listed = {*self.methods.names, *CORS_SAFELISTED_METHODS} - FORBIDDEN_METHODS
-        names = FORWARDED_METHODS if self.methods.any else listed
-        return frozenset(name.encode("ascii") for name in names)
+    allowed_methods: frozenset[bytes] = field(init=False, repr=False, compare=False)
+    """The methods that a preflight may name; compared by bytes (Fetch)."""
+    allowed_request_headers: frozenset[bytes] = field(init=False, repr=False, compare=False)
+    """The lower-case names that a preflight may name."""
+    credentials_fields: tuple[Field, ...] = field(init=False, repr=False, compare=False)
+    actual_fields: tuple[Field, ...] = field(init=False, repr=False, compare=False)
+    """The grant of an actual response without Access-Control-Allow-Origin, and
+    without the names to expose where they depend on the response."""
+    allow_methods_value: bytes = field(init=False, repr=False, compare=False)
+    """The configured methods as Access-Control-Allow-Methods has them."""
+    allow_headers_value: bytes = field(init=False, repr=False, compare=False)
+    max_age_fields: tuple[Field, ...] = field(init=False, repr=False, compare=False)
 
-    @cached_property
-    def near_misses(self) -> NameTable[tuple[NearMiss, ...]]:
-        """The entries that a refused origin came close to. They are looked for once: the same
-        few pages are refused again and again."""
-        return NameTable(lambda origin: near_misses(origin, self.origins), _MOST_REFUSED)
-
-    @cached_property
-    def allowed_request_headers(self) -> frozenset[bytes]:
-        """The lower-case names that a preflight may name."""
-        names = frozenset(name.encode("ascii") for name in self.request_headers.names)
-        return names | CORS_SAFELISTED_REQUEST_HEADERS
-
-    @cached_property
-    def credentials_fields(self) -> tuple[Field, ...]:
-        if not self.credentials:
-            return ()
-        return ((b"Access-Control-Allow-Credentials", b"true"),)
-
-    @cached_property
-    def actual_fields(self) -> tuple[Field, ...]:
-        """The grant of an actual response without Access-Control-Allow-Origin, and
-        without the names to expose where they depend on the response."""
-        if self.expose_headers.any or not self.expose_headers.names:
-            return self.credentials_fields
-        exposed = ", ".join(self.expose_headers.names).encode("ascii")
-        return (*self.credentials_fields, (b"Access-Control-Expose-Headers", exposed))
-
-    @cached_property
-    def allow_methods_value(self) -> bytes:
-        """The configured methods as Access-Control-Allow-Methods has them."""
-        return ", ".join(self.methods.names).encode("ascii")
-
-    @cached_property
-    def allow_headers_value(self) -> bytes:
-        return ", ".join(self.request_headers.names).encode("ascii")
-
-    @cached_property
-    def max_age_fields(self) -> tuple[Field, ...]:
-        if self.max_age is None:
-            return ()
-        return ((b"Access-Control-Max-Age", str(self.max_age).encode("ascii")),)
+    def __post_init__(self) -> None:
+        methods = {*self.methods.names, *CORS_SAFELISTED_METHODS} - FORBIDDEN_METHODS
+        allowed = FORWARDED_METHODS if self.methods.any else methods
+        headers = frozenset(_ascii(name) for name in self.request_headers.names)
+        credentials: list[Field] = []
+        if self.credentials:
+            credentials.append((b"Access-Control-Allow-Credentials", b"true"))
+        actual = list(credentials)
+        if self.expose_headers.names and not self.expose_headers.any:
+            exposed = _ascii(", ".join(self.expose_headers.names))
+            actual.append((b"Access-Control-Expose-Headers", exposed))
+        max_age: list[Field] = []
+        if self.max_age is not None:
+            max_age.append((b"Access-Control-Max-Age", b"%d" % self.max_age))
+        _derive(
+            self,
+            allowed_methods=frozenset(_ascii(name) for name in allowed),
+            allowed_request_headers=headers | CORS_SAFELISTED_REQUEST_HEADERS,
+            credentials_fields=tuple(credentials),
+            actual_fields=tuple(actual),
+            allow_methods_value=_ascii(", ".join(self.methods.names)),
+            allow_headers_value=_ascii(", ".join(self.request_headers.names)),
+            max_age_fields=tuple(max_age),
+        )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Tls:
     """How a TLS connection to an upstream is made. Paths are absolute."""
 
@@ -136,7 +133,7 @@ class Tls:
         return tuple(filter(None, (self.ca_file, self.cert_file, self.key_file)))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Timeouts:
     """A route's bounds on waiting for its upstream, in seconds; None never ends."""
 
@@ -161,19 +158,18 @@ class UpstreamAddress:
     ends_with_slash: bool = False
     """Whether the upstream URL's path was written with a slash at its end: /v2/."""
 
-    @cached_property
-    def authority(self) -> bytes:
-        """host[:port] as the Host field has it: no default port, IPv6 in brackets."""
-        if self.socket_path is not None:
-            return b"localhost"
+    authority: bytes = field(init=False, repr=False, compare=False)
+    """host[:port] as the Host field has it: no default port, IPv6 in brackets."""
+    origin: bytes = field(init=False, repr=False, compare=False)
+    """The origin that a page of this upstream would have (Fetch, serialised)."""
+
+    def __post_init__(self) -> None:
         host = f"[{self.host}]" if ":" in self.host else self.host
         default = 443 if self.scheme == "https" else 80
-        return (host if self.port == default else f"{host}:{self.port}").encode("ascii")
-
-    @cached_property
-    def origin(self) -> bytes:
-        """The origin that a page of this upstream would have (Fetch, serialised)."""
-        return self.scheme.encode("ascii") + b"://" + self.authority
+        authority = _ascii(host if self.port == default else f"{host}:{self.port}")
+        if self.socket_path is not None:
+            authority = b"localhost"
+        _derive(self, authority=authority, origin=_ascii(self.scheme) + b"://" + authority)
 
     @property
     def root(self) -> bytes:
@@ -191,7 +187,7 @@ class UpstreamAddress:
         return (self.origin + self.root).decode("ascii")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class HeaderRules:
     """A user's `request_headers` or `response_headers`: set replaces, remove deletes.
 
@@ -204,7 +200,7 @@ class HeaderRules:
     """Names in lower case."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Route:
     """A path prefix and what becomes of the requests under it."""
 
@@ -246,7 +242,7 @@ class Route:
         return self.forwarded == "on" or (self.forwarded == "auto" and self.preserve_host)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Limits:
     """Bounds of the listener and of the upstream connections (seconds, bytes, counts)."""
 
@@ -268,7 +264,7 @@ class Limits:
     in_flight: int = 1024  # requests per upstream
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Log:
     format: LogFormat = "auto"
     requests: LogRequests = "all"
@@ -276,7 +272,7 @@ class Log:
     """Whether what goes well has no line; only the command line says so."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Typed:
     """The flags that the command line has beside the upstream, to be typed again."""
 
@@ -285,7 +281,7 @@ class Typed:
     """Those of them that `corsproxy init` takes."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ListenAddress:
     """A `host:port` to listen on. "localhost" is 127.0.0.1 and ::1; port 0 is a free one."""
 
@@ -307,7 +303,7 @@ class ListenAddress:
         return f"https://{self.authority}" if self.https else self.authority
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ListenerTls:
     """The certificate of the https listeners and its key. Paths are absolute."""
 
@@ -349,35 +345,33 @@ class Policy:
     typed: Typed | None = Typed()
     """What a hint without a file repeats; None where it may not, because it holds secrets."""
 
-    @cached_property
-    def routes_by_path(self) -> dict[bytes, Route]:
-        return {route.path: route for route in self.routes}
+    routes_by_path: dict[bytes, Route] = field(init=False, repr=False, compare=False)
+    routes_by_reading: dict[bytes, Route] = field(init=False, repr=False, compare=False)
+    """The routes by everything that a back end may make of their paths."""
+    link_bases: dict[Site, list[Route]] = field(init=False, repr=False, compare=False)
+    """The routes to each upstream, those that reach the least of it first."""
+    longest_path: int = field(init=False, repr=False, compare=False)
+    """The length of the longest route path: no longer prefix can match."""
+    pseudonym: bytes = field(init=False, repr=False, compare=False)
+    """`via` as it stands in the Via field."""
 
-    @cached_property
-    def routes_by_reading(self) -> dict[bytes, Route]:
-        """The routes by everything that a back end may make of their paths."""
+    def __post_init__(self) -> None:
+        by_path = {route.path: route for route in self.routes}
         read = {reading: route for route in self.routes for reading in readings(route.path)}
-        return read | self.routes_by_path
-
-    @cached_property
-    def pseudonym(self) -> bytes:
-        """`via` as it stands in the Via field."""
-        return (self.via or "").encode("ascii")
-
-    @cached_property
-    def link_bases(self) -> dict[Site, list[Route]]:
-        """The routes to each upstream, those that reach the least of it first."""
-
-        def upstream_prefix(route: Route) -> int:
-            kept = 0 if route.strip_path else len(route.path) - len(route.mount)
-            return len(route.upstream.base) + kept
-
         bases: dict[Site, list[Route]] = {}
-        for route in sorted(self.routes, key=upstream_prefix, reverse=True):
+        for route in sorted(self.routes, key=_upstream_prefix, reverse=True):
             bases.setdefault(route.upstream.site, []).append(route)
-        return bases
+        _derive(
+            self,
+            routes_by_path=by_path,
+            routes_by_reading=read | by_path,
+            link_bases=bases,
+            longest_path=max((len(route.path) for route in self.routes), default=0),
+            pseudonym=_ascii(self.via or ""),
+        )
 
-    @cached_property
-    def longest_path(self) -> int:
-        """The length of the longest route path: no longer prefix can match."""
-        return max((len(route.path) for route in self.routes), default=0)
+
+def _upstream_prefix(route: Route) -> int:
+    """Return how much of an upstream's paths every request through `route` begins with."""
+    kept = 0 if route.strip_path else len(route.path) - len(route.mount)
+    return len(route.upstream.base) + kept

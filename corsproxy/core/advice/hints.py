@@ -11,7 +11,7 @@ from corsproxy.core.advice.remedies import Remedy, command_of, remedy_for, sente
 from corsproxy.core.advice.settings import file_to_write, is_quick, restart
 from corsproxy.core.advice.upstream_causes import ADVICE
 from corsproxy.core.methods import KNOWN_METHODS, NORMALIZED_METHODS
-from corsproxy.core.origins import parse_origin
+from corsproxy.core.origins import near_misses, parse_origin
 from corsproxy.core.policy import CorsRules, Policy
 from corsproxy.core.verdicts import ORIGIN_REFUSED, Code, Verdict
 from corsproxy.errors import UpstreamCause
@@ -218,7 +218,7 @@ def _remark(verdict: Verdict, rules: CorsRules) -> str | None:
             "The page has the opaque origin null (a sandboxed frame, a data: or file: page, "
             "or a redirect between origins): serve it from a real origin instead"
         )
-    near = rules.near_misses[verdict.subject.encode()]
+    near = near_misses(verdict.subject.encode(), rules.origins)
     return near[0].sentence if near else None
 
 
