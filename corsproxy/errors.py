@@ -1,4 +1,4 @@
-"""Every way to fail that somebody outside can cause, by name.
+"""Every failure that users and peers can cause, by name.
 
     CorsproxyError
       ConfigError       the allowlist file is refused; holds every problem in it
@@ -67,7 +67,7 @@ class UpstreamCause(StrEnum):
     UNTRUSTED = "certificate-untrusted"  # self-signed, or of an authority that is not trusted
     WRONG_NAME = "certificate-name"
     EXPIRED = "certificate-expired"  # or not valid yet
-    CLIENT_CERTIFICATE = "client-certificate"  # the upstream wants one of ours
+    CLIENT_CERTIFICATE = "client-certificate"  # the upstream wants one
     HTTP2 = "http2"  # the upstream speaks nothing older
     NOT_HTTP = "not-http"
     BAD_HTTP = "bad-http"  # HTTP, with a fault

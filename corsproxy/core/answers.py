@@ -11,7 +11,6 @@ from http import HTTPStatus
 from typing import Final, NamedTuple
 
 from corsproxy.core.cors import Grant, add_grant
-from corsproxy.core.fields import serialize_fields
 from corsproxy.core.messages import ClientHead, Field, Framing
 from corsproxy.core.verdicts import Verdict
 
@@ -25,7 +24,7 @@ class Answer(NamedTuple):
     body: bytes
     verdict: Verdict
     close: bool = False
-    """Whether the client's connection must end after it: what follows cannot be trusted."""
+    """Whether the client's connection must be closed after it."""
     detail: str = ""
     """What happened to this request, in words; empty where there was no problem."""
 
@@ -74,12 +73,11 @@ def problem(
     ]
     add_grant(fields, (), grant)
     framing = Framing.NONE if head_only else Framing.LENGTH
-    section = serialize_fields(fields)
-    head = ClientHead(status, reason_phrase(status), fields, framing, section)
+    head = ClientHead(status, reason_phrase(status), fields, framing)
     return Answer(head, b"" if head_only else body, verdict, close, detail)
 
 
 def no_content(verdict: Verdict, fields: Sequence[Field]) -> Answer:
     """Return a 204: a preflight's answer, or OPTIONS about the server itself."""
-    head = ClientHead(204, b"No Content", fields, Framing.NONE, serialize_fields(fields))
+    head = ClientHead(204, b"No Content", fields, Framing.NONE)
     return Answer(head, b"", verdict)

@@ -1,8 +1,8 @@
 """The browser's half of CORS: whether it lets a script read what a server answered.
 
-The checks of Fetch in Fetch's order, for a server's own answers, so that it can be said
-what would have happened without this proxy. The first that fails is what the browser
-reports; each has Chromium's name (CDP, Network.CorsError).
+Fetch's checks in Fetch's order, applied to a server's own answers, to say what would have
+happened without this proxy. The browser reports the first one that fails; each has Chromium's
+name (CDP, Network.CorsError).
 """
 
 import re
@@ -32,8 +32,8 @@ class Obstacle(NamedTuple):
 
 
 def check_preflight(question: PageCall, answer: ResponseHead) -> Obstacle | None:
-    """Return what keeps the browser from sending the call after the preflight's answer; None
-    where nothing does (Fetch, "CORS-preflight fetch")."""
+    """Return the check that keeps the browser from sending the call after the preflight; None
+    if all pass (Fetch, "CORS-preflight fetch")."""
     if answer.status in REDIRECTS:
         sentence = f"it redirects ({answer.status}), and a preflight must not be redirected"
         return Obstacle("PreflightDisallowedRedirect", sentence)
@@ -53,7 +53,7 @@ def check_preflight(question: PageCall, answer: ResponseHead) -> Obstacle | None
 
 
 def check_response(question: PageCall, answer: ResponseHead) -> Obstacle | None:
-    """Return what keeps the answer from the script; None where nothing does (Fetch, "CORS
+    """Return the check that keeps the answer from the script; None if all pass (Fetch, "CORS
     check")."""
     allowed = _value(answer.fields, b"access-control-allow-origin")
     if allowed is None:
@@ -131,7 +131,7 @@ def _value(fields: Fields, name: bytes) -> str | None:
 
 
 def _names(fields: Fields, name: bytes) -> list[str] | None:
-    """Fetch, "extract header list values"; None is a failure, no line no names."""
+    """Fetch, "extract header list values"; None is a failure, no line means no names."""
     members = [
         member for line in _lines(fields, name) for part in line.split(",")
         if (member := part.strip(" \t"))

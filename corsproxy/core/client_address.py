@@ -1,7 +1,7 @@
-"""Who a client is: the peer, or behind trusted proxies the address that they report.
+"""Who a client is: the peer, or, behind trusted proxies, the address that they report.
 
-A client writes what it likes into X-Forwarded-For, and each proxy adds its peer at the end.
-So the list is read from its end, for as long as those who wrote it are trusted.
+Clients can write anything into X-Forwarded-For, and each proxy appends its peer. So the list
+is read from its end, for as long as the addresses belong to trusted proxies.
 """
 
 from functools import lru_cache
@@ -15,8 +15,8 @@ from corsproxy.core.policy import Policy
 def client_address(policy: Policy, request: RequestHead) -> str:
     """Return the IP address of the client; empty where the peer has none.
 
-    Behind `trusted_proxies` it is the last one in X-Forwarded-For that is no trusted proxy
-    itself, or the first of all where each is.
+    Behind `trusted_proxies` it is the last one in X-Forwarded-For that is not a trusted proxy
+    itself, or the first one if all are.
     """
     address = request.client
     if not policy.trusted_proxies or not is_trusted(policy, address):
@@ -40,7 +40,7 @@ def _without_port(member: str) -> str:
 
 
 def is_trusted(policy: Policy, client: str) -> bool:
-    """Whether what the peer with this address says of others is to be believed."""
+    """Whether the peer with this address is a trusted proxy."""
     if not policy.trusted_proxies:
         return False
     address = parse_address(client)
@@ -49,8 +49,7 @@ def is_trusted(policy: Policy, client: str) -> bool:
 
 @lru_cache(maxsize=1024)
 def parse_address(client: str) -> IPv4Address | IPv6Address | None:
-    """Return an address, an IPv4 one that is written as IPv6 as itself; None for any other
-    text."""
+    """Return an address, an IPv4-mapped one as IPv4; None for any other text."""
     try:
         address = ip_address(client)
     except (AddressValueError, ValueError):

@@ -1,8 +1,8 @@
 """Which fields authenticate a connection rather than a request.
 
-NTLM and Negotiate log a user in on the connection that carries the handshake: whoever sends the
-next request on it is that user (RFC 4559, 5 and 6). A scheme counts by the beginning of its name,
-as HAProxy does it, so that Nego2 and whatever follows are here too. In doubt a field counts.
+NTLM and Negotiate log a user in on the connection that carries the handshake: the next request on
+it is that user's, whatever its sender (RFC 4559, 5 and 6). As in HAProxy, the beginning of a
+scheme's name decides, which covers Nego2 and its successors. In doubt a field counts.
 """
 
 import re

@@ -70,18 +70,18 @@ def _map_path(path: bytes, base: bytes, client_prefix: bytes) -> bytes:
 
 
 INSPECTOR_COOKIE: Final = b"corsproxy-inspector-"
-"""How the names of the cookies begin that let a browser into an inspector; a port follows."""
+"""How the names of inspector cookies begin; a port follows."""
 
 
 def may_hold_inspector_cookies(cookies: Iterable[bytes]) -> bool:
-    """Whether it is worth looking closer at these values of Cookie."""
+    """Whether these values of Cookie need a closer look."""
     # Bytes are searched with `find`, because `in` first tries whether they are a number.
     return any(value.find(INSPECTOR_COOKIE) >= 0 for value in cookies)
 
 
 def without_inspector_cookies(fields: list[Field]) -> list[Field]:
     """Return request fields without the cookies of inspectors, which browsers send to every
-    port of the host: they are for no upstream."""
+    port of the host and which no upstream may see."""
     return [each for field in fields for each in _kept(field)]
 
 

@@ -39,7 +39,7 @@ PREFLIGHT_VARY: Final[Field] = (
 class Grant:
     """The Access-Control-* fields of a response, and what the grant depends on."""
 
-    __slots__ = ("added", "expose_all", "fields", "lines", "varies")
+    __slots__ = ("expose_all", "fields", "varies")
 
     def __init__(self, fields: tuple[Field, ...], varies: bool, expose_all: bool = False) -> None:
         self.fields: Final = fields
@@ -48,10 +48,6 @@ class Grant:
         the origin (Fetch, "CORS protocol and HTTP caches")."""
         self.expose_all: Final = expose_all
         """Whether the names of the response's own fields are still to be exposed."""
-        self.added: Final = ((b"Vary", b"Origin"), *fields) if varies else fields
-        """What a response without a Vary of its own gets, unless there are names to expose."""
-        self.lines: Final = [b": ".join(field) for field in self.added]
-        """The same as it goes on the wire, line by line."""
 
 
 NO_GRANT: Final = Grant((), varies=True)

@@ -4,9 +4,9 @@
                           -> Forward -> UpstreamHead -> complete -> ClientHead
                                      -> UpstreamError -> fail -> Answer
 
-A Forward that asks to switch protocols becomes a tunnel where the upstream answers 101.
-What goes wrong around a request (limits, draining, bytes that are no request at all) is
-answered by `refusals`.
+A Forward that asks to switch protocols becomes a tunnel if the upstream answers 101.
+`refusals` answers what goes wrong before a decision: limits, draining, bytes that are no
+request.
 """
 
 from typing import Final
@@ -14,7 +14,6 @@ from typing import Final
 from corsproxy.core import guard
 from corsproxy.core.advice.hints import hint_for_client
 from corsproxy.core.answers import REASON, Answer, no_content, problem
-from corsproxy.core.client_address import is_trusted
 from corsproxy.core.cors import NOTHING_TO_SAY, Grant, judge_preflight
 from corsproxy.core.documents import is_sandboxed
 from corsproxy.core.fields import split_list
@@ -34,58 +33,43 @@ from corsproxy.errors import UpstreamCause, UpstreamError, UpstreamFault
 class Forward:
     """Ask the upstream, then `complete` or `fail`.
 
-    Where `request.upgrade` and the answer is a 101, bytes go both ways after `complete`.
+    If `request.upgrade` and the response is a 101, bytes go both ways after `complete`.
     """
 
-    __slots__ = (
-        "authority",
-        "error_grant",
-        "grant",
-        "outlook",
-        "policy",
-        "received",
-        "request",
-        "route",
-        "secure",
-        "verdict",
-    )
+    __slots__ = ("context", "request", "route", "verdict")
 
     def __init__(
-        self,
-        policy: Policy,
-        route: Route,
-        request: UpstreamRequest,
-        verdict: Verdict,
-        received: RequestHead,
-        grant: Grant | None,
-        error_grant: Grant,
-        authority: bytes,
-        secure: bool,
-        outlook: Outlook | None = None,
-        found: dict[bytes, list[bytes]] | None = None,
+        self, context: RequestContext, route: Route, request: UpstreamRequest, verdict: Verdict
     ) -> None:
-        self.policy: Final = policy
+        self.context: Final = context
+        """The client's request."""
         self.route: Final = route
         self.request: Final = request
+        """The request for the upstream."""
         self.verdict: Final = verdict
-        self.received: Final = received
-        self.grant: Final = grant
-        """What the response carries; None: the upstream answers CORS itself."""
-        self.error_grant: Final = error_grant
-        """What an answer of our own carries."""
-        self.authority: Final = authority
-        """Under which the client knows this proxy: host[:port]."""
-        self.secure: Final = secure
-        """Whether the client knows it under https."""
-        self.outlook: Final = outlook or Outlook(
-            received, authority, secure, None if grant is None else grant.fields, found
-        )
-        """What the page can expect of the response."""
+
+    @property
+    def policy(self) -> Policy:
+        return self.context.policy
+
+    @property
+    def received(self) -> RequestHead:
+        return self.context.request
+
+    @property
+    def grant(self) -> Grant | None:
+        """The grant for the response; None: the upstream answers CORS itself."""
+        return None if self.verdict.code is Code.PASSTHROUGH else self.context.origin.grant
 
     def links(self) -> LinkMap:
         """Return the map that brings the response's links back to this proxy."""
+        context = self.context
         return LinkMap(
-            self.policy.link_bases, self.route, self.authority, self.secure, self.received
+            context.policy.link_bases,
+            self.route,
+            context.public_host,
+            context.is_secure,
+            context.request,
         )
 
 
@@ -94,12 +78,12 @@ Decision = Answer | Forward
 _SHARED_CONNECTION: Final = (
     "NTLM and Negotiate authenticate a connection, and the one from the proxy in"
     " trusted_proxies carries the requests of many users: each of them would be logged in as"
-    " whoever came first."
+    " the first one."
 )
 
 
 def decide(policy: Policy, request: RequestHead) -> Decision:
-    """Decide what becomes of a request. Never raises, whatever the request holds."""
+    """Decide what to do with a request. Never raises, whatever the request contains."""
     context = RequestContext(policy, request)
     refusal = check(context)
     if refusal is not None:
@@ -115,31 +99,20 @@ def decide(policy: Policy, request: RequestHead) -> Decision:
     verdict = _admit(context, route, upgrade)
     if verdict is None:
         return origin_refused(context)
-    # Nobody stands for an Origin that is only let through.
+    # An Origin that is only let through was not approved by any rule.
     vouched = verdict.code is not Code.ORIGIN_FORWARDED and verdict.code is not Code.PASSTHROUGH
     to_send = to_upstream(context, route, target, vouched=vouched, upgrade=upgrade)
     if to_send.authenticates_connection and context.is_trusted:
         return refused(context, Refusal(Code.CONNECTION_AUTH, _SHARED_CONNECTION))
-    return Forward(
-        policy,
-        route,
-        to_send,
-        verdict,
-        request,
-        None if verdict.code is Code.PASSTHROUGH else context.origin.grant,
-        context.origin.grant,
-        context.public_host,
-        context.is_secure,
-        found=context.found,
-    )
+    return Forward(context, route, to_send, verdict)
 
 
 def _admit(context: RequestContext, route: Route, upgrade: bytes | None) -> Verdict | None:
-    """Return the verdict under which an actual request or a handshake is forwarded; None
-    where its origin must not reach the upstream.
+    """Return the verdict for forwarding an actual request or a handshake; None if its origin
+    must not reach the upstream.
 
-    CORS says who may read. Here it is also who may cause side effects, since simple
-    requests come without a preflight.
+    CORS decides who may read. This proxy also applies it to who may cause side effects,
+    because simple requests come without a preflight.
     """
     kind = Kind.ACTUAL if upgrade is None else Kind.WEBSOCKET
     value, pattern = context.origin.value, context.origin.pattern
@@ -198,15 +171,14 @@ def _answer_preflight(context: RequestContext) -> Answer:
 def complete(exchange: Forward, upstream: UpstreamHead) -> ClientHead | Answer:
     """Return the response head for the client, or an answer in its place.
 
-    A 407 would open the browser's dialog for a proxy's password, and a 101 that nobody
-    asked for would leave the connection without a protocol, or with one that no rule here
-    was made for (RFC 9110, 7.8): neither is passed on.
+    Two statuses are not passed on: a 407, which would make the browser ask for a proxy's
+    password, and a 101 to a protocol that was not asked for (RFC 9110, 7.8).
     """
-    grant = exchange.grant
+    context, grant = exchange.context, exchange.grant
     if upstream.status == 407:
         detail = "The upstream answered 407, as only a proxy may."
         return fail(exchange, UpstreamError(UpstreamFault.PROXY_AUTH, detail))
-    if upstream.authenticates_connection and is_trusted(exchange.policy, exchange.received.client):
+    if upstream.authenticates_connection and context.is_trusted:
         return fail(exchange, UpstreamError(UpstreamFault.CONNECTION_AUTH, _SHARED_CONNECTION))
     if upstream.status == 101:
         if not exchange.request.upgrade:
@@ -216,18 +188,18 @@ def complete(exchange: Forward, upstream: UpstreamHead) -> ClientHead | Answer:
         grant = None if grant is None else NOTHING_TO_SAY
     return to_client(
         exchange.route,
-        exchange.received.minor_version,
+        context.request.minor_version,
         upstream,
         grant,
         exchange.links,
-        secure=exchange.secure,
-        sandboxed=is_sandboxed(exchange.route, exchange.received),
+        secure=context.is_secure,
+        sandboxed=is_sandboxed(exchange.route, context.request),
     )
 
 
 def _is_asked_for(request: UpstreamRequest, upstream: UpstreamHead) -> bool:
-    """Whether a 101 switches to what the request names; a name without a version stands for
-    each version."""
+    """Whether a 101 switches to a protocol that the request names; a name without a version
+    means any version."""
     asked = {protocol.lower() for protocol in _protocols(request.fields)}
     chosen = [protocol.lower() for protocol in _protocols(upstream.fields)]
     return bool(chosen) and all(
@@ -246,21 +218,20 @@ def _switched_wrongly(exchange: Forward, how: str) -> Answer:
 
 
 def _is_withheld(exchange: Forward) -> bool:
-    """Whether the browser keeps an answer of our own from the page: its origin was only let
-    through, or the upstream would have granted what we cannot."""
-    code = exchange.verdict.code
-    if code is not Code.PASSTHROUGH or exchange.error_grant.fields:
+    """Whether the browser keeps our own answer from the page: its origin was only let
+    through, or only the upstream could have granted access."""
+    code, context = exchange.verdict.code, exchange.context
+    if code is not Code.PASSTHROUGH or context.origin.grant.fields:
         return code is Code.ORIGIN_FORWARDED
-    context = RequestContext(exchange.policy, exchange.received)
     origin = context.origin.value
     return origin is not None and not context.is_same_origin(origin)
 
 
 def fail(exchange: Forward, error: UpstreamError) -> Answer:
-    """Return the answer for an upstream that could not be asked or understood.
+    """Return the answer for an upstream that failed.
 
-    For failures before the response head went out; after it, only the connection can
-    still be aborted.
+    This is for failures before the response head was sent; after that, the connection can
+    only be aborted.
     """
     verdict = exchange.verdict._replace(
         code=Code(error.fault),
@@ -271,7 +242,7 @@ def fail(exchange: Forward, error: UpstreamError) -> Answer:
     )
     answer = problem(
         verdict,
-        exchange.error_grant,
+        exchange.context.origin.grant,
         _without_directories(exchange.route, error.detail),
         hint_for_client(verdict, exchange.policy),
         head_only=exchange.received.method == "HEAD",
@@ -294,11 +265,16 @@ _NOTHING: Final = Outlook(RequestHead("", b"", ()), b"", False)
 def outlook_of(
     policy: Policy, request: RequestHead, verdict: Verdict, forward: Forward | None
 ) -> Outlook:
-    """Return what the page behind a request can expect of a response to it; `forward` is what
-    was decided, where it went on."""
-    if forward is not None:
-        return forward.outlook
-    if verdict.kind is Kind.PREFLIGHT and verdict.allowed:
-        return _NOTHING  # it passes, and is one of many
-    context = RequestContext(policy, request)
-    return Outlook(request, context.public_host, context.is_secure)
+    """Return what the page behind a request can expect of the response; `forward` is the
+    decision, if the request was forwarded."""
+    if forward is None and verdict.kind is Kind.PREFLIGHT and verdict.allowed:
+        return _NOTHING  # a preflight that passes has no outcome
+    context = RequestContext(policy, request) if forward is None else forward.context
+    grant = None if forward is None else forward.grant
+    return Outlook(
+        request,
+        context.public_host,
+        context.is_secure,
+        None if grant is None else grant.fields,
+        None if forward is None else context.found,
+    )

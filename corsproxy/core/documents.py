@@ -1,8 +1,8 @@
-"""Pages of an upstream, kept apart from the other routes.
+"""Isolating an upstream's pages from the other routes.
 
-What a browser navigates to on this listener is a page of the listener's own origin, whatever
-upstream it came from: its scripts may call every route, with the user's cookies. On a route
-with `documents: sandbox`, such pages get an opaque origin instead (HTML, "sandboxed origin
+A page that a browser opens on this listener has the listener's own origin, whichever upstream
+it came from: its scripts may call every route, with the user's cookies. On a route with
+`documents: sandbox`, such pages get an opaque origin instead (HTML, "sandboxed origin
 browsing context flag").
 """
 
@@ -11,7 +11,7 @@ from typing import Final
 from corsproxy.core.messages import RequestHead
 from corsproxy.core.policy import Route
 
-# Beside whatever policy the upstream sends: browsers enforce each of them (CSP, 8.1).
+# Beside the upstream's own policy, if any: browsers enforce all of them (CSP, 8.1).
 SANDBOX: Final = (b"Content-Security-Policy", b"sandbox allow-scripts allow-forms")
 
 # Fetch Metadata, 2.1: the destinations that make a document.
@@ -19,10 +19,10 @@ _NAVIGATED: Final = frozenset({b"document", b"iframe", b"frame", b"embed", b"obj
 
 
 def is_sandboxed(route: Route, request: RequestHead) -> bool:
-    """Whether the answer may become a page, and the route wants it apart from its own origin.
+    """Whether the response may become a page, and the route wants it sandboxed.
 
-    Browsers send Sec-Fetch-Dest to https and to loopback alone. Elsewhere Accept tells: only
-    navigation asks for text/html unless a script says so.
+    Browsers send Sec-Fetch-Dest only to https and loopback. Elsewhere Accept tells: unless a
+    script says so, only navigation asks for text/html.
     """
     if route.documents != "sandbox":
         return False

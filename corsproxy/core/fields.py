@@ -12,9 +12,9 @@ Facts that the code rests on (RFC 9110, 5; RFC 9112, 5):
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final, TypeVar
+from typing import Final, TypeVar, cast
 
-from corsproxy.core.messages import Field, Fields
+from corsproxy.core.messages import Boxed, Field, Fields
 
 T = TypeVar("T")
 
@@ -184,9 +184,9 @@ def partition(
     names are in neither: they are dropped. Authorization and Cookie, where they are managed, are
     in both.
     """
-    passed: list[Field] = []
+    passed: list[Boxed] = []
     found: dict[bytes, list[bytes]] = {}
-    for line in fields:
+    for line in cast("Sequence[Boxed]", fields):
         key = table[line[0]]
         if key is None:
             passed.append(line)
@@ -197,7 +197,7 @@ def partition(
             found[key].append(line[1])
         elif key:
             found[key] = [line[1]]
-    return passed, found
+    return cast("list[Field]", passed), found
 
 
 def without(fields: Iterable[Field], names: frozenset[bytes]) -> list[Field]:
@@ -220,21 +220,3 @@ def replaced(
     the place of all lines of their names. Names are matched `as_cgi`."""
     names = frozenset([as_cgi(name) for name in removed] + [as_cgi(name) for name, _ in lines])
     return [*(line for line in fields if as_cgi(line[0]) not in names), *lines]
-
-
-def serialize_fields(fields: Sequence[Field]) -> bytes:
-    """Return a field section as it goes on the wire, without the empty line behind it.
-
-    Raises ValueError where a line break is in what must be one line: it would be read as two.
-    Nothing that a client or an upstream can send gets here in that shape.
-    """
-    parts: list[bytes] = []
-    for name, value in fields:
-        parts.append(name)
-        parts.append(b": ")
-        parts.append(value)
-        parts.append(b"\r\n")
-    section = b"".join(parts)
-    if section.count(b"\r") != len(fields) or section.count(b"\n") != len(fields):
-        raise ValueError("a line break inside a field line")
-    return section

@@ -32,7 +32,7 @@ DOT_SEGMENT: Final = (
 _DOT_SEGMENT: Final = re.compile(DOT_SEGMENT.encode("ascii"), re.IGNORECASE)
 # host[:port] as Host and the absolute-form have it (RFC 9110, 7.2), no userinfo.
 _HOST: Final = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{0,5}))?")
-# Longer than any name that can be resolved (RFC 1035, 2.3.4), shorter than would cost.
+# Longer than any name that can be resolved (RFC 1035, 2.3.4), and cheap to look at.
 _LONGEST_HOST: Final = 255
 _CONTENT_LENGTH: Final = re.compile(rb"[0-9]{1,18}")
 _CODINGS: Final = frozenset(
@@ -89,12 +89,12 @@ def parse_host(value: bytes) -> Host | None:
 def check_host(policy: Policy, hosts: Sequence[bytes], minor_version: int) -> Refusal | None:
     """Refuse a request whose Host is missing, ambiguous, or no name of this proxy.
 
-    A page that has had its own name rebound to this address is same-origin with us, and
-    CORS does not protect anything then: only the Host still tells.
+    If an attacker rebinds a name to this address, pages of that name are same-origin with this
+    proxy, and CORS protects nothing. Only Host gives them away.
     """
     if len(hosts) != 1:
         return None if not hosts and minor_version == 0 else _not_one_host(len(hosts))
-    # What is too long is not even remembered as malformed.
+    # Long values are not even cached as malformed.
     host = parse_host(hosts[0]) if len(hosts[0]) <= _LONGEST_HOST + len(":65535") else None
     if host is None:
         return Refusal(Code.BAD_REQUEST, "The Host field is not host[:port].")
@@ -142,7 +142,7 @@ def check_method(method: str) -> Refusal | None:
 
 
 def _unknown(method: str) -> Refusal:
-    """Refuse as the parser does, so that what is explained is what happens."""
+    """Refuse as the parser does, so that `explain` says what really happens."""
     return Refusal(
         Code.METHOD_NOT_IMPLEMENTED, f"The method {method[:32]} is not known.", method[:32]
     )
@@ -152,15 +152,14 @@ def check_target(target: Target | None, received: bytes, hosts: Sequence[bytes])
     """Refuse targets that could leave their route, or that name another host."""
     if target is None:
         return Refusal(Code.BAD_TARGET, "The request target is not a path.")
+    if target.is_plain and target.authority is None:
+        return None
     # Bytes are searched with `find`, because `in` first tries whether they are a number.
     if received.find(b"#") >= 0:
         return Refusal(Code.BAD_TARGET, "The request target has a fragment.")
     if not received.isascii():
         return Refusal(Code.BAD_TARGET, "The request target has bytes that are not ASCII.")
-    path = target.path
-    # Most paths have nothing that a dot segment could begin with.
-    may_have_dots = path.find(b"/.") >= 0 or path.find(b"%") >= 0 or path.find(b"\\") >= 0
-    if may_have_dots and _DOT_SEGMENT.search(path) is not None:
+    if _DOT_SEGMENT.search(target.path) is not None:
         return Refusal(Code.BAD_TARGET, "The request target has a dot segment.")
     if target.authority is not None and _differs(target.authority, hosts):
         return Refusal(Code.BAD_TARGET, "The request target names another host than Host.")
@@ -169,7 +168,7 @@ def check_target(target: Target | None, received: bytes, hosts: Sequence[bytes])
 
 def check_reading(policy: Policy, target: Target | None, route: Route | None) -> Refusal | None:
     """Refuse a path that the upstream may read as another route's than `route`."""
-    if target is None or not is_ambiguous(policy, target.path, route):
+    if target is None or not is_ambiguous(policy, target, route):
         return None
     return Refusal(
         Code.AMBIGUOUS_PATH,
@@ -179,8 +178,8 @@ def check_reading(policy: Policy, target: Target | None, route: Route | None) ->
 
 
 def check_asterisk(method: str, target: bytes) -> Refusal | None:
-    """Refuse the asterisk-form but with OPTIONS (RFC 9112, 3.2.4): it is no path, and behind
-    an upstream's base it would name another one."""
+    """Refuse the asterisk-form except with OPTIONS (RFC 9112, 3.2.4): appended to an
+    upstream's base path it would name something else."""
     if target == b"*" and method != "OPTIONS":
         return Refusal(Code.BAD_TARGET, "The request target is not a path.")
     return None
@@ -211,7 +210,7 @@ def check_loop(policy: Policy, found: Mapping[bytes, Sequence[bytes]]) -> Refusa
 
 
 def check_size(limits: Limits, target: bytes, fields: Fields) -> Refusal | None:
-    """Refuse heads beyond the limits; sizes count names, values and four bytes a line."""
+    """Refuse heads beyond the limits; sizes count names, values and four bytes per line."""
     if len(target) > limits.target:
         return Refusal(
             Code.TARGET_TOO_LONG, f"The request target has more than {limits.target} bytes."

@@ -39,18 +39,18 @@ class LinkMap(NamedTuple):
     route: Route
     """The route that the response came through."""
     authority: bytes
-    """Under which the client addressed this proxy: host[:port]."""
+    """The host[:port] by which the client addressed this proxy."""
     secure: bool
-    """Whether it did so under https."""
+    """Whether it did so by https."""
     received: RequestHead | None = None
     """The request that the response answers."""
 
     def rewrite_location(self, value: bytes, status: int) -> bytes:
         """Return the value of a Location line of a response with that status.
 
-        It is a link in a redirection and in a 201 alone (RFC 9110, 10.2.2). One that would
-        lead a GET or HEAD back to its own target stays: followed, it would never end, as
-        where the upstream wants https of those who come by http.
+        It is a link only in a redirect and in a 201 (RFC 9110, 10.2.2). One that would lead a
+        GET or HEAD back to its own target is not rewritten, because the browser would follow it
+        forever: an upstream that redirects http to https sends such links.
         """
         if not (300 <= status < 400 or status == 201):
             return value
@@ -78,9 +78,9 @@ class LinkMap(NamedTuple):
     def rewrite_url(self, url: bytes) -> bytes:
         """Return a URL on this proxy for one in an upstream; any other as it is.
 
-        Userinfo goes, unless the upstream answers CORS itself: a CORS redirect to a URL with
-        credentials is a network error (Fetch, "HTTP-redirect fetch", step 9). What holds a tab
-        stays: browsers drop it, and what then stands there may name a host.
+        Userinfo is removed, unless the upstream answers CORS itself: a CORS redirect to a URL
+        with credentials is a network error (Fetch, "HTTP-redirect fetch", step 9). A URL with a
+        tab is not rewritten: browsers drop the tab, and what is left may name a host.
         """
         if url.find(b"\t") >= 0:
             return url
@@ -125,7 +125,7 @@ class LinkMap(NamedTuple):
         if mapped is None or mapped == path:
             return path + rest
         if mapped.startswith((b"//", b"/\\")):
-            # On its own it would name a host.
+            # Alone it would name a host.
             return self._on_proxy(mapped + rest, path + rest)
         return mapped + rest
 
@@ -161,9 +161,9 @@ class LinkMap(NamedTuple):
     def _client_path(self, site: Site, path: bytes) -> bytes | None:
         """Return the path under which the client reaches `path` of that upstream.
 
-        Through this route if it can, else through the route that maps most of the path.
-        Without any, a route that strips nothing gives its paths to the whole proxy, as
-        relative links do.
+        That is through this route if possible, else through the route that maps most of the
+        path. If there is none, and this route strips nothing, the path is kept, as in a
+        relative link.
         """
         routes: Sequence[Route] = self.bases.get(site, ())
         if has_dot_segments(path) or not routes:
@@ -183,14 +183,14 @@ class LinkMap(NamedTuple):
 
 
 def _prefixes(route: Route) -> tuple[bytes, bytes]:
-    """The prefix of what the route reaches, at the upstream and here."""
+    """The path prefix that the route maps, at the upstream and here."""
     path = b"" if route.path == b"/" else route.path
     kept = b"" if route.strip_path else path[len(route.mount) :]
     return route.upstream.base + kept, path
 
 
 def _without_default_port(authority: bytes, scheme: bytes) -> bytes | None:
-    """Return host[:port] as an origin has it; None for what is neither."""
+    """Return host[:port] as origins have it; None if it is malformed."""
     found = _HOST_AND_PORT.fullmatch(authority.lower())
     if found is None:
         return None

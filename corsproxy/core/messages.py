@@ -17,6 +17,10 @@ Field = tuple[bytes, bytes]
 Fields = Sequence[Field]
 """A field section: ordered, repeats kept."""
 
+Boxed = tuple[bytes, ...]
+"""A `Field` in code that hands many on: compiled, a pair is taken apart when it leaves a list
+and made anew when it goes into one, and this is not."""
+
 
 class Framing(Enum):
     """How a message's content is delimited on the wire (RFC 9112, 6)."""
@@ -70,7 +74,6 @@ class UpstreamRequest:
         "framing",
         "method",
         "repeatable",
-        "section",
         "target",
         "upgrade",
     )
@@ -83,7 +86,6 @@ class UpstreamRequest:
         framing: Framing,
         repeatable: bool,
         upgrade: bool = False,
-        section: bytes | None = None,
         authenticates_connection: bool = False,
     ) -> None:
         self.method: Final = method
@@ -98,10 +100,8 @@ class UpstreamRequest:
         an idempotent method (RFC 9110, 9.2.2) without content."""
         self.upgrade: Final = upgrade
         """Whether it asks to switch protocols; a 101 is then a valid answer."""
-        self.section: Final = section
-        """`fields` as they go on the wire, where that is known already."""
         self.authenticates_connection: Final = authenticates_connection
-        """Whether it logs somebody in on its connection, which then carries nobody else's
+        """Whether it logs a user in on its connection, which must then carry no other user's
         requests."""
 
 
@@ -113,57 +113,27 @@ class ResponseHead(NamedTuple):
     fields: Fields
 
 
-class FieldLine:
-    """A field as it came over the wire. Peers repeat most of theirs, and then it is the same
-    object that stands for it again."""
-
-    __slots__ = ("field", "line", "treatment")
-
-    def __init__(self, field: Field, line: bytes) -> None:
-        self.field: Final = field
-        self.line: Final = line
-        """Without its end."""
-        self.treatment = -1
-        """What becomes of it, where that has been found out; `to_client` knows the numbers."""
-
-
 class UpstreamHead:
     """A final response head as the upstream sent it."""
 
-    __slots__ = ("_fields", "_lines", "authenticates_connection", "framing", "reason", "status")
+    __slots__ = ("authenticates_connection", "fields", "framing", "reason", "status")
 
     def __init__(
         self,
         status: int,
         reason: bytes,
-        fields: Fields | None,
+        fields: Fields,
         framing: Framing,
-        lines: list[FieldLine] | None = None,
         authenticates_connection: bool = False,
     ) -> None:
-        """Either of `fields` and `lines` will do."""
         self.status: Final = status
         self.reason: Final = reason
+        self.fields: Final = fields
         self.framing: Final = framing
         """How its content is delimited, from the upstream's own framing fields and the
         request's method (NONE for HEAD, 204 and 304)."""
         self.authenticates_connection: Final = authenticates_connection
         """Whether it offers, or completes, a login on its connection."""
-        self._fields = fields
-        self._lines = lines
-
-    @property
-    def fields(self) -> Fields:
-        if self._fields is None:
-            self._fields = [each.field for each in self._lines or ()]
-        return self._fields
-
-    @property
-    def lines(self) -> list[FieldLine]:
-        """The fields, line by line."""
-        if self._lines is None:
-            self._lines = [FieldLine(field, b": ".join(field)) for field in self._fields or ()]
-        return self._lines
 
 
 class ClientHead:
@@ -173,7 +143,7 @@ class ClientHead:
     on draining and on limits, and `Date` where there is none, because the core has no clock.
     """
 
-    __slots__ = ("fields", "framing", "is_dated", "reason", "section", "status")
+    __slots__ = ("fields", "framing", "is_dated", "reason", "status")
 
     def __init__(
         self,
@@ -181,7 +151,6 @@ class ClientHead:
         reason: bytes,
         fields: Fields,
         framing: Framing,
-        section: bytes | None = None,
         is_dated: bool = False,
     ) -> None:
         self.status: Final = status
@@ -189,7 +158,5 @@ class ClientHead:
         self.fields: Final = fields
         self.framing: Final = framing
         """NONE, LENGTH, CHUNKED, or CLOSE for an HTTP/1.0 client and unknown length."""
-        self.section: Final = section
-        """`fields` as they go on the wire, where that is known already."""
         self.is_dated: Final = is_dated
         """Whether there is a Date in `fields`."""

@@ -1,6 +1,6 @@
-"""Methods: which of them this proxy can forward, and the lists that Fetch has of them.
+"""Methods: which of them this proxy can forward, and Fetch's lists of them.
 
-Methods compare by bytes, so `patch` is another one than PATCH (RFC 9110, 9.1).
+Methods are case-sensitive: `patch` is not PATCH (RFC 9110, 9.1).
 """
 
 from typing import Final
@@ -10,7 +10,7 @@ FORBIDDEN_METHODS: Final = frozenset({"CONNECT", "TRACE", "TRACK"})
 CORS_SAFELISTED_METHODS: Final = frozenset({"GET", "HEAD", "POST"})
 NORMALIZED_METHODS: Final = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT"})
 
-# Everything that the parser knows; a method outside of it never becomes a request.
+# Everything that the parser knows; any other method never becomes a request.
 KNOWN_METHODS: Final = frozenset(
     [
         "ACL",
@@ -52,5 +52,5 @@ KNOWN_METHODS: Final = frozenset(
 )
 
 FORWARDED_METHODS: Final = KNOWN_METHODS - FORBIDDEN_METHODS
-"""What can be asked of an upstream. A preflight that allowed another method would only move
-the refusal from the browser's console to an answer 501."""
+"""What upstreams can be asked. If a preflight allowed another method, the browser would
+see a 501 instead of a CORS error."""

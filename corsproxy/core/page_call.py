@@ -1,4 +1,4 @@
-"""A question: a call that a script on a page makes, and what the browser adds to it."""
+"""A call that a script on a page makes, and what the browser adds to it."""
 
 from typing import NamedTuple
 
@@ -13,11 +13,11 @@ class PageCall(NamedTuple):
     target: str
     method: str = "GET"
     headers: tuple[str, ...] = ()
-    """Names of request headers that the script sets and that need permission."""
+    """Names of the request headers that the script sets and that need permission."""
     credentials: bool = False
     """Whether the script says `credentials: "include"`."""
     same_origin: bool = False
-    """Whether the page is of the origin that it calls: CORS then has nothing to say."""
+    """Whether the page has the origin that it calls, so that CORS does not apply."""
 
     @property
     def needs_preflight(self) -> bool:

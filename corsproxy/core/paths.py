@@ -10,9 +10,9 @@ _DOT_SEGMENT = re.compile(rb"[/\\](?:\.|%2e){1,2}(?:[/\\]|$)", re.IGNORECASE)
 
 
 def client_path(path: bytes, upstream_prefix: bytes, client_prefix: bytes) -> bytes | None:
-    """Return `path` with one prefix in the place of the other; None where it lies outside.
+    """Return `path` with one prefix replaced by the other; None if it has another prefix.
 
-    The inverse of what a request's path goes through on its way to the upstream.
+    This is the inverse of what happens to a request's path on its way to the upstream.
     """
     rest = path.removeprefix(upstream_prefix)
     if rest[:1] not in (b"/", b"") or len(rest) != len(path) - len(upstream_prefix):
@@ -21,6 +21,6 @@ def client_path(path: bytes, upstream_prefix: bytes, client_prefix: bytes) -> by
 
 
 def has_dot_segments(path: bytes) -> bool:
-    """Return whether a URL parser would resolve parts of `path` away (URL, "double-dot
-    URL path segment"), so that its first bytes do not tell where it leads."""
+    """Whether a URL parser would resolve parts of `path` (URL, "double-dot URL path
+    segment"), so that its beginning does not tell where it leads."""
     return _DOT_SEGMENT.search(path) is not None

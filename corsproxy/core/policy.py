@@ -28,14 +28,14 @@ LogFormat = Literal["auto", "text", "json"]
 LogRequests = Literal["all", "denied", "none"]
 
 Site = bytes | str
-"""An upstream whatever its base: its origin, or the path of its Unix socket."""
+"""An upstream without its base path: its origin, or the path of its Unix socket."""
 
 DEFAULT_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 DEFAULT_REQUEST_HEADERS = ("content-type", "authorization")
 
 
 def _derive(value: object, **derived: object) -> None:
-    """Set the derived fields of a frozen value that is being made."""
+    """Set the derived fields of a frozen value; to be called from `__post_init__`."""
     for name, each in derived.items():
         object.__setattr__(value, name, each)
 
@@ -161,7 +161,7 @@ class UpstreamAddress:
     authority: bytes = field(init=False, repr=False, compare=False)
     """host[:port] as the Host field has it: no default port, IPv6 in brackets."""
     origin: bytes = field(init=False, repr=False, compare=False)
-    """The origin that a page of this upstream would have (Fetch, serialised)."""
+    """The origin that this upstream's own pages would have (Fetch, serialised)."""
 
     def __post_init__(self) -> None:
         host = f"[{self.host}]" if ":" in self.host else self.host
@@ -173,12 +173,12 @@ class UpstreamAddress:
 
     @property
     def root(self) -> bytes:
-        """What a request for the base itself asks for, as the URL was written."""
+        """The path for requests to the base itself, as the URL was written."""
         return self.base + b"/" if self.ends_with_slash else self.base
 
     @property
     def site(self) -> Site:
-        """What upstreams that differ only in their base share."""
+        """What upstreams that differ only in their base path share."""
         return self.origin if self.socket_path is None else self.socket_path
 
     def __str__(self) -> str:
@@ -202,7 +202,7 @@ class HeaderRules:
 
 @dataclass(frozen=True)
 class Route:
-    """A path prefix and what becomes of the requests under it."""
+    """A path prefix, and how the requests under it are treated."""
 
     name: str
     path: bytes
@@ -218,27 +218,27 @@ class Route:
     forwarded: Forwarded = "auto"
     """Whether X-Forwarded-Host and -Proto are sent; "auto" does so with `preserve_host`."""
     documents: Documents = "keep"
-    """What becomes of pages that browsers navigate to: "sandbox" gives them an origin of
-    their own, so that they are not pages of every other route's upstream, too."""
+    """How pages that browsers navigate to are treated: "sandbox" gives them an opaque origin,
+    so that they cannot act as pages of the other routes."""
     request_headers: HeaderRules = HeaderRules()
     response_headers: HeaderRules = HeaderRules()
     timeout: Timeouts = Timeouts()
     tls: Tls = Tls()
     source: Source = DEFAULT
     mount: bytes = b""
-    """With what `path` begins where the proxy is part of another application: the upstream never
-    sees it."""
+    """The prefix of `path` under which the proxy is mounted in another application. Upstreams
+    never see it."""
     is_short: bool = field(default=False, compare=False)
-    """Whether it is `upstream` at the top of the file, where it has no keys of its own."""
+    """Whether it is `upstream` at the top of the file, which has no room for further keys."""
 
     @property
     def stripped(self) -> bytes:
-        """With what the path of each request begins that the upstream does not see."""
+        """The prefix of every request's path that the upstream does not see."""
         return self.path if self.strip_path and self.path != b"/" else self.mount
 
     @property
     def tells_public_address(self) -> bool:
-        """Whether X-Forwarded-Host and -Proto say by which address browsers know this proxy."""
+        """Whether X-Forwarded-Host and -Proto tell the address that the browser called."""
         return self.forwarded == "on" or (self.forwarded == "auto" and self.preserve_host)
 
 
@@ -269,16 +269,16 @@ class Log:
     format: LogFormat = "auto"
     requests: LogRequests = "all"
     quiet: bool = False
-    """Whether what goes well has no line; only the command line says so."""
+    """Whether successful requests are not logged; set only on the command line."""
 
 
 @dataclass(frozen=True)
 class Typed:
-    """The flags that the command line has beside the upstream, to be typed again."""
+    """The flags typed on the command line beside the upstream, for repeating them in hints."""
 
     flags: tuple[str, ...] = ()
     for_init: tuple[str, ...] = ()
-    """Those of them that `corsproxy init` takes."""
+    """Those that `corsproxy init` takes."""
 
 
 @dataclass(frozen=True)
@@ -315,7 +315,7 @@ class ListenerTls:
 
 @dataclass(frozen=True)
 class Policy:
-    """Everything the product was told, compiled."""
+    """The whole configuration, compiled."""
 
     routes: tuple[Route, ...]
     default_cors: CorsRules
@@ -337,19 +337,19 @@ class Policy:
     http2: bool = True
     """Whether https listeners offer HTTP/2 too."""
     inspector: bool | None = None
-    """Whether the admin listener has the inspector; None: where somebody is at a terminal."""
+    """Whether the admin listener has the inspector; None: only at a terminal."""
     via: str | None = "corsproxy"
     """The pseudonym in Via, unique to this process so that it finds loops; None: no Via."""
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
     """Values that came from ${...} in header rules: never printed."""
     typed: Typed | None = Typed()
-    """What a hint without a file repeats; None where it may not, because it holds secrets."""
+    """What hints repeat where there is no file; None if they may not, because of secrets."""
 
     routes_by_path: dict[bytes, Route] = field(init=False, repr=False, compare=False)
     routes_by_reading: dict[bytes, Route] = field(init=False, repr=False, compare=False)
-    """The routes by everything that a back end may make of their paths."""
+    """The routes by every way in which a back end may read their paths."""
     link_bases: dict[Site, list[Route]] = field(init=False, repr=False, compare=False)
-    """The routes to each upstream, those that reach the least of it first."""
+    """The routes to each upstream, the most specific first."""
     longest_path: int = field(init=False, repr=False, compare=False)
     """The length of the longest route path: no longer prefix can match."""
     pseudonym: bytes = field(init=False, repr=False, compare=False)
@@ -372,6 +372,6 @@ class Policy:
 
 
 def _upstream_prefix(route: Route) -> int:
-    """Return how much of an upstream's paths every request through `route` begins with."""
+    """Return the length of the prefix that all paths sent through `route` have."""
     kept = 0 if route.strip_path else len(route.path) - len(route.mount)
     return len(route.upstream.base) + kept

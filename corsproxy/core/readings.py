@@ -1,9 +1,8 @@
-"""What back ends may make of a path before they look for what it names.
+"""How back ends may interpret a path.
 
-A path is matched here byte by byte. Behind the proxy it may be decoded (RFC 3986, 2.4), its
-slashes merged, its backslashes turned into slashes and its parameters (RFC 3986, 3.3)
-dropped, each by some servers and not by others. Decoding happens once, with or without the
-separators. Case is not folded.
+This proxy matches paths byte by byte. Servers behind it may decode them (RFC 3986, 2.4), merge
+slashes, turn backslashes into slashes and drop parameters (RFC 3986, 3.3); each server does
+some of this. Paths are decoded once, with or without the separators. Case is not folded.
 """
 
 import re
@@ -16,19 +15,8 @@ _UNEVEN: Final = re.compile(rb"[;\\]|//")
 _ENCODED_SEPARATOR: Final = re.compile(rb"%(?=2f|5c)", re.IGNORECASE)
 
 
-def is_plain(path: bytes) -> bool:
-    """Whether every back end reads `path` as it stands."""
-    # Searched for one by one: a regular expression would take three times as long.
-    return (
-        path.find(b"%") < 0
-        and path.find(b";") < 0
-        and path.find(b"//") < 0
-        and path.find(b"\\") < 0
-    )
-
-
 def readings(path: bytes) -> set[bytes]:
-    """Return every path that a back end may read `path` as; itself is among them."""
+    """Return every path that a back end may read `path` as, itself included."""
     found = _respelt({path})
     for each in tuple(found):
         if each.find(b"%") >= 0:
@@ -39,7 +27,7 @@ def readings(path: bytes) -> set[bytes]:
 
 
 def _respelt(paths: set[bytes]) -> set[bytes]:
-    """Return the paths, and what becomes of them where nothing is decoded.
+    """Return the paths, and what servers make of them without decoding.
 
     A backslash may end a parameter or be part of it: both orders are tried.
     """

@@ -1,8 +1,7 @@
-"""Every way in which a request is refused here, in one place.
+"""Every way in which a request is refused.
 
-The guard's checks run in one order, the allowlist's refusal has one answer, and limits,
-draining and bytes that are no request end in the same function: so each of them carries
-the grant of its route, a verdict, and what to do about it.
+The guard's checks, the allowlist, limits, draining and bytes that are no request all end in
+the same function, so every refusal has a verdict, a hint, and the grant of its route.
 """
 
 import re
@@ -18,7 +17,7 @@ from corsproxy.core.request_context import RequestContext
 from corsproxy.core.source import Source
 from corsproxy.core.verdicts import FACTS, Code, Kind
 
-# What follows such a request on its connection cannot be trusted to be a request.
+# After these, the connection is closed: what follows may not be a request.
 _CLOSING: Final = frozenset(
     {
         Code.BAD_REQUEST,
@@ -45,7 +44,7 @@ _ORIGIN_LINE: Final = re.compile(rb"(?im)^origin:([^\n]*)")
 
 
 def check(context: RequestContext) -> Refusal | None:
-    """Run the guard, the most basic doubt first."""
+    """Run the guard's checks, the most basic first."""
     request, found = context.request, context.found
     hosts = found.get(b"host", ())
     return (
@@ -64,7 +63,7 @@ def check(context: RequestContext) -> Refusal | None:
 def refused(
     context: RequestContext, refusal: Refusal, at: Source | None = None, kind: Kind | None = None
 ) -> Answer:
-    """Return the answer to a case that goes no further. `kind` overrides the case's own."""
+    """Return the answer to a request that is refused. `kind` overrides the context's own."""
     code = refusal.code
     if code is Code.HOST_NOT_ALLOWED:
         at = context.policy.allowed_hosts_source
@@ -120,10 +119,9 @@ def refuse(
 def refuse_unread(policy: Policy, received: bytes, code: Code | None = None) -> Answer:
     """Return the answer for bytes that did not become a request.
 
-    `received` is what came of the head; `code` says why, or None where it is to be found
-    out from the bytes. Even such an answer carries the grant for the
-    one Origin line in it: otherwise a cookie that grew too long would look like a CORS
-    error in the browser.
+    `received` is what arrived of the head; `code` says why, or None to find out from the
+    bytes. Even this answer carries the grant for the Origin line in it: otherwise a cookie
+    that grew too long would look like a CORS error in the browser.
     """
     if code is None:
         refusal = guard.diagnose(policy.limits, received)

@@ -1,7 +1,7 @@
 """The context of a decision: one request, read once against one policy.
 
-Everything that the decision, the refusals and the rewriting ask of a request is found
-here, so that none of them reads it again or reads it differently.
+The decision, the refusals and the rewriting all take what they need from here, so that none
+of them reads the request again or reads it differently.
 """
 
 from typing import Final
@@ -11,35 +11,36 @@ from corsproxy.core.client_address import is_trusted
 from corsproxy.core.connection_authentication import AUTHORIZATION
 from corsproxy.core.cors import judge_origin
 from corsproxy.core.fields import HOP_BY_HOP, managed_names, partition, split_list
-from corsproxy.core.messages import RequestHead
+from corsproxy.core.messages import Field, RequestHead
 from corsproxy.core.origins import parse_origin
 from corsproxy.core.policy import CorsRules, Policy
 from corsproxy.core.routing import find_route, parse_target
 from corsproxy.core.source import Source
 from corsproxy.core.verdicts import Code, Kind, Verdict
 
-# What a proxy says of the client, the user that it has authenticated included; what a client
-# sends of it counts only behind a trusted proxy.
+# What proxies say about the client, including the user they have authenticated. Only trusted
+# proxies are believed.
 FORWARDING_PREFIX: Final = b"x-forwarded-"
 FORWARDING: Final = frozenset({b"forwarded", b"x-real-ip"})
-SEC_FETCH: Final = frozenset(
-    {
-        b"sec-fetch-dest",
-        b"sec-fetch-mode",
-        b"sec-fetch-site",
-        b"sec-fetch-storage-access",
-        b"sec-fetch-user",
-    }
+SEC_FETCH: Final[tuple[Field, ...]] = (
+    (b"sec-fetch-dest", b"Sec-Fetch-Dest"),
+    (b"sec-fetch-mode", b"Sec-Fetch-Mode"),
+    (b"sec-fetch-site", b"Sec-Fetch-Site"),
+    (b"sec-fetch-storage-access", b"Sec-Fetch-Storage-Access"),
+    (b"sec-fetch-user", b"Sec-Fetch-User"),
 )
+"""Names as they are compared and as they are written, as in the next table."""
 # What a preflight asks for, in the order in which browsers send it.
-ASKING: Final = (b"access-control-request-method", b"access-control-request-headers")
-# The request fields that are read here and written anew for the upstream, or not at all.
+ASKING: Final[tuple[Field, ...]] = (
+    (b"access-control-request-method", b"Access-Control-Request-Method"),
+    (b"access-control-request-headers", b"Access-Control-Request-Headers"),
+)
+# Request fields that are read here; the upstream gets them rewritten, or not at all.
 _MANAGED: Final = managed_names(
     HOP_BY_HOP
     | FORWARDING
-    | SEC_FETCH
     | {
-        *ASKING,
+        *(key for key, _ in (*SEC_FETCH, *ASKING)),
         AUTHORIZATION,
         b"content-length",
         b"cookie",
@@ -55,7 +56,7 @@ _MANAGED: Final = managed_names(
 
 
 class RequestContext:
-    """A request with what reading it has told. Made once, then only read."""
+    """A request and what was read in it. Immutable."""
 
     __slots__ = (
         "found",
@@ -73,7 +74,7 @@ class RequestContext:
         self.policy = policy
         self.request = request
         self.passed, self.found = partition(request.fields, _MANAGED)
-        """The end-to-end lines that nobody manages, and the values of those that are."""
+        """The field lines to pass on, and the values of the managed fields by name."""
         self.target = parse_target(request.target)
         self.route = None if self.target is None else find_route(policy, self.target.path)
         self.rules: CorsRules = policy.default_cors
@@ -105,11 +106,10 @@ class RequestContext:
 
     @property
     def upgrade(self) -> bytes | None:
-        """The Upgrade value to pass on, or None where the request asks for none.
+        """The Upgrade value to pass on; None if the request does not ask to switch protocols.
 
-        h2c is never passed on: behind it, requests would flow that nobody here looks at.
-        A request with content cannot ask (its end and the new protocol's start would
-        blur).
+        h2c is never passed on: the requests that follow would pass unchecked. A request with
+        content cannot switch, because it would be unclear where the new protocol begins.
         """
         protocols = self.found.get(b"upgrade")
         if protocols is None or self.request.minor_version == 0 or self.request.method != "GET":
@@ -127,34 +127,34 @@ class RequestContext:
 
     @property
     def is_trusted(self) -> bool:
-        """Whether the peer's own forwarding fields are to be believed."""
+        """Whether the peer is a trusted proxy, whose forwarding fields are believed."""
         return is_trusted(self.policy, self.request.client)
 
     @property
     def host(self) -> bytes:
-        """The Host as received; empty where an HTTP/1.0 client sent none."""
+        """The Host as received; empty if an HTTP/1.0 client sent none."""
         values = self.found.get(b"host")
         return values[0] if values else b""
 
     @property
     def public_host(self) -> bytes:
-        """The Host that the browser used: behind a trusted proxy the one it reports, if it is
-        one; else the Host that was received."""
+        """The Host that the browser used: the one that a trusted proxy reports, if it is
+        well-formed; else the Host that was received."""
         reported = self._reported(b"x-forwarded-host")
         return reported if reported and guard.parse_host(reported) is not None else self.host
 
     @property
     def is_secure(self) -> bool:
-        """Whether the browser knows this proxy under https."""
+        """Whether the browser reaches this proxy by https."""
         reported = self._reported(b"x-forwarded-proto").lower()
         if reported in (b"https", b"wss"):
             return True
         return self.request.secure and reported not in (b"http", b"ws")
 
     def _reported(self, name: bytes) -> bytes:
-        """Return what a trusted proxy says; empty where it says nothing, or is not trusted.
+        """Return what a trusted proxy says; empty if it says nothing, or is not trusted.
 
-        Of several members the last one is its own: those before it may be the client's.
+        Of several members it wrote only the last: the others may be the client's.
         """
         values = self.found.get(name)
         if values is None or not self.is_trusted:
@@ -165,10 +165,9 @@ class RequestContext:
     def is_same_origin(self, origin: bytes) -> bool:
         """Whether the page is this proxy's own.
 
-        A browser that says so itself (Fetch Metadata, 2.3) is believed in either direction:
-        no page can set the field. Where it does not, Host is compared; with the scheme only
-        where the browser is known to have come by https, because TLS may end in front of
-        this listener.
+        Sec-Fetch-Site decides if it is there (Fetch Metadata, 2.3), because no page can set it.
+        Otherwise Host is compared. The scheme is compared only if the browser is known to use
+        https, because TLS may end in front of this listener.
         """
         sites = self.found.get(b"sec-fetch-site")
         if sites is not None:
@@ -182,9 +181,8 @@ class RequestContext:
 
 
 def is_own(origin: bytes, authority: bytes, secure: bool) -> bool:
-    """Whether a page on `origin` is this proxy's own, which the browser knows under
-    `authority`. The scheme counts only where `secure` says that it is https: TLS may end in
-    front of this listener."""
+    """Whether a page on `origin` is this proxy's own, which browsers call `authority`. The
+    scheme is compared only if `secure`: TLS may end in front of this listener."""
     page = parse_origin(origin)
     own = guard.parse_host(authority)
     if page is None or own is None or page.scheme not in ("http", "https"):

@@ -3,27 +3,31 @@
 Everything is bytes and stays byte for byte: percent-encoding, empty queries and double
 slashes pass as they came (RFC 9110, 7.7). Only the configured prefix is mapped. A path
 that matches is never decoded, so the route that decided is the route that forwards. One
-that the back end may read as another route's is not to be forwarded at all.
+that the back end may read as another route's is not forwarded at all.
 """
 
 from typing import Final
 
 from corsproxy.core.policy import Policy, Route
-from corsproxy.core.readings import is_plain, readings
+from corsproxy.core.readings import readings
 
 
 class Target:
     """A request target, taken apart (RFC 9112, 3.2)."""
 
-    __slots__ = ("authority", "path", "query")
+    __slots__ = ("authority", "is_plain", "path", "query")
 
-    def __init__(self, path: bytes, query: bytes, authority: bytes | None) -> None:
+    def __init__(
+        self, path: bytes, query: bytes, authority: bytes | None, is_plain: bool = False
+    ) -> None:
         self.path: Final = path
         """Starts with "/"; b"*" for the asterisk-form."""
         self.query: Final = query
         """With its "?", or empty where there is none."""
         self.authority: Final = authority
         """Of the absolute-form, else None."""
+        self.is_plain: Final = is_plain
+        """Whether all servers read it the same way: see `_is_plain`."""
 
 
 def parse_target(target: bytes) -> Target | None:
@@ -39,8 +43,33 @@ def parse_target(target: bytes) -> Target | None:
         authority, target = rest[:cut], rest[cut:]
         if not target.startswith(b"/"):
             target = b"/" + target
-    path, mark, query = target.partition(b"?")
-    return Target(path, mark + query, authority)
+    is_plain = _is_plain(target)
+    mark = target.find(b"?")
+    if mark < 0:
+        return Target(target, b"", authority, is_plain)
+    return Target(target[:mark], target[mark:], authority, is_plain)
+
+
+# Characters that mean the same to all servers, in paths and in queries (RFC 3986, 2.2 and 2.3);
+# ";" is missing, because it begins parameters.
+_PLAIN: Final = bytes(
+    byte in b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,=:@/?"
+    for byte in range(256)
+)
+_SLASH: Final = 0x2F
+_AFTER_SLASH: Final = bytes(byte in b"/." for byte in range(256))
+
+
+def _is_plain(target: bytes) -> bool:
+    """Whether a target has only plain characters, and no slash followed by another slash or a
+    dot. Most targets do; the others need a closer look."""
+    before = 0
+    for at in range(len(target)):
+        byte = target[at]
+        if not _PLAIN[byte] or (before == _SLASH and _AFTER_SLASH[byte]):
+            return False
+        before = byte
+    return True
 
 
 def find_route(policy: Policy, path: bytes) -> Route | None:
@@ -48,15 +77,13 @@ def find_route(policy: Policy, path: bytes) -> Route | None:
     return _find(policy.routes_by_path, policy.longest_path, path)
 
 
-def is_ambiguous(policy: Policy, path: bytes, route: Route | None) -> bool:
-    """Whether a back end may read `path`, which `route` takes as it stands, as a path that
-    another route takes, or none. It would then be served under rules not meant for it."""
-    if len(policy.routes) == 1 and policy.routes[0].path == b"/":
-        return False
-    if is_plain(path):
+def is_ambiguous(policy: Policy, target: Target, route: Route | None) -> bool:
+    """Whether a back end may read a path that `route` takes as one of another route, or of
+    none. It would then be served under the wrong rules."""
+    if target.is_plain or (len(policy.routes) == 1 and policy.routes[0].path == b"/"):
         return False
     routes, longest = policy.routes_by_reading, policy.longest_path
-    return any(_find(routes, longest, reading) is not route for reading in readings(path))
+    return any(_find(routes, longest, reading) is not route for reading in readings(target.path))
 
 
 def _find(routes: dict[bytes, Route], longest: int, path: bytes) -> Route | None:

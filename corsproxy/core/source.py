@@ -22,16 +22,16 @@ class Source(NamedTuple):
 
     @property
     def without_directory(self) -> "Source":
-        """The place as clients may know it: where a file lies is none of their business."""
+        """The place as clients may see it: without the file's directory."""
         name = re.split(r"[/\\]", self.name)[-1] if self.line else self.name
         return Source(name, self.line, self.column)
 
 
 ARGUMENTS = "proxy_app"
-"""What stands for a file where a program embeds the proxy and passes the rules as arguments."""
+"""Stands for a file where a program embeds the proxy and passes the rules as arguments."""
 
 DEFAULT_FILE = "corsproxy.yaml"
-"""The file that is read where nobody names one."""
+"""The file that is read if none is named."""
 
 DEFAULT = Source("default")
-"""The source of a rule that nobody wrote."""
+"""The source of a default rule."""

@@ -1,7 +1,7 @@
-"""What a route's upstream is told about where it is reached, in words.
+"""What a route tells its upstream about the address it was called by, in words.
 
-There is one story or the other: the upstream's own address, or the public one.
-`to_upstream` tells it; here people read which.
+That is either the upstream's own address or the public one. `to_upstream` does it; this
+describes it to people.
 """
 
 from corsproxy.core.policy import Route
@@ -29,7 +29,7 @@ def story_of(route: Route) -> str:
 
 
 def address_told(route: Route) -> str:
-    """Return the story in a few words, for a line that has no room."""
+    """Return the same in a few words, for a line with little room."""
     if route.preserve_host:
         return f"sees the public Host{' and Origin' * (route.origin == 'keep')}"
     more = ", X-Forwarded-Host too" if route.forwarded == "on" else ""

@@ -1,12 +1,12 @@
 """The response as the client gets it.
 
-In the same order as requests: what belongs to one connection and what the upstream must
-not decide goes; then the user's rules apply; then the framing and the grant are put in.
-Everything else passes byte for byte, in its order.
+The order is the same as for requests: what belongs to one connection, or what the upstream
+must not decide, is removed; then the user's rules apply; then framing and grant are added.
+Everything else passes byte for byte, in order.
 """
 
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Final, cast
 
 from corsproxy.core.cookies import rewrite_set_cookie
 from corsproxy.core.cors import NOTHING_TO_SAY, Grant, add_grant
@@ -20,7 +20,7 @@ from corsproxy.core.fields import (
     without,
 )
 from corsproxy.core.links import LinkMap
-from corsproxy.core.messages import ClientHead, Field, Framing, UpstreamHead
+from corsproxy.core.messages import Boxed, ClientHead, Field, Framing, UpstreamHead
 from corsproxy.core.policy import Route
 from corsproxy.core.to_upstream import NOT_NOMINABLE
 
@@ -42,7 +42,7 @@ BOUND_TO_THE_UPSTREAM: Final = frozenset(
     }
 )
 
-# What becomes of a field line of the upstream's.
+# What to do with a field line of the upstream's response.
 _PASS: Final = 0
 _DROP: Final = 1
 _CONNECTION: Final = 2  # drop, and what it names
@@ -81,16 +81,14 @@ _TABLE: Final = NameTable(_treatment)
 class _Passed:
     """What goes on of the upstream's fields, and what is asked of them further on."""
 
-    __slots__ = ("fields", "is_dated", "lines", "nominated", "vary")
+    __slots__ = ("fields", "is_dated", "nominated", "vary")
 
     def __init__(self) -> None:
-        self.fields: list[Field] = []
-        self.lines: list[bytes] = []
-        """`fields` as they go on the wire."""
+        self.fields: list[Boxed] = []
         self.vary: list[bytes] = []
         """The values of Vary, which is not in `fields`."""
         self.nominated: list[bytes] = []
-        """The values of Connection, which neither is."""
+        """The values of Connection, which is not in `fields` either."""
         self.is_dated = False
         """Whether Date is in `fields`."""
 
@@ -113,62 +111,34 @@ def to_client(
     page of this an origin of its own.
     """
     passed = _pass(route, upstream, grant, links, secure)
-    fields, lines, vary = passed.fields, passed.lines, passed.vary
-    is_ruled = False
+    fields, vary = cast("list[Field]", passed.fields), passed.vary
+    is_dated = passed.is_dated
     if passed.nominated and passed.nominated != [b"keep-alive"]:
         names = {token.lower() for token in split_list(passed.nominated)} - NOT_NOMINABLE
-        if names:
-            is_ruled = True
-            fields = without(fields, frozenset(names))
+        fields = without(fields, frozenset(names))
+        is_dated = is_dated and b"date" not in names
     rules = route.response_headers
     if rules.set or rules.remove:
-        is_ruled = True
         fields += [(b"Vary", value) for value in vary]
         fields = replaced(fields, rules.set, rules.remove)
         vary = [value for name, value in fields if name.lower() == b"vary"]
         fields = without(fields, frozenset({b"vary"}))
-    is_dated = passed.is_dated
-    if is_ruled:
         is_dated = any(name.lower() == b"date" for name, _ in fields)
     if upstream.status == 101:
         fields.append((b"Connection", b"Upgrade"))
-        return ClientHead(101, upstream.reason, fields, Framing.NONE, None, is_dated)
-    given = NOTHING_TO_SAY if grant is None else grant
-    if vary or given.expose_all or is_ruled:
-        known = len(fields)
-        add_grant(fields, vary, given)
-        lines += [b": ".join(field) for field in fields[known:]]
-    else:
-        fields += given.added
-        lines += given.lines
+        return ClientHead(101, upstream.reason, fields, Framing.NONE, is_dated)
+    add_grant(fields, vary, NOTHING_TO_SAY if grant is None else grant)
     if sandboxed:
         fields.append(SANDBOX)
-        lines.append(b": ".join(SANDBOX))
     framing = upstream.framing
     if framing is Framing.CHUNKED or framing is Framing.CLOSE:
-        framing = _of_unknown_length(minor_version, fields, lines)
-    if upstream.status == 426:
-        _insist(fields, lines)
-    section = None
-    if not is_ruled:
-        lines.append(b"")
-        section = b"\r\n".join(lines)
-    return ClientHead(upstream.status, upstream.reason, fields, framing, section, is_dated)
-
-
-def _of_unknown_length(minor_version: int, fields: list[Field], lines: list[bytes]) -> Framing:
-    if not minor_version:
-        return Framing.CLOSE
-    fields.append((b"Transfer-Encoding", b"chunked"))
-    lines.append(b"Transfer-Encoding: chunked")
-    return Framing.CHUNKED
-
-
-def _insist(fields: list[Field], lines: list[bytes]) -> None:
-    """Say of this connection what a 426 says of the upstream's (RFC 9110, 15.5.22)."""
-    if any(name.lower() == b"upgrade" for name, _ in fields):
+        framing = Framing.CHUNKED if minor_version else Framing.CLOSE
+        if framing is Framing.CHUNKED:
+            fields.append((b"Transfer-Encoding", b"chunked"))
+    # What a 426 says of the upstream's connection, we say of this one (RFC 9110, 15.5.22).
+    if upstream.status == 426 and any(name.lower() == b"upgrade" for name, _ in fields):
         fields.append((b"Connection", b"Upgrade"))
-        lines.append(b"Connection: Upgrade")
+    return ClientHead(upstream.status, upstream.reason, fields, framing, is_dated)
 
 
 def _pass(
@@ -179,35 +149,27 @@ def _pass(
     secure: bool,
 ) -> _Passed:
     passed = _Passed()
-    fields, lines = passed.fields, passed.lines
-    for each in upstream.lines:
-        treatment = each.treatment
-        field, line = each.field, each.line
-        if treatment < 0:
-            treatment = each.treatment = _TABLE[field[0]]
+    fields = passed.fields
+    for line in cast("Sequence[Boxed]", upstream.fields):
+        name = line[0]
+        treatment = _TABLE[name]
         if treatment == _PASS:
-            pass
+            fields.append(line)
         elif treatment == _DATE:
             passed.is_dated = True
+            fields.append(line)
         elif treatment == _VARY:
-            passed.vary.append(field[1])
-            continue
+            passed.vary.append(line[1])
         elif treatment == _CONNECTION:
-            passed.nominated.append(field[1])
-            continue
+            passed.nominated.append(line[1])
         elif treatment == _COOKIE:
-            field = (field[0], _cookie(route, field[1], secure=secure))
-            line = b": ".join(field)
+            fields.append((name, _cookie(route, line[1], secure=secure)))
         elif treatment == _LOCATION:
-            field = (field[0], links().rewrite_location(field[1], upstream.status))
-            line = b": ".join(field)
+            fields.append((name, links().rewrite_location(line[1], upstream.status)))
         elif treatment == _LINK:
-            field = (field[0], links().rewrite_field(field[0].lower(), field[1]))
-            line = b": ".join(field)
-        elif not _stays(treatment, upstream, grant):
-            continue
-        fields.append(field)
-        lines.append(line)
+            fields.append((name, links().rewrite_field(name.lower(), line[1])))
+        elif _stays(treatment, upstream, grant):
+            fields.append(line)
     return passed
 
 

@@ -1,19 +1,17 @@
 """The request as the upstream gets it.
 
-The order is the design. First everything that belongs to one connection, or that the
-client must not decide, is taken away; then the user's rules apply; then our invariants
-are put in, so that no rule can undo them (RFC 9110, 7.6). Whatever is not named here
-passes byte for byte, in its order.
+The order matters. First, everything that belongs to one connection, or that the client must
+not decide, is removed; then the user's rules apply; then the proxy's own fields are added, so
+that no rule can undo them (RFC 9110, 7.6). Everything else passes byte for byte, in order.
 """
 
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from corsproxy.core.connection_authentication import AUTHORIZATION, is_asked_for
 from corsproxy.core.cookies import may_hold_inspector_cookies, without_inspector_cookies
 from corsproxy.core.fields import replaced, split_list, without
-from corsproxy.core.messages import Field, Framing, UpstreamRequest
+from corsproxy.core.messages import Field, Framing, RequestHead, UpstreamRequest
 from corsproxy.core.policy import Route
 from corsproxy.core.request_context import (
     ASKING,
@@ -24,8 +22,8 @@ from corsproxy.core.request_context import (
 )
 from corsproxy.core.routing import Target, find_route, parse_target, upstream_target
 
-# A peer must not be able to strip these by naming them in Connection: what says who asks,
-# and what says where a message ends.
+# A peer must not be able to strip these by naming them in Connection: credentials, and what says
+# where a message ends.
 NOT_NOMINABLE: Final = frozenset(
     {
         b"authorization",
@@ -36,10 +34,11 @@ NOT_NOMINABLE: Final = frozenset(
         b"upgrade",
     }
 )
+_VIA: Final[tuple[Field, ...]] = ((b"via", b"Via"),)
 _IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 _REWRITTEN: Final = frozenset({b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto"})
-# What else says by which address the browser knows us. An upstream that is told its own
-# address would be told two.
+# Other fields that tell the public address. An upstream that is told its own address must not
+# get them, because they would contradict it.
 _OF_THE_PUBLIC_ADDRESS: Final = frozenset(
     {
         b"forwarded",
@@ -62,9 +61,8 @@ def to_upstream(
 ) -> UpstreamRequest:
     """Return the request as `route.upstream` gets it.
 
-    `vouched` says that the allowlist, or being same-origin, stands for the request's
-    Origin: only then is it rewritten, because that disarms the upstream's own defence
-    against cross-site requests.
+    `vouched` says that the request's Origin is in the allowlist, or same-origin. Only then is
+    it rewritten, because that disables the upstream's own defence against cross-site requests.
     """
     found = context.found
     method = context.request.method
@@ -75,11 +73,9 @@ def to_upstream(
     fields += passed
     _add_provenance(fields, route, context, vouched=vouched)
     _add_forwarding(fields, route, context)
-    if b"via" in found:
-        fields += [(b"Via", value) for value in found[b"via"]]
+    _copy(fields, found, _VIA)
     if method == "OPTIONS":
-        for name in ASKING:
-            fields += [(name.title(), value) for value in found.get(name, ())]
+        _copy(fields, found, ASKING)
         if b"max-forwards" in found:
             fields += _decremented(found[b"max-forwards"])
     rules = route.request_headers
@@ -89,9 +85,7 @@ def to_upstream(
     if rules.set:
         authorizations = [value for name, value in fields if name.lower() == AUTHORIZATION]
     if context.policy.via is not None:
-        fields.append(
-            _via(context.policy.pseudonym, context.request.is_http2, context.request.minor_version)
-        )
+        fields.append((b"Via", _version(context.request) + context.policy.pseudonym))
     if upgrade is not None:
         fields += ((b"Connection", b"Upgrade"), (b"Upgrade", upgrade))
     framing = Framing.NONE
@@ -109,13 +103,12 @@ def to_upstream(
         framing,
         framing is Framing.NONE and method in _IDEMPOTENT,
         upgrade is not None,
-        None,
         authorizations is not None and is_asked_for(authorizations),
     )
 
 
 def _end_to_end(context: RequestContext) -> list[Field]:
-    """Return the passed lines without those that Connection names (RFC 9110, 7.6.1)."""
+    """Return the lines to pass on, without those that Connection names (RFC 9110, 7.6.1)."""
     connection = context.found.get(b"connection")
     if connection is None or connection == [b"keep-alive"]:
         return context.passed
@@ -128,9 +121,9 @@ def _add_provenance(
 ) -> None:
     """Add Origin, Referer and Sec-Fetch-* as the route wants the upstream to see them.
 
-    A rewritten Origin goes without Sec-Fetch-*: they would contradict each other. The Referer
-    of a page of this proxy's is rewritten without an Origin, too: such a page's GET has none,
-    and servers that compare Referer with Host would refuse it.
+    With a rewritten Origin, Sec-Fetch-* is left out, because it would contradict it. The Referer
+    of this proxy's own pages is rewritten even without an Origin: their GETs have none, and
+    servers that compare Referer with Host would refuse them.
     """
     if route.origin == "remove":
         return
@@ -149,14 +142,22 @@ def _add_provenance(
     else:
         fields += [(b"Origin", origin) for origin in origins]
         fields += [(b"Referer", referer) for referer in referers]
-    for name in found:
-        if name in SEC_FETCH:
-            fields += [(name.title(), value) for value in found[name]]
+    _copy(fields, found, SEC_FETCH)
+
+
+def _copy(
+    fields: list[Field], found: Mapping[bytes, Sequence[bytes]], names: Iterable[Field]
+) -> None:
+    """Add the fields of these names with the values that were received."""
+    for key, name in names:
+        values = found.get(key)
+        if values is not None:
+            fields += [(name, value) for value in values]
 
 
 def _of_own_page(context: RequestContext, route: Route, referer: bytes) -> bytes | None:
-    """Return the Referer of a page that came through this proxy as the upstream knows it, so
-    that a redirect back to it leads there; None for one of another page."""
+    """Return the Referer of a page of this proxy as the upstream knows it, so that a redirect
+    back leads there; None for another page's."""
     scheme, _, rest = referer.partition(b"://")
     host = context.public_host
     path = rest[len(host) :]
@@ -170,7 +171,7 @@ def _of_own_page(context: RequestContext, route: Route, referer: bytes) -> bytes
 
 
 def _moved(referer: bytes, origin: bytes, own: bytes) -> bytes:
-    """Return a Referer of a page on `origin` as one of a page on `own`."""
+    """Return a Referer with the origin `own` in place of `origin`."""
     rest = referer[len(origin) :]
     if origin and referer.startswith(origin) and rest[:1] in (b"", b"/", b"?"):
         return own + (rest or b"/")
@@ -178,16 +179,17 @@ def _moved(referer: bytes, origin: bytes, own: bytes) -> bytes:
 
 
 def _add_forwarding(fields: list[Field], route: Route, context: RequestContext) -> None:
-    """Add X-Forwarded-*: who asks, and where the upstream is told the public address, by
-    which one. Of what the client says of that itself, only a trusted proxy's word counts."""
+    """Add X-Forwarded-*: the client's address and, on routes that want it, the public address.
+    What was received in these fields is kept only if a trusted proxy sent it."""
     request = context.request
+    is_public = route.tells_public_address
     if not context.is_trusted:
-        if route.forwarded != "off":
-            fields += _forwarding(
-                request.client, context.host, request.secure, route.tells_public_address
-            )
+        if route.forwarded != "off" and request.client:
+            fields.append((b"X-Forwarded-For", _ascii(request.client)))
+        if is_public:
+            fields += _public_address(context.host, request.secure)
         return
-    found, is_public = context.found, route.tells_public_address
+    found = context.found
     for name in found:
         if name in _REWRITTEN or (name in _OF_THE_PUBLIC_ADDRESS and not is_public):
             continue
@@ -196,32 +198,30 @@ def _add_forwarding(fields: list[Field], route: Route, context: RequestContext) 
         if name in FORWARDING or name.startswith(FORWARDING_PREFIX):
             fields += [(name.title(), value) for value in found[name]]
     if route.forwarded != "off":
-        chain = [*found.get(b"x-forwarded-for", ()), request.client.encode("ascii", "replace")]
+        chain = [*found.get(b"x-forwarded-for", ()), _ascii(request.client)]
         fields.append((b"X-Forwarded-For", b", ".join(filter(None, chain))))
     if is_public:
-        fields += _forwarding("", context.public_host, context.is_secure, True)
+        fields += _public_address(context.public_host, context.is_secure)
 
 
-@lru_cache(maxsize=1024)
-def _forwarding(client: str, host: bytes, secure: bool, is_public: bool) -> tuple[Field, ...]:
-    fields = []
-    if client:
-        fields.append((b"X-Forwarded-For", client.encode("ascii", "replace")))
-    if is_public and host:
-        fields.append((b"X-Forwarded-Host", host))
-    if is_public:
-        fields.append((b"X-Forwarded-Proto", b"https" if secure else b"http"))
-    return tuple(fields)
+def _ascii(address: str) -> bytes:
+    return address.encode("ascii", "replace")
 
 
-@lru_cache(maxsize=16)
-def _via(pseudonym: bytes, is_http2: bool, minor_version: int) -> Field:
-    version = b"2" if is_http2 else b"1.%d" % minor_version
-    return (b"Via", b"%b %b" % (version, pseudonym))
+def _public_address(host: bytes, secure: bool) -> list[Field]:
+    hosts = [(b"X-Forwarded-Host", host)] if host else []
+    return [*hosts, (b"X-Forwarded-Proto", b"https" if secure else b"http")]
+
+
+def _version(request: RequestHead) -> bytes:
+    """Return the beginning of Via: the protocol version of the request."""
+    if request.is_http2:
+        return b"2 "
+    return b"1.1 " if request.minor_version else b"1.0 "
 
 
 def _decremented(values: Sequence[bytes]) -> list[Field]:
-    """Return Max-Forwards one lower (RFC 9110, 7.6.2); what is no number is left out."""
+    """Return Max-Forwards decremented (RFC 9110, 7.6.2); nothing if it is not a number."""
     if len(values) == 1 and values[0].isdigit() and len(values[0]) < 10:
         return [(b"Max-Forwards", b"%d" % max(int(values[0]) - 1, 0))]
     return []

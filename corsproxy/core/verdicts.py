@@ -95,7 +95,7 @@ ORIGIN_REFUSED: Final = (Code.ORIGIN_NOT_ALLOWED, Code.ORIGIN_EXPIRED, Code.ORIG
 
 
 class CodeFacts(NamedTuple):
-    """What a code means, whoever it happens to."""
+    """What a code means."""
 
     status: int
     """Of the answer that this proxy makes; 0 where the upstream's answer is passed on."""
@@ -175,8 +175,8 @@ class Verdict(NamedTuple):
     kind: Kind
     code: Code
     allowed: bool
-    """Whether a page on the request's origin gets what it asked for, as far as this
-    proxy decides it; True also for requests that CORS has nothing to say about."""
+    """Whether this proxy lets a page on the request's origin have what it asked for; True
+    also for requests to which CORS does not apply."""
     route: str | None = None
     """The route's name; None where no route was reached."""
     at: Source | None = None
@@ -184,10 +184,10 @@ class Verdict(NamedTuple):
     subject: str = ""
     """What the rule was applied to and failed on: the origin, method, header or host."""
     withheld: bool = False
-    """Whether the browser keeps the answer from the page for another reason than the code:
-    the page is not allowed, so that not even an error is for it to read."""
+    """Whether the browser also keeps this error from the page, because its origin is not
+    allowed."""
     cause: UpstreamCause | None = None
-    """What of an upstream's failure tells what to do about it."""
+    """The cause of an upstream's failure, where it tells what to do about it."""
 
     @property
     def facts(self) -> CodeFacts:

@@ -1,24 +1,23 @@
 """The chunked transfer coding, decoded as it arrives, and written (RFC 9112, 7.1).
 
-What it promises: the end is where the grammar says, to the byte, so that what follows can be
-read as the next request; everything that the grammar does not know is an error, a line break
-that is no CRLF above all, because recipients that forgive differently can be played off
-against each other. Chunk extensions and trailers are bounded, and dropped: what is forwarded
-is framed anew.
+What it promises: the end is found exactly where the grammar puts it, so that what follows can be
+read as the next request. Anything outside the grammar is an error, in particular a bare CR or LF:
+recipients that tolerate different things can be attacked through the difference. Chunk extensions
+and trailers are bounded, and dropped.
 """
 
 import re
 from enum import Enum
 from typing import Final
 
-# Of one line, and of everything that is not content beyond as much content, in bytes: an extension
-# costs its sender nothing, and us a look at each of its bytes.
+# Bounds in bytes: one line, and everything that is not content beyond the amount of content. An
+# extension costs its sender little, and each of its bytes must be looked at.
 _LONGEST_LINE: Final = 4 * 1024
 _MOST_BESIDES: Final = 16 * 1024
 
 _CRLF: Final = b"\r\n"
-# chunk-size [ chunk-ext ]: a size below 2^60, and no white space before the extension, with which
-# RFC 9112, 7.1.1 bears, but which nobody sends. An extension has a name.
+# chunk-size [ chunk-ext ]: a size below 2^60. White space before the extension, which RFC 9112,
+# 7.1.1 tolerates, is refused. An extension has a name.
 _NAME: Final = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
 _QUOTED: Final = rb'"(?:[\t\x20\x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t\x20-\x7e\x80-\xff])*"'
 _EXTENSION: Final = (
@@ -33,9 +32,9 @@ _TRAILER_LINE_BEGUN: Final = re.compile(rb"\r|" + _NAME + rb"(?:" + _VALUE + rb"
 
 
 class ChunkedCodingError(ValueError):
-    """What has arrived is not in the chunked coding, or is more besides content than is borne.
+    """What has arrived is not in the chunked coding, or has too much that is not content.
 
-    `content` is what had been decoded of the same bytes.
+    `content` is what was decoded of the same bytes before the error.
     """
 
     def __init__(self) -> None:
@@ -65,8 +64,8 @@ class ChunkedDecoder:
         self._besides = 0
 
     def goes_on_for(self, size: int) -> bool:
-        """Whether the next `size` bytes are content, and more follow in the same chunk: then they
-        count as decoded, and need no copy."""
+        """Whether the next `size` bytes are all content of a chunk that continues beyond them; if
+        so, count them as decoded. They need not be copied."""
         if self._left <= size:
             return False
         self._left -= size
@@ -110,7 +109,7 @@ class ChunkedDecoder:
         return at
 
     def _may_begin(self, line: bytes) -> bool:
-        """Whether a line may begin like that: what cannot is not waited for to end."""
+        """Whether a line may begin like this; if not, its end is not awaited."""
         if self._next is _Line.SIZE:
             return _SIZE_LINE_BEGUN.fullmatch(line) is not None
         if self._next is _Line.TRAILER:

@@ -1,7 +1,7 @@
-"""The head of a request, read by llhttp: the judge of whatever is not plain.
+"""The head of a request, read by llhttp: for every head that is not plain.
 
-It gets one whole head and nothing of what follows. llhttp forgives a few things that we do not,
-because recipients read them differently: they are refused here, each with its clause.
+llhttp gets one whole head and nothing after it. It tolerates a few things that recipients read
+differently; those are refused here, each with its clause.
 """
 
 import re
@@ -14,7 +14,7 @@ from corsproxy.http1.request_message import RequestMessage
 
 
 class MalformedHeadError(ValueError):
-    """What has arrived is no head of a request, nor the beginning of one."""
+    """What has arrived is not a request head, nor the beginning of one."""
 
 
 # One space each, and a version of HTTP (RFC 9112, 3 and 2.3): llhttp takes several, none, and
@@ -22,7 +22,7 @@ class MalformedHeadError(ValueError):
 _REQUEST_LINE: Final = re.compile(rb"[!-~]+ [!-~\x80-\xff]+ HTTP/([0-9])\.([0-9])\r\n")
 _VERSION: Final = re.compile(rb" HTTP/[0-9]\.[0-9]\r\n")
 _DIGITS: Final = re.compile(rb"[0-9]{1,18}")
-# Of which a recipient may take either the first or the last.
+# Recipients may take either the first or the last of these.
 _ONLY_ONCE: Final = frozenset(
     {
         b"content-length", b"content-location", b"content-range", b"content-type", b"etag",
@@ -34,7 +34,7 @@ _REFUSED: Final = frozenset({b"sec-websocket-key1"})
 
 
 class _Head:
-    """Takes what llhttp tells of one head."""
+    """Collects what llhttp reads in one head."""
 
     def __init__(self) -> None:
         self.target = b""
@@ -56,7 +56,7 @@ class _Head:
 def parse_head(data: bytes, client: str, secure: bool) -> RequestMessage:
     """Return the request whose head `data` is, up to and with its empty line.
 
-    `client` and `secure` say of the connection what `RequestHead` wants to know. Raises
+    `client` and `secure` describe the connection, as in `RequestHead`. Raises
     MalformedHeadError.
     """
     line = _REQUEST_LINE.match(data)
@@ -66,24 +66,24 @@ def parse_head(data: bytes, client: str, secure: bool) -> RequestMessage:
     told = _Head()
     parser, end = told.parser, len(data)
     try:
-        # Of versions that are not spoken here, llhttp knows some; their heads are like ours.
+        # llhttp knows some versions that are not supported here; their heads look the same.
         parser.feed_data(data if is_known else _VERSION.sub(b" HTTP/1.1\r\n", data, count=1))
     except httptools.HttpParserUpgrade as switched:
         end = switched.args[0]
     except httptools.HttpParserError as error:
         raise MalformedHeadError from error
-    # Where llhttp's idea of an end were another than ours, the two would part.
+    # llhttp must agree about where the head ends.
     if told.should_close is None or end != len(data):
         raise MalformedHeadError
     method = parser.get_method().decode("ascii")
     minor_version = int(line[2]) if is_known else 1
     length, is_chunked, expects = _framing(told.fields)
     fields = tuple(told.fields)
-    # Else the parser and what it tells would wait for the garbage collector.
+    # Breaks a cycle that would wait for the garbage collector.
     told.parser = None
     head = RequestHead(method, told.target, fields, minor_version, client, secure)
     if method == "CONNECT":
-        # What follows is for a tunnel that nobody opens, and no content.
+        # What follows belongs to a tunnel that is never opened.
         return RequestMessage(head, is_known, should_close=True, upgrade=True)
     upgrade = parser.should_upgrade()
     return RequestMessage(head, is_known, told.should_close, upgrade, expects, length, is_chunked)

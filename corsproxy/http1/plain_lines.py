@@ -1,17 +1,17 @@
-"""Field lines in which nothing is unusual, read without a parser.
+"""Plain field lines, read without a parser.
 
-Plain is a line that ends with CRLF (RFC 9112, 2.2): a token, a colon, one space and a value of
-at least one byte, without control characters and without white space at its ends (RFC 9112, 5).
-Every parser reads it the same.
+A plain line ends with CRLF (RFC 9112, 2.2) and is a token, a colon, one space and a value of at
+least one byte, without control characters and without white space at its ends (RFC 9112, 5).
+All parsers read it the same way.
 
-From one head to the next, a peer repeats most lines in their places: a line that is the same
-there has been read already.
+Peers repeat most lines from one head to the next, in the same places. A line that is the same
+as the last one in its place is not read again.
 """
 
 from typing import TYPE_CHECKING, Final
 
 from corsproxy.core.fields import NameTable, is_token
-from corsproxy.core.messages import FieldLine
+from corsproxy.core.messages import Boxed
 
 if TYPE_CHECKING:
     # For the compiler; nothing looks for it at run time.
@@ -25,18 +25,18 @@ _ZERO: Final = 0x30
 
 _MOST_DIGITS: Final = 18
 
-# What is remembered of one peer's lines: so many, of so many bytes at most.
+# Bounds on what is remembered of one peer's lines.
 _MOST_LINES: Final = 48
 _LONGEST_LINE: Final = 128
 
-# What a field is to its connection; the other roles are its reader's own.
+# What a field means to the connection; readers define further roles.
 OTHER: Final = 0
 UNUSUAL: Final = -1
-"""That of a field whose line is not plain, whatever its value."""
+"""The role of a field whose line is never plain, whatever its value."""
 
 
 def roles_of(roles: dict[bytes, int]) -> NameTable[int]:
-    """Return the roles of names in any case, from those of some in lower case."""
+    """Return a table of roles by name in any case; `roles` has the names in lower case."""
 
     def role(name: bytes) -> int:
         return roles.get(name.lower(), OTHER) if is_token(name) else UNUSUAL
@@ -47,11 +47,12 @@ def roles_of(roles: dict[bytes, int]) -> NameTable[int]:
 class PlainLine:
     """A field line that is plain."""
 
-    __slots__ = ("known", "line", "role")
+    __slots__ = ("field", "line", "role")
 
-    def __init__(self, known: FieldLine, role: int) -> None:
-        self.line: Final = known.line
-        self.known: Final = known
+    def __init__(self, field: Boxed, line: bytes, role: int) -> None:
+        self.field: Final = field
+        self.line: Final = line
+        """Without its end."""
         self.role: Final = role
 
 
@@ -65,10 +66,10 @@ class PlainLines:
         self._known: list[PlainLine] = []
 
     def read(self, place: int, data: bytes, start: "i64", bound: "i64") -> PlainLine | None:
-        """Return the line that begins in `data` at `start`, and is number `place` of its head;
-        None where it is not plain, or does not end before `bound`.
+        """Return the line that begins in `data` at `start`, number `place` of its head; None if
+        it is not plain, or does not end before `bound`.
 
-        At `bound` there must be three bytes more.
+        Three more bytes must follow `bound`.
         """
         known = self._known
         said = known[place] if place < len(known) else None
@@ -83,7 +84,7 @@ class PlainLines:
         role = self._roles[name]
         if not colon or not value or value != rest or role == UNUSUAL:
             return None
-        said = PlainLine(FieldLine((name, value), line), role)
+        said = PlainLine((name, value), line, role)
         if len(line) <= _LONGEST_LINE and place < _MOST_LINES:
             if place < len(known):
                 known[place] = said
@@ -93,18 +94,18 @@ class PlainLines:
 
 
 def has_line(data: bytes, start: "i64", line: bytes, bound: "i64") -> bool:
-    """Whether that line stands there, and ends before `bound`."""
+    """Whether `line` is at `start`, and ends before `bound`."""
     end: i64 = start + len(line)
     return end < bound and data[start:end] == line and data[end] == CR and data[end + 1] == LF
 
 
-# Counting loops over machine integers, because those, compiled, cost a few instructions for each
-# byte, where a call of a method of `bytes` costs hundreds.
+# These are loops over machine integers because, when compiled, they cost a few instructions per
+# byte, while calling a method of `bytes` costs hundreds.
 
 
 def end_of_line(data: bytes, start: "i64", bound: "i64") -> "i64":
-    """Return where, before `bound`, the line's CRLF is; negative if there is none, or a control
-    character before it."""
+    """Return where the line's CRLF is, before `bound`; negative if there is none, or if a control
+    character comes first."""
     for at in range(start, bound):
         byte = data[at]
         if byte < SPACE or byte == _DELETE:
@@ -113,7 +114,7 @@ def end_of_line(data: bytes, start: "i64", bound: "i64") -> "i64":
 
 
 def number(value: bytes) -> int:
-    """Return what decimal digits say; negative for anything else and for too many."""
+    """Return the value of decimal digits; negative for anything else and for too many."""
     said: i64 = 0
     digits = len(value)
     if digits > _MOST_DIGITS:

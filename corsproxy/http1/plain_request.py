@@ -1,20 +1,18 @@
-"""The head of a request in which nothing is unusual, read in one pass.
+"""Plain request heads, read in one pass.
 
-Most heads are of this form, and a parser that calls back for each field takes several times as
-long to read them. What is plain is well-formed for `head_parser` too, and means the same to it;
-about everything else, well-formed or not, `PlainHeadReader` has no opinion.
+Most heads are plain, and a parser that calls back for each field takes several times as long.
+A plain head is well-formed for `head_parser` too, and means the same. Every other head,
+well-formed or not, is left to `head_parser`.
 
-Plain is an HTTP/1.1 request with one of the usual methods and an absolute path of the usual
-characters; lines that are plain, as `plain_lines` has it; one Host, and none of the fields twice
-that must not be; no transfer coding, no upgrade, no expectation; a Content-Length, if any, of a
-number below 10^18 (RFC 9110, 8.6); a Connection, if any, that says `keep-alive` or `close` and
-nothing else (RFC 9112, 9.3).
+A plain head has HTTP/1.1, a common method and an absolute path of common characters; only plain
+lines (see `plain_lines`); one Host, and no field twice that may come only once; no transfer
+coding, upgrade or expectation; a Content-Length, if any, below 10^18 (RFC 9110, 8.6); a
+Connection, if any, that says `keep-alive` or `close` and nothing else (RFC 9112, 9.3).
 """
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
-from corsproxy.core.messages import Field, Fields, RequestHead
-from corsproxy.core.precedent import Precedent
+from corsproxy.core.messages import Boxed, Fields, RequestHead
 from corsproxy.http1.plain_lines import (
     CR,
     LF,
@@ -30,7 +28,7 @@ if TYPE_CHECKING:
     # For the compiler; nothing looks for it at run time.
     from mypy_extensions import i64
 
-# Each a bit of its own: a field that has a role comes at most once.
+# Bits, so that it is easy to see whether a field with a role comes twice.
 _HOST: Final = 1
 _LENGTH: Final = 2
 _CONNECTION: Final = 4
@@ -40,7 +38,7 @@ _ROLES: Final = roles_of(
         b"connection": _CONNECTION,
         b"content-length": _LENGTH,
         b"host": _HOST,
-        # Twice, they are refused.
+        # Refused if they come twice.
         b"content-type": 8,
         b"user-agent": 16,
         b"content-location": UNUSUAL,
@@ -48,7 +46,7 @@ _ROLES: Final = roles_of(
         b"etag": UNUSUAL,
         b"max-forwards": UNUSUAL,
         b"server": UNUSUAL,
-        # What the parser reads for itself, and what it refuses.
+        # What the parser interprets itself, and what it refuses.
         b"expect": UNUSUAL,
         b"proxy-connection": UNUSUAL,
         b"sec-websocket-key1": UNUSUAL,
@@ -70,14 +68,14 @@ _METHODS: Final[dict[bytes, str]] = {
 _LONGEST_METHOD: Final = 7
 _SLASH: Final = 0x2F
 _ZERO: Final = 0x30
-# An absolute path with its query (RFC 3986, 3.3 and 3.4): no parser reads anything else in it.
+# The characters of an absolute path with its query (RFC 3986, 3.3 and 3.4).
 _IN_PATH: Final = bytes(
     byte in b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;=:@%/?"
     for byte in range(256)
 )
 _VERSION: Final = b" HTTP/1.1\r\n"
 
-# What an idle connection costs for the field section that it remembers, twice over.
+# An idle connection keeps twice this much in memory for the last field section.
 _LONGEST_SECTION: Final = 4 * 1024
 
 
@@ -91,38 +89,32 @@ class PlainHeadReader:
         "_fields",
         "_lines",
         "_method",
-        "_precedent",
         "_section",
         "_secure",
         "end",
     )
 
     def __init__(self, client: str, secure: bool) -> None:
-        """`client` and `secure` say of the connection what `RequestHead` wants to know."""
+        """`client` and `secure` describe the connection, as in `RequestHead`."""
         self.end = 0
-        """Where the last head that was read ends in its data."""
+        """Where the last head ends in its data."""
         self._client: Final = client
         self._secure: Final = secure
         self._lines: Final = PlainLines(_ROLES)
         self._method = "GET"
-        """The last method, and what a head that has it begins with."""
+        """The last method, and what a head with it begins with."""
         self._before = b"GET "
         self._section = b""
-        """The last field section that is short and without content, with the empty line behind
-        it."""
+        """The last field section that was short and announced no content, empty line
+        included."""
         self._fields: Fields = ()
-        """What was read in it: the same object for as long as the section is the same."""
+        """What was read in it; the same object for as long as the section is the same."""
         self._closes = False
-        self._precedent = Precedent()
-
-    def forget(self) -> None:
-        """Keep nothing of what was decided."""
-        self._precedent = Precedent()
 
     def read(self, data: bytes, begin: "i64") -> RequestMessage | None:
-        """Return the request whose head begins there, and say in `end` where that ends.
+        """Return the request whose head begins at `begin`, and set `end` to where it ends.
 
-        None where the parser has to decide: the head is not plain, or has not arrived whole.
+        None if the parser has to decide: the head is not plain, or has not arrived whole.
         """
         before = self._before
         start: i64 = begin + len(before)
@@ -130,7 +122,7 @@ class PlainHeadReader:
             start = self._read_method(data, begin)
             if start < 0:
                 return None
-        # A line that ends before this has four bytes behind it to look at: its CRLF and two more.
+        # Behind a line that ends before this there are at least four bytes: CRLF and two more.
         bound: i64 = len(data) - 3
         at = _end_of_path(data, start, bound)
         target = data[start:at]
@@ -145,8 +137,8 @@ class PlainHeadReader:
         return self._read_section(target, data, start, bound)
 
     def _read_method(self, data: bytes, begin: "i64") -> "i64":
-        """Return where the method ends, which is another than the last one; negative where it is
-        none of the usual."""
+        """Read a method that is not the last one; return where it ends, negative if it is not
+        a common one."""
         end = data.find(b" ", begin, begin + _LONGEST_METHOD + 1)
         method = _METHODS.get(data[begin:end]) if end > 0 else None
         if method is None:
@@ -158,15 +150,15 @@ class PlainHeadReader:
     def _read_section(
         self, target: bytes, data: bytes, start: "i64", bound: "i64"
     ) -> RequestMessage | None:
-        """Read the field section, which is another than the last one."""
+        """Read a field section that is not the last one."""
         section_start = start
-        lines: list[Field] = []
+        lines: list[Boxed] = []
         seen, length, closes = 0, -1, False
         while data[start] != CR:
             said = self._lines.read(len(lines), data, start, bound)
             if said is None:
                 return None
-            field = said.known.field
+            field = said.field
             role = said.role
             if role != OTHER:
                 if seen & role:
@@ -174,7 +166,7 @@ class PlainHeadReader:
                 seen |= role
                 if role == _LENGTH:
                     length = number(field[1])
-                    # With a zero before it, it is written anew.
+                    # The parser removes leading zeros.
                     if length < 0 or (field[1][0] == _ZERO and len(field[1]) > 1):
                         return None
                 elif role == _CONNECTION:
@@ -188,7 +180,7 @@ class PlainHeadReader:
             return None
         start += 2
         self.end = start
-        fields = tuple(lines)
+        fields = cast("Fields", tuple(lines))
         if length > 0 or start - section_start > _LONGEST_SECTION:
             head = self._head(target, fields)
             return RequestMessage(head, should_close=closes, length=length if length > 0 else None)
@@ -198,17 +190,17 @@ class PlainHeadReader:
         return self._remembered(target)
 
     def _remembered(self, target: bytes) -> RequestMessage:
-        """Return the request that has the section that is remembered."""
+        """Return the request with the remembered field section."""
         head = self._head(target, self._fields)
-        return RequestMessage(head, should_close=self._closes, precedent=self._precedent)
+        return RequestMessage(head, should_close=self._closes)
 
     def _head(self, target: bytes, fields: Fields) -> RequestHead:
         return RequestHead(self._method, target, fields, 1, self._client, self._secure)
 
 
 def _end_of_path(data: bytes, start: "i64", bound: "i64") -> "i64":
-    """Return where, before `bound`, the absolute path ends that begins there; `start` where none
-    does."""
+    """Return where the absolute path at `start` ends, before `bound`; `start` if there is
+    none."""
     if start >= bound or data[start] != _SLASH:
         return start
     for at in range(start, bound):

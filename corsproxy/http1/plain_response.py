@@ -1,19 +1,18 @@
-"""The head of a response in which nothing is unusual, read in one pass.
+"""Plain response heads, read in one pass.
 
-Most heads are of this form, and llhttp, which calls back for each field, takes three times as
-long to read them. What is plain is well-formed for llhttp too, and means the same to it; about
-everything else, well-formed or not, `PlainHeadReader` has no opinion, and llhttp decides.
+Most heads are plain, and llhttp, which calls back for each field, takes three times as long.
+A plain head is well-formed for llhttp too, and means the same. Every other head, well-formed or
+not, is left to llhttp.
 
-Plain is a final HTTP/1.1 response whose head has arrived whole: lines that are plain, as
-`plain_lines` has it; no transfer coding; at most one Content-Length, of a number below 10^18
-(RFC 9110, 8.6); at most one Connection, which says `keep-alive` or `close` and nothing else (RFC
-9112, 9.3).
+A plain head is that of a final HTTP/1.1 response and has arrived whole. It has only plain lines
+(see `plain_lines`); no transfer coding; at most one Content-Length, below 10^18 (RFC 9110, 8.6);
+at most one Connection, which says `keep-alive` or `close` and nothing else (RFC 9112, 9.3).
 """
 
 import re
 from typing import TYPE_CHECKING, Final
 
-from corsproxy.core.messages import FieldLine
+from corsproxy.core.messages import Boxed
 from corsproxy.http1.plain_lines import (
     CR,
     LF,
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     # For the compiler; nothing looks for it at run time.
     from mypy_extensions import i64
 
-# What a field of the response is to its connection.
+# What a field of the response means to the connection.
 _LENGTH: Final = 1
 _CONNECTION: Final = 2
 _KEEP_ALIVE: Final = 3
@@ -42,8 +41,7 @@ _ROLES: Final = roles_of(
         b"content-length": _LENGTH,
         b"content-type": _TYPE,
         b"keep-alive": _KEEP_ALIVE,
-        # What llhttp reads for itself, what may bind the connection, and what hardly a response
-        # has.
+        # What llhttp interprets itself, what may bind the connection, and what is rare.
         b"persistent-auth": UNUSUAL,
         b"proxy-connection": UNUSUAL,
         b"trailer": UNUSUAL,
@@ -79,9 +77,9 @@ class PlainHead:
         "closes",
         "connection",
         "content_type",
+        "fields",
         "keep_alive",
         "length",
-        "lines",
         "reason",
         "size",
         "status",
@@ -90,28 +88,28 @@ class PlainHead:
     def __init__(self, status: int, reason: bytes) -> None:
         self.status = status
         self.reason = reason
-        self.lines: list[FieldLine] = []
+        self.fields: list[Boxed] = []
         self.size = 0
-        """How many bytes it takes, the empty line included."""
+        """Its length in bytes, the empty line included."""
         self.length = -1
-        """The value of Content-Length; negative where there is none."""
+        """The value of Content-Length; negative if there is none."""
         self.closes = False
         """Whether it says that the connection does not persist."""
         self.connection = b""
-        """The option that it names; empty where there is no such field, as with the next two."""
+        """The value of Connection; empty if there is no such field, as with the next two."""
         self.keep_alive = b""
         self.content_type = b""
-        """Of several lines, the last one's value."""
+        """The last value if there are several."""
 
     def note(self, role: int, value: bytes) -> bool:
-        """Take in what a field says about the connection; return whether that is plain."""
+        """Note what a field says about the connection; return whether that is plain."""
         if role == _TYPE:
             self.content_type = value
             return True
         if role == _LENGTH:
             once = self.length < 0
             self.length = number(value)
-            # What begins with a zero is written anew.
+            # llhttp's reader removes leading zeros.
             return once and self.length >= 0 and (value[:1] != b"0" or len(value) == 1)
         if role == _CONNECTION and not self.connection:
             option = value if value == b"keep-alive" else value.lower()
@@ -134,12 +132,12 @@ class PlainHeadReader:
         self._lines = PlainLines(_ROLES)
 
     def read(self, data: bytes, limit: int) -> PlainHead | None:
-        """Return the head with which `data`, all that has been received, begins.
+        """Return the head at the beginning of `data`, which is all that has been received.
 
-        None where llhttp has to decide: the head is not plain, or longer than `limit` bytes, or
-        has not arrived whole.
+        None if llhttp has to decide: the head is not plain, is longer than `limit` bytes, or has
+        not arrived whole.
         """
-        # A line that ends before this has four bytes behind it to look at: its CRLF and two more.
+        # Behind a line that ends before this there are at least four bytes: CRLF and two more.
         bound: i64 = min(len(data) - 3, limit)
         status_line = self._status_line
         if status_line is None or not has_line(data, 0, status_line.line, bound):
@@ -149,15 +147,15 @@ class PlainHeadReader:
                 return None
             self._status_line = status_line
         head = PlainHead(status_line.status, status_line.reason)
-        lines = head.lines
+        fields = head.fields
         start: i64 = len(status_line.line) + 2
         while data[start] != CR:
-            said = self._lines.read(len(lines), data, start, bound)
+            said = self._lines.read(len(fields), data, start, bound)
             if said is None:
                 return None
-            if said.role != OTHER and not head.note(said.role, said.known.field[1]):
+            if said.role != OTHER and not head.note(said.role, said.field[1]):
                 return None
-            lines.append(said.known)
+            fields.append(said.field)
             start += len(said.line) + 2
         if data[start + 1] != LF:
             return None

@@ -1,13 +1,12 @@
-"""A request whose head has been read: what is asked, and what it means for its connection."""
+"""A request whose head has been read, and what it means for its connection."""
 
 from typing import Final
 
 from corsproxy.core.messages import RequestHead
-from corsproxy.core.precedent import Precedent
 
 
 class RequestMessage:
-    """One request as its connection has it."""
+    """One request, as its connection sees it."""
 
     __slots__ = (
         "expects",
@@ -15,7 +14,6 @@ class RequestMessage:
         "is_chunked",
         "is_known",
         "length",
-        "precedent",
         "should_close",
         "upgrade",
     )
@@ -29,20 +27,17 @@ class RequestMessage:
         expects: bool = False,
         length: int | None = None,
         is_chunked: bool = False,
-        precedent: Precedent | None = None,
     ) -> None:
         self.head: Final = head
         self.is_known: Final = is_known
         """Whether it is HTTP/1.1 or HTTP/1.0."""
         self.should_close: Final = should_close
-        """Whether the client wants the connection to end behind the answer."""
+        """Whether the client wants the connection closed after the response."""
         self.upgrade: Final = upgrade
         """Whether it asks to switch protocols."""
         self.expects: Final = expects
         """Whether the client waits for 100 Continue before it sends content."""
         self.length: Final = length
-        """Content-Length in bytes; None where there is no content, or it is chunked."""
+        """Content-Length in bytes; None if there is no content, or it is chunked."""
         self.is_chunked: Final = is_chunked
         """Whether its content is in the chunked transfer coding."""
-        self.precedent: Final = precedent
-        """What was decided about others that it repeats but for the target."""

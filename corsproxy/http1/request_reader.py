@@ -1,8 +1,8 @@
-"""Requests out of a connection's bytes, without I/O.
+"""Reads the requests in a connection's bytes, without I/O.
 
-What it promises: heads and content are told apart here and nowhere else, one request at a time,
-so that no reader of a head ever sees what follows it. Heads in which nothing is unusual are read
-by `plain_request`, all others by `head_parser`.
+What it promises: this is the only place where heads and content are told apart, one request at
+a time, so that no reader of a head ever sees what follows it. Plain heads are read by
+`plain_request`, all others by `head_parser`.
 """
 
 from enum import Enum
@@ -50,7 +50,7 @@ class ReaderEvent(Enum):
     MALFORMED = 8
 
 
-# Names of their own, which compiled code finds faster.
+# Constants, which compiled code finds faster than members of a class.
 IDLE: Final = ReaderState.IDLE
 HEAD: Final = ReaderState.HEAD
 LENGTH: Final = ReaderState.LENGTH
@@ -97,9 +97,9 @@ class RequestReader:
         """`budget` is shared by all connections."""
         self.state = IDLE
         self.end = 0
-        """Where in its data the last call has stopped reading."""
+        """Where in its data the last call stopped reading."""
         self.left = 0
-        """How much content of known length is still to come."""
+        """How many bytes of content of known length are still to come."""
         self._client = ""
         self._secure = False
         self._plain: PlainHeadReader | None = None
@@ -107,25 +107,20 @@ class RequestReader:
         self._decoder: ChunkedDecoder | None = None
 
     def begin(self, client: str, secure: bool) -> None:
-        """Say of the connection what `RequestHead` wants to know."""
+        """Describe the connection, as in `RequestHead`."""
         self._client, self._secure = client, secure
         self._plain = PlainHeadReader(client, secure)
 
-    def forget(self) -> None:
-        """Keep nothing of what was decided."""
-        if self._plain is not None:
-            self._plain.forget()
-
     def retire(self) -> None:
-        """Read no more: a tunnel, which may be idle for hours, keeps nothing that it does not
+        """Read no more. A tunnel may be idle for hours, so it keeps nothing that it does not
         need."""
         self._plain = None
 
     def read_head(self, data: bytes, at: int) -> RequestMessage | None:
-        """Read the head that begins or goes on there. None where it goes on beyond `data`; the
+        """Read the head that begins or continues at `at`. None if it does not end in `data`; the
         state says whether it has begun.
 
-        Raises MalformedHeadError and HeadsFullError; nothing is read after that.
+        Raises MalformedHeadError and HeadsFullError; nothing more can be read then.
         """
         if self.state is IDLE:
             at = _behind_empty_lines(data, at)
@@ -178,9 +173,9 @@ class RequestReader:
             self._move(ReaderEvent.ASKS_TO_SWITCH if message.upgrade else ReaderEvent.NO_CONTENT)
 
     def read_content(self, data: bytes, at: int) -> bytes:
-        """Return what `data` holds of the content from there on.
+        """Return the content in `data` from `at` on.
 
-        Raises ChunkedCodingError; nothing is read after that.
+        Raises ChunkedCodingError; nothing more can be read then.
         """
         if self.state is LENGTH:
             content = data[at : at + self.left]
@@ -200,18 +195,18 @@ class RequestReader:
         return content
 
     def count(self, size: int) -> None:
-        """Pass over `size` bytes of content of known length."""
+        """Skip `size` bytes of content of known length."""
         self.left -= size
         if not self.left:
             self._move(ReaderEvent.CONTENT_END)
 
     def decline_switch(self) -> None:
-        """The protocol was not switched: what follows is HTTP."""
+        """The protocol was not switched: HTTP continues."""
         if self.state is SWITCH:
             self._move(ReaderEvent.DECLINED)
 
     def take_unfinished(self) -> bytes:
-        """Return what has arrived of a head that has not ended, or is none, and forget it."""
+        """Return what has arrived of an unfinished or malformed head, and forget it."""
         return self._unfinished.take()
 
     def _move(self, event: ReaderEvent) -> None:
@@ -219,8 +214,8 @@ class RequestReader:
 
 
 def _behind_empty_lines(data: bytes, begin: int) -> int:
-    """Return where, from there on, something else begins than empty lines, which are no part of
-    a head (RFC 9112, 2.2)."""
+    """Return the first place from `begin` on that is not part of an empty line; heads do not
+    begin with those (RFC 9112, 2.2)."""
     at: i64 = begin
     while at < len(data) and (data[at] == CR or data[at] == LF):
         at += 1

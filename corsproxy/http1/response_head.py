@@ -1,7 +1,7 @@
-"""Responses as bytes: the head in one piece, with what is there of the content.
+"""Response heads as bytes, in one piece with the content that is already there.
 
-The core's heads are complete but for two fields that depend on this end of the
-connection and on the clock: `Connection` and `Date` are added here.
+`Connection` and `Date` are added here, because they depend on the client's connection and on
+the clock, which the core does not know.
 """
 
 import time
@@ -9,14 +9,14 @@ from email.utils import formatdate
 from functools import lru_cache
 from typing import Final
 
-from corsproxy.core.fields import serialize_fields
 from corsproxy.core.messages import ClientHead
+from corsproxy.http1.field_lines import serialize_fields
 
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 BARE_FAULT: Final = (
     b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 )
-"""What is said where a fault keeps us from saying anything better: no grant either."""
+"""The answer when even making an answer has failed. It has no grant."""
 
 _OK: Final = b"HTTP/1.1 200 OK\r\n"
 _CLOSE: Final = b"Connection: close\r\n"
@@ -26,11 +26,10 @@ _KEEP_ALIVE: Final = b"Connection: keep-alive\r\n"
 def head_bytes(
     head: ClientHead, minor_version: int, *, keep_alive: bool, content: bytes = b""
 ) -> bytes:
-    """Return `head` as it goes to a client of HTTP/1.`minor_version`, with what is there of
-    the content behind it.
+    """Return `head` as sent to a client of HTTP/1.`minor_version`, followed by `content`.
 
-    `Date` is added where the upstream sent none (RFC 9110, 6.6.1). Persistence is said
-    where it is not the version's default (RFC 9112, 9.3).
+    `Date` is added if the upstream sent none (RFC 9110, 6.6.1), and `Connection` if
+    persistence differs from the version's default (RFC 9112, 9.3).
     """
     added = b"" if head.is_dated else _date_line(int(time.time()))
     if not keep_alive:
@@ -38,9 +37,7 @@ def head_bytes(
             added += _CLOSE
     elif minor_version == 0:
         added += _KEEP_ALIVE
-    section = head.section
-    if section is None:
-        section = serialize_fields(head.fields)
+    section = serialize_fields(head.fields)
     start = _OK if head.status == 200 and head.reason == b"OK" else _status_line(head)
     return b"".join((start, section, added, b"\r\n", content))
 

@@ -1,10 +1,10 @@
-"""The head of a response, read whole by llhttp: the judge of whatever is not plain.
+"""The head of a response, read by llhttp: for every head that is not plain.
 
-It gets one head at a time and nothing of what follows, with none of its leniencies. Before that,
-two things are made good that every browser forgives and that leave no doubt: a line may end in
-LF alone (RFC 9112, 2.2), and a Content-Length may be repeated if it says the same (RFC 9110,
-8.6). What leaves one is refused: two ways to delimit the content, any transfer coding but
-`chunked`, a version or a status that HTTP/1.1 does not have.
+llhttp gets one whole head and nothing after it, without its lenient modes. Two harmless mistakes
+that all browsers tolerate are corrected first: a line may end in LF alone (RFC 9112, 2.2), and
+Content-Length may be repeated with the same value (RFC 9110, 8.6). Whatever is ambiguous is
+refused: two ways to delimit the content, a transfer coding other than `chunked`, a version or
+status that HTTP/1.1 does not have.
 """
 
 import re
@@ -24,7 +24,7 @@ _LENGTH: Final = re.compile(rb"[0-9]{1,18}")
 
 
 class ParsedHead:
-    """What a head says; also llhttp's callbacks while it is read."""
+    """What a head says. Its methods are llhttp's callbacks."""
 
     __slots__ = ("_llhttp", "fields", "is_whole", "minor_version", "reason", "status", "switches")
 
@@ -34,7 +34,7 @@ class ParsedHead:
         self.minor_version = 1
         self.fields: list[Field] = []
         self.switches = False
-        """Whether it is a 101 that says to which protocol."""
+        """Whether it is a 101 that names a protocol."""
         self.is_whole = False
         self._llhttp: httptools.HttpResponseParser | None = None
 
@@ -46,11 +46,11 @@ class ParsedHead:
         except httptools.HttpParserUpgrade:
             self.switches = True
         except httptools.HttpParserError as error:
-            # A 101 that does not say to what, it takes for one that does.
+            # llhttp reports a 101 that names no protocol as an error.
             if self.status != 101:
                 raise malformed(str(error)) from None
         finally:
-            # The two hold each other alive.
+            # Breaks a reference cycle.
             self._llhttp = None
         if not self.is_whole:
             raise malformed("a head that ends before its end")
@@ -63,7 +63,7 @@ class ParsedHead:
         self.reason += reason
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        # llhttp takes the white space before a value, and leaves what is behind it.
+        # llhttp strips white space before a value, but not after it.
         if value.endswith((b" ", b"\t")):
             value = value.rstrip(b" \t")
         self.fields.append((name, value))
@@ -76,7 +76,7 @@ class ParsedHead:
             self.minor_version = _MINOR_VERSIONS.get(llhttp.get_http_version(), -1)
 
     def values(self, name: bytes) -> list[bytes]:
-        """Return the values of the fields of that name, which is in lower case."""
+        """Return the values of the fields of that name, given in lower case."""
         return [value for key, value in self.fields if key.lower() == name]
 
     @property
@@ -86,7 +86,7 @@ class ParsedHead:
         return int(lengths[0]) if lengths else None
 
     def framing(self, *, answers_head: bool) -> Framing:
-        """How its content is delimited (RFC 9112, 6.3), without that clause's recoveries.
+        """How its content is delimited (RFC 9112, 6.3), without the clause's error recovery.
 
         Raises UpstreamError MALFORMED.
         """
@@ -110,14 +110,14 @@ class ParsedHead:
 
 
 def malformed(what: str, cause: UpstreamCause = UpstreamCause.BAD_HTTP) -> UpstreamError:
-    """Return the error for a response that is not one."""
+    """Return the error for a malformed response."""
     return UpstreamError(
         UpstreamFault.MALFORMED, f"the upstream's response is not valid HTTP/1.1: {what}", cause
     )
 
 
 def _without_doubles(head: bytes) -> bytes:
-    """Return the head with CRLF at the end of each line, and with one Content-Length."""
+    """Return the head with CRLF line ends and at most one Content-Length."""
     lines = _LINE_END.split(head)
     matches = {index: _LENGTH_LINE.fullmatch(line) for index, line in enumerate(lines)}
     lengths = {index: match for index, match in matches.items() if match is not None}
@@ -131,7 +131,7 @@ def _without_doubles(head: bytes) -> bytes:
 
 
 def _the_same(values: Iterable[bytes]) -> bytes:
-    """Return the one number that all the values say, without leading zeros."""
+    """Return the number that all the values agree on, without leading zeros."""
     members = {member.strip(b" \t") for value in values for member in value.split(b",")}
     number = members.pop()
     if members:

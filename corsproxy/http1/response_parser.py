@@ -2,38 +2,38 @@
 
     HEAD ──► (interim: HEAD) ──► LENGTH | CHUNKED | CLOSE | SWITCHED ──► COMPLETE
 
-What a gateway must not leave in doubt (RFC 9112, 6 and 11) is refused: more than one way to
-delimit the content, a field section or interim responses without end. Names and values come
-out as their bytes. Trailers are dropped, as RFC 9110, 6.5.1 allows.
+Ambiguous or endless responses are refused (RFC 9112, 6 and 11): more than one way to delimit
+the content, oversized field sections, too many interim responses. Names and values are bytes.
+Trailers are dropped, as RFC 9110, 6.5.1 allows.
 
-Where the head ends is found here, and no reader of a head sees what follows it: `plain_response`
-reads what has nothing unusual in it, `response_head_parser` all else, and the same comes out.
+The end of the head is found here, and no reader of a head sees what follows it: `plain_response`
+reads plain heads, `response_head_parser` all others, with the same result.
 """
 
 import re
 from collections.abc import Callable
 from enum import Enum
-from typing import Final
+from typing import Final, cast
 
 from corsproxy.core.connection_authentication import is_offered
-from corsproxy.core.messages import Framing, UpstreamHead
+from corsproxy.core.messages import Fields, Framing, UpstreamHead
 from corsproxy.errors import UpstreamCause, UpstreamError, UpstreamFault
 from corsproxy.http1.chunked import ChunkedCodingError, ChunkedDecoder
 from corsproxy.http1.plain_response import PlainHead, PlainHeadReader
 from corsproxy.http1.response_head_parser import ParsedHead, malformed
 
 MAX_INTERIM: Final = 10
-"""1xx responses before the final one; nobody sends more than two for good."""
+"""The limit on 1xx responses before the final one; servers send one or two."""
 
-# A first read that is copied as a whole; of longer ones, only the beginning.
+# A first read up to this size is copied as a whole; of longer ones, only the beginning.
 _SMALL: Final = 16 * 1024
 _VERSION: Final = b"HTTP/1."
 _HEAD_END: Final = re.compile(rb"\n\r?\n")
 _KEEP_ALIVE_TIMEOUT: Final = re.compile(rb'(?:^|[\s,;])timeout\s*=\s*"?([0-9]{1,9})', re.IGNORECASE)
 _EVENT_STREAM: Final = b"text/event-stream"
-# What a TLS server answers to plain text begins with this: an alert record (RFC 8446, 5.1).
+# The first byte of a TLS server's answer to plain text: an alert record (RFC 8446, 5.1).
 _TLS_ALERT: Final = 0x15
-# And an HTTP/2 server's with a frame: SETTINGS or GOAWAY, of the whole connection (RFC 9113, 4.1).
+# An HTTP/2 server answers with a SETTINGS or GOAWAY frame of stream 0 (RFC 9113, 4.1).
 _HTTP2_FRAME: Final = re.compile(rb"\x00..[\x04\x07].\x00\x00\x00\x00", re.DOTALL)
 
 
@@ -59,8 +59,8 @@ _AFTER_HEAD: Final = {
 class ResponseParser:
     """Reads the response to one request; made anew for each.
 
-    Feed it until `complete`. `head` is there as soon as the final head is; content goes to
-    `put` as it comes. A parser that is complete, or has raised, is used up.
+    Feed it until `complete`. `head` is set as soon as the final head has arrived; content goes
+    to `put` as it comes. A parser that is complete, or has raised, cannot be used again.
     """
 
     __slots__ = (
@@ -93,18 +93,18 @@ class ResponseParser:
         plain_heads: PlainHeadReader | None = None,
     ) -> None:
         """`method` and `upgrade` are the request's; `section_limit` is in bytes; `plain_heads`
-        is the connection's. What `put` gets is lent where `feed` got it so."""
+        is the connection's. `put` is lent what was lent to `feed`."""
         self.head: UpstreamHead | None = None
         self.complete = False
         self.persistent = False
         """Whether the connection may carry another request after this response."""
         self.keep_alive: int | None = None
-        """How many seconds the upstream says that it keeps an idle connection."""
+        """For how many seconds the upstream says it keeps idle connections."""
         self.event_stream = False
         self.switched = False
-        """Whether the head is a 101; all that follows goes to `put` as it is."""
+        """Whether the head is a 101; everything after it goes to `put`."""
         self.untouched = True
-        """Whether not one byte has been received."""
+        """Whether no byte has been received."""
         self._state = State.HEAD
         self._answers_head = method == "HEAD"
         self._upgrade = upgrade
@@ -132,7 +132,7 @@ class ResponseParser:
         self._read_heads(self._head, data)
 
     def feed_eof(self) -> None:
-        """The upstream has closed its side: properly, as far as TCP and TLS can tell.
+        """The upstream has closed its side, properly as far as TCP and TLS can tell.
 
         Raises UpstreamError: CLOSED before a whole head, TRUNCATED inside the content.
         """
@@ -151,7 +151,7 @@ class ResponseParser:
     # Heads.
 
     def _read_plain(self, data: memoryview) -> bool:
-        """Read the beginning of the response, unless that is for llhttp to do."""
+        """Read the beginning of the response, unless llhttp has to do it."""
         is_small = len(data) <= _SMALL
         beginning = data.tobytes() if is_small else data[:_SMALL].tobytes()
         plain = self._plain_heads.read(beginning, self._limit)
@@ -179,7 +179,7 @@ class ResponseParser:
         self.event_stream = _is_event_stream(plain.content_type)
         if plain.keep_alive:
             self._read_keep_alive(plain.keep_alive)
-        self.head = UpstreamHead(status, plain.reason, None, framing, plain.lines)
+        self.head = UpstreamHead(status, plain.reason, cast("Fields", plain.fields), framing)
         if framing is Framing.NONE:
             self._end()
         else:
@@ -187,7 +187,7 @@ class ResponseParser:
         return True
 
     def _read_heads(self, received: bytearray, data: memoryview) -> None:
-        """Read the heads that end in `data`, up to the final one, and the content behind it."""
+        """Read the heads that end in `data`, up to the final one, and the content after it."""
         begin = max(0, len(received) - 2)
         received += data
         while self._state is State.HEAD:
@@ -206,7 +206,7 @@ class ResponseParser:
             self._read_content(memoryview(bytes(received)))
 
     def _check_beginning(self, received: bytearray) -> None:
-        """Refuse what is no response at once: it may never have an end."""
+        """Refuse at once what is no response: it may never end."""
         if not received.startswith(_VERSION[: len(received)]):
             raise _greeting(bytes(received[:16]))
 
@@ -225,7 +225,7 @@ class ResponseParser:
             self._accept(parsed)
 
     def _skip_interim(self, parsed: ParsedHead) -> None:
-        """The final response follows whatever this one says about the connection."""
+        """Skip an interim response, whatever it says about the connection."""
         self._interim += 1
         if parsed.status == 101:
             asked = "without an Upgrade" if self._upgrade else "to a request that asked for none"
@@ -245,7 +245,7 @@ class ResponseParser:
             self.event_stream = _is_event_stream(value)
         authenticates = is_offered(parsed.fields)
         self.head = UpstreamHead(
-            parsed.status, parsed.reason, parsed.fields, framing, None, authenticates
+            parsed.status, parsed.reason, parsed.fields, framing, authenticates
         )
         self._state = State.SWITCHED if parsed.status == 101 else _AFTER_HEAD[framing]
         self.switched = self._state is State.SWITCHED

@@ -1,8 +1,8 @@
-"""What has arrived of a request's head that has not ended.
+"""The beginning of a request head whose end has not arrived.
 
-It is kept once, as it came: its end may lie across two reads, and where the head has to be
-refused, even that answer carries the grant for the Origin in it. What no head can begin with is
-noticed before the head ends, so that nobody waits for the end of a TLS handshake.
+It is kept as received: the end may be split between two reads, and if the head has to be
+refused, that answer carries the grant for the Origin in it. Bytes that cannot begin a head, such
+as a TLS handshake, are refused without waiting for an end.
 """
 
 import re
@@ -16,19 +16,18 @@ HEAD_END: Final = b"\r\n\r\n"
 # The request line's method and version, and the ends of lines.
 _MARGIN: Final = 1024
 _TOKEN: Final = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
-# Lines that are whole, and the beginning of one; grammar in the rough, for the parser has the
-# last word.
+# Whole lines, and the beginning of one. The grammar is coarse; the parser has the last word.
 _FIELDS: Final = rb"(?:" + _TOKEN + rb"+:[^\r\n\0]*\r\n)*"
 _FIELD_LINES: Final = re.compile(_FIELDS)
 _FIRST_LINES: Final = re.compile(_TOKEN + rb"+ [^\r\n\0]*\r\n" + _FIELDS)
 _REQUEST_LINE_BEGUN: Final = re.compile(_TOKEN + rb"{1,32}(?: ([^\r\n\0]*)\r?)?")
 _FIELD_LINE_BEGUN: Final = re.compile(rb"\r?|" + _TOKEN + rb"+(?::([^\r\n\0]*)\r?)?")
-# What goes on with a line whose method or name is whole.
+# The continuation of a line whose method or name is complete.
 _LINE_GOES_ON: Final = re.compile(rb"([^\r\n\0]*)\r?")
 
 
 class HeadBudget:
-    """What all unfinished heads of a process may take together, in bytes."""
+    """How many bytes all unfinished heads of a process may take together."""
 
     __slots__ = ("left",)
 
@@ -37,7 +36,7 @@ class HeadBudget:
 
 
 class HeadsFullError(Exception):
-    """All unfinished heads together take what they may; this is the newest."""
+    """There is no room for another unfinished head."""
 
 
 class UnfinishedHead:
@@ -55,12 +54,12 @@ class UnfinishedHead:
 
     @property
     def has_begun(self) -> bool:
-        """Whether anything is there."""
+        """Whether anything has arrived."""
         return self._received is not None
 
     def end_in(self, data: bytes, at: int) -> int:
-        """Return where in `data`, which goes on with the head from there, the head ends; 0 where
-        it goes on beyond."""
+        """Return where the head ends in `data`, which continues it from `at` on; 0 if it does not
+        end there."""
         received = self._received
         if received is not None:
             seam = bytes(received[-3:])
@@ -71,10 +70,10 @@ class UnfinishedHead:
         return found + len(HEAD_END) if found >= 0 else 0
 
     def add(self, data: bytes) -> None:
-        """Keep what goes on with the head, and has not its end.
+        """Keep the continuation of a head that has not ended.
 
-        Raises MalformedHeadError where no head that will be accepted can begin like this, and
-        HeadsFullError; what came is kept in both cases, within bounds.
+        Raises MalformedHeadError if no acceptable head begins like this, and HeadsFullError;
+        what arrived is kept in both cases, within bounds.
         """
         self.keep(data)
         received = self._received
@@ -82,7 +81,7 @@ class UnfinishedHead:
             raise MalformedHeadError
 
     def keep(self, data: bytes) -> None:
-        """Keep what goes on with the head, whatever it is. Raises HeadsFullError."""
+        """Keep the continuation of a head, whatever it is. Raises HeadsFullError."""
         if self._received is None:
             self._received = bytearray()
         kept = data[: self._budget.left]
@@ -92,8 +91,8 @@ class UnfinishedHead:
             raise HeadsFullError
 
     def _may_begin(self, received: bytearray) -> bool:
-        """Whether what is new may stand in a head. A byte is looked at twice at most, however
-        small the pieces are, but for those of a method or a name."""
+        """Whether the new bytes may be in a head. Except in methods and names, no byte is looked at
+        more than twice, however small the pieces are."""
         end = received.rfind(b"\n", self._seen or self._line) + 1
         if end:
             lines = _FIELD_LINES if self._in_fields else _FIRST_LINES
@@ -112,11 +111,11 @@ class UnfinishedHead:
         return True
 
     def finish(self, rest: bytes) -> bytes:
-        """Return the whole head, of which `rest` is the rest, and forget it."""
+        """Return the whole head, which `rest` completes, and forget it."""
         return self.take() + rest
 
     def take(self) -> bytes:
-        """Return what has been kept, and forget it."""
+        """Return what was kept, and forget it."""
         received, self._received = self._received, None
         if received is None:
             return b""

@@ -5,7 +5,6 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from corsproxy.shell.listener.exchange import Exchange
 from corsproxy.shell.listener.http1_connection import Http1Connection
 from corsproxy.shell.listener.server import ProxyServer
 from programs.fuzz.draw import Draw
@@ -85,7 +84,7 @@ class Spoken(NamedTuple):
 async def speak(pieces: Sequence[bytes]) -> Spoken:
     upstream = FakeUpstream(echo)
     server = ProxyServer(policy(), upstream, None)
-    connection = Http1Connection(server, server.service, Exchange)
+    connection = Http1Connection(server, server.service)
     wire = Wire()
     connection.connection_made(wire)  # type: ignore[arg-type] # what is used of a transport
     for piece in pieces:

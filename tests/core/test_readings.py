@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corsproxy.core.readings import is_plain, readings
+from corsproxy.core.readings import readings
+from corsproxy.core.routing import Target, parse_target
+
+
+def target(path: bytes) -> Target:
+    parsed = parse_target(path)
+    assert parsed is not None
+    return parsed
 
 
 @pytest.mark.parametrize(
@@ -36,7 +43,7 @@ from corsproxy.core.readings import is_plain, readings
 def test_a_path_has_its_readings(path: bytes, reading: bytes) -> None:
     assert reading in readings(path)
     assert path in readings(path)
-    assert not is_plain(path)
+    assert not target(path).is_plain
 
 
 @pytest.mark.parametrize(
@@ -55,7 +62,7 @@ def test_what_is_no_reading(path: bytes, other: bytes) -> None:
 @given(st.from_regex(r"/[a-z0-9._~!$&'()*+,=:@-]*(/[a-z0-9._~!$&'()*+,=:@-]+)*", fullmatch=True))
 def test_a_plain_path_has_one_reading(text: str) -> None:
     path = text.encode()
-    if is_plain(path):
+    if target(path).is_plain:
         assert readings(path) == {path}
 
 

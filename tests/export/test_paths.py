@@ -28,7 +28,7 @@ def test_the_first_expression_that_fits_is_the_route(path: str, taken: list[byte
 def test_whatever_is_ambiguous_is_read_as_another_route(path: str, taken: list[bytes]) -> None:
     routes = policy(*map(route, taken))
     found = find_route(routes, path.encode())
-    if not is_ambiguous(routes, path.encode(), found):
+    if not is_ambiguous(routes, Target(path.encode(), b"", None), found):
         return
     assert paths.may_be_ambiguous(routes)
     longer = [each for each in routes.routes if found is None or len(each.path) > len(found.path)]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from corsproxy.core.messages import Field
+from corsproxy.core.messages import Boxed, Field
 from corsproxy.http1.plain_lines import (
     OTHER,
     UNUSUAL,
@@ -16,10 +16,10 @@ from corsproxy.http1.plain_lines import (
 ROLES = roles_of({b"host": 1, b"upgrade": UNUSUAL})
 
 
-def read(line: bytes) -> Field | None:
+def read(line: bytes) -> Boxed | None:
     data = line + b"\r\n\r\n"
     said = PlainLines(ROLES).read(0, data, 0, len(data) - 3)
-    return None if said is None else said.known.field
+    return None if said is None else said.field
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_a_line_that_is_the_same_in_its_place_is_the_same_object() -> None:
     elsewhere = lines.read(0, data, 6, bound)
     assert elsewhere is not None
     assert elsewhere is not first[1]
-    assert elsewhere.known.field == (b"B", b"2")
+    assert elsewhere.field == (b"B", b"2")
 
 
 def test_what_is_long_or_far_behind_is_read_and_not_remembered() -> None:

@@ -42,7 +42,6 @@ def test_a_plain_head_is_read() -> None:
     assert (head.client, head.secure) == ("127.0.0.1", True)
     assert (message.is_known, message.should_close, message.upgrade) == (True, False, False)
     assert (message.length, message.is_chunked, message.expects) == (5, False, False)
-    assert message.precedent is None
 
 
 @pytest.mark.parametrize(
@@ -278,7 +277,6 @@ def test_the_same_section_is_the_same_object_whatever_the_target() -> None:
     assert first.head.fields is second.head.fields
     assert other.head.fields is not first.head.fields
     assert again.head.fields == first.head.fields
-    assert first.precedent is second.precedent is not None
 
 
 def test_what_has_content_or_is_long_is_not_remembered() -> None:
@@ -290,7 +288,6 @@ def test_what_has_content_or_is_long_is_not_remembered() -> None:
         assert second is not None
         assert first.head.fields is not second.head.fields
         assert said(first) == said(second)
-        assert first.precedent is None
 
 
 # On connections.

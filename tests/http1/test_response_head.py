@@ -10,7 +10,7 @@ from corsproxy.http1.response_head import head_bytes
 
 def head(*fields: tuple[bytes, bytes], status: int = 200) -> ClientHead:
     is_dated = any(name == b"Date" for name, _ in fields)
-    return ClientHead(status, b"OK", fields, Framing.LENGTH, None, is_dated)
+    return ClientHead(status, b"OK", fields, Framing.LENGTH, is_dated)
 
 
 def test_a_head_is_the_core_s_fields_in_their_order_then_ours() -> None:

@@ -1,8 +1,8 @@
-"""The things that nearly every broken frontend mistakes for something else.
+"""Three common causes of confusion, explained.
 
-One is printed by the browser beside every failed request and is never its cause. The
-second, a session cookie that is not sent, has five causes, and only one of them is this
-proxy's to take away. The third is a permission that only the user can give.
+The first is a message that browsers print beside every failed request and that is never the
+cause. The second is a session cookie that is not sent: it has five causes, and this proxy can
+remove only one of them. The third is a permission that only the user can give.
 """
 
 from collections.abc import Sequence
@@ -38,8 +38,8 @@ _IDENTIFYING = frozenset({b"authorization", b"cookie"})
 
 
 def lacks_cookie(verdict: Verdict, status: int, fields: Fields) -> bool:
-    """Whether the upstream wanted to know who asks, and a page's allowed call did not say:
-    most often a session cookie was meant to be there."""
+    """Whether the upstream wanted to know who asks, and an allowed call did not say so:
+    most often a session cookie is missing."""
     is_call = verdict.kind is Kind.ACTUAL and verdict.code is Code.ORIGIN_ALLOWED
     if not is_call or status not in _WHO_ARE_YOU:
         return False
@@ -49,9 +49,9 @@ def lacks_cookie(verdict: Verdict, status: int, fields: Fields) -> bool:
 def about_missing_cookie(
     rules: CorsRules, fields: Fields, differing: Sequence[str] = ("host",)
 ) -> str:
-    """Return why a page's call may have come without the session cookie: what is known to
-    keep it away, or else all that could. `differing` says in what the page's origin and this
-    proxy's are different: `scheme`, `host` or both."""
+    """Return why a page's call may have come without the session cookie: the known cause, or
+    else every possible one. `differing` says how the page's origin differs from this proxy's:
+    in `scheme`, `host` or both."""
     if not rules.credentials:
         place = f" ({rules.credentials_source})" if rules.credentials_source.line else ""
         return (
@@ -74,8 +74,8 @@ def about_missing_cookie(
 
 
 def meets_local_network_access(policy: Policy, origin: str) -> bool:
-    """Whether `origin` is a public site on https, as far as its name tells, and the proxy is
-    reached on the user's own machine alone."""
+    """Whether `origin` looks like a public https site while the proxy can be reached only on
+    the user's own machine."""
     page = parse_origin(origin.encode("utf-8"))
     if page is None or page.scheme != "https" or is_loopback(page.host):
         return False
@@ -91,8 +91,8 @@ def _as_host(listen: str) -> str:
 
 
 def about_local_network(policy: Policy, verdict: Verdict, fields: Fields) -> str | None:
-    """Return what a refused page must know beyond the refusal, if it or its preflight is about
-    this machine; None elsewhere."""
+    """Return what else to know about a refused call to this machine from a public page; None
+    for any other call."""
     if verdict.allowed or verdict.browser_error is None:
         return None
     asks = any(name.lower() == b"access-control-request-private-network" for name, _ in fields)

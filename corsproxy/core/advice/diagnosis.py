@@ -1,8 +1,8 @@
 """What to do about a call that went wrong for its page, refused or not.
 
-The proxy knows what was sent both ways, and so why a browser keeps an answer, loses a cookie
-or is led away. Each piece of advice has a cause and a subject: one who reads them needs the
-same only once.
+The proxy sees what both sides sent, so it knows why a browser withholds an answer, loses a
+cookie or follows a redirect elsewhere. Each piece of advice has a cause and a subject, so that
+readers are shown the same one only once.
 """
 
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ _RESOURCE_POLICY: Final = ("NotSameOrigin", "NotSameSite")
 _REFUSED_LOGIN: Final = (403, 422)
 _MOST_NAMES: Final = 12
 MOST_STREAMS: Final = 6
-"""How many connections over HTTP/1.1 browsers have to one host."""
+"""How many HTTP/1.1 connections browsers open to one host."""
 _LONGEST_PATH: Final = 60
 
 _COOKIE_REASONS: Final[dict[str, str]] = {
@@ -100,11 +100,11 @@ class Advice(NamedTuple):
 
     cause: Cause
     subject: str
-    """What tells it from other advice of the same cause."""
+    """What distinguishes it from other advice with the same cause."""
     lines: tuple[str, ...]
     """Sentences; a line that holds a command ends with it."""
     remedies: tuple[Remedy, ...] = ()
-    """The edits of the allowlist that help, all of them."""
+    """All the edits of the allowlist that help."""
 
 
 def advise(ended: Ended) -> list[Advice]:
@@ -121,8 +121,8 @@ def advise(ended: Ended) -> list[Advice]:
 
 
 def about_unfollowed(ended: Ended) -> Advice:
-    """Return what to say about a preflight that was granted, or the first request of socket.io,
-    and that no call came after."""
+    """Return what to say about a granted preflight, or the first request of socket.io, that no
+    call followed."""
     rules = rules_of(ended.policy, ended.verdict.route or "")
     remedy = credentials_remedy(ended.verdict, ended.policy, rules)
     path = ended.request.target.partition(b"?")[0][:_LONGEST_PATH].decode("latin-1")
@@ -138,7 +138,7 @@ def about_unfollowed(ended: Ended) -> Advice:
 
 
 def about_streams(ended: Ended) -> Advice:
-    """Return what to say about a page that has as many streams open as browsers let it have."""
+    """Return what to say about a page with as many open streams as browsers allow."""
     origin = ended.value(b"origin").decode("latin-1")
     why = (
         f"The page has {MOST_STREAMS} event streams open, and browsers open no more than"
@@ -180,7 +180,7 @@ def _about_refusal(ended: Ended) -> list[Advice]:
 def _with_family(
     remedies: list[Remedy], family: Family, verdict: Verdict, policy: Policy
 ) -> list[Remedy]:
-    """Return the remedies for all the calls that belong to one that was refused."""
+    """Return the remedies for a refused call and all others of its protocol."""
     rules = rules_of(policy, verdict.route or "")
     others = [each for each in remedies if each.key != "allow_headers"]
     refused = [value for each in remedies if each.key == "allow_headers" for value in each.values]
@@ -277,7 +277,7 @@ def _is_upstream(route: Route, host: str) -> bool:
 
 
 def _about_answer(ended: Ended, route: Route, call: Call) -> Iterator[Advice]:
-    """What the upstream's own answer tells of the way it was asked."""
+    """What the upstream's own answer tells about how it was asked."""
     is_told_otherwise = not route.preserve_host or route.origin == "rewrite"
     if ended.status == 403 and _is_signed(ended):
         yield Advice(Cause.SIGNATURE, route.name, _signature(ended.policy, route))
@@ -319,7 +319,7 @@ def _discovery(call: Call) -> tuple[str, ...]:
 
 
 def _is_signed(ended: Ended) -> bool:
-    """Whether it has a signature of AWS (SigV4), in a field or in the query."""
+    """Whether it carries an AWS signature (SigV4), in a field or in the query."""
     authorization = ended.value(b"authorization")
     return authorization.startswith(b"AWS4-") or b"X-Amz-Signature=" in ended.request.target
 
@@ -333,7 +333,7 @@ def _signature(policy: Policy, route: Route) -> tuple[str, ...]:
 
 
 def _is_token_endpoint(ended: Ended) -> bool:
-    """OAuth 2.0, 3.2: where a client changes a code for a token, and is refused."""
+    """Whether a client was refused while exchanging a code for a token (RFC 6749, 3.2)."""
     path = ended.request.target.partition(b"?")[0].rstrip(b"/").lower()
     return ended.status in (400, 401, 403) and path.endswith((b"/token", b"/oauth2/v2.0/token"))
 

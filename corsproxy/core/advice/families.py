@@ -1,7 +1,7 @@
-"""Protocols whose calls come in families: one that is refused is not the only one that will be.
+"""Protocols that need several headers: where one call is refused, others will be too.
 
-A client of tus creates an upload first and continues it later, with other headers, and reads
-others from the answers. Who is told of all of them at once needs one edit in place of four.
+A tus client first creates an upload and later continues it, with other headers, and reads
+still others from the answers. Naming all of them at once takes one edit instead of four.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ class Family(NamedTuple):
     name: str
     request_headers: tuple[str, ...]
     response_headers: tuple[str, ...]
-    """Those that its clients read."""
+    """The response headers that its clients read."""
 
 
 _TUS: Final = Family(
@@ -66,7 +66,7 @@ _CONNECT: Final = Family(
     ),
     ("grpc-message", "grpc-status", "grpc-status-details-bin"),
 )
-# By a header that no other call has.
+# Recognised by a header that no other call has.
 _FAMILIES: Final[dict[str, Family]] = {
     "tus-resumable": _TUS,
     "x-amz-content-sha256": _S3,

@@ -1,7 +1,7 @@
 """What to do about a refusal or a failure, in one or two sentences.
 
-Where a file says what the proxy does, hints speak of its keys; where the command line
-names the upstream, they speak of flags, and of a file only for what has no flag.
+With a configuration file, hints name its keys. Without one, they name flags, and suggest a
+file only for what has no flag.
 """
 
 import shlex
@@ -23,7 +23,8 @@ _NO_ROUTE = (
     " for every path that no route takes."
 )
 
-# `{upstream}` is what names it; a file is what `{file}` leads to, a route `{set}` and `{end}`.
+# `{upstream}` is the key or flag that names the upstream; `{file}`, `{set}` and `{end}` say where
+# a setting goes.
 _TEMPLATES: dict[Code, str] = {
     Code.UPSTREAM_UNREACHABLE: "Check that the upstream is running and that {upstream} has its"
     " address and port; in a container, localhost is the container itself.",
@@ -72,12 +73,11 @@ def hint_for(
     remedies: Sequence[Remedy] | None = None,
     is_shown: bool = True,
 ) -> str | None:
-    """Return what to do about what `policy` refused or an upstream failed to do; None
+    """Return what to do about a refusal under `policy`, or a failure of an upstream; None
     where nothing helps.
 
-    `rules` are those that decided, where they are at hand, and `remedies` all that the call
-    needs. A command line to run stands at the end; `is_shown` says whether it may repeat the
-    flags that were given.
+    `rules` are those that decided, if known, and `remedies` all that the call needs. A command
+    to run comes last; `is_shown` says whether it may repeat the flags that were given.
     """
     if remedies is None:
         first = remedy_for(verdict, policy)
@@ -124,7 +124,7 @@ def _hint_for(
     if not sentences:
         return None
     text = " ".join(f"{capital(sentence.rstrip('.'))}." for sentence in sentences)
-    # What is copied from here goes into a shell, so no full stop follows it.
+    # It is copied into a shell, so no full stop follows it.
     if command is not None:
         return f"{text.removesuffix('.')}, or run: {command}"
     return text.removesuffix(".") if remedy is not None and not remedy.in_file else text
@@ -146,7 +146,7 @@ def hint_for_client(verdict: Verdict, policy: Policy, rules: CorsRules | None = 
 
 
 def rules_of(policy: Policy, route: str | None) -> CorsRules:
-    """Return the rules of the route of that name; the default's where it has none."""
+    """Return the rules of the route of that name; the default ones if it has none."""
     for each in policy.routes:
         if each.name == route and isinstance(each.cors, CorsRules):
             return each.cors
@@ -154,7 +154,7 @@ def rules_of(policy: Policy, route: str | None) -> CorsRules:
 
 
 def _asks_in_clear(policy: Policy, route: str | None) -> bool:
-    """Whether the route's upstream is asked over TCP without TLS."""
+    """Whether the route's upstream is reached over TCP without TLS."""
     upstreams = [each.upstream for each in policy.routes if each.name == route]
     return any(each.scheme == "http" and each.socket_path is None for each in upstreams)
 
@@ -175,13 +175,13 @@ def _of_cause(cause: UpstreamCause, policy: Policy, is_shown: bool) -> str:
 
 
 def _has_file(policy: Policy) -> bool:
-    """Whether a file says what the proxy does, and not the command line."""
+    """Whether the policy comes from a file rather than the command line."""
     return all(route.source.line for route in policy.routes)
 
 
 def _of_upstream(template: str, policy: Policy, is_shown: bool) -> str:
     if _has_file(policy):
-        # The short form, `upstream` at the top of the file, has no place for a route's keys.
+        # The short form, with `upstream` at the top of the file, has no room for a route's keys.
         end = "` on its route under `routes`."
         ca_file = f"set `tls: {{ca_file: cert.pem}}{end}"
         return template.format(
@@ -201,8 +201,8 @@ def _of_upstream(template: str, policy: Policy, is_shown: bool) -> str:
 
 
 def _remark(verdict: Verdict, rules: CorsRules) -> str | None:
-    """Return what to know before the allowlist is touched: often it is right, and the call
-    is not."""
+    """Return what to know before changing the allowlist: often the list is right, and the call
+    is wrong."""
     if verdict.code in (Code.METHOD_NOT_ALLOWED, Code.METHOD_NOT_IMPLEMENTED):
         return _about_method(verdict.subject)
     if verdict.code not in ORIGIN_REFUSED:
@@ -223,7 +223,8 @@ def _remark(verdict: Verdict, rules: CorsRules) -> str | None:
 
 
 def _about_method(method: str) -> str | None:
-    """Fetch, "normalize a method": only some are sent in upper case whatever a script says."""
+    """Say what is wrong with the method itself: browsers put only some into upper case (Fetch,
+    "normalize a method")."""
     upper = method.upper()
     if method in KNOWN_METHODS:
         return None
@@ -236,7 +237,7 @@ def _about_method(method: str) -> str | None:
 
 
 def capital(sentence: str) -> str:
-    """Begin with a capital, unless the sentence begins with an origin."""
+    """Capitalise a sentence, unless it begins with an origin."""
     if "://" in sentence.partition(" ")[0]:
         return sentence
     return sentence[:1].upper() + sentence[1:]

@@ -71,7 +71,7 @@ class Remedy(NamedTuple):
 
     @property
     def sentence(self) -> str:
-        """What to do, for people."""
+        """What to do, in words."""
         if self.is_flag:
             return f"start corsproxy with {self.at.name} {shlex.quote(self.value)}"
         if self.at.name == ARGUMENTS:
@@ -106,8 +106,8 @@ class Remedy(NamedTuple):
 
     @property
     def command(self) -> str | None:
-        """The command line that makes the change, for a POSIX shell in the directory that
-        the proxy was started in; None where there is no file."""
+        """The command that makes the change, for a POSIX shell in the directory in which the
+        proxy was started; None without a file."""
         if not self.in_file:
             return None
         words = ["corsproxy", "allow", KINDS[self.key]]
@@ -123,7 +123,7 @@ class Remedy(NamedTuple):
         return shlex.join(words)
 
 
-# Labels of host names; addresses are always allowed, but for two that never are.
+# Labels of host names; addresses are always allowed, except for two that never are.
 _HOST_NAME = re.compile(r"(?=.{1,253}$)(?:[a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}")
 
 _KEYS: dict[Code, RemedyKey] = {
@@ -234,7 +234,7 @@ def expose_remedy(
 
 
 def _is_grantable(key: RemedyKey, subject: str) -> bool:
-    """Whether it may stand in the list at all, and would then have an effect."""
+    """Whether the value may be in the list at all, and would have an effect there."""
     match key:
         case "allow_origins":
             return parse_origin(subject.encode("utf-8")) is not None
@@ -251,14 +251,14 @@ def _is_grantable(key: RemedyKey, subject: str) -> bool:
 
 
 def _is_request_header(name: bytes) -> bool:
-    """Whether script can set a field of that name, and may need permission to."""
+    """Whether a script can set a field of that name, and may need permission for it."""
     if not is_token(name) or b"*" in name or name.startswith(CORS_FIELD_PREFIX):
         return False
     return not is_forbidden_request_header(name)
 
 
 def _owner(verdict: Verdict, policy: Policy, key: RemedyKey) -> str | None:
-    """Return the route to name; a list that it takes over is the default's."""
+    """Return the route to name; None where it inherits the list from the default."""
     if len(policy.routes) == 1 or verdict.at == list_source(policy.default_cors, key):
         return None
     return verdict.route

@@ -1,6 +1,6 @@
-"""Where something is set: a flag of the command line, or a key of the file.
+"""How to change a setting: by a flag on the command line, or a key in the file.
 
-Without a file each is one command to run; with one, it is a key and its place.
+Without a file it is a command to run; with one, a key and where it goes.
 """
 
 import shlex
@@ -12,13 +12,13 @@ _SPECIAL: Final = frozenset("[]{},#")
 
 
 def is_quick(policy: Policy) -> bool:
-    """Whether there is no file: the command line names the upstream."""
+    """Whether the command line names the upstream, and there is no file."""
     return bool(policy.routes) and not any(route.source.line for route in policy.routes)
 
 
 def key_of_route(policy: Policy, route: Route, key: str) -> str | None:
-    """Return the instruction that writes a key, `name: value`, on the route: the short form has
-    no place for it, and becomes a route. None without a file."""
+    """Return the instruction that writes a key, `name: value`, on the route; the short form
+    has no room for it, and becomes a route. None without a file."""
     if is_quick(policy):
         return None
     if not route.is_short:
@@ -42,7 +42,7 @@ def setting(
     origin: OriginToUpstream | None = None,
     https: bool | None = None,
 ) -> str:
-    """Return the one instruction that makes a setting; a command stands at its end."""
+    """Return an instruction for changing a setting; a command comes last."""
     flags: list[str] = []
     key = f"upstream: {upstream}"
     if header is not None:
@@ -70,8 +70,8 @@ def _in_file(
 
 
 def restart(policy: Policy, *flags: str, upstream: str | None = None, is_shown: bool = True) -> str:
-    """Return the instruction that starts the proxy without a file, as it was and with more
-    flags: the whole command, or these flags where the others may not be shown."""
+    """Return how to restart the proxy, which has no file, with more flags: the whole command,
+    or only the new flags where the others may not be shown."""
     if policy.typed is None or not is_shown:
         return f"start corsproxy with {shlex.join([*([upstream] if upstream else []), *flags])}"
     words = ["corsproxy", upstream or str(policy.routes[0].upstream), *policy.typed.flags, *flags]
@@ -79,7 +79,7 @@ def restart(policy: Policy, *flags: str, upstream: str | None = None, is_shown: 
 
 
 def file_to_write(policy: Policy, *, is_shown: bool = True) -> str:
-    """Return which file a key goes into that has no flag: the command that writes it."""
+    """Return the file for a key that has no flag: the command that writes one."""
     if policy.typed is None or not is_shown:
         return "in the file that corsproxy init writes, with the same flags"
     words = ["corsproxy", "init", str(policy.routes[0].upstream), *policy.typed.for_init]

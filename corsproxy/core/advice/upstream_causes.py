@@ -1,4 +1,4 @@
-"""What to do about an upstream that fails, where the cause is known better than by its code."""
+"""What to do about a failing upstream, where the cause is known more precisely than its code."""
 
 from typing import Final, NamedTuple
 

@@ -33,7 +33,7 @@ from corsproxy.core.routing import find_route, parse_target
 from corsproxy.core.story import story_of
 from corsproxy.core.verdicts import Code, Verdict
 
-# Origin-form; a browser percent-encodes what is not in it, spaces and line breaks above all.
+# Origin-form; browsers percent-encode everything else, such as spaces and line breaks.
 _TARGET = re.compile("/[!-~]*")
 
 
@@ -126,7 +126,7 @@ def _as_json(fields: tuple[Field, ...]) -> dict[str, str]:
 
 
 def explain(policy: Policy, question: PageCall) -> Explanation:
-    """Explain what becomes of a page's call under `policy`.
+    """Explain what happens to a page's call under `policy`.
 
     Raises ValueError, with a sentence, for a question that no browser could ask.
     """
@@ -185,7 +185,7 @@ def check_call(question: PageCall) -> None:
 
 
 def _no_origin(text: str) -> str:
-    """Say why it is none, as the file's reader would, and what was probably meant."""
+    """Say why it is no origin, as the file's reader does, and what was probably meant."""
     try:
         parse_origin_pattern(text)
     except OriginPatternError as error:
@@ -216,7 +216,7 @@ def _request(policy: Policy, question: PageCall, method: str, fields: list[Field
 
 
 class _Asked(NamedTuple):
-    """A listener as a browser asks it."""
+    """A listener as a browser addresses it."""
 
     authority: bytes
     secure: bool
@@ -292,7 +292,7 @@ _CONSOLE = {
 
 
 def _console(question: PageCall, verdict: Verdict) -> str | None:
-    """Return Chromium's message, without the URL that stands in front of it."""
+    """Return Chromium's message without the URL at its beginning."""
     error = verdict.browser_error
     if error is None:
         return None

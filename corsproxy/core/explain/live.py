@@ -1,8 +1,8 @@
 """What a browser would make of a running deployment's answers to a page's call.
 
-Nothing is sent here. `call_live` is a dialogue: it yields each request to send, is sent the
-head of the answer, and returns the judgement. Only methods that change nothing are asked
-for: a call with another one is judged by its preflight.
+Nothing is sent here. `call_live` is a generator: it yields each request to send, receives the
+head of the response, and returns the judgement. Only safe methods are used: a call with another
+method is judged by its preflight.
 """
 
 from collections.abc import Generator
@@ -37,7 +37,7 @@ class Judgement(NamedTuple):
     grant: str | None
     """Access-Control-Allow-Origin of the answer that decided."""
     varies: bool
-    """Whether a cache is told that the answer depends on the origin, or keeps none."""
+    """Whether caches learn that the answer depends on the origin, or do not store it."""
 
     @property
     def allowed(self) -> bool:
@@ -48,7 +48,7 @@ Dialogue = Generator[Asking, ResponseHead, Judgement]
 
 
 def call_live(call: PageCall) -> Dialogue:
-    """Make the call as far as it is safe."""
+    """Make the call, as far as that is safe."""
     origin = (b"Origin", call.origin.encode("utf-8"))
     method, safe = call.normalized_method, call.normalized_method in _SAFE_METHODS
     if call.needs_preflight or not safe:
@@ -74,8 +74,8 @@ def _values(fields: Fields, name: bytes) -> list[bytes]:
 
 
 def lacks_vary(one: Judgement, other: Judgement) -> Judgement | None:
-    """Return the answer that a cache may give to the wrong page, where the answers for two
-    origins differ in their grant (Fetch, "CORS protocol and HTTP caches"); None where none."""
+    """Return the answer that a cache could give to the wrong page, because the grants for two
+    origins differ (Fetch, "CORS protocol and HTTP caches"); None if there is none."""
     if one.grant == other.grant:
         return None
     return next((each for each in (one, other) if not each.varies), None)

@@ -1,6 +1,6 @@
-"""The rules that a decision tested, one after the other, in words and with their places.
+"""The rules that a decision tested, one by one, in words and with where they are written.
 
-Nothing is decided here: a verdict is spelt out.
+Nothing is decided here: a verdict is spelled out.
 """
 
 from typing import NamedTuple
@@ -26,10 +26,10 @@ class Step(NamedTuple):
 def steps_of(
     policy: Policy, rules: CorsRules, question: PageCall, verdict: Verdict, detail: str
 ) -> list[Step]:
-    """Return what was tested on the way to `verdict`, as far as it came.
+    """Return what was tested on the way to `verdict`.
 
-    A refusal that is no rule of the file's is the last step, in the words of the answer,
-    which are in `detail`.
+    A refusal that comes from no rule in the file is the last step, in the words of the
+    answer, which are in `detail`.
     """
     steps = _steps(policy, rules, question, verdict)
     if not verdict.allowed and all(step.passed for step in steps):

@@ -1,7 +1,7 @@
-"""The outcome of a call through the proxy, as far as it can be told without making it.
+"""The outcome of a call through the proxy, as far as it is known without making the call.
 
-What was asked of the upstream went there directly; its status and the target of a redirect are
-what the proxy would get, too, and the grant is ours.
+The upstream was asked directly. The proxy would get the same status and the same redirect, and
+would add its own grant.
 """
 
 from corsproxy.core.explain.explanation import Explanation
@@ -42,7 +42,7 @@ def through_proxy(explanation: Explanation, alone: WithoutProxy | None) -> Word:
         return Word.BLOCKED
     asked = _calls(alone)
     if not asked:
-        # It was not sent, because it may change something, or nobody answered.
+        # It was not sent, because it may change something, or there was no answer.
         return Word.UNKNOWN
     if asked[-1].location is None or alone is None or alone.url is None:
         return Word.READABLE

@@ -1,8 +1,7 @@
-"""What the browser would have made of a call without this proxy, from what the upstream
-itself answers.
+"""What would happen to a call without this proxy, judged by the upstream's own answers.
 
-Nothing is sent here. `without_proxy` is a dialogue: it yields each request that the
-browser would send, is sent the answer, and returns the judgement.
+Nothing is sent here. `without_proxy` is a generator: it yields each request that the
+browser would send, receives the answer, and returns the judgement.
 """
 
 from collections.abc import Generator
@@ -49,9 +48,9 @@ class WithoutProxy(NamedTuple):
     """The judgement. `text` is for people, `to_json` for programs."""
 
     url: str | None
-    """What the page would have called; None where there is nothing to call."""
+    """What the page would have called; None if there is nothing to call."""
     allowed: bool | None
-    """Whether the script would have read the answer; None where that stays open."""
+    """Whether the script could have read the answer; None if unknown."""
     summary: str
     asked: tuple[Asked, ...] = ()
     notes: tuple[str, ...] = ()
@@ -96,11 +95,11 @@ Dialogue = Generator[Asking, ResponseHead, WithoutProxy]
 
 
 def without_proxy(policy: Policy, question: PageCall, *, unsafe: bool = False) -> Dialogue:
-    """Ask what the browser would ask, as far as it would go, and return the judgement.
+    """Ask what the browser would ask, and return the judgement.
 
-    `unsafe` lets the call itself be sent where its method may change something there;
-    a preflight never does. It goes without the script's headers, whose values are not
-    known, and without cookies. An UpstreamError that is thrown in is an answer too.
+    `unsafe` lets the call itself be sent even if its method may change something; a preflight
+    never does. The call goes without the script's headers, whose values are unknown, and
+    without cookies. An UpstreamError thrown into the generator counts as an answer.
     """
     target = parse_target(question.target.encode("ascii"))
     route = None if target is None else find_route(policy, target.path)
@@ -206,7 +205,7 @@ class _Inquiry:
         return WithoutProxy(self._url, allowed, summary, tuple(self._asked), tuple(notes))
 
     def _through_proxy(self, allowed: bool) -> str:
-        """What the same answer means where the proxy passes it on with its grant."""
+        """What the same answer means when the proxy passes it on with its grant."""
         if self._route.origin != "keep":
             return (
                 "On this route the upstream's answer decides through the proxy, too; but it is"
@@ -216,7 +215,7 @@ class _Inquiry:
         return f"On this route the same answer decides through the proxy: {effect} too."
 
     def _notes(self) -> list[str]:
-        """What else there is to know about what was asked."""
+        """What else there is to know about the call."""
         notes = []
         page, upstream = parse_origin(self._question.origin.encode("utf-8")), self._route.upstream
         is_secure = page is not None and page.scheme == "https"

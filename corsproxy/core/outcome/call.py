@@ -1,9 +1,9 @@
 """The browser's call behind a request, as far as the request tells.
 
 Browsers say most of it in Fetch Metadata (`Sec-Fetch-Mode`, `Sec-Fetch-Site`), which no
-script can set. They leave these out towards plain http beyond loopback; there an Origin
-stands for a cors-mode call, which is what nearly all of them are. Whether the script asked
-for credentials is never said, but a cookie on a cross-origin call proves it.
+script can set. They do not send these to plain http beyond loopback; there an Origin is taken
+for a cors-mode call, as nearly all of them are. Nothing says whether the script asked for
+credentials, but a cookie on a cross-origin call proves it.
 """
 
 from collections.abc import Sequence
@@ -71,7 +71,7 @@ class Call:
         self.own: Final = own
         """The origin that the browser called: this proxy's."""
         self.origin: Final = origin
-        """The page's; None where the request does not name it, as no-cors GETs do not."""
+        """The page's; None where the request does not name it, as in no-cors GETs."""
         self.site: Final = site
         """How far away the page is, in the browser's words: `same-site` or `cross-site`;
         None where it does not say."""
@@ -90,11 +90,11 @@ def read_call(
     secure: bool,
     read: dict[bytes, list[bytes]] | None = None,
 ) -> Call | None:
-    """Return the call behind `request`; None where no page's call is: a navigation, or a
-    client that is no browser.
+    """Return the call behind `request`; None if no page made it: a navigation, or a
+    client that is not a browser.
 
-    `authority` is the host[:port] under which the browser knows this proxy, `secure` says
-    whether it does so under https. `read` are the fields that the decision has read, by name.
+    `authority` is the host[:port] that the browser called, `secure` whether it did so by
+    https. `read` are the fields that the decision has already read, by name.
     """
     found = read
     if found is None or b"upgrade" in found:

@@ -51,6 +51,6 @@ _SENTENCES: Final[dict[str, str]] = {
 
 
 def console_sentence(error: str, parameter: str = "") -> str:
-    """Return what Chromium's console says of the error of that name; empty where it is not
-    known. `parameter` is the value that it names."""
+    """Return Chromium's console message for the error of that name; empty if it is not known.
+    `parameter` is the value that it names."""
     return _SENTENCES.get(error, "").replace("{}", parameter)

@@ -32,11 +32,11 @@ class Outcome(NamedTuple):
 
     word: Word
     error: str | None = None
-    """Chromium's name for what blocks it; None where it has none, or nothing does."""
+    """Chromium's name for what blocks it; None if there is none, or it is not blocked."""
     sentence: str = ""
     """What Chromium's console says of it."""
     location: bytes | None = None
-    """Where a redirect leads that leaves this proxy: an absolute URL, without userinfo."""
+    """The target of a redirect away from this proxy: an absolute URL, without userinfo."""
     hangs_on: str = ""
     """What an unknown outcome depends on."""
     is_embedded: bool = False
@@ -44,8 +44,8 @@ class Outcome(NamedTuple):
 
 
 def is_lost(outcome: Outcome | None) -> bool:
-    """Whether the page does not get what it asked for: it is blocked, or led away. A no-cors
-    redirect leads elements to where they are allowed to go."""
+    """Whether the page does not get what it asked for: the call is blocked, or redirected
+    elsewhere. Elements (no-cors) may follow redirects anywhere."""
     return outcome is not None and (
         outcome.word is Word.BLOCKED or (outcome.word is Word.LEAVES and not outcome.is_embedded)
     )
@@ -63,8 +63,8 @@ _CORP: Final = b"cross-origin-resource-policy"
 
 
 def outcome_of(call: Call, status: int, fields: Fields) -> Outcome | None:
-    """Return what the page gets of a response to `call`; None where that is no question: a
-    preflight that passes, and a call of the proxy's own origin that stays there."""
+    """Return what the page gets of a response to `call`; None where the question does not
+    arise: for a preflight that passes, and a same-origin call that is not redirected away."""
     match call.mode:
         case Mode.PREFLIGHT:
             return _of_preflight(call, status, fields)
@@ -82,7 +82,7 @@ def _of_preflight(call: Call, status: int, fields: Fields) -> Outcome | None:
 
 
 def _of_handshake(call: Call, status: int) -> Outcome | None:
-    """WebSockets, "establish a WebSocket connection": nothing but a 101 is one."""
+    """WebSockets, "establish a WebSocket connection": only a 101 opens one."""
     if status == 101:
         return READABLE if call.is_cross_origin else None
     sentence = f"Error during WebSocket handshake: Unexpected response code: {status}"
@@ -137,8 +137,8 @@ def _check(call: Call, status: int, fields: Fields) -> Obstacle | None:
 
 
 def _check_resource_policy(call: Call, fields: Fields) -> Outcome | None:
-    """Fetch, "cross-origin resource policy check". A page may demand more of what it embeds
-    (Cross-Origin-Embedder-Policy), and does not say so."""
+    """Fetch, "cross-origin resource policy check". Pages may be stricter about what they embed
+    (Cross-Origin-Embedder-Policy), which requests do not show."""
     policies = [value for name, value in fields if name.lower() == _CORP]
     if policies == [b"same-origin"]:
         return _blocked("NotSameOrigin")
@@ -153,7 +153,7 @@ def _check_resource_policy(call: Call, fields: Fields) -> Outcome | None:
 
 
 def _is_secure_page_of_same_host(call: Call) -> bool:
-    """Whether the page's host is this proxy's, on https in place of http."""
+    """Whether the page's host is this proxy's, but on https instead of http."""
     page = call.origin or call.referer
     host = page.removeprefix(b"https://").partition(b"/")[0].partition(b":")[0]
     own = call.own.removeprefix(b"http://").partition(b":")[0]

@@ -1,7 +1,7 @@
-"""What is to be expected of the responses to one request, and to all that repeat it.
+"""What is to be expected of the responses to one request.
 
 Nearly every response to a page's allowed call has the same outcome, because its grant is
-ours and known before it comes. So this is worked out once, and only if somebody asks.
+this proxy's and known before the response comes.
 """
 
 from collections.abc import Sequence
@@ -17,19 +17,9 @@ _CREDENTIALS: Final = (b"Access-Control-Allow-Credentials", b"true")
 
 
 class Outlook:
-    """The call behind a request, read when it is first asked for."""
+    """What the page behind a request gets of any response to it. Immutable."""
 
-    __slots__ = (
-        "_authority",
-        "_call",
-        "_found",
-        "_grant",
-        "_is_read",
-        "_is_usual",
-        "_request",
-        "_secure",
-        "_usual",
-    )
+    __slots__ = ("_is_usual", "_usual", "call")
 
     def __init__(
         self,
@@ -43,47 +33,27 @@ class Outlook:
         Access-Control-* fields that every response will carry; None where that is not known.
         `found` is what a `RequestContext` has found of the request, so that it is not read again.
         """
-        self._request: Final = request
-        self._authority: Final = authority
-        self._secure: Final = secure
-        self._grant: Final = grant
-        self._found = found
-        self._is_read = False
-        self._call: Call | None = None
-        self._is_usual = False
-        self._usual: Outcome | None = None
-
-    @property
-    def call(self) -> Call | None:
-        """The page's call; None where there is none behind the request."""
-        if not self._is_read:
-            self._read()
-        return self._call
+        call = read_call(request, authority, secure, found)
+        self.call: Final = call
+        """The page's call; None where no page made the request."""
+        usual: Outcome | None = None
+        is_usual = call is None
+        if call is not None and call.mode is Mode.CORS and grant is not None:
+            is_usual = True
+            passes = call.is_cross_origin and _passes(call, grant)
+            usual = READABLE if passes else outcome_of(call, 200, grant)
+        self._is_usual: Final = is_usual
+        self._usual: Final = usual
 
     def outcome(self, status: int, fields: Fields) -> Outcome | None:
         """Return what the page gets of a response, as `outcome_of` says it."""
-        if not self._is_read:
-            self._read()
         if self._is_usual and status not in REDIRECTS:
             return self._usual
-        call = self._call
-        return None if call is None else outcome_of(call, status, fields)
+        return None if self.call is None else outcome_of(self.call, status, fields)
 
     def of(self, response: ClientHead | None) -> Outcome | None:
         """Return the outcome of a response as it is sent; of none there is none."""
         return None if response is None else self.outcome(response.status, response.fields)
-
-    def _read(self) -> None:
-        call = read_call(self._request, self._authority, self._secure, self._found)
-        self._call = call
-        self._is_read = True
-        self._found = None
-        if call is None:
-            self._is_usual = True
-        elif call.mode is Mode.CORS and self._grant is not None:
-            self._is_usual = True
-            is_plain = call.is_cross_origin and _passes(call, self._grant)
-            self._usual = READABLE if is_plain else outcome_of(call, 200, self._grant)
 
 
 def _passes(call: Call, grant: Sequence[Field]) -> bool:

@@ -26,12 +26,12 @@ class CookieFate(NamedTuple):
     reason: str | None = None
     """Chromium's name for why it is rejected; None where it is stored."""
     deletes: bool = False
-    """Whether it only takes away a cookie that was there."""
+    """Whether it only deletes a cookie."""
     path: str = "/"
-    """Under which it comes back."""
+    """The path under which it comes back."""
     needs_credentials: bool = False
-    """Whether the call must have been made with credentials, and did not show whether it was:
-    without, the line is ignored."""
+    """Whether the line counts only if the call was made with credentials, which the request
+    did not show."""
 
     @property
     def is_stored(self) -> bool:
@@ -83,7 +83,7 @@ def _malformed(line: bytes, name: bytes, value: bytes) -> str | None:
 
 
 def _rejected(call: Call, name: bytes, attributes: dict[bytes, bytes]) -> str | None:
-    """Chromium looks at the cookie by itself first, and then at who sets it."""
+    """Like Chromium, look at the cookie itself first, and then at who sets it."""
     secure = b"secure" in attributes
     own_scheme, _, authority = call.own.decode("latin-1").partition("://")
     host = _host(authority)
@@ -131,8 +131,8 @@ def _differs_in_scheme(call: Call) -> bool:
 
 
 def differences(call: Call) -> tuple[str, ...]:
-    """Return in what the page and this proxy differ so that they may be two sites: `scheme`,
-    `host`, both or neither. Empty where the page is not known."""
+    """Return what makes the page and this proxy two sites: `scheme`, `host`, both or neither.
+    Empty if the page is not known."""
     if call.origin is None:
         return ()
     page, own = (each.decode("latin-1").partition("://") for each in (call.origin, call.own))
@@ -145,7 +145,7 @@ def _host(authority: str) -> str:
 
 
 def _matches(host: str, domain: str) -> bool:
-    """RFC 6265bis, 5.1.3; a name of one label is nobody's parent."""
+    """RFC 6265bis, 5.1.3; a name of one label has no subdomains here."""
     if host == domain:
         return True
     return "." in domain and host.endswith(f".{domain}") and not is_ipv4(host)

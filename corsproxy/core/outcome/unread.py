@@ -1,7 +1,7 @@
-"""Which of a response's headers the page cannot read, and may want to.
+"""Which of a response's headers a page may want to read and cannot.
 
-Fetch, "CORS-exposed header-name list". What only browsers and caches act upon is left out:
-no script misses it.
+Fetch, "CORS-exposed header-name list". Headers for browsers and caches alone are left out:
+no script misses them.
 """
 
 from typing import Final

@@ -4,44 +4,10 @@
 """
 
 import asyncio
-from collections.abc import Callable
 from typing import Protocol
 
 from corsproxy.http1.unfinished_head import HeadBudget
-from corsproxy.shell.listener.client_exchange import ClientExchange
-from corsproxy.shell.listener.service import Service
 from corsproxy.shell.streams.piece import ReadBuffer
-
-
-class RunningExchange(Protocol):
-    """What a connection knows of an exchange that it is busy with."""
-
-    @property
-    def is_endless(self) -> bool:
-        """Whether it ends only when somebody ends it: a tunnel, an event stream."""
-        ...
-
-    @property
-    def is_parting(self) -> bool:
-        """Whether it is about to end by itself, because `part` was called."""
-        ...
-
-    def part(self) -> bool:
-        """Begin to end what is endless in the words of its protocol; returns whether there
-        are any. To be called once."""
-        ...
-
-    def stop(self) -> bool:
-        """Ask for an answer of our own in place of the upstream's, to be sent when `run` is
-        cancelled; returns whether there is still one to be sent."""
-        ...
-
-    async def run(self) -> None:
-        """Carry it out."""
-        ...
-
-
-MakeExchange = Callable[[ClientExchange, Service], RunningExchange]
 
 
 class ClientConnection(Protocol):
@@ -73,10 +39,6 @@ class ClientConnection(Protocol):
     @property
     def is_ending(self) -> bool:
         """Whether nothing more is sent, and only the client's end is waited for."""
-        ...
-
-    def forget(self) -> None:
-        """Keep nothing of what was decided."""
         ...
 
     def look_for_client(self) -> None:

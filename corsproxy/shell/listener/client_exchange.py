@@ -14,7 +14,6 @@ from typing import Final
 
 from corsproxy.core.messages import ClientHead, RequestHead
 from corsproxy.core.policy import Limits
-from corsproxy.core.precedent import Precedent
 from corsproxy.core.verdicts import Code
 from corsproxy.shell.streams.piece import PIECE_SIZE, Piece
 from corsproxy.shell.streams.seams import ByteStream, RequestBody
@@ -26,7 +25,7 @@ from corsproxy.shell.upstream.bond import Bond
 class ClientExchange(ABC):
     """One request of a client, and the way back."""
 
-    __slots__ = ("bond", "head", "length", "precedent", "refusal")
+    __slots__ = ("bond", "head", "length", "refusal")
 
     def __init__(
         self,
@@ -34,7 +33,6 @@ class ClientExchange(ABC):
         bond: Bond,
         length: int | None = None,
         refusal: Code | None = None,
-        precedent: Precedent | None = None,
     ) -> None:
         self.head: Final = head
         """The request. Content whose length is not known has `Transfer-Encoding: chunked` in the
@@ -45,8 +43,6 @@ class ClientExchange(ABC):
         """Bytes of content; None where there is none, or its length is not known."""
         self.refusal: Final = refusal
         """Why the request is refused before anything else is asked, such as CONNECTIONS_FULL."""
-        self.precedent: Final = precedent
-        """What was decided about others that it repeats but for the target."""
 
     # The request's content.
 

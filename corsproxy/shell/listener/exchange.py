@@ -77,16 +77,21 @@ class Exchange:
 
     @property
     def is_endless(self) -> bool:
+        """Whether it ends only when it is ended: a tunnel, an event stream."""
         return self.tunnel is not None or (self._head is not None and _is_event_stream(self._head))
 
     @property
     def is_parting(self) -> bool:
+        """Whether it is about to end because `part` was called."""
         return self.tunnel is not None and self.tunnel.is_parting
 
     def part(self) -> bool:
+        """Begin to end a tunnel as its protocol ends, and return whether it can; called once."""
         return self.tunnel is not None and self.tunnel.part()
 
     def stop(self) -> bool:
+        """Ask for an answer of our own in place of the upstream's, sent when `run` is
+        cancelled; return whether one can still be sent."""
         self._stopped = self._head is None
         return self._stopped
 
@@ -128,8 +133,6 @@ class Exchange:
         decision: Answer | Forward
         if client.refusal is not None:
             decision = refuse(policy, request, client.refusal)
-        elif client.precedent is not None:
-            decision = client.precedent.decide(policy, request)
         else:
             decision = decide(policy, request)
         self._verdict = decision.verdict
@@ -378,11 +381,6 @@ class Exchange:
             outcome=outcome,
             call=call,
         )
-
-
-def make_exchange(client: ClientExchange, service: Service) -> Exchange:
-    """Return a new exchange: the class itself would be a slower thing to call."""
-    return Exchange(client, service)
 
 
 def _is_websocket(head: ClientHead) -> bool:

@@ -17,8 +17,9 @@ from corsproxy.core.verdicts import Code
 from corsproxy.http1.request_message import RequestMessage
 from corsproxy.http1.response_head import BARE_FAULT, head_bytes
 from corsproxy.shell.feed.records import ExchangeRecord
-from corsproxy.shell.listener.client_connection import Listener, MakeExchange, RunningExchange
+from corsproxy.shell.listener.client_connection import Listener
 from corsproxy.shell.listener.content import Content
+from corsproxy.shell.listener.exchange import Exchange
 from corsproxy.shell.listener.faults import BodyRefusedError, ClientLeftError
 from corsproxy.shell.listener.http1_exchange import Http1Exchange
 from corsproxy.shell.listener.request_queue import RequestQueue
@@ -38,7 +39,6 @@ class Http1Connection(asyncio.BufferedProtocol):
         "_head_began",
         "_is_last",
         "_limits",
-        "_make_exchange",
         "_running",
         "_server",
         "_task",
@@ -49,7 +49,7 @@ class Http1Connection(asyncio.BufferedProtocol):
         "wire",
     )
 
-    def __init__(self, server: Listener, service: Service, make: MakeExchange) -> None:
+    def __init__(self, server: Listener, service: Service) -> None:
         limits = service.policy.limits
         self.service: Final = service
         self.wire: Final = Wire(server.loop, limits, self._overdue)
@@ -59,10 +59,9 @@ class Http1Connection(asyncio.BufferedProtocol):
         self.is_full = False
         self._server: Final = server
         self._limits: Final = limits
-        self._make_exchange: Final = make
         # The exchange in progress, from when its message is taken from the queue, both sides.
         self._exchange: Http1Exchange | None = None
-        self._running: RunningExchange | None = None
+        self._running: Exchange | None = None
         self._is_last = False  # whether no exchange follows the one in progress
         self._head_began = 0.0  # by time.perf_counter
         self._task = EagerTask(self.start(), server.loop)
@@ -134,9 +133,6 @@ class Http1Connection(asyncio.BufferedProtocol):
     def is_parting(self) -> bool:
         return self._running is not None and self._running.is_parting
 
-    def forget(self) -> None:
-        self.queue.reader.forget()
-
     def look_for_client(self) -> None:
         if self._exchange is not None:
             self.wire.drop_if_left(half_close=self.queue.tunnel is not None)
@@ -198,14 +194,12 @@ class Http1Connection(asyncio.BufferedProtocol):
             if wire.transport is None:
                 self._server.closed(self)
 
-    def _begin(
-        self, message: RequestMessage, content: Content
-    ) -> tuple[Http1Exchange, RunningExchange]:
+    def _begin(self, message: RequestMessage, content: Content) -> tuple[Http1Exchange, Exchange]:
         refusal = Code.CONNECTIONS_FULL if self.is_full else None
         self._exchange = exchange = Http1Exchange(
             message, content, self.wire, self.queue, self.service, self.bond, refusal
         )
-        self._running = running = self._make_exchange(exchange, self.service)
+        self._running = running = Exchange(exchange, self.service)
         self.wire.reading.clear()
         self.queue.taken()
         return exchange, running

@@ -56,7 +56,7 @@ class Http1Exchange(ClientExchange):
     ) -> None:
         if refusal is None and not message.is_known:
             refusal = Code.VERSION_NOT_SUPPORTED
-        super().__init__(message.head, bond, message.length, refusal, message.precedent)
+        super().__init__(message.head, bond, message.length, refusal)
         self.content: Final = content
         self.keep_alive = False
         """Whether another request may follow; known once the head is sent."""

@@ -7,8 +7,7 @@ Bytes become events in `http2.protocol`; every wait on the client has a bound he
 import asyncio
 from typing import Final, cast
 
-from corsproxy.core.messages import Fields, RequestHead
-from corsproxy.core.precedent import Precedent
+from corsproxy.core.messages import RequestHead
 from corsproxy.core.verdicts import Code
 from corsproxy.http2.events import (
     ContentArrived,
@@ -19,8 +18,9 @@ from corsproxy.http2.events import (
     WindowOpened,
 )
 from corsproxy.http2.protocol import Http2Protocol
-from corsproxy.shell.listener.client_connection import Listener, MakeExchange, RunningExchange
+from corsproxy.shell.listener.client_connection import Listener
 from corsproxy.shell.listener.content import NO_CONTENT, Content
+from corsproxy.shell.listener.exchange import Exchange
 from corsproxy.shell.listener.http2_exchange import Http2Exchange
 from corsproxy.shell.listener.service import Service
 from corsproxy.shell.listener.wire import Wire
@@ -38,7 +38,7 @@ class _Stream:
 
     __slots__ = ("exchange", "running", "task")
 
-    def __init__(self, exchange: Http2Exchange, running: RunningExchange) -> None:
+    def __init__(self, exchange: Http2Exchange, running: Exchange) -> None:
         self.exchange = exchange
         self.running = running
         self.task: EagerTask | None = None
@@ -48,7 +48,7 @@ class _Stream:
 class Http2Connection(asyncio.BufferedProtocol):
     """One client connection."""
 
-    def __init__(self, server: Listener, service: Service, make: MakeExchange) -> None:
+    def __init__(self, server: Listener, service: Service) -> None:
         limits = service.policy.limits
         self.service: Final = service
         self.wire: Final = Wire(server.loop, limits, self._overdue)
@@ -59,13 +59,9 @@ class Http2Connection(asyncio.BufferedProtocol):
         self.write_timeout: Final = limits.write_timeout
         self._server: Final = server
         self._limits: Final = limits
-        self._make_exchange: Final = make
         self._streams: dict[int, _Stream] = {}
         self._will_write = False
         self._is_in_head = True  # whether the client has begun what it must end soon
-        self._fields: Fields = ()
-        self._method = ""
-        self._precedent: Precedent | None = None
 
     # What asyncio tells.
 
@@ -154,14 +150,10 @@ class Http2Connection(asyncio.BufferedProtocol):
 
     def _begun(self, arrived: RequestArrived) -> _Stream:
         request = arrived.request
-        is_known = request.fields is self._fields and request.method == self._method
-        if not is_known:
-            self._fields, self._method = request.fields, request.method
-            self._precedent = Precedent()
         head = RequestHead(
             request.method,
             request.target,
-            self._fields,
+            request.fields,
             1,
             self.wire.client,
             self.wire.secure,
@@ -172,14 +164,13 @@ class Http2Connection(asyncio.BufferedProtocol):
             self.protocol.warn()
         if arrived.is_too_large:
             refusal = refusal or Code.FIELDS_TOO_LARGE
-        precedent = self._precedent if arrived.has_ended else None
         content = NO_CONTENT if arrived.has_ended else Content(None)
         exchange = Http2Exchange(
-            arrived.stream, head, content, self, request.length or None, refusal, precedent
+            arrived.stream, head, content, self, request.length or None, refusal
         )
-        return _Stream(exchange, self._make_exchange(exchange, self.service))
+        return _Stream(exchange, Exchange(exchange, self.service))
 
-    async def _carry_out(self, exchange: Http2Exchange, running: RunningExchange) -> None:
+    async def _carry_out(self, exchange: Http2Exchange, running: Exchange) -> None:
         try:
             await running.run()
         finally:
@@ -240,9 +231,6 @@ class Http2Connection(asyncio.BufferedProtocol):
     @property
     def is_parting(self) -> bool:
         return any(each.running.is_parting for each in self._streams.values())
-
-    def forget(self) -> None:
-        self._fields, self._precedent = (), None
 
     def look_for_client(self) -> None:
         """It is always read, and so its leaving is noticed."""

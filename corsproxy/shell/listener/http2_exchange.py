@@ -12,7 +12,6 @@ from typing import Final, Protocol
 
 from corsproxy.core.messages import ClientHead, RequestHead
 from corsproxy.core.policy import Limits
-from corsproxy.core.precedent import Precedent
 from corsproxy.core.verdicts import Code
 from corsproxy.http2.frames import ErrorCode
 from corsproxy.http2.protocol import Http2Protocol
@@ -69,9 +68,8 @@ class Http2Exchange(ClientExchange):
         carrier: Carrier,
         length: int | None,
         refusal: Code | None,
-        precedent: Precedent | None,
     ) -> None:
-        super().__init__(head, carrier.bond, length, refusal, precedent)
+        super().__init__(head, carrier.bond, length, refusal)
         self.stream: Final = stream
         # The window holds the client still, not the socket: it has no tap.
         self.content: Final = content

@@ -16,7 +16,6 @@ from corsproxy.core.policy import Policy
 from corsproxy.http1.unfinished_head import HeadBudget
 from corsproxy.shell.feed.records import Journal
 from corsproxy.shell.listener.client_connection import ClientConnection
-from corsproxy.shell.listener.exchange import make_exchange
 from corsproxy.shell.listener.http1_connection import Http1Connection
 from corsproxy.shell.listener.service import Service
 from corsproxy.shell.listener.tls import ClientHandshake
@@ -77,9 +76,6 @@ class ProxyServer:
     def policy(self, policy: Policy) -> None:
         self.service.policy = policy
         self._limit = connections_limit(policy)
-        for connection in self._connections:
-            # Nothing may outlive the policy that it was decided under.
-            connection.forget()
 
     @property
     def draining(self) -> bool:
@@ -112,7 +108,7 @@ class ProxyServer:
         return sum(connection.in_flight for connection in self._connections)
 
     def __call__(self) -> Http1Connection:
-        return Http1Connection(self, self.service, make_exchange)
+        return Http1Connection(self, self.service)
 
     def over_tls(
         self, context: Callable[[], ssl.SSLContext], distrusted: Callable[[], None]
@@ -126,7 +122,7 @@ class ProxyServer:
             # Without a client of HTTP/2, nothing of it is needed.
             from corsproxy.shell.listener.http2_connection import Http2Connection
 
-            return Http2Connection(self, self.service, make_exchange)
+            return Http2Connection(self, self.service)
 
         def accept() -> TlsConnection:
             timeout = self.policy.limits.head_timeout

@@ -143,9 +143,10 @@ def test_a_resource_policy_is_explained() -> None:
         mode = (b"Sec-Fetch-Mode", b"no-cors")
         decision = decide(policy, request(fields=[mode, *asked]))
         assert isinstance(decision, Forward)
-        outcome = decision.outlook.outcome(200, [CORP])
-        call = decision.outlook.call
-        ended = Ended(policy, decision.received, decision.verdict, 200, [CORP], call, outcome)
+        received, verdict = decision.received, decision.verdict
+        outlook = outlook_of(policy, received, verdict, decision)
+        outcome = outlook.outcome(200, [CORP])
+        ended = Ended(policy, received, verdict, 200, [CORP], outlook.call, outcome)
         [advice] = advise(ended)
         assert advice.cause is Cause.BLOCKED
         assert words in " ".join(advice.lines)

@@ -8,7 +8,7 @@ import pytest
 
 from corsproxy.config.without_file import policy_for_url
 from corsproxy.core.advice.hints import credentials_hint, hint_for, hint_for_client
-from corsproxy.core.answers import Answer
+from corsproxy.core.answers import REASON, Answer
 from corsproxy.core.decision import Forward, decide, fail
 from corsproxy.core.origins import OriginSet
 from corsproxy.core.policy import Limits, Policy, Typed
@@ -245,9 +245,9 @@ def test_a_client_learns_the_name_of_a_file_and_not_where_it_is(name: str) -> No
     given = policy(replace(route(cors=there), source=Source(name, 1, 1)), default=there)
     answer = decide(given, request(origin=PAGE))
     assert isinstance(answer, Answer)
-    said = answer.head.section or b""
-    assert f"at={base}:3:5".encode() in said
-    assert name.encode() not in said + answer.body
+    [reason] = [value for name, value in answer.head.fields if name == REASON]
+    assert f"at={base}:3:5".encode() in reason
+    assert name.encode() not in reason + answer.body
     hint = json.loads(answer.body)["hint"]
     assert f"{base}:3:5" in hint
     assert hint.endswith(f"-c {base}")

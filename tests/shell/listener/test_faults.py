@@ -28,7 +28,6 @@ def test_a_refused_body_says_why() -> None:
 
 PLANT = """
 import corsproxy.cli.main
-from corsproxy.core import precedent
 from corsproxy.shell.listener import exchange, http1_connection, http1_exchange
 
 def plant(module, name):
@@ -74,9 +73,9 @@ async def faults_told(proxy: Running) -> int:
 @pytest.mark.parametrize(
     "places",
     [
-        ("precedent.decide",),
+        ("exchange.decide",),
         ("exchange.complete",),
-        ("http1_exchange.ClientBody", "precedent.decide"),
+        ("http1_exchange.ClientBody", "exchange.decide"),
     ],
     ids="+".join,
 )
@@ -96,7 +95,7 @@ async def test_a_fault_is_an_answer_that_the_page_can_read(
 
 
 @pytest.mark.interpreted
-@pytest.mark.parametrize("first", ["precedent.decide", "exchange.complete"])
+@pytest.mark.parametrize("first", ["exchange.decide", "exchange.complete"])
 async def test_a_fault_in_the_answer_to_a_fault_is_a_bare_500(tmp_path: Path, first: str) -> None:
     async with planted(tmp_path, first, "exchange.refuse") as proxy:
         client = await proxy.connect()
