@@ -100,7 +100,7 @@ class _Running:
             raise
 
     def look_for_client(self) -> None:
-        """Stop where nobody waits for the answer any more."""
+        """Stop if the answer is no longer awaited."""
         if self.client.is_gone:
             self._cancel()
 

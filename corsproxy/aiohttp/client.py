@@ -11,7 +11,7 @@ from corsproxy.aiohttp.websocket import WebSocketStream
 from corsproxy.core.messages import ClientHead, Framing, RequestHead
 from corsproxy.core.policy import Limits
 from corsproxy.core.verdicts import Code
-from corsproxy.http1.response_head import CONTINUE
+from corsproxy.http1.writer import CONTINUE
 from corsproxy.shell.listener.client_exchange import ClientExchange
 from corsproxy.shell.listener.faults import BodyRefusedError, ClientLeftError
 from corsproxy.shell.streams.piece import PIECE_SIZE, Piece
@@ -38,7 +38,7 @@ def is_websocket(request: web.Request) -> bool:
 
 
 async def leave_it_waiting(request: web.Request) -> None:
-    """Send no 100 Continue before somebody wants the content; an `expect_handler`."""
+    """Send no 100 Continue before the content is wanted; an `expect_handler`."""
 
 
 class AiohttpBody:
@@ -203,7 +203,7 @@ class AiohttpExchange(ClientExchange):
             self._request.transport.abort()
 
     def let_go(self) -> None:
-        """Whoever has called the handler does not want its response any more."""
+        """The handler's caller no longer wants its response."""
         self._is_let_go = True
 
     # WebSockets.

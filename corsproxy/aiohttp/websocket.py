@@ -182,7 +182,7 @@ class WebSocketStream:
             await self.response.send_frame(content, _TYPES[opcode])
 
     def push(self, data: bytes) -> None:
-        """Send a Close frame of ours, without waiting."""
+        """Send our own Close frame, without waiting."""
         [(_, self._pushed)] = FrameReader().feed(data)
         self._pushing = asyncio.create_task(self._push(self._pushed))
 

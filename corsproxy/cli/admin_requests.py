@@ -24,7 +24,7 @@ _CONNECTABLE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - connected t
 
 
 class Place(NamedTuple):
-    """Whom to ask, and for what."""
+    """What to ask, and where."""
 
     url: str
     """As people gave it."""

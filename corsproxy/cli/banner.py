@@ -36,7 +36,7 @@ def banner(
     `live` says that its edits count. `metrics` says whether /metrics has any.
 
     `started_ms` is how long the start took; None where the lines are shown again. `keys`
-    says that somebody may press some. `width` is that of the terminal. `inspector` is where
+    says whether keys can be pressed. `width` is that of the terminal. `inspector` is where
     the inspector is; None where there is none.
     """
     arrow = paint("➜", Style.GREEN, color=color)

@@ -65,7 +65,7 @@ def editable(file: str, day: str | None = None) -> "File":
     """Return the file with what reading it needs, for `day` or today; raises Failure where it
     cannot be read."""
     directory = os.path.dirname(os.path.abspath(file))
-    # Whoever only serves the file needs no editor of it.
+    # Serving the file does not need the editor.
     from corsproxy.config.editing.edits import File
 
     return File(read_bytes(file), file, os.environ, directory, day or utc_day())

@@ -73,7 +73,7 @@ class Flags(NamedTuple):
 
     def overriding(self, reading: Reading) -> tuple[Problem, ...]:
         """Return a warning for each key of the file that counts for nothing, because of a
-        variable that whoever edits the file does not see. A flag that was typed is meant."""
+        variable that the file does not show. A flag that was typed is meant."""
         ours = dict(_values(self.applied_to(reading.policy)))
         return tuple(
             _overridden(flag, value, ours[flag], reading)

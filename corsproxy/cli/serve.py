@@ -250,7 +250,7 @@ def _descriptor_warnings(reading: Reading) -> tuple[Problem, ...]:
 
 
 def _check_https(source: Source) -> None:
-    """Raises RefusedConfig where flags ask for https that nobody has a certificate for, and
+    """Raises RefusedConfig where flags ask for https without a certificate, and
     StartError where there can be none."""
     found = [
         Problem("error", "https-without-tls", message, at, help=help)

@@ -12,9 +12,9 @@ import click
 
 from corsproxy.cli.failures import Exit, Failure
 from corsproxy.cli.options import option
+from corsproxy.core.advice.operation import INSTALL_HTTPS
 from corsproxy.errors import StartError
 from corsproxy.shell.certificates.places import places_of
-from corsproxy.shell.certificates.served import INSTALL
 from corsproxy.shell.certificates.stores import Plan, Step, Subject, machine_of, plan
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def command(ctx: click.Context, remove: bool, print_it: bool) -> None:
 def _authority(*, make: bool) -> "Authority | None":
     """Return the authority in use; with `make`, there will be one. Raises Failure."""
     if find_spec("cryptography") is None:
-        message = f"trust needs cryptography, which is not installed; try {INSTALL}"
+        message = f"trust needs cryptography, which is not installed; try {INSTALL_HTTPS}"
         raise Failure(message, Exit.NOT_STARTED)
     from corsproxy.shell.certificates.authority import find_authority, known_authority
 

@@ -1,7 +1,7 @@
 """A worker of `corsproxy serve --workers`: the same command, started by its supervisor.
 
 The flags are the same too; what the file says comes from the supervisor, so that all
-workers serve the same policy while somebody edits it.
+workers serve the same policy while the file is edited.
 """
 
 import os

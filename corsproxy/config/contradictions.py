@@ -15,7 +15,7 @@ from corsproxy.core.source import Source
 # Beyond this many wildcards, comparing each with each is not worth its time.
 _COMPARED = 48
 
-# Nothing that somebody would write beside a wildcard by accident.
+# Nothing that is likely to stand beside a wildcard by accident.
 _SAMPLE_LABELS = ("q7x", "0-zk9")
 _SAMPLE_PORTS = ("", ":1", ":49151")
 
@@ -145,7 +145,7 @@ def _samples(pattern: OriginPattern) -> Iterable[str]:
 def _check_loopback_names(patterns: list[OriginPattern], report: Report) -> None:
     """Report ports that are listed for one name of this machine and not for the other.
 
-    Only where a list uses both names: then somebody knows that they are two origins.
+    Only where a list uses both names: then its author knows that they are two origins.
     """
     places = {
         host: [pattern for pattern in patterns if pattern.host == host and not pattern.prefix]

@@ -143,7 +143,7 @@ class _Rules:
         terms: dict[Scalar, _Terms] = {}
         found = self._section.listing("allow_origins", read_mapping=partial(self._entry, terms))
         if found is None:
-            # Whether anybody above named some is for the reader of the whole file to say.
+            # The reader of the whole file checks whether rules above named some.
             broken = self._broken_origins()
             return above if broken is None else broken
         path = self._section.where("allow_origins")
@@ -198,7 +198,7 @@ class _Rules:
         return left < 0
 
     def _broken_origins(self) -> OriginSet | None:
-        """Return nobody, where origins are named but cannot be read."""
+        """Return an empty set if origins are named but cannot be read."""
         if self._section.lacks("allow_origins"):
             return None
         return OriginSet((), self._findings.source(self._section.raw("allow_origins")))

@@ -143,7 +143,7 @@ def _listen_address(findings: Findings, value: Value) -> ListenAddress | None:
 
 
 def is_on_loopback(address: ListenAddress) -> bool:
-    """Whether nobody but this machine reaches it."""
+    """Whether only this machine can reach it."""
     return address.host == "::1" or is_loopback(address.host)
 
 

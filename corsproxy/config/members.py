@@ -2,7 +2,7 @@
 
 Naming what browsers never ask about, or never grant, has no effect (Fetch, "forbidden
 request-header", "forbidden response-header name", "forbidden method"): it is refused,
-because whoever wrote it expects one.
+because its author expects one.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""A text that means nothing where it stands, before anybody knows where that is."""
+"""A text that has no meaning where it stands, before its place is known."""
 
 from collections.abc import Callable
 from typing import TypeVar

@@ -35,6 +35,8 @@ from corsproxy.core.source import Source
 
 __all__ = ["Reading", "policy_for_url", "read_admin_address", "read_policy"]
 
+_DEFAULTS = Policy((), NOBODY)
+
 
 class Reading(NamedTuple):
     """A file that can be served."""
@@ -127,11 +129,11 @@ def _read(top: Section, directory: str, check_tls: TlsCheck) -> Policy:
         allowed_hosts_source=hosts.source,
         limits=read_limits(top),
         log=read_log(top),
-        shutdown_grace=top.duration("shutdown_grace", Policy.shutdown_grace),
-        drain_delay=top.duration("drain_delay", Policy.drain_delay),
+        shutdown_grace=top.duration("shutdown_grace", _DEFAULTS.shutdown_grace),
+        drain_delay=top.duration("drain_delay", _DEFAULTS.drain_delay),
         trusted_proxies=networks,
         via=read_via(top),
-        http2=top.flag("http2", Policy.http2),
+        http2=top.flag("http2", _DEFAULTS.http2),
         inspector=inspector,
         secrets=frozenset(findings.secrets),
     )
@@ -149,7 +151,7 @@ def _head(top: Section) -> dict[str, Source]:
 
 
 def _default_cors(top: Section) -> CorsRules | Passthrough:
-    """Return the file's own `cors`; rules that allow nobody where it has none."""
+    """Return the file's own `cors`; rules that allow no origin if it has none."""
     node = top.get("cors", "write `{allow_origins: […]}`, or the word `passthrough`")
     if node is None:
         # A `cors:` without a value, or misspelled, has its own problem already.
@@ -158,7 +160,7 @@ def _default_cors(top: Section) -> CorsRules | Passthrough:
 
 
 def _check_origins_named(top: Section, around: Surroundings) -> None:
-    """Report rules that say nothing about origins, where only `[]` means nobody."""
+    """Report rules without origins: only `[]` means that none is allowed."""
     findings, default = top.findings, around.cors
     if default is NOBODY:
         return  # it could not be read, so what routes take over cannot be judged
@@ -179,7 +181,7 @@ def _unnamed(rules: CorsRules, default: CorsRules | Passthrough) -> bool:
 
 
 def _check_somebody_allowed(findings: Findings, policy: Policy) -> None:
-    """Warn where routes take over rules that allow nobody; a list of their own may be empty."""
+    """Warn where routes inherit rules that allow no origin; their own list may be empty."""
     if findings.errors or policy.default_cors.origins.patterns:
         return
     for route in policy.routes:

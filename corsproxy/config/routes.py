@@ -29,7 +29,7 @@ from corsproxy.core.policy import (
     Route,
     UpstreamAddress,
 )
-from corsproxy.core.routing import is_ambiguous
+from corsproxy.core.routing import Target, is_ambiguous
 
 _EXAMPLE = "{path: /api, upstream: https://api.example.com}"
 
@@ -142,7 +142,7 @@ def check_reachable(findings: Findings, policy: Policy) -> None:
     """Warn of routes that no request reaches: what leads there leads elsewhere as others read it,
     and is refused."""
     for route in policy.routes:
-        if is_ambiguous(policy, route.path, route):
+        if is_ambiguous(policy, Target(route.path, b"", None), route):
             path = shown(route.path.decode("ascii"))
             message = (
                 f"every request for {path} is refused (`ambiguous-path`): an upstream that drops"

@@ -1,7 +1,7 @@
 """UPSTREAM on the command line: a URL, `host[:port]` or a port -> a URL as the file has it.
 
 What is on this machine or on the local network speaks plain http, as a rule, and what is
-anywhere else speaks https. Whoever means something else writes the scheme.
+anywhere else speaks https. Anything else needs the scheme.
 """
 
 import re

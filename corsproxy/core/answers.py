@@ -8,7 +8,7 @@ DevTools, which shows the headers of a blocked response but not its body.
 import json
 from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Final, NamedTuple
+from typing import Final
 
 from corsproxy.core.cors import Grant, add_grant
 from corsproxy.core.messages import ClientHead, Field, Framing
@@ -17,16 +17,21 @@ from corsproxy.core.verdicts import Verdict
 REASON: Final = b"Corsproxy-Reason"
 
 
-class Answer(NamedTuple):
+class Answer:
     """A response to send here and now."""
 
-    head: ClientHead
-    body: bytes
-    verdict: Verdict
-    close: bool = False
-    """Whether the client's connection must be closed after it."""
-    detail: str = ""
-    """What happened to this request, in words; empty where there was no problem."""
+    __slots__ = ("body", "close", "detail", "head", "verdict")
+
+    def __init__(
+        self, head: ClientHead, body: bytes, verdict: Verdict, close: bool = False, detail: str = ""
+    ) -> None:
+        self.head: Final = head
+        self.body: Final = body
+        self.verdict: Final = verdict
+        self.close: Final = close
+        """Whether the client's connection must be closed after it."""
+        self.detail: Final = detail
+        """What happened to this request, in words; empty where there was no problem."""
 
 
 def reason_phrase(status: int) -> bytes:

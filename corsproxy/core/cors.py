@@ -7,7 +7,7 @@ grant: every path that is not an explicit yes leaves the fields out.
 """
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from corsproxy.core.fields import (
     CORS_FIELD_PREFIX,
@@ -91,17 +91,20 @@ def judge_origin(rules: CorsRules, origins: Sequence[bytes] | None) -> OriginJud
     return OriginJudgement(value, pattern, Grant(fields, True, expose_all))
 
 
-class PreflightJudgement(NamedTuple):
+class PreflightJudgement:
     """The answer to a preflight from an allowed origin."""
 
-    code: Code
-    """ORIGIN_ALLOWED, METHOD_NOT_ALLOWED or HEADER_NOT_ALLOWED."""
-    at: Source
-    """The entry that allowed, or the list that did not."""
-    subject: bytes
-    """The method or the headers, as a list, that are not allowed; empty where all is."""
-    fields: tuple[Field, ...]
-    """Access-Control-* fields and Vary, with the true lists in either case."""
+    __slots__ = ("at", "code", "fields", "subject")
+
+    def __init__(self, code: Code, at: Source, subject: bytes, fields: list[Field]) -> None:
+        self.code: Final = code
+        """ORIGIN_ALLOWED, METHOD_NOT_ALLOWED or HEADER_NOT_ALLOWED."""
+        self.at: Final = at
+        """The entry that allowed, or the list that did not."""
+        self.subject: Final = subject
+        """The method or the headers, as a list, that are not allowed; empty where all is."""
+        self.fields: Final = fields
+        """Access-Control-* fields and Vary, with the true lists in either case."""
 
 
 def judge_preflight(
@@ -139,22 +142,26 @@ def judge_preflight(
         fields += rules.max_age_fields
     if varies:
         fields.append(PREFLIGHT_VARY)
-    return PreflightJudgement(code, at, subject, tuple(fields))
+    return PreflightJudgement(code, at, subject, fields)
 
 
 def _requested_names(lines: Sequence[bytes]) -> tuple[list[bytes], bytes | None]:
     """Return the requested names in lower case, and what makes the list malformed."""
-    if sum(map(len, lines)) > MAX_REQUESTED_HEADERS_BYTES:
-        return [], b""
     members = split_list(lines)
     if len(members) > MAX_REQUESTED_HEADERS:
         return [], b""
+    size = 0
+    names: dict[bytes, None] = {}
     for member in members:
+        size += len(member)
+        if size > MAX_REQUESTED_HEADERS_BYTES:
+            return [], b""
         # Never echoed: one malformed name in Access-Control-Allow-Headers makes the
         # browser refuse the whole preflight.
         if not is_token(member):
             return [], member
-    return list(dict.fromkeys(member.lower() for member in members)), None
+        names[member.lower()] = None
+    return list(names), None
 
 
 def _granted_methods(rules: CorsRules, requested: bytes) -> bytes:

@@ -233,7 +233,7 @@ def fail(exchange: Forward, error: UpstreamError) -> Answer:
     This is for failures before the response head was sent; after that, the connection can
     only be aborted.
     """
-    verdict = exchange.verdict._replace(
+    verdict = exchange.verdict.replace(
         code=Code(error.fault),
         at=exchange.route.source,
         subject="",
@@ -247,12 +247,12 @@ def fail(exchange: Forward, error: UpstreamError) -> Answer:
         hint_for_client(verdict, exchange.policy),
         head_only=exchange.received.method == "HEAD",
     )
-    return answer._replace(detail=error.detail)
+    # The log has the whole detail.
+    return Answer(answer.head, answer.body, verdict, answer.close, error.detail)
 
 
 def _without_directories(route: Route, detail: str) -> str:
-    """Return what clients may read: files of the route without the directories that they are in.
-    The log has them whole."""
+    """Return what clients may read: the names of the route's files without directories."""
     for path in (route.upstream.socket_path, *route.tls.files):
         if path is not None and path in detail:
             detail = detail.replace(path, path.replace("\\", "/").rpartition("/")[2])

@@ -19,7 +19,10 @@ from corsproxy.core.messages import Boxed, Field, Fields
 T = TypeVar("T")
 
 # RFC 9110, 5.6.2: token.
-_TOKEN: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_IN_TOKEN: Final = bytes(
+    byte in b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+    for byte in range(256)
+)
 # RFC 9110, 5.5: field-content, obs-text included; no CTL but HTAB, no outer whitespace.
 _FIELD_VALUE: Final = re.compile(
     rb"(?:[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?)?"
@@ -110,7 +113,11 @@ CORS_FIELD_PREFIX: Final = b"access-control-"
 
 def is_token(value: bytes) -> bool:
     """Whether `value` is a token: a field name, a method (RFC 9110, 5.6.2)."""
-    return _TOKEN.fullmatch(value) is not None
+    # Compiled, a loop over a few bytes takes a tenth of what a regular expression does.
+    for at in range(len(value)):
+        if not _IN_TOKEN[value[at]]:
+            return False
+    return value != b""
 
 
 def is_field_value(value: bytes) -> bool:

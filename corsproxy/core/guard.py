@@ -7,14 +7,14 @@ belong to another role, loops. Each check returns None or a `Refusal`.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import Final, NamedTuple
 
 from corsproxy.core.fields import split_list
 from corsproxy.core.messages import Fields
-from corsproxy.core.methods import FORBIDDEN_METHODS, KNOWN_METHODS
+from corsproxy.core.methods import FORBIDDEN_METHODS, FORWARDED_METHODS, KNOWN_METHODS
 from corsproxy.core.origins import parse_origin
 from corsproxy.core.policy import Limits, Policy, Route
 from corsproxy.core.routing import Target, is_ambiguous
@@ -112,7 +112,7 @@ def _not_one_host(count: int) -> Refusal:
     return Refusal(Code.BAD_REQUEST, f"The request has {number} Host field.")
 
 
-def check_framing(found: Mapping[bytes, Sequence[bytes]], minor_version: int) -> Refusal | None:
+def check_framing(found: dict[bytes, list[bytes]], minor_version: int) -> Refusal | None:
     """Refuse a body whose length two parsers could read differently (RFC 9112, 6.1, 6.3)."""
     codings = found.get(b"transfer-encoding")
     lengths = found.get(b"content-length")
@@ -136,9 +136,11 @@ def check_framing(found: Mapping[bytes, Sequence[bytes]], minor_version: int) ->
 
 def check_method(method: str) -> Refusal | None:
     """Refuse the methods that would make this proxy a tunnel or an echo."""
+    if method in FORWARDED_METHODS:
+        return None
     if method.upper() in FORBIDDEN_METHODS:
         return Refusal(Code.METHOD_REFUSED, f"{method.upper()} is never forwarded.", method.upper())
-    return None if method in KNOWN_METHODS else _unknown(method)
+    return _unknown(method)
 
 
 def _unknown(method: str) -> Refusal:
@@ -190,7 +192,7 @@ def _differs(authority: bytes, hosts: Sequence[bytes]) -> bool:
     return named is None or len(hosts) != 1 or named != parse_host(hosts[0])
 
 
-def check_expectation(found: Mapping[bytes, Sequence[bytes]]) -> Refusal | None:
+def check_expectation(found: dict[bytes, list[bytes]]) -> Refusal | None:
     """Refuse an Expect that is not 100-continue (RFC 9110, 10.1.1)."""
     for value in found.get(b"expect", ()):
         if value.lower() != b"100-continue":
@@ -198,7 +200,7 @@ def check_expectation(found: Mapping[bytes, Sequence[bytes]]) -> Refusal | None:
     return None
 
 
-def check_loop(policy: Policy, found: Mapping[bytes, Sequence[bytes]]) -> Refusal | None:
+def check_loop(policy: Policy, found: dict[bytes, list[bytes]]) -> Refusal | None:
     """Refuse a request that carries this process's own pseudonym in Via (RFC 9110, 7.6.3)."""
     via = found.get(b"via", ())
     own = policy.pseudonym

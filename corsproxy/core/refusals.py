@@ -69,10 +69,10 @@ def refused(
         at = context.policy.allowed_hosts_source
     verdict = context.verdict(code, False, at, refusal.subject)
     if kind is not None:
-        verdict = verdict._replace(kind=kind)
+        verdict = verdict.replace(kind=kind)
     elif verdict.kind is not Kind.WEBSOCKET and not context.origin.grant.fields:
         origin = context.origin.value
-        verdict = verdict._replace(
+        verdict = verdict.replace(
             withheld=origin is not None and not context.is_same_origin(origin)
         )
     return problem(

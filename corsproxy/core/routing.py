@@ -44,10 +44,8 @@ def parse_target(target: bytes) -> Target | None:
         if not target.startswith(b"/"):
             target = b"/" + target
     is_plain = _is_plain(target)
-    mark = target.find(b"?")
-    if mark < 0:
-        return Target(target, b"", authority, is_plain)
-    return Target(target[:mark], target[mark:], authority, is_plain)
+    path, mark, query = target.partition(b"?")
+    return Target(path, mark + query if query else mark, authority, is_plain)
 
 
 # Characters that mean the same to all servers, in paths and in queries (RFC 3986, 2.2 and 2.3);
@@ -87,15 +85,16 @@ def is_ambiguous(policy: Policy, target: Target, route: Route | None) -> bool:
 
 
 def _find(routes: dict[bytes, Route], longest: int, path: bytes) -> Route | None:
+    if longest == 1:
+        return routes.get(b"/")
     candidate = path
     if len(path) > longest:
-        candidate = path[: longest + 1]
-        candidate = candidate[: candidate.rfind(b"/")]
+        candidate = path[: longest + 1].rpartition(b"/")[0]
     while candidate:
         route = routes.get(candidate)
         if route is not None:
             return route
-        candidate = candidate[: candidate.rfind(b"/")]
+        candidate = candidate.rpartition(b"/")[0]
     return routes.get(b"/")
 
 

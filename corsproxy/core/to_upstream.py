@@ -5,7 +5,7 @@ not decide, is removed; then the user's rules apply; then the proxy's own fields
 that no rule can undo them (RFC 9110, 7.6). Everything else passes byte for byte, in order.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from corsproxy.core.connection_authentication import AUTHORIZATION, is_asked_for
@@ -145,9 +145,7 @@ def _add_provenance(
     _copy(fields, found, SEC_FETCH)
 
 
-def _copy(
-    fields: list[Field], found: Mapping[bytes, Sequence[bytes]], names: Iterable[Field]
-) -> None:
+def _copy(fields: list[Field], found: dict[bytes, list[bytes]], names: tuple[Field, ...]) -> None:
     """Add the fields of these names with the values that were received."""
     for key, name in names:
         values = found.get(key)

@@ -169,25 +169,83 @@ FACTS: dict[Code, CodeFacts] = {
 }
 
 
-class Verdict(NamedTuple):
-    """What was decided about one request, and the rule that decided it."""
+class Verdict:
+    """What was decided about one request, and the rule that decided it. Immutable."""
 
-    kind: Kind
-    code: Code
-    allowed: bool
-    """Whether this proxy lets a page on the request's origin have what it asked for; True
-    also for requests to which CORS does not apply."""
-    route: str | None = None
-    """The route's name; None where no route was reached."""
-    at: Source | None = None
-    """The rule: the entry that allowed, the list that did not, the limit's key."""
-    subject: str = ""
-    """What the rule was applied to and failed on: the origin, method, header or host."""
-    withheld: bool = False
-    """Whether the browser also keeps this error from the page, because its origin is not
-    allowed."""
-    cause: UpstreamCause | None = None
-    """The cause of an upstream's failure, where it tells what to do about it."""
+    __slots__ = ("allowed", "at", "cause", "code", "kind", "route", "subject", "withheld")
+
+    def __init__(
+        self,
+        kind: Kind,
+        code: Code,
+        allowed: bool,
+        route: str | None = None,
+        at: Source | None = None,
+        subject: str = "",
+        withheld: bool = False,
+        cause: UpstreamCause | None = None,
+    ) -> None:
+        self.kind: Final = kind
+        self.code: Final = code
+        self.allowed: Final = allowed
+        """Whether this proxy lets a page on the request's origin have what it asked for; True
+        also for requests to which CORS does not apply."""
+        self.route: Final = route
+        """The route's name; None where no route was reached."""
+        self.at: Final = at
+        """The rule: the entry that allowed, the list that did not, the limit's key."""
+        self.subject: Final = subject
+        """What the rule was applied to and failed on: the origin, method, header or host."""
+        self.withheld: Final = withheld
+        """Whether the browser also keeps this error from the page, because its origin is not
+        allowed."""
+        self.cause: Final = cause
+        """The cause of an upstream's failure, where it tells what to do about it."""
+
+    def replace(
+        self,
+        *,
+        kind: Kind | None = None,
+        code: Code | None = None,
+        allowed: bool | None = None,
+        route: str | None = None,
+        at: Source | None = None,
+        subject: str | None = None,
+        withheld: bool | None = None,
+        cause: UpstreamCause | None = None,
+    ) -> "Verdict":
+        """Return a copy with these values; None keeps a value."""
+        return Verdict(
+            self.kind if kind is None else kind,
+            self.code if code is None else code,
+            self.allowed if allowed is None else allowed,
+            self.route if route is None else route,
+            self.at if at is None else at,
+            self.subject if subject is None else subject,
+            self.withheld if withheld is None else withheld,
+            self.cause if cause is None else cause,
+        )
+
+    def _values(self) -> tuple[object, ...]:
+        return (
+            self.kind,
+            self.code,
+            self.allowed,
+            self.route,
+            self.at,
+            self.subject,
+            self.withheld,
+            self.cause,
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return self._values() == other._values() if isinstance(other, Verdict) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._values())
+
+    def __repr__(self) -> str:
+        return f"Verdict{self._values()}"
 
     @property
     def facts(self) -> CodeFacts:

@@ -23,7 +23,7 @@ class Noted(NamedTuple):
 
 
 class Block(NamedTuple):
-    """A text of ours in lines of its own; nothing of a file may be in it."""
+    """Our own text, on lines of its own; it must not contain anything from a file."""
 
     text: str
 

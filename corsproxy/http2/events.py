@@ -1,4 +1,4 @@
-"""What the bytes of a client mean, for whoever answers its requests."""
+"""What a client's bytes mean, as events for the connection."""
 
 from typing import NamedTuple
 
@@ -29,7 +29,7 @@ class ContentEnded(NamedTuple):
 
 
 class StreamEnded(NamedTuple):
-    """Nobody awaits the answer: the client has cancelled the request, or broken it."""
+    """The answer is no longer wanted: the client has cancelled the request, or broken it."""
 
     stream: int
     is_by_client: bool

@@ -22,7 +22,7 @@ _STATIC_FIELDS: Final = {field: at for at, field in reversed(list(enumerate(_STA
 _STATIC_NAMES: Final = {field[0]: at for at, field in reversed(list(enumerate(_STATIC, 1)))}
 _ENTRY_OVERHEAD: Final = 32
 _MOST_UPDATES: Final = 2
-# A number that needs more octets than these is none that anybody means.
+# No real number needs more octets than these.
 _MOST_CONTINUED: Final = 5
 _EMPTIES_TABLE: Final = b"\x20"
 _NEVER_INDEXED: Final = frozenset({b"set-cookie", b"authorization", b"www-authenticate"})

@@ -1,6 +1,6 @@
 """The protocol of one connection: frames in, events out, and frames to send.
 
-What it promises: every frame is counted by what it costs, whoever causes it, and a peer that
+What it promises: every frame is counted by what it costs, whichever side causes it, and a peer that
 goes on beyond its budget gets GOAWAY and the connection ends; what is wrong with one stream
 ends that stream; and whatever a peer sends, a fault of the connection is the worst there is.
 
@@ -325,7 +325,7 @@ class Http2Protocol:
             self._answered(stream)
 
     def _answered(self, stream: int) -> None:
-        """The response is whole. What is left of the request, nobody wants (RFC 9113, 8.1)."""
+        """The response is complete. The rest of the request is not needed (RFC 9113, 8.1)."""
         if self._streams[stream].remote_ended:
             self._release(self._streams.pop(stream), stream)
         else:

@@ -51,7 +51,7 @@ class OpenStream:
         """Bytes of content that must still come; None where no length was announced."""
         self.remote_ended = remote_ended
         self.untaken = 0
-        """Bytes of the windows that are taken up by what nobody has taken yet."""
+        """Bytes of the windows that are used by content not yet taken."""
 
     def fits(self, size: int, has_ended: bool) -> bool:
         """Whether the length that was announced has room for `size` bytes more, and none left

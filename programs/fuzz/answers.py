@@ -4,7 +4,7 @@ from corsproxy.core.explain.explanation import explain
 from corsproxy.core.page_call import PageCall
 from corsproxy.core.refusals import refuse_unread
 from corsproxy.core.verdicts import Code
-from corsproxy.http1.response_head import head_bytes
+from corsproxy.http1.writer import head_bytes
 from programs.fuzz.draw import Draw
 from programs.fuzz.exchanges import POLICIES
 from programs.fuzz.reference import entry_allows, head_of, values

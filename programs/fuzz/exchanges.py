@@ -10,8 +10,7 @@ from corsproxy.core.messages import Field, Framing, RequestHead, UpstreamHead
 from corsproxy.core.policy import CorsRules, HeaderRules, Policy, Route
 from corsproxy.core.to_client import BOUND_TO_THE_UPSTREAM
 from corsproxy.core.verdicts import Code
-from corsproxy.http1.request_form import RequestForm
-from corsproxy.http1.response_head import head_bytes
+from corsproxy.http1.writer import RequestForm, head_bytes
 from programs.fuzz.draw import Draw
 from programs.fuzz.reference import climbs, entry_allows, head_of, values, web_origin
 from tests.policies import listed, policy, route, rules, upstream

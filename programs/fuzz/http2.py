@@ -13,7 +13,6 @@ from corsproxy.http2.field_coding import FieldCodingError, FieldDecoder, FieldEn
 from corsproxy.http2.frames import PREFACE, FrameType
 from corsproxy.http2.protocol import Http2Protocol
 from corsproxy.http2.stream_states import CONNECTION_WINDOW
-from corsproxy.shell.listener.exchange import Exchange
 from corsproxy.shell.listener.http2_connection import Http2Connection
 from corsproxy.shell.listener.server import ProxyServer
 from programs.fuzz.connections import Wire
@@ -155,7 +154,7 @@ async def spoken(pieces: list[bytes]) -> None:
     loop.set_exception_handler(lambda _, fault: faults.append(fault))
     upstream = FakeUpstream(echo)
     server = ProxyServer(policy(), upstream, None)
-    connection = Http2Connection(server, server.service, Exchange)
+    connection = Http2Connection(server, server.service)
     wire = Wire()
     connection.connection_made(wire)  # type: ignore[arg-type] # what is used of a transport
     for piece in pieces:

@@ -106,5 +106,5 @@ def test_an_expectation_is_met_by_its_result_at_its_place(expected: Expectation,
 @pytest.mark.parametrize("code", [Code.PASSTHROUGH, Code.ORIGIN_FORWARDED])
 def test_what_the_upstream_decides_is_forwarded(code: Code) -> None:
     allowed = code is Code.PASSTHROUGH
-    assert Expectation("forwarded").is_met_by(REFUSED._replace(code=code, allowed=allowed))
-    assert not Expectation("allowed").is_met_by(REFUSED._replace(code=code, allowed=allowed))
+    assert Expectation("forwarded").is_met_by(REFUSED.replace(code=code, allowed=allowed))
+    assert not Expectation("allowed").is_met_by(REFUSED.replace(code=code, allowed=allowed))

@@ -37,7 +37,15 @@ def test_reason_names_the_code_and_the_place() -> None:
     at = Source("corsproxy.yaml", 4, 5)
     verdict = Verdict(Kind.ACTUAL, Code.ORIGIN_NOT_ALLOWED, False, "shop", at, "https://x.test")
     assert verdict.reason == "origin-not-allowed; at=corsproxy.yaml:4:5"
-    assert verdict._replace(at=None).reason == "origin-not-allowed"
+    assert Verdict(Kind.ACTUAL, Code.ORIGIN_NOT_ALLOWED, False).reason == "origin-not-allowed"
+
+
+def test_a_replaced_value_leaves_the_others() -> None:
+    at = Source("corsproxy.yaml", 4, 5)
+    verdict = Verdict(Kind.ACTUAL, Code.ORIGIN_NOT_ALLOWED, False, "shop", at, "https://x.test")
+    assert verdict.replace(allowed=True).replace(allowed=False) == verdict
+    assert verdict.replace(subject="") != verdict
+    assert len({verdict, verdict.replace(code=verdict.code)}) == 1
 
 
 def test_reason_names_all_headers_where_they_are_several() -> None:
@@ -45,7 +53,7 @@ def test_reason_names_all_headers_where_they_are_several() -> None:
     verdict = Verdict(Kind.PREFLIGHT, Code.HEADER_NOT_ALLOWED, False, "shop", at, "x-a, x-b")
     assert verdict.reason == 'header-not-allowed; at=corsproxy.yaml:4:5; names="x-a, x-b"'
     for other in ("x-a", 'x-a, "', "x-a, \r\n", "x-a" + ", x-b" * 300, "x-a, \\"):
-        assert verdict._replace(subject=other).reason == "header-not-allowed; at=corsproxy.yaml:4:5"
+        assert verdict.replace(subject=other).reason == "header-not-allowed; at=corsproxy.yaml:4:5"
 
 
 @pytest.mark.parametrize("name", ["a\r\nX-Evil: 1", "b\udcff", "c\0\x1b[2J", "d\u202e\u2028"])
@@ -74,5 +82,5 @@ def test_browser_error_follows_the_kind(kind: Kind, code: Code, name: str | None
 def test_an_error_that_is_withheld_from_the_page_is_a_cors_error() -> None:
     verdict = Verdict(Kind.ACTUAL, Code.NO_ROUTE, False, withheld=True)
     assert verdict.browser_error == "MissingAllowOriginHeader"
-    preflight = verdict._replace(kind=Kind.PREFLIGHT)
+    preflight = verdict.replace(kind=Kind.PREFLIGHT)
     assert preflight.browser_error == "PreflightMissingAllowOriginHeader"

@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from corsproxy.core.messages import Field
-from corsproxy.http1.field_lines import serialize_fields
 from corsproxy.http1.head_parser import parse_head
+from corsproxy.http1.writer import serialize_fields
 from corsproxy.http2.request_fields import (
     MalformedRequestError,
     RequestReader,

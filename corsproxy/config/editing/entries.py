@@ -1,4 +1,4 @@
-"""One value that somebody wants to allow: checked as the file's own, and added to rules."""
+"""One value to allow: checked like the file's own values, and added to rules."""
 
 from dataclasses import replace
 from typing import NamedTuple
@@ -18,7 +18,7 @@ from corsproxy.core.policy import CorsRules, Listed, Policy
 from corsproxy.core.source import Source
 
 VALUE = Source("VALUE")
-# In a file that has them they are warned of; nobody asks for a new one that does nothing.
+# In a file they cause a warning; new ones are refused, because they have no effect.
 _WITHOUT_EFFECT = frozenset({"method-case", "method-unknown"})
 
 

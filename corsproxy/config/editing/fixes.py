@@ -114,7 +114,7 @@ def _same_origin(written: str, fix: str) -> bool:
 
 def _same_address(written: str, fix: str) -> bool:
     """Whether nothing but the address is spelled otherwise, and in a way that is not read as
-    another one: octal numbers are by whoever means decimal ones."""
+    another one: octal numbers are usually meant as decimal ones."""
     one, other = take_apart(written), take_apart(fix)
     if one._replace(host="") != other._replace(host=""):
         return False

@@ -2,7 +2,7 @@
 
 Every addition is one that `explain` names for some refused call, so none is there for
 nothing. A page that the developer only happened to visit is observed too: so nothing is
-proposed but for loopback origins and for those under a suffix that somebody typed.
+proposed but for loopback origins and for those under a suffix that was typed.
 """
 
 from collections import defaultdict

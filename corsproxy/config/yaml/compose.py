@@ -83,7 +83,7 @@ class Composer:
         self.aliased: set[str] = set()
         """The anchors that an alias repeats: their nodes stand in several places."""
         self.tagged: list[Scalar] = []
-        """What has a tag, of which nobody knows what it would be without."""
+        """A tagged node, whose meaning without the tag is unknown."""
         self._source = source
         self._total = 0
         self._frames: list[_Frame] = []
@@ -166,7 +166,7 @@ class Composer:
         name = event.anchor or ""
         anchored = self._anchors.get(name)
         if anchored is None:
-            # Most aliases to nothing are wildcards that somebody forgot to quote.
+            # Most aliases to nothing are wildcards without quotes.
             message = f"{shown('*' + name)} is an alias in YAML, and no anchor has that name"
             fix = quoted(f"*{name}")
             help = f"quote it if the asterisk is meant: {shown(fix)}"

@@ -1,6 +1,6 @@
 """The file as a tree: scalars, sequences and mappings that know where they are written.
 
-Nothing is converted: a scalar is the text that somebody wrote, and the reader of each
+Nothing is converted: a scalar is the text as written, and the reader of each
 key decides what it means. That keeps YAML's guesses (`off`, `010`, `1:30`) out.
 """
 

@@ -142,7 +142,7 @@ def remedy_for(verdict: Verdict, policy: Policy) -> Remedy | None:
 
     None where no entry can: the request was malformed, no route takes its path, the
     upstream failed, its method would be refused all the same, or its origin is `null`,
-    which anybody can send.
+    which any page can send.
     """
     key = _KEYS.get(verdict.code)
     if key is None or verdict.at is None or not verdict.subject:
@@ -182,11 +182,11 @@ def _refused_later(
     """Yield what a preflight would be refused for, were the origin allowed."""
     if method and method not in rules.allowed_methods:
         subject, at = method.decode("ascii", "replace"), rules.methods.source
-        yield verdict._replace(code=Code.METHOD_NOT_ALLOWED, at=at, subject=subject)
+        yield verdict.replace(code=Code.METHOD_NOT_ALLOWED, at=at, subject=subject)
     names = refused_headers(rules, list(dict.fromkeys(name.lower() for name in headers)))
     if names:
         subject, at = b", ".join(names).decode("ascii", "replace"), rules.request_headers.source
-        yield verdict._replace(code=Code.HEADER_NOT_ALLOWED, at=at, subject=subject)
+        yield verdict.replace(code=Code.HEADER_NOT_ALLOWED, at=at, subject=subject)
 
 
 def sentence_of(remedies: Sequence[Remedy]) -> str:
@@ -211,7 +211,7 @@ def command_of(remedies: Sequence[Remedy]) -> str | None:
 def credentials_remedy(verdict: Verdict, policy: Policy, rules: CorsRules) -> Remedy:
     """Return the change that lets the pages of a route call with credentials."""
     at = rules.credentials_source
-    owner = _owner(verdict._replace(at=at), policy, "allow_credentials")
+    owner = _owner(verdict.replace(at=at), policy, "allow_credentials")
     return Remedy("allow_credentials", "true", at, owner)
 
 
@@ -220,7 +220,7 @@ def headers_remedy(
 ) -> Remedy:
     """Return the change that lets pages send request headers."""
     at = rules.request_headers.source
-    owner = _owner(verdict._replace(at=at), policy, "allow_headers")
+    owner = _owner(verdict.replace(at=at), policy, "allow_headers")
     return Remedy("allow_headers", ", ".join(names), at, owner)
 
 
@@ -229,7 +229,7 @@ def expose_remedy(
 ) -> Remedy:
     """Return the change that lets pages read response headers."""
     at = rules.expose_headers.source
-    owner = _owner(verdict._replace(at=at), policy, "expose_headers")
+    owner = _owner(verdict.replace(at=at), policy, "expose_headers")
     return Remedy("expose_headers", ", ".join(names), at, owner)
 
 

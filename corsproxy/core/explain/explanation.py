@@ -273,7 +273,7 @@ def _with_credentials(rules: CorsRules, question: PageCall, verdict: Verdict) ->
         code, at = Code.CREDENTIALS_NOT_ALLOWED, rules.credentials_source
     else:
         return verdict
-    return verdict._replace(code=code, allowed=False, at=at, subject="credentials")
+    return verdict.replace(code=code, allowed=False, at=at, subject="credentials")
 
 
 _NO_ALLOW_ORIGIN = "No 'Access-Control-Allow-Origin' header is present on the requested resource."

@@ -72,7 +72,7 @@ def _read_wildcard(text: str, source: Source) -> OriginPattern | None:
 def is_narrow(prefix: str, suffix: str, parent: str) -> bool:
     """Whether `<prefix>*<suffix>.<parent>` can only mean one thing, and not too much.
 
-    `https://pr-*.com` is everybody's, and whoever writes `https://*example.com` may as
+    `https://pr-*.com` is anyone's, and the author of `https://*example.com` may as
     well mean the subdomains of example.com.
     """
     if is_registry_suffix(parent) or len(prefix) + len(suffix) >= MAX_LABEL_LENGTH:

@@ -49,7 +49,7 @@ _REGISTRY_SUFFIXES = frozenset(
     }
 )
 
-# ... and platforms give them to whoever signs up.
+# ... and platforms give them to everyone who signs up.
 _PLATFORM_SUFFIXES = frozenset(
     {
         "github.io", "gitlab.io", "bitbucket.io", "vercel.app", "now.sh", "netlify.app",

@@ -1,7 +1,7 @@
 """The entries that a refused origin came close to, so that a refusal can name the line.
 
 Costs more than a match and is still bounded: it is asked about refused requests, which
-anybody can send.
+anyone can send.
 """
 
 from collections.abc import Iterator

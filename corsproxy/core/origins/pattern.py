@@ -80,7 +80,7 @@ class OriginPattern:
 
     @property
     def is_insecure(self) -> bool:
-        """Whether somebody on the network could pose as what it names: plain http."""
+        """Whether an attacker on the network could impersonate it: plain http."""
         return self.scheme == "http" and not self.is_loopback
 
     @property

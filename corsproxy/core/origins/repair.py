@@ -25,7 +25,7 @@ INVISIBLE = re.compile(
     r"[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
     r"\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e0fff]"
 )
-"""Characters that nobody sees (Unicode, Default_Ignorable_Code_Point), and that no host has
+"""Invisible characters (Unicode, Default_Ignorable_Code_Point), and that no host has
 in a browser: its URL parser drops some of them and refuses the others."""
 
 _SCHEME = re.compile(r"([^:/?#@\[\]]*)://(.*)", re.DOTALL)
@@ -131,7 +131,7 @@ def _repair_wildcard(host: str) -> str:
     parent = host[host.rindex("*") :].partition(".")[2]
     if host.count("*") == 1 and "*" in host.partition(".")[0]:
         return host
-    # A wildcard in the middle widens to all subdomains; not where that is anybody's.
+    # A wildcard in the middle widens to all subdomains; not where anyone can have one.
     return f"*.{parent}" if parent and not is_public_suffix(parent) else host
 
 

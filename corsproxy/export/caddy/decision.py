@@ -40,7 +40,7 @@ def _refused(plan: Plan) -> Lines:
     ]  # fmt: skip
     path = "{http.request.orig_uri}"
     return [
-        comment("What is refused whoever asks."),
+        comment("Refused for every origin."),
         *map_block(path, "cp_path", '""', [
             ("^(?:(?i:https?)://[^/?]*)?([^?]*)", "${1}"),
         ]),

@@ -127,7 +127,7 @@ def _granted(cors: Cors) -> Lines:
 
 def _refusals(plan: Plan) -> Lines:
     lines = [
-        comment("What is refused whoever asks; the answer carries the grant all the same."),
+        comment("Refused for every origin; the answer carries the grant all the same."),
         _answer(405, "{ method -i CONNECT TRACE TRACK }"),
         f"acl known_method method {' '.join(sorted(FORWARDED_METHODS))}",
         _answer(501, "!known_method"),

@@ -21,7 +21,7 @@ _PORT = r"(?::[0-9]{0,5})?"
 
 
 def request_maps(plan: Plan) -> Lines:
-    """Return what is refused whoever asks, and which route takes the path."""
+    """Return what is refused for every origin, and which route takes the path."""
     names = "|".join(map(expressions.literal, sorted(plan.policy.allowed_hosts)))
     named = rf"(?:{names}|localhost|(?:[a-z0-9_-]+\.)+localhost|{expressions.IPV4}|\[[0-9a-f:.]+\])"
     host = [(pattern(rf"^(?:{expressions.UNSPECIFIED}){_PORT}$", "~*"), "421")]
@@ -33,7 +33,7 @@ def request_maps(plan: Plan) -> Lines:
         (pattern(rf"^(?:{_HOST}){_PORT}$"), "421"),
     ]
     return [
-        comment("What is refused whoever asks."),
+        comment("Refused for every origin."),
         *map_block("$request_uri", "$cp_path", '""', [(pattern("^(?<cp_cut>[^?]*)"), "$cp_cut")]),
         *map_block("$request_method", "$cp_method", "501", [
             (pattern("^(?i:CONNECT|TRACE|TRACK)$"), "405"),
@@ -160,7 +160,7 @@ def _same(plan: Plan) -> Lines:
 
 
 def _upgrade() -> Lines:
-    """h2c is never passed on: behind it, requests would flow that nobody here looks at."""
+    """h2c is never passed on: the requests that follow would pass unchecked."""
     passed = (
         r"^GET:(?:[^:]*[\t ,])?upgrade(?:[\t ,][^:]*)?:"
         r"(?![^:]*(?<![^\t ,:])(?:h2c|http|tls)(?:[/\t ,]|$))(?<cp_protocol>[^\t ,].*)$"

@@ -44,7 +44,7 @@ def quoted_plain(text: str) -> str:
 def upstream_maps(plan: Plan) -> Lines:
     """Return what the upstream gets, by who asks."""
     lines = [
-        comment("Only for those whom the list vouches for does the upstream see its own Origin."),
+        comment("The upstream sees its own Origin only for origins that the list allows."),
         *map_block("$cp_who", "$cp_vouched", '""', [("allowed", "1"), ("same", "1")]),
         *(
             line

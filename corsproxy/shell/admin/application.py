@@ -15,6 +15,7 @@ from collections.abc import Callable
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from corsproxy.core.advice.operation import ADMIN_HOST, METRICS_PACKAGE
 from corsproxy.core.guard import check_host
 from corsproxy.core.verdicts import FACTS
 from corsproxy.shell.admin.controls import Controls, Phase
@@ -85,8 +86,7 @@ class _Probes:
         try:
             from corsproxy.shell.admin.metrics import exposition
         except ImportError:
-            text = "metrics need a package: pip install prometheus_client\n"
-            return web.Response(text=text, status=501)
+            return web.Response(text=f"{METRICS_PACKAGE}\n", status=501)
         if not self._has_been_scraped:
             self._has_been_scraped = True
             # Importing that has left behind more than it is.
@@ -106,9 +106,8 @@ def _refusal(controls: Controls, request: web.Request, *, is_loopback: bool) -> 
         hosts = [value.encode("utf-8", "surrogateescape") for value in _all(request, "Host")]
         refusal = check_host(controls.policy(), hosts, request.version.minor)
         if refusal is not None:
-            remedy = "Ask for localhost or an address, or add the name to allowed_hosts.\n"
             status = FACTS[refusal.code].status
-            return web.Response(text=f"{refusal.detail}\n{remedy}", status=status)
+            return web.Response(text=f"{refusal.detail}\n{ADMIN_HOST}\n", status=status)
     origins = _all(request, "Origin")
     own = f"{request.scheme}://{request.host}"
     is_own = request.path not in PATHS and all(origin == own for origin in origins)
@@ -129,7 +128,7 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         return web.Response(text=_KNOWN, status=404)
     except web.HTTPException:
         raise
-    except Exception:  # a fault of ours must cost one answer, and be seen
+    except Exception:  # a fault must cost only one answer, and be logged
         logging.getLogger("corsproxy").exception("fault in the admin listener")
         return web.Response(text="This cannot be answered.\n", status=500)
 

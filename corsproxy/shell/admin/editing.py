@@ -1,6 +1,6 @@
 """The edit that allows what was refused, worked out on the file as it is now.
 
-Whoever offers it, at the terminal or in the inspector, writes what it shows or nothing.
+The terminal and the inspector write exactly the edit that they show, or nothing.
 """
 
 import os
@@ -63,7 +63,7 @@ def _edit(current: File, remedies: Sequence[Remedy], call: PageCall | None) -> W
 def current_file(file: str) -> File:
     """Return the file as it is now. Blocks; raises OSError."""
     if not os.path.isfile(file):
-        # Opening a pipe would wait for somebody to write into it.
+        # Opening a pipe would wait for a writer.
         raise FileNotFoundError(0, "there is no regular file of that name")
     with open(file, "rb") as source:
         # One byte more than the reader takes tells it that the file is too large.

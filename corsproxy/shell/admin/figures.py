@@ -1,16 +1,16 @@
 """What a process has counted, and what is true of it at this moment.
 
-Counting happens for every request, so alike ones share a place, and what they mean is
-worked out when somebody asks. Figures of several processes can be added up, and travel
-between processes as JSON. No name ever holds a value that a client chooses: origins and
-paths are not counted apart, and methods that no standard has are one.
+Counting happens for every request, so similar ones share an entry, and the figures are
+worked out on demand. Figures of several processes can be added up, and are sent between
+processes as JSON. No label ever holds a value that a client chooses: there are no labels for
+origins and paths, and unknown methods are counted as one.
 """
 
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
-from typing import NamedTuple, Protocol, Self, TypedDict
+from typing import ClassVar, NamedTuple, Protocol, Self, TypedDict
 
 from corsproxy.core.outcome.outcome import Outcome
 from corsproxy.core.verdicts import Code, Kind, Verdict
@@ -170,8 +170,8 @@ class Figures:
     """The counters of a process, or of several together; a `records.Journal`."""
 
     # Of an upstream's connections: what is so now, and what has happened so far.
-    NOW = ("open", "idle", "in_flight", "waiting")
-    SO_FAR = ("connects", "failed_connects", "retries")
+    NOW: ClassVar = ("open", "idle", "in_flight", "waiting")
+    SO_FAR: ClassVar = ("connects", "failed_connects", "retries")
 
     def __init__(self) -> None:
         self._held: dict[_Counted, _Held] = {}
@@ -216,9 +216,9 @@ class Figures:
         sent: int,
     ) -> None:
         """As `exchange`, without the rest of a record."""
-        # This runs for every request: a starred name would make a list.
-        kind, code, allowed, route, _, _, _, _ = verdict
         word = None if outcome is None else outcome.word
+        route, kind, code, allowed = verdict.route, verdict.kind, verdict.code, verdict.allowed
+        # This runs for every request.
         try:
             held = self._held[route, kind, code, allowed, method, status, word, error]
         except KeyError:

@@ -37,7 +37,7 @@ class AdminListener:
             app,
             handle_signals=False,
             access_log=None,
-            # It words what clients get wrong; faults of ours are logged by the application.
+            # It words clients' mistakes; the application logs our own faults.
             logger=logging.Logger("aiohttp", logging.CRITICAL + 1),
             keepalive_timeout=_PATIENCE_SECONDS,
             # Cookies know no ports: a browser sends those of every server on localhost.
@@ -81,7 +81,7 @@ class AdminListener:
         server = self._runner.server
         client = self._accepted(listener)
         if client is None or server is None:
-            # The event loop calls again as long as somebody waits.
+            # The event loop calls again as long as connections wait.
             return
         client.setblocking(False)
         while len(self._open) >= _MOST_CONNECTIONS:

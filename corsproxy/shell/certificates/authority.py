@@ -31,6 +31,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from corsproxy.core.advice.operation import DATA_DIRECTORY, TRUST_AGAIN
 from corsproxy.errors import StartError
 from corsproxy.shell.certificates.files import server_context
 from corsproxy.shell.certificates.places import Places
@@ -103,7 +104,7 @@ def known_authority(places: Places, now: datetime, tell: list[str]) -> Authority
             return _read(directory, now, is_ours=is_ours)
         except _PassedOverError as error:
             whose = "the authority" if is_ours else "mkcert's root"
-            then = "replaced: run corsproxy trust again" if is_ours else "not used"
+            then = f"replaced: {TRUST_AGAIN}" if is_ours else "not used"
             tell.append(f"{whose} in {directory} is {then} ({error})")
     return None
 
@@ -118,8 +119,8 @@ def _made(directory: Path, now: datetime) -> Authority:
             _make(directory, now)
     except OSError as error:
         raise StartError(
-            f"cannot write the local authority into {directory}: {_reason(error)}; let "
-            "XDG_DATA_HOME name a directory that can be written, or name a certificate with `tls`"
+            f"cannot write the local authority into {directory}: {_reason(error)}; "
+            + DATA_DIRECTORY
         ) from error
     try:
         return _read(directory, now, is_ours=True)

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from corsproxy.config.https import CertificateFault
+from corsproxy.core.advice.operation import MATCHING_KEY, PEM_FILE, RENEW, protect_key
 from corsproxy.core.policy import ListenerTls
 
 _EXPIRES_SOON: Final = timedelta(days=14)
@@ -60,23 +61,21 @@ def _faults(tls: ListenerTls, now: datetime) -> Iterator[CertificateFault]:
     yield from _validity(tls, context, now)
     if stat.S_IMODE(os.stat(tls.key_file).st_mode) & stat.S_IROTH:
         message = f"every user of this machine can read {tls.key_file}"
-        help = f"chmod 600 {tls.key_file}"
+        help = protect_key(tls.key_file)
         yield CertificateFault("warning", "readable-key", "key_file", message, help)
 
 
 def _unusable(key: str, path: str, reason: str) -> CertificateFault:
-    help = "write the path of a PEM file, from this file's directory"
     message = f"{path} cannot be used: {reason}"
-    return CertificateFault("error", "certificate-file", key, message, help)
+    return CertificateFault("error", "certificate-file", key, message, PEM_FILE)
 
 
 def _misfit(tls: ListenerTls, error: OSError) -> CertificateFault:
     reason = getattr(error, "reason", None) or ""
     words = _REASONS.get(reason, reason.replace("_", " ").lower() or "it is not PEM")
     if reason == "KEY_VALUES_MISMATCH":
-        help = "name the key that the certificate was made for"
         message = f"{tls.key_file} does not fit {tls.cert_file}: {words}"
-        return CertificateFault("error", "certificate-file", "key_file", message, help)
+        return CertificateFault("error", "certificate-file", "key_file", message, MATCHING_KEY)
     key = "cert_file"
     try:
         # Which of the two it is, OpenSSL does not say.
@@ -91,7 +90,6 @@ def _misfit(tls: ListenerTls, error: OSError) -> CertificateFault:
 def _validity(
     tls: ListenerTls, context: ssl.SSLContext, now: datetime
 ) -> Iterator[CertificateFault]:
-    help = "renew it; it is read again without a restart"
     try:
         certificate = shown_certificate(context, tls.cert_file)
     except ssl.SSLCertVerificationError as error:
@@ -102,7 +100,7 @@ def _validity(
             return
         words = "has expired" if error.verify_code == _EXPIRED else "is not valid yet"
         message = f"the certificate in {tls.cert_file} {words}"
-        yield CertificateFault("error", "certificate-expired", "cert_file", message, help)
+        yield CertificateFault("error", "certificate-expired", "cert_file", message, RENEW)
         return
     except ssl.SSLError as error:
         yield _unusable("cert_file", tls.cert_file, str(error.reason).replace("_", " ").lower())
@@ -111,7 +109,7 @@ def _validity(
     if ends - now < _EXPIRES_SOON:
         days = max((ends - now).days, 0)
         message = f"the certificate in {tls.cert_file} expires in {days} days, on {ends:%Y-%m-%d}"
-        yield CertificateFault("warning", "certificate-expires", "cert_file", message, help)
+        yield CertificateFault("warning", "certificate-expires", "cert_file", message, RENEW)
 
 
 def shown_certificate(context: ssl.SSLContext, cert_file: str) -> dict[str, object]:

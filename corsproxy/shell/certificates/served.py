@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from typing import Final, NamedTuple
 
 from corsproxy.config.https import certificate_names
+from corsproxy.core.advice.operation import INSTALL_HTTPS
 from corsproxy.core.policy import ListenerTls, Policy
 from corsproxy.errors import StartError
 from corsproxy.shell.certificates.files import server_context
@@ -22,7 +23,6 @@ HTTP2: Final = "h2"
 HTTP1: Final = "http/1.1"
 
 _RENEWED_BEFORE: Final = timedelta(days=30)
-INSTALL: Final = "pip install 'corsproxy[https]'"
 
 _Stamp = tuple[tuple[int, int, int], ...]
 
@@ -118,7 +118,7 @@ def require_extra(policy: Policy) -> None:
     missing = [name for name in needed if find_spec(name) is None]
     if missing:
         packages = " and ".join(missing)
-        raise StartError(f"https needs {packages}, which is not installed; try {INSTALL}")
+        raise StartError(f"https needs {packages}, which is not installed; try {INSTALL_HTTPS}")
 
 
 def _wanted(policy: Policy) -> object:

@@ -12,13 +12,11 @@ from pathlib import Path
 from shutil import which
 from typing import Final, NamedTuple
 
+from corsproxy.core.advice.operation import NSS_PACKAGES, TRUST_AS_ROOT
+
 Command = tuple[str, ...]
 
 _FILE_NAME: Final = "corsproxy.crt"
-_NSS_PACKAGES: Final = (
-    "certutil, which browsers' own stores need, is not there; install libnss3-tools (Debian), "
-    "nss-tools (Fedora) or nss (Arch, Homebrew)"
-)
 # Each directory that a distribution reads further authorities from, and what makes it do so.
 _ANCHORS: Final[tuple[tuple[str, Command], ...]] = (
     ("/usr/local/share/ca-certificates", ("update-ca-certificates",)),
@@ -122,7 +120,7 @@ def _linux(
         if remove and not file.exists():
             return
         if not machine.is_root and not machine.has("sudo"):
-            obstacles.append("the system's store needs root: run corsproxy trust as root for it")
+            obstacles.append(TRUST_AS_ROOT)
             return
         first = ("rm", "-f", str(file)) if remove else ("cp", str(subject.file), str(file))
         sudo = () if machine.is_root else ("sudo",)
@@ -138,7 +136,7 @@ def _nss_steps(
 ) -> Iterator[Step]:
     databases = dict(_databases(machine))
     if databases and not machine.has("certutil"):
-        obstacles.append(_NSS_PACKAGES)
+        obstacles.append(NSS_PACKAGES)
         return
     for directory, browser in databases.items():
         where = ("certutil", "-d", f"sql:{directory}")

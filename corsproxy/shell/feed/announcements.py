@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 
 from corsproxy.config.changes import Change
 from corsproxy.config.problems import Problem, as_json, escape, render
+from corsproxy.core.advice.operation import CACHED_PREFLIGHTS
 from corsproxy.core.policy import Policy
 from corsproxy.shell.feed.ansi import CLEAR_SCREEN, Style, paint
 from corsproxy.shell.feed.clock import clock_time, timestamp
@@ -79,10 +80,7 @@ class Announcer:
         for change in changes:
             self._write(f"{_INDENT}{escape(str(change))}\n")
         if any(change.narrows for change in changes):
-            self._write(
-                f"{_INDENT}browsers may use an earlier preflight's answer until max_age ends "
-                "(5 seconds where it is not set)\n"
-            )
+            self._write(f"{_INDENT}{CACHED_PREFLIGHTS}\n")
 
     def refused(self, file: str, problems: tuple[Problem, ...]) -> None:
         """The file is broken; the last good policy goes on."""
@@ -181,7 +179,7 @@ class Announcer:
             self._write(CLEAR_SCREEN)
 
     def fault(self, message: str, trace: str, untold: int = 0) -> None:
-        """Something happened that must not: a bug of ours, or of what we build on; `untold`
+        """Something happened that must not: a bug in this program or in a dependency; `untold`
         says how often it has happened without being announced."""
         if self.form == "json":
             facts = {"untold": untold} if untold else {}
@@ -250,9 +248,9 @@ class Terms(NamedTuple):
     banner: Callable[[Policy, bool], str]
     """The lines for people; the flag says that the run has just started."""
     interactive: bool
-    """Whether somebody is there to press keys."""
+    """Whether keys can be pressed: there is a terminal."""
     refusals: Refusals | None = None
-    """What the log has refused; None where nobody can ask for the edit that allows it."""
+    """What the log has refused; None without a terminal at which the edit could be asked for."""
     token: str | None = None
     """Lets a browser into the inspector; None where there is no inspector."""
     inspector: str | None = None

@@ -95,7 +95,7 @@ class JsonLines:
     def exchange(self, record: ExchangeRecord) -> str:
         verdict, request = record.verdict, record.request
         if verdict.subject:
-            verdict = verdict._replace(subject="")
+            verdict = verdict.replace(subject="")
         client = record.client
         line = (
             f'{{"ts": "{timestamp(record.started)}", "level": "{_level(record)}",'

@@ -16,7 +16,7 @@ _COMMAND: Final = re.compile(r"(?s)(.*?\b(?:[Rr]un|[Ss]tart it with): )(corsprox
 
 
 def terminal_width() -> int:
-    """Return how many columns there are; 100 where nobody says."""
+    """Return how many columns there are; 100 if unknown."""
     return shutil.get_terminal_size((100, 24)).columns
 
 

@@ -11,8 +11,8 @@ from collections.abc import Callable
 
 from corsproxy.shell.feed.sink import Sink
 
-# A batch waits this long for company: 50 wake-ups a second at most, and still instant to
-# somebody who watches a terminal.
+# A batch waits this long for company: 50 wake-ups a second at most, and still instant at a
+# terminal.
 _BATCH_SECONDS = 0.02
 _CAPACITY = 4 * 1024 * 1024
 

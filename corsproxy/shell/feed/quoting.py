@@ -22,7 +22,7 @@ _WORDS = frozenset(
     b" oobcode state relaystate nonce challenge hmac mac hash saml samlart sso csrf xsrf dpop"
     b" cookie seed mnemonic magic invite invitation cvv cvc ssn wresult pkce ak sk".split()
 )
-# Codes that nobody keeps to himself.
+# Codes that are not secret.
 _OPEN_CODES = frozenset(
     b"area country currency error exit iso lang language locale postal region status zip".split()
 )

@@ -1,7 +1,7 @@
-"""What is known about an exchange when it is over, and who may want to know.
+"""What is known about an exchange when it is over, and the interfaces of its receivers.
 
-The server makes one `ExchangeRecord` per exchange, and none at all while nobody listens.
-Nothing here is escaped or left out: whoever shows a record decides what may be shown.
+The server makes one `ExchangeRecord` per exchange, and none if nothing needs it. Nothing here
+is escaped or left out: that is up to those who show a record.
 """
 
 from contextlib import AbstractContextManager
@@ -57,9 +57,9 @@ class ExchangeRecord(NamedTuple):
     """The response head as it was sent, without Connection and an added Date; None where
     none was sent."""
     outcome: Outcome | None = None
-    """What the browser lets the page make of the response; None where that is no question."""
+    """What the page gets of the response; None where the question does not arise."""
     call: Call | None = None
-    """The page's call; None where no page's call is behind the request."""
+    """The page's call; None if no page made the request."""
 
     @property
     def ended(self) -> Ended:

@@ -33,7 +33,7 @@ class Sink:
         self.lost = 0
         """How many lines a full disk has cost."""
         self.gone = descriptor is None
-        """Whether nobody reads, and nobody will."""
+        """Whether the reader is gone for good."""
 
     def put(self, data: bytes) -> None:
         """Write all of `data`, which is whole lines, and wait while its reader does not read."""
@@ -42,7 +42,7 @@ class Sink:
             lost = self.lost
             if lost > self._reported and not self._rest and not self.gone:
                 report = self._lost_line(lost - self._reported).encode()
-                # It is no line that anybody has lost.
+                # This line was not lost.
                 if not self._put(report):
                     self._reported = lost
 
@@ -62,7 +62,7 @@ class Sink:
             try:
                 written += os.write(self._descriptor, memoryview(data)[written:])
             except BlockingIOError:
-                # Somebody who shares the descriptor made it non-blocking.
+                # Another process that shares the descriptor made it non-blocking.
                 select.select([], [self._descriptor], [], 1.0)
             except BrokenPipeError:
                 self.gone = True
@@ -85,7 +85,7 @@ class Sink:
         return data.count(b"\n", end)
 
     def _take_back(self, size: int) -> bool:
-        """Take the last bytes off a file, if nobody else has written behind them."""
+        """Remove the last bytes from a file, unless something was written after them."""
         try:
             end = os.fstat(self._descriptor).st_size
             if os.lseek(self._descriptor, 0, os.SEEK_CUR) != end or size > end:

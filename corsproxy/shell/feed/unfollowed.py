@@ -1,10 +1,9 @@
 """Preflights that pass and are followed by nothing: the browser has blocked the call.
 
 A preflight carries no cookie, so nothing in it says that the call is made with credentials.
-Where the route does not allow them, the browser drops the call without a word to anybody but
-its own console. That no call comes is the only sign of it. The first request of socket.io is
-like a preflight in this: it needs none and carries no cookie, and another follows if the page
-may read the answer.
+Where the route does not allow them, the browser drops the call and says so only in its own
+console. That no call comes is the only sign. The same holds for the first request of socket.io,
+which needs no preflight and carries no cookie: another follows if the page may read the answer.
 """
 
 import asyncio

@@ -4,7 +4,7 @@
     Watch: decided, upstream_head, request_content, response_content, ..., ended
 
 Every method is called while the proxy works: it must not raise, and must not wait. Pieces are
-lent: whoever wants them after the call copies them, as much of them as it has room for.
+lent: an observer that needs them after the call copies them, as far as it has room.
 """
 
 from typing import Protocol
@@ -52,7 +52,7 @@ class Observer(Protocol):
     """Who wants to see exchanges while they last."""
 
     def begins(self, request: RequestHead, policy: Policy) -> Watch | None:
-        """An exchange begins; None where nobody wants to see this one."""
+        """An exchange begins; None if this one is not watched."""
         ...
 
 

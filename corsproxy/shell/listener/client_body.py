@@ -9,8 +9,8 @@ from typing import Final, Protocol
 
 from corsproxy.core.policy import Limits
 from corsproxy.core.verdicts import Code
-from corsproxy.shell.listener.content import Content
 from corsproxy.shell.listener.faults import BodyRefusedError
+from corsproxy.shell.streams.body_buffer import BodyBuffer
 from corsproxy.shell.streams.piece import PIECE_SIZE, Piece
 
 
@@ -32,7 +32,7 @@ class ClientBody:
 
     __slots__ = ("_content", "_limit", "_sender", "_timeout", "received")
 
-    def __init__(self, sender: Sender, content: Content, limits: Limits) -> None:
+    def __init__(self, sender: Sender, content: BodyBuffer, limits: Limits) -> None:
         self._sender: Final = sender
         self._content: Final = content
         self._timeout: Final = limits.body_timeout

@@ -1,6 +1,6 @@
-"""A client's connection as the server and the exchanges on it know each other.
+"""The interfaces between the server and the connections of its clients.
 
-`http1_connection` is one; a connection of another protocol is its sibling, not its child.
+`http1_connection` and `http2_connection` implement `ClientConnection`.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ class ClientConnection(Protocol):
     """What the server knows of a connection."""
 
     is_full: bool
-    """Whether the listener had no room for it: each of its requests is refused."""
+    """Whether the listener is full: each of its requests is refused."""
 
     @property
     def is_idle(self) -> bool:
@@ -28,21 +28,21 @@ class ClientConnection(Protocol):
 
     @property
     def is_awaited(self) -> bool:
-        """Whether an exchange is in progress that will come to an end by itself."""
+        """Whether an exchange is in progress that will end by itself."""
         ...
 
     @property
     def is_parting(self) -> bool:
-        """Whether what is in progress has been told to end, and does."""
+        """Whether what is in progress has been told to end, and is ending."""
         ...
 
     @property
     def is_ending(self) -> bool:
-        """Whether nothing more is sent, and only the client's end is waited for."""
+        """Whether nothing more is sent, and the client is expected to close."""
         ...
 
     def look_for_client(self) -> None:
-        """Notice that the client has left an exchange while it is held still."""
+        """Check whether the client has left while nothing is read from it."""
         ...
 
     def dismiss(self) -> None:
@@ -54,13 +54,13 @@ class ClientConnection(Protocol):
         ...
 
     def hang_up(self) -> None:
-        """End whatever is in progress: what can be told so by being told, a stream by closing,
-        what waits for the upstream by an answer, all else by a reset, so that no cut response
-        can pass for complete. What is ended in stages already is left to its client."""
+        """End whatever is in progress: a WebSocket by a Close frame, an event stream by closing,
+        a wait for the upstream by an answer, and anything else by a reset, so that no truncated
+        response looks complete. A connection that is closing in stages is left to do so."""
         ...
 
     def close(self) -> None:
-        """Close once what is written has gone out; read nothing more."""
+        """Close once everything written has been sent; read nothing more."""
         ...
 
     def abort(self, cause: str | None = None) -> None:
@@ -69,25 +69,25 @@ class ClientConnection(Protocol):
 
 
 class Listener(Protocol):
-    """What a connection knows of the server that it belongs to."""
+    """What a connection knows about its server."""
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop: ...
 
     @property
     def buffer(self) -> ReadBuffer:
-        """What takes every read."""
+        """The buffer for every read."""
         ...
 
     @property
     def heads(self) -> HeadBudget:
-        """What all unfinished heads may take."""
+        """The budget for all unfinished heads."""
         ...
 
     def opened(self, connection: ClientConnection) -> None:
-        """It is there; says itself where there is no room for it, by `is_full`."""
+        """A connection was made. Sets its `is_full` if there is no room."""
         ...
 
     def closed(self, connection: ClientConnection) -> None:
-        """It is gone."""
+        """A connection is closed, and its last exchange is over."""
         ...

@@ -6,7 +6,7 @@ protocol. Framing, persistence, flow control and the writing of heads are behind
 
 Calls come in this order: `body` at most once; then `send_head`, `send_body` any number of times
 and `finish`, or `send_head` and `switch`; or `abort` at any time, which ends it. Writing never
-waits: whoever writes awaits `drained` before writing more, where `is_writing_paused` says so.
+waits: if `is_writing_paused`, await `drained` before writing more.
 """
 
 from abc import ABC, abstractmethod
@@ -129,7 +129,7 @@ class ClientExchange(ABC):
     @property
     @abstractmethod
     def is_gone(self) -> bool:
-        """Whether nobody is left to answer."""
+        """Whether the client is gone."""
 
     @property
     @abstractmethod

@@ -4,9 +4,9 @@
     Forward   ask the upstream; stream its answer as it arrives; after a 101, bytes both ways
 
 Until a response head is sent, every failure becomes an answer that the page can read.
-After it, every failure drops the connection, because a cut response must never look
-complete. Nothing is decided here, and no exchange ends without a record. How the client came in
-is behind `ClientExchange`: nothing here knows of a protocol.
+After that, every failure drops the connection, because a truncated response must never look
+complete. Nothing is decided here, and every exchange ends with a record. The client's protocol is
+hidden behind `ClientExchange`.
 """
 
 import asyncio
@@ -86,17 +86,18 @@ class Exchange:
         return self.tunnel is not None and self.tunnel.is_parting
 
     def part(self) -> bool:
-        """Begin to end a tunnel as its protocol ends, and return whether it can; called once."""
+        """Begin to close a tunnel in its protocol's own way, and return whether it has one.
+        Called once."""
         return self.tunnel is not None and self.tunnel.part()
 
     def stop(self) -> bool:
-        """Ask for an answer of our own in place of the upstream's, sent when `run` is
+        """Ask for our own answer in place of the upstream's, to be sent when `run` is
         cancelled; return whether one can still be sent."""
         self._stopped = self._head is None
         return self._stopped
 
     async def run(self) -> None:
-        """Carry the exchange out, whatever becomes of it."""
+        """Carry out the exchange."""
         client, service = self._client, self._service
         policy, request = service.policy, client.head
         if service.wants_records:
@@ -112,7 +113,7 @@ class Exchange:
                 self._cut(client.ended_by or "client-left")
                 raise
             self._answer_stopped(policy, request)
-        except Exception:  # noqa: BLE001 - a bug of ours must cost one exchange, and be seen
+        except Exception:  # noqa: BLE001 - a bug must cost only one exchange, and be logged
             try:
                 self._answer_fault(policy, request)
             except Exception:
@@ -121,7 +122,7 @@ class Exchange:
             else:
                 logger.exception("fault in an exchange")
         finally:
-            # A reload may have begun to want records in between.
+            # If a reload has turned records on meanwhile, there is none for this exchange.
             if self._started:
                 try:
                     self._record(policy, request)
@@ -160,15 +161,15 @@ class Exchange:
     # To the upstream.
 
     def _doubt(self, exchange: Forward) -> Code | None:
-        """Return why the request goes no further, or None."""
+        """Return why the request is not forwarded, or None."""
         client = self._client
         if exchange.request.framing is Framing.NONE:
-            # Behind a request for another protocol, nothing else may have been sent.
+            # A request to switch protocols must be the last thing that was sent.
             return Code.BAD_REQUEST if exchange.request.upgrade and not client.can_switch else None
         most = exchange.policy.limits.body
         if most is not None and client.length is not None and client.length > most:
             return Code.BODY_TOO_LARGE
-        # Content that came with the head and is broken: the upstream is not asked at all.
+        # Malformed content that came with the head: the upstream is not asked.
         return client.broken
 
     def _body(self, exchange: Forward) -> RequestBody | None:
@@ -201,7 +202,7 @@ class Exchange:
             elif head.status == 101:
                 await self._tunnel(head, response)
             else:
-                # Most responses are all there by now, and need no coroutine for the rest.
+                # Most responses have arrived completely by now, and need no further coroutine.
                 is_all = self._send_first(head, response)
                 if client.is_writing_paused:
                     await client.drained()
@@ -232,7 +233,7 @@ class Exchange:
             await self._client.drained()
 
     def _send_first(self, head: ClientHead, response: UpstreamResponse) -> bool:
-        """Send the head with what is there of the content; returns whether that is all."""
+        """Send the head and the content that has arrived; return whether that is all."""
         first, is_all = response.take(), response.at_end
         self._send_head(head, first, is_all=is_all)
         return is_all
@@ -240,7 +241,7 @@ class Exchange:
     async def _stream(
         self, exchange: Forward, head: ClientHead, response: UpstreamResponse
     ) -> None:
-        """Send the rest of the content as it arrives, and let it be known that events do."""
+        """Send the rest of the content as it arrives, and announce event streams."""
         streams = self._service.streams
         if streams is not None and self._started and _is_event_stream(head):
             with streams.open(self._known(exchange)):
@@ -274,7 +275,7 @@ class Exchange:
         make = WebSocketTunnel if _is_websocket(head) else ByteTunnel
         self.tunnel = make(stream, response.switch())
         await self.tunnel.run()
-        # Where it was told to end, it has ended well, and yet not by itself.
+        # If the tunnel was told to close, that is noted, although it closed properly.
         self._error = self._client.ended_by
 
     def _send_head(
@@ -291,7 +292,7 @@ class Exchange:
     # The end.
 
     def _cut(self, error: str) -> None:
-        """End an exchange that did not come to its end."""
+        """Abort the exchange."""
         self._error = error
         self._client.abort()
 
@@ -390,8 +391,8 @@ def _is_websocket(head: ClientHead) -> bool:
 
 
 def _is_event_stream(head: ClientHead) -> bool:
-    """Whether the response is a stream of server-sent events (HTML, 9.2) whose end, where
-    it is cut, does not look like an end."""
+    """Whether the response is a stream of server-sent events (HTML, 9.2) that can be cut
+    without looking complete."""
     return head.framing is not Framing.CLOSE and any(
         name.lower() == b"content-type" and value.lower().startswith(b"text/event-stream")
         for name, value in head.fields

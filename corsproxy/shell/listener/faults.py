@@ -8,7 +8,7 @@ from corsproxy.core.verdicts import Code
 
 
 class ClientLeftError(ConnectionError):
-    """The client's connection is gone; nobody is left to answer."""
+    """The client's connection is gone."""
 
 
 class BodyRefusedError(Exception):

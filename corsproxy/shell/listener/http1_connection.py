@@ -1,8 +1,8 @@
 """A client's HTTP/1.1 connection: bytes in, requests out, and every wait on the client bounded.
 
-It is made of parts that it owns: `Wire` writes and ends, `RequestQueue` reads. This class adds
-what a proxy must have: deadlines for heads and idle connections, answers of our own to bytes that
-are no request. And it carries out the exchanges, one after another in one task.
+`Wire` writes and closes, `RequestQueue` reads. This class adds deadlines for heads and idle
+connections, answers bytes that are no request, and carries out the exchanges one after another
+in one task.
 """
 
 import asyncio
@@ -15,16 +15,16 @@ from corsproxy.core.messages import RequestHead
 from corsproxy.core.refusals import refuse_unread
 from corsproxy.core.verdicts import Code
 from corsproxy.http1.request_message import RequestMessage
-from corsproxy.http1.response_head import BARE_FAULT, head_bytes
+from corsproxy.http1.writer import BARE_FAULT, head_bytes
 from corsproxy.shell.feed.records import ExchangeRecord
 from corsproxy.shell.listener.client_connection import Listener
-from corsproxy.shell.listener.content import Content
 from corsproxy.shell.listener.exchange import Exchange
 from corsproxy.shell.listener.faults import BodyRefusedError, ClientLeftError
 from corsproxy.shell.listener.http1_exchange import Http1Exchange
 from corsproxy.shell.listener.request_queue import RequestQueue
 from corsproxy.shell.listener.service import Service
 from corsproxy.shell.listener.wire import Wire
+from corsproxy.shell.streams.body_buffer import BodyBuffer
 from corsproxy.shell.streams.eager_task import EagerTask
 from corsproxy.shell.upstream.bond import Bond
 
@@ -55,11 +55,11 @@ class Http1Connection(asyncio.BufferedProtocol):
         self.wire: Final = Wire(server.loop, limits, self._overdue)
         self.queue: Final = RequestQueue(self.wire, limits, server.heads, self._head_begun)
         self.bond: Final = Bond()
-        """Holds the upstream connections that are this client's alone."""
+        """Holds the upstream connections reserved for this client."""
         self.is_full = False
         self._server: Final = server
         self._limits: Final = limits
-        # The exchange in progress, from when its message is taken from the queue, both sides.
+        # Both sides of the exchange in progress, from when its message leaves the queue.
         self._exchange: Http1Exchange | None = None
         self._running: Exchange | None = None
         self._is_last = False  # whether no exchange follows the one in progress
@@ -95,7 +95,7 @@ class Http1Connection(asyncio.BufferedProtocol):
         self.queue.lent(self._server.buffer.lent(nbytes))
 
     def eof_received(self) -> bool | None:
-        """Take the end of what the client sends: in a tunnel half a close, else its leaving."""
+        """The client has closed its sending side: in a tunnel a half-close, otherwise it left."""
         tunnel = self.queue.tunnel
         if tunnel is None:
             return None
@@ -168,7 +168,7 @@ class Http1Connection(asyncio.BufferedProtocol):
     # The exchanges.
 
     async def start(self) -> None:
-        """Carry out one exchange after another, until one of them is the last."""
+        """Carry out one exchange after another, until the last one."""
         waiting, wire = self.queue.waiting, self.wire
         try:
             while not self._is_last:
@@ -180,7 +180,7 @@ class Http1Connection(asyncio.BufferedProtocol):
                     await wire.ended()
                 else:
                     exchange, running = self._begin(arrived.message, arrived.content)
-                    # Else an idle connection would keep it.
+                    # Otherwise an idle connection would keep it alive.
                     del arrived
                     await running.run()
                     await exchange.end_request()
@@ -194,7 +194,9 @@ class Http1Connection(asyncio.BufferedProtocol):
             if wire.transport is None:
                 self._server.closed(self)
 
-    def _begin(self, message: RequestMessage, content: Content) -> tuple[Http1Exchange, Exchange]:
+    def _begin(
+        self, message: RequestMessage, content: BodyBuffer
+    ) -> tuple[Http1Exchange, Exchange]:
         refusal = Code.CONNECTIONS_FULL if self.is_full else None
         self._exchange = exchange = Http1Exchange(
             message, content, self.wire, self.queue, self.service, self.bond, refusal
@@ -231,7 +233,8 @@ class Http1Connection(asyncio.BufferedProtocol):
             self.close()
 
     def _refuse_unread(self, code: Code | None) -> None:
-        """Answer what has arrived of a head, outside of an exchange, and end the connection."""
+        """Answer an unfinished or malformed head, outside of an exchange, and end the
+        connection."""
         received = self.queue.reader.take_unfinished()
         if self.wire.is_gone:
             return
@@ -252,7 +255,7 @@ class Http1Connection(asyncio.BufferedProtocol):
         journal, counts = self.service.journal, self.service.counts
         status, verdict = answer.head.status, answer.verdict
         if journal is not None:
-            # Without method, target and fields: it was no request.
+            # It was no request, so there is no method, target or field.
             request = RequestHead("", b"", (), client=self.wire.client)
             record = ExchangeRecord(
                 request,

@@ -1,7 +1,7 @@
 """One request and its response on an HTTP/1.1 connection; a `ClientExchange`.
 
-What it promises: framing and persistence are decided here and nowhere else (RFC 9112, 6 and 9);
-content that nobody read is never taken for the next request.
+What it promises: this is the only place that decides about framing and persistence (RFC 9112, 6
+and 9); unread content is never taken for the next request.
 """
 
 from contextlib import suppress
@@ -12,18 +12,52 @@ from corsproxy.core.policy import Limits
 from corsproxy.core.verdicts import Code
 from corsproxy.http1.chunked import LAST_CHUNK, chunk
 from corsproxy.http1.request_message import RequestMessage
-from corsproxy.http1.response_head import BARE_FAULT, CONTINUE, head_bytes
+from corsproxy.http1.writer import BARE_FAULT, CONTINUE, head_bytes
 from corsproxy.shell.listener.client_body import ClientBody
 from corsproxy.shell.listener.client_exchange import ClientExchange
-from corsproxy.shell.listener.client_stream import ClientStream
-from corsproxy.shell.listener.content import Content
-from corsproxy.shell.listener.drain_body import can_keep, drain_body
 from corsproxy.shell.listener.faults import BodyRefusedError, ClientLeftError
 from corsproxy.shell.listener.request_queue import RequestQueue
 from corsproxy.shell.listener.service import Service
-from corsproxy.shell.listener.wire import Wire
+from corsproxy.shell.listener.wire import LINGER_S, Wire
+from corsproxy.shell.streams.body_buffer import BodyBuffer
 from corsproxy.shell.streams.piece import Piece
 from corsproxy.shell.upstream.bond import Bond
+
+# How much unread content is drained so that the connection can be kept.
+_MOST_DRAINED: Final = 1024 * 1024
+
+
+class ClientStream:
+    """The `ByteStream` of a client whose connection has switched protocols."""
+
+    __slots__ = ("_arriving", "_wire", "received", "sent")
+
+    def __init__(self, wire: Wire, arriving: BodyBuffer) -> None:
+        self._wire: Final = wire
+        self._arriving: Final = arriving
+        self.received = 0
+        self.sent = 0
+
+    async def read(self) -> bytes:
+        data = bytes(await self._arriving.read())
+        self.received += len(data)
+        return data
+
+    async def write(self, data: bytes) -> None:
+        self.push(data)
+        await self._wire.drained()
+
+    def push(self, data: bytes) -> None:
+        self._wire.send(data)
+        self.sent += len(data)
+
+    def write_eof(self) -> None:
+        """Close the sending side, or both where one side alone cannot be closed."""
+        if not self._wire.write_eof():
+            self._wire.close()
+
+    def abort(self) -> None:
+        self._wire.abort()
 
 
 class Http1Exchange(ClientExchange):
@@ -47,7 +81,7 @@ class Http1Exchange(ClientExchange):
     def __init__(
         self,
         message: RequestMessage,
-        content: Content,
+        content: BodyBuffer,
         wire: Wire,
         queue: RequestQueue,
         service: Service,
@@ -66,7 +100,7 @@ class Http1Exchange(ClientExchange):
         self._service: Final = service
         self._body: ClientBody | None = None
         self._tunnel: ClientStream | None = None
-        # The client may be holding its content back for a 100 (RFC 9110, 10.1.1).
+        # The client may be waiting for a 100 before it sends content (RFC 9110, 10.1.1).
         self._awaits_continue = message.expects and message.head.minor_version > 0
         self._framing: Framing | None = None  # of the response, once its head is sent
         self._is_cut = False
@@ -187,12 +221,43 @@ class Http1Exchange(ClientExchange):
         return self._wire.ended_by
 
     async def end_request(self) -> None:
-        """Get past what is left of the request's content, or end the connection behind it."""
+        """Read past what is left of the request's content, or end the connection."""
         if self.content.has_ended or self._is_cut or self._tunnel is not None:
             return
         if self.keep_alive:
-            # What was being forwarded, the upstream's connection may still be reading.
+            # The upstream connection may still be reading content that is being forwarded.
             self.keep_alive = self._body is None and await drain_body(self._wire, self.content)
         if not self.keep_alive:
             self._wire.end_in_stages()
             await self._wire.ended()
+
+
+def can_keep(message: RequestMessage, content: BodyBuffer, status: int, *, forwarded: bool) -> bool:
+    """Whether the connection can be kept although content is still arriving.
+
+    The upstream may still want `forwarded` content, unless it has refused the request.
+    """
+    if message.expects and not content.received:
+        # A client that was not told to continue may or may not send its content.
+        return False
+    if forwarded:
+        return status < 400
+    length = message.length
+    return length is None or length - content.received <= _MOST_DRAINED
+
+
+async def drain_body(wire: Wire, content: BodyBuffer) -> bool:
+    """Read the rest of a request's content and drop it; return whether it was within bounds.
+
+    Unread, it would be taken for the next request (RFC 9112, 9.3).
+    """
+    budget = _MOST_DRAINED
+    wire.reading.set(LINGER_S)
+    try:
+        while budget >= 0 and not content.at_end:
+            budget -= len(await content.read())
+    except BodyRefusedError:
+        return False
+    finally:
+        wire.reading.clear()
+    return budget >= 0

@@ -19,11 +19,11 @@ from corsproxy.http2.events import (
 )
 from corsproxy.http2.protocol import Http2Protocol
 from corsproxy.shell.listener.client_connection import Listener
-from corsproxy.shell.listener.content import NO_CONTENT, Content
 from corsproxy.shell.listener.exchange import Exchange
 from corsproxy.shell.listener.http2_exchange import Http2Exchange
 from corsproxy.shell.listener.service import Service
 from corsproxy.shell.listener.wire import Wire
+from corsproxy.shell.streams.body_buffer import NO_CONTENT, BodyBuffer
 from corsproxy.shell.streams.deadline import Deadline
 from corsproxy.shell.streams.eager_task import EagerTask
 from corsproxy.shell.streams.piece import PIECE_SIZE
@@ -140,7 +140,7 @@ class Http2Connection(asyncio.BufferedProtocol):
         exchange.window_opened()
 
     def _give_up(self, stream: _Stream) -> None:
-        """Nobody awaits the answer any more."""
+        """The answer is no longer wanted."""
         stream.exchange.left()
         if stream.task is None:
             # It was never more than a head.
@@ -164,7 +164,7 @@ class Http2Connection(asyncio.BufferedProtocol):
             self.protocol.warn()
         if arrived.is_too_large:
             refusal = refusal or Code.FIELDS_TOO_LARGE
-        content = NO_CONTENT if arrived.has_ended else Content(None)
+        content = NO_CONTENT if arrived.has_ended else BodyBuffer(None)
         exchange = Http2Exchange(
             arrived.stream, head, content, self, request.length or None, refusal
         )

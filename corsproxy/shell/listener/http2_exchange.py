@@ -19,9 +19,9 @@ from corsproxy.http2.response_fields import response_fields
 from corsproxy.http2.stream_states import SMALL_PIECE
 from corsproxy.shell.listener.client_body import ClientBody
 from corsproxy.shell.listener.client_exchange import ClientExchange
-from corsproxy.shell.listener.content import Content
 from corsproxy.shell.listener.faults import BodyRefusedError, ClientLeftError
 from corsproxy.shell.listener.wire import Wire
+from corsproxy.shell.streams.body_buffer import BodyBuffer
 from corsproxy.shell.streams.deadline import Deadline
 from corsproxy.shell.streams.eager_task import Wakeup
 from corsproxy.shell.streams.piece import PIECE_SIZE, Piece
@@ -64,7 +64,7 @@ class Http2Exchange(ClientExchange):
         self,
         stream: int,
         head: RequestHead,
-        content: Content,
+        content: BodyBuffer,
         carrier: Carrier,
         length: int | None,
         refusal: Code | None,
@@ -93,7 +93,7 @@ class Http2Exchange(ClientExchange):
 
     def add(self, data: bytes) -> None:
         """Content has arrived. Small pieces of it wait together."""
-        self.content.add(data)
+        self.content.put(data)
         self._small = self._small + 1 if len(data) <= SMALL_PIECE else 0
         if self._small == _TOGETHER:
             self._small = 0
@@ -237,7 +237,7 @@ class Http2Exchange(ClientExchange):
         return self._ended_by or self._carrier.wire.ended_by
 
     def left(self, ended_by: str | None = None) -> None:
-        """Nobody awaits the answer any more. What waits for the client finds out."""
+        """The answer is no longer wanted. Whatever waits for the client is told."""
         self._has_left = True
         self._ended_by = self._ended_by or ended_by
         self.content.fail(ClientLeftError())

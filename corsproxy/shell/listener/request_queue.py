@@ -1,7 +1,7 @@
-"""The requests of one connection, from its bytes to the exchanges, until the protocol is switched.
+"""The requests of one connection, in order, until the protocol is switched.
 
-What it promises: no more requests wait than `MOST_WAITING`, and no more of a request's content
-than a `BodyBuffer` takes: above that, the connection is not read.
+What it promises: at most `MOST_WAITING` requests wait, and at most as much content as a
+`BodyBuffer` holds; beyond that, the connection is not read.
 """
 
 from collections.abc import Callable
@@ -14,32 +14,31 @@ from corsproxy.http1.head_parser import MalformedHeadError
 from corsproxy.http1.request_message import RequestMessage
 from corsproxy.http1.request_reader import FAILED, HEAD, IDLE, LENGTH, SWITCH, RequestReader
 from corsproxy.http1.unfinished_head import HeadBudget, HeadsFullError
-from corsproxy.shell.listener.content import NO_CONTENT, Content
 from corsproxy.shell.listener.faults import BodyRefusedError
 from corsproxy.shell.listener.wire import REQUESTS, Wire
-from corsproxy.shell.streams.body_buffer import BodyBuffer
+from corsproxy.shell.streams.body_buffer import NO_CONTENT, BodyBuffer
 from corsproxy.shell.streams.eager_task import Wakeup
 from corsproxy.shell.streams.piece import PIECE_SIZE
 
 MOST_WAITING: Final = 32
-"""Requests that one client may have sent ahead of their answers."""
+"""How many requests a client may send ahead of their answers."""
 
 _MOST_BEHIND_UPGRADE: Final = 32 * 1024
 
 
 class Arrived:
-    """A request that was read and not begun."""
+    """A request that was read and has not begun."""
 
     __slots__ = ("content", "message", "refusal")
 
     def __init__(
-        self, message: RequestMessage | None, content: Content, refusal: Code | None = None
+        self, message: RequestMessage | None, content: BodyBuffer, refusal: Code | None = None
     ) -> None:
         self.message: Final = message
-        """None for what cannot be read."""
+        """None for a malformed request."""
         self.content: Final = content
         self.refusal: Final = refusal
-        """Why it cannot be read, where its bytes do not tell."""
+        """Why it is refused, where its bytes do not tell."""
 
 
 class RequestQueue:
@@ -59,20 +58,20 @@ class RequestQueue:
     def __init__(
         self, wire: Wire, limits: Limits, budget: HeadBudget, head_begun: Callable[[], None]
     ) -> None:
-        """`head_begun` is called when a head has begun that has not ended."""
+        """`head_begun` is called when the beginning of a head has arrived, but not its end."""
         self.reader: Final = RequestReader(limits, budget)
         self.waiting: list[Arrived] = []
-        """The requests that were read and not begun."""
+        """The requests that were read and have not begun."""
         self.filled: Final = Wakeup()
-        """Set when there are some."""
+        """Set when `waiting` is not empty."""
         self.tunnel: BodyBuffer | None = None
-        """Where everything goes when the protocol has been switched."""
+        """Takes everything that arrives after the protocol was switched."""
         self._wire: Final = wire
         self._head_begun: Final = head_begun
-        self._arriving: Content | None = None
-        """The content of the last request that was read, until all of it is there."""
+        self._arriving: BodyBuffer | None = None
+        """The content of the last request that was read, until it is complete."""
         self._behind = b""
-        """What has arrived and cannot be read yet."""
+        """Bytes that have arrived and cannot be read yet."""
 
     # Bytes.
 
@@ -83,7 +82,7 @@ class RequestQueue:
         return PIECE_SIZE if content is None or self.reader.state is not LENGTH else content.most
 
     def lent(self, data: memoryview) -> None:
-        """Take what is good until the call returns: what is content needs no copy."""
+        """Take lent bytes. Content among them is not copied."""
         content, reader = self._arriving, self.reader
         if content is not None and reader.state is LENGTH and not self._wire.is_ending:
             arrived = data[: reader.left]
@@ -95,7 +94,7 @@ class RequestQueue:
             self.take(bytes(data))
 
     def take(self, data: bytes) -> None:
-        """Take what need not be content."""
+        """Take bytes that may be heads."""
         if self.tunnel is not None:
             self.tunnel.put(data)
             self.tunnel.wake()
@@ -108,17 +107,17 @@ class RequestQueue:
 
     @property
     def is_deaf(self) -> bool:
-        """Whether what arrives is thrown away."""
+        """Whether what arrives is discarded."""
         return self.reader.state is FAILED or self._wire.is_ending
 
     def _keep(self, data: bytes) -> None:
-        """Keep what cannot be read yet."""
+        """Keep bytes that cannot be read yet."""
         self._behind += data
         if self.reader.state is not SWITCH or len(self._behind) >= _MOST_BEHIND_UPGRADE:
             self._wire.pause_reading(REQUESTS)
 
     def _read_behind(self) -> None:
-        """Read what has been kept, and read on unless that is enough again."""
+        """Read what was kept, and resume reading unless the queue is full again."""
         behind, self._behind = self._behind, b""
         self._wire.resume_reading(REQUESTS)
         if behind:
@@ -134,7 +133,7 @@ class RequestQueue:
                 break
             else:
                 at = self._read_head(data, at)
-        # Only now: what the same bytes hold behind a head is at hand.
+        # Only now, when everything in the same bytes has been read.
         if first is not None:
             first.wake()
         if self.waiting:
@@ -143,7 +142,7 @@ class RequestQueue:
             self._arriving.wake()
 
     def _read_head(self, data: bytes, at: int) -> int:
-        """Read the head that begins or goes on there; returns where what has been read ends."""
+        """Read the head that begins or continues at `at`; return where reading stopped."""
         reader = self.reader
         begins = reader.state is IDLE
         try:
@@ -163,16 +162,16 @@ class RequestQueue:
     def _add(self, message: RequestMessage) -> None:
         content = NO_CONTENT
         if message.length is not None or message.is_chunked:
-            self._arriving = content = Content(self._wire)
+            self._arriving = content = BodyBuffer(self._wire)
         self.waiting.append(Arrived(message, content))
 
     def _unreadable(self, code: Code | None) -> None:
-        """What cannot be read waits for its turn like a request. Nothing follows it."""
+        """A malformed request waits for its turn like any other. Nothing follows it."""
         self.waiting.append(Arrived(None, NO_CONTENT, code))
         self._wire.pause_reading(REQUESTS)
 
-    def _read_content(self, content: Content, data: bytes, at: int) -> int:
-        """Read what is there of the content that is arriving; returns where that ends."""
+    def _read_content(self, content: BodyBuffer, data: bytes, at: int) -> int:
+        """Read the content that has arrived; return where it ends."""
         try:
             arrived = self.reader.read_content(data, at)
         except ChunkedCodingError:
@@ -182,9 +181,9 @@ class RequestQueue:
         self._put(content, arrived)
         return self.reader.end
 
-    def _put(self, content: Content, arrived: bytes | memoryview) -> None:
+    def _put(self, content: BodyBuffer, arrived: bytes | memoryview) -> None:
         if arrived:
-            content.add(arrived)
+            content.put(arrived)
         if self.reader.state is IDLE:
             content.end()
             self._arriving = None
@@ -192,13 +191,13 @@ class RequestQueue:
     # The queue.
 
     def taken(self) -> None:
-        """A request was taken: read on where the queue was full."""
+        """A request was taken: resume reading if the queue was full."""
         if self._behind and not self.waiting and self.reader.state is not SWITCH:
             self._read_behind()
 
     def drop_rest(self) -> bool:
-        """Forget what follows the last request that is answered; returns whether anything does,
-        and more may be on its way."""
+        """Discard everything after the last request that is answered; return whether there was
+        anything, and more may be on its way."""
         is_more = self.is_deaf or bool(self.waiting or self._behind) or self.has_begun
         self.waiting.clear()
         self._behind = b""
@@ -210,22 +209,22 @@ class RequestQueue:
         """Whether a head has begun and not ended."""
         return self.reader.state is HEAD
 
-    # What comes behind a request to switch protocols.
+    # Switching protocols.
 
     @property
     def can_switch(self) -> bool:
-        """Whether the request that is being answered is the last one that was read, and asks for
-        another protocol: everything behind it is at hand."""
+        """Whether the current request is the last one that was read, and asks to switch
+        protocols: everything after it is still here."""
         return self.reader.state is SWITCH and not self.waiting
 
     def decline_switch(self) -> None:
-        """Read on as HTTP behind a request for another protocol that was answered otherwise."""
+        """Continue with HTTP: the protocol was not switched."""
         if self.can_switch:
             self.reader.decline_switch()
             self._read_behind()
 
     def switch(self) -> BodyBuffer:
-        """Read no more requests: return where everything that arrives from now on goes."""
+        """Read no more requests; return the buffer for everything that arrives from now on."""
         self.tunnel = tunnel = BodyBuffer(self._wire)
         self.reader.retire()
         self._wire.reading.stop()

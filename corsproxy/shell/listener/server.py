@@ -25,22 +25,22 @@ from corsproxy.shell.system.descriptors import affordable_clients, descriptor_li
 from corsproxy.shell.upstream.upstream import Upstream
 
 _MOST_CONNECTIONS = 4096
-# Of all unfinished heads together: 4,000 clients that each send the most of one and stop there
-# would else take four times as much as the manifests allow the whole process.
+# For all unfinished heads together. Without it, 4,000 clients that each stop just before the end
+# of a head could take four times the memory that the manifests allow the whole process.
 _MOST_IN_HEADS = 24 * 1024 * 1024
-# Over its limit, the listener still says so to a quarter more; then it hangs up.
+# A quarter more clients than the limit are told that there is no room; then it hangs up.
 _STANDING_ROOM = 4
 _LAST_WORDS_S = 1.0
 _HTTP2 = "h2"
 _LOOK_S = 0.02
-# Of the event loop, until a request that has arrived on a new connection has been read: what
-# is unread would be lost, and its connection would look idle.
+# Turns of the event loop until a request that has arrived on a new connection has been read: the
+# connection would look idle, and the request would be lost.
 _TURNS_TO_READ = 5
 _WATCH_S = 0.5
 
 
 def connections_limit(policy: Policy) -> int:
-    """Return how many clients may be connected: what the policy says, or a default, but no
+    """Return how many clients may be connected: the policy's limit or a default, but no
     more than the process has descriptors for."""
     wanted, descriptors = policy.limits.connections, descriptor_limit()
     if wanted is None:
@@ -54,17 +54,17 @@ class ProxyServer:
     """Makes an `Http1Connection` for every client."""
 
     def __init__(self, policy: Policy, upstream: Upstream, journal: Journal | None = None) -> None:
-        """Must be called while the event loop runs. `journal` None wants no records."""
+        """Must be called while the event loop runs. `journal` None: no records are made."""
         self.loop = asyncio.get_running_loop()
         self.buffer = ReadBuffer()
-        """Takes every read from a client."""
+        """The buffer for every read from a client."""
         self.heads = HeadBudget(_MOST_IN_HEADS)
-        """What all unfinished heads may take together."""
+        """The budget for all unfinished heads together."""
         self._connections: dict[ClientConnection, None] = {}  # in the order of their coming
         self.service = Service(policy, upstream, journal)
         self._limit = connections_limit(policy)
         self.handshakes: set[TlsConnection] = set()
-        """Those who are no clients yet."""
+        """Connections whose TLS handshake is not over."""
         self._watch: asyncio.TimerHandle | None = None
 
     @property
@@ -99,7 +99,7 @@ class ProxyServer:
 
     @property
     def weight(self) -> int:
-        """How much memory clients take, in what a client takes at least: some 8 KiB."""
+        """How much memory clients take, in units of the least that one takes: some 8 KiB."""
         return len(self._connections) + (_MOST_IN_HEADS - self.heads.left) // 8192
 
     @property
@@ -119,7 +119,7 @@ class ProxyServer:
         def make(protocol: str | None) -> asyncio.BufferedProtocol:
             if protocol != _HTTP2:
                 return self()
-            # Without a client of HTTP/2, nothing of it is needed.
+            # Imported only when the first client speaks HTTP/2.
             from corsproxy.shell.listener.http2_connection import Http2Connection
 
             return Http2Connection(self, self.service)
@@ -132,7 +132,7 @@ class ProxyServer:
         return accept
 
     def entered(self, connection: TlsConnection) -> None:
-        """A handshake begins. Where there is no room, nothing can be said to the client yet."""
+        """A handshake begins. If there is no room, it is dropped: nothing can be said yet."""
         self.handshakes.add(connection)
         if len(self._connections) + len(self.handshakes) > self._most:
             connection.abort()
@@ -143,8 +143,7 @@ class ProxyServer:
 
     @property
     def _most(self) -> int:
-        """How many clients there may be, those included to whom it is only said that there
-        is no room."""
+        """The limit on clients, including those that are only told that there is no room."""
         return self._limit + self._limit // _STANDING_ROOM + 1
 
     @property
@@ -153,7 +152,7 @@ class ProxyServer:
         return list(self._connections)
 
     def opened(self, connection: ClientConnection) -> None:
-        """A client is there."""
+        """A client has connected."""
         self._connections[connection] = None
         self.buffer.join()
         if self._watch is None:
@@ -213,8 +212,8 @@ class ProxyServer:
             self._watch = None
 
     async def _until(self, seconds: float, is_done: Callable[[], bool]) -> None:
-        """Look again and again, for at most `seconds`: an exchange can come to its end in
-        many ways, and only here somebody waits for it."""
+        """Poll for at most `seconds`: exchanges can end in many ways, and only this needs to
+        know."""
         deadline = self.loop.time() + seconds
         while not is_done() and self.loop.time() < deadline:  # noqa: ASYNC110 - see above
             await asyncio.sleep(_LOOK_S)

@@ -7,10 +7,9 @@ from corsproxy.shell.upstream.upstream import Upstream
 
 
 class Service:
-    """The policy in force, the way to the upstreams, and who is told.
+    """The policy in force, the upstreams, and the receivers of records.
 
-    `policy` is one reference: replacing it between two requests is a reload, and an
-    exchange that has read it once keeps what it read.
+    Replacing `policy` is a reload. An exchange reads it once and keeps what it read.
     """
 
     __slots__ = (
@@ -29,17 +28,17 @@ class Service:
         self.upstream = upstream
         self.journal = journal
         self.counts: Counts | None = None
-        """Who counts the exchanges where there is no journal."""
+        """Counts the exchanges where there is no journal."""
         self.observer: Observer | None = None
-        """Who watches exchanges while they last."""
+        """Watches exchanges while they last."""
         self.streams: Streams | None = None
-        """Who is told of event streams as they open; records must be wanted, too."""
+        """Is told of event streams as they open, if there are records."""
         self.draining = False
-        """Whether every response is to be the last one on its connection."""
+        """Whether every response is the last one on its connection."""
         self.is_lame_duck = False
         """Whether clients are to be sent elsewhere as soon as they have made a request."""
 
     @property
     def wants_records(self) -> bool:
-        """Whether anybody is told of exchanges."""
+        """Whether records of exchanges are needed."""
         return self.journal is not None or self.counts is not None or self.observer is not None

@@ -1,8 +1,8 @@
-"""The line to a client: who is there, how much is on its way, and how it ends.
+"""The transport to a client: writing, pausing, and closing.
 
-What it promises: nothing waits for a client that does not read; an answer is not lost to
-a reset of our own making; what was cut cannot pass for complete; and a client that has
-left is noticed even while nothing is read from it.
+What it promises: nothing waits forever for a client that does not read; no answer is lost to a
+reset that this side causes; truncated responses do not look complete; a client that has left is
+noticed even while nothing is read from it.
 """
 
 import asyncio
@@ -22,15 +22,13 @@ from corsproxy.shell.streams.deadline import Deadline
 from corsproxy.shell.streams.piece import PIECE_SIZE, Piece, descriptor, room, write
 
 LINGER_S: Final = 5.0
-"""How long an ended connection is read on, so that its answer arrives (RFC 9112, 9.6)."""
+"""How long a closing connection is still read, so that its answer arrives (RFC 9112, 9.6)."""
 
-# Why a connection is not read: content, or bytes of a tunnel, that nobody has taken yet; or
-# requests that nobody has begun.
+# Why reading is paused: content or tunnel bytes have not been taken, or requests have not begun.
 CONTENT: Final = 1
 REQUESTS: Final = 2
 
-# More is written only when nothing is left of what was: all that a client which does not read
-# costs is one piece on its way.
+# More is written only when the buffer is empty: a client that does not read costs one piece.
 _WRITE_BUFFER: Final = 0
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 
@@ -38,11 +36,11 @@ logger = logging.getLogger("corsproxy")
 
 
 class WireState(Enum):
-    """How far the end of a connection has come; it never comes back."""
+    """How far a connection has closed; it never goes back."""
 
     OPEN = "both ways"
-    ENDING = "nothing more is sent, and what arrives is thrown away"
-    CLOSED = "nobody is left to write to"
+    ENDING = "nothing more is sent, and what arrives is discarded"
+    CLOSED = "the client is gone"
 
 
 _OPEN: Final = WireState.OPEN
@@ -78,7 +76,7 @@ class Wire:
         self.secure = False
         """Whether the connection is TLS."""
         self.ended_by: str | None = None
-        """What ended the connection, where it was not the client."""
+        """What ended the connection, if it was not the client."""
         self.reading: Final = Deadline(loop, overdue)
         """How long the client may take with what is awaited of it now."""
         self.is_writing_paused = False
@@ -93,7 +91,7 @@ class Wire:
 
     @property
     def is_gone(self) -> bool:
-        """Whether nobody is left to write to."""
+        """Whether the client is gone."""
         return self.state is _CLOSED
 
     @property
@@ -109,17 +107,17 @@ class Wire:
         transport.set_write_buffer_limits(high=_WRITE_BUFFER)
         self._descriptor = descriptor(transport)
         peer = transport.get_extra_info("peername")
-        # A Unix socket's peer is a string, and names nobody.
+        # A Unix socket's peer is a string, without an address.
         self.client = peer[0] if isinstance(peer, tuple) else ""
         self.secure = transport.get_extra_info("sslcontext") is not None
         sock = transport.get_extra_info("socket")
         if sock is not None:
-            # A client whose machine is gone says nothing any more, not even in a tunnel.
+            # Otherwise a client whose machine is gone would not be noticed in a tunnel.
             with suppress(OSError):
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         if peer is None:
-            # It left before it could be asked for its address. What it has sent must not go
-            # on without one: to the upstream it would look as if we had asked ourselves.
+            # It left before its address was known. Its request must not be forwarded without
+            # one: to the upstream it would look like the proxy's own.
             self.abort("client-left")
 
     def lost(self) -> None:
@@ -127,7 +125,7 @@ class Wire:
         self.state = _CLOSED
         self.transport = None
         self.resume_writing()
-        # A timer would keep alive all that belongs to the connection.
+        # A timer would keep the whole connection alive.
         self.reading.stop()
         self._writing.stop()
 
@@ -142,8 +140,8 @@ class Wire:
     # Reading.
 
     def pause_reading(self, cause: int = CONTENT) -> None:
-        """Stop reading, until `resume_reading` is called for every cause. Not where the connection
-        is ended in stages: what is thrown away is read."""
+        """Stop reading until `resume_reading` is called for every cause. Not while the connection
+        is closing in stages: then what arrives is discarded."""
         if self.state is _ENDING:
             return
         wire = self.transport
@@ -152,7 +150,7 @@ class Wire:
         self._held_by |= cause
 
     def resume_reading(self, cause: int = CONTENT) -> None:
-        """Read on, as far as it is up to `cause`."""
+        """Resume reading, unless there is another cause to pause."""
         if not self._held_by:
             return
         self._held_by &= ~cause
@@ -166,8 +164,8 @@ class Wire:
             wire.resume_reading()
 
     def drop_if_left(self, *, half_close: bool) -> None:
-        """Drop the connection if the client has left it while nothing is read from it;
-        with `half_close`, only if it is gone altogether."""
+        """Drop the connection if the client has left while reading is paused; with `half_close`,
+        only if it has closed both sides."""
         wire = self.transport
         if (
             wire is not None
@@ -180,7 +178,7 @@ class Wire:
     # Writing.
 
     def send(self, data: Piece) -> None:
-        """Write; raises ClientLeftError where nobody is left to read."""
+        """Write; raises ClientLeftError if the client is gone."""
         wire = self.transport
         if wire is None or self.state is _CLOSED:
             raise ClientLeftError
@@ -215,22 +213,22 @@ class Wire:
     # The end.
 
     def write_eof(self) -> bool:
-        """Close the sending side, behind what has been written. Returns whether it did."""
+        """Close the sending side after what was written; return whether that was possible."""
         wire = self.transport
         if wire is None or self.state is _CLOSED or wire.is_closing() or not wire.can_write_eof():
             return False
         try:
             wire.write_eof()
         except OSError:
-            # A reset has arrived that nobody has read yet.
+            # A reset has arrived and was not read yet.
             return False
         return True
 
     def end_in_stages(self) -> None:
-        """Send no more, and throw away what arrives until the client has closed.
+        """Send no more, and discard what arrives until the client has closed.
 
-        Closing at once would answer bytes that are still on their way with a reset,
-        which can destroy the answer before the client has read it (RFC 9112, 9.6).
+        Closing at once would answer bytes that are still on their way with a reset, which can
+        destroy the answer before the client has read it (RFC 9112, 9.6).
         """
         if self.state is _CLOSED:
             return
@@ -242,14 +240,14 @@ class Wire:
             self.close()
 
     async def ended(self) -> None:
-        """Wait for the end of a connection that is ended in stages: it never returns,
-        because losing the connection cancels whoever waits here."""
+        """Wait for the end of a connection that is closing in stages. It never returns: losing the
+        connection cancels the task."""
         if self.state is not _CLOSED:
             await self._loop.create_future()
 
     def close(self) -> None:
-        """Read nothing more, and close once what is written has gone out, or the client stops
-        reading it."""
+        """Read nothing more, and close once everything written was sent, or the client stops
+        reading."""
         wire = self.transport
         if self.state is not _CLOSED and wire is not None:
             self._writing.start(wire)
@@ -257,10 +255,10 @@ class Wire:
         self.state = _CLOSED
 
     def abort(self, cause: str | None = None, *, reset: bool = True) -> None:
-        """Drop the connection, so that nothing sent so far can pass for complete.
+        """Drop the connection, so that nothing sent so far looks complete.
 
-        `reset` false ends it without a reset, which spares what the client has not read
-        yet; for content whose framing shows that it is cut.
+        Without `reset` the client can still read what was sent; that is for content whose
+        framing shows that it is truncated.
         """
         if self.ended_by is None:
             self.ended_by = cause

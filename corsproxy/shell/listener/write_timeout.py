@@ -20,14 +20,14 @@ _COUNT: Final = struct.Struct("i")
 
 
 class WriteTimeout:
-    """Watches that what has been written also leaves."""
+    """Watches that written bytes are sent."""
 
     __slots__ = ("_deadline", "_left", "_stalled", "_timeout", "_transport")
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, timeout: float, stalled: Callable[[], None]
     ) -> None:
-        """`stalled` is called once nothing has left for `timeout` seconds."""
+        """`stalled` is called once nothing was sent for `timeout` seconds."""
         self._timeout = timeout
         self._stalled = stalled
         self._deadline = Deadline(loop, self._look)
@@ -65,10 +65,10 @@ class WriteTimeout:
 
 
 def _unsent(transport: asyncio.WriteTransport) -> int:
-    """Return how many bytes the peer has not yet taken, as far as that can be told.
+    """Return how many bytes the peer has not yet taken, as far as is known.
 
-    What the kernel has counts: it takes more only once much has left, and until then a
-    slow reader would seem to read nothing.
+    The kernel's buffer counts: it accepts more only once much of it was sent, and until then
+    a slow reader would look stalled.
     """
     left = transport.get_write_buffer_size()
     sock = transport.get_extra_info("socket")
@@ -76,7 +76,7 @@ def _unsent(transport: asyncio.WriteTransport) -> int:
         try:
             told = ioctl(sock.fileno(), TIOCOUTQ, bytes(_COUNT.size))
         except (OSError, ValueError):
-            # It is closed, and its descriptor is no number any more.
+            # The socket is closed.
             return left
         left += int(_COUNT.unpack(told)[0])
     return left

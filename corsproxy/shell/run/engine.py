@@ -18,6 +18,7 @@ from corsproxy.core.advice.diagnosis import (
     about_unfollowed,
     advise,
 )
+from corsproxy.core.advice.operation import PRESS_A, PRESS_A_QUICK
 from corsproxy.core.advice.settings import is_quick
 from corsproxy.core.policy import Policy
 from corsproxy.shell.admin.figures import Figures
@@ -40,8 +41,6 @@ from corsproxy.shell.upstream.pool import UpstreamPools
 if TYPE_CHECKING:
     from corsproxy.shell.certificates.served import ServedCertificate
 
-OFFER = "Or press a + enter: it shows the edit, and asks before it is made."
-QUICK_OFFER = "Or press a + enter to allow it until the proxy stops."
 
 # Connections to upstreams that do not want to end.
 _POOLS_SECONDS = 1.0
@@ -61,9 +60,9 @@ class Engine:
         https: Iterable[str] = (),
     ) -> None:
         """Must be called while the event loop runs. `write` takes whole lines of the log.
-        `refusals` are noted for somebody who can ask for the edit that allows the last of
-        them; None where nobody can. `https` are the endpoints, as `endpoint_of` has them, that
-        speak TLS.
+        `refusals` collects refusals for the terminal, where the edit that allows the last one
+        can be asked for; None without one. `https` are the endpoints that speak TLS, as
+        `endpoint_of` has them.
 
         Raises StartError where an upstream needs a forward proxy that the environment names and
         that cannot be used, or there is no certificate.
@@ -104,7 +103,7 @@ class Engine:
         """Accept connections on these sockets and on no others; they are taken over."""
         loop = asyncio.get_running_loop()
         for each in set(self._listening) - set(sockets):
-            # Whoever the kernel has let in would get a reset from it.
+            # Clients that the kernel has already accepted would get a reset.
             waiting, accept = _accepted(each), self._accepting(each)
             self._listening.pop(each).close()
             for connection in waiting:
@@ -153,7 +152,7 @@ class Engine:
         self._journal.quiet = policy.log.quiet
         service.journal = None if requests == "none" else self._journal
         service.streams = None if requests == "none" else self._streams
-        # Without an admin listener nobody can ask for counts.
+        # Without an admin listener the counts are not needed.
         service.counts = None if policy.admin is None else self._figures
 
     def figures(self) -> Figures:
@@ -201,7 +200,9 @@ class Engine:
         """Add the key to press, where one makes the edit."""
         if not self._offers or not advice.remedies:
             return advice
-        return advice._replace(lines=(*advice.lines, QUICK_OFFER if is_quick(policy) else OFFER))
+        return advice._replace(
+            lines=(*advice.lines, PRESS_A_QUICK if is_quick(policy) else PRESS_A)
+        )
 
 
 def _accepted(listener: socket.socket) -> list[socket.socket]:

@@ -78,7 +78,7 @@ class Keys:
             self._unknown("".join(filter(str.isprintable, text[:_LONGEST_SHOWN])))
 
     def _answer(self, text: str) -> bool:
-        """Give `text` to whoever has asked; False where nobody has."""
+        """Give `text` to the pending question; False if there is none."""
         asked, self._asked = self._asked, None
         if asked is None or asked.done():
             return False

@@ -5,7 +5,7 @@ first, then for `drain_delay` requests are still taken while load balancers lear
 then the listeners close and what is in flight may finish within `shutdown_grace`. A
 second signal ends it at once. SIGHUP reloads.
 
-Whoever knows before the signal that the end is near says so (`corsproxy drain`). The run
+`corsproxy drain` announces the end before the signal. The run
 is then a lame duck: not ready, each response the last of its connection, and requests
 still taken, for as long as it takes. A signal that follows needs no `drain_delay`.
 
@@ -66,7 +66,7 @@ class Workforce(Protocol):
 
     @property
     def is_listening(self) -> bool:
-        """Whether every connection finds somebody who accepts it."""
+        """Whether every connection will be accepted."""
         ...
 
     async def start(self) -> None:
@@ -258,19 +258,19 @@ class Run:
         }
         keys = Keys(_STDIN, actions, self._unknown_key)
         if refusals is not None:
-            # Whoever runs it without a terminal needs no editor of the file.
+            # Without a terminal, the editor of the file is not needed.
             from corsproxy.shell.run.offer import Offer
 
             name = None if self._reloader is None else self._reloader.file
             offer = Offer(name, refusals, self._announcer, self._check_file, self._widen)
             actions["a"] = lambda: self._spawn(offer.make(self._policy, keys.answer))
-        # Whoever reads from its terminal in the background is stopped otherwise.
+        # A background process that reads from its terminal is stopped otherwise.
         signal.signal(signal.SIGTTIN, signal.SIG_IGN)
         keys.start()
         return keys
 
     async def _greet_upstreams(self) -> None:
-        """Say whether the upstreams answer, while somebody still looks."""
+        """Say at the start whether the upstreams can be reached."""
         from corsproxy.shell.upstream.connect import Dialer
         from corsproxy.shell.upstream.greeting import greetings
 

@@ -1,4 +1,4 @@
-"""The edit that would allow a refused call, offered to whoever sits at the terminal.
+"""The edit that would allow a refused call, offered at the terminal.
 
 Any page can make itself the last refusal, so the list of them shows who asked. Without a file,
 what is allowed is allowed until the proxy stops.
@@ -16,6 +16,7 @@ from corsproxy.config.editing.edits import Edit
 from corsproxy.config.editing.splices import EditError
 from corsproxy.config.editing.widening import widened
 from corsproxy.config.problems import ConfigError, Problem, escape
+from corsproxy.core.advice.operation import NOTHING_TO_ALLOW
 from corsproxy.core.advice.remedies import Remedy
 from corsproxy.core.policy import Policy
 from corsproxy.shell.admin.editing import read_and_edit
@@ -29,10 +30,6 @@ from corsproxy.shell.system.saving import SaveError, save
 _YES = ("y", "yes")
 _MOST_LISTED = 9
 _LONGEST = 400
-_NOTHING = (
-    "Nothing to allow: since the start, or the last change of the policy, no refusal was shown "
-    "that an entry would allow. Repeat the call, and press a again."
-)
 
 Remedies = tuple[Remedy, ...]
 
@@ -83,7 +80,7 @@ class Offer:
         choices = list(found)[:_MOST_LISTED]
         if len(choices) < 2:
             if not choices:
-                self._announcer.note(_NOTHING)
+                self._announcer.note(NOTHING_TO_ALLOW)
             return choices[0] if choices else ()
         self._announcer.note("Refused last; which one is to be allowed?")
         for number, remedies in enumerate(choices, 1):

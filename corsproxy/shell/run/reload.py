@@ -41,7 +41,7 @@ class Stamp(NamedTuple):
 
     modified_ns: int
     changed_ns: int
-    """Of the inode; unlike the time of the content, nobody can set it."""
+    """Of the inode; unlike the time of the content, it cannot be set."""
     inode: int
     size: int
     device: int
@@ -73,7 +73,7 @@ def look(path: Path, known: Stamp | None) -> Look | None:
     """
     found = os.stat(path)
     if not stat.S_ISREG(found.st_mode):
-        # Opening a pipe would wait for somebody to write into it.
+        # Opening a pipe would wait for a writer.
         raise OSError(errno.EINVAL, "Not a regular file")
     stamp = Stamp(found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_size, found.st_dev)
     if stamp == known:
@@ -217,7 +217,7 @@ class Reloader:
             self.succeeded = False
             self._reports.failed(self.file, str(error))
             return None
-        except Exception as error:  # noqa: BLE001 - a fault of ours must not end the watch
+        except Exception as error:  # noqa: BLE001 - a fault must not end the watch
             self.succeeded = False
             self._reports.failed(self.file, f"a fault in the proxy: {error!r}")
             return None

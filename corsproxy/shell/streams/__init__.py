@@ -1,1 +1,1 @@
-"""Bytes on their way, in bounds of memory and time, whoever the peer is."""
+"""Streams of bytes, with bounds on memory and time."""

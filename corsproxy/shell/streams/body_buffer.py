@@ -1,38 +1,37 @@
-"""Bytes that have arrived and that nobody has taken yet, within a bound.
+"""A bounded buffer between a connection and the reader of its content.
 
-The receiving half of a flow: the connection puts in what it reads, the other side takes
-it out. The connection is held still while more than `HIGH_WATER` bytes wait, and while the
-reader is busy with what it took, so a slow reader costs a bounded amount of memory and the
-sender feels it as TCP backpressure.
+The connection puts in what it reads, the other side takes it out. Reading is paused while more
+than `HIGH_WATER` bytes wait, and while the reader is busy with what it took, so a slow reader
+costs a bounded amount of memory and the sender feels TCP backpressure.
 
-`put`, `end` and `fail` only note what has happened. `wake` lets the reader run on, at once:
-it comes last in whatever the connection does. What was put in may be lent until then.
+`put`, `end` and `fail` only note what has happened. `wake` lets the reader continue at once, so a
+connection calls it last. Until then, what was put in may be lent.
 """
 
-from typing import Protocol
+from typing import Final, Protocol
 
 from corsproxy.shell.streams.eager_task import Wakeup
 from corsproxy.shell.streams.piece import PIECE_SIZE, Piece
 
 HIGH_WATER = 16 * 1024
-# What a piece costs besides its bytes, so that many small ones count for what they take.
+# The overhead of a piece, so that many small ones are not counted for less than they take.
 _PIECE_OVERHEAD = 64
 
 
 class Tap(Protocol):
-    """What lets bytes in: the reading side of a connection."""
+    """The reading side of a connection."""
 
     def pause_reading(self) -> None:
-        """Stop reading. May be called while already held."""
+        """Stop reading. May be called when already paused."""
         ...
 
     def resume_reading(self) -> None:
-        """Read on."""
+        """Resume reading."""
         ...
 
 
 class BodyBuffer:
-    """An ordered run of bytes with a proper end or a failure after it."""
+    """A sequence of bytes that ends properly or with a failure."""
 
     __slots__ = (
         "_has_lent",
@@ -45,6 +44,7 @@ class BodyBuffer:
         "failure",
         "has_ended",
         "most",
+        "received",
     )
 
     def __init__(self, tap: Tap | None) -> None:
@@ -55,7 +55,9 @@ class BodyBuffer:
         self._holds = False
         self._is_busy = False  # whether the reader has not come back for more
         self.has_ended = False
-        """Whether all of it has arrived, and that was proper."""
+        """Whether all of it has arrived, with a proper end."""
+        self.received = 0
+        """How many bytes were put in."""
         self.failure: BaseException | None = None
         """What it has failed with."""
         self.changed = Wakeup()
@@ -69,10 +71,10 @@ class BodyBuffer:
         return self.has_ended and not self._pieces
 
     def take(self) -> bytes:
-        """Return what has arrived and not been taken, without waiting; it is nobody's else."""
+        """Return what has arrived and not been taken, without waiting. It is not lent."""
         if not self._pieces:
             return b""
-        # One that is bytes already is not copied.
+        # A single piece of bytes is not copied.
         data = b"".join(self._pieces)
         self._pieces.clear()
         self._size = 0
@@ -80,11 +82,11 @@ class BodyBuffer:
         return data
 
     async def read(self, most: int = PIECE_SIZE) -> Piece:
-        """Return the next bytes, or b"" at the proper end; waits while there are none. They
-        are lent: good until the reader awaits anything. From now on the connection reads up
-        to `most` at once.
+        """Return the next bytes, or b"" at the proper end; wait while there are none. They are
+        lent: valid until the reader awaits anything. From now on the connection reads up to
+        `most` bytes at once.
 
-        Raises what `fail` was given, once the bytes before the failure are taken.
+        Raises the exception given to `fail`, once the bytes before it are taken.
         """
         self.most = most
         while not self._pieces:
@@ -102,7 +104,11 @@ class BodyBuffer:
         return self._pieces.pop()
 
     def put(self, data: Piece) -> None:
-        """Add bytes that have arrived; the reader learns of them with `wake`."""
+        """Add bytes that have arrived; the reader learns of them with `wake`. After a failure
+        they are dropped."""
+        if self.failure is not None:
+            return
+        self.received += len(data)
         self._pieces.append(data)
         self._has_lent = self._has_lent or isinstance(data, memoryview)
         self._size += len(data) + _PIECE_OVERHEAD
@@ -124,11 +130,12 @@ class BodyBuffer:
         self._tap = None
 
     def wake(self) -> None:
-        """Let the reader run on, if one is waiting. Hold the tap if it leaves too much, or is
+        """Let the reader continue, if one is waiting. Pause reading if it leaves too much, or is
         busy with what it took."""
         self.changed.set()
         if self._has_lent:
-            # It is read over next. Looked at once, or many small pieces would cost the square.
+            # The lent buffer is about to be reused. Pieces are copied once, or many small ones
+            # would cost quadratic time.
             self._has_lent = False
             self._pieces = [bytes(piece) for piece in self._pieces]
         if (self._is_busy or self._size > HIGH_WATER) and self._tap is not None:
@@ -140,3 +147,8 @@ class BodyBuffer:
             self._holds = False
             if self._tap is not None:
                 self._tap.resume_reading()
+
+
+NO_CONTENT: Final = BodyBuffer(None)
+"""Content that is at its end."""
+NO_CONTENT.end()

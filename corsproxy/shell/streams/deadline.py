@@ -1,8 +1,8 @@
-"""A bound on waiting that is cheap to move.
+"""A deadline that is cheap to move.
 
-A connection's bound moves with every request and every read, and is almost never
-reached. So moving it is a store: the one timer behind it wakes up at the oldest bound,
-sees where the bound is now, and sleeps on.
+A connection's deadline moves with every request and every read, and is almost never reached.
+So moving it only stores a number: the timer fires at the old deadline, sees the new one, and
+is set again.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 
 class Deadline:
-    """Calls `expired` once the last bound that was set has passed."""
+    """Calls `expired` once the deadline has passed."""
 
     __slots__ = ("_due", "_expired", "_loop", "_timer", "_wakes")
 
@@ -23,11 +23,11 @@ class Deadline:
 
     @property
     def is_set(self) -> bool:
-        """Whether it will expire, if nobody moves it."""
+        """Whether a deadline is set."""
         return self._due is not None
 
     def set(self, seconds: float | None) -> None:
-        """Expire `seconds` from now, instead of whenever it was to be; None is never."""
+        """Expire `seconds` from now; None is never."""
         if seconds is None:
             self._due = None
         else:
@@ -43,11 +43,11 @@ class Deadline:
             self._sleep_until(due)
 
     def clear(self) -> None:
-        """Expire never, until `set` is called again."""
+        """Do not expire until `set` is called again."""
         self._due = None
 
     def stop(self) -> None:
-        """Expire never again, and let go of the timer."""
+        """Never expire, and cancel the timer."""
         self._due = None
         if self._timer is not None:
             self._timer.cancel()

@@ -1,13 +1,12 @@
-"""A task whose steps run at once.
+"""A task that continues inside the callback it waited for.
 
-asyncio runs a coroutine on in the loop's next turn after what it has waited for is there,
-and every turn asks the kernel about every descriptor. An exchange waits for a request,
-then for an answer, and each arrives in a callback that has nothing else to do: here the
-coroutine runs on inside of that callback.
+asyncio resumes a coroutine in the event loop's next iteration after its future is done, and every
+iteration polls all descriptors. An exchange waits for a request and then for a response, and each
+arrives in a callback that has nothing else to do: here the coroutine runs inside that callback.
 
-So whoever calls `Wakeup.set` must be done with its own state, because much may happen
-before the call returns. What needs asyncio's current task, such as `asyncio.timeout`, goes
-into a task of its own, which a `EagerTask` can await as anything else of asyncio's.
+So a caller of `Wakeup.set` must have finished with its own state, because much may happen before
+the call returns. What needs asyncio's current task, such as `asyncio.timeout`, must run in an
+asyncio task, which an `EagerTask` can await like any other awaitable.
 """
 
 import asyncio
@@ -18,7 +17,7 @@ _Awaited = Any  # what a coroutine yields is its own affair: asyncio's futures, 
 
 
 class EagerTask:
-    """Runs a coroutine; asyncio's futures resume it in the loop's next turn, a `Wakeup`
+    """Runs a coroutine. asyncio's futures resume it in the loop's next iteration, a `Wakeup`
     at once."""
 
     __slots__ = ("_awaited", "_coroutine", "_loop", "_must_cancel")
@@ -27,7 +26,7 @@ class EagerTask:
         self, coroutine: Coroutine[_Awaited, None, None], loop: asyncio.AbstractEventLoop
     ) -> None:
         """Nothing happens before the first `step`."""
-        # None once it has ended, because it holds whatever holds this task.
+        # None once it has ended, to break a reference cycle.
         self._coroutine: Coroutine[_Awaited, None, None] | None = coroutine
         self._loop = loop
         self._awaited: _Awaited = None
@@ -39,7 +38,7 @@ class EagerTask:
         return self._coroutine is None
 
     def step(self, failure: BaseException | None = None) -> None:
-        """Run on until the coroutine waits again or ends; with `failure`, raise it there."""
+        """Run until the coroutine waits again or ends; with `failure`, raise it there."""
         coroutine = self._coroutine
         if coroutine is None:
             return
@@ -53,7 +52,7 @@ class EagerTask:
         except (StopIteration, asyncio.CancelledError):
             self._coroutine = None
             return
-        except Exception as error:  # noqa: BLE001 - nobody awaits this task: as asyncio does
+        except Exception as error:  # noqa: BLE001 - nothing awaits this task: do as asyncio does
             self._coroutine = None
             self._loop.call_exception_handler({"message": "a task has failed", "exception": error})
             return
@@ -70,8 +69,8 @@ class EagerTask:
             self.cancel()
 
     def cancel(self) -> None:
-        """Raise CancelledError in the coroutine, in the loop's next turn; once it is done,
-        do nothing."""
+        """Raise CancelledError in the coroutine, in the loop's next iteration, unless it is
+        done."""
         awaited = self._awaited
         if self._coroutine is None:
             return
@@ -97,7 +96,7 @@ _NOW: Final = _Now()
 
 
 class Wakeup:
-    """What one coroutine at a time awaits: that somebody calls `give`, from then on."""
+    """An event that one coroutine at a time can await."""
 
     __slots__ = ("_waiter",)
 
@@ -116,7 +115,7 @@ class Wakeup:
             self._waiter = None
 
     def set(self) -> None:
-        """Let whoever waits run on; where nobody does, nothing happens."""
+        """Resume the waiting coroutine, if there is one."""
         waiter = self._waiter
         if waiter is None:
             return
@@ -126,5 +125,5 @@ class Wakeup:
             waiter.set_result(None)
 
     def forsake(self) -> None:
-        """Nobody waits any more."""
+        """The coroutine has stopped waiting."""
         self._waiter = None

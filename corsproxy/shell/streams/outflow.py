@@ -1,4 +1,4 @@
-"""Bytes that go out on a connection, at the pace at which the peer takes them."""
+"""Writing to a connection at the pace of its peer."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,8 +11,8 @@ from corsproxy.shell.streams.seams import RequestBody
 class Outflow:
     """The sending side of a transport; one writer at a time.
 
-    `stalled` is told True when the writer begins to wait for the peer, and False when it
-    writes on.
+    `stalled` is called with True when the writer begins to wait for the peer, and with False
+    when it continues.
     """
 
     def __init__(self, transport: asyncio.WriteTransport, stalled: Callable[[bool], None]) -> None:
@@ -32,9 +32,9 @@ class Outflow:
             raise ConnectionResetError("the upstream has closed the connection")
 
     async def send_content(self, body: RequestBody, *, chunked: bool) -> None:
-        """Write what is left of `body`; raises what reading it raises.
+        """Write the rest of `body`; raises what reading it raises.
 
-        Ends early where the connection is gone: what became of it, its loss will tell.
+        Ends early if the connection is gone, which `connection_lost` reports.
         """
         most, carried = PIECE_SIZE, 0
         while data := await body.read(most):
@@ -51,7 +51,7 @@ class Outflow:
             self._transport.write(LAST_CHUNK)
 
     def choke(self) -> None:
-        """The transport holds all that it may: asyncio's pause_writing."""
+        """The transport's buffer is full: asyncio's pause_writing."""
         self.choked = True
 
     def release(self) -> None:

@@ -1,9 +1,9 @@
-"""A piece of content on its way from one connection to another, copied only where it must wait.
+"""Content on its way from one connection to another, copied only if it must wait.
 
-A connection reads into a buffer that it uses again and again. A piece of that is *lent*: a
-memoryview that whoever gets it may use until it awaits anything, and that is copied by whoever
-wants it for longer. Where the peer keeps up, the kernel takes a lent piece as it is, and nobody
-makes a copy; where it does not, what is left becomes bytes of their own, in the transport.
+Connections read into a buffer that is used again and again. A piece of it is *lent*: a memoryview
+that its receiver may use until it awaits anything, and must copy to keep for longer. While the
+peer keeps up, the kernel takes lent pieces without a copy; otherwise the transport keeps a copy
+of the rest.
 """
 
 import asyncio
@@ -17,18 +17,18 @@ Piece = bytes | memoryview
 """Bytes to keep, or lent ones."""
 
 PIECE_SIZE: Final = 64 * 1024
-"""Bytes that are read at once: not more, because a peer that does not read holds up as much."""
+"""How many bytes are read at once. A peer that does not read holds up as much."""
 READ_SIZE: Final = 256 * 1024
-"""The same where the peer has `room` for them; each read and write costs the less."""
+"""The same if the peer has `room` for them: larger pieces mean fewer reads and writes."""
 SHARED: Final = 16 * 1024 * 1024
-"""Bytes that all connections of a `ReadBuffer` read at once, together: what each has read may
-wait for a peer, and many that wait must not take more memory than there is."""
+"""How many bytes all connections of a `ReadBuffer` together may read at once: what they read may
+have to wait for slow peers, in bounded memory."""
 LEAST_PIECE: Final = 4 * 1024
-"""What each may read all the same."""
+"""How many each may read in any case."""
 TURN: Final = 2 * 1024 * 1024
-"""Bytes that one flow may carry before others get their turn."""
+"""How many bytes one flow may carry before others get their turn."""
 
-# What is written to a TlsConnection is encrypted at once: it keeps no memoryview.
+# A TlsConnection encrypts at once what is written to it, so it keeps no memoryview.
 _TLS: Final = -2
 # asm-generic/socket.h and linux/sock_diag.h: nine numbers about a socket's memory.
 _SO_MEMINFO: Final = 55
@@ -36,7 +36,7 @@ _MEMINFO: Final = struct.Struct("9I")
 
 
 class ReadBuffer:
-    """What connections are read into, one after another; those of one loop may share it.
+    """The buffer that connections of one event loop share for reading.
 
     The more there are, the less each reads at once.
     """
@@ -78,7 +78,8 @@ class ReadBuffer:
 
 
 def descriptor(transport: asyncio.BaseTransport) -> int:
-    """Return what `write` may write to past the transport; below 0 where all must go through it."""
+    """Return the descriptor that `write` may use directly; below 0 if all must go through the
+    transport."""
     if transport.get_extra_info("sslcontext") is not None:
         return _TLS
     sock = transport.get_extra_info("socket")
@@ -86,9 +87,9 @@ def descriptor(transport: asyncio.BaseTransport) -> int:
 
 
 def write(transport: asyncio.WriteTransport, past: int, piece: Piece) -> None:
-    """Write `piece` to a transport whose `descriptor` is `past`."""
+    """Write `piece` to a transport with the `descriptor` `past`."""
     if isinstance(piece, memoryview) and past != _TLS:
-        # A name for it: mypyc asks twice for what stands in a slice.
+        # A variable, because mypyc evaluates the bounds of a slice twice.
         written = _written(transport, past, piece)
         if written == len(piece):
             return
@@ -97,8 +98,8 @@ def write(transport: asyncio.WriteTransport, past: int, piece: Piece) -> None:
 
 
 def room(transport: asyncio.WriteTransport, past: int, last: int) -> int:
-    """Return how much may be read at once to be written next, where `last` bytes were the last:
-    what the kernel has room for, from PIECE_SIZE to READ_SIZE."""
+    """Return how much to read at once for the next write, after one of `last` bytes: as much as
+    the kernel has room for, from PIECE_SIZE to READ_SIZE."""
     if last < PIECE_SIZE or past < 0 or transport.is_closing() or sys.platform != "linux":
         return PIECE_SIZE
     try:
@@ -108,18 +109,19 @@ def room(transport: asyncio.WriteTransport, past: int, last: int) -> int:
         _, _, taken, most, _, queued, _, _, _ = _MEMINFO.unpack(told)
     except (OSError, struct.error):
         return PIECE_SIZE
-    # The one counts for TCP, the other for Unix sockets.
+    # The first counts for TCP, the second for Unix sockets.
     used = max(int(queued), int(taken))
     return max(PIECE_SIZE, min(READ_SIZE, int(most) - used))
 
 
 def _written(transport: asyncio.WriteTransport, past: int, piece: memoryview) -> int:
-    """Return how much of `piece` the kernel has taken, behind all that was written before."""
-    # The descriptor of a transport that is closing may be another connection's already.
+    """Write directly to the socket; return how much of `piece` the kernel took. Nothing may be
+    left in the transport's buffer."""
+    # The descriptor of a closing transport may already belong to another connection.
     if past < 0 or transport.is_closing() or transport.get_write_buffer_size():
         return 0
     try:
         return os.write(past, piece)
     except OSError:
-        # There is no room; or the connection is gone, which the transport must find out itself.
+        # There is no room, or the connection is gone, which the transport will notice.
         return 0

@@ -1,6 +1,6 @@
-"""What crosses from one leg to the other: content with backpressure, and tunnels of bytes.
+"""The interfaces between the two legs: content with backpressure, and tunnels of bytes.
 
-Nobody reads what nobody took: a reader that does not come back holds its peer's connection.
+A connection is not read while its last content has not been taken.
 """
 
 from typing import Protocol
@@ -9,24 +9,24 @@ from corsproxy.shell.streams.piece import PIECE_SIZE, Piece
 
 
 class Marks:
-    """When what happened on the way to an upstream, by `time.perf_counter`; 0.0 for what did not:
-    a connection that was kept is not connected anew."""
+    """When each step of asking an upstream happened, by `time.perf_counter`; 0.0 for steps that
+    did not: a kept connection is not connected again."""
 
     def __init__(self) -> None:
         self.began = 0.0
         """A connection was wanted."""
         self.connecting = 0.0
-        """There was room for another request (limits.in_flight), and none to use again."""
+        """The request was within limits.in_flight, and no idle connection was available."""
         self.connected = 0.0
-        """The connection stood, before TLS."""
+        """The connection was made, before TLS."""
         self.secured = 0.0
-        """TLS stood."""
+        """The TLS handshake was over."""
         self.sending = 0.0
         """The request's head was written."""
 
 
 class RequestBody(Protocol):
-    """The client's content, pulled by the upstream connection as it can write it."""
+    """The client's content, which the upstream connection pulls as fast as it can write."""
 
     @property
     def at_end(self) -> bool:
@@ -36,7 +36,7 @@ class RequestBody(Protocol):
     def take(self) -> bytes:
         """Return the content that has arrived and not been taken, without waiting.
 
-        What has arrived with the head goes out with the head, in one write.
+        What arrived with the head is sent with the head, in one write.
         """
         ...
 
@@ -44,17 +44,16 @@ class RequestBody(Protocol):
         """Return the next bytes, or b"" at the end; waits while there are none. They are
         lent: good until the caller awaits anything. `most` is how many may be read at once.
 
-        Raises an exception of the server's own where the client leaves, stalls or sends
-        more than it may; the upstream connection is then aborted and the exception
-        passed on unchanged.
+        Raises one of the listener's exceptions if the client leaves, stalls or sends more than
+        it may; the upstream connection is then aborted and the exception passed on.
         """
         ...
 
 
 class ByteStream(Protocol):
-    """One direction pair of a tunnel: raw bytes after a 101.
+    """One end of a tunnel: raw bytes after a 101.
 
-    Where the connection was dropped, by either side, `read`, `write` and `push` raise
+    Once either side has dropped the connection, `read`, `write` and `push` raise
     ConnectionError.
     """
 
@@ -67,11 +66,11 @@ class ByteStream(Protocol):
         ...
 
     def push(self, data: bytes) -> None:
-        """Write a few bytes without waiting, behind what is being written."""
+        """Write a few bytes without waiting, after what is being written."""
         ...
 
     def write_eof(self) -> None:
-        """Close the sending side (half-close); reading goes on."""
+        """Close the sending side (half-close); reading continues."""
         ...
 
     def abort(self) -> None:

@@ -17,12 +17,12 @@ class _End:
         self.stream = stream
         self._takes_masked = takes_masked
         self.is_told = False
-        """Whether it has got a Close of ours. It gets nothing more (RFC 6455, 5.5.1)."""
+        """Whether it was sent a Close. Nothing may follow that (RFC 6455, 5.5.1)."""
 
     def tell(self) -> None:
         """Send a Close: the way to the end goes away."""
         self.is_told = True
-        # One that is gone by now will be noticed by whoever reads from it.
+        # If it is gone by now, reading from it will show.
         with suppress(ConnectionError):
             self.stream.push(close_frame(GOING_AWAY, masked=self._takes_masked))
 

@@ -16,6 +16,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Literal, NamedTuple
 
+from corsproxy.core.advice.operation import listen_elsewhere
 from corsproxy.core.policy import ListenAddress
 from corsproxy.errors import StartError
 from corsproxy.shell.system.port_owner import port_owner
@@ -230,15 +231,16 @@ def _refusal(
         why = f"the name {address.host} is not known on this machine"
         return _RefusedError(f"cannot listen on {address.authority}: {why}")
     if error.errno == errno.EADDRINUSE:
-        off = " or --admin off" if role == "admin" else ""
         free = _free(address, offered)
         offered.add(free.port)
-        return _RefusedError(_used(role, address, done), f"{flag} {free}{off}")
+        return _RefusedError(
+            _used(role, address, done), listen_elsewhere(flag, free, can_be_off=role == "admin")
+        )
     if error.errno == errno.EACCES and address.port < 1024:
         return _RefusedError(
             f"no permission to listen on port {address.port}: ports below 1024 need root or "
             "CAP_NET_BIND_SERVICE",
-            f"{flag} {replace(address, port=address.port + 8000)}",
+            listen_elsewhere(flag, replace(address, port=address.port + 8000)),
         )
     if error.errno in _MISSING:
         reason = f"{address.host} is not an address of this machine"

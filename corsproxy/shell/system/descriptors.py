@@ -1,7 +1,7 @@
 """How many descriptors there may be, and noticing that no more can be had.
 
 Shells give 1,024 by custom, for programs that use select(2), and leave it to the others to
-ask for more. Where there are none, the event loop drops whoever connects, without a word,
+ask for more. Where there are none, the event loop silently drops new connections,
 and every program that looks from outside sees a network that fails. Only the process itself
 can say what it is.
 """
@@ -40,7 +40,7 @@ def raise_limit() -> None:
 
 
 def affordable_clients() -> int | None:
-    """Return how many clients there can be descriptors for; None where nobody knows.
+    """Return how many clients there can be descriptors for; None if unknown.
 
     Each may need another one for its upstream, and a quarter more of them have to be told
     that there are too many.
@@ -63,7 +63,7 @@ class DescriptorWatch:
     def __init__(
         self, tell: Callable[[int | None], None], look: Callable[[int], bool] | None = None
     ) -> None:
-        """`tell` takes how many descriptors the process may have, None where nobody knows.
+        """`tell` takes how many descriptors the process may have, None if unknown.
         Must be called while the event loop runs."""
         self._tell = tell
         self._can_open = look or can_open
@@ -100,7 +100,7 @@ def can_open(descriptor: int) -> bool:
 
 
 def descriptor_limit() -> int | None:
-    """Return how many descriptors the process may have; None where nobody knows."""
+    """Return how many descriptors the process may have; None if unknown."""
     if sys.platform == "win32":
         return None
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -1,8 +1,8 @@
 """Giving memory back when a crowd of clients has gone.
 
-What their connections took is free then, and glibc keeps it for whoever comes next: its
+What their connections took is free then, and glibc keeps it for later allocations: its
 heap ends where its last block in use is. A proxy would stay as large as it was at its
-worst moment, and be charged for it by whoever limits its memory.
+worst moment, which counts against its memory limit.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """Writing a changed file in the place of the old one: the new content whole, or the old.
 
 A reader at any moment, the reload of a running proxy included, finds one of the two, and
-so does whoever looks after a crash. Links are followed; mode, owner and extended
+so does any reader after a crash. Links are followed; mode, owner and extended
 attributes stay. A file that is a mount point or has other names cannot be replaced, only
 written over: that is the one case in which a crash could leave half of it.
 """
@@ -35,7 +35,7 @@ class ChangedError(SaveError):
     help = "run the command again"
 
     def __init__(self) -> None:
-        super().__init__("it was changed by somebody else in the meantime")
+        super().__init__("it has been changed in the meantime")
 
 
 def save(path: str, content: bytes, *, known: bytes, replace: Replace = os.replace) -> None:

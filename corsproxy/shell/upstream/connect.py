@@ -16,7 +16,7 @@ from aiohappyeyeballs import start_connection
 
 from corsproxy.core.policy import Tls, UpstreamAddress
 from corsproxy.errors import StartError, UpstreamError, UpstreamFault
-from corsproxy.http1.request_form import RequestForm
+from corsproxy.http1.writer import RequestForm
 from corsproxy.shell.streams.seams import Marks
 from corsproxy.shell.system.descriptors import EXHAUSTED
 from corsproxy.shell.upstream.addresses import Addresses, Endpoint
@@ -245,7 +245,7 @@ def _keep_alive(sock: socket.socket) -> None:
 
 def _not_connected(whom: str, error: Exception) -> UpstreamError:
     if _is_out_of_descriptors(error):
-        detail = "the proxy has too many open files to connect to anybody"
+        detail = "the proxy has too many open files to make another connection"
         return UpstreamError(UpstreamFault.NO_DESCRIPTOR, detail)
     detail = f"{whom} could not be connected to: {_reason(error)}"
     return UpstreamError(UpstreamFault.UNREACHABLE, detail)

@@ -121,7 +121,7 @@ def _parse(name: str, value: str) -> ForwardProxy:
     try:
         parts = urlsplit(value if "://" in value else f"http://{value}")
         host, port = parts.hostname, parts.port
-        (host or "").encode("idna")  # as whoever resolves it will
+        (host or "").encode("idna")  # as the resolver will
     except ValueError:
         raise StartError(f"{name} is not a URL such as http://proxy:3128") from None
     if parts.scheme != "http" or not host:

@@ -1,4 +1,4 @@
-"""Whether the upstreams answer at all: asked once, when somebody has started the proxy.
+"""Whether the upstreams can be reached at all: checked once, when the proxy starts.
 
 Only a connection is made, TLS included, and no request is sent: nothing happens there.
 """

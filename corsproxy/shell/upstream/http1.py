@@ -1,8 +1,8 @@
 """One HTTP/1.1 connection to an upstream: one exchange after another, never two at once.
 
-What it promises: a request leaves in one write as far as its content has arrived; the
-rest is sent while the answer is awaited, at the upstream's pace; bytes that nobody asked
-for end the connection and reach nobody; an answer that was cut short never ends properly.
+What it promises: a request is sent in one write with the content that has arrived, and the rest
+at the upstream's pace while the response is awaited; unexpected bytes close the connection and
+are dropped; a truncated response never ends properly.
 """
 
 import asyncio
@@ -14,8 +14,8 @@ from corsproxy.core.policy import Limits, Timeouts
 from corsproxy.errors import UpstreamError, UpstreamFault
 from corsproxy.http1.chunked import LAST_CHUNK, chunk
 from corsproxy.http1.plain_response import PlainHeadReader
-from corsproxy.http1.request_form import RequestForm
 from corsproxy.http1.response_parser import ResponseParser
+from corsproxy.http1.writer import RequestForm
 from corsproxy.shell.streams.deadline import Deadline
 from corsproxy.shell.streams.eager_task import EagerTask
 from corsproxy.shell.streams.outflow import Outflow
@@ -27,13 +27,13 @@ from corsproxy.shell.upstream.bond import Bond
 from corsproxy.shell.upstream.handshake import refused_later
 from corsproxy.shell.upstream.http1_response import Http1Response
 
-# What content that the upstream does not take holds up, next to one piece on its way.
+# How much content an upstream that does not read holds up, besides one piece on its way.
 _WRITE_BUFFER: Final = 16 * 1024
 _TURNS_TO_CLOSE: Final = 5
 
 
 class Keeper(Protocol):
-    """Who owns a connection and learns what becomes of it."""
+    """The owner of a connection, which is told when exchanges and the connection end."""
 
     def exchange_over(self, connection: "Http1Connection", *, reusable: bool) -> None:
         """An exchange is over; unless `reusable`, the connection is being dropped."""
@@ -73,7 +73,7 @@ class Http1Connection(asyncio.BufferedProtocol):
         self.born = self._loop.time()
         """When it was made, by the loop's clock."""
         self.bond: Bond | None = None
-        """Whose connection this is alone; None: anybody's."""
+        """The client this connection is reserved for; None: it is shared."""
         self._lost_by: Exception | None = None
         self._held = False
         self._read_closed = False
@@ -108,7 +108,7 @@ class Http1Connection(asyncio.BufferedProtocol):
             request.method,
             upgrade=request.upgrade,
             section_limit=limits.upstream_field_section,
-            put=response.put,
+            put=response.content.put,
             plain_heads=self._plain_heads,
         )
         self._timeouts = timeouts
@@ -135,8 +135,8 @@ class Http1Connection(asyncio.BufferedProtocol):
         return response
 
     async def unused(self) -> UpstreamError:
-        """Return what has become of a connection that was closed before its first request."""
-        # The reason comes a turn of the event loop or two behind the closing.
+        """Return why a connection was closed before its first request."""
+        # The reason is known an iteration or two of the event loop after the closing.
         for _ in range(_TURNS_TO_CLOSE):
             if self._lost_by is None:
                 await asyncio.sleep(0)
@@ -158,7 +158,7 @@ class Http1Connection(asyncio.BufferedProtocol):
             self._fail(ConnectionAbortedError("the exchange was given up"))
 
     def pause_reading(self) -> None:
-        """Stop reading: too much has been received that nobody has taken."""
+        """Stop reading: too much was received and not taken."""
         if not self._held and not self._transport.is_closing():
             self._held = True
             self._transport.pause_reading()
@@ -203,11 +203,11 @@ class Http1Connection(asyncio.BufferedProtocol):
     def get_buffer(self, sizehint: int) -> memoryview:
         if self._response is None:
             return self._buffer.space()
-        return self._buffer.space(self._response.most)
+        return self._buffer.space(self._response.content.most)
 
     def buffer_updated(self, nbytes: int) -> None:
         if self._response is None:
-            # Nobody asked: it must not become the answer to the next request.
+            # Unexpected bytes must not become the answer to the next request.
             self.drop()
         else:
             self._feed(self._buffer.lent(nbytes))
@@ -226,11 +226,11 @@ class Http1Connection(asyncio.BufferedProtocol):
             self._complete(response, parser)
             return False
         self._read_closed = True
-        response.end()
+        response.content.end()
         if self._write_closed:
             self._close_tunnel(response)
             return False
-        response.wake()
+        response.content.wake()
         return True
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -260,7 +260,7 @@ class Http1Connection(asyncio.BufferedProtocol):
         try:
             parser.feed(data)
         except UpstreamError as error:
-            # Its traceback would keep what has arrived alive.
+            # Its traceback would keep the received bytes alive.
             self._fail(error.with_traceback(None))
             return
         if parser.head is None:
@@ -276,7 +276,7 @@ class Http1Connection(asyncio.BufferedProtocol):
             return
         if not self._held:
             self._deadline.set(self._idle_timeout)
-        response.wake()
+        response.content.wake()
 
     def _complete(self, response: Http1Response, parser: ResponseParser) -> None:
         keep_for = 0.0
@@ -284,14 +284,14 @@ class Http1Connection(asyncio.BufferedProtocol):
         if parser.persistent and all_sent:
             keep_for = self._limits.upstream_keepalive
             if parser.keep_alive is not None:
-                # Closed a second before the upstream does, no request meets the closing.
+                # Closing a second before the upstream does keeps requests from meeting the close.
                 keep_for = min(keep_for, parser.keep_alive - 1.0)
         head = parser.head
         if self._authenticates or (head is not None and head.authenticates_connection):
             self.bond = self._client
             if self.bond is None:
                 keep_for = 0.0
-        response.end()
+        response.content.end()
         self._leave(response)
         if keep_for > 0:
             now = self.idle_since = self._loop.time()
@@ -300,26 +300,26 @@ class Http1Connection(asyncio.BufferedProtocol):
         else:
             self.drop()
         self._keeper.exchange_over(self, reusable=keep_for > 0)
-        response.wake()
+        response.content.wake()
 
     def _fail(self, failure: BaseException) -> None:
         response = self._response
         if response is None:
             return
         self._leave(response)
-        response.fail(failure)
+        response.content.fail(failure)
         self.drop()
         self._keeper.exchange_over(self, reusable=False)
-        response.wake()
+        response.content.wake()
 
     def _close_tunnel(self, response: Http1Response) -> None:
         """Close both sides, after what has been written."""
-        response.end()
+        response.content.end()
         self._leave(response)
         self._deadline.stop()
         self._transport.close()
         self._keeper.exchange_over(self, reusable=False)
-        response.wake()
+        response.content.wake()
 
     def _leave(self, response: Http1Response) -> None:
         if self._parser is not None:
@@ -355,15 +355,15 @@ class Http1Connection(asyncio.BufferedProtocol):
             self._fail(UpstreamError(UpstreamFault.IDLE_TIMEOUT, detail))
 
     def _stalled(self, stalled: bool) -> None:
-        """The bound on the answer runs while the upstream takes nothing of the content, but
-        not while the client has nothing to give."""
+        """The response timeout runs while the upstream does not take content, but not while the
+        client has none to send."""
         if self._parser is not None and self._parser.head is None:
             self._deadline.set(self._timeouts.response if stalled else None)
 
     async def _send_content(self, body: RequestBody, *, chunked: bool) -> None:
         try:
             await self._outflow.send_content(body, chunked=chunked)
-        except Exception as failure:  # noqa: BLE001 - whoever waits for the answer gets it
+        except Exception as failure:  # noqa: BLE001 - raised where the response is awaited
             self._upload = None
             self._fail(failure)
             return

@@ -1,9 +1,11 @@
 """An answer on an HTTP/1.1 connection, and the tunnel that a 101 makes of it."""
 
-from typing import Protocol
+from collections.abc import Coroutine
+from typing import Final, Protocol
 
 from corsproxy.core.messages import UpstreamHead
 from corsproxy.shell.streams.body_buffer import BodyBuffer, Tap
+from corsproxy.shell.streams.piece import PIECE_SIZE, Piece
 
 
 class Line(Tap, Protocol):
@@ -26,13 +28,14 @@ class Line(Tap, Protocol):
         ...
 
 
-class Http1Response(BodyBuffer):
+class Http1Response:
     """The answer to one request; a `shell.upstream.upstream.UpstreamResponse`."""
 
-    __slots__ = ("_head", "_line", "touched")
+    __slots__ = ("_head", "_line", "content", "touched")
 
     def __init__(self, line: Line) -> None:
-        super().__init__(line)
+        self.content: Final = BodyBuffer(line)
+        """The connection puts in what arrives."""
         self._line: Line | None = line
         self._head: UpstreamHead | None = None
         self.touched = False
@@ -47,13 +50,23 @@ class Http1Response(BodyBuffer):
     async def arrival(self) -> None:
         """Wait for the final head. Raises what the exchange has failed with before."""
         while self._head is None:
-            if self.failure is not None:
-                raise self.failure
-            await self.changed
+            if self.content.failure is not None:
+                raise self.content.failure
+            await self.content.changed
+
+    @property
+    def at_end(self) -> bool:
+        return self.content.at_end
+
+    def take(self) -> bytes:
+        return self.content.take()
+
+    def read(self, most: int = PIECE_SIZE) -> Coroutine[object, object, Piece]:
+        return self.content.read(most)
 
     def switch(self) -> "Http1Tunnel":
         """After a 101: the connection as a tunnel, first the bytes already received."""
-        return Http1Tunnel(self, self._line)
+        return Http1Tunnel(self.content, self._line)
 
     def abort(self) -> None:
         """Drop the connection unless the exchange is over. Safe at any time."""
@@ -61,7 +74,7 @@ class Http1Response(BodyBuffer):
             self._line.give_up()
 
     def arrive(self, head: UpstreamHead) -> None:
-        """The final head is there; the reader learns of it with `wake`."""
+        """The final head is there; the reader learns of it when `content` wakes it."""
         self._head = head
 
     def detach(self, *, touched: bool) -> None:

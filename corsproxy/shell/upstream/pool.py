@@ -1,8 +1,8 @@
 """The upstreams as the server sees them: `UpstreamPools` is a `shell.upstream.upstream.Upstream`.
 
 Each upstream has its own connections, kept while idle, and its addresses take turns. What it
-promises: a request goes out twice only where nobody can tell (RFC 9110, 9.2.2; RFC
-9112, 9.3.1), and one that cannot be repeated never meets a connection about to close.
+promises: a request is sent twice only if that is safe (RFC 9110, 9.2.2; RFC
+9112, 9.3.1), and one that cannot be repeated never gets a connection about to close.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from corsproxy.shell.upstream.idle import IdleConnections
 from corsproxy.shell.upstream.request_limit import RequestLimit, WaitingRoom
 from corsproxy.shell.upstream.resolver import TTL_SECONDS, AddressInfo
 
-# A name is not looked up more often than that, whatever `limits.upstream_max_age` says.
+# A name is not looked up more often than this, whatever `limits.upstream_max_age` says.
 _LEAST_LOOK_UP_SECONDS: Final = 1.0
 
 
@@ -199,7 +199,7 @@ class UpstreamPool:
         return connection
 
     def _look_up(self, limits: Limits, now: float) -> None:
-        """Ask for the addresses again, and wait for nothing: a name is followed under traffic."""
+        """Look the name up again, without waiting, so that a moved upstream is found under load."""
         every = min(TTL_SECONDS, max(limits.upstream_max_age, _LEAST_LOOK_UP_SECONDS))
         self._look_up_at = now + every
         if self._looking is None:
@@ -219,7 +219,7 @@ class UpstreamPool:
         limits: Limits,
         marks: Marks | None,
     ) -> Http1Connection:
-        """Return a new connection for a turn that was had; where there is none, end it."""
+        """Return a new connection. If there is none, end the turn that was taken for it."""
         self._connects += 1
         if marks is not None:
             marks.connecting = time.perf_counter()
@@ -240,7 +240,7 @@ class UpstreamPool:
             self._failed_connects += 1
             self._turns.leave()
             if dialling.done() and not dialling.cancelled() and dialling.exception() is None:
-                dialling.result().drop()  # it came when nobody wanted it any more
+                dialling.result().drop()  # it arrived too late
             raise
         connection.endpoint = attempt.endpoint
         if not connection.usable:
@@ -255,7 +255,7 @@ class UpstreamPools:
     """Every upstream of the policy; a `shell.upstream.upstream.Upstream`.
 
     Made and used on one event loop. Pools are kept by address and TLS settings, so that
-    they outlive a reload; whoever reloads calls `forget_routes`.
+    they outlive a reload, which must call `forget_routes`.
     """
 
     def __init__(self, dialer: Dialer | None = None) -> None:
@@ -286,7 +286,7 @@ class UpstreamPools:
             await pool.close()
 
     def forget_routes(self) -> None:
-        """Keep nothing alive of a policy that is not in force any more."""
+        """Keep nothing of a policy that is no longer in force alive."""
         self._by_route.clear()
 
     def figures(self) -> list[PoolFigures]:

@@ -1,5 +1,5 @@
-"""How many requests one upstream is asked at once; the others wait in line, briefly, and hold
-no more than a bounded amount of memory meanwhile."""
+"""A limit on the requests in flight to one upstream; others wait in a queue, briefly and with a
+bounded amount of memory."""
 
 import asyncio
 from collections import deque
@@ -49,7 +49,7 @@ class RequestLimit:
 
     @property
     def waiting(self) -> int:
-        """How many requests stand in line."""
+        """How many requests wait."""
         return len(self._line)
 
     def enter(self, limits: Limits) -> bool:
@@ -88,7 +88,7 @@ class RequestLimit:
             )
 
     def leave(self) -> None:
-        """End a turn; it goes to whoever has waited longest."""
+        """End a turn; the longest-waiting request gets it."""
         self.in_flight -= 1
         self._admit()
 

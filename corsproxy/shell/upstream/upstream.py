@@ -1,7 +1,7 @@
 """The seam between the proxy and its upstreams: what any upstream must offer.
 
 `pool.UpstreamPools` is the real one; tests pass a fake of the same shape. Bodies cross
-the seam as bytes with backpressure in both directions: nobody reads what nobody took.
+the seam as bytes, with backpressure in both directions.
 """
 
 from typing import Protocol
@@ -62,7 +62,7 @@ class Upstream(Protocol):
         """Send `request` with `body` to `route.upstream`.
 
         `bond` stands for the client's connection. An upstream connection on which that client
-        logs in is bound to it, and serves nobody else; without a bond it is used only once.
+        logs in is reserved for it; without a bond it is used only once.
         `marks` is filled in as things happen.
 
         Returns as soon as the final head has arrived, even while the body is still
@@ -71,7 +71,7 @@ class Upstream(Protocol):
         101 to an upgrade request, which is final.
 
         Raises UpstreamError. Cancelling the call, or `UpstreamResponse.abort`, drops the
-        connection: the upstream sees at once that nobody waits.
+        connection, so the upstream notices at once.
         """
         ...
 

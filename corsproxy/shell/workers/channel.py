@@ -95,7 +95,7 @@ class Questions:
     async def ask(self, order: Order, facts: Facts | None = None) -> Facts:
         """Return the answer. Raises ConnectionError where the worker has gone.
 
-        May be cancelled: nobody else gets the answer.
+        May be cancelled: the answer is then dropped.
         """
         if self._reading.done():
             raise ConnectionResetError

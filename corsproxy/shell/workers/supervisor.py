@@ -103,7 +103,7 @@ class Supervisor:
             if not slot.up:
                 keeping.cancel()
                 slot.kill()
-        # A socket is closed when nobody holds it any more.
+        # A socket is closed with its last reference.
         for each in self._sockets:
             each.close()
         return _in_flight(await self._ask_all(Order.DRAIN, {"delay": delay}))
@@ -158,7 +158,7 @@ class Supervisor:
             for slot in self._slots:
                 if up and not slot.up:
                     wanted[min(up, key=lambda each: len(wanted[each]))].add(slot.number)
-            # Nobody lets go of a share before somebody else has taken it.
+            # No worker gives up a share before another one has taken it.
             await asyncio.gather(*(slot.accept(slot.shares | wanted[slot]) for slot in up))
             await asyncio.gather(*(slot.accept(frozenset(wanted[slot])) for slot in up))
 

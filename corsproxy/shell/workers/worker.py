@@ -93,7 +93,7 @@ class Worker:
         if self._draining is not None:
             return
         self._engine.begin_drain()
-        # A socket is closed when nobody holds it any more.
+        # A socket is closed with its last reference.
         for share in self._shares:
             for each in share:
                 each.close()

@@ -29,9 +29,9 @@ ORIGIN = (b"Origin", PAGE.encode())
         (ALLOWED, 404, [ORIGIN], False),
         (ALLOWED, 401, [ORIGIN, (b"Cookie", b"a=1")], False),
         (ALLOWED, 401, [ORIGIN, (b"authorization", b"Bearer t")], False),
-        (ALLOWED._replace(kind=Kind.PREFLIGHT), 401, [ORIGIN], False),
-        (ALLOWED._replace(code=Code.NO_ORIGIN), 401, [], False),
-        (ALLOWED._replace(code=Code.ORIGIN_NOT_ALLOWED, allowed=False), 403, [ORIGIN], False),
+        (ALLOWED.replace(kind=Kind.PREFLIGHT), 401, [ORIGIN], False),
+        (ALLOWED.replace(code=Code.NO_ORIGIN), 401, [], False),
+        (ALLOWED.replace(code=Code.ORIGIN_NOT_ALLOWED, allowed=False), 403, [ORIGIN], False),
     ],
 )
 def test_an_upstream_that_does_not_know_the_page_may_miss_a_cookie(
@@ -90,7 +90,7 @@ def test_public_pages_need_permission_to_call_this_machine(
     assert meets_local_network_access(given, origin) is meets
     refused = Verdict(Kind.ACTUAL, Code.ORIGIN_NOT_ALLOWED, False, "default", None, origin)
     assert about_local_network(given, refused, []) == (LOCAL_NETWORK_ACCESS if meets else None)
-    assert about_local_network(given, ALLOWED._replace(subject=origin), []) is None
+    assert about_local_network(given, ALLOWED.replace(subject=origin), []) is None
 
 
 def test_a_refused_preflight_that_asks_for_the_private_network_is_told_of_its_end() -> None:
@@ -99,4 +99,4 @@ def test_a_refused_preflight_that_asks_for_the_private_network_is_told_of_its_en
         refused = Verdict(Kind.PREFLIGHT, code, False, "default", None, PAGE)
         assert about_local_network(policy(), refused, asks) == LOCAL_NETWORK_ACCESS
         assert about_local_network(policy(), refused, []) is None
-    assert about_local_network(policy(), ALLOWED._replace(kind=Kind.PREFLIGHT), asks) is None
+    assert about_local_network(policy(), ALLOWED.replace(kind=Kind.PREFLIGHT), asks) is None

@@ -33,11 +33,11 @@ def test_everything_that_passed_has_its_place() -> None:
     ("verdict", "last"),
     [
         (
-            ALLOWED._replace(code=Code.METHOD_NOT_ALLOWED, allowed=False),
+            ALLOWED.replace(code=Code.METHOD_NOT_ALLOWED, allowed=False),
             "method PUT: not in allow_methods [GET, PUT]",
         ),
         (
-            ALLOWED._replace(code=Code.HEADER_NOT_ALLOWED, allowed=False, subject="x-b"),
+            ALLOWED.replace(code=Code.HEADER_NOT_ALLOWED, allowed=False, subject="x-b"),
             "header x-b: not in allow_headers [x-a]",
         ),
     ],
@@ -49,7 +49,7 @@ def test_a_refusal_is_the_last_step(verdict: Verdict, last: str) -> None:
 
 
 def test_an_origin_that_nothing_matches_ends_the_steps_at_the_list() -> None:
-    verdict = ALLOWED._replace(code=Code.ORIGIN_NOT_ALLOWED, allowed=False)
+    verdict = ALLOWED.replace(code=Code.ORIGIN_NOT_ALLOWED, allowed=False)
     last = steps(verdict, QUESTION._replace(origin="https://b.test"))[-1]
     assert (last.passed, str(last.at)) == (False, "corsproxy.yaml:3:5")
 
@@ -60,7 +60,7 @@ def test_an_origin_that_nothing_matches_ends_the_steps_at_the_list() -> None:
 def test_what_is_no_rule_of_the_file_is_said_in_the_answers_words(
     detail: str, text: str | None
 ) -> None:
-    verdict = ALLOWED._replace(code=Code.BAD_TARGET, allowed=False)
+    verdict = ALLOWED.replace(code=Code.BAD_TARGET, allowed=False)
     last = steps(verdict, detail=detail)[-1]
     assert (last.passed, last.text) == (False, text or verdict.facts.title)
 

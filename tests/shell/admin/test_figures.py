@@ -13,7 +13,7 @@ from tests import records
 
 ALLOWED = Verdict(Kind.ACTUAL, Code.ORIGIN_ALLOWED, True, "shop")
 PREFLIGHT = Verdict(Kind.PREFLIGHT, Code.HEADER_NOT_ALLOWED, False, "shop", None, "x-a")
-DOWN = ALLOWED._replace(code=Code.UPSTREAM_UNREACHABLE)
+DOWN = ALLOWED.replace(code=Code.UPSTREAM_UNREACHABLE)
 
 
 class Pool(NamedTuple):
@@ -77,7 +77,7 @@ def test_preflights_are_counted_by_reason() -> None:
 
 
 def test_refusals_are_counted_by_code() -> None:
-    unlisted = ALLOWED._replace(code=Code.ORIGIN_NOT_ALLOWED, allowed=False)
+    unlisted = ALLOWED.replace(code=Code.ORIGIN_NOT_ALLOWED, allowed=False)
     figures = counted(record(PREFLIGHT, "OPTIONS", 204), *[record(unlisted, status=403)] * 2)
     assert figures.counts(Count.REFUSALS) == {
         ("shop", "header-not-allowed"): 1,

@@ -140,7 +140,7 @@ def test_what_a_preflight_asked_for_is_in_its_line() -> None:
 
 
 def test_a_failure_is_an_error() -> None:
-    verdict = ALLOWED._replace(code=Code.UPSTREAM_UNREACHABLE)
+    verdict = ALLOWED.replace(code=Code.UPSTREAM_UNREACHABLE)
     assert parsed(record(verdict=verdict, status=502))["level"] == "error"
 
 
@@ -188,7 +188,7 @@ def test_credentials_are_in_no_line() -> None:
 def test_no_exchange_can_drive_a_terminal_or_break_a_line(
     target: bytes, origin: bytes, method: str, subject: str
 ) -> None:
-    verdict = REFUSED._replace(subject=subject)
+    verdict = REFUSED.replace(subject=subject)
     fields = [(b"Origin", origin), (b"Access-Control-Request-Method", origin)]
     exchange = record(target=target, method=method, fields=fields, verdict=verdict)
     words = TextLines(lambda _: [], color=False).exchange(exchange).splitlines()
@@ -220,7 +220,7 @@ def test_quiet_leaves_out_what_went_well() -> None:
     journal = LineJournal(lines.append, JsonLines(), "all", Figures())
     journal.quiet = True
     blocked = Outcome(Word.BLOCKED, "InvalidAllowCredentials")
-    down = ALLOWED._replace(code=Code.UPSTREAM_UNREACHABLE)
+    down = ALLOWED.replace(code=Code.UPSTREAM_UNREACHABLE)
     for each in (
         record(),
         record(status=404),

@@ -44,7 +44,7 @@ def test_columns_align() -> None:
 
 
 def test_a_preflight_names_the_method_it_asks_for() -> None:
-    allowed = ALLOWED._replace(kind=Kind.PREFLIGHT)
+    allowed = ALLOWED.replace(kind=Kind.PREFLIGHT)
     (line,) = text(preflight(verdict=allowed, outcome=None))
     assert line.endswith("preflight for PATCH ok")
 
@@ -59,14 +59,14 @@ def test_a_refusal_comes_with_its_fix_once_and_is_then_counted() -> None:
 
 
 def test_a_preflight_of_a_refused_origin_names_its_method() -> None:
-    refused = REFUSED._replace(code=Code.ORIGIN_NOT_ALLOWED, subject=ORIGIN.decode())
+    refused = REFUSED.replace(code=Code.ORIGIN_NOT_ALLOWED, subject=ORIGIN.decode())
     (line,) = text(preflight(verdict=refused, outcome=None))
     assert line.endswith("BLOCKED origin-not-allowed in the preflight for PATCH")
 
 
 def test_another_refusal_has_a_hint_of_its_own() -> None:
     first = preflight(outcome=None)
-    other = preflight(verdict=REFUSED._replace(subject="PUT"), outcome=None)
+    other = preflight(verdict=REFUSED.replace(subject="PUT"), outcome=None)
     assert len(text(first, other, first, hint="Add it.")) == 5
 
 
@@ -80,7 +80,7 @@ def test_hints_come_again_after_a_reload() -> None:
 
 def test_what_was_wrong_with_the_upstream_is_said_the_first_time() -> None:
     down = record(
-        verdict=ALLOWED._replace(code=Code.UPSTREAM_UNREACHABLE),
+        verdict=ALLOWED.replace(code=Code.UPSTREAM_UNREACHABLE),
         status=502,
         detail="127.0.0.1 refused the connection",
     )
@@ -108,10 +108,10 @@ def test_each_origin_is_counted_by_itself_and_shown_as_it_came() -> None:
 @pytest.mark.parametrize(
     ("changes", "ending"),
     [
-        ({"verdict": ALLOWED._replace(code=Code.UPSTREAM_UNREACHABLE), "status": 502},
+        ({"verdict": ALLOWED.replace(code=Code.UPSTREAM_UNREACHABLE), "status": 502},
          "FAILED upstream-unreachable"),
         ({"status": 500}, "http://localhost:5173"),
-        ({"status": 101, "verdict": ALLOWED._replace(kind=Kind.WEBSOCKET)}, "websocket"),
+        ({"status": 101, "verdict": ALLOWED.replace(kind=Kind.WEBSOCKET)}, "websocket"),
         ({"status": 499, "error": "client-left"}, "[client-left]"),
         ({"status": 401}, "no cookie"),
         ({"status": 401, "fields": [(b"Origin", ORIGIN), (b"cookie", b"a=1")]}, ORIGIN.decode()),
@@ -209,6 +209,6 @@ def test_a_command_is_whole_whatever_its_length() -> None:
 
 
 def test_the_referrer_policy_is_remarked_on_once() -> None:
-    other = preflight(verdict=REFUSED._replace(subject="PUT"))
+    other = preflight(verdict=REFUSED.replace(subject="PUT"))
     shown = "\n".join(text(preflight(), other, preflight(), hint="Add it."))
     assert shown.count("Referrer-Policy") == 1

@@ -10,7 +10,7 @@ from corsproxy.shell.streams.piece import Piece
 from corsproxy.shell.streams.seams import Marks
 from tests.fakes import FakeUpstream, echo, get, post, replying, serving
 from tests.peers import PeerConnection, until
-from tests.shell.listener.test_client_stream import handshake, opened, switching
+from tests.shell.listener.test_http1_exchange import handshake, opened, switching
 from tests.shell.test_through_the_proxy import before
 
 

@@ -9,10 +9,11 @@ from dataclasses import replace
 
 import pytest
 
+from corsproxy.core.advice.operation import PRESS_A
 from corsproxy.core.policy import Log, LogRequests, Policy, Route, UpstreamAddress
 from corsproxy.shell.admin.figures import Count
 from corsproxy.shell.feed.recent_refusals import Refusals
-from corsproxy.shell.run.engine import OFFER, Engine, settle
+from corsproxy.shell.run.engine import Engine, settle
 from tests.fakes import Client, get
 from tests.peers import RawPeer, answers, until
 from tests.policies import PAGE, policy, route, rules
@@ -161,7 +162,7 @@ async def test_the_edit_is_offered_to_whoever_can_ask_for_it(noted: bool) -> Non
         await engine.listen([sock])
         await ask(port, get(origin="http://other.example"))
         await engine.finish_drain()
-    assert (OFFER in lines[0]) == noted
+    assert (PRESS_A in lines[0]) == noted
     assert lines[0].count("Referrer-Policy") == 1
     if refusals is not None:
         [refusal] = refusals.latest()

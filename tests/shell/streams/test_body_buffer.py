@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from corsproxy.shell.streams.body_buffer import HIGH_WATER, BodyBuffer
+from corsproxy.shell.streams.body_buffer import HIGH_WATER, NO_CONTENT, BodyBuffer
 from corsproxy.shell.streams.eager_task import EagerTask
 
 
@@ -165,3 +165,15 @@ async def test_a_failure_after_the_end_changes_nothing() -> None:
     intake.fail(ConnectionResetError())
     assert intake.at_end
     assert await intake.read() == b""
+
+
+def test_no_content_is_at_its_end() -> None:
+    assert (NO_CONTENT.has_ended, NO_CONTENT.at_end, NO_CONTENT.take()) == (True, True, b"")
+
+
+def test_what_comes_behind_a_failure_is_kept_by_nobody() -> None:
+    content = BodyBuffer(None)
+    content.put(b"one")
+    content.fail(ConnectionError())
+    content.put(b"two")
+    assert (content.take(), content.received) == (b"one", 3)

@@ -58,15 +58,15 @@ async def test_the_head_is_there_once_it_has_arrived(response: Http1Response) ->
 async def test_a_failure_before_the_head_is_told_to_who_waits_for_it(
     response: Http1Response,
 ) -> None:
-    response.fail(CUT)
+    response.content.fail(CUT)
     with pytest.raises(UpstreamError):
         await response.arrival()
 
 
 async def test_a_failure_after_the_head_leaves_what_has_arrived(response: Http1Response) -> None:
     response.arrive(HEAD)
-    response.put(b"half")
-    response.fail(CUT)
+    response.content.put(b"half")
+    response.content.fail(CUT)
     await response.arrival()
     assert await response.read() == b"half"
     with pytest.raises(UpstreamError):
@@ -77,7 +77,7 @@ async def test_who_waits_for_the_head_learns_of_it_at_once(response: Http1Respon
     waiting = asyncio.ensure_future(response.arrival())
     await asyncio.sleep(0)
     response.arrive(HEAD)
-    response.wake()
+    response.content.wake()
     await waiting
 
 
@@ -88,8 +88,8 @@ async def test_nobody_has_to_wait_for_the_head(response: Http1Response) -> None:
     waiting.cancel()
     await asyncio.wait([waiting])
     response.arrive(HEAD)
-    response.fail(CUT)
-    response.wake()
+    response.content.fail(CUT)
+    response.content.wake()
     assert waiting.cancelled()
 
 
@@ -107,7 +107,7 @@ async def test_aborting_drops_the_connection_while_it_is_the_answers(
 async def test_a_tunnel_begins_with_what_came_behind_the_101(
     line: Line, response: Http1Response
 ) -> None:
-    response.put(b"early")
+    response.content.put(b"early")
     tunnel = response.switch()
     assert await tunnel.read() == b"early"
     await tunnel.write(b"hi")

@@ -18,7 +18,7 @@ from corsproxy.config.yaml.syntax.refusal import Refusal
 
 __all__ = ["check_characters", "explain", "is_too_deep"]
 
-# The rules search within lines; nobody wrote a longer one by hand.
+# The rules search within lines; longer ones are not written by hand.
 _LONGEST_LINE = 2000
 
 _TOO_DEEP = "exceeded maximum nesting depth"

@@ -45,7 +45,7 @@ def indicator(refusal: Refusal) -> Problem | None:
 
 
 def _value_at(line: str, start: int) -> str:
-    """Return what somebody meant as one value: a word in brackets, else the rest."""
+    """Return what was meant as one value: a word in brackets, else the rest."""
     before = line[:start]
     if before.count("[") > before.count("]") or before.count("{") > before.count("}"):
         word = _WORD.match(line, start)

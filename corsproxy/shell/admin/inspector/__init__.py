@@ -2,5 +2,5 @@
 
 `capture` notes what happens in an exchange, `ring` keeps the last of them, `details` and
 `rows` say what may be shown of one, `application` answers the page in `web/`. Nothing is
-written to disk but an edit of the allowlist that somebody asked for.
+written to disk except an edit of the allowlist that was asked for.
 """

@@ -1,4 +1,4 @@
-"""Who may see the inspector: the browser of whoever has read the token in the terminal.
+"""Who may see the inspector: a browser with the token from the terminal.
 
 What a page on another origin, a name that was rebound to this address, or another user of
 this machine can send is told from that here, and gets nothing. The token comes once in the
@@ -63,7 +63,7 @@ class Admission:
 
     def check_host(self, headers: CIMultiDictProxy[str]) -> None:
         """Raises web.HTTPException where the request is for another name than this machine's
-        own: a name can be made to mean this address by anybody."""
+        own: anyone can make a name point to this address."""
         hosts = headers.getall("Host", [])
         if len(hosts) != 1 or hosts[0].lower() not in self._hosts:
             raise refusal(web.HTTPMisdirectedRequest, "The inspector is on localhost.\n")

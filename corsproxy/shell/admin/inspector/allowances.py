@@ -1,7 +1,7 @@
 """Allow, with a click: the edit that `corsproxy allow` makes, shown, written, taken back.
 
 Where there is a file, it is read anew each time, and nothing is written that was not shown:
-whoever says "write" says which file they have seen. Without a file the policy that runs is
+"write" names the version of the file that was seen. Without a file the policy that runs is
 widened until the proxy stops.
 """
 
@@ -15,6 +15,7 @@ from corsproxy.config.editing.diffs import diff
 from corsproxy.config.editing.splices import EditError
 from corsproxy.config.editing.widening import widened
 from corsproxy.config.problems import ConfigError, render
+from corsproxy.core.advice.operation import ALLOWED_BY_NOW, NO_ENTRY
 from corsproxy.core.advice.remedies import Remedy, remedy_for
 from corsproxy.core.explain.explanation import explain
 from corsproxy.core.policy import Policy
@@ -136,11 +137,11 @@ class Allowances:
                 told = None
             if told is not None and told.allowed and not verdict.allowed and told.remedy is None:
                 if verdict.code.value != "host-not-allowed":
-                    return None, "The current policy allows it: repeat the call."
+                    return None, ALLOWED_BY_NOW
             elif told is not None:
                 remedy = told.remedy
         remedy = remedy or remedy_for(verdict, policy)
-        return remedy, "" if remedy else "No entry of the allowlist would allow it."
+        return remedy, "" if remedy else NO_ENTRY
 
     def _shown(self, file: str, way: Way) -> Json:
         edit = way.edit

@@ -52,7 +52,7 @@ def learnt(policy: Policy, usage: Usage, file: str) -> Json:
     try:
         found = propose(current_file(file), refused, ())
     except (ConfigError, OSError):
-        return {}  # what is wrong with the file is said where somebody edits it
+        return {}  # problems of the file are shown where it is edited
     return {
         "diff": diff(file, found.before, found.after),
         "others": [
@@ -112,7 +112,7 @@ def _refusal(refused: Refused, use: Use, row: int) -> Json:
 
 def _is_proposed(kind: str, value: str) -> bool:
     """Whether `corsproxy learn` would propose it by itself: of origins, those of this machine
-    only, because anybody may call from anywhere."""
+    only, because calls may come from any origin."""
     if kind != "origin":
         return kind in ("method", "header")
     origin = parse_origin(value.encode("utf-8", "replace"))

@@ -1,6 +1,6 @@
 """Notes what happens in an exchange, while it happens, into the ring.
 
-While nobody looks, noting means to keep references: what goes through here are values that
+Without a reader, capturing only keeps references: what goes through here are values that
 the exchange made anyway, and the beginning of its bodies.
 """
 

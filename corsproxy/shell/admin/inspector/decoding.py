@@ -9,6 +9,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import NamedTuple, Protocol
 
+from corsproxy.core.advice.operation import decoder
 from corsproxy.core.messages import Fields
 from corsproxy.shell.admin.inspector.exchanges import Body, value_of
 
@@ -48,8 +49,7 @@ def decode(body: Body, fields: Fields) -> Decoded:
         try:
             data, is_more = _bounded(make, data)
         except ModuleNotFoundError as error:
-            reason = f"{each} needs a package to be decoded: pip install {error.name}"
-            return Decoded(data, coding, reason, is_cut)
+            return Decoded(data, coding, decoder(each, error.name or ""), is_cut)
         except zlib.error as error:
             return Decoded(data, coding, f"it is no {each}: {error}", is_cut)
         is_cut = is_cut or is_more

@@ -17,7 +17,7 @@ from corsproxy.shell.admin.inspector.ring import Ring
 from corsproxy.shell.admin.inspector.rows import Json, row_as_json
 from corsproxy.shell.admin.inspector.secrets import MakeRedactor
 
-# Ten times a second is live to whoever looks, whatever the load.
+# Ten updates a second look live, whatever the load.
 _PAUSE_SECONDS = 0.1
 _HEARTBEAT_SECONDS = 15.0
 
@@ -33,7 +33,7 @@ class EventStream:
         self._is_closed = False
 
     def close(self) -> None:
-        """End every stream, so that whoever stops has nothing to wait for."""
+        """End every stream, so that stopping does not wait for them."""
         self._is_closed = True
         self._ring.wake()
 

@@ -1,7 +1,7 @@
 """A captured request, sent once more: through the proxy's own listener, like any other.
 
 What comes of it is decided and captured as it is for a browser, and appears as a row of its
-own. What is not safe to repeat is sent only to somebody who has confirmed it.
+own. What is not safe to repeat is sent only after a confirmation.
 """
 
 import asyncio
@@ -45,7 +45,7 @@ class Replay(NamedTuple):
     preflight: bool = False
     """Whether only the preflight is sent that a browser would put before it."""
     confirmed: bool = False
-    """Whether somebody knows that the request may change something."""
+    """Whether the user has confirmed a request that may change something."""
 
 
 class ReplayError(CorsproxyError):
@@ -54,7 +54,7 @@ class ReplayError(CorsproxyError):
     def __init__(self, message: str, *, asks: bool = False) -> None:
         super().__init__(message)
         self.asks = asks
-        """Whether it would be sent to somebody who confirms it."""
+        """Whether it would be sent if confirmed."""
 
 
 class Listener(NamedTuple):

@@ -2,10 +2,10 @@
 
 A row of the table is a call together with its preflight. It is there from the moment the
 first of the two arrives, under an id that only grows; each change of it has a number of
-its own, so that whoever saw one can ask what came after.
+its own, so that a reader can ask for everything after it.
 
-While nobody follows, exchanges only wait in line, the last of them: rows are made of those
-that are left when somebody looks.
+Without a reader, the last exchanges are only kept in a queue: rows are made of them when one
+looks.
 """
 
 import asyncio
@@ -130,7 +130,7 @@ class Ring:
         self.changed(exchange)
 
     def changed(self, exchange: Exchange) -> None:
-        """Number a change of `exchange`, and wake whoever follows."""
+        """Number a change of `exchange`, and wake the readers."""
         row = self._rows.get(exchange.row)
         if row is None:
             return
@@ -217,7 +217,7 @@ class Ring:
         self._followers.discard(follower)
 
     def wake(self) -> None:
-        """Wake whoever follows, without a change: something beside the rows has one."""
+        """Wake the readers for a change outside of the rows."""
         for follower in self._followers:
             follower.set()
 

@@ -1,4 +1,4 @@
-"""Rows of the table, as JSON has them: what is told of an exchange before anybody opens it."""
+"""Rows of the table, as JSON has them: what is shown of an exchange before it is opened."""
 
 from corsproxy.core.outcome.call import Call, read_call
 from corsproxy.core.outcome.outcome import Outcome

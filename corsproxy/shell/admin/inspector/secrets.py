@@ -1,8 +1,8 @@
 """What may be shown of a secret: that it is one, and which.
 
 A secret is replaced by a mark, a hash with a key that lasts as long as the process: equal
-secrets have equal marks, and nobody gets from the mark to the secret. The redactor
-remembers what it replaced, so that one of them can be revealed when somebody asks.
+secrets have equal marks, and a mark does not reveal the secret. The redactor
+remembers what it replaced, so that a secret can be revealed on request.
 """
 
 import re
@@ -46,7 +46,7 @@ class Redactor:
     """Replaces secrets by their marks."""
 
     def __init__(self, key: bytes) -> None:
-        """`key` is the run's: 16 to 64 bytes that nobody else knows."""
+        """`key` is the run's: 16 to 64 secret bytes."""
         self._key = key
         self.found: dict[str, str] = {}
         """What was replaced, by mark (without brackets)."""
@@ -147,7 +147,7 @@ def _is_plain(name: bytes, value: bytes) -> bool:
 
 
 class OpenRedactor(Redactor):
-    """Replaces nothing: for somebody who has asked for everything."""
+    """Replaces nothing: for when everything was asked for."""
 
     def mark(self, secret: bytes) -> bytes:
         return secret

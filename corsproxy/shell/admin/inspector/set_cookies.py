@@ -1,7 +1,7 @@
 """What becomes of a cookie that the upstream sets: what the proxy changed, and what the
 browser will do with it.
 
-As far as two heads tell; whether somebody has switched cookies off, they do not.
+Only as far as the two heads tell: they do not show whether cookies are switched off.
 """
 
 from collections.abc import Sequence

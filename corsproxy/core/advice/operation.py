@@ -1,0 +1,55 @@
+"""What to do about the proxy's own operation: ports, packages, certificates, the terminal."""
+
+from typing import Final
+
+# At the terminal.
+PRESS_A: Final = "Or press a + enter: it shows the edit, and asks before it is made."
+PRESS_A_QUICK: Final = "Or press a + enter to allow it until the proxy stops."
+NOTHING_TO_ALLOW: Final = (
+    "Nothing to allow: since the start, or the last change of the policy, no refusal was shown "
+    "that an entry would allow. Repeat the call, and press a again."
+)
+CACHED_PREFLIGHTS: Final = (
+    "browsers may use an earlier preflight's answer until max_age ends "
+    "(5 seconds where it is not set)"
+)
+
+# In the inspector.
+ALLOWED_BY_NOW: Final = "The current policy allows it: repeat the call."
+NO_ENTRY: Final = "No entry of the allowlist would allow it."
+
+# On the admin listener.
+ADMIN_HOST: Final = "Ask for localhost or an address, or add the name to allowed_hosts."
+METRICS_PACKAGE: Final = "metrics need a package: pip install prometheus_client"
+
+# Packages.
+INSTALL_HTTPS: Final = "pip install 'corsproxy[https]'"
+NSS_PACKAGES: Final = (
+    "certutil, which browsers' own stores need, is not there; install libnss3-tools (Debian), "
+    "nss-tools (Fedora) or nss (Arch, Homebrew)"
+)
+
+# Certificates.
+DATA_DIRECTORY: Final = (
+    "let XDG_DATA_HOME name a directory that can be written, or name a certificate with `tls`"
+)
+TRUST_AGAIN: Final = "run corsproxy trust again"
+TRUST_AS_ROOT: Final = "the system's store needs root: run corsproxy trust as root for it"
+PEM_FILE: Final = "write the path of a PEM file, from this file's directory"
+MATCHING_KEY: Final = "name the key that the certificate was made for"
+RENEW: Final = "renew it; it is read again without a restart"
+
+
+def decoder(coding: str, package: str) -> str:
+    """Return what the inspector needs to show content in a coding."""
+    return f"{coding} needs a package to be decoded: pip install {package}"
+
+
+def protect_key(file: str) -> str:
+    """Return the command that keeps a private key from other users."""
+    return f"chmod 600 {file}"
+
+
+def listen_elsewhere(flag: str, address: object, *, can_be_off: bool = False) -> str:
+    """Return the flags that avoid an address on which the proxy cannot listen."""
+    return f"{flag} {address}{f' or {flag} off' if can_be_off else ''}"
