@@ -138,7 +138,7 @@ def command(
     found = Found(
         explanation,
         file,
-        None if file is None else _smallest_edit(file, question),
+        None if file is None or explanation.allowed else _smallest_edit(file, question),
         _asked(policy, question, unsafe) if ask_upstream else None,
     )
     if as_json:

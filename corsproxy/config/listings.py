@@ -10,6 +10,7 @@ from corsproxy.config.spelling import as_list, as_value, shown
 from corsproxy.config.yaml.nodes import Mapping, Node, Scalar, is_null
 from corsproxy.config.yaml.source_text import Extent
 
+_BETWEEN = re.compile(r"[\s,;]+")
 _DASH = re.compile(r"-[A-Za-z]")
 _SPLIT = re.compile(r"[0-9*]+$|//")
 _ENTRY = re.compile(r"[\w-]+|[A-Za-z][A-Za-z0-9+.-]*://\S+")
@@ -70,7 +71,9 @@ def _says_more(item: Mapping) -> bool:
 
 def _is_one(findings: Findings, value: Value, path: str, pattern: str) -> bool:
     """Whether a value is one entry and not several in one text."""
-    parts = [part for part in re.split(r"[\s,;]+", value.text[:2000]) if part]
+    if _BETWEEN.search(value.text) is None:
+        return True
+    parts = [part for part in _BETWEEN.split(value.text[:2000]) if part]
     commas = "," in value.text or ";" in value.text
     if len(parts) < 2 or not (commas or all(_ENTRY.fullmatch(part) for part in parts)):
         return True

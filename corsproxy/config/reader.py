@@ -28,7 +28,7 @@ from corsproxy.config.problems import ConfigError, Problem
 from corsproxy.config.routes import Surroundings, check_reachable, read_routes
 from corsproxy.config.section import Section
 from corsproxy.config.without_file import policy_for_url
-from corsproxy.config.yaml.document import read_document
+from corsproxy.config.yaml.document import Document, read_document
 from corsproxy.config.yaml.nodes import Mapping as MappingNode
 from corsproxy.core.policy import CorsRules, ListenAddress, Policy, Route
 from corsproxy.core.source import Source
@@ -49,7 +49,7 @@ class Reading(NamedTuple):
 
 
 def read_policy(
-    text: str | bytes,
+    text: str | bytes | Document,
     name: str,
     environ: Mapping[str, str],
     directory: str,
@@ -58,7 +58,7 @@ def read_policy(
     check_certificate: CertificateCheck = lambda _: (),
     day: str | None = None,
 ) -> Reading:
-    """Return the policy that `text` is, and what is worth a warning in it.
+    """Return the policy that `text` is, parsed or not, and what is worth a warning in it.
 
     `name` is what messages call the file. `environ` fills in `${NAME}`. `directory` is
     the absolute directory that relative paths in the file start from; none is opened, but
@@ -68,7 +68,7 @@ def read_policy(
 
     Raises ConfigError with every problem, in file order.
     """
-    document = read_document(text, name)
+    document = text if isinstance(text, Document) else read_document(text, name)
     findings = Findings(document.source, environ, document.tagged, day)
     for problem in document.problems:
         findings.add(problem)

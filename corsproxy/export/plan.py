@@ -6,6 +6,7 @@ are called, what comes off a response, which links lead back, which losses every
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from corsproxy.core.origins import PatternKind
 from corsproxy.core.origins.hosts import is_ipv4
@@ -63,7 +64,7 @@ class Cors:
     def is_any(self) -> bool:
         return self.rules.origins.any is not None
 
-    @property
+    @cached_property
     def origins(self) -> tuple[tuple[str, str, Source], ...]:
         """An expression for each entry, the entry as written, and its place."""
         return tuple(
@@ -72,7 +73,7 @@ class Cors:
             if pattern.kind is not PatternKind.ANY
         )
 
-    @property
+    @cached_property
     def origin(self) -> str:
         """An expression for all of them; one that nothing matches where there are none."""
         return "|".join(expression for expression, _, _ in self.origins) or NOTHING
@@ -81,7 +82,7 @@ class Cors:
     def longest(self) -> int:
         """What no origin that is allowed is longer than."""
         exact = (len(p.text) for p in self.rules.origins.patterns if p.is_exact)
-        return max(expressions.LONGEST_ORIGIN, *exact, 0)
+        return max(expressions.LONGEST_ORIGIN, *exact)
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,14 @@
 """Whether two policies say the same, wherever it is written."""
 
 from dataclasses import fields, is_dataclass
+from functools import cache
+from typing import Any, Final
 
 from corsproxy.core.origins import OriginSet
 from corsproxy.core.policy import Policy
 from corsproxy.core.source import Source
+
+_PLAIN: Final = frozenset({str, bytes, int, float, bool, type(None)})
 
 
 def same_but_places(one: Policy, other: Policy) -> bool:
@@ -12,19 +16,27 @@ def same_but_places(one: Policy, other: Policy) -> bool:
 
     Every field of every part counts, those of later versions included.
     """
-    return _without_places(one) == _without_places(other)
+    return _same(one, other)
 
 
-def _without_places(value: object) -> object:
-    if isinstance(value, Source):
-        return None
-    if isinstance(value, OriginSet):
-        return tuple(map(_without_places, (value.patterns, value.expired)))
-    if is_dataclass(value):
-        return (
-            type(value),
-            *(_without_places(getattr(value, each.name)) for each in fields(value) if each.compare),
-        )
-    if isinstance(value, tuple):
-        return (type(value), *map(_without_places, value))
-    return value
+def _same(one: Any, other: Any) -> bool:
+    if type(one) is not type(other):
+        return False
+    if type(one) in _PLAIN:
+        return bool(one == other)
+    if isinstance(one, Source):
+        return True
+    if isinstance(one, tuple):
+        return len(one) == len(other) and all(map(_same, one, other))
+    names = _parts(one.__class__)
+    return all(_same(getattr(one, name), getattr(other, name)) for name in names) and (
+        bool(names) or bool(one == other)
+    )
+
+
+@cache
+def _parts(kind: Any) -> tuple[str, ...]:
+    """The parts by which values of a type are told apart; none where it has no parts."""
+    if kind is OriginSet:
+        return "patterns", "expired"
+    return tuple(each.name for each in fields(kind) if each.compare) if is_dataclass(kind) else ()

@@ -39,9 +39,13 @@ class File(NamedTuple):
     directory: str
     day: str | None = None
 
-    def read(self) -> Reading:
-        """Raises ConfigError."""
-        return read_policy(self.content, self.name, self.environ, self.directory, day=self.day)
+    def read(self, document: Document | None = None) -> Reading:
+        """Return what the file means; `document` is its content, where it is parsed already.
+
+        Raises ConfigError.
+        """
+        content = document or self.content
+        return read_policy(content, self.name, self.environ, self.directory, day=self.day)
 
 
 class Edit(NamedTuple):
@@ -95,9 +99,9 @@ def allow_all(
 
 
 def _allow(file: File, key: RemedyKey, value: str, route: str | None) -> Edit:
-    before = file.read()
-    entry = read_entry(key, value)
     document = read_document(file.content, file.name)
+    before = file.read(document)
+    entry = read_entry(key, value)
     if key == "allowed_hosts":
         return _allow_host(file, before, document, entry)
     lists = Allowlists(document, before.policy)

@@ -114,8 +114,9 @@ def _granted(cors: Cors) -> Lines:
     lines = [f"acl is_{cors.id} var(txn.cors) -m str {cors.id}"]
     if cors.is_any:
         return [*lines, f"http-request set-var(txn.granted) str(*) if is_{cors.id}"]
+    too_long = f"(?!.{{{cors.longest + 1}}})"
     for expression, _, source in cors.origins:
-        word = anchored(f"(?!.{{{cors.longest + 1}}})(?:{expression})")
+        word = anchored(f"{too_long}(?:{expression})")
         lines.append(f"acl {cors.id}_origin var(txn.origin) -m reg {word} {comment(at(source))}")
     if cors.origins:
         lines.append(

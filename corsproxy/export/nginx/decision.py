@@ -86,8 +86,9 @@ def origin_maps(plan: Plan) -> Lines:
             lines += map_block("$http_origin", f"$cp_{cors.id}_origin", '"*"', [])
             continue
         entries: list[tuple[str, ...]] = []
+        too_long = f"(?!.{{{cors.longest + 1}}})"
         for expression, _, source in cors.origins:
-            key = pattern(rf"^(?!.{{{cors.longest + 1}}})(?:{expression})$")
+            key = pattern(rf"^{too_long}(?:{expression})$")
             entries.append((key, "$http_origin", at(source)))
         lines += map_block("$http_origin", f"$cp_{cors.id}_origin", '""', entries)
     ids = [(route.id, f"$cp_{plan.cors_of(route).id}_origin") for route in plan.routes]
