@@ -1,6 +1,17 @@
-"""`python -m corsproxy` is the `corsproxy` command."""
+"""The `corsproxy` command, `python -m corsproxy` too. It may be left while it still loads."""
 
-from corsproxy.cli.main import main
+import sys
+
+
+def main() -> None:
+    """Load the command line and run it."""
+    try:
+        from corsproxy.cli.main import main as run
+    except KeyboardInterrupt:
+        # What shells say of a program that Ctrl-C has ended.
+        sys.exit(130)
+    run()
+
 
 if __name__ == "__main__":
     main()

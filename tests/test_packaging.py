@@ -130,7 +130,7 @@ def test_the_command_runs_from_the_wheel_alone(unpacked: Path) -> None:
     ran = installed(unpacked, "--version")
     assert (ran.returncode, ran.stdout) == (0, f"corsproxy {__version__} (pure Python)\n")
     script = (unpacked / f"corsproxy-{__version__}.dist-info/entry_points.txt").read_text()
-    assert "corsproxy = corsproxy.cli.main:main" in script
+    assert "corsproxy = corsproxy.__main__:main" in script
 
 
 def test_a_first_configuration_passes_its_own_check(unpacked: Path) -> None:
