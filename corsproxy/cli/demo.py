@@ -120,6 +120,7 @@ def _inspection(server: ProxyServer, listeners: Listeners, proxy: Bound) -> Insp
         file=None,
         adopt=adopt,
         reload=reload,
+        note=click.echo,
     )
     server.service.observer = begun.capture
     return begun

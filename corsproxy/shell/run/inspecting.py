@@ -18,11 +18,13 @@ def begin_inspection(
     file: str | None,
     adopt: Callable[[Policy], Awaitable[None]],
     reload: Callable[[], Awaitable[None]],
+    note: Callable[[str], None],
 ) -> Inspection:
     """Return the inspector that `token` opens, on the listener `admin`.
 
     `file` is the allowlist's name, None where there is none to edit; `adopt` has the run
-    decide by another policy, `reload` returns when what is in the file is in force.
+    decide by another policy, `reload` returns when what is in the file is in force,
+    `note` tells people at the terminal.
     """
     return inspection(
         policy,
@@ -31,6 +33,7 @@ def begin_inspection(
         file=file,
         adopt=adopt,
         reload=reload,
+        note=note,
         token=token,
     )
 

@@ -208,6 +208,7 @@ class Run:
             name,
             lambda policy: self._adopt(policy, b""),
             self._check_file,
+            self._announcer.note,
         )
         self._workforce.watch(begun.capture)
         self._policies = begun.policies

@@ -37,6 +37,8 @@ class Page:
         self._session = session
         self._parts = parts
         self.file = file
+        self.notes: list[str] = []
+        """What people at the terminal are told."""
 
     @property
     def ring(self) -> Ring:
@@ -102,6 +104,7 @@ class serving:  # noqa: N801 - used as a function
             file=self._name,
             adopt=adopt,
             reload=reload,
+            note=lambda text: page.notes.append(text),
         )
         application = web.Application()
         self._parts.inspector.add_to(application)
@@ -380,6 +383,9 @@ async def test_without_a_file_it_allows_until_the_end(tmp_path: Path, unused_tcp
         assert (await page.do("undo"))["undone"]
         assert not (await page.ask(f"rows/{exchange.row}"))["why"].get("now", {}).get("allowed")
         assert not page.file.exists()
+        allowed, taken_back = page.notes
+        assert allowed.startswith("origin https://new.example is allowed until the proxy stops")
+        assert taken_back.startswith("origin https://new.example is not allowed any more")
 
 
 @pytest.mark.parametrize("form", ["curl", "fetch", "explain", "test"])

@@ -14,7 +14,7 @@ from corsproxy.config.editing.calls import Way
 from corsproxy.config.editing.diffs import diff
 from corsproxy.config.editing.splices import EditError
 from corsproxy.config.editing.widening import widened
-from corsproxy.config.problems import ConfigError, render
+from corsproxy.config.problems import ConfigError, escape, render
 from corsproxy.core.advice.operation import ALLOWED_BY_NOW, NO_ENTRY
 from corsproxy.core.advice.remedies import Remedy, remedy_for
 from corsproxy.core.explain.explanation import explain
@@ -45,13 +45,16 @@ class Allowances:
         policy: Callable[[], Policy],
         adopt: Callable[[Policy], Awaitable[None]],
         reload: Callable[[], Awaitable[None]],
+        note: Callable[[str], None],
     ) -> None:
         """`adopt` has the proxy decide by another policy; `reload` returns when what is in
-        the file is in force."""
+        the file is in force; `note` tells whoever sits at the terminal what it does not
+        hear from a reload."""
         self.file = file
         self._policy = policy
         self._adopt = adopt
         self._reload = reload
+        self._note = note
         self._undo: Undo | None = None
         self._lock = asyncio.Lock()
 
@@ -111,6 +114,7 @@ class Allowances:
             if undo.policy is not None:
                 self._undo = None
                 await self._adopt(undo.policy)
+                self._note(f"{undo.summary} is not allowed any more (taken back in the inspector).")
                 return {"undone": True, "summary": undo.summary}
             return await self._take_back(undo)
 
@@ -166,7 +170,7 @@ class Allowances:
         return {
             "possible": True,
             "mode": "quick",
-            "summary": f"{remedy.key}: {remedy.value}",
+            "summary": remedy.words,
             "diff": [f"+{remedy.key}: {remedy.value}"],
             "known": _name_of(remedy.key.encode("ascii"), remedy.value.encode("utf-8")),
             "warnings": [],
@@ -183,9 +187,10 @@ class Allowances:
         except ConfigError as error:
             reason = "; ".join(problem.message for problem in error.problems)
             return {"written": False, "possible": False, "reason": reason}
-        summary = str(shown["summary"])
+        summary = escape(remedy.words)
         self._undo = Undo(summary, b"", b"", before)
         await self._adopt(after)
+        self._note(f"{summary} is allowed until the proxy stops (allowed in the inspector).")
         return {"written": True, "summary": summary}
 
 

@@ -35,19 +35,20 @@ def inspection(
     file: str | None,
     adopt: Callable[[Policy], Awaitable[None]],
     reload: Callable[[], Awaitable[None]],
+    note: Callable[[str], None],
     token: str | None = None,
 ) -> Inspection:
     """Return an inspector for a proxy that decides by `policy`.
 
     `file` is its allowlist's name, None where the upstream came from the command line;
-    `adopt` and `reload` are as in `Allowances`.
+    `adopt`, `reload` and `note` are as in `Allowances`.
     """
     ring, usage = Ring(secrets.token_hex(6)), Usage()
     policies = Policies(policy, usage)
     capture = Capture(ring, usage, policies)
     key = secrets.token_bytes(32)
     admission = Admission(token or new_token(), admin_port)
-    allowances = Allowances(file, lambda: policies.policy, adopt, reload)
+    allowances = Allowances(file, lambda: policies.policy, adopt, reload, note)
     inspector = Inspector(
         admission,
         ring,
