@@ -41,6 +41,7 @@ ALLOW: Final[tuple[Field, ...]] = ((b"Allow", b"GET, HEAD, POST, PUT, PATCH, DEL
 
 _REQUEST_LINE: Final = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([!-~]+) ")
 _ORIGIN_LINE: Final = re.compile(rb"(?im)^origin:([^\n]*)")
+_MOST_SHOWN: Final = 200
 
 
 def check(context: RequestContext) -> Refusal | None:
@@ -127,10 +128,20 @@ def refuse_unread(policy: Policy, received: bytes, code: Code | None = None) -> 
         refusal = guard.diagnose(policy.limits, received)
     else:
         refusal = Refusal(code, f"{FACTS[code].title}.")
+    read = as_far_as_read(received)
+    target = read.target if read.method else b"/"
+    context = RequestContext(policy, RequestHead("GET", target, read.fields))
+    return refused(context, refusal, kind=Kind.UNREADABLE)
+
+
+def as_far_as_read(received: bytes, client: str = "") -> RequestHead:
+    """Return what can be told of bytes that did not become a request: its method and target,
+    and its Origin lines. Without a request line the method is empty, and the target is the
+    beginning of the bytes."""
     line = _REQUEST_LINE.match(received)
-    target = line[2] if line is not None else b"/"
     head = received.partition(b"\r\n\r\n")[0]
     origins = [match[1].removesuffix(b"\r") for match in _ORIGIN_LINE.finditer(head)]
     fields = [(b"Origin", origin.strip(b" \t")) for origin in origins]
-    context = RequestContext(policy, RequestHead("GET", target, fields))
-    return refused(context, refusal, kind=Kind.UNREADABLE)
+    if line is None:
+        return RequestHead("", received.partition(b"\n")[0][:_MOST_SHOWN], fields, client=client)
+    return RequestHead(line[1].decode("ascii"), line[2], fields, client=client)

@@ -15,7 +15,7 @@ CACHED_PREFLIGHTS: Final = (
 )
 
 # In the inspector.
-ALLOWED_BY_NOW: Final = "The current policy allows it: repeat the call."
+ALLOWED_BY_NOW: Final = "The current allowlist allows it: repeat the call."
 NO_ENTRY: Final = "No entry of the allowlist would allow it."
 
 # On the admin listener.
@@ -42,7 +42,12 @@ RENEW: Final = "renew it; it is read again without a restart"
 
 def decoder(coding: str, package: str) -> str:
     """Return what the inspector needs to show content in a coding."""
-    return f"{coding} needs a package to be decoded: pip install {package}"
+    return f"Decoding {coding} needs the package {package}."
+
+
+def install(package: str) -> str:
+    """Return the command that installs a package, or a newer one."""
+    return f"pip install -U {package}"
 
 
 def protect_key(file: str) -> str:

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import Final
 
 from corsproxy.core.advice.families import is_handshake
-from corsproxy.core.policy import CorsRules
-from corsproxy.core.verdicts import Code, Kind
+from corsproxy.core.policy import CorsRules, Policy
+from corsproxy.core.verdicts import Code, Kind, Verdict
 from corsproxy.shell.feed.records import ExchangeRecord
 
 _PATIENCE_S: Final = 2.0
@@ -46,7 +46,8 @@ class Unfollowed:
         if waiting is not None:
             waiting.cancel()
             del self._waiting[key]
-        if _may_lack_credentials(record) and len(self._waiting) < _MOST:
+        lacks = may_lack_credentials(record.policy, record.verdict, record.target)
+        if lacks and len(self._waiting) < _MOST:
             loop = asyncio.get_running_loop()
             self._waiting[key] = loop.call_later(self._patience_s, self._expire, key, record)
 
@@ -68,14 +69,13 @@ def _subject(target: bytes) -> bytes:
     return path if b"transport=polling" in query else target
 
 
-def _may_lack_credentials(record: ExchangeRecord) -> bool:
+def may_lack_credentials(policy: Policy, verdict: Verdict, target: bytes) -> bool:
     """Whether it is a granted preflight, or handshake, of a route that does not allow
     credentials."""
-    verdict = record.verdict
     if verdict.code is not Code.ORIGIN_ALLOWED or (
-        verdict.kind is not Kind.PREFLIGHT and not is_handshake(record.target)
+        verdict.kind is not Kind.PREFLIGHT and not is_handshake(target)
     ):
         return False
-    routes = [each for each in record.policy.routes if each.name == verdict.route]
+    routes = [each for each in policy.routes if each.name == verdict.route]
     rules = routes[0].cors if routes else None
     return isinstance(rules, CorsRules) and not rules.credentials and rules.origins.any is None

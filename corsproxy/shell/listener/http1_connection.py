@@ -12,11 +12,12 @@ from typing import Final, cast
 
 from corsproxy.core.answers import Answer
 from corsproxy.core.messages import RequestHead
-from corsproxy.core.refusals import refuse_unread
+from corsproxy.core.refusals import as_far_as_read, refuse_unread
 from corsproxy.core.verdicts import Code
 from corsproxy.http1.request_message import RequestMessage
 from corsproxy.http1.writer import BARE_FAULT, head_bytes
 from corsproxy.shell.feed.records import ExchangeRecord
+from corsproxy.shell.feed.watching import Observer
 from corsproxy.shell.listener.client_connection import Listener
 from corsproxy.shell.listener.exchange import Exchange
 from corsproxy.shell.listener.faults import BodyRefusedError, ClientLeftError
@@ -248,25 +249,38 @@ class Http1Connection(asyncio.BufferedProtocol):
         self.wire.send(data)
         if answer is not None:
             duration = time.perf_counter() - self._head_began if received else 0.0
-            self._record(answer, len(data), duration)
+            self._record(received, answer, len(data), duration)
         self.wire.end_in_stages()
 
-    def _record(self, answer: Answer, sent: int, duration: float) -> None:
-        journal, counts = self.service.journal, self.service.counts
-        status, verdict = answer.head.status, answer.verdict
-        if journal is not None:
-            # It was no request, so there is no method, target or field.
-            request = RequestHead("", b"", (), client=self.wire.client)
-            record = ExchangeRecord(
-                request,
-                self.service.policy,
-                verdict,
-                status,
-                started=time.time() - duration,
-                duration_s=duration,
-                sent=sent,
-                response=answer.head,
-            )
-            journal.exchange(record)
-        elif counts is not None:
-            counts.count("", verdict, status, None, None, None, duration, 0, sent)
+    def _record(self, received: bytes, answer: Answer, sent: int, duration: float) -> None:
+        service, status, verdict = self.service, answer.head.status, answer.verdict
+        if service.journal is None and service.counts is not None:
+            service.counts.count("", verdict, status, None, None, None, duration, 0, sent)
+        if service.journal is None and service.observer is None:
+            return
+        record = ExchangeRecord(
+            # Without method, target and fields: it was no request.
+            RequestHead("", b"", (), client=self.wire.client),
+            service.policy,
+            verdict,
+            status,
+            started=time.time() - duration,
+            duration_s=duration,
+            sent=sent,
+            response=answer.head,
+        )
+        if service.journal is not None:
+            service.journal.exchange(record)
+        if service.observer is not None:
+            request = as_far_as_read(received, self.wire.client)
+            _show(service.observer, request, answer, record)
+
+
+def _show(observer: Observer, request: RequestHead, answer: Answer, record: ExchangeRecord) -> None:
+    """Have an observer see what was no request, from its beginning to its end."""
+    watch = observer.begins(request, record.policy)
+    if watch is not None:
+        watch.decided(answer)
+        watch.response_head(answer.head)
+        watch.response_content(answer.body)
+        watch.ended(record)

@@ -11,6 +11,7 @@ from aiohttp import ClientResponse, ClientSession, CookieJar, web
 
 from corsproxy.config.editing.edits import File
 from corsproxy.core.policy import Policy
+from corsproxy.core.refusals import refuse_unread
 from corsproxy.shell.admin.inspector.assembly import Inspection, inspection
 from corsproxy.shell.admin.inspector.exchanges import Direction, Exchange, Message
 from corsproxy.shell.admin.inspector.replay import Listener
@@ -104,7 +105,7 @@ class serving:  # noqa: N801 - used as a function
             file=self._name,
             adopt=adopt,
             reload=reload,
-            note=lambda text: page.notes.append(text),
+            note=lambda text: opened.notes.append(text),
         )
         application = web.Application()
         self._parts.inspector.add_to(application)
@@ -112,10 +113,10 @@ class serving:  # noqa: N801 - used as a function
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
         self._session = ClientSession(cookie_jar=CookieJar(unsafe=True))
-        page = Page(f"http://127.0.0.1:{self._port}", self._session, self._parts, self._file)
-        opened = await page.get(f"/?token={self._parts.token}", **{"Sec-Fetch-Site": "none"})
-        assert (opened.status, opened.headers["Location"]) == (303, "/")
-        return page
+        opened = Page(f"http://127.0.0.1:{self._port}", self._session, self._parts, self._file)
+        answer = await opened.get(f"/?token={self._parts.token}", **{"Sec-Fetch-Site": "none"})
+        assert (answer.status, answer.headers["Location"]) == (303, "/")
+        return opened
 
     async def __aexit__(self, *_: object) -> None:
         await self._session.close()
@@ -220,6 +221,18 @@ async def test_rows(page: Page) -> None:
     )  # fmt: skip
 
 
+async def test_what_could_not_be_read_is_a_row_to_be_looked_at_and_no_more(page: Page) -> None:
+    exchange = captured("", b"\x16\x03\x01" + b"\xff" * 9, origin=None)
+    exchange.verdict = refuse_unread(policy(), exchange.request.target).verdict
+    page.add(exchange)
+    (row,) = (await page.ask("rows"))["rows"]
+    assert (row["method"], row["kind"], row.get("protocol")) == ("", "unreadable", None)
+    for path, content in (("copy", {"as": "curl"}), ("replay", {"confirmed": True}), ("edit", {})):
+        assert "reason" in await page.do(f"rows/{exchange.row}/{path}", content)
+    assert (await page.ask(f"rows/{exchange.row}"))["why"]["code"] == "bad-request"
+    assert (await page.do("har", {"ids": [exchange.row]}))["log"]["entries"] == []
+
+
 async def test_details(page: Page) -> None:
     exchange = captured(
         "POST",
@@ -320,7 +333,9 @@ async def test_uses_follow_an_entry_to_its_new_line(page: Page) -> None:
 
 async def test_allow_writes_what_it_shows_and_undo_takes_it_back(page: Page) -> None:
     exchange = preflight("DELETE", by=read(page.file))
+    exchange.generation = 1
     page.add(exchange)
+    page._parts.capture._usage.add(exchange)
     edit = await page.do(f"rows/{exchange.row}/edit")
     assert "+  allow_methods: [GET, POST, DELETE]" in edit["diff"]
     assert page.file.read_text() == CONFIG
@@ -330,11 +345,27 @@ async def test_allow_writes_what_it_shows_and_undo_takes_it_back(page: Page) -> 
     assert (await page.ask("rows"))["state"]["undo"] == written["summary"]
     why = (await page.ask(f"rows/{exchange.row}"))["why"]
     assert (why["is_old"], why["now"]["allowed"]) == (True, True)
+    assert (await page.ask("rows"))["rows"][0]["mended"]
+    assert (await page.ask("allowlist"))["refusals"][0]["mended"]
     again = await page.do(f"rows/{exchange.row}/edit")
-    assert (again["possible"], "repeat the call" in again["reason"]) == (False, True)
+    assert (again["possible"], again["allowed"]) == (False, True)
+    assert "repeat the call" in again["reason"]
     assert (await page.do("undo"))["undone"]
+    assert "mended" not in (await page.ask("rows"))["rows"][0]
     assert page.file.read_text() == CONFIG
     assert not (await page.do("undo"))["undone"]
+
+
+async def test_a_granted_preflight_without_a_call_names_credentials(page: Page) -> None:
+    exchange = preflight("POST", headers=b"content-type", by=read(page.file))
+    page.add(exchange)
+    why = (await page.ask(f"rows/{exchange.row}"))["why"]
+    assert "corsproxy allow credentials" in " ".join(why["hints"])
+    edit = await page.do(f"rows/{exchange.row}/edit")
+    assert "+  allow_credentials: true" in edit["diff"]
+    page.add(captured("POST", by=read(page.file)))
+    why = (await page.ask(f"rows/{exchange.row}"))["why"]
+    assert "credentials" not in json.dumps(why)
 
 
 async def test_what_was_edited_meanwhile_survives(page: Page) -> None:

@@ -2,6 +2,8 @@
 
 import time
 
+import pytest
+
 from corsproxy.core.decision import Decision, Forward
 from corsproxy.core.messages import ClientHead, RequestHead, UpstreamHead
 from corsproxy.core.policy import Policy
@@ -83,6 +85,30 @@ async def test_it_needs_no_journal() -> None:
         await proxy.ask(get())
         await until(lambda: observer.seen[0].record is not None)
     assert proxy.records == []
+
+
+@pytest.mark.parametrize(
+    ("sent", "method", "target"),
+    [
+        (b"PUT /v1?a=%zz HTTP/1.1\r\nBad Name: 1\r\nOrigin: http://localhost:5173\r\n\r\n",
+         "PUT", b"/v1?a=%zz"),
+        (b"\x16\x03\x01\x02\x00\x01\x00", "", b"\x16\x03\x01\x02\x00\x01\x00"),
+    ],
+    ids=["a name with a space", "a TLS handshake"],
+)  # fmt: skip
+async def test_what_could_not_be_read_is_seen_as_far_as_it_could(
+    sent: bytes, method: str, target: bytes
+) -> None:
+    observer = Everything()
+    async with serving(FakeUpstream(echo)) as proxy:
+        proxy.server.service.observer = observer
+        assert (await proxy.ask(sent)).status == 400
+        await until(lambda: bool(observer.seen) and observer.seen[0].record is not None)
+    (seen,) = observer.seen
+    assert (seen.request.method, seen.request.target) == (method, target)
+    assert seen.request.fields == ([(b"Origin", b"http://localhost:5173")] if method else [])
+    assert seen.told == ["answer", "response 400"]
+    assert b"bad-request" in seen.received
 
 
 async def test_nothing_is_seen_of_what_nobody_wants_to_see() -> None:

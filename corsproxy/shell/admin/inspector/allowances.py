@@ -17,12 +17,14 @@ from corsproxy.config.editing.widening import widened
 from corsproxy.config.problems import ConfigError, escape, render
 from corsproxy.core.advice.operation import ALLOWED_BY_NOW, NO_ENTRY
 from corsproxy.core.advice.remedies import Remedy, remedy_for
-from corsproxy.core.explain.explanation import explain
+from corsproxy.core.explain.explanation import Explanation, explain
+from corsproxy.core.page_call import PageCall
 from corsproxy.core.policy import Policy
+from corsproxy.core.verdicts import Code
 from corsproxy.shell.admin.editing import read_and_edit
 from corsproxy.shell.admin.inspector.ring import Row
 from corsproxy.shell.admin.inspector.rows import Json
-from corsproxy.shell.admin.inspector.why import question_of
+from corsproxy.shell.admin.inspector.why import lacks_call, question_of
 from corsproxy.shell.system.saving import ChangedError, SaveError, save
 
 
@@ -46,6 +48,7 @@ class Allowances:
         adopt: Callable[[Policy], Awaitable[None]],
         reload: Callable[[], Awaitable[None]],
         note: Callable[[str], None],
+        is_mended: Callable[[Row], bool],
     ) -> None:
         """`adopt` has the proxy decide by another policy; `reload` returns when what is in
         the file is in force; `note` tells whoever sits at the terminal what it does not
@@ -55,7 +58,10 @@ class Allowances:
         self._adopt = adopt
         self._reload = reload
         self._note = note
+        self._is_mended = is_mended
         self._undo: Undo | None = None
+        self.changes = 0
+        """How many have been made."""
         self._lock = asyncio.Lock()
 
     @property
@@ -67,11 +73,12 @@ class Allowances:
         """Return the edit for what a row's call was refused for, or why there is none."""
         remedy, reason = self._remedy(row)
         if remedy is None:
-            return {"possible": False, "reason": reason}
+            return _none(reason)
         if self.file is None:
             return self._propose_widening(remedy)
         try:
-            way = await asyncio.to_thread(read_and_edit, self.file, (remedy,), question_of(row))
+            call = self._question(row)
+            way = await asyncio.to_thread(read_and_edit, self.file, (remedy,), call)
         except _REFUSALS as error:
             return {"possible": False, "reason": _reason(self.file, error)}
         return self._shown(self.file, way)
@@ -82,14 +89,15 @@ class Allowances:
         async with self._lock:
             remedy, reason = self._remedy(row)
             if remedy is None:
-                return {"written": False, "possible": False, "reason": reason}
+                return {"written": False, **_none(reason)}
             if self.file is None:
                 return await self._widen(remedy, known)
             return await self._write(self.file, row, remedy, known)
 
     async def _write(self, file: str, row: Row, remedy: Remedy, known: str) -> Json:
         try:
-            way = await asyncio.to_thread(read_and_edit, file, (remedy,), question_of(row))
+            call = self._question(row)
+            way = await asyncio.to_thread(read_and_edit, file, (remedy,), call)
             edit, shown = way.edit, self._shown(file, way)
             if shown["known"] != known:
                 return {**shown, "written": False, "changed": True}
@@ -101,6 +109,7 @@ class Allowances:
             reason = _reason(file, error)
             return {"written": False, "possible": False, "reason": reason}
         self._undo = Undo(edit.summary, edit.before, edit.after, None)
+        self.changes += 1
         await self._reload()
         return {"written": True, "summary": edit.summary}
 
@@ -130,22 +139,25 @@ class Allowances:
 
     def _remedy(self, row: Row) -> tuple[Remedy | None, str]:
         """Return what would allow the call under the current policy, or why nothing would."""
-        policy, question, verdict = self._policy(), question_of(row), row.main.verdict
+        policy, verdict = self._policy(), row.main.verdict
         if verdict is None:
             return None, "It is not decided yet."
-        remedy = None
-        if question is not None:
-            try:
-                told = explain(policy, question)
-            except ValueError:
-                told = None
-            if told is not None and told.allowed and not verdict.allowed and told.remedy is None:
-                if verdict.code.value != "host-not-allowed":
-                    return None, ALLOWED_BY_NOW
-            elif told is not None:
-                remedy = told.remedy
+        if self._is_mended(row):
+            return None, ALLOWED_BY_NOW
+        told = _told(policy, self._question(row))
+        is_allowed = told is not None and told.allowed and told.remedy is None
+        if is_allowed and not verdict.allowed and verdict.code is not Code.HOST_NOT_ALLOWED:
+            return None, ALLOWED_BY_NOW
+        remedy = None if told is None else told.remedy
         remedy = remedy or remedy_for(verdict, policy)
         return remedy, "" if remedy else NO_ENTRY
+
+    def _question(self, row: Row) -> PageCall | None:
+        """Return the call that is to be allowed."""
+        question = question_of(row)
+        if question is None or not lacks_call(row, self._policy()):
+            return question
+        return question._replace(credentials=True)
 
     def _shown(self, file: str, way: Way) -> Json:
         edit = way.edit
@@ -189,9 +201,26 @@ class Allowances:
             return {"written": False, "possible": False, "reason": reason}
         summary = escape(remedy.words)
         self._undo = Undo(summary, b"", b"", before)
+        self.changes += 1
         await self._adopt(after)
         self._note(f"{summary} is allowed until the proxy stops (allowed in the inspector).")
         return {"written": True, "summary": summary}
+
+
+def _told(policy: Policy, question: PageCall | None) -> Explanation | None:
+    if question is None:
+        return None
+    try:
+        return explain(policy, question)
+    except ValueError:
+        return None  # no question that a browser asks
+
+
+def _none(reason: str) -> Json:
+    """Say why there is no edit; where none is needed, that is good news."""
+    return {"possible": False, "reason": reason} | (
+        {"allowed": True} if reason is ALLOWED_BY_NOW else {}
+    )
 
 
 _REFUSALS = (ConfigError, EditError, SaveError, OSError)

@@ -1,6 +1,6 @@
 """The view "Allowlist": the policy in force, and what each of its entries was good for."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from corsproxy.config.editing.diffs import diff
 from corsproxy.config.learning.observations import counted
@@ -23,8 +23,13 @@ _ADDED_BY_ALLOW = {
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1", "[::1]"})
 
 
-def allowlist(policy: Policy, usage: Usage, file: str | None) -> Json:
-    """Return the policy's routes with the use of each entry, and what was refused."""
+def allowlist(
+    policy: Policy, usage: Usage, file: str | None, is_mended: Callable[[int], bool]
+) -> Json:
+    """Return the policy's routes with the use of each entry, and what was refused.
+
+    `is_mended` says of a row's id whether its call would be allowed now.
+    """
     return {
         "file": file,
         "routes": [
@@ -41,7 +46,8 @@ def allowlist(policy: Policy, usage: Usage, file: str | None) -> Json:
             for route in policy.routes
         ],
         "refusals": [
-            _refusal(refused, use, row) for refused, (use, row) in reversed(usage.refusals.items())
+            _refusal(refused, use, row) | {"mended": is_mended(row)}
+            for refused, (use, row) in reversed(usage.refusals.items())
         ],
     }
 

@@ -23,7 +23,7 @@ from corsproxy.shell.admin.inspector.event_stream import EventStream
 from corsproxy.shell.admin.inspector.har import har
 from corsproxy.shell.admin.inspector.replay import Replay, Replayer, ReplayError
 from corsproxy.shell.admin.inspector.ring import MOST_EXCHANGES, Ring, Row
-from corsproxy.shell.admin.inspector.rows import Json
+from corsproxy.shell.admin.inspector.rows import Json, is_unread
 from corsproxy.shell.admin.inspector.secrets import MakeRedactor, OpenRedactor
 from corsproxy.shell.admin.inspector.usage import Usage
 
@@ -57,6 +57,7 @@ class Inspector:
         usage: Usage,
         policies: Policies,
         allowances: Allowances,
+        is_mended: Callable[[Row], bool],
         replayer: Replayer,
         redactor: MakeRedactor,
     ) -> None:
@@ -67,7 +68,8 @@ class Inspector:
         self._allowances = allowances
         self._replayer = replayer
         self._redactor = redactor
-        self._stream = EventStream(ring, redactor, self.state)
+        self._is_mended = is_mended
+        self._stream = EventStream(ring, redactor, self._is_mended, self.state)
         self._files = _read_files()
 
     def add_to(self, application: web.Application) -> None:
@@ -106,6 +108,7 @@ class Inspector:
         return {
             "file": self._allowances.file,
             "undo": self._allowances.undo,
+            "change": self._allowances.changes,
             "most": MOST_EXCHANGES,
         }
 
@@ -172,14 +175,19 @@ class Inspector:
     def _details_of(self, row: Row, redactor: MakeRedactor | None = None) -> Json:
         decided_by = self._policies.decided_by(row.main.generation)
         make = redactor or self._redactor
-        return details(row, make(), decided_by, self._policies.policy)
+        mended = self._is_mended(row)
+        return details(row, make(), decided_by, self._policies.policy, mended=mended)
 
     async def _allowlist(self, _: web.Request) -> web.StreamResponse:
         policy, file = self._policies.policy, self._allowances.file
-        found = allowlist(policy, self._usage, file)
+        found = allowlist(policy, self._usage, file, self._is_allowed_now)
         if file is not None:
             found["learnt"] = await asyncio.to_thread(learnt, policy, self._usage, file)
         return _json(found)
+
+    def _is_allowed_now(self, number: int) -> bool:
+        row = self._ring.get(number)
+        return row is not None and self._is_mended(row)
 
     # What its buttons do.
 
@@ -195,6 +203,8 @@ class Inspector:
         copy = COPIES.get(_text(asked, "as"))
         if copy is None:
             raise refusal(web.HTTPUnprocessableEntity, "There is no such copy.\n")
+        if is_unread(row.main):
+            return {"reason": "It could not be read as a request, so there is nothing to copy."}
         redactor = OpenRedactor(b"") if asked.get("secrets") is True else self._redactor()
         try:
             text = copy(row, redactor, self._allowances.file)
@@ -238,6 +248,7 @@ class Inspector:
             raise refusal(web.HTTPUnprocessableEntity, "`ids` is a list of rows.\n")
         rows = [self._ring.get(each) for each in ids if type(each) is int]
         exchanges = [each for row in rows if row is not None for each in row.exchanges]
+        exchanges = [each for each in exchanges if not is_unread(each)]
         exchanges.sort(key=lambda each: each.started)
         redactor = OpenRedactor(b"") if asked.get("secrets") is True else self._redactor()
         return har(exchanges, redactor)

@@ -9,6 +9,7 @@ from corsproxy.shell.admin.inspector.admission import Admission, new_token
 from corsproxy.shell.admin.inspector.allowances import Allowances
 from corsproxy.shell.admin.inspector.application import Inspector
 from corsproxy.shell.admin.inspector.capture import Capture, Policies
+from corsproxy.shell.admin.inspector.mended import Mended
 from corsproxy.shell.admin.inspector.replay import Listener, Replayer
 from corsproxy.shell.admin.inspector.ring import Ring
 from corsproxy.shell.admin.inspector.secrets import Redactor
@@ -44,17 +45,19 @@ def inspection(
     `adopt`, `reload` and `note` are as in `Allowances`.
     """
     ring, usage = Ring(secrets.token_hex(6)), Usage()
-    policies = Policies(policy, usage)
+    policies = Policies(policy, usage, ring)
     capture = Capture(ring, usage, policies)
     key = secrets.token_bytes(32)
     admission = Admission(token or new_token(), admin_port)
-    allowances = Allowances(file, lambda: policies.policy, adopt, reload, note)
+    is_mended = Mended(policies)
+    allowances = Allowances(file, lambda: policies.policy, adopt, reload, note, is_mended)
     inspector = Inspector(
         admission,
         ring,
         usage,
         policies,
         allowances,
+        is_mended,
         Replayer(listener, capture),
         lambda: Redactor(key),
     )

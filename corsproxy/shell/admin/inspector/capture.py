@@ -26,7 +26,7 @@ from corsproxy.shell.feed.records import ExchangeRecord
 from corsproxy.shell.streams.piece import Piece
 
 # Explanations ask the policy that decided. Each reload makes another; the latest are kept.
-_POLICIES = 3
+_POLICIES = 10
 # Of one piece of events, inflated.
 _MOST_INFLATED = 1024 * 1024
 
@@ -34,9 +34,10 @@ _MOST_INFLATED = 1024 * 1024
 class Policies:
     """The policy in force and those before it, numbered."""
 
-    def __init__(self, policy: Policy, usage: Usage) -> None:
+    def __init__(self, policy: Policy, usage: Usage, ring: Ring) -> None:
         self._kept: deque[tuple[int, Policy]] = deque([(1, policy)], maxlen=_POLICIES)
         self._usage = usage
+        self._ring = ring
 
     @property
     def generation(self) -> int:
@@ -49,6 +50,7 @@ class Policies:
     def adopt(self, policy: Policy) -> None:
         self._usage.carry_over(self.policy, policy)
         self._kept.append((self.generation + 1, policy))
+        self._ring.touch()  # what was refused may be allowed now
 
     def decided_by(self, generation: int) -> Policy | None:
         """Return the policy of that number; None where it is not kept any more."""

@@ -6,10 +6,11 @@ may end anywhere, so that a coding that breaks off is no fault.
 
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from importlib import import_module
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
-from corsproxy.core.advice.operation import decoder
+from corsproxy.core.advice.operation import decoder, install
 from corsproxy.core.messages import Fields
 from corsproxy.shell.admin.inspector.exchanges import Body, value_of
 
@@ -27,7 +28,9 @@ class Decoded(NamedTuple):
     coding: str
     """The Content-Encoding, "" where there is none."""
     failure: str
-    """Why it is not decoded, or not to its end; "" where it is."""
+    """Why it is not decoded, or not to its end, as a sentence; "" where it is."""
+    install: str
+    """The command after which it would be; "" where none helps."""
     is_cut: bool
     """Whether there was more."""
 
@@ -45,15 +48,16 @@ def decode(body: Body, fields: Fields) -> Decoded:
     for each in reversed(codings):
         make = _DECOMPRESSORS.get(each)
         if make is None:
-            return Decoded(data, coding, f"{each} cannot be decoded here", is_cut)
+            return Decoded(data, coding, f"{each} cannot be decoded here.", "", is_cut)
         try:
             data, is_more = _bounded(make, data)
-        except ModuleNotFoundError as error:
-            return Decoded(data, coding, decoder(each, error.name or ""), is_cut)
+        except _MissingError as error:
+            package = error.package
+            return Decoded(data, coding, decoder(each, package), install(package), is_cut)
         except zlib.error as error:
-            return Decoded(data, coding, f"it is no {each}: {error}", is_cut)
+            return Decoded(data, coding, f"This is not valid {each}: {error}.", "", is_cut)
         is_cut = is_cut or is_more
-    return Decoded(data, coding, "", is_cut)
+    return Decoded(data, coding, "", "", is_cut)
 
 
 def _bounded(make: Callable[[], _Decompressor], data: bytes) -> tuple[bytes, bool]:
@@ -76,17 +80,49 @@ def _gzip() -> _Decompressor:
     return zlib.decompressobj(16 + zlib.MAX_WBITS)
 
 
+class _MissingError(Exception):
+    """A package that would decode is not installed."""
+
+    def __init__(self, package: str) -> None:
+        super().__init__(package)
+        self.package = package
+
+
+def _package(name: str, *modules: str) -> Any:
+    """Return the first of the modules that is there. Raises _MissingError."""
+    for module in modules:
+        with suppress(ModuleNotFoundError):
+            return import_module(module)
+    raise _MissingError(name)
+
+
 class _Brotli:
-    """By a package that may be there or not: `pip install brotli`."""
+    """RFC 7932, by a package that may be there or not."""
 
     def __init__(self) -> None:
-        self._package = import_module("brotli")
+        self._package = _package("brotli", "brotli")
 
     def decompress(self, data: bytes, max_length: int = 0) -> bytes:
         try:
             decoder = self._package.Decompressor()
             decoded: bytes = decoder.process(data, output_buffer_limit=max_length)
+        except TypeError:  # before 1.2 it knows no bounds
+            raise _MissingError("brotli") from None
         except self._package.error as error:
+            raise zlib.error(str(error)) from None
+        return decoded
+
+
+class _Zstandard:
+    """RFC 8878, by Python from 3.14 on, before by its backport."""
+
+    def __init__(self) -> None:
+        self._package = _package("backports.zstd", "compression.zstd", "backports.zstd")
+
+    def decompress(self, data: bytes, max_length: int = 0) -> bytes:
+        try:
+            decoded: bytes = self._package.ZstdDecompressor().decompress(data, max_length)
+        except self._package.ZstdError as error:
             raise zlib.error(str(error)) from None
         return decoded
 
@@ -96,6 +132,7 @@ _DECOMPRESSORS: dict[str, Callable[[], _Decompressor]] = {
     "x-gzip": _gzip,
     "deflate": _Deflate,
     "br": _Brotli,
+    "zstd": _Zstandard,
 }
 
 

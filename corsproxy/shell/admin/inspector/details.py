@@ -16,17 +16,20 @@ from corsproxy.shell.admin.inspector.exchanges import (
     value_of,
 )
 from corsproxy.shell.admin.inspector.ring import Row
-from corsproxy.shell.admin.inspector.rows import Json, row_as_json, url_of
+from corsproxy.shell.admin.inspector.rows import Json, protocol_of, row_as_json, url_of
 from corsproxy.shell.admin.inspector.secrets import Redactor, text_of
 from corsproxy.shell.admin.inspector.set_cookies import about_set_cookies
 from corsproxy.shell.admin.inspector.why import why
 
 
-def details(row: Row, redactor: Redactor, decided_by: Policy | None, policy: Policy) -> Json:
-    """Return what is known of a row; `decided_by` and `policy` are as in `why`."""
+def details(
+    row: Row, redactor: Redactor, decided_by: Policy | None, policy: Policy, *, mended: bool = False
+) -> Json:
+    """Return what is known of a row; `decided_by` and `policy` are as in `why`, `mended` as in
+    `row_as_json`."""
     exchange = row.main
     found: Json = {
-        "row": row_as_json(row, redactor),
+        "row": row_as_json(row, redactor, mended=mended),
         "url": text_of(redactor.target(url_of(exchange))),
         "why": why(row, decided_by, policy),
         "headers": headers_of(exchange, redactor),
@@ -52,8 +55,15 @@ def headers_of(exchange: Exchange, redactor: Redactor) -> Json:
     upstream = None if exchange.sent is None else redactor.fields(exchange.sent.fields)
     return {
         "request": {
-            "line": f"{request.method} {text_of(redactor.target(request.target))}"
-            f" {request.protocol}",
+            "line": " ".join(
+                part
+                for part in (
+                    request.method,
+                    text_of(redactor.target(request.target)),
+                    protocol_of(exchange),
+                )
+                if part
+            ),
             "fields": compared(browser, browser if upstream is None else upstream),
             "forwarded": upstream is not None,
         },
@@ -151,6 +161,7 @@ def body_of(body: Body, fields: Fields, redactor: Redactor) -> Json:
         "type": content_type,
         "coding": decoded.coding,
         "failure": decoded.failure,
+        "install": decoded.install,
         "cut": decoded.is_cut,
     }
     lower = content_type.lower()

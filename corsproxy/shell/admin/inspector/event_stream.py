@@ -13,7 +13,7 @@ from collections.abc import Callable
 from aiohttp import web
 
 from corsproxy.shell.admin.inspector.admission import HEADERS
-from corsproxy.shell.admin.inspector.ring import Ring
+from corsproxy.shell.admin.inspector.ring import Ring, Row
 from corsproxy.shell.admin.inspector.rows import Json, row_as_json
 from corsproxy.shell.admin.inspector.secrets import MakeRedactor
 
@@ -25,10 +25,17 @@ _HEARTBEAT_SECONDS = 15.0
 class EventStream:
     """Feeds any number of readers from one ring."""
 
-    def __init__(self, ring: Ring, redactor: MakeRedactor, state: Callable[[], Json]) -> None:
+    def __init__(
+        self,
+        ring: Ring,
+        redactor: MakeRedactor,
+        is_mended: Callable[[Row], bool],
+        state: Callable[[], Json],
+    ) -> None:
         """`state` returns what there is to know beside the rows."""
         self._ring = ring
         self._redactor = redactor
+        self._is_mended = is_mended
         self._state = state
         self._is_closed = False
 
@@ -46,7 +53,10 @@ class EventStream:
             "change": ring.change,
             "oldest": ring.oldest,
             "cleared": ring.cleared_at,
-            "rows": [row_as_json(row, redactor) for row in ring.since(change)],
+            "rows": [
+                row_as_json(row, redactor, mended=self._is_mended(row))
+                for row in ring.since(change)
+            ],
             "state": self._state(),
         }
 

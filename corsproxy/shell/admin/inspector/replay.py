@@ -17,7 +17,7 @@ from corsproxy.errors import CorsproxyError
 from corsproxy.shell.admin.inspector.capture import Capture, Expected
 from corsproxy.shell.admin.inspector.exchanges import Exchange
 from corsproxy.shell.admin.inspector.ring import Row
-from corsproxy.shell.admin.inspector.rows import page_method_of
+from corsproxy.shell.admin.inspector.rows import is_unread, page_method_of
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _PATIENCE_SECONDS = 70.0
@@ -98,6 +98,8 @@ def request_bytes(row: Row, wanted: Replay) -> tuple[str, bytes]:
     method = page_method_of(row)
     if wanted.origin is not None and not is_origin(wanted.origin.encode("utf-8")):
         raise ReplayError(f"{wanted.origin} is not an origin; one is https://app.example.com")
+    if is_unread(exchange):
+        raise ReplayError("It could not be read as a request, so it cannot be sent again.")
     if wanted.preflight or (row.call is None and exchange.is_preflight):
         fields = _preflight_fields(row, method, wanted)
         return "OPTIONS", _serialized("OPTIONS", exchange, fields, b"")

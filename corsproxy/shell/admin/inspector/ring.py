@@ -216,6 +216,12 @@ class Ring:
     def unfollow(self, follower: asyncio.Event) -> None:
         self._followers.discard(follower)
 
+    def touch(self) -> None:
+        """Number a change of every row: something that all of them show has one."""
+        self.settle()
+        for row in self._rows.values():
+            self.changed(row.main)
+
     def wake(self) -> None:
         """Wake the readers for a change outside of the rows."""
         for follower in self._followers:

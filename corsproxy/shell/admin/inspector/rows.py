@@ -3,6 +3,7 @@
 from corsproxy.core.outcome.call import Call, read_call
 from corsproxy.core.outcome.outcome import Outcome
 from corsproxy.core.outcome.outcome import outcome_of as outcome_of_call
+from corsproxy.core.verdicts import Kind
 from corsproxy.shell.admin.inspector.exchanges import Exchange
 from corsproxy.shell.admin.inspector.ring import Row
 from corsproxy.shell.admin.inspector.secrets import Redactor, text_of
@@ -14,15 +15,18 @@ __all__ = [
     "Row",
     "asked_headers_of",
     "call_of",
+    "is_unread",
     "outcome_of",
     "page_method_of",
+    "protocol_of",
     "row_as_json",
     "url_of",
 ]
 
 
-def row_as_json(row: Row, redactor: Redactor) -> Json:
-    """Return a row. What does not apply is left out."""
+def row_as_json(row: Row, redactor: Redactor, *, mended: bool = False) -> Json:
+    """Return a row, `mended` where the policy in force would let its call through. What does
+    not apply is left out."""
     exchange = row.main
     verdict, outcome = exchange.verdict, outcome_of(exchange)
     request = exchange.request
@@ -39,9 +43,11 @@ def row_as_json(row: Row, redactor: Redactor) -> Json:
         "state": "over" if exchange.is_over else "open",
         "size": exchange.answer_body.size,
         "preflight": _preflight_of(row),
+        "protocol": protocol_of(exchange),
         "stream": is_stream(exchange),
         "replay": exchange.replay_of,
         "error": exchange.error,
+        "mended": mended or None,
     }
     if exchange.ended:
         found["ms"] = round((exchange.ended - exchange.clock) * 1000, 2)
@@ -62,6 +68,16 @@ def outcome_of(exchange: Exchange) -> Outcome | None:
         return exchange.outcome
     call, head = call_of(exchange), exchange.client_head
     return None if call is None else outcome_of_call(call, head.status, head.fields)
+
+
+def is_unread(exchange: Exchange) -> bool:
+    """Whether what came could not be read as a request."""
+    return exchange.verdict is not None and exchange.verdict.kind is Kind.UNREADABLE
+
+
+def protocol_of(exchange: Exchange) -> str | None:
+    """Return the protocol that the request came by; None where it was none."""
+    return None if is_unread(exchange) else exchange.request.protocol
 
 
 def call_of(exchange: Exchange) -> Call | None:

@@ -4,7 +4,7 @@ The question that a captured request answers is put to the policy that decided a
 explanation that would come to another verdict than the exchange did is not shown.
 """
 
-from corsproxy.core.advice.diagnosis import Ended, advise
+from corsproxy.core.advice.diagnosis import Ended, about_unfollowed, advise
 from corsproxy.core.browser import check_response
 from corsproxy.core.explain.explanation import Explanation, explain
 from corsproxy.core.fields import is_forbidden_request_header
@@ -23,8 +23,12 @@ from corsproxy.shell.admin.inspector.rows import (
 )
 from corsproxy.shell.admin.inspector.secrets import text_of
 from corsproxy.shell.feed.quoting import redacted
+from corsproxy.shell.feed.unfollowed import may_lack_credentials
 
-_NEEDS_NONE = "The browser needed no preflight for this call, or had an earlier one's answer."
+_NEEDS_NONE = (
+    "The browser sent no preflight: this call needs none, or the answer to an earlier one was"
+    " still cached."
+)
 
 
 def why(row: Row, decided_by: Policy | None, policy: Policy) -> Json:
@@ -50,10 +54,11 @@ def why(row: Row, decided_by: Policy | None, policy: Policy) -> Json:
         "steps": _steps(told, verdict, exchange),
         "console": _console(told, exchange),
         "outcome": _outcome(exchange),
-        "hints": _hints(exchange, verdict, decided_by or policy),
+        "hints": _hints(row, verdict, decided_by or policy),
         "notes": [] if told is None else list(told.notes),
         "detail": exchange.detail,
         "preflight": _about_preflight(row),
+        "lacks_credentials": lacks_call(row, decided_by or policy) or None,
         "without_proxy": _without_proxy(row),
         "is_old": decided_by is not policy,
     }
@@ -108,8 +113,18 @@ def _steps(told: Explanation | None, verdict: Verdict, exchange: Exchange) -> li
     ]
 
 
-def _hints(exchange: Exchange, verdict: Verdict, policy: Policy) -> list[str]:
+def lacks_call(row: Row, policy: Policy) -> bool:
+    """Whether no call has followed a preflight that was granted without credentials: that it is
+    missing is all that tells of a call with them."""
+    exchange = row.main
+    if exchange.verdict is None or row.call is not None or not exchange.is_over:
+        return False
+    return may_lack_credentials(policy, exchange.verdict, exchange.request.target)
+
+
+def _hints(row: Row, verdict: Verdict, policy: Policy) -> list[str]:
     """Return what the terminal says about the exchange, line by line."""
+    exchange = row.main
     head = exchange.client_head
     ended = Ended(
         policy,
@@ -121,7 +136,10 @@ def _hints(exchange: Exchange, verdict: Verdict, policy: Policy) -> list[str]:
         outcome_of(exchange),
         exchange.detail,
     )
-    return [line for advice in advise(ended) for line in advice.lines]
+    found = advise(ended)
+    if lacks_call(row, policy):
+        found.append(about_unfollowed(ended))
+    return [line for advice in found for line in advice.lines]
 
 
 def _console(told: Explanation | None, exchange: Exchange) -> str | None:
@@ -155,7 +173,7 @@ def _about_preflight(row: Row) -> str | None:
     verdict = row.main.verdict
     if row.preflight is not None:
         if row.call is None and verdict is not None and verdict.allowed:
-            return "The preflight was granted, and no call has followed it."
+            return "The preflight was granted, but no call has followed it."
         return None
     is_cors = verdict is not None and verdict.kind is Kind.ACTUAL
     return _NEEDS_NONE if is_cors else None

@@ -1,5 +1,7 @@
 import gzip
+import sys
 import zlib
+from importlib import import_module
 from random import Random
 
 import pytest
@@ -67,7 +69,7 @@ def test_a_bomb_is_cut() -> None:
 
 @pytest.mark.parametrize(
     ("coding", "words"),
-    [(b"gzip", "it is no gzip"), (b"compress", "compress cannot be decoded here")],
+    [(b"gzip", "not valid gzip"), (b"compress", "compress cannot be decoded here")],
 )
 def test_what_cannot_be_decoded_says_so(coding: bytes, words: str) -> None:
     decoded = decode(body(TEXT), coded(coding))
@@ -75,14 +77,35 @@ def test_what_cannot_be_decoded_says_so(coding: bytes, words: str) -> None:
     assert decoded.data == TEXT
 
 
-def test_brotli_is_decoded_where_its_package_is() -> None:
-    decoded = decode(body(b"\x8b\x03\x80Ada\x2c Ada\x03"), coded(b"br"))
-    assert decoded.failure == "br needs a package to be decoded: pip install brotli" or (
-        decoded.data == b"Ada, Ada"
-    )
+BROTLI = b"\x8b\x03\x80Ada\x2c Ada\x03"
+ZSTANDARD = bytes.fromhex("28b52ffd20084100004164612c20416461")
 
 
-@given(st.binary(max_size=400), st.sampled_from([b"gzip", b"deflate", b"br", b"gzip, deflate"]))
+@pytest.mark.parametrize(
+    ("coding", "data", "package"),
+    [(b"br", BROTLI, "brotli"), (b"zstd", ZSTANDARD, "backports.zstd")],
+)
+def test_what_browsers_ask_for_is_decoded_where_its_package_is(
+    monkeypatch: pytest.MonkeyPatch, coding: bytes, data: bytes, package: str
+) -> None:
+    assert decode(body(data), coded(coding)).data == b"Ada, Ada"
+    for module in ("brotli", "compression.zstd", "backports.zstd"):
+        monkeypatch.setitem(sys.modules, module, None)
+    decoded = decode(body(data), coded(coding))
+    assert (decoded.data, decoded.install) == (data, f"pip install -U {package}")
+    assert package in decoded.failure
+
+
+def test_a_bomb_of_brotli_is_cut() -> None:
+    brotli = import_module("brotli")
+    decoded = decode(body(brotli.compress(bytes(12_000_000))), coded(b"br"))
+    assert (len(decoded.data), decoded.is_cut) == (MOST_DECODED, True)
+
+
+@given(
+    st.binary(max_size=400),
+    st.sampled_from([b"gzip", b"deflate", b"br", b"zstd", b"gzip, deflate"]),
+)
 def test_nothing_breaks_it(data: bytes, coding: bytes) -> None:
     decode(body(data), coded(coding))
 

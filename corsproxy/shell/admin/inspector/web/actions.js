@@ -2,9 +2,10 @@
 
 import { button, el, openDialog } from "./dom.js";
 import { Refused, ask } from "./feed.js";
+import { times } from "./text.js";
 import { remark } from "./toast.js";
 
-/** Do `act`; what goes wrong is said. Returns what it returns, undefined where it failed. */
+/** Do `act`, and say what goes wrong. Returns what it returns, undefined where it failed. */
 export async function trying(act) {
   try {
     return await act();
@@ -27,7 +28,7 @@ export function copyAs(id, form, secrets = false) {
       return;
     }
     await toClipboard(text);
-    const less = complete ? "" : ", without the body, which was not kept whole";
+    const less = complete ? "" : ", without its body, which is too long to be kept whole";
     remark(`Copied as ${COPIED[form]}${secrets ? ", with its secrets" : ""}${less}.`);
   });
 }
@@ -54,7 +55,7 @@ function showToCopy(text) {
   area.select();
 }
 
-/** Send a call once more; `sent(id)` is told the new row. Unsafe ones ask first. */
+/** Send a call again; `sent(id)` is told the new row. Unsafe methods ask first. */
 export function replay(id, how, sent) {
   return trying(async () => {
     const found = await ask(`rows/${id}/replay`, how);
@@ -73,7 +74,7 @@ function confirmReplay(reason, go) {
   const dialog = el(
     "dialog.confirm",
     { "aria-labelledby": "confirm-title" },
-    el("h2", { id: "confirm-title" }, "Send it once more?"),
+    el("h2", { id: "confirm-title" }, "Send it again?"),
     el("p", {}, reason),
     el(
       "div.buttons",
@@ -123,7 +124,7 @@ export function saveHar(ids, secrets = false) {
     const url = URL.createObjectURL(blob);
     el("a", { href: url, download: `corsproxy-${stamp()}.har` }).click();
     setTimeout(() => URL.revokeObjectURL(url), 1000);
-    remark(`Saved ${found.log.entries.length} entries, ${secrets ? "with" : "without"} secrets.`);
+    remark(`Saved ${times(found.log.entries.length, "entry", "entries")}, ${secrets ? "with" : "without"} secrets.`);
   });
 }
 
@@ -131,10 +132,10 @@ function stamp() {
   return new Date().toISOString().slice(0, 19).replace(/[:T]/g, "-");
 }
 
-/** Take the last change of the allowlist back. */
+/** Undo the last change of the allowlist. */
 export function undo() {
   return trying(async () => {
     const found = await ask("undo", {});
-    remark(found.undone ? `Taken back: ${found.summary}` : found.reason, !found.undone);
+    remark(found.undone ? `Undone: ${found.summary}` : found.reason, !found.undone);
   });
 }

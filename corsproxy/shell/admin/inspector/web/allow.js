@@ -6,12 +6,12 @@ import { ask } from "./feed.js";
 import { shown } from "./text.js";
 import { remark } from "./toast.js";
 
-/** Show the edit that allows a call, and write it if somebody says so; then call `done`. */
+/** Show the edit that allows a call, and write it when it is confirmed; then call `done`. */
 export async function offerAllow(id, done) {
   const edit = await trying(() => ask(`rows/${id}/edit`, {}));
   if (edit === undefined) return;
   if (!edit.possible) {
-    remark(edit.reason, true);
+    remark(edit.reason, !edit.allowed);
     return;
   }
   show(id, edit, done);
@@ -27,8 +27,8 @@ function show(id, edit, done, remarkAbove = null) {
     el("p.summary", {}, shown(edit.summary)),
     diffOf(edit.diff),
     edit.warnings.map((warning) => el("pre.warning", {}, shown(warning))),
-    edit.untouched.length > 0 && el("p.note", {}, `Lists of their own, not changed: ${edit.untouched.join(", ")}`),
-    el("p.note", {}, edit.mode === "quick" ? "Not saved: valid until the proxy stops." : "Only these lines change. They are in force at once."),
+    edit.untouched.length > 0 && el("p.note", {}, `Routes with a list of their own, left unchanged: ${edit.untouched.join(", ")}`),
+    el("p.note", {}, edit.mode === "quick" ? "Not saved: it applies until the proxy stops." : "Only these lines change, and they take effect at once."),
     el("div.buttons", {}, button("Cancel", () => dialog.close(), { class: "quiet" }), write),
   );
   openDialog(dialog, done);
@@ -39,10 +39,10 @@ function show(id, edit, done, remarkAbove = null) {
     const found = await trying(() => ask(`rows/${id}/write`, { known: edit.known }));
     dialog.close();
     if (found === undefined) return;
-    if (found.written) remark("In force now. Repeat the call, or press r.");
+    if (found.written) remark("It is in force. Repeat the call, or press r.");
     else if (found.changed && found.possible) {
-      show(id, found, done, "The file was changed meanwhile, and nothing was written. This is the edit now:");
-    } else remark(found.reason, true);
+      show(id, found, done, "The file has changed in the meantime, so nothing was written. This is the edit for the file as it is now:");
+    } else remark(found.reason, !found.allowed);
   }
 }
 

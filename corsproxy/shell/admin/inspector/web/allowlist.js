@@ -4,7 +4,7 @@ import { trying } from "./actions.js";
 import { diffOf } from "./allow.js";
 import { button, el } from "./dom.js";
 import { ask } from "./feed.js";
-import { ago, shown } from "./text.js";
+import { ago, shown, times } from "./text.js";
 
 const TITLES = { origin: "Origins", method: "Methods", header: "Request headers", credentials: "Credentials", expose: "Exposed headers" };
 
@@ -17,7 +17,7 @@ export async function showAllowlist(host, { open, store }) {
       "header.head",
       {},
       el("h1", {}, "Allowlist"),
-      el("p.note", {}, found.file ? ["In force, from ", el("code", {}, shown(found.file))] : "In force, without a file: pages of this machine, until the proxy stops."),
+      el("p.note", {}, found.file ? ["In force, from ", el("code", {}, shown(found.file))] : "In force without a file: pages on this machine may call. Changes last until the proxy stops."),
       button("Refresh", () => showAllowlist(host, { open, store }), { class: "small quiet" }),
     ),
     ...[refusals(found.refusals, open, store), learnt(found.learnt)].filter((part) => part !== null),
@@ -31,7 +31,7 @@ function route({ name, path, upstream, at, passthrough, entries }) {
     "section.route",
     { "aria-label": `Route ${name}` },
     el("h2", {}, el("code", {}, shown(path)), " → ", el("code", {}, shown(upstream)), at && el("code.place", {}, shown(at))),
-    passthrough && el("p.note", {}, "passthrough: the upstream answers CORS itself."),
+    passthrough && el("p.note", {}, "passthrough: the upstream sends its own CORS headers."),
     kinds.length > 0 &&
       el(
         "table.entries",
@@ -54,20 +54,20 @@ function line({ value, at, calls, preflights, last }) {
   return el(
     `tr${isUnused ? ".unused" : ""}`,
     {},
-    el("td", {}, el("code", {}, shown(value))),
-    el("td", {}, at ? el("code.place", {}, shown(at)) : el("span.dim", {}, "by default")),
-    number(calls),
-    number(preflights),
-    el("td.number", {}, last ? ago(last) : "–"),
+    el("td.wide", {}, el("code", {}, shown(value))),
+    el("td", { "data-label": "Where" }, at ? el("code.place", {}, shown(at)) : el("span.dim", {}, "by default")),
+    number("Calls", calls),
+    number("Preflights", preflights),
+    el("td.number", { "data-label": "Last" }, last ? ago(last) : "–"),
   );
 }
 
-function number(value) {
-  return el("td.number", {}, value === undefined ? "" : String(value));
+function number(label, value) {
+  return el("td.number", { "data-label": label }, value === undefined ? "" : String(value));
 }
 
 function refusals(list, open, store) {
-  if (!list.length) return el("p.calm", {}, "Nothing was refused since the proxy started.");
+  if (!list.length) return el("p.calm", {}, "Nothing has been refused since the proxy started.");
   return el(
     "section.refusals",
     { "aria-labelledby": "refused-title" },
@@ -88,23 +88,29 @@ function learnt(found) {
     "section.learnt",
     { "aria-labelledby": "learnt-title" },
     el("h2", { id: "learnt-title" }, "What ", el("code", {}, "corsproxy learn"), " would propose"),
-    found.diff.length > 0 ? diffOf(found.diff) : el("p.note", {}, "Nothing by itself."),
-    found.others.map(({ origin, reason, times }) => el("p.note", {}, el("code", {}, shown(origin)), ` (${times} times): ${reason}`)),
+    found.diff.length > 0 ? diffOf(found.diff) : el("p.note", {}, "Nothing that it would add on its own."),
+    found.others.map(({ origin, reason, times: seen }) => el("p.note", {}, el("code", {}, shown(origin)), ` (${times(seen)}): ${reason}`)),
   );
 }
 
-function refusal({ code, subject, origin, method, calls, preflights, last, row, kind, proposed }, open, store) {
+function proposal({ kind, proposed, mended }) {
+  if (mended) return el("span.good", {}, "allowed now");
+  if (kind === null) return el("span.dim", {}, "no entry would allow it");
+  return proposed ? el("span", {}, `add the ${kind}`) : el("span.dim", {}, "none: the page is on another machine");
+}
+
+function refusal(found, open, store) {
+  const { code, subject, origin, method, calls, preflights, last, row } = found;
   const isThere = store.get(row) !== undefined;
-  const words = kind === null ? "no entry would allow it" : proposed ? `add ${kind}` : "listed only: from another machine";
   return el(
     "tr",
     {},
-    el("td", {}, el("code.bad", {}, code)),
-    el("td", {}, shown(method), subject && subject !== origin && subject !== method ? [" ", el("code", {}, shown(subject))] : null),
-    el("td", {}, el("code", {}, shown(origin || "–"))),
-    number(calls),
-    number(preflights),
-    el("td.number", {}, last ? ago(last) : "–"),
-    el("td", {}, el(proposed ? "span" : "span.dim", {}, words), " ", isThere ? button("Open", () => open(row), { class: "small quiet" }) : null),
+    el("td.wide", {}, el("code.bad", {}, code)),
+    el("td", { "data-label": "What" }, shown(method || "–"), subject && subject !== origin && subject !== method ? [" ", el("code", {}, shown(subject))] : null),
+    el("td", { "data-label": "Origin" }, el("code", {}, shown(origin || "–"))),
+    number("Calls", calls),
+    number("Preflights", preflights),
+    el("td.number", { "data-label": "Last" }, last ? ago(last) : "–"),
+    el("td.proposal", { "data-label": "Proposal" }, proposal(found), " ", isThere ? button("Open", () => open(row), { class: "small quiet" }) : null),
   );
 }

@@ -3,7 +3,7 @@
 import { el } from "./dom.js";
 
 const SIGNS = { kept: "", added: "+", removed: "−", changed: "±" };
-const WORDS = { kept: "as it came", added: "added by the proxy", removed: "removed by the proxy", changed: "changed by the proxy" };
+const WORDS = { kept: "unchanged", added: "added by the proxy", removed: "removed by the proxy", changed: "changed by the proxy" };
 
 // What people look for here stands on top.
 const PINNED = /^(access-control-|origin$|vary$|set-cookie$|cookie$|location$|corsproxy-)/i;
@@ -36,7 +36,7 @@ function response(found, context) {
 function request(found, upstream, context) {
   return [
     el("h3.part", {}, "Request ", el("code", {}, context.text(found.line))),
-    upstream && el("p.note", {}, "went to ", el("code", {}, context.text(upstream))),
+    upstream && el("p.note", {}, "sent to ", el("code", {}, context.text(upstream))),
     table("Request", ["browser sent", found.forwarded ? "upstream got" : ""], found.fields, context),
   ];
 }
@@ -65,7 +65,7 @@ function line({ name, change, before, after }, context) {
 function cookies(list, context) {
   if (!list.length) return [];
   return [
-    el("h3.part", {}, "What becomes of the cookies"),
+    el("h3.part", {}, "What happens to the cookies"),
     el(
       "ul.cookies",
       {},

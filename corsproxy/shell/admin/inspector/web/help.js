@@ -9,20 +9,25 @@ const KEYS = [
   ["a", "allow it"],
   ["r", "replay it"],
   ["c", "copy it as curl"],
-  ["/", "filter"],
-  ["p", "pause"],
-  ["x", "clear"],
+  ["/", "go to the filter"],
+  ["p", "pause, and resume"],
+  ["x", "clear the list"],
   ["esc", "close"],
 ];
 
 const FILTERS = [
   ["users", "anywhere in the row"],
-  ["outcome:blocked", "what the browser makes of it"],
-  ["origin:*.example.com", "* is anything"],
-  ["status:4xx", "exact values; x is any digit"],
-  ["-is:preflight", "- is not"],
-  ['path:"/a b"', "quotes keep spaces"],
+  ["outcome:blocked", "what the page gets of it"],
+  ["origin:*.example.com", "whole values; * is anything"],
+  ["status:4xx", "any status from 400 to 499"],
+  ["-method:GET", "everything but that"],
+  ['path:"/a b"', "a value with spaces"],
+  ["is:stream", "one of the states below"],
 ];
+
+function list(names) {
+  return names.flatMap((name, at) => [at === 0 ? "" : at === names.length - 1 ? " or " : ", ", el("code", {}, name)]);
+}
 
 export function openHelp() {
   const rows = (pairs) => pairs.map(([what, words]) => [el("dt", {}, el("kbd", {}, what)), el("dd", {}, words)]);
@@ -31,7 +36,8 @@ export function openHelp() {
     { "aria-labelledby": "help-title" },
     el("h2", { id: "help-title" }, "Help"),
     el("div.columns", {}, el("dl", {}, rows(KEYS)), el("dl", {}, rows(FILTERS))),
-    el("p.note", {}, `Keys of a filter: ${KEY_NAMES.join(", ")}. After is: ${STATE_NAMES.join(", ")}.`),
+    el("p.note", {}, "A filter can ask for ", list(KEY_NAMES.filter((name) => name !== "is")), "."),
+    el("p.note", {}, el("code", {}, "is:"), " takes ", list(STATE_NAMES), "."),
     el("div.buttons", {}, button("Close", () => dialog.close(), { autofocus: true })),
   );
   openDialog(dialog);

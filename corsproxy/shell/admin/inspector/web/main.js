@@ -12,7 +12,6 @@ import { readFragment, writeFragment } from "./fragment.js";
 import { openHelp } from "./help.js";
 import { Store } from "./store.js";
 import { Table, isMendable } from "./table.js";
-import { say } from "./toast.js";
 
 const at = (id) => document.getElementById(id);
 const store = new Store();
@@ -77,15 +76,15 @@ function nothing(all) {
     el(
       "details",
       {},
-      el("summary", {}, "It should have come by now?"),
+      el("summary", {}, "A call is missing?"),
       el(
         "ul",
         {},
-        el("li", {}, "The page calls the API itself: look for its address in the Network tab."),
-        el("li", {}, "The browser asks whether the page may reach this machine (Local Network Access), or the answer was no."),
-        el("li", {}, "The page is on https, and the proxy on plain http: mixed content."),
-        el("li", {}, "The page's own Content-Security-Policy has a connect-src without the proxy."),
-        el("li", {}, "A service worker answers in the network's place."),
+        el("li", {}, "The page may call the API itself: look for the API's address in the browser's Network tab."),
+        el("li", {}, "The browser may be asking whether the page may reach this machine (Local Network Access), or was told no."),
+        el("li", {}, "The page may be on https and the proxy on plain http: mixed content."),
+        el("li", {}, "The page's Content-Security-Policy may have a connect-src that leaves the proxy out."),
+        el("li", {}, "A service worker may answer instead of the network."),
       ),
     ),
   ];
@@ -97,7 +96,7 @@ function link(state) {
   if (state === "lost") banner.textContent = "The proxy does not answer. Trying again…";
   if (state === "refused") {
     banner.textContent =
-      "The proxy was started again: open the address that it printed, which has the new token.";
+      "The proxy has been restarted: open the address that it printed, which has the new token.";
   }
 }
 
@@ -187,21 +186,45 @@ async function clear() {
   await ask("clear", {});
 }
 
+// The last change of the allowlist, in each window until it is undone or dismissed in one.
+
+const DISMISSED = "corsproxy-inspector-dismissed";
+
 function showUndo() {
-  const { undo: summary } = store.state;
-  say(
-    "undo",
-    summary === undefined || summary === null
-      ? null
-      : [
-          el("span", {}, `Allowed: ${summary}`),
-          button("Undo", async () => {
-            await undo();
-            details.refresh();
-          }),
-        ],
+  const { undo: summary, change } = store.state;
+  const key = `${store.epoch}-${change}`;
+  const bar = at("last-change");
+  bar.hidden = !summary || dismissed() === key;
+  if (bar.hidden || bar.dataset.key === key) return;
+  bar.dataset.key = key;
+  bar.replaceChildren(
+    el("span", {}, `Allowed: ${summary}`),
+    button("Undo", async () => {
+      await undo();
+      details.refresh();
+    }),
+    button("×", () => dismiss(key), { class: "close", "aria-label": "Dismiss" }),
   );
 }
+
+function dismissed() {
+  try {
+    return localStorage.getItem(DISMISSED);
+  } catch {
+    return null; // a browser that keeps nothing for pages
+  }
+}
+
+function dismiss(key) {
+  try {
+    localStorage.setItem(DISMISSED, key);
+  } catch {
+    // as above: gone from this window only
+  }
+  at("last-change").hidden = true;
+}
+
+window.addEventListener("storage", showUndo);
 
 at("pause").addEventListener("click", pause);
 at("clear").addEventListener("click", clear);

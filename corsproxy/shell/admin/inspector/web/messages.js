@@ -8,7 +8,7 @@ export function messagesTab({ messages, row }, context) {
     return el("p.note", {}, row.stream ? "None yet." : "Not a stream: WebSocket messages and server-sent events appear here.");
   }
   return [
-    messages.length === 100 && el("p.note", {}, "The last 100."),
+    messages.length === 100 && el("p.note", {}, "Only the last 100 are kept."),
     el(
       "table.messages",
       { "aria-label": "Messages" },

@@ -173,7 +173,7 @@ export class Table {
   #clicked(event) {
     const element = event.target.closest("tr[data-exchange]");
     if (element === null || event.target.closest("button") !== null) return;
-    if (String(document.getSelection()).length) return; // somebody is copying a path
+    if (String(document.getSelection()).length) return; // a path is being copied
     this.on.open(Number(element.dataset.exchange));
   }
 }
@@ -183,11 +183,11 @@ function fill(element, row, on) {
   element.className = classOf(row);
   element.replaceChildren(
     el("td.at", {}, clock(row.at)),
-    el("td.method", {}, shown(row.method), preflightSign(row)),
+    el("td.method", {}, row.method ? shown(row.method) : el("span.none", {}, "–"), preflightSign(row)),
     el("td.path", { title: plain(row.path) }, el("span.clip", {}, shown(row.path))),
     el("td.origin", { title: plain(row.origin ?? "") }, el("span.clip", {}, origin(row))),
     el("td.status", {}, row.status ? String(row.status) : "…"),
-    el("td.outcome", {}, outcome(row), allowButton(row, on)),
+    el("td.outcome", {}, el("div.outcome", {}, outcome(row), allowButton(row, on))),
     el("td.route", {}, el("span.clip", {}, shown(row.route ?? "–"))),
     el("td.time", {}, row.ms === undefined ? el("span.running", {}, "running") : duration(row.ms)),
     el("td.size", {}, row.size ? bytes(row.size) : "–"),
@@ -214,7 +214,7 @@ function origin(row) {
 
 function preflightSign(row) {
   if (row.preflight === undefined) return null;
-  const words = row.preflight === "alone" ? "preflight, no call" : "after a preflight";
+  const words = row.preflight === "alone" ? "preflight without a call" : "after a preflight";
   return el("span.preflight", { title: words, role: "img", "aria-label": words }, row.preflight === "alone" ? "⤳" : "⇉");
 }
 
@@ -223,12 +223,16 @@ function outcome(row) {
   if (row.outcome !== undefined) parts.push(el(`span.chip.${chipOf(row.outcome)}`, {}, row.outcome));
   else if (row.state !== "over") parts.push(el("span.chip.waiting", {}, "waiting"));
   else if (row.allowed === false) parts.push(el("span.chip.blocked", {}, "refused"));
+  else if (row.preflight === "alone") parts.push(el("span.chip.unknown", { title: NO_CALL }, "no call"));
   const code = row.error ?? (row.allowed === false ? row.code : row.status >= 500 ? row.code : undefined);
   if (code !== undefined && !code.startsWith("origin-allowed")) parts.push(el("span.code", {}, code));
+  if (row.mended) parts.push(el("span.tag.good", { title: "The current allowlist allows it: repeat the call" }, "allowed now"));
   if (row.replay !== undefined) parts.push(el("span.tag", {}, "replay"));
   if (row.stream) parts.push(el("span.tag", {}, row.status === 101 ? "websocket" : "events"));
   return parts.length ? parts : el("span.none", {}, "–");
 }
+
+const NO_CALL = "The preflight was granted, and the browser has not sent the call. Open the row for the reasons.";
 
 function chipOf(word) {
   return ["readable", "blocked", "leaves", "opaque", "unknown"].includes(word) ? word : "unknown";
@@ -245,10 +249,10 @@ const MENDABLE = new Set([
 
 /** Whether an entry of the allowlist may mend it. */
 export function isMendable(row) {
-  return isBad(row) && (MENDABLE.has(row.code) || row.outcome === "blocked");
+  return isBad(row) && !row.mended && (MENDABLE.has(row.code) || row.outcome === "blocked");
 }
 
 function allowButton(row, on) {
   if (!isMendable(row)) return null;
-  return button("Allow", () => on.allow(row.id), { class: "small allow", title: "Show the edit that allows it (a)" });
+  return button("Allow", () => on.allow(row.id), { class: "small allow", title: "Show the edit that would allow it (a)" });
 }

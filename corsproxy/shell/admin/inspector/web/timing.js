@@ -4,9 +4,9 @@ import { el } from "./dom.js";
 import { clockToTheMillisecond, duration } from "./text.js";
 
 const ABOUT = {
-  Queue: "waiting for a place and a connection",
-  Connect: "name, TCP connection",
-  TLS: "handshake with the upstream",
+  Queue: "waiting for a free connection",
+  Connect: "DNS lookup and TCP connection",
+  TLS: "TLS handshake with the upstream",
   Waiting: "until the upstream's response began",
   Receiving: "until its last byte",
   Answering: "answered by this proxy",
@@ -16,13 +16,13 @@ export function timingTab({ timing, row }) {
   const whole = Math.max(row.ms ?? 0, ...timing.map(({ to }) => to), 0.001);
   const isNew = timing.some(({ name }) => name === "Connect");
   return [
-    el("p.note", {}, `Began at ${clockToTheMillisecond(row.at)}`, row.ms === undefined ? ", and goes on" : `, took ${duration(row.ms)}`),
+    el("p.note", {}, `Started at ${clockToTheMillisecond(row.at)}`, row.ms === undefined ? ", still running" : `, took ${duration(row.ms)}`),
     el(
       "table.timing",
       { "aria-label": "Timing" },
       el("tbody", {}, timing.map((span) => bar(span, whole))),
     ),
-    !isNew && timing.some(({ name }) => name === "Waiting") && el("p.note", {}, "It went on a connection that was open already."),
+    !isNew && timing.some(({ name }) => name === "Waiting") && el("p.note", {}, "Sent on a connection that was already open."),
   ];
 }
 

@@ -1,6 +1,6 @@
-// Short remarks at the page's foot: one of each kind, the lasting ones first.
+// Short remarks at the foot of the page, one of each kind.
 
-import { append, button, el } from "./dom.js";
+import { append, el } from "./dom.js";
 
 const LASTING_MS = 6000;
 const kinds = new Map();
@@ -18,9 +18,6 @@ export function say(kind, content) {
   if (known !== undefined && known.dataset.key === key) return;
   const element = append(el("div.remark", { "data-key": key }), content);
   element.dataset.key = key;
-  if (kind === "undo") {
-    element.append(button("×", () => element.remove(), { class: "close", "aria-label": "Dismiss" }));
-  }
   if (known === undefined) host.append(element);
   else known.replaceWith(element);
   kinds.set(kind, element);

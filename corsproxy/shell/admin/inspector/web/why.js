@@ -9,11 +9,11 @@ import { shown } from "./text.js";
 export function whyTab({ why, row }, context) {
   const parts = [verdict(why, row), steps(why.steps)];
   if (why.now !== undefined) parts.push(now(why.now, row));
-  if (context.isBad) parts.push(editOf(context, why));
+  if (context.isBad || why.lacks_credentials) parts.push(editOf(context, why));
   if (why.outcome?.location) {
     parts.push(el("p.hint", {}, "The redirect leads out of the proxy, to ", el("code", {}, shown(why.outcome.location)), "."));
   }
-  if (why.outcome?.hangs_on) parts.push(el("p.note", {}, "It hangs on ", shown(why.outcome.hangs_on), "."));
+  if (why.outcome?.hangs_on) parts.push(el("p.note", {}, "It depends on ", shown(why.outcome.hangs_on), "."));
   if (why.console !== undefined) {
     parts.push(el("h3", {}, "The browser's console says"), el("pre.console", {}, shown(why.console)));
   }
@@ -58,11 +58,11 @@ function steps(list) {
 
 function now(found, row) {
   const isBetter = found.allowed && row.allowed === false;
-  const text = found.allowed ? "The current policy allows it." : `The current policy refuses it: ${found.code}.`;
+  const text = found.allowed ? "The current allowlist allows it." : `The current allowlist refuses it: ${found.code}.`;
   return el(`p.now${isBetter ? ".good" : ""}`, {}, text, isBetter ? " Repeat the call, or press Replay." : "");
 }
 
-/** The edit as a diff, asked for when the tab is looked at, and the button for it. */
+/** The edit as a diff, asked for when the tab is opened, and the button for it. */
 function editOf(context, why) {
   const host = el("div.mend", {});
   if (why.now?.allowed) return host;
@@ -78,7 +78,7 @@ function editOf(context, why) {
       el(
         "p.buttons",
         {},
-        button("Allow", context.allow, { "data-key": "allow", title: "Show what is written, then write it (a)" }),
+        button("Allow", context.allow, { "data-key": "allow", title: "Show what would be written, then write it (a)" }),
         edit.command && el("code.command", {}, shown(edit.command)),
       ),
     );

@@ -1,0 +1,74 @@
+"""Whether what was refused would be allowed now: a row that has been mended offers no edit."""
+
+from typing import Protocol
+
+from corsproxy.core.explain.explanation import explain
+from corsproxy.core.guard import check_host
+from corsproxy.core.outcome.outcome import Word
+from corsproxy.core.page_call import PageCall
+from corsproxy.core.policy import Policy
+from corsproxy.shell.admin.inspector.ring import Row
+from corsproxy.shell.admin.inspector.rows import outcome_of
+from corsproxy.shell.admin.inspector.why import question_of
+
+_MOST_KNOWN = 1000
+
+
+class Decided(Protocol):
+    """The policies that decided, by their numbers, and the one in force."""
+
+    @property
+    def generation(self) -> int: ...
+
+    def decided_by(self, generation: int) -> Policy | None: ...
+
+
+class Mended:
+    """Asks each policy once for all rows of the same call."""
+
+    def __init__(self, policies: Decided) -> None:
+        self._policies = policies
+        self._known: dict[tuple[int, PageCall, bytes], bool] = {}
+
+    def __call__(self, row: Row) -> bool:
+        """Return whether the policy of then stopped the call of a row, and the one in force
+        lets it through."""
+        then, now = row.main.generation, self._policies.generation
+        if then == now or not was_stopped(row):
+            return False
+        question, host = question_of(row), row.main.value(b"host") or b""
+        if question is None or self._passes(then, question, host):
+            return False
+        return self._passes(now, question, host)
+
+    def _passes(self, generation: int, question: PageCall, host: bytes) -> bool:
+        """Whether nothing in that policy keeps the page from the answer; True where it is not
+        known any more, so that nothing is claimed."""
+        known = self._known.get((generation, question, host))
+        if known is None:
+            policy = self._policies.decided_by(generation)
+            if policy is None:
+                return True
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            known = _passes(policy, question, host)
+            self._known[generation, question, host] = known
+        return known
+
+
+def was_stopped(row: Row) -> bool:
+    """Whether this proxy refused the call, or the browser kept its answer from the page."""
+    exchange = row.main
+    outcome = outcome_of(exchange)
+    is_refused = exchange.verdict is not None and not exchange.verdict.allowed
+    return is_refused or (outcome is not None and outcome.word is Word.BLOCKED)
+
+
+def _passes(policy: Policy, question: PageCall, host: bytes) -> bool:
+    if check_host(policy, [host], 1) is not None:
+        return False
+    try:
+        told = explain(policy, question)
+    except ValueError:
+        return True  # no question that a browser asks
+    return told.allowed and told.remedy is None
