@@ -12,12 +12,10 @@ from corsproxy.cli.files import default_file, editable, read_source, read_to_ser
 from corsproxy.cli.options import config_option, option
 from corsproxy.cli.terminal import Stream, wants_color
 from corsproxy.config.cors import EXPIRED
-from corsproxy.config.editing.fixes import correct
 from corsproxy.config.problems import ConfigError, Problem, as_github, as_json, render
 from corsproxy.config.spelling import as_value
 from corsproxy.core.policy import CorsRules, Policy
 from corsproxy.shell.feed.clock import utc_day
-from corsproxy.shell.system.saving import SaveError, save
 
 _WITHOUT_FILE = "name the file (corsproxy check FILE), or write one (corsproxy init)"
 
@@ -119,6 +117,10 @@ def _corrected(name: str, form: str, require_until: bool) -> tuple[Problem, ...]
     """Correct a file, and return the problems that are left."""
     if name == "-":
         raise click.UsageError("--fix needs a file to write into, and - is standard input.")
+    # Reading a file needs no editor of it.
+    from corsproxy.config.editing.fixes import correct
+    from corsproxy.shell.system.saving import SaveError, save
+
     correction = correct(editable(name))
     if correction.fixed:
         # What programs read is the problems alone.

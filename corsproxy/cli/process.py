@@ -2,16 +2,20 @@
 
 import os
 import sys
-from asyncio import AbstractEventLoop, Runner
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from typing import NoReturn, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
 
 Result = TypeVar("Result")
 
 
 def run(main: Callable[[], Coroutine[object, object, Result]]) -> Result:
     """Run what `main` returns on the best event loop there is."""
+    from asyncio import Runner
+
     # The runner is not closed: that would wait for the loop's threads, see `leave`.
     return Runner(loop_factory=_loop_factory()).run(main())
 
@@ -28,7 +32,7 @@ def leave(code: int) -> NoReturn:
     os._exit(code)
 
 
-def _loop_factory() -> Callable[[], AbstractEventLoop] | None:
+def _loop_factory() -> Callable[[], "AbstractEventLoop"] | None:
     try:
         import uvloop
     except ImportError:

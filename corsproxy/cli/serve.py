@@ -47,10 +47,10 @@ from corsproxy.shell.feed.outlet import Outlet
 from corsproxy.shell.feed.recent_refusals import Refusals
 from corsproxy.shell.system.binding import Listeners, bind_all
 from corsproxy.shell.system.descriptors import affordable_clients, descriptor_limit, raise_limit
-from corsproxy.shell.workers.channel import Beginning, text_of
 
 if TYPE_CHECKING:
     from corsproxy.shell.run.lifecycle import Workforce
+    from corsproxy.shell.workers.channel import Beginning
 
 _MOST_WORKERS = 64
 _STDIN = 0
@@ -345,6 +345,7 @@ def _workforce(source: Source, listeners: Listeners, flags: Flags, terms: Terms)
             https=listeners.https,
         )
         return SingleProcess(engine, shares[0])
+    from corsproxy.shell.workers.channel import text_of
     from corsproxy.shell.workers.supervisor import Supervisor
 
     beginning: Beginning = {

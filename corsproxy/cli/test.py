@@ -2,8 +2,6 @@
 
 import json
 import os
-from xml.sax.saxutils import escape as xml_escape
-from xml.sax.saxutils import quoteattr
 
 import click
 
@@ -218,9 +216,14 @@ def _junit_case(classname: str, name: str, why: str) -> str:
     if not why:
         return f"{start}/>"
     message, _, _ = why.partition("\n")
+    # It brings a client of http along.
+    from xml.sax.saxutils import escape as xml_escape
+
     text = xml_escape("\n".join(map(escape, why.splitlines())))
     return f"{start}><failure message={_attribute(message)}>{text}</failure></testcase>"
 
 
 def _attribute(text: str) -> str:
+    from xml.sax.saxutils import quoteattr
+
     return quoteattr(escape(text))

@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 from functools import partial
+from typing import TYPE_CHECKING
 
 import click
 
@@ -18,7 +19,9 @@ from corsproxy.cli.process import run
 from corsproxy.cli.upstream import policy_of
 from corsproxy.config.without_file import Quick
 from corsproxy.core.policy import Policy
-from corsproxy.shell.workers.channel import CHANNEL_VARIABLE, SUPERVISORS_SIGNALS, Beginning
+
+if TYPE_CHECKING:
+    from corsproxy.shell.workers.channel import Beginning
 
 
 def supervisors_channel() -> socket.socket | None:
@@ -26,6 +29,9 @@ def supervisors_channel() -> socket.socket | None:
 
     Raises click.UsageError where it was not a supervisor that set the variable.
     """
+    # What only asks `serve` for its flags needs nothing of workers.
+    from corsproxy.shell.workers.channel import CHANNEL_VARIABLE
+
     descriptor = os.environ.get(CHANNEL_VARIABLE)
     if descriptor is None:
         return None
@@ -41,6 +47,8 @@ def work(channel: socket.socket, flags: Flags, quick: Quick | None) -> Exit:
 
     Raises StartError.
     """
+    from corsproxy.shell.workers.channel import SUPERVISORS_SIGNALS
+
     for number in SUPERVISORS_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     # They were blocked by the supervisor, for the time until now.
@@ -52,7 +60,7 @@ def work(channel: socket.socket, flags: Flags, quick: Quick | None) -> Exit:
     return Exit.OK
 
 
-def _policy(flags: Flags, quick: Quick | None, beginning: Beginning, content: bytes) -> Policy:
+def _policy(flags: Flags, quick: Quick | None, beginning: "Beginning", content: bytes) -> Policy:
     file = beginning["file"]
     if file is not None:
         policy = read(content, file).policy

@@ -6,12 +6,15 @@ and every program that looks from outside sees a network that fails. Only the pr
 can say what it is.
 """
 
-import asyncio
 import errno
 import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from asyncio import TimerHandle
 
 if sys.platform != "win32":
     import resource
@@ -67,8 +70,10 @@ class DescriptorWatch:
         Must be called while the event loop runs."""
         self._tell = tell
         self._can_open = look or can_open
+        import asyncio  # here, because `serve --help` needs none
+
         self._loop = asyncio.get_running_loop()
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: TimerHandle | None = None
         self._exhausted = False
         self._quiet_until = 0.0
 

@@ -11,9 +11,11 @@ import socket
 from collections import deque
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Self, TypedDict
+from typing import TYPE_CHECKING, Self, TypedDict
 
-from corsproxy.shell.feed.announcements import LineFormat
+if TYPE_CHECKING:
+    from corsproxy.shell.feed.announcements import LineFormat
+
 
 CHANNEL_VARIABLE = "CORSPROXY_WORKER_CHANNEL"
 """Names the descriptor of the worker's end. For corsproxy itself, never set by people."""
@@ -61,7 +63,7 @@ class Beginning(TypedDict):
     """Of the file: a character for each byte."""
     instance: str
     """What all the workers together add to their name in Via."""
-    form: LineFormat
+    form: "LineFormat"
     color: bool
 
 
