@@ -15,6 +15,7 @@ from corsproxy.config.editing.entries import VALUE
 from corsproxy.config.editing.splices import EditError
 from corsproxy.config.problems import ConfigError, Problem, escape, render
 from corsproxy.core.advice.remedies import KINDS
+from corsproxy.shell.feed.layout import known_width
 from corsproxy.shell.system.saving import SaveError, save
 
 _KEYS = {kind: key for key, kind in KINDS.items()}
@@ -115,4 +116,4 @@ def _save(file: File, edit: Edit) -> None:
 def _print(problems: tuple[Problem, ...]) -> None:
     color = wants_color("stderr")
     for problem in problems:
-        click.echo(f"{render(problem, color)}\n", err=True, color=True)
+        click.echo(f"{render(problem, color, known_width())}\n", err=True, color=True)

@@ -16,6 +16,7 @@ from corsproxy.config.problems import ConfigError, Problem, as_github, as_json, 
 from corsproxy.config.spelling import as_value
 from corsproxy.core.policy import CorsRules, Policy
 from corsproxy.shell.feed.clock import utc_day
+from corsproxy.shell.feed.layout import known_width
 
 _WITHOUT_FILE = "name the file (corsproxy check FILE), or write one (corsproxy init)"
 
@@ -137,5 +138,5 @@ def _corrected(name: str, form: str, require_until: bool) -> tuple[Problem, ...]
 def _print(name: str, problems: tuple[Problem, ...]) -> None:
     color = wants_color("stdout")
     for problem in problems:
-        click.echo(f"{render(problem, color)}\n", color=True)
+        click.echo(f"{render(problem, color, known_width())}\n", color=True)
     click.echo(f"{name}: {summary(problems)}")

@@ -30,6 +30,7 @@ from corsproxy.core.policy import Policy
 from corsproxy.core.source import DEFAULT_FILE
 from corsproxy.errors import StartError
 from corsproxy.shell.feed.ansi import Style, paint
+from corsproxy.shell.feed.layout import fitted, known_width
 from corsproxy.shell.system.saving import SaveError, save
 
 _MARKS = {
@@ -205,23 +206,25 @@ class Found(NamedTuple):
 
 
 def _print(found: Found) -> None:
-    click.echo(_colored(found.explanation.text()), color=True)
+    width = known_width()
+    click.echo(_colored(fitted(found.explanation.text(), width)), color=True)
     edit = found.edit
     if found.file is not None and isinstance(edit, Way):
         click.echo("\nThe smallest edit that allows it; corsproxy allow makes it:\n")
         print_diff(found.file.name, edit.edit.before, edit.edit.after)
         if len(edit.commands) > 1:
-            click.echo(f"\nAll of it: {escape(' && '.join(edit.commands))}")
+            click.echo(fitted(f"\nAll of it, run: {escape(' && '.join(edit.commands))}", width))
     elif isinstance(edit, EditError):
         remedy = f": {edit.help}" if edit.help else ""
         sentence = f"corsproxy allow cannot make this edit: {edit.reason}{remedy}."
-        click.echo(f"\n{escape(sentence)}")
+        click.echo(fitted(f"\n{escape(sentence)}", width))
     if found.alone is not None:
-        click.echo(f"\n{_colored(found.alone.text())}", color=True)
+        click.echo(f"\n{_colored(fitted(found.alone.text(), width))}", color=True)
         words = words_through_proxy(found.explanation, found.alone)
-        click.echo(f"\nThrough the proxy, for the page: {escape(words)}")
+        click.echo(fitted(f"\nThrough the proxy, for the page: {escape(words)}", width))
         if found.outcome == "readable" and not found.explanation.question.credentials:
-            click.echo("(Explained without credentials; --credentials explains a call with them.)")
+            remark = "(Explained without credentials; --credentials explains a call with them.)"
+            click.echo(fitted(remark, width))
 
 
 def _not_a_path(url: str, config: str | None) -> str:

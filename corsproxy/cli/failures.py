@@ -8,6 +8,7 @@ import click
 
 from corsproxy.cli.terminal import wants_color
 from corsproxy.config.problems import Problem, escape, render
+from corsproxy.shell.feed.layout import fitted, known_width
 
 
 class Exit(IntEnum):
@@ -32,9 +33,10 @@ class Failure(click.ClickException):
         self.help = help
 
     def show(self, file: IO[Any] | None = None) -> None:
-        click.echo(f"corsproxy: {escape(self.message)}", file=file, err=True)
+        width = known_width()
+        click.echo(fitted(f"corsproxy: {escape(self.message)}", width), file=file, err=True)
         if self.help:
-            click.echo(f"  {escape(self.help)}", file=file, err=True)
+            click.echo(fitted(f"  {escape(self.help)}", width), file=file, err=True)
 
 
 class RefusedConfig(click.ClickException):
@@ -51,7 +53,9 @@ class RefusedConfig(click.ClickException):
     def show(self, file: IO[Any] | None = None) -> None:
         color = wants_color("stderr")
         for problem in self.problems:
-            click.echo(f"{render(problem, color)}\n", file=file, err=True, color=True)
+            click.echo(
+                f"{render(problem, color, known_width())}\n", file=file, err=True, color=True
+            )
         click.echo(f"corsproxy: {escape(self.message)}", file=file, err=True)
 
 

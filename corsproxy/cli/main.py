@@ -125,9 +125,9 @@ def cli() -> None:
     """A reverse proxy that adds CORS for the origins that you name, and for no others.
 
     \b
-    corsproxy https://api.example.com     start at once; pages on localhost may call it
-    corsproxy init                        write corsproxy.yaml
-    corsproxy                             run with ./corsproxy.yaml
+    corsproxy https://api.example.com    start; pages on localhost may call it
+    corsproxy init                       write corsproxy.yaml
+    corsproxy                            run with ./corsproxy.yaml
     """
 
 

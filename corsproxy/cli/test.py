@@ -42,7 +42,7 @@ def command(ctx: click.Context, file: tuple[str, ...], form: str, live: str | No
         request: PUT /v1/users
         headers: [content-type]
         credentials: true
-        expect: allowed        # or refused, forwarded, a code, {code: …, at: file:line}
+        expect: allowed  # or refused, forwarded, a code, {code: …, at: file:line}
 
     Lists of origins, requests or header lists stand for every combination. Besides, origins
     that look like an entry of the allowlist must be refused. The decisions are those of the

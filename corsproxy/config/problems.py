@@ -8,6 +8,7 @@ Everything printed is escaped: a file can hold no byte that reaches a terminal a
 control sequence.
 """
 
+import textwrap
 from collections.abc import Iterable
 from typing import Literal, NamedTuple
 from unicodedata import category, combining, east_asian_width
@@ -19,6 +20,8 @@ Severity = Literal["error", "warning"]
 
 _WIDEST_LINE = 120
 """Columns of the file's line that are shown; a longer line is cut around the caret."""
+
+_NARROWEST = 40
 
 _RESET = "\x1b[0m"
 _BOLD = "\x1b[1m"
@@ -73,28 +76,48 @@ def fixed_line(problem: Problem) -> str | None:
     return problem.line_text[:start] + problem.fix + problem.line_text[end:]
 
 
-def render(problem: Problem, color: bool = False) -> str:
-    """Return the problem as text of several lines, without a line break at the end."""
+def render(problem: Problem, color: bool = False, width: int | None = None) -> str:
+    """Return the problem as text of several lines, without a line break at the end. `width` is
+    that of the terminal, which sentences are fitted to; None where it is not known."""
     paint = _paint if color else _plain
     hue = _RED if problem.severity == "error" else _YELLOW
     number = str(problem.source.line) if problem.source.line else ""
     gutter = " " * len(number)
     bar = paint(f"{gutter} |", _BLUE)
+    first, *more = _fitted(f"{problem.severity}: {escape(problem.message)}", width, "  ")
     lines = [
-        f"{paint(problem.severity, hue)}{paint(': ' + escape(problem.message), _BOLD)}",
+        f"{paint(problem.severity, hue)}{paint(first.removeprefix(problem.severity), _BOLD)}",
+        *(paint(each, _BOLD) for each in more),
         f"{gutter}{paint('-->', _BLUE)} {escape(str(problem.source))}",
     ]
     if problem.line_text:
-        shown, before, under = _window(problem)
+        room = _WIDEST_LINE if width is None else max(width - len(gutter) - 5, _NARROWEST)
+        shown, before, under = _window(problem, min(room, _WIDEST_LINE))
         lines.append(bar)
         lines.append(f"{paint(f'{number} |', _BLUE)} {shown}")
         lines.append(f"{bar} {' ' * before}{paint('^' * under, hue)}")
     if problem.help:
-        lines.append(f"{gutter} {paint('=', _BLUE)} {paint('help', _CYAN)}: {escape(problem.help)}")
+        start = f"{gutter} = help: "
+        first, *more = _fitted(start + escape(problem.help), width, " " * len(start))
+        rest = first.removeprefix(start)
+        lines.append(f"{gutter} {paint('=', _BLUE)} {paint('help', _CYAN)}: {rest}")
+        lines += more
     fixed = fixed_line(problem)
     if fixed is not None and len(fixed) <= _WIDEST_LINE:
         lines.append(f"{paint(f'{number} +', _CYAN)} {escape(fixed)}")
     return "\n".join(lines)
+
+
+def _fitted(text: str, width: int | None, indent: str) -> list[str]:
+    if width is None or len(text) <= width:
+        return [text]
+    return textwrap.wrap(
+        text,
+        max(width, _NARROWEST),
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def as_json(problem: Problem) -> dict[str, str | int | None]:
@@ -152,12 +175,12 @@ def _visible(character: str) -> str:
     return f"\\u{point:04x}" if point < 0x10000 else f"\\U{point:08x}"
 
 
-def _window(problem: Problem) -> tuple[str, int, int]:
+def _window(problem: Problem, widest: int) -> tuple[str, int, int]:
     """The part of the line to show, the columns before the caret, and the caret's width."""
     line = problem.line_text
     start = min(max(problem.source.column - 1, 0), len(line))
-    first = max(0, start - _WIDEST_LINE // 2) if len(line) > _WIDEST_LINE else 0
-    part = line[first : first + _WIDEST_LINE]
+    first = max(0, start - widest // 2) if len(line) > widest else 0
+    part = line[first : first + widest]
     before = escape(part[: start - first])
     under = escape(part[start - first : start - first + problem.length])
     head = "…" if first else ""

@@ -178,3 +178,13 @@ def test_every_problem_can_be_shown(
     assert render(problem, color=True)
     assert as_github(problem).isprintable()
     assert json.dumps(as_json(problem))
+
+
+def test_sentences_fit_the_terminal_where_there_is_one() -> None:
+    long = UNKNOWN._replace(message="what is wrong " * 12, help="what to do " * 12)
+    shown = render(long, width=80)
+    assert max(map(len, shown.split("\n"))) <= 80
+    assert shown.split() == render(long).split()
+    wide = UNKNOWN._replace(line_text=f"      allow_orgins: {'x' * 90}", fix=None)
+    assert max(map(len, render(wide, width=80).split("\n"))) <= 80
+    assert render(UNKNOWN, width=80) == render(UNKNOWN)

@@ -16,7 +16,7 @@ from corsproxy.core.advice.operation import CACHED_PREFLIGHTS
 from corsproxy.core.policy import Policy
 from corsproxy.shell.feed.ansi import CLEAR_SCREEN, Style, paint
 from corsproxy.shell.feed.clock import clock_time, timestamp
-from corsproxy.shell.feed.layout import paragraph, terminal_width
+from corsproxy.shell.feed.layout import known_width, paragraph, terminal_width
 from corsproxy.shell.feed.outlet import Outlet
 from corsproxy.shell.feed.recent_refusals import Refusals
 
@@ -66,7 +66,7 @@ class Announcer:
         """The file is served, but these should be thought about."""
         for problem in problems:
             if self.form == "text":
-                self._write(f"{render(problem, self.color)}\n\n")
+                self._write(f"{render(problem, self.color, known_width())}\n\n")
             else:
                 self._json("warning", **as_json(problem))
 
@@ -89,7 +89,7 @@ class Announcer:
             self._json("reload-refused", file=file, problems=found)
             return
         for problem in problems:
-            self._write(f"{render(problem, self.color)}\n\n")
+            self._write(f"{render(problem, self.color, known_width())}\n\n")
         self._line(f"{file} is refused: still using the previous policy", Style.RED)
 
     def failed(self, file: str, reason: str) -> None:

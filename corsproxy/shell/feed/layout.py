@@ -20,6 +20,35 @@ def terminal_width() -> int:
     return shutil.get_terminal_size((100, 24)).columns
 
 
+def known_width() -> int | None:
+    """Return how many columns there are; None where nobody says, because it is no terminal."""
+    return shutil.get_terminal_size((0, 0)).columns or None
+
+
+def fitted(text: str, width: int | None, indent: str = "  ") -> str:
+    """Return a text in which no line is wider than `width`, but for a command, which has a line
+    of its own; what is continued is indented by `indent` beyond the line's own."""
+    if width is None:
+        return text
+    lines: list[str] = []
+    for line in text.split("\n"):
+        found = _COMMAND.fullmatch(line)
+        if len(line) <= width:
+            lines.append(line)
+            continue
+        own = line[: len(line) - len(line.lstrip())]
+        sentence = line if found is None else found[1].rstrip()
+        lines += textwrap.wrap(
+            sentence,
+            max(width, _NARROWEST),
+            subsequent_indent=own + indent,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        lines += [] if found is None else [f"{own}{indent}{found[2]}"]
+    return "\n".join(lines)
+
+
 def shortened(text: str, width: int) -> str:
     """Return `text` in at most `width` characters, shortened in its middle: a path's beginning
     and its end both tell which one it is."""

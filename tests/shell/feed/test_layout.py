@@ -2,7 +2,7 @@
 
 import pytest
 
-from corsproxy.shell.feed.layout import paragraph, shortened
+from corsproxy.shell.feed.layout import fitted, paragraph, shortened
 
 
 @pytest.mark.parametrize(
@@ -19,3 +19,14 @@ def test_a_sentence_is_wrapped_and_a_command_is_not() -> None:
     command = "corsproxy allow origin https://a-very-long-name-of-a-host.example.com"
     assert paragraph(f"Add it, or run: {command}", 60)[-1] == f"{'':12}{command}"
     assert paragraph("run: corsproxy", 60) == [f"{'':10}run: corsproxy"]
+
+
+def test_lines_are_fitted_with_their_indentation_and_a_command_has_a_line_of_its_own() -> None:
+    command = f"corsproxy allow header {' '.join(f'x-{number}' for number in range(30))}"
+    text = f"short\n    {'word ' * 30}\nAdd them, or run: {command}"
+    assert fitted(text, None) == text
+    short, *wrapped, told, last = fitted(text, 60).split("\n")
+    assert short == "short"
+    assert wrapped[0].startswith("    word")
+    assert all(line.startswith("      word") and len(line) <= 60 for line in wrapped[1:])
+    assert (told, last) == ("Add them, or run:", f"  {command}")
