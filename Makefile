@@ -29,7 +29,7 @@ EDITABLE = CORSPROXY_COMPILE=0 $(BIN)/python -m pip install --quiet --no-build-i
 # Debian keeps servers such as nginx where only root looks.
 export PATH := $(PATH):/usr/sbin:/sbin
 
-.PHONY: help demo test unit test-compiled test-newest explore lock lint format soak frameworks http2 clients reloads devtools fuzz export-check bench image sbom image-check clean
+.PHONY: help demo test unit test-compiled test-newest explore lock lint format soak frameworks http2 clients recipes reloads devtools fuzz export-check bench image sbom image-check clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -86,6 +86,9 @@ frameworks: $(VENV)/dev.stamp $(VENV)/httpbin.stamp $(VENV)/node.stamp ## logins
 
 clients: $(VENV)/dev.stamp $(VENV)/clients.stamp ## openai, tus, axios, socket.io, S3, GraphQL and OIDC in Chromium, doing what the terminal says
 	$(BIN)/python -m pytest -q tests/clients/walk.py $(ARGS)
+
+recipes: $(VENV)/dev.stamp $(VENV)/recipes.stamp ## docs/recipes/frontends.md in the dev servers of Vite, Next.js, Nuxt, SvelteKit, Angular, webpack, Storybook
+	$(BIN)/python -m pytest -q --timeout=300 tests/recipes/walk.py $(ARGS)
 
 devtools: $(VENV)/dev.stamp ## 200 exchanges in Chromium: what the inspector shows is what DevTools saw
 	$(BIN)/python -m pytest -q tests/devtools/comparison.py
@@ -172,6 +175,13 @@ $(VENV)/clients.stamp: $(VENV)/venv.stamp $(shell find tests/clients/node -type 
 	cp -r tests/clients/node/. $(VENV)/clients
 	cd $(VENV)/clients && npm ci --no-audit --no-fund --silent && \
 	  node_modules/.bin/esbuild pages.mjs --bundle --minify --format=iife --outfile=pages.js --log-level=error
+	@touch $@
+
+$(VENV)/recipes.stamp: $(VENV)/venv.stamp $(shell find tests/recipes/node -type f)
+	@scripts/install-test-programs nodejs npm
+	@mkdir -p $(VENV)/recipes
+	cp -r tests/recipes/node/. $(VENV)/recipes
+	cd $(VENV)/recipes && npm ci --no-audit --no-fund --silent
 	@touch $@
 
 # Node's dependencies are locked with hashes, too; the build for production is kept.

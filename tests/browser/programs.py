@@ -56,10 +56,10 @@ class Program:
         assert process.stdout is not None
         self._reader = asyncio.create_task(self._read(process.stdout))
 
-    async def until(self, wanted: Callable[[str], bool]) -> str:
+    async def until(self, wanted: Callable[[str], bool], deadline_s: float = DEADLINE_S) -> str:
         """Return the first line that is `wanted`; waits for it, but not for ever."""
         try:
-            async with asyncio.timeout(DEADLINE_S), self._grown:
+            async with asyncio.timeout(deadline_s), self._grown:
                 await self._grown.wait_for(
                     lambda: self._reader.done() or any(map(wanted, self.lines))
                 )
@@ -69,6 +69,13 @@ class Program:
             if wanted(line):
                 return line
         raise AssertionError("the line never came; the output was:\n" + "\n".join(self.lines))
+
+    async def ends(self) -> int:
+        """Wait until it ends by itself, but not for ever; returns its exit code."""
+        async with asyncio.timeout(DEADLINE_S):
+            code = await self._process.wait()
+        await self._reader
+        return code
 
     async def stop(self, number: signal.Signals = signal.SIGTERM, timeout_s: float = 5.0) -> int:
         """Ask it to stop with a signal and return its exit code."""

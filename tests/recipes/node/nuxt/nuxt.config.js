@@ -1,0 +1,4 @@
+export default {
+  telemetry: false,
+  // RECIPE
+};

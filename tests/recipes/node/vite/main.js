@@ -1,0 +1,2 @@
+// RECIPE
+document.body.append(JSON.stringify(await response.json()));
