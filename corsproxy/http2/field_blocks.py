@@ -52,6 +52,11 @@ class BlockReader:
         """Whether a block has begun and not ended."""
         return self._stream != 0
 
+    @property
+    def held(self) -> int:
+        """How many bytes there are of it."""
+        return len(self._data)
+
     def check(self, frame: Frame) -> None:
         """Raise ConnectionFaultError for a frame that must not come now."""
         if self._stream and (frame.kind != CONTINUATION or frame.stream != self._stream):

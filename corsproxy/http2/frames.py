@@ -143,6 +143,11 @@ class FrameReader:
             bool(pending) and (len(pending) < HEADER_SIZE or pending[3] != DATA)
         )
 
+    @property
+    def held(self) -> int:
+        """How many bytes there are of it."""
+        return len(self._pending) if self.is_amid else 0
+
     def read(self, data: bytes | memoryview) -> Iterator[Frame]:
         """Yield the frames that `data` completes. Raises ConnectionFaultError."""
         self._pending += data

@@ -94,9 +94,9 @@ class Http2Protocol:
         return not self._has_begun or self._blocks.is_amid or self._frames.is_amid
 
     @property
-    def open_streams(self) -> int:
-        """How many requests are not answered yet."""
-        return len(self._streams)
+    def held(self) -> int:
+        """How many bytes are kept of what is no content and has not ended."""
+        return self._blocks.held + self._frames.held
 
     def receive(self, data: bytes | memoryview, now: float) -> list[Event]:
         """Return what `data`, which has arrived at the time `now` in seconds, means. After a

@@ -529,7 +529,7 @@ def test_an_early_answer_ends_the_request_without_fault(server: Server) -> None:
     head, ended = (each for each in server.sent if each.kind in (1, 3))
     assert (head.kind, head.flags) == (1, END_STREAM | END_HEADERS)
     assert ended.code is ErrorCode.NO_ERROR
-    assert server.protocol.open_streams == 0
+    assert server.protocol.window(1) == 0
 
 
 def test_a_reset_is_no_end(server: Server) -> None:

@@ -61,6 +61,7 @@ class Http2Connection(asyncio.BufferedProtocol):
         self._limits: Final = limits
         self._streams: dict[int, _Stream] = {}
         self._will_write = False
+        self._held = 0  # bytes that are counted against what all unfinished heads may take
         self._is_in_head = True  # whether the client has begun what it must end soon
 
     # What asyncio tells.
@@ -73,6 +74,8 @@ class Http2Connection(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self.wire.lost()
+        self._server.heads.left += self._held
+        self._held = 0
         self.bond.end()
         self._abandon()
         if not self._streams:
@@ -97,10 +100,22 @@ class Http2Connection(asyncio.BufferedProtocol):
         if self.protocol.fault is not None:
             self._abandon()
             self.wire.end_in_stages()
+        elif self._is_too_much():
+            self._abandon()
+            self.close()
         elif self.protocol.is_leaving and not self._streams:
             self.close()
         else:
             self._set_bound()
+
+    def _is_too_much(self) -> bool:
+        """Count what is kept of a head; returns whether all that are unfinished are too much,
+        and this the newest."""
+        heads, held = self._server.heads, self.protocol.held
+        grows = held > self._held
+        heads.left -= held - self._held
+        self._held = held
+        return grows and heads.left < 0
 
     def eof_received(self) -> None:
         """A client that sends no more can say nothing about its windows either."""

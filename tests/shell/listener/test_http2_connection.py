@@ -24,7 +24,7 @@ from tests.fakes import (
     replying,
     serving,
 )
-from tests.http2.frames import BEGINNING, GET, POST, data, frame, headers, ping, reset
+from tests.http2.frames import BEGINNING, GET, POST, block, data, frame, headers, ping, reset
 from tests.http2_client import H2Client, ResetError, connected
 from tests.peers import until
 from tests.policies import PAGE, policy
@@ -231,6 +231,22 @@ async def test_what_does_not_end_is_ended(tls: Tls, sent: bytes) -> None:
         client = await raw(proxy, sent)
         await client.until_gone()
         await client.close()
+
+
+async def test_all_unfinished_heads_together_take_so_much(proxy: Proxy) -> None:
+    heads = proxy.server.heads
+    most, heads.left = heads.left, 40_000
+    begun = BEGINNING + frame(1, 1, 1, block([*GET, (b"x-a", b"a" * 16_000)]))
+    first, second = await raw(proxy, begun), await raw(proxy, begun)
+    await until(lambda: heads.left < 10_000)
+    third, fourth = await raw(proxy, begun), await raw(proxy, begun)
+    await asyncio.gather(third.until_gone(), fourth.until_gone())
+    await first.send_raw(frame(9, 4, 1))
+    assert (await proxy.record()).status == 200
+    for each in (first, second, third, fourth):
+        await each.close()
+    await until(lambda: heads.left == 40_000)
+    heads.left = most
 
 
 async def test_an_idle_connection_is_told_that_it_ends(tls: Tls) -> None:
