@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from programs.fuzz import answers, connections, exchanges, files, rewriting, wire
+from programs.fuzz import answers, connections, exchanges, files, http2, rewriting, wire
 from tests.test_hostile_files import SEEDS
 
 
@@ -32,6 +32,9 @@ TARGETS = {
     "questions": Target(answers.questions),
     "requests": Target(connections.requests, connections.REQUEST_WORDS),
     "segments": Target(connections.segments),
+    "frames": Target(http2.frames, (*http2.NAMES, *http2.VALUES)),
+    "streams": Target(http2.streams, (*http2.NAMES, *http2.VALUES)),
+    "field-blocks": Target(http2.field_blocks, http2.BLOCK_WORDS),
     "responses": Target(wire.responses, wire.RESPONSE_WORDS),
     "log-lines": Target(wire.log_lines, wire.LOG_WORDS),
 }
