@@ -247,6 +247,14 @@ _REQUEST_LINE: Final = re.compile(
 )
 
 
+_TLS_HANDSHAKE: Final = b"\x16\x03"  # RFC 8446, 5.1: the beginning of each connection
+_NO_REQUEST: Final = "What was sent is not an HTTP/1.1 request."
+_WAS_TLS: Final = (
+    "What was sent is a TLS handshake, and this port speaks plain http: call http://, or listen"
+    " with https (--https)."
+)
+
+
 def diagnose(limits: Limits, received: bytes) -> Refusal:
     """Say why bytes did not become a request, so that the answer has the right status.
 
@@ -271,7 +279,8 @@ def diagnose(limits: Limits, received: bytes) -> Refusal:
         )
     request_line = _REQUEST_LINE.match(first)
     if request_line is None:
-        return Refusal(Code.BAD_REQUEST, "What was sent is not an HTTP/1.1 request.")
+        is_tls = received.startswith(_TLS_HANDSHAKE)
+        return Refusal(Code.BAD_REQUEST, _WAS_TLS if is_tls else _NO_REQUEST)
     if request_line[3] not in (b"1.0", b"1.1"):
         return Refusal(Code.VERSION_NOT_SUPPORTED, "Only HTTP/1.1 and HTTP/1.0 are supported.")
     method = request_line[1].decode("ascii")

@@ -267,6 +267,7 @@ class Http1Connection(asyncio.BufferedProtocol):
             started=time.time() - duration,
             duration_s=duration,
             sent=sent,
+            detail=answer.detail or None,
             response=answer.head,
         )
         if service.journal is not None:

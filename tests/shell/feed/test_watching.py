@@ -109,6 +109,7 @@ async def test_what_could_not_be_read_is_seen_as_far_as_it_could(
     assert seen.request.fields == ([(b"Origin", b"http://localhost:5173")] if method else [])
     assert seen.told == ["answer", "response 400"]
     assert b"bad-request" in seen.received
+    assert (b"TLS handshake" in seen.received) == (not method)
 
 
 async def test_nothing_is_seen_of_what_nobody_wants_to_see() -> None:

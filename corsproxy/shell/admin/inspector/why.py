@@ -18,6 +18,7 @@ from corsproxy.shell.admin.inspector.rows import (
     Json,
     asked_headers_of,
     call_of,
+    is_unread,
     outcome_of,
     page_method_of,
 )
@@ -104,7 +105,9 @@ def _steps(told: Explanation | None, verdict: Verdict, exchange: Exchange) -> li
         steps = [(step.passed, step.text, step.at) for step in told.steps]
     else:
         named = f": {verdict.subject}" if verdict.subject else ""
-        steps = [(verdict.allowed, f"{verdict.facts.title}{named}", verdict.at)]
+        told_here = exchange.detail if is_unread(exchange) else None
+        text = told_here or f"{verdict.facts.title}{named}"
+        steps = [(verdict.allowed, text, verdict.at)]
     if exchange.detail and exchange.sent is not None and verdict.facts.status >= 500:
         steps.append((False, exchange.detail, None))
     return [

@@ -2,7 +2,7 @@
 
 import { button, el, openDialog } from "./dom.js";
 import { Refused, ask } from "./feed.js";
-import { times } from "./text.js";
+import { inWords, times } from "./text.js";
 import { remark } from "./toast.js";
 
 /** Do `act`, and say what goes wrong. Returns what it returns, undefined where it failed. */
@@ -136,6 +136,6 @@ function stamp() {
 export function undo() {
   return trying(async () => {
     const found = await ask("undo", {});
-    remark(found.undone ? `Undone: ${found.summary}` : found.reason, !found.undone);
+    remark(found.undone ? `Undone: ${inWords(found.summary)}` : found.reason, !found.undone);
   });
 }

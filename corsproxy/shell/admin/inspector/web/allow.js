@@ -3,7 +3,7 @@
 import { trying } from "./actions.js";
 import { button, el, openDialog } from "./dom.js";
 import { ask } from "./feed.js";
-import { shown } from "./text.js";
+import { inWords, shown } from "./text.js";
 import { remark } from "./toast.js";
 
 /** Show the edit that allows a call, and write it when it is confirmed; then call `done`. */
@@ -24,7 +24,7 @@ function show(id, edit, done, remarkAbove = null) {
     { "aria-labelledby": "edit-title" },
     el("h2", { id: "edit-title" }, edit.mode === "quick" ? "Allow this call" : "Allow this call in ", edit.file ? el("code", {}, shown(edit.file)) : null),
     remarkAbove && el("p.bad", { role: "alert" }, remarkAbove),
-    el("p.summary", {}, shown(edit.summary)),
+    el("p.summary", {}, shown(inWords(edit.summary))),
     diffOf(edit.diff),
     edit.warnings.map((warning) => el("pre.warning", {}, shown(warning))),
     edit.untouched.length > 0 && el("p.note", {}, `Routes with a list of their own, left unchanged: ${edit.untouched.join(", ")}`),

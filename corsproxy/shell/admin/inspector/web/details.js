@@ -106,6 +106,7 @@ export class Details {
         row.status ? el("span.status", {}, String(row.status)) : el("span.running", {}, "running"),
         row.outcome && el(`span.chip.${row.outcome}`, {}, row.outcome),
         row.ms !== undefined && el("span", {}, duration(row.ms)),
+        row.protocol && el("span", {}, row.protocol),
         row.origin && el("span", {}, "from ", shown(row.origin)),
       ),
       button("×", () => this.#on.close(), { class: "close", "aria-label": "Close", "data-key": "close", title: "Close (esc)" }),

@@ -8,6 +8,7 @@ import { Details } from "./details.js";
 import { button, el } from "./dom.js";
 import { Feed, ask } from "./feed.js";
 import { compile } from "./filter.js";
+import { inWords } from "./text.js";
 import { readFragment, writeFragment } from "./fragment.js";
 import { openHelp } from "./help.js";
 import { Store } from "./store.js";
@@ -198,7 +199,7 @@ function showUndo() {
   if (bar.hidden || bar.dataset.key === key) return;
   bar.dataset.key = key;
   bar.replaceChildren(
-    el("span", {}, `Allowed: ${summary}`),
+    el("span", {}, `Allowed: ${inWords(summary)}`),
     button("Undo", async () => {
       await undo();
       details.refresh();

@@ -67,6 +67,11 @@ export function duration(ms) {
   return `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1000)} s`;
 }
 
+/** The summary of an edit, "+ method PUT, + header x-a", without its signs. */
+export function inWords(summary) {
+  return summary.replace(/(^|, )\+ /g, "$1");
+}
+
 /** 1 and "time" as "1 time", 2 as "2 times". */
 export function times(count, one = "time", many = "times") {
   return `${count} ${count === 1 ? one : many}`;

@@ -8,6 +8,8 @@ import { shown } from "./text.js";
 
 export function whyTab({ why, row }, context) {
   const parts = [verdict(why, row), steps(why.steps)];
+  const hints = why.hints && el("div.hint", {}, why.hints.map((line) => el("p", {}, shown(line))));
+  if (why.lacks_credentials) parts.push(hints);
   if (why.now !== undefined) parts.push(now(why.now, row));
   if (context.isBad || why.lacks_credentials) parts.push(editOf(context, why));
   if (why.outcome?.location) {
@@ -20,16 +22,17 @@ export function whyTab({ why, row }, context) {
   if (why.browser_error !== undefined) {
     parts.push(el("p.note", {}, "Chromium calls it ", el("code", {}, why.browser_error), "."));
   }
-  if (why.hints !== undefined) {
-    parts.push(el("div.hint", {}, why.hints.map((line) => el("p", {}, shown(line)))));
-  }
-  if (why.preflight !== undefined) parts.push(el("p.note", {}, why.preflight));
+  if (hints && !why.lacks_credentials) parts.push(hints);
+  if (why.preflight !== undefined && !why.lacks_credentials) parts.push(el("p.note", {}, why.preflight));
   if (why.without_proxy !== undefined) parts.push(el("p.note", {}, shown(why.without_proxy)));
   for (const note of why.notes ?? []) parts.push(el("p.note", {}, shown(note)));
   return parts;
 }
 
 function verdict(why, row) {
+  if (why.lacks_credentials) {
+    return el("p.verdict.open", {}, el("strong", {}, "The preflight was granted, but no call has followed it"));
+  }
   const is = why.allowed === undefined ? "open" : why.allowed && row.outcome !== "blocked" ? "good" : "bad";
   return el(
     `p.verdict.${is}`,
@@ -73,7 +76,7 @@ function editOf(context, why) {
       return;
     }
     host.append(
-      el("h3", {}, "The edit that allows it"),
+      el("h3", {}, why.lacks_credentials ? "The edit that allows credentials" : "The edit that allows it"),
       diffOf(edit.diff),
       el(
         "p.buttons",
