@@ -17,4 +17,10 @@ def record(**changes: Any) -> ExchangeRecord:
     fields: tuple[Field, ...] = asked["fields"]
     request = RequestHead(asked["method"], asked["target"], fields, client=asked["client"])
     verdict = Verdict(Kind.NO_ORIGIN, Code.NO_ORIGIN, True)
-    return ExchangeRecord(request, POLICY, verdict, 200)._replace(**changes)
+    return replaced(ExchangeRecord(request, POLICY, verdict, 200), **changes)
+
+
+def replaced(given: ExchangeRecord, **changes: Any) -> ExchangeRecord:
+    """The same record with other values."""
+    kept = {name: getattr(given, name) for name in ExchangeRecord.__slots__}
+    return ExchangeRecord(**{**kept, **changes})

@@ -12,8 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import ClassVar, NamedTuple, Protocol, Self, TypedDict
 
-from corsproxy.core.outcome.outcome import Outcome
-from corsproxy.core.verdicts import Code, Kind, Verdict
+from corsproxy.core.verdicts import Code, Kind
 from corsproxy.errors import UpstreamFault
 from corsproxy.shell.feed.records import ExchangeRecord
 
@@ -191,44 +190,17 @@ class Figures:
 
     def exchange(self, record: ExchangeRecord) -> None:
         """Count an exchange that is over."""
-        self.count(
-            record.method,
-            record.verdict,
-            record.status,
-            record.outcome,
-            record.upstream_s,
-            record.error,
-            record.duration_s,
-            record.received,
-            record.sent,
-        )
-
-    def count(
-        self,
-        method: str,
-        verdict: Verdict,
-        status: int,
-        outcome: Outcome | None,
-        upstream_s: float | None,
-        error: str | None,
-        duration_s: float,
-        received: int,
-        sent: int,
-    ) -> None:
-        """As `exchange`, without the rest of a record."""
-        word = None if outcome is None else outcome.word
+        verdict, status, error = record.verdict, record.status, record.error
+        outcome = None if record.outcome is None else record.outcome.word
         route, kind, code, allowed = verdict.route, verdict.kind, verdict.code, verdict.allowed
-        # This runs for every request.
-        try:
-            held = self._held[route, kind, code, allowed, method, status, word, error]
-        except KeyError:
-            held = self._hold((route, kind, code, allowed, method, status, word, error))
+        alike = (route, kind, code, allowed, record.request.method, status, outcome, error)
+        held = self._held.get(alike) or self._hold(alike)
         held.count += 1
-        held.received += received
-        held.sent += sent
-        held.whole.append(duration_s)
-        if upstream_s is not None:
-            held.upstream.append(upstream_s)
+        held.received += record.received
+        held.sent += record.sent
+        held.whole.append(record.duration_s)
+        if record.upstream_s is not None:
+            held.upstream.append(record.upstream_s)
         if held.count >= _MOST_SECONDS:
             self._work_out()
 

@@ -5,7 +5,7 @@ is escaped or left out: that is up to those who show a record.
 """
 
 from contextlib import AbstractContextManager
-from typing import NamedTuple, Protocol
+from typing import Final, Protocol
 
 from corsproxy.core.advice.diagnosis import Ended
 from corsproxy.core.client_address import client_address
@@ -20,46 +20,85 @@ CLIENT_LEFT = 499
 """The status of an exchange whose client left before an answer; no standard has one."""
 
 
-class ExchangeRecord(NamedTuple):
-    """One exchange, from the first byte of its head to the last byte of its answer.
+class ExchangeRecord:
+    """One exchange, from the first byte of its head to the last byte of its answer. Immutable.
 
     It only refers to what the exchange made anyway, so that making one copies nothing.
     """
 
-    request: RequestHead
-    """As received, credentials included; without method, target and fields where the bytes
-    were no request."""
-    policy: Policy
-    """Under which it was decided."""
-    verdict: Verdict
-    status: int
-    """Of the response that was sent, or CLIENT_LEFT."""
-    started: float = 0.0
-    """Seconds since the epoch."""
-    duration_s: float = 0.0
-    sent: int = 0
-    """Bytes written to the client, heads included."""
-    received: int = 0
-    """Bytes of the request's content, or of the client's side of a tunnel."""
-    upstream_s: float | None = None
-    """Seconds until the upstream's response head was there; None if it never was."""
-    error: str | None = None
-    """What cut the exchange short: "client-left", "client-stalled", "shutdown", or the
-    code of a failure after the response head was sent."""
-    detail: str | None = None
-    """What was wrong with the upstream, as one sentence; None where nothing was."""
-    forward: Forward | None = None
-    """How it was to go to the upstream: its route and the request as sent; None where it
-    was answered here."""
-    upstream_head: UpstreamHead | None = None
-    """The response head as the upstream sent it; None if it never was there."""
-    response: ClientHead | None = None
-    """The response head as it was sent, without Connection and an added Date; None where
-    none was sent."""
-    outcome: Outcome | None = None
-    """What the page gets of the response; None where the question does not arise."""
-    call: Call | None = None
-    """The page's call; None if no page made the request."""
+    __slots__ = (
+        "call",
+        "detail",
+        "duration_s",
+        "error",
+        "forward",
+        "outcome",
+        "policy",
+        "received",
+        "request",
+        "response",
+        "sent",
+        "started",
+        "status",
+        "upstream_head",
+        "upstream_s",
+        "verdict",
+    )
+
+    def __init__(
+        self,
+        request: RequestHead,
+        policy: Policy,
+        verdict: Verdict,
+        status: int,
+        *,
+        started: float = 0.0,
+        duration_s: float = 0.0,
+        sent: int = 0,
+        received: int = 0,
+        upstream_s: float | None = None,
+        error: str | None = None,
+        detail: str | None = None,
+        forward: Forward | None = None,
+        upstream_head: UpstreamHead | None = None,
+        response: ClientHead | None = None,
+        outcome: Outcome | None = None,
+        call: Call | None = None,
+    ) -> None:
+        self.request: Final = request
+        """As received, credentials included; without method, target and fields where the bytes
+        were no request."""
+        self.policy: Final = policy
+        """The policy under which it was decided."""
+        self.verdict: Final = verdict
+        self.status: Final = status
+        """Of the response that was sent, or CLIENT_LEFT."""
+        self.started: Final = started
+        """Seconds since the epoch."""
+        self.duration_s: Final = duration_s
+        self.sent: Final = sent
+        """Bytes written to the client, heads included."""
+        self.received: Final = received
+        """Bytes of the request's content, or of the client's side of a tunnel."""
+        self.upstream_s: Final = upstream_s
+        """Seconds until the upstream's response head arrived; None if it never did."""
+        self.error: Final = error
+        """What cut the exchange short: "client-left", "client-stalled", "shutdown", or the
+        code of a failure after the response head was sent."""
+        self.detail: Final = detail
+        """What was wrong with the upstream, as one sentence; None if nothing was."""
+        self.forward: Final = forward
+        """The decision to forward, with the route and the request as sent; None if it was
+        answered here."""
+        self.upstream_head: Final = upstream_head
+        """The response head as the upstream sent it; None if it never arrived."""
+        self.response: Final = response
+        """The response head as it was sent, without Connection and an added Date; None if none
+        was sent."""
+        self.outcome: Final = outcome
+        """What the page gets of the response; None where the question does not arise."""
+        self.call: Final = call
+        """The page's call; None if no page made the request."""
 
     @property
     def ended(self) -> Ended:
@@ -134,23 +173,4 @@ class Streams(Protocol):
 
     def open(self, record: ExchangeRecord) -> AbstractContextManager[None]:
         """Take what is known so far; the stream is over when the context is left."""
-        ...
-
-
-class Counts(Protocol):
-    """Takes of every exchange only what is counted: a third of the work of a record."""
-
-    def count(
-        self,
-        method: str,
-        verdict: Verdict,
-        status: int,
-        outcome: Outcome | None,
-        upstream_s: float | None,
-        error: str | None,
-        duration_s: float,
-        received: int,
-        sent: int,
-    ) -> None:
-        """Count an exchange that is over; the parameters are those of its record."""
         ...

@@ -17,8 +17,6 @@ from typing import Final
 from corsproxy.core.answers import Answer
 from corsproxy.core.decision import Forward, complete, decide, fail, outlook_of
 from corsproxy.core.messages import ClientHead, Framing, RequestHead, UpstreamHead
-from corsproxy.core.outcome.call import Call
-from corsproxy.core.outcome.outcome import Outcome
 from corsproxy.core.policy import Policy
 from corsproxy.core.refusals import refuse
 from corsproxy.core.verdicts import Code, Verdict
@@ -244,7 +242,7 @@ class Exchange:
         """Send the rest of the content as it arrives, and announce event streams."""
         streams = self._service.streams
         if streams is not None and self._started and _is_event_stream(head):
-            with streams.open(self._known(exchange)):
+            with streams.open(self._made(exchange.policy, self._client.head, exchange.verdict)):
                 await self._send_rest(response)
         else:
             await self._send_rest(response)
@@ -322,48 +320,18 @@ class Exchange:
         self._client.send_bare_fault()
 
     def _record(self, policy: Policy, request: RequestHead) -> None:
-        service, client, verdict = self._service, self._client, self._verdict
-        if verdict is None:
+        if self._verdict is None:
             return
-        outlook = outlook_of(policy, request, verdict, self._forwarded)
-        outcome = outlook.of(self._head)
-        duration = time.perf_counter() - self._started
-        if service.journal is None and self._watch is None:
-            if service.counts is not None:
-                service.counts.count(
-                    request.method,
-                    verdict,
-                    self._status,
-                    outcome,
-                    self._upstream_s,
-                    self._error,
-                    duration,
-                    client.received,
-                    client.sent,
-                )
-            return
-        record = self._made(policy, request, verdict, outlook.call, outcome, duration)
-        if service.journal is not None:
-            service.journal.exchange(record)
+        record = self._made(policy, request, self._verdict)
+        if self._service.journal is not None:
+            self._service.journal.exchange(record)
         if self._watch is not None:
             self._watch.ended(record)
 
-    def _known(self, exchange: Forward) -> ExchangeRecord:
-        """Return the record as it would be if the exchange ended now."""
-        policy, request, verdict = exchange.policy, self._client.head, exchange.verdict
-        outlook = outlook_of(policy, request, verdict, exchange)
-        outcome, duration = outlook.of(self._head), time.perf_counter() - self._started
-        return self._made(policy, request, verdict, outlook.call, outcome, duration)
-
-    def _made(
-        self,
-        policy: Policy,
-        request: RequestHead,
-        verdict: Verdict,
-        call: Call | None,
-        outcome: Outcome | None,
-        duration: float,
-    ) -> ExchangeRecord:
+    def _made(self, policy: Policy, request: RequestHead, verdict: Verdict) -> ExchangeRecord:
+        """Return the record of the exchange, as if it ended now."""
+        outlook = outlook_of(policy, request, verdict, self._forwarded)
+        duration = time.perf_counter() - self._started
         return ExchangeRecord(
             request,
             policy,
@@ -379,8 +347,8 @@ class Exchange:
             forward=self._forwarded,
             upstream_head=self._upstream_head,
             response=self._head,
-            outcome=outcome,
-            call=call,
+            outcome=outlook.of(self._head),
+            call=outlook.call,
         )
 
 

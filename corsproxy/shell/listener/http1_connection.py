@@ -253,17 +253,15 @@ class Http1Connection(asyncio.BufferedProtocol):
         self.wire.end_in_stages()
 
     def _record(self, received: bytes, answer: Answer, sent: int, duration: float) -> None:
-        service, status, verdict = self.service, answer.head.status, answer.verdict
-        if service.journal is None and service.counts is not None:
-            service.counts.count("", verdict, status, None, None, None, duration, 0, sent)
-        if service.journal is None and service.observer is None:
+        service = self.service
+        if not service.wants_records:
             return
         record = ExchangeRecord(
             # Without method, target and fields: it was no request.
             RequestHead("", b"", (), client=self.wire.client),
             service.policy,
-            verdict,
-            status,
+            answer.verdict,
+            answer.head.status,
             started=time.time() - duration,
             duration_s=duration,
             sent=sent,

@@ -1,7 +1,7 @@
 """What all connections of the proxy share."""
 
 from corsproxy.core.policy import Policy
-from corsproxy.shell.feed.records import Counts, Journal, Streams
+from corsproxy.shell.feed.records import Journal, Streams
 from corsproxy.shell.feed.watching import Observer
 from corsproxy.shell.upstream.upstream import Upstream
 
@@ -13,7 +13,6 @@ class Service:
     """
 
     __slots__ = (
-        "counts",
         "draining",
         "is_lame_duck",
         "journal",
@@ -27,8 +26,6 @@ class Service:
         self.policy = policy
         self.upstream = upstream
         self.journal = journal
-        self.counts: Counts | None = None
-        """Counts the exchanges where there is no journal."""
         self.observer: Observer | None = None
         """Watches exchanges while they last."""
         self.streams: Streams | None = None
@@ -41,4 +38,4 @@ class Service:
     @property
     def wants_records(self) -> bool:
         """Whether records of exchanges are needed."""
-        return self.journal is not None or self.counts is not None or self.observer is not None
+        return self.journal is not None or self.observer is not None

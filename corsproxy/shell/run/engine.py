@@ -150,10 +150,10 @@ class Engine:
         service, requests = self._server.service, policy.log.requests
         self._journal.requests = requests
         self._journal.quiet = policy.log.quiet
-        service.journal = None if requests == "none" else self._journal
-        service.streams = None if requests == "none" else self._streams
         # Without an admin listener the counts are not needed.
-        service.counts = None if policy.admin is None else self._figures
+        counts = None if policy.admin is None else self._figures
+        service.journal = counts if requests == "none" else self._journal
+        service.streams = None if requests == "none" else self._streams
 
     def figures(self) -> Figures:
         """Return what has been counted, and what is true now; not a copy."""

@@ -65,7 +65,7 @@ def test_a_status_is_counted_by_its_class(status: int, name: str) -> None:
 
 
 def test_what_the_browser_makes_of_them_is_counted() -> None:
-    blocked = record()._replace(outcome=Outcome(Word.BLOCKED, "InvalidAllowCredentials"))
+    blocked = records.replaced(record(), outcome=Outcome(Word.BLOCKED, "InvalidAllowCredentials"))
     assert list(counted(blocked).counts(Count.REQUESTS)) == [
         ("shop", "GET", "2xx", "allowed", "blocked")
     ]
@@ -87,8 +87,8 @@ def test_refusals_are_counted_by_code() -> None:
 
 def test_bytes_and_whole_durations_are_counted_by_route() -> None:
     figures = counted(
-        record()._replace(received=3, sent=100, duration_s=0.0004),
-        record(DOWN, status=502)._replace(received=4, sent=200, duration_s=0.002),
+        records.replaced(record(), received=3, sent=100, duration_s=0.0004),
+        records.replaced(record(DOWN, status=502), received=4, sent=200, duration_s=0.002),
     )
     assert figures.counts(Count.RECEIVED) == {("shop",): 7}
     assert figures.counts(Count.SENT) == {("shop",): 300}
@@ -104,8 +104,8 @@ def test_upstream_failures_are_counted_by_kind() -> None:
 
 
 def test_a_failure_inside_the_content_is_counted_too() -> None:
-    cut = record()._replace(error="upstream-truncated")
-    left = record()._replace(error="client-left")
+    cut = records.replaced(record(), error="upstream-truncated")
+    left = records.replaced(record(), error="client-left")
     assert counted(cut, left).counts(Count.UPSTREAM_ERRORS) == {("shop", "upstream-truncated"): 1}
 
 
@@ -187,10 +187,11 @@ def test_adding_takes_nothing_away_from_what_is_added() -> None:
 def test_what_is_counted_is_worked_out_before_it_is_too_much_to_hold() -> None:
     """Neither many kinds of exchanges nor many of one kind take more and more memory."""
     figures = Figures()
+    told = records.replaced(record(), upstream_s=0.02, outcome=None)
     for number in range(3000):
-        figures.count("GET", ALLOWED, 100 + number % 900, None, 0.02, None, 0.03, 1, 2)
+        figures.exchange(records.replaced(told, status=100 + number % 900))
     for _ in range(3000):
-        figures.count("GET", ALLOWED, 200, None, 0.02, None, 0.03, 1, 2)
+        figures.exchange(told)
     held = figures._held
     assert len(held) <= 256
     assert max(each.count for each in held.values()) <= 256

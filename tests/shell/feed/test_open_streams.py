@@ -10,7 +10,7 @@ PAGE = (b"Origin", b"http://localhost:5173")
 
 def stream(*fields: tuple[bytes, bytes], is_http2: bool = False) -> ExchangeRecord:
     request = RequestHead("GET", b"/events", fields, client="127.0.0.1", is_http2=is_http2)
-    return records.record()._replace(request=request)
+    return records.replaced(records.record(), request=request)
 
 
 def test_the_streams_of_a_page_are_counted_while_they_are_open() -> None:
