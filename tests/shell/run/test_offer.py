@@ -165,7 +165,7 @@ async def test_a_file_that_changes_under_the_question_is_left(person: Person) ->
     person.refused()
     other = f"{TEXT}# somebody else\n"
     await person.press("y", meanwhile=lambda: person.path.write_text(other))
-    assert "left as it is: it was changed by somebody else" in person.seen
+    assert "left as it is: it has been changed" in person.seen
     assert (person.text, person.written) == (other, 0)
 
 

@@ -83,7 +83,7 @@ def test_a_relative_path_is_one_of_this_directory(
 @pytest.mark.parametrize("content", [b"old: 2\n", OLD + b"more\n", b"", OLD[:-1]])
 def test_what_somebody_else_wrote_meanwhile_is_not_overwritten(file: Path, content: bytes) -> None:
     file.write_bytes(content)
-    with pytest.raises(SaveError, match="changed by somebody else"):
+    with pytest.raises(SaveError, match="it has been changed"):
         save(str(file), NEW, known=OLD)
     assert file.read_bytes() == content
     assert names(file.parent) == [file.name]
@@ -116,7 +116,7 @@ def test_a_file_that_changes_just_before_it_is_written_over_stays(file: Path) ->
         Path(target).write_bytes(b"theirs\n")
         raise OSError(errno.EBUSY, "busy")
 
-    with pytest.raises(SaveError, match="changed by somebody else") as caught:
+    with pytest.raises(SaveError, match="it has been changed") as caught:
         save(str(file), NEW, known=OLD, replace=replace)
     assert caught.value.help == "run the command again"
     assert file.read_bytes() == b"theirs\n"
