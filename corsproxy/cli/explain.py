@@ -269,7 +269,7 @@ def _file(config: str | None, day: str | None) -> File:
 
 def _file_policy(file: File) -> Policy:
     try:
-        return file.read().policy
+        return file.reading.policy
     except ConfigError as error:
         raise RefusedConfig(file.name, error.problems) from None
 

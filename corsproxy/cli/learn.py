@@ -68,7 +68,7 @@ def command(
     found = chain.from_iterable(_observations(name) for name in logs)
     observations = _noted(found, logs)
     try:
-        policy = file.read().policy
+        policy = file.reading.policy
         if want_unused:
             _print_unused(policy, observations)
             return

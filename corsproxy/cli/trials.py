@@ -78,7 +78,7 @@ class Subject(NamedTuple):
 
     def policy(self, day: str | None = None) -> Policy:
         """Return what it says on a day, by default today. Raises ConfigError and Failure."""
-        return editable(self.config, day).read().policy
+        return editable(self.config, day).reading.policy
 
 
 def read_subject(name: str) -> Subject:

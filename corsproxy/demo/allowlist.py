@@ -47,7 +47,7 @@ class DemoAllowlist:
         self._calls = refused_calls(places)
         self._followers: list[Callable[[Policy], None]] = []
         self._file = File(self._original, NAME, {}, "/", utc_day())
-        self.policy = self._file.read().policy
+        self.policy = self._file.reading.policy
         """What the text says."""
 
     def on_change(self, follower: Callable[[Policy], None]) -> None:
@@ -76,8 +76,8 @@ class DemoAllowlist:
         }
 
     def _put(self, content: bytes) -> None:
-        self._file = self._file._replace(content=content)
-        self.policy = self._file.read().policy
+        self._file = self._file.having(content)
+        self.policy = self._file.reading.policy
         for follower in self._followers:
             follower(self.policy)
 

@@ -87,9 +87,7 @@ def edits(data: bytes) -> None:
     assert is_part_of(edit.before, edit.after)
     if "'" in value:
         return  # which `meaning` could not leave out
-    before, after = (
-        file._replace(content=each).read().policy for each in (edit.before, edit.after)
-    )
+    before, after = (file.having(each).reading.policy for each in (edit.before, edit.after))
     assert meaning(after, value) == meaning(before, value), (meaning(before), meaning(after))
     assert meaning(after) != meaning(before)
 
@@ -97,13 +95,13 @@ def edits(data: bytes) -> None:
 def check_correction(file: File) -> None:
     """Corrections leave nothing of their own to correct, and a sound file as it means."""
     once = correct(file)
-    again = correct(file._replace(content=once.after))
+    again = correct(file.having(once.after))
     assert again.after == once.after
     try:
-        before = file.read().policy
+        before = file.reading.policy
     except ConfigError:
         return
-    assert meaning(file._replace(content=once.after).read().policy) == meaning(before)
+    assert meaning(file.having(once.after).reading.policy) == meaning(before)
 
 
 def is_part_of(part: bytes, whole: bytes) -> bool:

@@ -28,7 +28,7 @@ def allow_call(file: File, call: PageCall) -> Way | None:
     edits: list[Edit] = []
     commands: list[str] = []
     current = file
-    policy = file.read().policy
+    policy = file.reading.policy
     while len(edits) < _MOST_STEPS:
         explanation = explain(policy, call)
         remedy = explanation.remedy
@@ -36,8 +36,8 @@ def allow_call(file: File, call: PageCall) -> Way | None:
             break
         edits.append(allow(current, remedy.key, remedy.value, remedy.route))
         commands += [remedy.command] if remedy.command else []
-        current = current._replace(content=edits[-1].after)
-        policy = current.read().policy
+        current = edits[-1].file
+        policy = current.reading.policy
     else:
         return None
     return Way(_joined(edits), commands) if edits else None
@@ -49,7 +49,7 @@ def allow_remedies(file: File, remedies: Sequence[Remedy]) -> Way:
     current = file
     for remedy in remedies:
         edits.append(allow(current, remedy.key, remedy.value, remedy.route))
-        current = current._replace(content=edits[-1].after)
+        current = edits[-1].file
     command = command_of(remedies)
     return Way(_joined(edits), [] if command is None else [command])
 

@@ -10,7 +10,8 @@ done so is refused.
 import re
 from collections.abc import Mapping as EnvironMapping
 from collections.abc import Sequence as ValueSequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import NamedTuple
 
 from corsproxy.config.changes import changes
@@ -30,8 +31,9 @@ from corsproxy.core.policy import CorsRules, Policy, Route
 _BEFORE_CORS = ("version", "listen", "admin", "allowed_hosts", "upstream", "path", "name")
 
 
-class File(NamedTuple):
-    """An allowlist file and what reading it needs; see `read_policy`."""
+@dataclass(frozen=True, eq=False)
+class File:
+    """An allowlist file and what reading it needs; see `read_policy`. It is read once."""
 
     content: bytes
     name: str
@@ -39,27 +41,38 @@ class File(NamedTuple):
     directory: str
     day: str | None = None
 
-    def read(self, document: Document | None = None) -> Reading:
-        """Return what the file means; `document` is its content, where it is parsed already.
+    @cached_property
+    def document(self) -> Document:
+        """What is written. Raises ConfigError."""
+        return read_document(self.content, self.name)
 
-        Raises ConfigError.
-        """
-        content = document or self.content
-        return read_policy(content, self.name, self.environ, self.directory, day=self.day)
+    @cached_property
+    def reading(self) -> Reading:
+        """What it means. Raises ConfigError."""
+        return read_policy(self.document, self.name, self.environ, self.directory, day=self.day)
+
+    def having(self, content: bytes) -> "File":
+        """Return the file as it is with another content."""
+        return self if content == self.content else replace(self, content=content)
 
 
 class Edit(NamedTuple):
     """A change of a file that keeps its promise."""
 
     before: bytes
-    after: bytes
-    """Equal to `before` where the value was allowed already."""
+    file: File
+    """The file with the change; as it was where the value was allowed already."""
     summary: str
     """The change in words, or what allows the value already."""
     warnings: tuple[Problem, ...] = ()
     """What the reader says about the new file and did not say about the old one."""
     untouched: tuple[str, ...] = ()
     """Routes with lists of their own, for which nothing changes."""
+
+    @property
+    def after(self) -> bytes:
+        """The content with the change."""
+        return self.file.content
 
     @property
     def changed(self) -> bool:
@@ -87,11 +100,11 @@ def allow_all(
     current = file
     for value in dict.fromkeys(values):
         edits.append(_allow(current, key, value, route))
-        current = current._replace(content=edits[-1].after)
+        current = edits[-1].file
     changed = [edit for edit in edits if edit.changed]
     return Edit(
         file.content,
-        current.content,
+        current,
         ", ".join(edit.summary for edit in changed or edits),
         tuple(dict.fromkeys(warning for edit in changed for warning in edit.warnings)),
         edits[-1].untouched,
@@ -99,8 +112,7 @@ def allow_all(
 
 
 def _allow(file: File, key: RemedyKey, value: str, route: str | None) -> Edit:
-    document = read_document(file.content, file.name)
-    before = file.read(document)
+    before, document = file.reading, file.document
     entry = read_entry(key, value)
     if key == "allowed_hosts":
         return _allow_host(file, before, document, entry)
@@ -148,7 +160,7 @@ def _check_not_expired(entry: NewEntry, rules: CorsRules) -> None:
 
 def _already(file: File, entry: NewEntry, by: str) -> Edit:
     what = entry.key if entry.key == "allow_credentials" else entry.text
-    return Edit(file.content, file.content, f"{what}: allowed already ({by})")
+    return Edit(file.content, file, f"{what}: allowed already ({by})")
 
 
 def _splices(document: Document, lists: Allowlists, place: Place, entry: NewEntry) -> list[Splice]:
@@ -233,9 +245,9 @@ def _intended(policy: Policy, place: Place, entry: NewEntry) -> Policy:
 
 def _checked(file: File, before: Reading, splices: list[Splice], intended: Policy) -> Edit:
     """Return the edit, if the new file means what was intended; raises EditError."""
-    changed = file._replace(content=spliced_bytes(file.content, splices))
+    changed = file.having(spliced_bytes(file.content, splices))
     try:
-        after = changed.read()
+        after = changed.reading
     except ConfigError as error:
         reason = "with this entry the file would be refused"
         raise EditError(reason, problems=error.problems) from error
@@ -246,7 +258,7 @@ def _checked(file: File, before: Reading, splices: list[Splice], intended: Polic
     found = (change for change in changes(before.policy, after.policy) if change.sign != "-")
     summary = ", ".join(map(str, found))
     warnings = _new_warnings(before, after)
-    return Edit(file.content, changed.content, summary, warnings)
+    return Edit(file.content, changed, summary, warnings)
 
 
 def _new_warnings(before: Reading, after: Reading) -> tuple[Problem, ...]:

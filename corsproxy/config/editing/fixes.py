@@ -17,7 +17,7 @@ from corsproxy.config.editing.splices import Splice, spliced_bytes
 from corsproxy.config.keys import is_spelling_of
 from corsproxy.config.problems import ConfigError, Problem
 from corsproxy.config.spelling import quoted
-from corsproxy.config.yaml.document import Document, read_document
+from corsproxy.config.yaml.document import Document
 from corsproxy.config.yaml.nodes import Mapping, Node, Sequence
 from corsproxy.config.yaml.source_text import LINE_BREAK, SourceText, read_text
 from corsproxy.core.origins.hosts import canonical_ipv4, canonical_ipv6
@@ -56,14 +56,14 @@ def correct(file: File) -> Correction:
         if not found:
             break
         fixed += found
-        file = file._replace(content=spliced_bytes(file.content, found.values()))
+        file = file.having(spliced_bytes(file.content, found.values()))
         problems = _problems(file)
     return Correction(before, file.content, tuple(fixed), problems)
 
 
 def _problems(file: File) -> tuple[Problem, ...]:
     try:
-        return file.read().warnings
+        return file.reading.warnings
     except ConfigError as error:
         return error.problems
 
@@ -78,7 +78,7 @@ def _corrections(file: File, problems: Iterable[Problem]) -> Iterator[tuple[Prob
     # In a round of their own, because an entry may end on a line that is corrected.
     duplicates = [problem for problem in problems if problem.code == "duplicate-entry"]
     if duplicates:
-        yield from _removals(read_document(file.content, file.name), duplicates)
+        yield from _removals(file.document, duplicates)
 
 
 def _renaming(problem: Problem) -> tuple[str | None, str]:

@@ -101,7 +101,7 @@ class _Maker:
         self.wanted: dict[PageCall, Seen] = {}
         self.additions: dict[tuple[RemedyKey, str, str | None], None] = {}
         self.others: dict[tuple[str, str], Seen] = {}
-        self._policy = file.read().policy
+        self._policy = file.reading.policy
 
     def lists(self, call: PageCall) -> bool:
         """Whether the origin of a call is in the file already."""
@@ -147,10 +147,9 @@ class _Maker:
         for value in remedy.values:
             if remedy.key == "allow_origins":
                 value = wider.get(value, value)
-            after = allow(self.file, remedy.key, value, remedy.route).after
-            self.file = self.file._replace(content=after)
+            self.file = allow(self.file, remedy.key, value, remedy.route).file
             self.additions[remedy.key, value, remedy.route] = None
-        self._policy = self.file.read().policy
+        self._policy = self.file.reading.policy
 
     def addition(self, key: RemedyKey, value: str, route: str | None) -> Addition:
         """Return an entry that was added, with all the calls that need it."""

@@ -29,7 +29,7 @@ def test_after_the_edit_the_call_is_allowed(call: PageCall) -> None:
     assert way is not None
     assert way.edit.before == FILE.content
     assert all(command.startswith("corsproxy allow ") for command in way.commands)
-    after = FILE._replace(content=way.edit.after).read().policy
+    after = FILE.having(way.edit.after).reading.policy
     assert explain(after, call).allowed
 
 

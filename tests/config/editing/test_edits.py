@@ -68,7 +68,7 @@ def assert_adds_origin(content: bytes, value: str) -> None:
     new = b"".join(inserted(edit.before, edit.after)).decode()
     assert new.count(value) == 1
     assert set(new.replace(value, "")) <= set("\r\n -,[]\"'")
-    before, after = file(content).read().policy, file(edit.after).read().policy
+    before, after = file(content).reading.policy, file(edit.after).reading.policy
     assert isinstance(after.default_cors, CorsRules)
     texts = [str(pattern) for pattern in before.default_cors.origins]
     assert [str(pattern) for pattern in after.default_cors.origins] == [*texts, value]
@@ -239,7 +239,7 @@ routes:
 
 
 def origins_of(text: str, route: str) -> list[str]:
-    policy = file(text).read().policy
+    policy = file(text).reading.policy
     [found] = [each for each in policy.routes if each.name == route]
     assert isinstance(found.cors, CorsRules)
     return [str(pattern) for pattern in found.cors.origins]
@@ -470,7 +470,7 @@ def test_no_value_makes_more_of_the_file_than_it_says(
         return
     if edit.changed:
         assert_kept(edit)
-        found = changes(file(text).read().policy, file(edit.after).read().policy)
+        found = changes(file(text).reading.policy, file(edit.after).reading.policy)
         assert [change.sign for change in found if change.sign != "-"] == ["+"]
 
 

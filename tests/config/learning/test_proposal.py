@@ -51,7 +51,7 @@ def test_each_addition_is_needed_and_all_are_enough() -> None:
         "header x-b",
         "header x-c on /own",
     ]
-    policy = file(proposal.after).read().policy
+    policy = file(proposal.after).reading.policy
     assert all(explain(policy, call).allowed for call in calls)
     assert proposal.after.startswith(b"# The allowlist of the shop.\n")
     assert b"# ours" in proposal.after

@@ -73,7 +73,7 @@ class Page:
 
 
 def read(file: Path) -> Policy:
-    return File(file.read_bytes(), file.name, {}, "/", "2026-01-01").read().policy
+    return File(file.read_bytes(), file.name, {}, "/", "2026-01-01").reading.policy
 
 
 @pytest.fixture
