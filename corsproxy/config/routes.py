@@ -142,7 +142,7 @@ def check_reachable(findings: Findings, policy: Policy) -> None:
     """Warn of routes that no request reaches: what leads there leads elsewhere as others read it,
     and is refused."""
     for route in policy.routes:
-        if is_ambiguous(policy, Target(route.path, b"", None), route):
+        if b";" in route.path and is_ambiguous(policy, Target(route.path, b"", None), route):
             path = shown(route.path.decode("ascii"))
             message = (
                 f"every request for {path} is refused (`ambiguous-path`): an upstream that drops"
