@@ -77,6 +77,7 @@ class TlsConnection(asyncio.BufferedProtocol):
         "_space",
         "_stage",
         "_tls",
+        "_unsent",
     )
 
     def __init__(
@@ -109,6 +110,7 @@ class TlsConnection(asyncio.BufferedProtocol):
         self._is_ending = False  # whether nothing more may be written
         self._said_end = False
         self._peer_ended = False
+        self._unsent = b""  # what waits for another handshake
 
     # The protocol of the socket's transport.
 
@@ -214,6 +216,8 @@ class TlsConnection(asyncio.BufferedProtocol):
             space = cast(memoryview, app.get_buffer(-1))
         if self._failure is not None or self._peer_ended:
             self._end_reading()
+        elif self._unsent:
+            self._write_unsent()
         if self._is_ending and not self._has_rest:
             self._say_end()
         elif self._outgoing.pending:
@@ -272,12 +276,25 @@ class TlsConnection(asyncio.BufferedProtocol):
         raw = self._raw
         if self._is_ending or not data or raw.is_closing():
             return
+        if self._unsent:
+            self._unsent += data
+            return
         try:
             self._tls.write(data)
+        except ssl.SSLWantReadError:
+            # A server of TLS 1.2 may want a new handshake at any time (RFC 5246, 7.4.1.1).
+            self._unsent = bytes(data)
+            self.pause_writing()
         except ssl.SSLError:
             self.abort()
             return
         raw.write(self._outgoing.read())
+
+    def _write_unsent(self) -> None:
+        data, self._unsent = self._unsent, b""
+        self.write(data)
+        if not self._unsent:
+            self.resume_writing()
 
     def _flush(self) -> None:
         if self._outgoing.pending and not self._raw.is_closing():

@@ -2,19 +2,23 @@
 tested in tests/shell/listener/test_tls.py and tests/shell/upstream/test_connect.py."""
 
 import asyncio
+import re
 import socket
 import ssl
 import struct
 import threading
-from contextlib import suppress
-from typing import cast
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from subprocess import PIPE, Popen
+from typing import IO, cast
 
 import pytest
 from trustme import CA
 
 from corsproxy.shell.streams.tls import TlsConnection
 from corsproxy.shell.upstream.handshake import ServerHandshake
-from tests.certificates import contexts
+from tests.certificates import Pair, contexts, write_pair
 from tests.peers import threaded_peer, until
 
 LARGE = b"0123456789" * 5_000
@@ -141,3 +145,39 @@ async def test_what_cannot_be_read_ends_the_connection(
     assert reader.received == b"good"
     assert not reader.has_ended
     assert isinstance(reader.lost.result(), ssl.SSLError)
+
+
+@contextmanager
+def openssl_server(pair: Pair, heard: Path) -> Iterator[IO[bytes]]:
+    """OpenSSL's own, with TLS 1.2, on a port that it writes to `heard`, as all that it hears;
+    yields what takes its commands."""
+    options = ["-tls1_2", "-accept", "0", "-cert", str(pair.cert_file), "-key", str(pair.key_file)]
+    with (
+        heard.open("wb") as out,
+        Popen(["openssl", "s_server", *options], stdin=PIPE, stdout=out) as server,
+    ):
+        assert server.stdin is not None
+        try:
+            yield server.stdin
+        finally:
+            server.kill()
+
+
+async def test_another_handshake_keeps_what_is_written_meanwhile(tmp_path: Path) -> None:
+    """A server of TLS 1.2 may want one, as IIS does before it asks for a certificate."""
+    pair, heard = write_pair(tmp_path, CA(), "localhost"), tmp_path / "heard"
+    with openssl_server(pair, heard) as commands:
+        await until(lambda: re.search(rb"ACCEPT .*:\d+\n", heard.read_bytes()) is not None)
+        port = int(heard.read_bytes().rpartition(b":")[2])
+        reader = await connect(port, ssl.create_default_context(cafile=str(pair.ca_file)))
+        commands.write(b"r\n")
+        commands.flush()
+        for number in range(2000):
+            reader.transport.write(b"<%d>\n" % number)
+            await asyncio.sleep(0)
+        await until(lambda: b"<1999>" in heard.read_bytes() or reader.lost.done())
+        reader.transport.close()
+        await reader.lost
+    assert b"SSL_do_handshake -> 1" in heard.read_bytes()
+    numbers = re.findall(rb"<(\d+)>", heard.read_bytes())
+    assert numbers == [b"%d" % number for number in range(2000)]

@@ -418,7 +418,7 @@ async def test_a_server_without_tls_has_a_cause(
         else:
             sock.sendall(answer)
 
-    timeouts = Timeouts(connect=0.3 if answer is None else 5.0)
+    timeouts = Timeouts(connect=0.8 if answer is None else 5.0)
     with threaded_peer(script) as port:
         error = await fault_of(pools, port, tls=Tls(), timeouts=timeouts)
     assert error.fault is fault
