@@ -1,6 +1,7 @@
 """https in Chromium: trusted certificates, and what pages on https need it for."""
 
 import asyncio
+import json
 import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -23,6 +24,7 @@ from tests.browser.servers import RecordingUpstream
 from tests.browser.shop import shop
 from tests.browser.test_matrix import agreed, policy_of
 from tests.browser.test_streams import TALK, Echo, echo
+from tests.process import finished
 
 __all__ = ["echo"]
 
@@ -226,3 +228,30 @@ async def test_an_upload_is_streamed(
         got = await tab.page.evaluate(UPLOAD, [f"{api.url}/upload", 100])
     assert got["content"] == "".join(f"piece {number};" for number in range(1, 101))
     assert (got["length"], got["coding"]) == (None, "chunked")
+
+
+WAVES = """async ([url, most]) => {
+  const lost = [], end = performance.now() + most;
+  while (performance.now() < end) {
+    const wave = [...Array(90).keys()].map((each) => fetch(`${url}/wave?${each}`)
+      .then(({ status }) => status, String));
+    lost.push(...(await Promise.all(wave)).filter((each) => each !== 200));
+  }
+  return lost;
+}"""
+
+
+async def test_a_drain_loses_no_call(
+    context: BrowserContext, page: RunningProxy, trusting: Trusting, upstream: RecordingUpstream
+) -> None:
+    """Neither of those that are on their way, nor of those that come to a lame duck."""
+    tab = await Tab.open(context, page.url)
+    command = [sys.executable, "-m", "corsproxy", upstream.url, "--https", "--log-format=json"]
+    ports = ("--listen=localhost:0", "--admin=localhost:0")
+    async with running([*command, *ports], environ=trusting.environ) as program:
+        ready = json.loads(await program.until(lambda line: '"ready"' in line))
+        calling = asyncio.create_task(tab.page.evaluate(WAVES, [ready["listen"][0], 1800]))
+        await program.until(lambda line: "/wave" in line)
+        assert await finished("drain", ready["admin"]) == (0, "draining\n", "")
+        assert await calling == []
+        assert (await tab.fetch(f"{ready['listen'][0]}/")).ok

@@ -29,6 +29,9 @@ from corsproxy.shell.streams.eager_task import EagerTask
 from corsproxy.shell.streams.piece import PIECE_SIZE
 from corsproxy.shell.upstream.bond import Bond
 
+# Of a client that comes when all are sent elsewhere. Chromium gives up a call that has met three
+# connections which end at once, and of many calls some are always behind.
+_STAY_S: Final = 1.0
 # What HPACK counts for each field besides its bytes.
 _FIELD_OVERHEAD: Final = 32
 
@@ -61,6 +64,7 @@ class Http2Connection(asyncio.BufferedProtocol):
         self._limits: Final = limits
         self._streams: dict[int, _Stream] = {}
         self._will_write = False
+        self._stay: Deadline | None = None
         self._held = 0  # bytes that are counted against what all unfinished heads may take
         self._is_in_head = True  # whether the client has begun what it must end soon
 
@@ -76,6 +80,8 @@ class Http2Connection(asyncio.BufferedProtocol):
         self.wire.lost()
         self._server.heads.left += self._held
         self._held = 0
+        if self._stay is not None:
+            self._stay.stop()
         self.bond.end()
         self._abandon()
         if not self._streams:
@@ -175,8 +181,9 @@ class Http2Connection(asyncio.BufferedProtocol):
             True,
         )
         refusal = Code.CONNECTIONS_FULL if self.is_full else None
-        if self.service.is_lame_duck:
-            self.protocol.warn()
+        if self.service.is_lame_duck and self._stay is None:
+            self._stay = Deadline(self._server.loop, self.dismiss)
+            self._stay.set(_STAY_S)
         if arrived.is_too_large:
             refusal = refusal or Code.FIELDS_TOO_LARGE
         content = NO_CONTENT if arrived.has_ended else BodyBuffer(None)
@@ -251,7 +258,7 @@ class Http2Connection(asyncio.BufferedProtocol):
         """It is always read, and so its leaving is noticed."""
 
     def dismiss(self) -> None:
-        # A new client may make its first request here: it has nowhere else to go yet.
+        # A client that has come just now may make its first request here.
         if self.protocol.has_requests:
             self.protocol.warn()
             self.flush()

@@ -87,7 +87,7 @@ class ProxyServer:
         self.service.draining = draining
 
     def dismiss(self) -> None:
-        """Send every client elsewhere, new ones behind their first request. Nothing is lost."""
+        """Send every client elsewhere, new ones soon after their first request. Nothing is lost."""
         self.service.draining = self.service.is_lame_duck = True
         for connection in self._connections:
             connection.dismiss()
