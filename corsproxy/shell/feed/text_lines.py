@@ -127,7 +127,11 @@ class TextLines:
         )
         line = "  ".join([" ".join(columns), *(self._paint(*each) for each in behind)]) + "\n"
         for text, how in below:
-            for each in paragraph(text, width):
+            # One long word, such as an address, is no less readable for what is left out of it;
+            # it stays beside what is said of it, such as `LEAVES →`.
+            room = max(width - len(INDENT) - 9, 8)
+            fit = " ".join(shortened(word, room) for word in text.split(" "))
+            for each in paragraph(fit, width):
                 line += f"{INDENT}{self._paint(each.strip(), how)}\n"
         return line
 

@@ -136,10 +136,11 @@ class Engine:
         """Decide by `policy` from the next request on."""
         if self._certificate is not None:
             self._certificate.adopt(policy)
+        if policy != self._server.policy:
+            self._text.forget()
         self._server.policy = policy
         self._tell(policy)
         self._pools.forget_routes()
-        self._text.forget()
 
     def watch(self, observer: Observer) -> None:
         """Have `observer` see every exchange from the next one on."""

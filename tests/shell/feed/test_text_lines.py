@@ -202,6 +202,16 @@ def test_an_origin_is_told_where_it_is_another() -> None:
     assert "http://b.test" in shown[2]
 
 
+def test_an_address_that_does_not_fit_is_shortened_and_not_broken() -> None:
+    location = f"https://login.example.com/{'a' * 60}/authorize"
+    leaves = Outcome(Word.LEAVES, location=location.encode())
+    shown = "\n".join(text(record(outcome=leaves, status=302), width=80))
+    assert "LEAVES → " in shown
+    assert "https://login.example.com/a" in shown
+    assert shown.count("…") == 1
+    assert max(map(len, shown.splitlines())) <= 80
+
+
 def test_a_command_is_whole_whatever_its_length() -> None:
     command = "corsproxy allow header " + " ".join(f"x-stainless-{n}" for n in range(9))
     shown = text(preflight(), hint=f"Add them, or run: {command}", width=80)

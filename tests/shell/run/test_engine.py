@@ -170,6 +170,21 @@ async def test_the_edit_is_offered_to_whoever_can_ask_for_it(noted: bool) -> Non
         assert refusal.origin == b"http://other.example"
 
 
+async def test_a_reload_that_changes_nothing_forgets_nothing() -> None:
+    lines: list[str] = []
+    refusals = Refusals()
+    async with RawPeer(answers(OK)) as upstream:
+        engine = Engine(asking(upstream), lines.append, "text", color=False, refusals=refusals)
+        sock, port = listening()
+        await engine.listen([sock])
+        await ask(port, get(origin="http://other.example"))
+        engine.adopt(asking(upstream))
+        assert len(list(refusals.latest())) == 1
+        engine.adopt(replace(asking(upstream), via=None))
+        assert list(refusals.latest()) == []
+        await engine.finish_drain()
+
+
 async def test_a_call_that_lacks_a_cookie_is_explained_once() -> None:
     lines: list[str] = []
     who = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n"
