@@ -6,6 +6,8 @@ ARGS :=
 SECONDS := 600
 RELOADS := 1000
 CALLS := 2000
+EXCHANGES := 1000000
+CONTENT := 10000
 ROUTES := 500
 WORKERS := 1
 # Two files of tests at once; those that watch time and memory are alone, one after the other.
@@ -29,7 +31,7 @@ EDITABLE = CORSPROXY_COMPILE=0 $(BIN)/python -m pip install --quiet --no-build-i
 # Debian keeps servers such as nginx where only root looks.
 export PATH := $(PATH):/usr/sbin:/sbin
 
-.PHONY: help demo test unit test-compiled test-newest explore lock lint format soak frameworks http2 clients recipes reloads devtools fuzz export-check bench image sbom image-check clean
+.PHONY: help demo test unit test-compiled test-newest explore lock lint format soak frameworks inspector-memory http2 clients recipes reloads devtools fuzz export-check bench image sbom image-check clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -92,6 +94,9 @@ recipes: $(VENV)/dev.stamp $(VENV)/recipes.stamp ## docs/recipes/frontends.md in
 
 devtools: $(VENV)/dev.stamp ## 200 exchanges in Chromium: what the inspector shows is what DevTools saw
 	$(BIN)/python -m pytest -q tests/devtools/comparison.py
+
+inspector-memory: $(VENV)/dev.stamp ## EXCHANGES=1000000 of CONTENT=10000 bytes past the inspector: its memory stays within its budget
+	$(BIN)/python -m programs.inspector_memory --exchanges $(EXCHANGES) --content $(CONTENT)
 
 http2: $(VENV)/dev.stamp ## all CORS calls of the tests, in Chromium over https and HTTP/2
 	@scripts/install-test-programs

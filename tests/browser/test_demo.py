@@ -10,6 +10,7 @@ from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, 
 
 from tests.browser.programs import running
 from tests.browser.scopes import fresh, shared
+from tests.peers import until
 
 CALLS = 10
 TOO_FAINT = Path(__file__).with_name("contrast.js").read_text()
@@ -135,6 +136,17 @@ async def test_the_unlisted_page_alone_reads_nothing(demo: Page, context: Browse
         await demo.get_by_role("link", name="Open it by itself").click()
     page = await opened.value
     await expect(page.get_by_role("status")).to_contain_text("could read nothing")
+
+
+async def test_the_page_and_the_inspector_stand_side_by_side(
+    demo: Page, context: BrowserContext
+) -> None:
+    await demo.get_by_role("button", name="Side by side with the inspector").click()
+    await until(lambda: len(context.pages) == 3)
+    inspector, page = context.pages[1:]
+    await expect(page.locator("body")).to_have_attribute("data-state", "done")
+    rows = inspector.locator("tr[data-exchange]")
+    await expect(rows.filter(has_text="blocked").first).to_be_visible()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -12,15 +12,29 @@ const setup = await (await fetch("setup.json")).json();
 const observed = new Observed("observed");
 const byId = (id) => document.getElementById(id);
 
-/** Open the proxy's inspector, on the right half of the screen. */
-function besides() {
-  const { availWidth: width, availHeight: height, availLeft = 0, availTop = 0 } = screen;
-  const half = Math.round(width / 2);
-  const place = `popup,left=${availLeft + half},top=${availTop},width=${half},height=${height}`;
-  window.open(setup.inspector, "corsproxy-inspector", place);
+/** Open `url` in a window of its own, on one half of the screen; whether the browser let us. */
+function openHalf(url, side) {
+  const { availWidth, availHeight: height, availLeft = 0, availTop: top = 0 } = screen;
+  const width = Math.round(availWidth / 2);
+  const left = availLeft + (side === "right" ? width : 0);
+  return window.open(url, "_blank", `popup,left=${left},top=${top},width=${width},height=${height}`) !== null;
 }
 
+// No page may put the inspector into a frame, and no script may resize a tab. So both halves
+// are windows of their own. Browsers that open one for each click are asked with a second one.
+let isInspectorOpen = false;
+
+function besides() {
+  isInspectorOpen ||= openHalf(setup.inspector, "right");
+  const isAlone = outerWidth <= screen.availWidth * 0.6;
+  const isBeside = isInspectorOpen && (isAlone || openHalf(location.href, "left"));
+  byId("inspect").textContent = isBeside ? BESIDE : "Now this page, on the left half";
+  if (isBeside) isInspectorOpen = false;
+}
+
+const BESIDE = "Side by side with the inspector";
 if (setup.inspector) {
+  byId("inspect").textContent = BESIDE;
   byId("inspect").hidden = false;
   byId("inspect").addEventListener("click", besides);
 }
