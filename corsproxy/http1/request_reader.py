@@ -90,6 +90,7 @@ class RequestReader:
         "_unfinished",
         "end",
         "left",
+        "size",
         "state",
     )
 
@@ -100,6 +101,8 @@ class RequestReader:
         """Where in its data the last call stopped reading."""
         self.left = 0
         """How many bytes of content of known length are still to come."""
+        self.size = 0
+        """How many bytes the last head has that was read."""
         self._client = ""
         self._secure = False
         self._plain: PlainHeadReader | None = None
@@ -133,6 +136,7 @@ class RequestReader:
             message = None if plain is None else plain.read(data, at)
             if plain is not None and message is not None:
                 self.end = plain.end
+                self.size = plain.end - at
                 if message.length is not None:
                     self._head_ended(message)
                 return message
@@ -157,6 +161,7 @@ class RequestReader:
             return None
         self.end = end
         whole = unfinished.finish(data[at:end])
+        self.size = len(whole)
         try:
             return parse_head(whole, self._client, self._secure)
         except MalformedHeadError:

@@ -81,7 +81,7 @@ class Listener(Protocol):
 
     @property
     def heads(self) -> HeadBudget:
-        """The budget for all unfinished heads."""
+        """The budget for all heads that have not ended, and for long ones in progress."""
         ...
 
     def opened(self, connection: ClientConnection) -> None:

@@ -22,14 +22,16 @@ from corsproxy.shell.listener.client_connection import Listener
 from corsproxy.shell.listener.exchange import Exchange
 from corsproxy.shell.listener.faults import BodyRefusedError, ClientLeftError
 from corsproxy.shell.listener.http1_exchange import Http1Exchange
-from corsproxy.shell.listener.request_queue import RequestQueue
+from corsproxy.shell.listener.request_queue import Arrived, RequestQueue
 from corsproxy.shell.listener.service import Service
 from corsproxy.shell.listener.wire import Wire
-from corsproxy.shell.streams.body_buffer import BodyBuffer
 from corsproxy.shell.streams.eager_task import EagerTask
 from corsproxy.shell.upstream.bond import Bond
 
 logger = logging.getLogger("corsproxy")
+
+# Shorter heads are small enough to hold one of each client that there may be.
+_LONG_HEAD: Final = 8 * 1024
 
 
 class Http1Connection(asyncio.BufferedProtocol):
@@ -38,6 +40,7 @@ class Http1Connection(asyncio.BufferedProtocol):
     __slots__ = (
         "_exchange",
         "_head_began",
+        "_held",
         "_is_last",
         "_limits",
         "_running",
@@ -64,6 +67,7 @@ class Http1Connection(asyncio.BufferedProtocol):
         self._exchange: Http1Exchange | None = None
         self._running: Exchange | None = None
         self._is_last = False  # whether no exchange follows the one in progress
+        self._held = 0  # bytes of the head in progress that count against those of all heads
         self._head_began = 0.0  # by time.perf_counter
         self._task = EagerTask(self.start(), server.loop)
 
@@ -180,7 +184,7 @@ class Http1Connection(asyncio.BufferedProtocol):
                     self._refuse_unread(arrived.refusal)
                     await wire.ended()
                 else:
-                    exchange, running = self._begin(arrived.message, arrived.content)
+                    exchange, running = self._begin(arrived.message, arrived)
                     # Otherwise an idle connection would keep it alive.
                     del arrived
                     await running.run()
@@ -191,24 +195,41 @@ class Http1Connection(asyncio.BufferedProtocol):
                 wire.end_in_stages()
                 await wire.ended()
         finally:
+            self._release()
             wire.close()
             if wire.transport is None:
                 self._server.closed(self)
 
-    def _begin(
-        self, message: RequestMessage, content: BodyBuffer
-    ) -> tuple[Http1Exchange, Exchange]:
-        refusal = Code.CONNECTIONS_FULL if self.is_full else None
+    def _begin(self, message: RequestMessage, arrived: Arrived) -> tuple[Http1Exchange, Exchange]:
+        is_full = self.is_full or not self._hold(arrived.size)
+        refusal = Code.CONNECTIONS_FULL if is_full else None
         self._exchange = exchange = Http1Exchange(
-            message, content, self.wire, self.queue, self.service, self.bond, refusal
+            message, arrived.content, self.wire, self.queue, self.service, self.bond, refusal
         )
         self._running = running = Exchange(exchange, self.service)
         self.wire.reading.clear()
         self.queue.taken()
         return exchange, running
 
+    def _hold(self, size: int) -> bool:
+        """Count a long head for as long as its exchange lasts. Return whether there is room."""
+        if size <= _LONG_HEAD:
+            return True
+        heads = self._server.heads
+        if size > heads.left:
+            return False
+        heads.left -= size
+        self._held = size
+        return True
+
+    def _release(self) -> None:
+        self._server.heads.left += self._held
+        self._held = 0
+
     def _done(self, *, keep_alive: bool) -> None:
         self._exchange = self._running = None
+        if self._held:
+            self._release()
         if not keep_alive:
             self._is_last = True
         elif not self.wire.is_gone:

@@ -29,16 +29,22 @@ _MOST_BEHIND_UPGRADE: Final = 32 * 1024
 class Arrived:
     """A request that was read and has not begun."""
 
-    __slots__ = ("content", "message", "refusal")
+    __slots__ = ("content", "message", "refusal", "size")
 
     def __init__(
-        self, message: RequestMessage | None, content: BodyBuffer, refusal: Code | None = None
+        self,
+        message: RequestMessage | None,
+        content: BodyBuffer,
+        refusal: Code | None = None,
+        size: int = 0,
     ) -> None:
         self.message: Final = message
         """None for a malformed request."""
         self.content: Final = content
         self.refusal: Final = refusal
         """Why it is refused, where its bytes do not tell."""
+        self.size: Final = size
+        """How many bytes its head has."""
 
 
 class RequestQueue:
@@ -163,7 +169,7 @@ class RequestQueue:
         content = NO_CONTENT
         if message.length is not None or message.is_chunked:
             self._arriving = content = BodyBuffer(self._wire)
-        self.waiting.append(Arrived(message, content))
+        self.waiting.append(Arrived(message, content, None, self.reader.size))
 
     def _unreadable(self, code: Code | None) -> None:
         """A malformed request waits for its turn like any other. Nothing follows it."""

@@ -17,7 +17,7 @@ _FIELD_OVERHEAD: Final = 160
 
 class WaitingRoom:
     """What the heads of all requests take together that cannot be sent yet: they wait for their
-    turn, or for a connection. Once sent, a head is not needed any more."""
+    turn, or for a connection."""
 
     def __init__(self, most: int = _MOST_WAITING) -> None:
         self._left = most

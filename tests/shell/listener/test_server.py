@@ -59,6 +59,22 @@ async def test_one_client_too_many_is_told_so_and_room_comes_back() -> None:
     assert len(upstream.asked) == 3
 
 
+async def test_long_heads_in_progress_have_a_bound_together() -> None:
+    answer = FakeResponse(b"", framing=Framing.CHUNKED, ended=False)
+    async with serving(FakeUpstream(replying(answer))) as proxy:
+        room = proxy.server.heads.left = 20_000
+        long = get("/", "X: " + "a" * 15_000)
+        first, second = await proxy.connect(), await proxy.connect()
+        await first.send(long)
+        await first.head()
+        assert proxy.server.heads.left < room - 15_000
+        await second.send(long)
+        assert (await second.reply()).status == 503
+        assert (await proxy.record()).verdict.code is Code.CONNECTIONS_FULL
+        await first.close()
+        await until(lambda: proxy.server.heads.left == room)
+
+
 async def test_far_too_many_clients_are_hung_up_on() -> None:
     async with serving(rules=policy(limits=Limits(connections=1))) as proxy:
         clients = [await proxy.connect() for _ in range(5)]
