@@ -147,7 +147,8 @@ class TlsConnection(asyncio.BufferedProtocol):
         if self._has_rest:
             self._deliver_rest(to_the_end=True)
         if self._stage is not _OPEN or self._app is None:
-            return None
+            # Behind close_notify, the application has chosen whether to write on.
+            return self._peer_ended
         self._stage = _DEAF
         return self._app.eof_received()
 
@@ -253,8 +254,8 @@ class TlsConnection(asyncio.BufferedProtocol):
         if self._failure is None:
             if not self._app.eof_received():
                 self.close()
-        elif not self._said_end:
-            # Where the end has been said, what was sent may still arrive.
+        elif not (self._said_end and self._tls.server_side):
+            # Where a client was told the end, what was sent may still arrive.
             self._flush()
             self.abort()
 

@@ -36,6 +36,7 @@ class Reader(asyncio.BufferedProtocol):
         self._buffer = memoryview(bytearray(20_000))
         self.received = b""
         self.has_ended = False
+        self.writes_on = False
         self.lost: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -51,7 +52,7 @@ class Reader(asyncio.BufferedProtocol):
 
     def eof_received(self) -> bool:
         self.has_ended = True
-        return False
+        return self.writes_on
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.lost.set_result(exc)
@@ -100,6 +101,33 @@ async def test_the_end_that_is_said_first_takes_nothing_back(
     assert reader.received == LARGE + b"bye, too"
     assert reader.has_ended
     assert reader.lost.result() is None
+
+
+async def test_the_end_that_is_heard_first_leaves_the_other_way_open(
+    tls: tuple[ssl.SSLContext, ssl.SSLContext],
+) -> None:
+    server, client = tls
+    heard: list[bytes] = []
+
+    def ends(sock: socket.socket) -> None:
+        sock.setblocking(False)
+        with suppress(ssl.SSLWantReadError):
+            cast(ssl.SSLSocket, sock).unwrap()
+        sock.setblocking(True)
+        # TCP ends as well; from now on the socket speaks no TLS.
+        sock.shutdown(socket.SHUT_WR)
+        heard.append(everything(sock))
+
+    with threaded_peer(ends, server) as port:
+        reader = await connect(port, client)
+        reader.writes_on = True
+        await until(lambda: reader.has_ended)
+        for _ in range(100):
+            reader.transport.write(b"still here")
+            await asyncio.sleep(0)
+        reader.transport.close()
+        assert await reader.lost is None
+    assert heard[0].count(b"\x17\x03\x03") >= 100
 
 
 async def test_what_came_before_a_reset_is_read_though_reading_has_stopped(
