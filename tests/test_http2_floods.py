@@ -40,7 +40,7 @@ ENDLESS, UPLOAD, MALFORMED = (
     )
 )
 STREAMS = range(1, 257, 2)
-MANY = range(1, 4001, 2)
+MANY = range(1, 2001, 2)
 LONGEST_S = 10.0
 """How long another client may wait for an answer, on a machine with other things to do."""
 
@@ -50,7 +50,7 @@ async def play(peer: PeerConnection) -> None:
     while True:
         head = await peer.head()
         if b"/untaken" in head:
-            await peer.closed() if b"nothing" in head else await asyncio.Event().wait()
+            await asyncio.Event().wait()
         elif b"/endless" in head:
             await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n")
             while True:
@@ -61,7 +61,8 @@ async def play(peer: PeerConnection) -> None:
 
 def bomb() -> Iterator[bytes]:
     """HPACK: a field that is stored once, and referred to in one byte each."""
-    yield frame(1, END_HEADERS | END_STREAM, 1, block(GET) + b"\x40\x01x\x7f\x91\x1e" + bytes(4000))
+    large = b"\x40\x01x\x7f\x91\x1e" + b"y" * 3984
+    yield frame(1, _WHOLE, 1, block(GET) + large)
     for stream in range(3, 23, 2):
         yield frame(1, 0, stream, block(GET) + b"\xbe" * 16_000)
         yield frame(9, END_HEADERS, stream, b"\xbe" * 16_000)
@@ -77,8 +78,7 @@ def tiny_pieces() -> Iterator[bytes]:
     """Content in pieces that cost more than they hold, and that nobody takes."""
     for stream in STREAMS[:4]:
         yield frame(1, _BEGUN, stream, UPLOAD)
-        for _ in range(500):
-            yield data(stream, b"xy") * 100
+        yield data(stream, b"xy") * 15_000
 
 
 FLOODS: dict[str, Callable[[], Iterator[bytes]]] = {
@@ -111,7 +111,7 @@ FLOODS: dict[str, Callable[[], Iterator[bytes]]] = {
     ),
     "windows of a byte": lambda: iter(
         [setting(4, 0), *[frame(1, _WHOLE, each, ENDLESS) for each in STREAMS]]
-        + [b"".join(window_update(each, 1) for each in STREAMS)] * 100
+        + [b"".join(window_update(each, 1) for each in STREAMS)] * 30
     ),
     "nothing read": lambda: iter(
         [setting(4, 2**31 - 1), window_update(0, 2**30)]
@@ -184,5 +184,9 @@ async def test_a_flood_costs_little_and_others_are_served(tmp_path: Path) -> Non
 
 
 def sockets_of(proxy: Running) -> int:
-    links = Path(f"/proc/{proxy.command.process.pid}/fd").iterdir()
-    return sum(os.readlink(each).startswith("socket:") for each in links)
+    count = 0
+    for each in Path(f"/proc/{proxy.command.process.pid}/fd").iterdir():
+        # One of them may have been closed meanwhile.
+        with suppress(FileNotFoundError):
+            count += os.readlink(each).startswith("socket:")
+    return count
