@@ -1,7 +1,7 @@
 """What differs between two policies, in the words of the file.
 
-A pure function for the reload's report: a person who saves the file reads what the
-proxy made of it. Values of header rules are never shown, they may be secrets.
+For the report of a reload: it tells the author of the file what has changed. Values of
+header rules are never shown, because they may be secrets.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,7 +22,7 @@ from corsproxy.core.policy import (
 
 Sign = Literal["+", "-", "~"]
 
-# More than this many routes are counted instead of named.
+# If there are more routes than this, they are counted instead of named.
 _NAMED_ROUTES = 3
 
 
@@ -33,10 +33,10 @@ class Change(NamedTuple):
     what: str
     """`origin http://localhost:5173`, `allow_credentials true (was false)`."""
     where: str = ""
-    """`on route shop`; empty for what is not a route's."""
+    """`on route shop`; empty if it is not about a route."""
     needs_restart: bool = False
     narrows: bool = False
-    """Whether it takes away what a browser may still have from a cached preflight."""
+    """Whether it removes something that browsers may still allow because of a cached preflight."""
 
     def __str__(self) -> str:
         where = f" {self.where}" if self.where else ""
@@ -45,7 +45,7 @@ class Change(NamedTuple):
 
 
 def changes(before: Policy, after: Policy) -> tuple[Change, ...]:
-    """Return what `after` does differently from `before`; () where nothing."""
+    """Return how `after` differs from `before`; () if it does not."""
     found = [*_listeners(before, after), *_routes(before, after)]
     seen = {(change.sign, change.what) for change in found}
     found += [
@@ -58,7 +58,7 @@ def changes(before: Policy, after: Policy) -> tuple[Change, ...]:
 
 
 def _listeners(before: Policy, after: Policy) -> Iterator[Change]:
-    # Where an address is written is no difference, so texts are compared.
+    # Texts are compared, because it does not matter where an address is written.
     for key, old, new in (
         ("listen", _texts(before.listen), _texts(after.listen)),
         ("admin", _texts([before.admin or "off"]), _texts([after.admin or "off"])),
@@ -101,7 +101,7 @@ def _names_of(kind: type[Route | Timeouts | Tls]) -> tuple[str, ...]:
     return tuple(field.name for field in fields(kind) if field.compare and field.name != "source")
 
 
-# Of a route, each that is one value: a new key cannot be forgotten. The others are told in parts.
+# All fields of a route that are one value, so that no new key is forgotten. Others have parts.
 _VALUES = tuple(
     name
     for name in _names_of(Route)

@@ -10,7 +10,7 @@ from corsproxy.core.policy import Timeouts, Tls, UpstreamAddress
 from corsproxy.errors import TlsFileError
 
 TlsCheck = Callable[[Tls], TlsFileError | None]
-"""Looks at the files that TLS settings name, which this package never opens."""
+"""Checks the files that TLS settings name, which this package never opens."""
 
 _DEFAULTS = Timeouts()
 _FILE_HELP = {
@@ -26,7 +26,7 @@ def read_timeout(route: Section) -> Timeouts:
     section = route.mapping("timeout", "timeout", "{response: 30s}", "response")
     if section is None:
         return _DEFAULTS
-    # A connection that is not made in time never will be: this one has no `none`.
+    # Connecting must have a bound, so `none` is not allowed here.
     return Timeouts(
         section.duration("connect", _DEFAULTS.connect or 5.0, zero=False),
         section.duration_or_none("response", _DEFAULTS.response),

@@ -1,7 +1,7 @@
-"""Rules that are each fine and together are not, or that say less than they seem to.
+"""Rules that contradict each other, or that say less than they seem to.
 
-Works on finished `CorsRules`, because a route takes over what it does not set: a `"*"` at
-the top and `allow_credentials: true` in a route contradict each other all the same.
+Works on finished `CorsRules`, because routes inherit what they do not set: a `"*"` at the
+top contradicts `allow_credentials: true` in a route.
 """
 
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ from corsproxy.core.origins import OriginPattern, OriginSet, PatternKind
 from corsproxy.core.policy import CorsRules
 from corsproxy.core.source import Source
 
-# Beyond this many wildcards, comparing each with each is not worth its time.
+# With more wildcards than this, comparing all pairs takes too long.
 _COMPARED = 48
 
 # Nothing that is likely to stand beside a wildcard by accident.
@@ -81,7 +81,7 @@ def _without_credentials(pattern: OriginPattern, report: Report) -> None:
 
 
 def check_list(origins: OriginSet, report: Report) -> None:
-    """Report entries that another entry makes superfluous, and hosts that are a slip."""
+    """Report entries that another entry makes superfluous, and hosts that are likely mistakes."""
     first: dict[str, OriginPattern] = {}
     for pattern in origins:
         if pattern.text in first:
@@ -143,7 +143,7 @@ def _samples(pattern: OriginPattern) -> Iterable[str]:
 
 
 def _check_loopback_names(patterns: list[OriginPattern], report: Report) -> None:
-    """Report ports that are listed for one name of this machine and not for the other.
+    """Report ports that are listed for only one of this machine's names.
 
     Only where a list uses both names: then its author knows that they are two origins.
     """

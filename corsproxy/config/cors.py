@@ -1,4 +1,4 @@
-"""`cors:` -> `CorsRules`, with what it does not set taken from the rules above it."""
+"""Reads `cors:` into `CorsRules`; what it does not set is inherited from the rules above it."""
 
 from collections.abc import Collection
 from dataclasses import replace
@@ -42,8 +42,7 @@ def read_cors(
 ) -> CorsRules | Passthrough:
     """Return what `node`, the value of a `cors:` key, says.
 
-    `above` are the rules whose keys it takes over where it sets none; None where `node`
-    is the outermost itself.
+    `above` are the rules from which it inherits; None if `node` is the outermost one.
     """
     if isinstance(node, Scalar):
         value = findings.value(node, path)
@@ -160,7 +159,7 @@ class _Rules:
         return OriginSet(listed, self._findings.source(found.node), expired)
 
     def _entry(self, terms: "dict[Scalar, _Terms]", item: Mapping) -> Value | None:
-        """Return the origin of an entry that says more, which is noted in `terms`."""
+        """Return the origin of an entry with further terms, which are noted in `terms`."""
         path = f"{self._section.where('allow_origins')}[]"
         section = Section(self._findings, item, "origin", path)
         if section.lacks("origin"):
@@ -230,7 +229,7 @@ class _Rules:
     def _absorbed(self, key: str, names: dict[str, Value]) -> None:
         """Warn about names beside "*", which allows them all."""
         for name, value in names.items():
-            # Fetch leaves Authorization out of its own wildcard, so people write both.
+            # Fetch's own wildcard does not include Authorization, so people write both.
             if name != "authorization":
                 message = f'`{self._section.where(key)}`: "*" allows {shown(name)} as well'
                 self._findings.warning("subsumed-entry", value.node, message, "remove it")
@@ -246,7 +245,7 @@ class _Rules:
             return None
         if hint is not None:
             if hint.suggestion in listed:
-                # Written so, it would stand there twice.
+                # Otherwise it would be listed twice.
                 hint.help, hint.suggestion = f"remove it: {hint.suggestion} is listed", None
             self._findings.mistake(value, hint, self._section.where(key), "warning")
         return name
@@ -307,7 +306,7 @@ def _origin(findings: Findings, value: Value, path: str) -> OriginPattern | None
 
 
 def origin_mistake(error: OriginPatternError, text: str = "") -> BadValueError:
-    """Return why an entry is none; it is repeated as `text` where the line does not show it."""
+    """Return why an entry is invalid; `text` repeats it where the line does not show it."""
     cause, _, help = error.message.partition(": ")
     if not text:
         return BadValueError(f"origin-{error.reason}", cause, help, error.suggestion)

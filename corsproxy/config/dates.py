@@ -9,7 +9,7 @@ from datetime import date
 from corsproxy.config.mistakes import BadValueError
 
 WARNING_DAYS = 7
-"""An entry is warned of from so many days before its last one."""
+"""How many days before an entry's last day there is a warning."""
 
 
 def parse_day(text: str) -> str:

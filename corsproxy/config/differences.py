@@ -1,8 +1,8 @@
 """What one policy allows that another does not: the meaning of two files, not their text.
 
-A difference is one that some call could notice. So an entry that another one covers is none,
-nor is a method that is added to a list which lets no page in. Paths are compared piece by
-piece: each is taken by one route before and by one route after.
+Only what some call could notice is a difference. An entry that another one covers is not, nor is
+a method added to a list that lets no page in. Paths are compared piece by piece, each with the
+route that takes it before and the one that takes it after.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -25,7 +25,7 @@ _WIDER: frozenset[Kind] = frozenset(
 
 
 class Difference(NamedTuple):
-    """One thing that is allowed, or done, under one of two policies alone."""
+    """One thing that only one of two policies allows or does."""
 
     change: Literal["allowed", "no-longer-allowed"]
     route: str | None
@@ -52,7 +52,7 @@ def differences(old: Policy, new: Policy) -> tuple[Difference, ...]:
         found += _one_way("no-longer-allowed", name, after, before)
     found += _hosts("allowed", old, new)
     found += _hosts("no-longer-allowed", new, old)
-    # A route that is split in two is compared twice.
+    # A route that was split in two is compared twice.
     return tuple(dict.fromkeys(found))
 
 
@@ -78,7 +78,7 @@ def _more(without: Route | None, having: Route) -> Iterator[_Found]:
         if other != "passthrough":
             yield "cors", "passthrough", having.source
     elif other != "passthrough":
-        # What the upstream itself allowed, this file does not know.
+        # The file does not tell what the upstream itself allows.
         yield from _more_in_rules(other, rules)
     if without is not None:
         yield from _done_otherwise(without, having)
@@ -108,7 +108,7 @@ def _more_in_rules(other: CorsRules | None, rules: CorsRules) -> Iterator[_Found
 
 
 def _uncovered(origins: OriginSet, others: OriginSet) -> Iterator[OriginPattern]:
-    """Yield the entries that allow what no one of the others does, and no wider one beside."""
+    """Yield the entries that allow what none of the others does, except those under a wider one."""
     for pattern in origins:
         if covers(others, pattern):
             continue
@@ -157,7 +157,7 @@ def _done_otherwise(without: Route, having: Route) -> Iterator[_Found]:
 def _header_rules(
     route: Route, key: Literal["request_headers", "response_headers"]
 ) -> frozenset[str]:
-    """Return a rule a text; the value of a field stands behind a line break, not to be shown."""
+    """Return each rule as a text; a field's value follows a line break and must not be shown."""
     rules = getattr(route, key)
     fields = (f"set {name.decode()}\n{value!r}" for name, value in rules.set)
     return frozenset((*fields, *(f"remove {name.decode()}" for name in rules.remove)))

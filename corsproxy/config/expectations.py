@@ -40,8 +40,8 @@ _CASE = "{origin: https://app.example.com, request: GET /, expect: allowed}"
 
 
 def result_of(verdict: Verdict) -> Result:
-    """Return what becomes of a call in one word; `forwarded` where the upstream decides what
-    the page may read, or where it is asked and nothing is granted."""
+    """Return what happens to a call in one word; `forwarded` if the upstream decides what the
+    page may read, or if it is asked and nothing is granted."""
     if verdict.code in _FORWARDED:
         return "forwarded"
     return "allowed" if verdict.allowed else "refused"

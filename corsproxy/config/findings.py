@@ -1,6 +1,6 @@
 """What was found in one file: its problems, its secrets, and where each rule is written.
 
-Readers report here and go on, so that one run finds every mistake.
+Readers report here and continue, so that one run finds every mistake.
 """
 
 from collections.abc import Iterable, Mapping
@@ -23,7 +23,7 @@ class Value(NamedTuple):
     node: Scalar
     text: str
     plain: bool
-    """Unquoted, or from a variable: then `true` and `5` mean more than text."""
+    """Unquoted, or from a variable, so that `true` and `5` are not just text."""
 
     @property
     def literal(self) -> bool:
@@ -87,7 +87,7 @@ class Findings:
         self.add(self.source_text.problem(code, span, message, help, fix, "warning"))
 
     def source(self, span: Span) -> Source:
-        """Return where `span` is, and remember its length for problems found later."""
+        """Return where `span` is, and note its length for problems found later."""
         source = self.source_text.source(span)
         self._spans.setdefault(source, span)
         return source
@@ -147,7 +147,7 @@ class Findings:
         return Value(node, expansion.text, node.plain or expansion.found)
 
     def _runs_on(self, node: Scalar, path: str) -> None:
-        """An unquoted value over several lines, which YAML joins: never what was meant."""
+        """An unquoted value over several lines, which YAML joins: never intended."""
         next_line = self.source_text.line(node.start.line + 1).strip()
         help = "end it on its line, or quote it"
         behind = self.source_text.text[node.end.offset :].lstrip()[:1]

@@ -1,8 +1,8 @@
 """`request_headers` and `response_headers`: what a route sets and removes.
 
-A rule may not touch what this proxy answers for: how a message is delimited, what belongs
-to one connection, and the grants. Everything else is the user's (RFC 9110, 5.1, 5.5, 7.6.1).
-Names are one name where CGI reads them as one: `X_Admin` is `X-Admin`.
+A rule may not touch what this proxy is responsible for: framing, hop-by-hop fields and grants.
+Everything else is up to the user (RFC 9110, 5.1, 5.5, 7.6.1). Names that CGI does not
+distinguish are the same: `X_Admin` is `X-Admin`.
 """
 
 from corsproxy.config.findings import Findings

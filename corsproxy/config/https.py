@@ -33,11 +33,11 @@ class CertificateFault(NamedTuple):
 
 
 CertificateCheck = Callable[[ListenerTls], Sequence[CertificateFault]]
-"""Looks at the files that `tls` names, which this package never opens."""
+"""Checks the files that `tls` names, which this package never opens."""
 
 
 class HttpsMistake(NamedTuple):
-    """Why the certificate of a local authority will not do."""
+    """Why a local authority's certificate is not sufficient."""
 
     source: Source
     message: str

@@ -1,7 +1,7 @@
 """The keys of the file, and what people coming from other products call them.
 
-Two keys can be four letters apart and mean the same (`origins`, `allow_origins`), so edit
-distance alone suggests nothing where it would help most. `suggest` tries, in order: the
+Keys can differ by many letters and mean the same (`origins`, `allow_origins`), so edit
+distance alone is not enough. `suggest` tries, in order: the
 same letters, another product's name, a key that belongs elsewhere, and a typing error.
 """
 
@@ -67,7 +67,7 @@ _UNDER: dict[Place, str] = {
     "log": "under `log:`",
 }
 
-# By letters and digits in lower case. gateways, middlewares and dev servers; see `suggest`.
+# By letters and digits in lower case, from gateways, middlewares and dev servers; see `suggest`.
 _ALIASES: dict[Place, dict[str, str]] = {
     "top": {
         "port": "listen", "host": "listen", "bind": "listen", "address": "listen",

@@ -180,7 +180,7 @@ def check_listeners(
 def _report(
     findings: Findings, key: str, address: ListenAddress, other_key: str, other: ListenAddress
 ) -> None:
-    # The default of `admin` is written nowhere: what collides with it is.
+    # A default `admin` is not in the file, so the problem is reported where it collides.
     if not address.source.line:
         key, address, other_key, other = other_key, other, key, address
     if not address.source.line:

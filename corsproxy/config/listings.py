@@ -106,7 +106,7 @@ def _pair(findings: Findings, item: Mapping, path: str) -> None:
         key, value, _ = item.entries[0]
         if isinstance(value, Scalar) and value.text and key.plain and value.plain:
             extent = Extent(item.start, value.end)
-            # A colon and a space make a mapping of what was to be one text.
+            # A colon and a space turn a text into a mapping.
             split = _SPLIT.match(value.text) is not None
             fix = as_value(f"{key.text}:{value.text}" if split else value.text)
             help = f"write {shown(fix)}"

@@ -1,8 +1,8 @@
 """What may stand in `allow_methods`, `allow_headers` and `expose_headers`.
 
-Naming what browsers never ask about, or never grant, has no effect (Fetch, "forbidden
-request-header", "forbidden response-header name", "forbidden method"): it is refused,
-because its author expects one.
+Names that browsers never ask about, or never grant, have no effect (Fetch, "forbidden
+request-header", "forbidden response-header name", "forbidden method"): they are refused,
+because their author expects one.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Where the keys of a file stand, for what says of a whole setting where it is written."""
+"""Where the keys of a file are written, for messages about a whole setting."""
 
 from collections.abc import Iterator
 

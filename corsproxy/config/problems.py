@@ -32,7 +32,7 @@ _CYAN = "\x1b[1;36m"
 
 
 class Problem(NamedTuple):
-    """One mistake, or one thing to think about, in the file or in a flag.
+    """One mistake or warning, in the file or in a flag.
 
     `code` is stable and kebab-case: a part of the interface.
     """
