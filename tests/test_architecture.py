@@ -127,6 +127,17 @@ class TestEachModule:
         assert all(node.level == 0 for node in imports)
 
 
+def test_no_method_has_two_names() -> None:
+    """Compiled, an alias is looked for among the module's names, when an object is made."""
+    for path in MODULES:
+        for each in ast.walk(tree(path)):
+            if isinstance(each, ast.ClassDef):
+                names = {node.name for node in each.body if isinstance(node, ast.FunctionDef)}
+                aliases = [node.value for node in each.body if isinstance(node, ast.Assign)]
+                found = {node.id for node in aliases if isinstance(node, ast.Name)}
+                assert not names & found, (relative(path), each.name)
+
+
 def test_every_test_file_has_its_module() -> None:
     """A test file that outlived its module, or is misspelt, covers nothing."""
     rooms = [path.name for path in PACKAGE.iterdir() if (path / "__init__.py").is_file()]
