@@ -161,10 +161,12 @@ def _run_mypyc(modules: Iterable[str]) -> None:
     # No user's configuration of mypy has a say, and a dependency without types is no mistake.
     options = ["--config-file=", "--disable-error-code=import-untyped"]
     extensions = mypycify([*options, *files], separate=libraries, debug_level="0")
-    if sys.platform == "linux":
-        for extension in extensions:
-            extension.extra_compile_args += [*LEAN]
-            extension.extra_link_args += [*LEAN_LINK]
+    lean, link = (LEAN, LEAN_LINK) if sys.platform == "linux" else ((), ())
+    # mypyc hands one list to all of them. The user's flags come last, where the last counts.
+    flags = [*lean, *shlex.split(os.environ.get("CFLAGS", ""))]
+    for extension in extensions:
+        extension.extra_compile_args = [*extension.extra_compile_args, *flags]
+        extension.extra_link_args = [*extension.extra_link_args, *link]
     jobs = str(os.cpu_count() or 1)
     command = ["build_ext", "--build-lib", RESULT, "--parallel", jobs]
     setup(name=PACKAGE, ext_modules=extensions, script_args=command)
