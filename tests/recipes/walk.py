@@ -145,6 +145,8 @@ async def test_a_page_calls_the_api_as_the_recipe_says(browser: Browser, title: 
         dev_server(title, running_proxy.url) as url,
         await browser.new_context() as context,
     ):
+        # Some build a page when it is first asked for.
+        context.set_default_timeout(BUILD_S * 1000)
         page = await context.new_page()
         await page.goto(f"{url}{app.page}")
         if app.then:
