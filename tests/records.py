@@ -20,7 +20,12 @@ def record(**changes: Any) -> ExchangeRecord:
     return replaced(ExchangeRecord(request, POLICY, verdict, 200), **changes)
 
 
+_VALUES = (
+    *("request", "policy", "verdict", "status", "started", "duration_s", "sent", "received"),
+    *("upstream_s", "error", "detail", "forward", "upstream_head", "response", "outcome", "call"),
+)
+
+
 def replaced(given: ExchangeRecord, **changes: Any) -> ExchangeRecord:
     """The same record with other values."""
-    kept = {name: getattr(given, name) for name in ExchangeRecord.__slots__}
-    return ExchangeRecord(**{**kept, **changes})
+    return ExchangeRecord(**{**{name: getattr(given, name) for name in _VALUES}, **changes})

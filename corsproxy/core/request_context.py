@@ -183,9 +183,12 @@ class RequestContext:
 def is_own(origin: bytes, authority: bytes, secure: bool) -> bool:
     """Whether a page on `origin` is this proxy's own, which browsers call `authority`. The
     scheme is compared only if `secure`: TLS may end in front of this listener."""
-    page = parse_origin(origin)
     own = guard.parse_host(authority)
-    if page is None or own is None or page.scheme not in ("http", "https"):
+    # Most pages are on another host, and need no further look.
+    if own is None or not origin.partition(b"://")[2].startswith(own.name.encode("ascii")):
+        return False
+    page = parse_origin(origin)
+    if page is None or page.scheme not in ("http", "https"):
         return False
     if page.scheme == "http" and secure:
         return False

@@ -341,6 +341,7 @@ async def test_a_repeated_request_meets_the_policy_in_force() -> None:
             assert (reply.status, reply.grant) == (403, None)
 
 
+@pytest.mark.interpreted  # compiled policies take no weak references
 async def test_nothing_outlives_the_policy_that_it_was_decided_under() -> None:
     async with serving(FakeUpstream(told)) as proxy:
         client = await proxy.connect()
