@@ -165,7 +165,7 @@ def _words(remedies: Remedies) -> str:
 
 def _listed(number: int, what: str, asked: str, width: int) -> list[str]:
     """Return the lines of one entry of the list, as wide as the terminal at most."""
-    lines = textwrap.wrap(what, width - 5) or [""]
+    lines = textwrap.wrap(what, width - 5, break_on_hyphens=False) or [""]
     asked = shortened(f"asked for by {asked}", width - 5)
     if len(lines) == 1 and len(lines[0]) + len(asked) + 8 <= width:
         lines = [f"{lines[0]}   {asked}"]
