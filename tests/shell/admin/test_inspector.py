@@ -409,6 +409,8 @@ async def test_without_a_file_it_allows_until_the_end(tmp_path: Path, unused_tcp
         page.add(exchange)
         edit = await page.do(f"rows/{exchange.row}/edit")
         assert edit["mode"] == "quick"
+        copied = (await page.do(f"rows/{exchange.row}/copy", {"as": "explain"}))["text"]
+        assert copied.endswith(f"-- {policy().routes[0].upstream} /v1/users")
         assert (await page.do(f"rows/{exchange.row}/write", {"known": edit["known"]}))["written"]
         assert (await page.ask(f"rows/{exchange.row}"))["why"]["now"]["allowed"]
         assert (await page.do("undo"))["undone"]

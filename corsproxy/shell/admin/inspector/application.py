@@ -17,7 +17,7 @@ from corsproxy.core.policy import Policy
 from corsproxy.shell.admin.inspector.admission import HEADERS, Admission, refusal
 from corsproxy.shell.admin.inspector.allowances import Allowances
 from corsproxy.shell.admin.inspector.allowlist import allowlist, learnt
-from corsproxy.shell.admin.inspector.copies import COPIES, NotCopiedError
+from corsproxy.shell.admin.inspector.copies import COPIES, NotCopiedError, Rules
 from corsproxy.shell.admin.inspector.details import details
 from corsproxy.shell.admin.inspector.event_stream import EventStream
 from corsproxy.shell.admin.inspector.har import har
@@ -207,10 +207,14 @@ class Inspector:
             return {"reason": "It could not be read as a request, so there is nothing to copy."}
         redactor = OpenRedactor(b"") if asked.get("secrets") is True else self._redactor()
         try:
-            text = copy(row, redactor, self._allowances.file)
+            text = copy(row, redactor, self._rules())
         except NotCopiedError as error:
             return {"reason": str(error)}
         return {"text": text, "complete": row.main.request_body.is_whole}
+
+    def _rules(self) -> Rules:
+        file, routes = self._allowances.file, self._policies.policy.routes
+        return Rules(file, "" if file or not routes else str(routes[0].upstream))
 
     async def _replay(self, row: Row, asked: Json) -> Json:
         origin = asked.get("origin")

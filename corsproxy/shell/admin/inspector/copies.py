@@ -8,6 +8,7 @@ it, everything is on one line, and no control character is in it that a terminal
 import json
 import shlex
 from collections.abc import Callable
+from typing import NamedTuple
 
 from corsproxy.config.editing.cases import case_text
 from corsproxy.config.expectations import result_of
@@ -27,7 +28,18 @@ _CURLS_OWN = frozenset(
 )  # fmt: skip
 
 
-def as_curl(row: Row, redactor: Redactor, file: str | None = None) -> str:
+class Rules(NamedTuple):
+    """What `corsproxy explain` has to be told of the allowlist."""
+
+    file: str | None = None
+    upstream: str = ""
+    """Where there is no file: the upstream that the command line names."""
+
+
+RULES = Rules()
+
+
+def as_curl(row: Row, redactor: Redactor, rules: Rules = RULES) -> str:
     """Return the request as a command for a POSIX shell, on one line."""
     exchange = row.main
     request = exchange.request
@@ -89,7 +101,7 @@ def _printable(value: bytes) -> str:
     return "".join(each if each.isprintable() else "?" for each in text_of(value))
 
 
-def as_fetch(row: Row, redactor: Redactor, file: str | None = None) -> str:
+def as_fetch(row: Row, redactor: Redactor, rules: Rules = RULES) -> str:
     """Return the call as a script would make it."""
     exchange = row.main
     headers: dict[str, str] = {}
@@ -120,11 +132,11 @@ def _is_scripts(name: bytes) -> bool:
     return not is_forbidden_request_header(lower) and not lower.startswith(b"sec-")
 
 
-def as_explain(row: Row, redactor: Redactor, file: str | None = None) -> str:
-    """Return the command that explains the decision; `file` is the allowlist's."""
+def as_explain(row: Row, redactor: Redactor, rules: Rules = RULES) -> str:
+    """Return the command that explains the decision."""
     exchange = row.main
     words = ["corsproxy", "explain"]
-    words += ["-c", file] if file else []
+    words += ["-c", rules.file] if rules.file else []
     words += ["--origin", text_of(exchange.value(b"origin") or b"http://localhost")]
     method = page_method_of(row)
     if method != "GET":
@@ -133,11 +145,13 @@ def as_explain(row: Row, redactor: Redactor, file: str | None = None) -> str:
         words += ["--header", name]
     if exchange.value(b"cookie") is not None:
         words.append("--credentials")
-    words += ["--", text_of(redactor.target(exchange.request.target))]
+    words.append("--")
+    words += [rules.upstream] if rules.upstream and not rules.file else []
+    words.append(text_of(redactor.target(exchange.request.target)))
     return " ".join(shlex.quote(_printable(word.encode("utf-8"))) for word in words)
 
 
-def as_test_case(row: Row, redactor: Redactor, file: str | None = None) -> str:
+def as_test_case(row: Row, redactor: Redactor, rules: Rules = RULES) -> str:
     """Return the call as a case of `corsproxy.test.yaml`, as `explain --save-case` writes it.
 
     Raises NotCopiedError where no page asked: a case has an origin.
@@ -155,7 +169,7 @@ class NotCopiedError(CorsproxyError):
     """There is no such copy of that call. The message says why."""
 
 
-Copy = Callable[[Row, Redactor, str | None], str]
+Copy = Callable[[Row, Redactor, Rules], str]
 
 COPIES: dict[str, Copy] = {
     "curl": as_curl,

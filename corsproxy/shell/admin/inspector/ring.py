@@ -131,6 +131,8 @@ class Ring:
 
     def changed(self, exchange: Exchange) -> None:
         """Number a change of `exchange`, and wake the readers."""
+        if exchange.row <= 0:
+            return  # it waits in the queue, or is forgotten
         row = self._rows.get(exchange.row)
         if row is None:
             return
@@ -304,4 +306,7 @@ def _pair(exchange: Exchange, method: str) -> tuple[bytes | None, bytes, bytes |
 
 def weight(lines: Iterable[tuple[bytes, bytes]]) -> int:
     """Return how many bytes field lines take, roughly."""
-    return sum([len(name) + len(value) for name, value in lines])
+    total = 0
+    for name, value in lines:
+        total += len(name) + len(value)
+    return total

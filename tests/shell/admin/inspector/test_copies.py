@@ -14,6 +14,7 @@ from corsproxy.config.expectations import read_expectations
 from corsproxy.core.messages import Field
 from corsproxy.shell.admin.inspector.copies import (
     NotCopiedError,
+    Rules,
     as_curl,
     as_explain,
     as_fetch,
@@ -148,7 +149,7 @@ def test_no_copy_runs_anything_but_the_request(
 @given(HOSTILE, HOSTILE)
 def test_nor_does_the_explain_command(shell: Shell, path: bytes, name: bytes) -> None:
     exchange = preflight("PUT", b"/" + path, name)
-    text = as_explain(row(exchange), NO_REDACTOR, "corsproxy.yaml")
+    text = as_explain(row(exchange), NO_REDACTOR, Rules("corsproxy.yaml"))
     assert text.isprintable()
     result = subprocess.run(
         [SHELL, "-c", f'set -- {text}; printf \'%s\\n\' "$1" "$2"'],
@@ -159,7 +160,7 @@ def test_nor_does_the_explain_command(shell: Shell, path: bytes, name: bytes) ->
 
 
 def words_of(exchange: Exchange) -> list[str]:
-    text = as_explain(row(exchange), NO_REDACTOR, "my file.yaml")
+    text = as_explain(row(exchange), NO_REDACTOR, Rules("my file.yaml"))
     told = subprocess.run(
         [SHELL, "-c", f"set -- {text}; printf '%s\\0' \"$@\""], capture_output=True, check=True
     )

@@ -12,6 +12,7 @@ const KEYS = {
   code: (row) => [row.code],
   path: (row) => [row.path, row.path.split("?", 1)[0]],
   host: (row) => [row.host],
+  protocol: (row) => [row.protocol],
 };
 
 /** What a row may be. */
