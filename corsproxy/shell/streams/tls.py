@@ -25,7 +25,7 @@ class Stage(Enum):
     HANDSHAKE = "handshake"
     OPEN = "open"
     DEAF = "deaf"
-    """What arrives is thrown away: there is nobody to read it, or no key."""
+    """What arrives is thrown away: it has no reader, or no key."""
 
 
 _HANDSHAKE: Final = Stage.HANDSHAKE

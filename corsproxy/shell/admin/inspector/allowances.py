@@ -51,7 +51,7 @@ class Allowances:
         is_mended: Callable[[Row], bool],
     ) -> None:
         """`adopt` has the proxy decide by another policy; `reload` returns when what is in
-        the file is in force; `note` tells whoever sits at the terminal what it does not
+        the file is in force; `note` tells the terminal what it does not
         hear from a reload."""
         self.file = file
         self._policy = policy
