@@ -46,10 +46,13 @@ function socketio(url) {
   return new Promise((resolve) => {
     socket.on("connect_error", () => resolve(false));
     socket.on("connect", () => {
-      // The first transport is polling; wait for the upgrade, too.
-      socket.io.engine.on("upgrade", () => {
+      const { engine } = socket.io;
+      const talk = () => {
         socket.emit("echo", "hi", (text) => { socket.close(); resolve(text === "hi"); });
-      });
+      };
+      // The first transport is polling; wait for the upgrade, too, which may have come already.
+      if (engine.transport.name === "websocket") talk();
+      else engine.on("upgrade", talk);
     });
   });
 }
