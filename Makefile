@@ -16,7 +16,7 @@ PARALLEL := --numprocesses 2 --dist loadfile
 UNIT := $(addprefix tests/,core config http1 http2 test_architecture.py test_errors.py)
 ALONE := tests/soak tests/reloads
 # What drives the compiled modules, from inside and through sockets.
-MEET_COMPILED := $(addprefix tests/,core http1 shell/listener shell/streams shell/upstream fuzz test_compiled.py test_hostile_input.py test_security.py)
+MEET_COMPILED := $(addprefix tests/,core http1 shell/listener shell/streams shell/upstream shell/admin/test_figures.py fuzz test_compiled.py test_hostile_input.py test_security.py)
 ALONE_COMPILED := $(addprefix tests/,soak/test_soak.py soak/test_siege.py reloads/test_reloads.py)
 ENGINE = $(shell for engine in docker podman buildah; do command -v $$engine && break; done)
 REVISION = $(shell git rev-parse HEAD 2>/dev/null)

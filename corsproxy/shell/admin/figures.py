@@ -105,11 +105,19 @@ class Duration(StrEnum):
     """From the request's first byte to the last of its answer."""
 
 
+class HistogramJson(TypedDict):
+    """A histogram on its way between processes. A tuple would arrive as a list, which compiled
+    code does not take for one."""
+
+    counts: list[int]
+    total: float
+
+
 class FiguresJson(TypedDict):
     """Figures on their way between processes."""
 
     counts: dict[str, list[Row]]
-    seconds: dict[str, dict[str, tuple[list[int], float]]]
+    seconds: dict[str, dict[str, HistogramJson]]
     upstreams: dict[str, dict[str, int]]
     in_flight: int
     clients: int
@@ -251,7 +259,10 @@ class Figures:
         return {
             "counts": {each: _rows(self.counts(each)) for each in Count},
             "seconds": {
-                each: {route: (it.counts, it.total) for route, it in self.seconds(each).items()}
+                each: {
+                    route: {"counts": it.counts, "total": it.total}
+                    for route, it in self.seconds(each).items()
+                }
                 for each in Duration
             },
             "upstreams": self.upstreams,
@@ -267,8 +278,8 @@ class Figures:
             for *names, count in rows:
                 figures._counts[Count(which)][tuple(map(str, names))] = int(count)
         for each, histograms in found["seconds"].items():
-            for route, (buckets, total) in histograms.items():
-                figures._seconds[Duration(each)][route] = Histogram(buckets, total)
+            for route, it in histograms.items():
+                figures._seconds[Duration(each)][route] = Histogram(it["counts"], it["total"])
         figures.upstreams = found["upstreams"]
         figures.in_flight = found["in_flight"]
         figures.clients = found["clients"]
