@@ -82,9 +82,12 @@ async def test_two_clicks(
     await expect(dialog).to_have_count(0)
     await expect(view.button("Undo")).to_be_visible()
     assert where.file.read_text() == content.replace(before, after)
+    await expect(view.row("allowed now")).to_have_count(1)
+    await expect(view.button("Allow")).to_have_count(0)
     assert await call(tab, f"{where.url}/plain", **init)
     await view.button("Undo").click()
     await expect(view.button("Undo")).to_have_count(0)
+    await expect(view.row("allowed now")).to_have_count(0)
     assert where.file.read_text() == content
     assert not await call(tab, f"{where.url}/plain", **init)
 
