@@ -103,7 +103,7 @@ class Allowances:
                 return {**shown, "written": False, "changed": True}
             await asyncio.to_thread(save, file, edit.after, known=edit.before)
         except ChangedError:
-            # Since it was read just above: somebody is editing it at this moment.
+            # It changed since it was read just above: it is being edited right now.
             return {**await self.propose(row), "written": False, "changed": True}
         except _REFUSALS as error:
             reason = _reason(file, error)
