@@ -124,7 +124,8 @@ def _process(snapshot: Snapshot) -> Iterator[Metric]:
         snapshot.reload_timestamp,
     )
     lost = CounterMetricFamily(
-        "corsproxy_log_lines_lost", "Log lines that nobody read or the disk had no room for."
+        "corsproxy_log_lines_lost",
+        "Log lines lost to a reader that stalled or a disk that was full.",
     )
     lost.add_metric([], snapshot.lost_lines + snapshot.figures.lost_lines)
     yield lost

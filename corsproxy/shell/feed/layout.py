@@ -21,7 +21,7 @@ def terminal_width() -> int:
 
 
 def known_width() -> int | None:
-    """Return how many columns there are; None where nobody says, because it is no terminal."""
+    """Return how many columns there are; None if it is not a terminal."""
     return shutil.get_terminal_size((0, 0)).columns or None
 
 
