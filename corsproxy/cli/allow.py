@@ -116,4 +116,4 @@ def _save(file: File, edit: Edit) -> None:
 def _print(problems: tuple[Problem, ...]) -> None:
     color = wants_color("stderr")
     for problem in problems:
-        click.echo(f"{render(problem, color, known_width())}\n", err=True, color=True)
+        click.echo(f"{render(problem, color, known_width('stderr'))}\n", err=True, color=True)

@@ -138,5 +138,5 @@ def _corrected(name: str, form: str, require_until: bool) -> tuple[Problem, ...]
 def _print(name: str, problems: tuple[Problem, ...]) -> None:
     color = wants_color("stdout")
     for problem in problems:
-        click.echo(f"{render(problem, color, known_width())}\n", color=True)
+        click.echo(f"{render(problem, color, known_width('stdout'))}\n", color=True)
     click.echo(f"{name}: {summary(problems)}")

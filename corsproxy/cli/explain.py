@@ -206,7 +206,7 @@ class Found(NamedTuple):
 
 
 def _print(found: Found) -> None:
-    width = known_width()
+    width = known_width("stdout")
     click.echo(_colored(fitted(found.explanation.text(), width)), color=True)
     edit = found.edit
     if found.file is not None and isinstance(edit, Way):

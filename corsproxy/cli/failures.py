@@ -33,7 +33,7 @@ class Failure(click.ClickException):
         self.help = help
 
     def show(self, file: IO[Any] | None = None) -> None:
-        width = known_width()
+        width = known_width("stderr")
         click.echo(fitted(f"corsproxy: {escape(self.message)}", width), file=file, err=True)
         if self.help:
             click.echo(fitted(f"  {escape(self.help)}", width), file=file, err=True)
@@ -54,7 +54,10 @@ class RefusedConfig(click.ClickException):
         color = wants_color("stderr")
         for problem in self.problems:
             click.echo(
-                f"{render(problem, color, known_width())}\n", file=file, err=True, color=True
+                f"{render(problem, color, known_width('stderr'))}\n",
+                file=file,
+                err=True,
+                color=True,
             )
         click.echo(f"corsproxy: {escape(self.message)}", file=file, err=True)
 

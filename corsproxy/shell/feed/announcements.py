@@ -66,7 +66,7 @@ class Announcer:
         """The file is served, but these should be thought about."""
         for problem in problems:
             if self.form == "text":
-                self._write(f"{render(problem, self.color, known_width())}\n\n")
+                self._write(f"{render(problem, self.color, known_width('stdout'))}\n\n")
             else:
                 self._json("warning", **as_json(problem))
 
@@ -89,7 +89,7 @@ class Announcer:
             self._json("reload-refused", file=file, problems=found)
             return
         for problem in problems:
-            self._write(f"{render(problem, self.color, known_width())}\n\n")
+            self._write(f"{render(problem, self.color, known_width('stdout'))}\n\n")
         self._line(f"{file} is refused: still using the previous policy", Style.RED)
 
     def failed(self, file: str, reason: str) -> None:

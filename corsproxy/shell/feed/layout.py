@@ -6,8 +6,11 @@ that holds a command is never broken, because it is there to be copied.
 
 import re
 import shutil
+import sys
 import textwrap
-from typing import Final
+from typing import Final, Literal, TextIO
+
+Stream = Literal["stdout", "stderr"]
 
 INDENT: Final = " " * 10
 _NARROWEST: Final = 40
@@ -20,8 +23,14 @@ def terminal_width() -> int:
     return shutil.get_terminal_size((100, 24)).columns
 
 
-def known_width() -> int | None:
-    """Return how many columns there are; None if it is not a terminal."""
+def known_width(stream: Stream) -> int | None:
+    """Return how many columns there are; None if `stream` is not a terminal.
+
+    COLUMNS alone makes no terminal: what is piped is for programs, which want whole lines.
+    """
+    where: TextIO | None = getattr(sys, stream)
+    if where is None or where.closed or not where.isatty():
+        return None
     return shutil.get_terminal_size((0, 0)).columns or None
 
 

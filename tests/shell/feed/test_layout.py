@@ -2,7 +2,7 @@
 
 import pytest
 
-from corsproxy.shell.feed.layout import fitted, paragraph, shortened
+from corsproxy.shell.feed.layout import fitted, known_width, paragraph, shortened
 
 
 @pytest.mark.parametrize(
@@ -30,3 +30,10 @@ def test_lines_are_fitted_with_their_indentation_and_a_command_has_a_line_of_its
     assert wrapped[0].startswith("    word")
     assert all(line.startswith("      word") and len(line) <= 60 for line in wrapped[1:])
     assert (told, last) == ("Add them, or run:", f"  {command}")
+
+
+def test_columns_in_the_environment_make_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert known_width("stdout") is None
+    monkeypatch.setattr("sys.stderr", None)
+    assert known_width("stderr") is None
