@@ -10,8 +10,9 @@ EXCHANGES := 1000000
 CONTENT := 10000
 ROUTES := 500
 WORKERS := 1
-# Two files of tests at once; those that watch time and memory are alone, one after the other.
-PARALLEL := --numprocesses 2 --dist loadfile
+# Three files of tests at once, in their order: the browser's, which take longest, are not the last.
+# Those that watch time and memory are alone, one after the other.
+PARALLEL := --numprocesses 3 --dist loadfile --no-loadscope-reorder
 # No socket, no browser, no root.
 UNIT := $(addprefix tests/,core config http1 http2 test_architecture.py test_errors.py)
 ALONE := tests/soak tests/reloads
