@@ -49,7 +49,9 @@ class CompilingHook(BuildHookInterface[BuilderConfig]):
         """What compiling needs: mypyc, and everything whose types the modules use."""
         if not _is_asked_for() or _obstacle():
             return []
-        return [*self.config["compiler"], *self.metadata.core.dependencies]
+        core = self.metadata.core
+        # HTTP/2 is compiled, too, and is in an extra.
+        return [*self.config["compiler"], *core.dependencies, *core.optional_dependencies["https"]]
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Compile, and tell the builder what the wheel holds and where it runs."""

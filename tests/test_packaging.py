@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tarfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from email.message import Message
 from email.parser import HeaderParser
 from importlib.metadata import packages_distributions
@@ -79,10 +79,9 @@ def installed(directory: Path, *arguments: str) -> subprocess.CompletedProcess[s
     )
 
 
-def required(metadata: Message) -> set[str]:
-    """Names of the distributions that an installation may bring along, extras included."""
-    lines = metadata.get_all("Requires-Dist", [])
-    return {re.split(r"[^\w.-]", line)[0].lower().replace("_", "-") for line in lines}
+def distribution_names(requirements: Iterable[str]) -> set[str]:
+    """Names of the distributions that these requirements ask for."""
+    return {re.split(r"[^\w.-]", line)[0].lower().replace("_", "-") for line in requirements}
 
 
 def test_the_wheel_holds_the_package_and_nothing_else(archives: Archives) -> None:
@@ -201,9 +200,10 @@ def run_nodes(tree: ast.AST) -> Iterator[ast.AST]:
                 yield from run_nodes(node)
 
 
-def test_what_it_imports_is_what_it_requires(metadata: Message) -> None:
+def imported_distributions(paths: Iterable[Path]) -> set[str]:
+    """Names of the distributions whose modules these files import when they run."""
     imported: set[str] = set()
-    for path in PACKAGE.rglob("*.py"):
+    for path in paths:
         for node in run_nodes(ast.parse(path.read_text(encoding="utf-8"))):
             match node:
                 case ast.Import(names=names):
@@ -216,8 +216,23 @@ def test_what_it_imports_is_what_it_requires(metadata: Message) -> None:
     of_aiohttp = {"multidict", "yarl"}
     foreign = imported - set(sys.stdlib_module_names) - {"corsproxy"} - of_aiohttp
     providers = packages_distributions()
-    distributions = {providers[name][0].lower().replace("_", "-") for name in foreign}
-    assert distributions == required(metadata)
+    return {providers[name][0].lower().replace("_", "-") for name in foreign}
+
+
+def test_what_it_imports_is_what_it_requires(metadata: Message) -> None:
+    assert imported_distributions(PACKAGE.rglob("*.py")) == distribution_names(
+        metadata.get_all("Requires-Dist", [])
+    )
+
+
+def test_a_compiling_build_brings_along_the_types_of_what_it_compiles(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An installer builds in an environment that has nothing else."""
+    monkeypatch.setenv("CORSPROXY_COMPILE", "1")
+    hook = WheelBuilder(str(PROJECT)).get_build_hooks(str(tmp_path))["custom"]
+    compiled = {path for pattern in hook.config["compile"] for path in PROJECT.glob(pattern)}
+    assert imported_distributions(compiled) <= distribution_names(hook.dependencies())
 
 
 def test_the_changelog_tells_of_this_version() -> None:
