@@ -185,7 +185,7 @@ async def test_workers_offer_nothing(tmp_path: Path) -> None:
             assert (await ask(port, REFUSED)).status == 403
             await terminal.shows("to allow_origins")
             terminal.press("a")
-            await terminal.shows("a is not a key here: press h + enter for help")
+            await terminal.shows("a is not a command: press h + enter for help")
             terminal.press("h")
             await terminal.shows("reload the file")
             terminal.press("q")

@@ -70,7 +70,7 @@ def command(
     click.echo(f"{name}: {escape(edit.summary)}" + (" (not written)" if dry_run else ""))
     if edit.untouched:
         names = ", ".join(edit.untouched)
-        click.echo(f"Lists of their own, not changed: {names}. See --route.")
+        click.echo(f"Not changed, because they set their own list: {names}. See --route.")
 
 
 def _wrong_value(kind: str) -> str:

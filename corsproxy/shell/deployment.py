@@ -1,7 +1,7 @@
-"""Asking a running deployment, ours or any other, over HTTP.
+"""Ask a running deployment, ours or any other, over HTTP.
 
-Sends what a dialogue of `core.explain.live` wants to be sent, with aiohttp's client, and
-reads the heads of the answers alone. Redirects are not followed, cookies are not kept.
+Sends the requests that `core.explain.live` plans, with aiohttp's client, and reads only the
+heads of the responses. Redirects are not followed and cookies are not kept.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ _TIMEOUT_S = 30.0
 
 
 class Deployment:
-    """What answers at a URL."""
+    """The deployment at a URL."""
 
     def __init__(self, url: str) -> None:
         self._url = url.rstrip("/")
@@ -46,7 +46,7 @@ class Deployment:
         await self._session.close()
 
     async def judge(self, calls: Sequence[PageCall]) -> list[Judgement]:
-        """Make each call, many at once; raises StartError where it cannot be asked."""
+        """Make the calls, many at once. Raises StartError if the deployment cannot be asked."""
         return list(await asyncio.gather(*map(self._judge, calls)))
 
     async def _judge(self, call: PageCall) -> Judgement:
@@ -77,7 +77,7 @@ class Deployment:
 def judge_deployment(url: str, calls: Sequence[PageCall]) -> list[Judgement]:
     """Return what a browser would make of each call to the deployment at `url`.
 
-    Runs an event loop of its own. Raises StartError where it cannot be asked.
+    Runs its own event loop. Raises StartError if the deployment cannot be asked.
     """
 
     async def judge() -> list[Judgement]:

@@ -109,7 +109,7 @@ async def test_routes_that_it_leaves_alone_are_named(directory: Path) -> None:
     with (directory / FILE).open("a") as more:
         more.write("routes: [{path: /a, upstream: http://a.test, cors: {allow_origins: []}}]\n")
     _, out, _ = await finished("allow", *ORIGIN, cwd=directory)
-    assert out.endswith("Lists of their own, not changed: /a. See --route.\n")
+    assert out.endswith("Not changed, because they set their own list: /a. See --route.\n")
 
 
 async def test_a_bad_value_is_refused_with_the_fix(directory: Path) -> None:

@@ -1,9 +1,9 @@
-"""Long computations while requests are answered, which they hardly delay.
+"""Run long computations while requests are answered, with little delay to the requests.
 
-The interpreter runs one thread at a time. A thread that computes gives way only every
-5 ms, and an exchange needs its turn several times; and the garbage collector stops every
-thread for as long as it goes through all that a large file has been read into. Both are
-changed for the time of the computation, and are changed back behind it.
+The interpreter runs one thread at a time. A computing thread gives way only every 5 ms, and
+an exchange needs several turns. The garbage collector also stops every thread while it
+walks everything read from a large file. So the switch interval is shortened and the
+collector disabled during the computation; both are restored afterwards.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from typing import ParamSpec, TypeVar
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
-# Shorter turns than this delay no exchange less, and cost the computation more.
+# A shorter interval does not help the exchanges and slows the computation.
 SWITCH_SECONDS = 0.0005
 
 
@@ -24,10 +24,10 @@ async def in_background(
     *arguments: Parameters.args,
     **named: Parameters.kwargs,
 ) -> Result:
-    """Return what `compute` returns, called in a thread; one at a time in a process.
+    """Call `compute` in a thread and return its result. Only one may run at a time per process.
 
-    Its cyclic garbage is collected afterwards, so it must be bounded. Raises what
-    `compute` raises.
+    Cyclic garbage is collected only afterwards, so the computation must be bounded. Raises
+    what `compute` raises.
     """
 
     def give_way() -> Result:

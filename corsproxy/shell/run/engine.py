@@ -1,6 +1,6 @@
-"""The proxy without the process around it: sockets in, answers out, lines and figures.
+"""The proxy without the process around it: sockets in, responses, log lines and figures out.
 
-A run has one of these, or one in each of its worker processes.
+A run has one engine, or one per worker process.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from corsproxy.shell.certificates.served import ServedCertificate
 
 
-# Connections to upstreams that do not want to end.
+# How long to wait for upstream connections that do not close.
 _POOLS_SECONDS = 1.0
 
 
@@ -60,12 +60,12 @@ class Engine:
         https: Iterable[str] = (),
     ) -> None:
         """Must be called while the event loop runs. `write` takes whole lines of the log.
-        `refusals` collects refusals for the terminal, where the edit that allows the last one
-        can be asked for; None without one. `https` are the endpoints that speak TLS, as
-        `endpoint_of` has them.
+        `refusals` collects refusals for the terminal, which offers the edit that allows the last
+        one; None without a terminal. `https` lists the endpoints that speak TLS, written as by
+        `endpoint_of`.
 
-        Raises StartError where an upstream needs a forward proxy that the environment names and
-        that cannot be used, or there is no certificate.
+        Raises StartError if there is no certificate, or if an upstream needs a forward proxy
+        from the environment that cannot be used.
         """
         self._offers = refusals is not None
         self._text = TextLines(self._advice, color=color, refusals=refusals)
@@ -100,10 +100,10 @@ class Engine:
         return self._server.in_flight
 
     async def listen(self, sockets: Sequence[socket.socket]) -> None:
-        """Accept connections on these sockets and on no others; they are taken over."""
+        """Accept connections on exactly these sockets, and take ownership of them."""
         loop = asyncio.get_running_loop()
         for each in set(self._listening) - set(sockets):
-            # Clients that the kernel has already accepted would get a reset.
+            # Otherwise clients that the kernel has already accepted would get a reset.
             waiting, accept = _accepted(each), self._accepting(each)
             self._listening.pop(each).close()
             for connection in waiting:
@@ -121,13 +121,13 @@ class Engine:
             self._crowds.stop()
 
     def _served(self, announcer: Announcer) -> "ServedCertificate":
-        # Without https, nothing of it is needed.
+        # Imported here because only https needs it.
         from corsproxy.shell.certificates.served import ServedCertificate
 
         return ServedCertificate(self.policy, announcer.about_certificate)
 
     def _accepting(self, listening: socket.socket) -> Callable[[], asyncio.BaseProtocol]:
-        """Return what makes the protocol of each client of this socket."""
+        """Return the protocol factory for clients of this socket."""
         if self._certificate is None or endpoint_of(listening) not in self._https:
             return self._server
         return self._server.over_tls(self._certificate.current, self._certificate.distrusted)
@@ -147,30 +147,30 @@ class Engine:
         self._server.service.observer = observer
 
     def _tell(self, policy: Policy) -> None:
-        """Have those told of exchanges who are to know, and as much of them as they need."""
+        """Connect the observers that this policy calls for, with the detail they need."""
         service, requests = self._server.service, policy.log.requests
         self._journal.requests = requests
         self._journal.quiet = policy.log.quiet
-        # Without an admin listener the counts are not needed.
+        # Only the admin listener shows the counts.
         counts = None if policy.admin is None else self._figures
         service.journal = counts if requests == "none" else self._journal
         service.streams = None if requests == "none" else self._streams
 
     def figures(self) -> Figures:
-        """Return what has been counted, and what is true now; not a copy."""
+        """Return the counters with the gauges brought up to date; not a copy."""
         self._figures.look(self.in_flight, self._server.clients, self._pools.figures())
         return self._figures
 
     def begin_drain(self) -> None:
-        """Make each response from now on the last one of its connection."""
+        """Make every response from now on the last of its connection."""
         self._server.draining = True
 
     def become_lame_duck(self) -> None:
-        """The same, and tell those clients of it whose protocol has a word for it."""
+        """Do the same, and tell the clients whose protocol can say so."""
         self._server.dismiss()
 
     async def finish_drain(self, delay: float = 0.0) -> None:
-        """Take connections for `delay` seconds more, then none; return when the last is over."""
+        """Accept for `delay` seconds more, then stop; return when the last exchange is over."""
         self._unfollowed.close()
         await asyncio.sleep(delay)
         await self.listen(())
@@ -198,7 +198,7 @@ class Engine:
         return found
 
     def _with_offer(self, advice: Advice, policy: Policy) -> Advice:
-        """Add the key to press, where one makes the edit."""
+        """Add the key to press, if one makes the edit."""
         if not self._offers or not advice.remedies:
             return advice
         return advice._replace(
@@ -207,7 +207,7 @@ class Engine:
 
 
 def _accepted(listener: socket.socket) -> list[socket.socket]:
-    """Return the connections that wait to be accepted."""
+    """Accept and return the connections waiting in the backlog."""
     waiting = []
     with suppress(OSError):
         while True:
@@ -218,9 +218,9 @@ def _accepted(listener: socket.socket) -> list[socket.socket]:
 
 
 def settle() -> None:
-    """Spare the garbage collector what has been made so far and lives as long as the
-    process: going through it would hold up every request for some ten milliseconds. What
-    importing has left behind is given back."""
+    """Exempt the objects made so far, which live as long as the process, from garbage
+    collection: walking them would delay every request by some ten milliseconds. Memory left
+    over from importing is returned to the system."""
     gc.collect()
     give_back()
     gc.freeze()

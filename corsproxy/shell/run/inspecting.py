@@ -1,4 +1,4 @@
-"""The inspector of a run: made where one is wanted, and told what the run does."""
+"""Set up the inspector of a run, if one is wanted."""
 
 from collections.abc import Awaitable, Callable
 
@@ -22,9 +22,9 @@ def begin_inspection(
 ) -> Inspection:
     """Return the inspector that `token` opens, on the listener `admin`.
 
-    `file` is the allowlist's name, None where there is none to edit; `adopt` has the run
-    decide by another policy, `reload` returns when what is in the file is in force,
-    `note` tells people at the terminal.
+    `file` is the allowlist's name, None if there is none to edit. `adopt` puts another policy
+    in force, `reload` returns once the file's content is in force, `note` prints to the
+    terminal.
     """
     return inspection(
         policy,
@@ -39,6 +39,6 @@ def begin_inspection(
 
 
 def _way_to(bound: Bound) -> Listener:
-    """Return where this process reaches its own listener."""
+    """Return the address at which this process reaches its own listener."""
     host, port = bound.sockets[0].getsockname()[:2]
     return Listener(_EVERYWHERE.get(host, host), port, bound.address.https)

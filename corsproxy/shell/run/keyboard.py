@@ -1,21 +1,21 @@
-"""Single-letter commands typed at a terminal, each ended by Enter, and answers to questions.
+"""Single-letter commands typed at a terminal, each followed by Enter, and answers to questions.
 
-Nothing here waits: the event loop says when a line is there. A process in the background
-does not read, so that the kernel has no reason to stop it.
+Nothing here blocks: the event loop says when a line is ready. A process in the background
+does not read, so the kernel has no reason to stop it.
 """
 
 import asyncio
 import os
 from collections.abc import Callable, Mapping
 
-# How long to wait before looking whether this is in the foreground again, in seconds.
+# Seconds between checks whether the process is in the foreground again.
 _BACKGROUND_PAUSE = 1.0
 _LONGEST_LINE = 4096
 _LONGEST_SHOWN = 16
 
 
 class Keys:
-    """Reads lines from a terminal and calls what is bound to their letter."""
+    """Reads lines from a terminal and calls the function bound to each letter."""
 
     def __init__(
         self,
@@ -23,7 +23,7 @@ class Keys:
         actions: Mapping[str, Callable[[], None]],
         unknown: Callable[[str], None],
     ) -> None:
-        """`unknown` is told what was typed that is bound to nothing, in short."""
+        """`unknown` gets a shortened form of input that is not bound to anything."""
         self._descriptor = descriptor
         self._unknown = unknown
         self._actions = actions
@@ -32,11 +32,11 @@ class Keys:
         self._asked: asyncio.Future[str] | None = None
 
     def start(self) -> None:
-        """Listen from now on."""
+        """Start listening."""
         self._loop.add_reader(self._descriptor, self._readable)
 
     def stop(self) -> None:
-        """Listen no more. May be called any number of times."""
+        """Stop listening. May be called more than once."""
         if self._pause is not None:
             self._pause.cancel()
         self._loop.remove_reader(self._descriptor)
@@ -48,7 +48,7 @@ class Keys:
         return self._asked is not None
 
     async def answer(self) -> str:
-        """Return the next line, which then calls nothing; "" where none will come."""
+        """Return the next line without running it as a command; "" if none will come."""
         self._answer("")
         self._asked = self._loop.create_future()
         return await self._asked
@@ -60,7 +60,7 @@ class Keys:
         try:
             line = os.read(self._descriptor, _LONGEST_LINE)
         except OSError:
-            # Also what the kernel says to one that has just gone into the background.
+            # The kernel also says this to a process that has just gone into the background.
             line = b""
             if not self._in_foreground():
                 self._wait_for_foreground()

@@ -1,15 +1,15 @@
 """One run of the command, from listening sockets to the last byte.
 
-Start: nothing answers before everything can. Stop, on SIGTERM or SIGINT: readiness goes
-first, then for `drain_delay` requests are still taken while load balancers learn of it,
-then the listeners close and what is in flight may finish within `shutdown_grace`. A
-second signal ends it at once. SIGHUP reloads.
+Start: no request is answered until everything is ready. Stop, on SIGTERM or SIGINT:
+readiness is withdrawn, requests are still accepted for `drain_delay` while load balancers
+notice, then the listeners close and exchanges in flight may finish within
+`shutdown_grace`. A second signal stops at once. SIGHUP reloads.
 
-`corsproxy drain` announces the end before the signal. The run
-is then a lame duck: not ready, each response the last of its connection, and requests
-still taken, for as long as it takes. A signal that follows needs no `drain_delay`.
+`corsproxy drain` announces the end before the signal. The run is then a lame duck: not
+ready, each response the last of its connection, and requests still accepted for as long
+as needed. A signal that follows skips `drain_delay`.
 
-Who answers the requests is a `Workforce`: this process, or worker processes.
+A `Workforce` answers the requests: this process, or worker processes.
 """
 
 import asyncio
@@ -51,18 +51,18 @@ _SIGNALLED = 128
 
 
 class PolicyFile(NamedTuple):
-    """The file that the policy came from, to be watched."""
+    """The file that the policy was read from, to be watched."""
 
     name: str
     content: bytes
     warnings: tuple[Problem, ...]
-    """Those of `content`, which have been told."""
+    """Those of `content`, already reported."""
     read: Callable[[bytes], Reading]
-    """Raises ConfigError, or StartError for files that it names; called in a thread."""
+    """Called in a thread. Raises ConfigError, or StartError because of files that it names."""
 
 
 class Workforce(Protocol):
-    """Who answers the requests."""
+    """The processes that answer requests."""
 
     @property
     def is_listening(self) -> bool:
@@ -74,7 +74,7 @@ class Workforce(Protocol):
         ...
 
     async def adopt(self, policy: Policy, content: bytes) -> None:
-        """Decide by `policy`, which `content` says; returns when everybody does."""
+        """Decide by `policy`, read from `content`; returns once every process does."""
         ...
 
     def watch(self, observer: Observer) -> None:
@@ -82,16 +82,16 @@ class Workforce(Protocol):
         ...
 
     async def figures(self) -> Figures:
-        """Return what has been counted, all together."""
+        """Return the counters, summed over all processes."""
         ...
 
     def workers(self) -> Sequence[WorkerState]:
-        """Return the state of each worker process, where there are any."""
+        """Return the state of each worker process, if there are any."""
         ...
 
     async def become_lame_duck(self) -> int:
-        """Make every response the last of its connection, and accept all the same; returns
-        how many are awaited."""
+        """Make every response the last of its connection, but still accept; returns the number
+        of requests in flight."""
         ...
 
     async def begin_drain(self, delay: float) -> int:
@@ -103,7 +103,7 @@ class Workforce(Protocol):
         ...
 
     def abandon(self) -> None:
-        """End at once whatever is still going on."""
+        """Abort everything still in progress."""
         ...
 
 
@@ -118,7 +118,7 @@ class Run:
         terms: Terms,
         workforce: Workforce,
     ) -> None:
-        """Must be called while the event loop runs; takes the sockets over."""
+        """Takes ownership of the sockets. Must be called while the event loop runs."""
         self._loop = asyncio.get_running_loop()
         self._policy = policy
         self._listeners = listeners
@@ -179,7 +179,7 @@ class Run:
     # -- starting -----------------------------------------------------------------------
 
     async def _administer(self, bound: Bound) -> "AdminListener":
-        # A web framework takes memory, which a run without an admin listener is spared.
+        # Imported here: the web framework takes memory that a run without an admin listener saves.
         from corsproxy.shell.admin.application import application
         from corsproxy.shell.admin.listener import AdminListener
 
@@ -196,7 +196,7 @@ class Run:
         return admin
 
     def _inspect(self, token: str, bound: Bound) -> "Mount":
-        """Have the inspector see every exchange; returns what mounts its pages."""
+        """Have the inspector see every exchange; returns the mount for its pages."""
         from corsproxy.shell.run.inspecting import begin_inspection
 
         name = None if self._reloader is None else self._reloader.file
@@ -237,14 +237,14 @@ class Run:
         try:
             self._loop.add_signal_handler(number, action, number)
         except NotImplementedError:
-            # Windows' event loops have no signals; the interpreter has.
+            # Event loops on Windows do not support signals; the interpreter does.
             def forward(*_: object) -> None:
                 self._loop.call_soon_threadsafe(action, number)
 
             signal.signal(number, forward)
 
     def _unknown_key(self, typed: str) -> None:
-        self._announcer.note(f"{typed} is not a key here: press h + enter for help")
+        self._announcer.note(f"{typed} is not a command: press h + enter for help")
 
     def _listen_to_keys(self) -> Keys:
         refusals = self._terms.refusals
@@ -259,19 +259,19 @@ class Run:
         }
         keys = Keys(_STDIN, actions, self._unknown_key)
         if refusals is not None:
-            # Without a terminal, the editor of the file is not needed.
+            # The file editor is needed only at a terminal.
             from corsproxy.shell.run.offer import Offer
 
             name = None if self._reloader is None else self._reloader.file
             offer = Offer(name, refusals, self._announcer, self._check_file, self._widen)
             actions["a"] = lambda: self._spawn(offer.make(self._policy, keys.answer))
-        # A background process that reads from its terminal is stopped otherwise.
+        # Otherwise a background process that reads from its terminal is stopped.
         signal.signal(signal.SIGTTIN, signal.SIG_IGN)
         keys.start()
         return keys
 
     async def _greet_upstreams(self) -> None:
-        """Say at the start whether the upstreams can be reached."""
+        """Say at start-up whether the upstreams can be reached."""
         from corsproxy.shell.upstream.connect import Dialer
         from corsproxy.shell.upstream.greeting import greetings
 
@@ -297,7 +297,7 @@ class Run:
         )
 
     async def _widen(self, policy: Policy) -> None:
-        """Decide by a policy that no file says."""
+        """Decide by a policy that is not in the file."""
         await self._adopt(policy, b"")
 
     async def _adopt(self, policy: Policy, content: bytes) -> None:
@@ -317,7 +317,7 @@ class Run:
             await self._reloader.check()
 
     def _hangup_signal(self, number: int) -> None:
-        # SIGHUP has two meanings. When the terminal has gone, it is a request to end.
+        # SIGHUP has two meanings. If the terminal is gone, it asks the process to end.
         if self._had_terminal and not os.isatty(_STDIN):
             self._stop_signal(number)
         else:
@@ -329,8 +329,8 @@ class Run:
         if self._stop.is_set():
             self._signalled = number
         self._stop.set()
-        # There is nothing to wait for before the start is over, and no more patience after
-        # a second signal.
+        # Before the start is complete there is nothing to wait for, and a second signal means
+        # stop now.
         if self._main is not None and (self._phase is Phase.STARTING or self._signalled):
             self._main.cancel()
 

@@ -1,11 +1,11 @@
-"""The edit that would allow a refused call, offered at the terminal.
+"""Offers, at the terminal, the edit that would allow a refused call.
 
-Any page can make itself the last refusal, so the list of them shows who asked. Without a file,
-what is allowed is allowed until the proxy stops.
+Any page can make itself the last refusal, so the list of refusals names who asked. Without
+a file, the call is allowed until the proxy stops.
 
-It is the edit that `corsproxy explain` shows and `corsproxy allow` makes, on the same way
-into the file: the file is read anew, and what was changed meanwhile, cannot be written or
-would change more than is asked for is left as it is, with the reason.
+The edit is the one that `corsproxy explain` shows and `corsproxy allow` makes, written the
+same way. The file is read again first; if it changed meanwhile, cannot be written, or the
+edit would allow more than was asked for, it is left alone and the reason is given.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ _LONGEST = 400
 Remedies = tuple[Remedy, ...]
 
 Answer = Callable[[], Awaitable[str]]
-"""Returns what is typed next."""
+"""Returns the next line typed."""
 
 
 class Offer:
@@ -48,8 +48,8 @@ class Offer:
         written: Callable[[], Awaitable[None]],
         adopt: Callable[[Policy], Awaitable[None]],
     ) -> None:
-        """`file` is None where the upstream came from the command line: then `adopt` has the
-        proxy decide by another policy. `written` is called when the file has been changed."""
+        """`file` is None if the upstream came from the command line; then `adopt` puts another
+        policy in force. `written` is called after the file has been changed."""
         self._file = file
         self._refusals = refusals
         self._announcer = announcer
@@ -58,8 +58,8 @@ class Offer:
         self._busy = False
 
     async def make(self, policy: Policy, answer: Answer) -> None:
-        """Offer the edit for one of the last refusals under `policy`; `answer` returns what is
-        typed next. Returns at once while another offer is open."""
+        """Offer the edit for one of the last refusals under `policy`; `answer` returns the next
+        line typed. Returns at once while another offer is open."""
         if self._busy:
             return
         self._busy = True
@@ -73,7 +73,7 @@ class Offer:
             self._busy = False
 
     async def _chosen(self, answer: Answer) -> Remedies:
-        """Return the remedies of one call; none after it was told why."""
+        """Return the remedies of one call; if there are none, the reason has been printed."""
         found: dict[Remedies, bytes] = {}
         for refusal in self._refusals.latest():
             found.setdefault(refusal.remedies, refusal.origin)
@@ -95,7 +95,7 @@ class Offer:
         return ()
 
     async def _widen(self, policy: Policy, remedies: Remedies, answer: Answer) -> None:
-        """Allow it until the proxy stops, where that is wanted."""
+        """Ask, then allow it until the proxy stops."""
         what = _words(remedies)
         self._announcer.note(f"Allow {what} until the proxy stops? [y/N]")
         if await answer() not in _YES:
@@ -122,7 +122,7 @@ class Offer:
             self._announcer.note("Not written.")
 
     async def _edit(self, file: str, remedies: Remedies) -> Edit | None:
-        """Return the edit; None after the reason why there is none was told."""
+        """Return the edit, or None after printing why there is none."""
         try:
             return (await asyncio.to_thread(read_and_edit, file, remedies)).edit
         except ConfigError as error:
@@ -139,7 +139,7 @@ class Offer:
         self._announcer.warned(edit.warnings)
         if edit.untouched:
             names = ", ".join(edit.untouched)
-            self._announcer.note(f"Lists of their own, not changed: {escape(names)}.")
+            self._announcer.note(f"Not changed, because they set their own list: {escape(names)}.")
         self._announcer.note(f"Write this to {escape(file)}? [y/N]")
 
     async def _save(self, file: str, edit: Edit) -> None:
@@ -164,7 +164,7 @@ def _words(remedies: Remedies) -> str:
 
 
 def _listed(number: int, what: str, asked: str, width: int) -> list[str]:
-    """Return the lines of one entry of the list, as wide as the terminal at most."""
+    """Return the lines of one list entry, no wider than the terminal."""
     lines = textwrap.wrap(what, width - 5, break_on_hyphens=False) or [""]
     asked = shortened(f"asked for by {asked}", width - 5)
     if len(lines) == 1 and len(lines[0]) + len(asked) + 8 <= width:

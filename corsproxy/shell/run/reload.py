@@ -1,10 +1,10 @@
 """Live reload: a changed file becomes the new policy, or changes nothing.
 
-The file is watched by its path, twice a second. That sees an editor's rename, a truncate
-and write, and the swap of a ConfigMap's `..data` link alike, on every file system;
-notifications about an inode would end with the first of them. A broken file keeps the
-last good policy and is reported once, with its caret. When a day ends (UTC), the policy is
-made anew from the same text, because its entries may have a last day.
+The path is checked twice a second. This catches an editor's rename, a truncate-and-write
+and the swap of a ConfigMap's `..data` link alike, on every file system; inode
+notifications would stop after the first rename. A broken file keeps the last good policy
+in force and is reported once, with a caret. When the UTC day ends, the policy is compiled
+again from the same text, because entries may have a last day.
 """
 
 import asyncio
@@ -27,35 +27,35 @@ from corsproxy.errors import StartError
 from corsproxy.shell.feed.clock import utc_day
 from corsproxy.shell.run.background import in_background
 
-# A saved edit is live within a second, so there must be time left to read it.
+# A saved edit is live within a second, reading included.
 POLL_SECONDS = 0.5
-# What is still being written reads differently a moment later.
+# A file still being written reads differently a moment later.
 SETTLE_SECONDS = 0.05
 _SETTLE_READS = 10
-# Editors that rename leave a gap; only a file that is gone for longer is missing.
+# Editors that rename leave a gap; a file is missing only if it is gone for longer.
 _MISSES = 3
 
 
 class Stamp(NamedTuple):
-    """What stat tells about the file that the path leads to now."""
+    """The stat of the file that the path leads to now."""
 
     modified_ns: int
     changed_ns: int
-    """Of the inode; unlike the time of the content, it cannot be set."""
+    """The inode's ctime; unlike the mtime, it cannot be set."""
     inode: int
     size: int
     device: int
 
 
 class Look(NamedTuple):
-    """A file as it was when it held still."""
+    """A file's content and stamp, read while it was not changing."""
 
     stamp: Stamp
     content: bytes
 
 
 class Reports(Protocol):
-    """Who tells people about reloads."""
+    """Tells people about reloads."""
 
     def reloaded(self, file: str, changes: tuple[Change, ...]) -> None: ...
 
@@ -67,9 +67,9 @@ class Reports(Protocol):
 
 
 def look(path: Path, known: Stamp | None) -> Look | None:
-    """Read the file if its stamp is not `known`; None where it is, or will not hold still.
+    """Read the file; None if its stamp is `known` or it keeps changing.
 
-    Blocks for some 50 ms: call it in a thread. Raises OSError where it cannot be read.
+    Blocks for some 50 ms: call it in a thread. Raises OSError if it cannot be read.
     """
     found = os.stat(path)
     if not stat.S_ISREG(found.st_mode):
@@ -89,7 +89,7 @@ def look(path: Path, known: Stamp | None) -> Look | None:
 
 
 def _read(path: Path) -> bytes:
-    # One byte more than the reader takes tells it that the file is too large.
+    # One byte over the limit, so that the reader sees that the file is too large.
     with path.open("rb") as source:
         return source.read(MAX_BYTES + 1)
 
@@ -108,17 +108,17 @@ class Reloader:
         reports: Reports,
         today: Callable[[], str] = utc_day,
     ) -> None:
-        """`content` is what `started_with`, the running policy, was made from.
+        """`content` is the text that `started_with`, the running policy, was read from.
 
-        `read` raises ConfigError for content that it refuses; it is called in a thread,
-        because a large file takes longer than a request may wait. `adopt` swaps
-        the policy and its content in, or raises StartError and changes nothing.
+        `read` raises ConfigError if it refuses the content; it is called in a thread, because
+        reading a large file takes too long to delay requests. `adopt` puts the policy and its
+        content in force, or raises StartError and changes nothing.
         """
         self.file = file
-        """Its name, as people gave it."""
+        """The file's name, as the user gave it."""
         self._path = Path(os.path.abspath(file))
         self._content = content
-        self._in_force = content  # what the running policy was made from
+        self._in_force = content  # the text of the running policy
         self._today = today
         self._day = today()
         self._policy = started_with.policy
@@ -128,25 +128,25 @@ class Reloader:
         self._reports = reports
         self._stamp: Stamp | None = None
         self._misses = 0
-        self._taken = 0  # how many contents were read
+        self._taken = 0  # how many times new content was read
         self._lock = asyncio.Lock()
         self.succeeded = True
-        """Whether the running policy is what the file says."""
+        """Whether the running policy matches the file."""
         self.succeeded_at = time.time()
-        """When that was last made sure of, in seconds since the epoch."""
+        """When the running policy was read, in seconds since the epoch."""
 
     async def watch(self) -> None:
-        """Look again and again, until cancelled."""
+        """Check the file repeatedly, until cancelled."""
         while True:
             await self.check()
             await asyncio.sleep(POLL_SECONDS)
 
     async def check(self, *, forced: bool = False) -> None:
-        """Look once; `forced` reads and reports even where nothing seems to have changed."""
+        """Check once; `forced` reads and reports even if nothing seems to have changed."""
         was_looking, taken = self._lock.locked(), self._taken
         async with self._lock:
             if was_looking and self._taken != taken:
-                # What was to be looked at has been, and told, while this waited.
+                # Another check read and reported the file while this one waited.
                 return
             await self._follow_the_date()
             known = None if forced else self._stamp
@@ -173,7 +173,7 @@ class Reloader:
             self._reports.failed(self.file, (error.strerror or str(error)).lower())
 
     async def _follow_the_date(self) -> None:
-        """On a new day, end the entries that are over, and warn of those that are or will be."""
+        """On a new day, let entries expire, and warn about expired and expiring ones."""
         day = self._today()
         if day == self._day:
             return
@@ -202,11 +202,11 @@ class Reloader:
         self._reports.warned([w for w in reading.warnings if (w.code, w.message) not in known])
 
     async def _adopted(self, content: bytes) -> tuple[Reading, tuple[Change, ...]] | None:
-        """Put the policy in `content` in force; returns what it was read as and what it changed,
-        or None after it was reported why it is not."""
+        """Put the policy in `content` in force. Returns the reading and the changes, or None
+        after reporting why it was not adopted."""
         try:
             reading, found = await in_background(self._compare, content)
-            # The listeners stay as they are, so they are what the next file is compared to.
+            # The listeners stay as they are, so the next file is compared with them.
             policy = replace(reading.policy, listen=self._policy.listen, admin=self._policy.admin)
             await self._adopt(policy, content)
         except ConfigError as error:
@@ -232,6 +232,6 @@ class Reloader:
             problems = error.problems
         else:
             return reading, changes(self._policy, reading.policy)
-        # Not the same again: its traceback holds all that was read of the file, and the
-        # garbage collector would stop every exchange to go through it.
+        # Raise a new one: the traceback of the old one keeps everything read from the file
+        # alive, and the garbage collector would stop every exchange to walk it.
         raise ConfigError(problems)

@@ -1,4 +1,4 @@
-"""All requests are answered by this process; a `lifecycle.Workforce`."""
+"""This process answers all requests; a `lifecycle.Workforce`."""
 
 import socket
 from collections.abc import Sequence
@@ -49,4 +49,4 @@ class SingleProcess:
         await self._engine.finish_drain(self._delay)
 
     def abandon(self) -> None:
-        """What is going on ends with the process."""
+        """Do nothing: everything ends with the process."""

@@ -1,1 +1,1 @@
-"""What only operating systems need: descriptors, memory, sockets, the service manager."""
+"""The operating system: descriptors, memory, sockets, the service manager."""

@@ -1,11 +1,11 @@
-"""Listening sockets for the addresses of the policy, or one sentence that says why not.
+"""Listening sockets for the policy's addresses, or one sentence that says why not.
 
-A port is never moved silently: its URL is pasted into an app. "localhost" is both
-loopback addresses, each bound explicitly, so that no other program can sit on one of
-them and receive half of the requests.
+A port is never changed silently: its URL is pasted into an app. "localhost" means both
+loopback addresses, each bound explicitly, so that no other program can bind one of them
+and receive half of the requests.
 
-For several workers there is a socket for each, all on one port, among which the kernel
-deals the connections (SO_REUSEPORT).
+Several workers get one socket each, all on one port; the kernel distributes the
+connections among them (SO_REUSEPORT).
 """
 
 import errno
@@ -24,18 +24,17 @@ from corsproxy.shell.system.port_owner import port_owner
 Role = Literal["listen", "admin"]
 
 BACKLOG = 1024
-"""Connections that the kernel holds for us; its own limit (somaxconn) may be lower."""
+"""Connections that the kernel queues for us; its own limit (somaxconn) may be lower."""
 
 _FLAGS: dict[Role, str] = {"listen": "-l", "admin": "--admin"}
 _LOOPBACKS = ("127.0.0.1", "::1")
 _MISSING = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
-# Port 0 with two families needs one number that is free in both.
+# Port 0 with two address families needs a number that is free in both.
 _ATTEMPTS = 20
 
 
 class _RefusedError(Exception):
-    """An address that cannot be listened on: why, and what to try instead where there is
-    something."""
+    """An address that cannot be bound: why, and what to try instead, if anything."""
 
     def __init__(self, cause: str, remedy: str = "") -> None:
         super().__init__(cause)
@@ -47,14 +46,14 @@ class Bound(NamedTuple):
     """An address that is listened on."""
 
     address: ListenAddress
-    """As it was asked for, with the port it really has."""
+    """The address as configured, with the actual port."""
     sockets: tuple[socket.socket, ...]
     siblings: tuple[tuple[socket.socket, ...], ...] = ()
-    """The same once more for each further worker."""
+    """More sockets on the same address, for each further worker."""
 
     @property
     def url(self) -> str:
-        """Where a browser on this machine reaches it."""
+        """The URL at which a browser on this machine reaches it."""
         address = self.address
         if address.host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
             address = replace(address, host="localhost")
@@ -85,7 +84,7 @@ class Listeners(NamedTuple):
 
     @property
     def shares(self) -> list[list[socket.socket]]:
-        """The sockets of each worker: one for every address."""
+        """The sockets of each worker: one for each address."""
         shares = zip(*((bound.sockets, *bound.siblings) for bound in self.proxy), strict=True)
         return [[each for sockets in share for each in sockets] for share in shares]
 
@@ -101,14 +100,14 @@ class Listeners(NamedTuple):
 
 
 def endpoint_of(bound: socket.socket) -> str:
-    """Return the address of a socket, as "127.0.0.1:8010" and "[::1]:8010"."""
+    """Return the address of a socket, as "127.0.0.1:8010" or "[::1]:8010"."""
     return str(ListenAddress(*bound.getsockname()[:2]))
 
 
 def bind_all(
     listen: Sequence[ListenAddress], admin: ListenAddress | None, workers: int = 1
 ) -> Listeners:
-    """Bind and listen on every address, or on none; for several workers, each has a share.
+    """Bind and listen on every address, or on none; each of several workers gets a share.
 
     Raises StartError with one sentence: which addresses, what is wrong, what to try.
     """
@@ -139,7 +138,7 @@ def bind_all(
 def _bind(
     role: Role, address: ListenAddress, done: Sequence[Bound], workers: int, offered: set[int]
 ) -> Bound:
-    """Raises _RefusedError; adds the port that it offers instead to `offered`."""
+    """Raises _RefusedError; adds the alternative port that it suggests to `offered`."""
     hosts = _LOOPBACKS if address.host == "localhost" else (address.host,)
     for _ in range(_ATTEMPTS):
         try:
@@ -194,7 +193,7 @@ def _listen(hosts: Iterable[str], port: int, *, shared: bool = False) -> tuple[s
 
 
 def _listen_on(host: str, port: int, *, shared: bool) -> list[socket.socket]:
-    # As text it would bring the tables of international names along, even for an address.
+    # A str would load the IDNA tables, even for an address.
     name = host.encode("ascii") if host.isascii() else host
     found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     sockets: list[socket.socket] = []
@@ -203,18 +202,18 @@ def _listen_on(host: str, port: int, *, shared: bool) -> list[socket.socket]:
             listener = socket.socket(family, socket.SOCK_STREAM, protocol)
             sockets.append(listener)
             if os.name == "posix":
-                # Lets a restart bind while old connections are in TIME_WAIT. On Windows
-                # it would let two programs share the port.
+                # Lets a restart bind while old connections are in TIME_WAIT. On Windows it
+                # would let two programs share the port.
                 listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if family == socket.AF_INET6:
                 listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             listener.setblocking(False)
             listener.bind(address)
             if shared:
-                # After bind, which thereby still fails where another program has the port.
+                # Set after bind, so that bind still fails if another program has the port.
                 listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            # Only listen() finds out about another program that has bound but not yet
-            # listened; and from here on the kernel holds the first clients for us.
+            # Only listen() detects another program that has bound but does not listen yet.
+            # From here on the kernel queues connections for us.
             listener.listen(BACKLOG)
     except OSError:
         for each in sockets:
@@ -257,10 +256,10 @@ def _used(role: Role, address: ListenAddress, done: Sequence[Bound]) -> str:
 
 
 def _free(address: ListenAddress, offered: Container[int]) -> ListenAddress:
-    """Return the address with the next free port that is not `offered` already.
+    """Return the address with the next free port that is not in `offered`.
 
-    The one after the next is tried first, because the next is where the admin listener of
-    the same program would be.
+    The port after the next is tried first: the next one is where the admin listener of the
+    same program would be.
     """
     hosts = _LOOPBACKS if address.host == "localhost" else (address.host,)
     for port in range(address.port + 2, min(address.port + 100, 65536)):

@@ -1,7 +1,7 @@
-"""What the compiler reads in the sources, where there is no compiler.
+"""Stand-ins for the names of mypyc that the sources use, for when it is not installed.
 
-Not compiled itself: a compiled module cannot have a name that is one thing to the type checker and
-another at run time.
+This module is not compiled: a compiled module cannot have a name that is one thing to the
+type checker and another at run time.
 """
 
 from typing import TYPE_CHECKING

@@ -1,9 +1,9 @@
-"""How many descriptors there may be, and noticing that no more can be had.
+"""How many file descriptors there may be, and noticing when they run out.
 
-Shells give 1,024 by custom, for programs that use select(2), and leave it to the others to
-ask for more. Where there are none, the event loop silently drops new connections,
-and every program that looks from outside sees a network that fails. Only the process itself
-can say what it is.
+Shells set a soft limit of 1,024 for programs that use select(2), and other programs are
+expected to raise it. When descriptors run out, the event loop silently drops new
+connections, and from outside it looks like a network failure. Only the process itself can
+tell.
 """
 
 import errno
@@ -20,32 +20,32 @@ if sys.platform != "win32":
     import resource
 
 EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE})
-"""What the system says where this process, or all of them together, have too many open."""
+"""The errors for too many open files in this process or in the whole system."""
 
-# Far more than `limits.connections` needs by default; tables of the kernel's and of Python's
+# Far more than `limits.connections` needs by default; tables in the kernel and in Python
 # grow with the highest descriptor.
 _MOST = 65_536
-# What is not for clients: listeners, logs, the admin listener's connections.
+# Descriptors not used for clients: listeners, logs, connections to the admin listener.
 _KEPT = 48
 _LOOK_S = 1.0
-# How long after one report another is made.
+# Minimum seconds between reports.
 _QUIET_S = 60.0
 
 
 def raise_limit() -> None:
-    """Let this process, and those that it starts, have as many as they may, up to a bound."""
+    """Raise the limit of this process and its children as far as allowed, up to a bound."""
     if sys.platform == "win32":
         return
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    # Some systems have a limit of their own below the one that they tell.
+    # Some systems have a limit below the one they report.
     with suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (raised_limit(soft, hard), hard))
 
 
 def affordable_clients() -> int | None:
-    """Return how many clients there can be descriptors for; None if unknown.
+    """Return for how many clients there are descriptors; None if unknown.
 
-    Each may need another one for its upstream, and a quarter more of them have to be told
+    Each may need another one for its upstream, and a quarter more clients must still be told
     that there are too many.
     """
     most = descriptor_limit()
@@ -53,24 +53,24 @@ def affordable_clients() -> int | None:
 
 
 def raised_limit(soft: int, hard: int) -> int:
-    """Return the soft limit to set; RLIM_INFINITY is no limit."""
+    """Return the soft limit to set. RLIM_INFINITY means no limit."""
     if soft == resource.RLIM_INFINITY:
         return soft
     return max(soft, _MOST if hard == resource.RLIM_INFINITY else min(hard, _MOST))
 
 
 class DescriptorWatch:
-    """Looks every second whether another descriptor can be had, and tells if not: once,
-    and once a minute where it comes and goes."""
+    """Checks every second whether another descriptor can be opened, and reports if not: once,
+    and at most once a minute if the shortage comes and goes."""
 
     def __init__(
         self, tell: Callable[[int | None], None], look: Callable[[int], bool] | None = None
     ) -> None:
-        """`tell` takes how many descriptors the process may have, None if unknown.
+        """`tell` gets the number of descriptors the process may have, None if unknown.
         Must be called while the event loop runs."""
         self._tell = tell
         self._can_open = look or can_open
-        import asyncio  # here, because `serve --help` needs none
+        import asyncio  # here, because `serve --help` does not need it
 
         self._loop = asyncio.get_running_loop()
         self._timer: TimerHandle | None = None
@@ -78,7 +78,7 @@ class DescriptorWatch:
         self._quiet_until = 0.0
 
     def start(self, descriptor: int, every: float = _LOOK_S) -> None:
-        """Look from now on; `descriptor` is one that stays open until `stop`."""
+        """Start checking; `descriptor` must stay open until `stop`."""
         self.stop()
         self._timer = self._loop.call_later(every, self._look, descriptor, every)
 
@@ -96,7 +96,7 @@ class DescriptorWatch:
 
 
 def can_open(descriptor: int) -> bool:
-    """Whether the process may open one more than it has, of which `descriptor` is one."""
+    """Whether the process can open another descriptor; `descriptor` is one that is open."""
     try:
         os.close(os.dup(descriptor))
     except OSError as error:

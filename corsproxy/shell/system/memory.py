@@ -1,29 +1,29 @@
-"""Giving memory back when a crowd of clients has gone.
+"""Return memory to the system after a crowd of clients has left.
 
-What their connections took is free then, and glibc keeps it for later allocations: its
-heap ends where its last block in use is. A proxy would stay as large as it was at its
-worst moment, which counts against its memory limit.
+The memory of closed connections is free, but glibc keeps it for later allocations, because
+the heap can only shrink down to its last used block. Without this, a proxy would stay as
+large as at its peak, which counts against its memory limit.
 """
 
 import asyncio
 from collections.abc import Callable
 
-# Fewer leave nothing behind that would be worth a pause.
+# A smaller crowd does not leave enough behind to be worth a pause.
 _CROWD = 1000
-# Gone is a crowd of which one in so many is left.
+# A crowd has left when one in this many clients remains.
 _LEFT = 10
 _LOOK_S = 1.0
 
 
 class CrowdWatch:
-    """Looks now and then how many clients there are, and gives memory back when most of a
-    crowd have gone: a pause of some milliseconds for those who are left."""
+    """Checks the number of clients now and then, and returns memory once most of a crowd has
+    left. This pauses the remaining clients for some milliseconds."""
 
     def __init__(
         self, clients: Callable[[], int], give: Callable[[], object] | None = None
     ) -> None:
-        """`clients` says how many are connected, or weigh as much. Must be called while the
-        event loop runs."""
+        """`clients` returns how many clients are connected, or an equivalent weight. Must be
+        called while the event loop runs."""
         self._clients = clients
         self._give = give or give_back
         self._loop = asyncio.get_running_loop()
@@ -31,7 +31,7 @@ class CrowdWatch:
         self._most = 0
 
     def start(self, every: float = _LOOK_S) -> None:
-        """Look from now on."""
+        """Start checking."""
         self.stop()
         self._timer = self._loop.call_later(every, self._look, every)
 
@@ -50,9 +50,9 @@ class CrowdWatch:
 
 
 def give_back() -> bool:
-    """Return to the system what is free inside the heap; False where the C library has no
-    such function, as glibc has (malloc_trim(3))."""
-    # Few processes ever need it.
+    """Return free heap memory to the system; False if the C library has no malloc_trim(3),
+    which is specific to glibc."""
+    # Imported here because few processes ever need it.
     import ctypes
 
     try:

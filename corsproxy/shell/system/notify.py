@@ -1,13 +1,13 @@
-"""Telling the service manager what state the process is in (sd_notify(3))."""
+"""Tell the service manager the state of the process (sd_notify(3))."""
 
 import os
 import socket
 
 
 def notify(state: str) -> None:
-    """Send `state` ("READY=1", "STOPPING=1") where NOTIFY_SOCKET names a socket.
+    """Send `state` ("READY=1", "STOPPING=1") to the socket in NOTIFY_SOCKET, if set.
 
-    A service manager that does not listen is nothing to fail for.
+    Errors are ignored: a service manager that does not listen is no reason to fail.
     """
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address.startswith(("/", "@")) or not hasattr(socket, "AF_UNIX"):

@@ -1,7 +1,7 @@
-"""Who already listens on a port, as far as this machine tells.
+"""Which process already listens on a port, as far as this machine can tell.
 
-Linux only (proc(5)), and only for processes of the same user; everywhere else the
-answer is None, and the message does without.
+Works only on Linux (proc(5)) and for processes of the same user. Otherwise the answer is
+None, and the message goes without.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ def port_owner(port: int) -> str | None:
     if not sockets:
         return None
     for process in Path("/proc").glob("[0-9]*"):
-        # Processes end while we look, and those of other users are closed to us.
+        # Processes may end while we look, and those of other users cannot be read.
         with suppress(OSError):
             for descriptor in (process / "fd").iterdir():
                 if str(descriptor.readlink()) in sockets:

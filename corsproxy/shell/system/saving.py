@@ -1,9 +1,9 @@
-"""Writing a changed file in the place of the old one: the new content whole, or the old.
+"""Replace a file's content atomically: readers see the old content or the new, all of it.
 
-A reader at any moment, the reload of a running proxy included, finds one of the two, and
-so does any reader after a crash. Links are followed; mode, owner and extended
-attributes stay. A file that is a mount point or has other names cannot be replaced, only
-written over: that is the one case in which a crash could leave half of it.
+This holds at any moment, for the reload of a running proxy too, and after a crash. Links are
+followed; mode, owner and extended attributes are kept. A mount point or a file with several
+hard links cannot be replaced and is overwritten in place: the only case in which a crash
+could leave half of it.
 """
 
 import errno
@@ -16,21 +16,21 @@ from contextlib import suppress
 
 from corsproxy.errors import CorsproxyError
 
-# What the rename of a file onto a mount point, or a directory that takes no new files, says.
+# Errors of renaming onto a mount point, or of creating a file in the directory.
 _NOT_REPLACEABLE = frozenset({errno.EBUSY, errno.EXDEV, errno.EACCES, errno.EPERM, errno.EROFS})
 
 Replace = Callable[[str, str], None]
 
 
 class SaveError(CorsproxyError):
-    """The file was left as it was. The message says why, in one sentence without a stop."""
+    """The file was left as it was. The message says why, as one sentence without a full stop."""
 
     help = "make the change above by hand"
     """What to do now, for a command that has shown the change."""
 
 
 class ChangedError(SaveError):
-    """The file does not hold any more what the change was made from."""
+    """The file no longer holds the content that the change was made from."""
 
     help = "run the command again"
 
@@ -39,10 +39,10 @@ class ChangedError(SaveError):
 
 
 def save(path: str, content: bytes, *, known: bytes, replace: Replace = os.replace) -> None:
-    """Write `content` into the file that `path` leads to, which must still hold `known`.
+    """Write `content` to the file that `path` leads to, which must still hold `known`.
 
-    `replace` renames, as `os.replace` does. Raises SaveError, where it does not hold
-    `known` any more ChangedError.
+    `replace` renames, as `os.replace` does. Raises ChangedError if the file no longer holds
+    `known`, SaveError if it cannot be written.
     """
     try:
         file = os.path.realpath(path, strict=True)
@@ -61,7 +61,7 @@ def _check_writable(file: str, status: os.stat_result) -> None:
         raise SaveError("it is not a regular file")
     if status.st_mode & 0o222 and os.access(file, os.W_OK):
         return
-    # The layout of the volumes that the kubelet writes.
+    # The directory layout of volumes that the kubelet writes.
     volume = os.path.dirname(os.path.dirname(file))
     if os.path.lexists(os.path.join(volume, "..data")):
         raise SaveError("it is read-only, from a ConfigMap or a Secret: change it there")
@@ -77,7 +77,7 @@ def _check_unchanged(file: str, known: bytes) -> None:
 def _replace(
     file: str, status: os.stat_result, content: bytes, known: bytes, replace: Replace
 ) -> bool:
-    """Put a new file in the old one's place; False where that is not possible there."""
+    """Put a new file in place of the old one; False if that is not possible there."""
     directory, name = os.path.split(file)
     try:
         descriptor, temporary = tempfile.mkstemp(prefix=f".{name}.", dir=directory)
@@ -106,7 +106,7 @@ def _replace(
 
 
 def _take_over(file: str, status: os.stat_result, temporary: str) -> bool:
-    """Give the new file what the old one has; False where this user may not."""
+    """Copy mode, owner and attributes to the new file; False if this user may not."""
     if sys.platform != "win32":
         created = os.stat(temporary)
         if (created.st_uid, created.st_gid) != (status.st_uid, status.st_gid):
@@ -120,7 +120,7 @@ def _take_over(file: str, status: os.stat_result, temporary: str) -> bool:
         with suppress(OSError):  # not every file system has them
             names = os.listxattr(file)
         for name in names:
-            with suppress(OSError):  # some are the system's own, and set by it
+            with suppress(OSError):  # some can only be set by the system
                 os.setxattr(temporary, name, os.getxattr(file, name))
     return True
 
@@ -135,7 +135,7 @@ def _write_over(file: str, content: bytes, known: bytes) -> None:
 
 
 def _sync_directory(directory: str) -> None:
-    """Make the rename itself last; not every file system can."""
+    """Make the rename durable; not every file system can."""
     if sys.platform == "win32":
         return
     with suppress(OSError):

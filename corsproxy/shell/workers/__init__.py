@@ -1,1 +1,1 @@
-"""Several processes that answer requests, and the one that minds them."""
+"""Several processes that answer requests, and their supervisor."""

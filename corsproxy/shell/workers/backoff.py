@@ -1,19 +1,19 @@
-"""How long to wait before what has ended is started again."""
+"""How long to wait before a process that has ended is started again."""
 
 FIRST_S = 0.5
 LONGEST_S = 30.0
 STEADY_S = 60.0
-"""Who has lived as long as this ended for a new reason."""
+"""A process that lived this long ended for a new reason."""
 
 
 class Backoff:
-    """Waits longer each time, until something has lived for a while."""
+    """Waits longer each time, until a process has lived for a while."""
 
     def __init__(self) -> None:
         self._next = FIRST_S
 
     def after(self, alive_s: float) -> float:
-        """Return the seconds to wait after a life of `alive_s` seconds."""
+        """Return the seconds to wait after a process that lived `alive_s` seconds."""
         if alive_s >= STEADY_S:
             self._next = FIRST_S
         pause = self._next

@@ -1,7 +1,7 @@
-"""What the supervisor and a worker say to each other: a question, and its answer.
+"""Questions from the supervisor to a worker, and the worker's answers.
 
-One JSON array a line, over a pair of connected sockets. Questions are answered in their
-order. The end of the stream is the end of the process at the other side.
+One JSON array per line, over a pair of connected sockets. Questions are answered in order.
+The end of the stream means that the process at the other end has gone.
 """
 
 import asyncio
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 
 
 CHANNEL_VARIABLE = "CORSPROXY_WORKER_CHANNEL"
-"""Names the descriptor of the worker's end. For corsproxy itself, never set by people."""
+"""Names the descriptor of the worker's end. Internal; not to be set by users."""
 
-# A terminal, or a service manager, signals every process; the supervisor alone decides
-# what a signal means.
+# A terminal or a service manager signals every process; only the supervisor decides what
+# a signal means.
 SUPERVISORS_SIGNALS: list[signal.Signals] = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 ]
 
 Facts = Mapping[str, object]
-"""What JSON can hold."""
+"""A JSON value."""
 
-# The file is at most 1 MiB, and a byte of it at most six characters of JSON.
+# The file is at most 1 MiB, and JSON takes at most six characters per byte.
 _LONGEST_MESSAGE = 8 * 1024 * 1024
 
 
@@ -37,43 +37,43 @@ class Order(StrEnum):
     """What a worker is asked to do."""
 
     BEGIN = "begin"
-    """Make ready to answer requests."""
+    """Prepare to answer requests."""
     ACCEPT = "accept"
-    """Take connections from these shares of the sockets, and from no others."""
+    """Accept connections from exactly these shares of the sockets."""
     ADOPT = "adopt"
-    """Decide by the policy that this content says."""
+    """Decide by the policy in this content."""
     COUNT = "count"
-    """Say the figures."""
+    """Report the figures."""
     END_CONNECTIONS = "end-connections"
     """Make every response the last of its connection."""
     DRAIN = "drain"
-    """Accept for some seconds more, answer what has been asked, and end."""
+    """Accept for some seconds more, finish what is in flight, and end."""
 
 
 class Beginning(TypedDict):
-    """What a worker is told first."""
+    """The first message to a worker."""
 
     shares: list[list[int]]
-    """The descriptors of the listening sockets, as the workers share them."""
+    """The descriptors of the listening sockets, one list per share."""
     https: list[str]
     """The endpoints among them that speak TLS."""
     file: str | None
-    """The file's name; None where the upstream came from the command line."""
+    """The file's name; None if the upstream came from the command line."""
     content: str
-    """Of the file: a character for each byte."""
+    """The file's content, one character per byte."""
     instance: str
-    """What all the workers together add to their name in Via."""
+    """The suffix to the pseudonym in Via that all workers share."""
     form: "LineFormat"
     color: bool
 
 
 def text_of(content: bytes) -> str:
-    """Return `content` as JSON can hold it."""
+    """Encode `content` as a string for JSON."""
     return content.decode("latin-1")
 
 
 def bytes_of(text: str) -> bytes:
-    """Return what `text_of` was given."""
+    """Decode a string made by `text_of`."""
     return text.encode("latin-1")
 
 
@@ -91,13 +91,13 @@ class Questions:
 
     @classmethod
     async def connect(cls, end: socket.socket) -> Self:
-        """Take over one of the sockets."""
+        """Take ownership of one of the sockets."""
         return cls(*await asyncio.open_unix_connection(sock=end, limit=_LONGEST_MESSAGE))
 
     async def ask(self, order: Order, facts: Facts | None = None) -> Facts:
-        """Return the answer. Raises ConnectionError where the worker has gone.
+        """Return the answer. Raises ConnectionError if the worker has gone.
 
-        May be cancelled: the answer is then dropped.
+        May be cancelled; the answer is then dropped.
         """
         if self._reading.done():
             raise ConnectionResetError
@@ -111,7 +111,7 @@ class Questions:
         await asyncio.wait([self._reading])
 
     def close(self) -> None:
-        """Ask nothing more: the worker drains, and ends."""
+        """Stop asking: the worker drains and ends."""
         self._writer.close()
 
     async def _read(self) -> None:
@@ -123,7 +123,7 @@ class Questions:
                 if not answer.done():
                     answer.set_result(facts)
         except (ConnectionError, ValueError, IndexError):
-            # It ended in the middle of a line, or is not what we have started.
+            # It ended in the middle of a line, or is not the program that we started.
             pass
         finally:
             for answer in self._awaited:
@@ -133,7 +133,7 @@ class Questions:
 
 
 class Answers:
-    """The worker's end: each `question` is followed by `say`."""
+    """The worker's end: answer each `question` with `say`."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
@@ -141,11 +141,11 @@ class Answers:
 
     @classmethod
     async def connect(cls, end: socket.socket) -> Self:
-        """Take over one of the sockets."""
+        """Take ownership of one of the sockets."""
         return cls(*await asyncio.open_unix_connection(sock=end, limit=_LONGEST_MESSAGE))
 
     async def question(self) -> tuple[Order, Facts] | None:
-        """Wait for what is asked next; None where the supervisor has gone."""
+        """Wait for the next question; None if the supervisor has gone."""
         try:
             line = await self._reader.readline()
         except ConnectionError:
@@ -160,7 +160,7 @@ class Answers:
         self._writer.write(_line(facts))
 
     def close(self) -> None:
-        """Be gone for the supervisor."""
+        """Close the channel."""
         self._writer.close()
 
 

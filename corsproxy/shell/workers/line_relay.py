@@ -1,7 +1,7 @@
-"""Passes a worker's lines on, whole ones only.
+"""Passes on a worker's log lines, complete ones only.
 
-Lines of several processes must not tear each other apart, and what a killed process has
-begun to write must not become the head of another's line.
+Lines of several processes must not be interleaved, and the unfinished line of a killed
+process must not be joined to another line.
 """
 
 import os
@@ -10,15 +10,15 @@ import threading
 from corsproxy.shell.feed.sink import Sink
 
 _READ_SIZE = 64 * 1024
-# Nothing here writes lines as long as this; what has no end is not held back for ever.
+# No line written here is this long; input without a line end is not held back for ever.
 _LONGEST_LINE = 1024 * 1024
 
 
 class LineRelay:
-    """A thread between a pipe and a sink. A sink that stalls holds up the pipe's writer."""
+    """A thread between a pipe and a sink. A sink that stalls blocks the pipe's writer."""
 
     def __init__(self, source: int, sink: Sink) -> None:
-        """Take over the descriptor `source`."""
+        """Take ownership of the descriptor `source`."""
         self._source = source
         self._sink = sink
         self._thread = threading.Thread(target=self._run, name="worker's log", daemon=True)

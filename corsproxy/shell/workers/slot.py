@@ -1,4 +1,4 @@
-"""A worker's place under its supervisor, for one process after another."""
+"""A worker's place under its supervisor, held by one process after another."""
 
 import asyncio
 import socket
@@ -14,11 +14,11 @@ from corsproxy.shell.workers.worker_process import WorkerProcess
 
 _ANSWER_S = 1.0
 HANGING_S = 30.0
-"""A worker that has not answered for as long as this never will."""
+"""A worker that has not answered for this long is hung."""
 
 
 class Slot:
-    """What is known of the worker with this number."""
+    """The state of the worker with this number."""
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -26,30 +26,30 @@ class Slot:
         self.up = False
         """Whether it has said that it can answer requests."""
         self.shares: frozenset[int] = frozenset()
-        """From which shares of the sockets it takes connections."""
+        """The shares of the sockets from which it accepts connections."""
         self.restarts = 0
         self.figures = Figures()
-        """What the process had counted when it was last asked."""
+        """The figures of the process when it was last asked."""
         self.past = Figures()
-        """What earlier processes have counted."""
+        """The figures of earlier processes."""
         self._backoff = Backoff()
         self._loop = asyncio.get_running_loop()
         self._began = 0.0
 
     @property
     def pid(self) -> int:
-        """The process, or 0."""
+        """The process id, or 0."""
         return 0 if self.process is None else self.process.pid
 
     @property
     def is_hanging(self) -> bool:
-        """Whether it should have answered long ago; it must have been asked meanwhile."""
+        """Whether an answer is long overdue; questions must have been asked meanwhile."""
         if self.process is None or not self.up:
             return False
         return self._loop.time() - self.process.questions.heard_at > HANGING_S
 
     async def begin(self, sockets: Sequence[socket.socket], sink: Sink, beginning: Facts) -> None:
-        """Start a process. Raises StartError where it ends before it is up."""
+        """Start a process. Raises StartError if it ends before it is up."""
         self._began = self._loop.time()
         process = self.process = await WorkerProcess.start(sockets, sink)
         try:
@@ -65,7 +65,7 @@ class Slot:
         raise StartError(f"worker {self.number} did not start: {how}")
 
     async def ended(self) -> str:
-        """Wait for the end of the process; say how it came about."""
+        """Wait for the process to end; return how it ended."""
         if self.process is None:
             return "it was not there"
         how = await self.process.ended()
@@ -82,7 +82,7 @@ class Slot:
         return self._backoff.after(self._loop.time() - self._began)
 
     async def ask(self, order: Order, facts: Facts | None = None) -> Facts | None:
-        """Return the answer; None where there is none in time."""
+        """Return the answer; None if there is none in time."""
         if self.process is None or not self.up:
             return None
         try:
@@ -91,19 +91,19 @@ class Slot:
             return None
 
     async def accept(self, shares: frozenset[int]) -> None:
-        """Make it take connections from these shares, and from no others."""
+        """Make it accept connections from exactly these shares."""
         if shares != self.shares:
             answer = await self.ask(Order.ACCEPT, {"shares": sorted(shares)})
             if answer is not None:
                 self.shares = shares
 
     async def count(self) -> None:
-        """Ask for the figures; the old ones stay where there is no answer."""
+        """Ask for the figures; keep the old ones if there is no answer."""
         answer = await self.ask(Order.COUNT)
         if answer is not None:
             self.figures = Figures.from_json(cast(FiguresJson, answer))
 
     def kill(self) -> None:
-        """End the process at once, where there is one."""
+        """Kill the process, if there is one."""
         if self.process is not None:
             self.process.kill()

@@ -1,9 +1,9 @@
 """Several processes answer the requests; a `lifecycle.Workforce`.
 
-Each worker has its share of the listening sockets, among which the kernel deals the
-connections. A worker that ends is replaced, after a pause that grows while this goes on;
-until then another takes the connections of its share, so that what is lost is what it was
-answering. One that does not answer its supervisor any more is ended.
+Each worker has its share of the listening sockets; the kernel distributes the connections.
+A worker that ends is replaced after a pause, which grows while this repeats. Meanwhile
+another worker accepts its share of the connections, so only the requests it was answering
+are lost. A worker that no longer answers its supervisor is killed.
 """
 
 import asyncio
@@ -20,9 +20,9 @@ from corsproxy.shell.feed.watching import Observer
 from corsproxy.shell.workers.channel import Beginning, Facts, Order, text_of
 from corsproxy.shell.workers.slot import Slot
 
-# Figures are asked for this often, so that what a worker has counted does not end with it.
+# The figures are collected this often, so that most are kept when a worker ends.
 _LOOK_S = 5.0
-# What a drain takes beside its delay and its grace.
+# Time that a drain takes beyond its delay and its grace period.
 _MARGIN_S = 5.0
 
 
@@ -39,8 +39,8 @@ class Supervisor:
     ) -> None:
         """Must be called while the event loop runs.
 
-        `shares` are the listening sockets, one share for each worker, as `beginning` tells
-        the workers. Their lines go to `sink`.
+        `shares` are the listening sockets, one share for each worker, in the same order as in
+        `beginning`. The workers' log lines go to `sink`.
         """
         self._policy = policy
         self._beginning = beginning
@@ -71,15 +71,15 @@ class Supervisor:
     async def adopt(self, policy: Policy, content: bytes) -> None:
         self._policy = policy
         self._beginning["content"] = text_of(content)
-        # Those that are still beginning, too: they do so with what was there before.
+        # Includes workers that are still starting: they started with the old content.
         processes = [slot.process for slot in self._slots if slot.process is not None]
         facts: Facts = {"content": self._beginning["content"]}
         asked = [each.questions.ask(Order.ADOPT, facts) for each in processes]
-        # One that ends meanwhile is replaced by one that begins with this content.
+        # A worker that ends meanwhile is replaced by one that starts with this content.
         await asyncio.gather(*asked, return_exceptions=True)
 
     def watch(self, observer: Observer) -> None:
-        """Nothing is seen here: the exchanges are in other processes."""
+        """Do nothing: the exchanges are in other processes."""
 
     async def figures(self) -> Figures:
         await asyncio.gather(*(slot.count() for slot in self._slots))
@@ -128,7 +128,7 @@ class Supervisor:
         return await asyncio.gather(*(slot.ask(order, facts) for slot in self._slots))
 
     async def _keep(self, slot: Slot) -> None:
-        """Replace the slot's process whenever it has ended."""
+        """Replace the slot's process whenever it ends."""
         while not self._draining:
             pid = slot.pid
             how = await slot.ended()
@@ -136,7 +136,7 @@ class Supervisor:
                 how = await self._replace(slot, pid, how)
 
     async def _replace(self, slot: Slot, pid: int, how: str) -> str:
-        """Start another process after a pause; where that ends at once, return how."""
+        """Start another process after a pause; if it ends at once, return how."""
         pause = slot.pause()
         self._announcer.worker_ended(slot.number, pid, how, pause)
         await self._deal()
@@ -151,7 +151,7 @@ class Supervisor:
         return ""
 
     async def _deal(self) -> None:
-        """Have each share taken by its own worker, or by another where that is not up."""
+        """Assign each share to its own worker, or to another one if that is not up."""
         async with self._dealing:
             up = [slot for slot in self._slots if slot.up]
             wanted = {slot: {slot.number} for slot in up}
@@ -163,7 +163,7 @@ class Supervisor:
             await asyncio.gather(*(slot.accept(frozenset(wanted[slot])) for slot in up))
 
     async def _look(self) -> None:
-        """Keep the figures, and end the workers that hang."""
+        """Collect the figures, and kill the workers that hang."""
         while True:
             await asyncio.sleep(_LOOK_S)
             await asyncio.gather(*(slot.count() for slot in self._slots))

@@ -1,7 +1,7 @@
-"""One of several processes that answer requests, on the word of a supervisor.
+"""A worker process, which answers requests as its supervisor says.
 
-It takes the sockets and the policy that it is given, and ends with its supervisor: it
-then drains, as it does when it is asked to.
+It gets its sockets and its policy from the supervisor. When the supervisor goes away, it
+drains and ends, as it does when asked to.
 """
 
 import asyncio
@@ -31,9 +31,9 @@ class Worker:
         read: Callable[[bytes], Policy],
         lost_lines: Callable[[], int],
     ) -> None:
-        """`shares` are descriptors of listening sockets, which are taken over; `read` makes
-        a policy of a file's content, and is called in a thread; `lost_lines` says how many
-        lines of the log have been lost here."""
+        """`shares` are descriptors of listening sockets; the worker takes ownership. `read`
+        compiles a file's content to a policy, and is called in a thread. `lost_lines` returns how
+        many log lines this process has lost."""
         self._lost_lines = lost_lines
         self._engine = engine
         self._read = read
@@ -43,7 +43,7 @@ class Worker:
         self._over = asyncio.Event()
 
     async def until_drained(self, answers: Answers) -> None:
-        """Obey until the last exchange is over."""
+        """Obey the supervisor until the last exchange is over."""
         obeying = asyncio.create_task(self._obey(answers))
         over = asyncio.create_task(self._over.wait())
         await asyncio.wait([obeying, over], return_when=asyncio.FIRST_COMPLETED)
@@ -78,14 +78,14 @@ class Worker:
         return {}
 
     async def _accept(self, numbers: Sequence[int]) -> None:
-        """Take connections from the shares of these numbers, and from no others."""
+        """Accept connections from exactly the shares with these numbers."""
         if self._draining is not None:
             return
         for number in set(self._accepting) - set(numbers):
             del self._accepting[number]
         for number in numbers:
             if number not in self._accepting:
-                # The engine closes what it is given, and this share may be back later.
+                # Duplicates, because the engine closes its sockets and the share may come back.
                 self._accepting[number] = [each.dup() for each in self._shares[number]]
         await self._engine.listen([each for share in self._accepting.values() for each in share])
 
@@ -105,9 +105,9 @@ class Worker:
 
 
 async def work(end: socket.socket, policy_of: Callable[[Beginning, bytes], Policy]) -> None:
-    """Be a worker of the supervisor at the other side of `end`, until it says drain.
+    """Be a worker of the supervisor at the other end of `end`, until it says drain.
 
-    `policy_of` makes a policy of a file's content. Raises StartError.
+    `policy_of` compiles a file's content to a policy. Raises StartError.
     """
     answers = await Answers.connect(end)
     asked = await answers.question()

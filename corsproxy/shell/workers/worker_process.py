@@ -1,8 +1,8 @@
-"""A worker process as its supervisor sees it: started, asked, and certainly ended.
+"""A worker process as its supervisor sees it: started, asked, and reliably ended.
 
-It is the same command once more, with the same interpreter and the same environment, and
-finds in a variable that it is to be a worker. It starts from nothing, not from a copy of
-this process: threads and event loops do not survive being copied.
+It runs the same command with the same interpreter and environment; a variable tells it to
+be a worker. It is a new process and not a fork, because threads and event loops do not
+survive one.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from corsproxy.shell.workers.channel import CHANNEL_VARIABLE, SUPERVISORS_SIGNAL
 from corsproxy.shell.workers.line_relay import LineRelay
 
 _SIGNALS = {each.value: each.name for each in signal.Signals}
-# From the end of the channel to the end of the process and of its lines.
+# From the end of the channel to the end of the process and its lines.
 _LAST_SECONDS = 2.0
 
 
@@ -37,8 +37,8 @@ class WorkerProcess:
 
     @classmethod
     async def start(cls, sockets: Iterable[socket.socket], sink: Sink) -> Self:
-        """Start a worker that inherits `sockets`, by the numbers that they have here, and
-        whose lines go to `sink`. Raises StartError."""
+        """Start a worker that inherits `sockets` under their descriptor numbers here. Its log
+        lines go to `sink`. Raises StartError."""
         ours, theirs = socket.socketpair()
         lines, log = os.pipe()
         try:
@@ -57,9 +57,9 @@ class WorkerProcess:
         return self._process.pid
 
     async def ended(self) -> str:
-        """Wait for the end, and say how it came about: "exit code 3", "signal SIGKILL".
+        """Wait for the end and return how it ended: "exit code 3", "signal SIGKILL".
 
-        A process that says nothing more but does not end is ended.
+        A process that has closed its end of the channel but does not end is killed.
         """
         await self.questions.lost()
         try:
@@ -71,7 +71,7 @@ class WorkerProcess:
         return f"exit code {status}" if status >= 0 else f"signal {_SIGNALS.get(-status, -status)}"
 
     def kill(self) -> None:
-        """End it at once, if it still runs."""
+        """Kill it, if it is still running."""
         self._process.kill()
 
 
@@ -79,7 +79,7 @@ def _spawn(
     channel: socket.socket, log: int, sockets: Iterable[socket.socket]
 ) -> subprocess.Popen[bytes]:
     environment = {**os.environ, CHANNEL_VARIABLE: str(channel.fileno())}
-    # One process speaks to the service manager.
+    # Only the supervisor notifies the service manager.
     environment.pop("NOTIFY_SOCKET", None)
     with _blocked(SUPERVISORS_SIGNALS):
         return subprocess.Popen(  # noqa: S603 - the command that runs already
@@ -93,8 +93,8 @@ def _spawn(
 
 @contextmanager
 def _blocked(signals: Iterable[signal.Signals]) -> Iterator[None]:
-    """Block signals for a moment. What is started in it begins with them blocked, and can
-    decide in peace what to do about them."""
+    """Block signals for a moment. A process started in it begins with them blocked, so it can
+    set its handlers before it gets any."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     try:
         yield
