@@ -37,6 +37,9 @@ _RESULTS: tuple[Result, ...] = ("allowed", "refused", "forwarded")
 _FORWARDED = (Code.PASSTHROUGH, Code.ORIGIN_FORWARDED)
 _EXAMPLE_CALL = PageCall("https://app.example.com", "/")
 _CASE = "{origin: https://app.example.com, request: GET /, expect: allowed}"
+FILE_OF_EXPECTATIONS = (
+    f"it needs `config: {DEFAULT_FILE}` and `cases:`; see `corsproxy test --help`"
+)
 
 
 def result_of(verdict: Verdict) -> Result:
@@ -102,7 +105,7 @@ class Suite(NamedTuple):
 def read_expectations(data: bytes, name: str, environ: Mapping[str, str]) -> Suite:
     """Return what is expected in a file that messages call `name`; `environ` fills in
     `${NAME}`. Raises ConfigError with every problem, in file order."""
-    document = read_document(data, name)
+    document = read_document(data, name, needed=FILE_OF_EXPECTATIONS)
     findings = Findings(document.source, environ, document.tagged)
     for problem in document.problems:
         findings.add(problem)

@@ -2,7 +2,12 @@
 
 import pytest
 
-from corsproxy.config.expectations import Case, Expectation, read_expectations
+from corsproxy.config.expectations import (
+    FILE_OF_EXPECTATIONS,
+    Case,
+    Expectation,
+    read_expectations,
+)
 from corsproxy.config.problems import ConfigError
 from corsproxy.core.page_call import PageCall
 from corsproxy.core.source import Source
@@ -108,3 +113,10 @@ def test_what_the_upstream_decides_is_forwarded(code: Code) -> None:
     allowed = code is Code.PASSTHROUGH
     assert Expectation("forwarded").is_met_by(REFUSED.replace(code=code, allowed=allowed))
     assert not Expectation("allowed").is_met_by(REFUSED.replace(code=code, allowed=allowed))
+
+
+@pytest.mark.parametrize("content", [b"- origin: https://app.example.com\n", b"", b"text\n"])
+def test_another_kind_of_file_is_told_what_one_of_expectations_holds(content: bytes) -> None:
+    with pytest.raises(ConfigError) as refused:
+        read_expectations(content, NAME, {})
+    assert [problem.help for problem in refused.value.problems] == [FILE_OF_EXPECTATIONS]

@@ -3,7 +3,7 @@
 from corsproxy.config.editing.allowlists import value_of
 from corsproxy.config.editing.layout import Layout
 from corsproxy.config.editing.splices import EditError, spliced_bytes
-from corsproxy.config.expectations import Result
+from corsproxy.config.expectations import FILE_OF_EXPECTATIONS, Result
 from corsproxy.config.spelling import as_value
 from corsproxy.config.yaml.document import read_document
 from corsproxy.core.page_call import PageCall
@@ -37,7 +37,7 @@ def with_case(content: bytes, name: str, case: str) -> bytes:
 
     Raises ConfigError where it is not YAML, and EditError where it has no place for one.
     """
-    document = read_document(content, name)
+    document = read_document(content, name, needed=FILE_OF_EXPECTATIONS)
     layout = Layout(document)
     cases = value_of(document.root, "cases")
     if cases is None:

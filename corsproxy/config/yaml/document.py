@@ -18,7 +18,7 @@ Loader = type[yaml.SafeLoader] | type[yaml.CSafeLoader]
 LOADER: Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """libyaml's parser where PyYAML has it: ten times faster, the same events and errors."""
 
-_MINIMAL = "it needs `upstream: https://…` and `cors:` with `allow_origins:`; see `corsproxy init`"
+ALLOWLIST = "it needs `upstream: https://…` and `cors:` with `allow_origins:`; see `corsproxy init`"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,8 +35,11 @@ class Document:
     """What is refused for its tag, whatever else may be said about it."""
 
 
-def read_document(data: str | bytes, name: str, loader: Loader = LOADER) -> Document:
-    """Return the document that `data` is; `name` is what messages call the file.
+def read_document(
+    data: str | bytes, name: str, loader: Loader = LOADER, *, needed: str = ALLOWLIST
+) -> Document:
+    """Return the document that `data` is; `name` is what messages call the file, and `needed`
+    says what such a file must hold.
 
     Raises ConfigError where it is not YAML or not one mapping: with the first such
     problem, because a parser cannot go on behind it.
@@ -51,33 +54,33 @@ def read_document(data: str | bytes, name: str, loader: Loader = LOADER) -> Docu
     except yaml.MarkedYAMLError as error:
         if is_too_deep(error) and loader is not yaml.SafeLoader:
             # libyaml reads ahead to its own limit, before the composer sees where ours is.
-            return read_document(data, name, yaml.SafeLoader)
+            return read_document(data, name, yaml.SafeLoader, needed=needed)
         raise ConfigError([*composer.problems, explain(error, source)]) from error
     except yaml.YAMLError as error:
         problem = Problem("error", "yaml-syntax", "this is not YAML", Source(name, 1, 1))
         raise ConfigError([*composer.problems, problem]) from error
     if not isinstance(root, Mapping):
-        raise ConfigError([*composer.problems, _not_a_mapping(root, source)])
+        raise ConfigError([*composer.problems, _not_a_mapping(root, source, needed)])
     return Document(
         source, root, tuple(composer.problems), frozenset(composer.aliased), tuple(composer.tagged)
     )
 
 
-def _not_a_mapping(root: Node | None, source: SourceText) -> Problem:
+def _not_a_mapping(root: Node | None, source: SourceText, needed: str) -> Problem:
     if root is None or is_null(root):
         message = "the file is empty"
         if any(line.strip() for line in source.lines):
             message = "the file holds no keys, only comments"
-        return Problem("error", "empty-file", message, Source(source.name, 1, 1), help=_MINIMAL)
+        return Problem("error", "empty-file", message, Source(source.name, 1, 1), help=needed)
     found = "a list" if isinstance(root, Sequence) else "a text"
     message = f"the file is {found}, not a mapping of keys to values"
-    help, fix = _MINIMAL, None
+    help, fix = needed, None
     if isinstance(root, Scalar):
         raw = source.raw(root)
         fix = with_space(raw)
         if fix is not None:
             help = "write a space after the colon"
-        elif re.fullmatch(r"https?://\S+", raw):
+        elif needed is ALLOWLIST and re.fullmatch(r"https?://\S+", raw):
             fix = f"upstream: {raw}"
             help = f"write {shown(fix)}, and below it `cors:` with `allow_origins:`"
     return source.problem("not-a-mapping", root, message, help, fix)
