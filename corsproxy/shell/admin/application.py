@@ -1,12 +1,12 @@
-"""The admin application: liveness, readiness, metrics, drain. Never any CORS field.
+"""The admin application: liveness, readiness, metrics, drain. It never sends CORS fields.
 
-Imported only where there is an admin listener. It is as careful about who asks as the
-proxy is. A page on another origin is refused, whatever it asks for. On loopback a page
-whose name was rebound to this address is refused, too (the Host check); elsewhere the
-probes answer to any name, because a kubelet, a Service and Prometheus each use their own.
+Imported only if there is an admin listener. It checks its callers as strictly as the proxy
+does. A page on another origin is refused, whatever it asks for. On loopback the Host check
+also refuses a page whose name was rebound to this address; elsewhere the probes answer to
+any name, because a kubelet, a Service and Prometheus each use their own.
 
-More pages can be mounted beside these: they pass the same checks, and are told apart from
-the probes by `PATHS`.
+More pages can be mounted beside these. They pass the same checks; `PATHS` tells the probes
+apart from them.
 """
 
 import logging
@@ -22,10 +22,10 @@ from corsproxy.shell.admin.controls import Controls, Phase
 from corsproxy.shell.system.memory import give_back
 
 PATHS = frozenset({"/livez", "/readyz", "/healthz", "/metrics", "/drain"})
-"""What programs ask for. No browser does on a page's behalf, so an Origin is refused."""
+"""Paths for programs. No page in a browser needs them, so a request with an Origin is refused."""
 
 Mount = Callable[[web.Application], None]
-"""Adds routes of its own, and what has to happen at the start and the end."""
+"""Adds its routes, and its start-up and shutdown hooks, to the application."""
 
 _FIELDS = {
     "Cache-Control": "no-store",
@@ -34,16 +34,16 @@ _FIELDS = {
     "X-Content-Type-Options": "nosniff",
 }
 _KNOWN = "There is /livez, /readyz, /healthz, /metrics, and POST /drain.\n"
-# Sec-Fetch-Site of a page's request that no other origin has made.
+# Sec-Fetch-Site of requests that did not come from another origin's page.
 _OWN_SITES = frozenset({"none", "same-origin"})
 
 
 def application(
     controls: Controls, *, is_loopback: bool, mount: Mount | None = None
 ) -> web.Application:
-    """Return the application for a listener that is bound to loopback, or is not.
+    """Return the admin application.
 
-    `mount` adds pages beside the probes, on loopback only.
+    `mount` adds pages beside the probes, only if the listener `is_loopback`.
     """
 
     @web.middleware
@@ -89,7 +89,7 @@ class _Probes:
             return web.Response(text=f"{METRICS_PACKAGE}\n", status=501)
         if not self._has_been_scraped:
             self._has_been_scraped = True
-            # Importing that has left behind more than it is.
+            # Free the memory that the import left over.
             give_back()
         accept = request.headers.get("Accept", "")
         content, content_type = exposition(await self._controls.snapshot(), accept)
@@ -101,7 +101,7 @@ class _Probes:
 
 
 def _refusal(controls: Controls, request: web.Request, *, is_loopback: bool) -> web.Response | None:
-    """What to answer where the request is none of this listener's business."""
+    """Return the response that refuses a request, or None if it is welcome."""
     if is_loopback:
         hosts = [value.encode("utf-8", "surrogateescape") for value in _all(request, "Host")]
         refusal = check_host(controls.policy(), hosts, request.version.minor)
@@ -113,7 +113,7 @@ def _refusal(controls: Controls, request: web.Request, *, is_loopback: bool) -> 
     is_own = request.path not in PATHS and all(origin == own for origin in origins)
     sites = _all(request, "Sec-Fetch-Site")
     if (origins and not is_own) or not _OWN_SITES.issuperset(sites):
-        return web.Response(text="The admin listener answers no page.\n", status=403)
+        return web.Response(text="The admin listener does not answer web pages.\n", status=403)
     return None
 
 
@@ -128,7 +128,7 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         return web.Response(text=_KNOWN, status=404)
     except web.HTTPException:
         raise
-    except Exception:  # a fault must cost only one answer, and be logged
+    except Exception:  # one fault costs one response, and is logged
         logging.getLogger("corsproxy").exception("fault in the admin listener")
         return web.Response(text="This cannot be answered.\n", status=500)
 

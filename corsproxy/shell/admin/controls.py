@@ -1,4 +1,4 @@
-"""What the admin listener may ask of a run, and ask it to do."""
+"""The interface between a run and its admin listener."""
 
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
@@ -9,7 +9,7 @@ from corsproxy.shell.admin.figures import Snapshot
 
 
 class Phase(StrEnum):
-    """Where a run is; /readyz says 200 in one of them only."""
+    """The state of a run; /readyz answers 200 in READY only."""
 
     STARTING = "starting"
     READY = "ready"
@@ -25,5 +25,5 @@ class Controls(NamedTuple):
     snapshot: Callable[[], Awaitable[Snapshot]]
     """The figures of all processes."""
     drain: Callable[[], None]
-    """Make the run a lame duck: it says that it is not ready, and each response ends its
-    connection. May be repeated."""
+    """Make the run a lame duck: not ready, and each response ends its connection. May be
+    called again."""

@@ -1,4 +1,4 @@
-"""The edit that allows what was refused, worked out on the file as it is now.
+"""The edit that allows a refused call, computed from the current file.
 
 The terminal and the inspector write exactly the edit that they show, or nothing.
 """
@@ -17,17 +17,17 @@ from corsproxy.core.advice.remedies import Remedy
 from corsproxy.core.page_call import PageCall
 from corsproxy.shell.feed.clock import utc_day
 
-# How long a broken or missing file may be one that an editor is just writing.
+# How long a broken or missing file may be one that an editor is writing.
 _SAVING_SECONDS = 0.5
 _POLL_SECONDS = 0.02
 
 
 def read_and_edit(file: str, remedies: Sequence[Remedy], call: PageCall | None = None) -> Way:
-    """Return the edit that `remedies` ask for, or, where the call is known, all that it lacks.
+    """Return the edit that `remedies` ask for; if the call is known, everything that it lacks.
     Blocks: call it in a thread.
 
-    Editors empty a file before they write it, or rename it away: a file that is broken or
-    gone, and was touched just now, gets half a second to become whole.
+    Editors truncate a file before they write it, or rename it away. So a file that is broken
+    or missing, and was touched just now, gets half a second to become complete.
 
     Raises ConfigError, EditError and OSError.
     """
@@ -42,7 +42,7 @@ def read_and_edit(file: str, remedies: Sequence[Remedy], call: PageCall | None =
 
 
 def _is_being_saved(file: str) -> bool:
-    """Whether the file changed a moment ago, or is gone."""
+    """Whether the file changed a moment ago, or is missing."""
     try:
         found = os.stat(file)
     except FileNotFoundError:
@@ -53,7 +53,7 @@ def _is_being_saved(file: str) -> bool:
 
 def _edit(current: File, remedies: Sequence[Remedy], call: PageCall | None) -> Way:
     if call is not None:
-        with suppress(ValueError):  # no call that a browser makes
+        with suppress(ValueError):  # a browser would not make this call
             way = allow_call(current, call)
             if way is not None:
                 return way
@@ -61,12 +61,12 @@ def _edit(current: File, remedies: Sequence[Remedy], call: PageCall | None) -> W
 
 
 def current_file(file: str) -> File:
-    """Return the file as it is now. Blocks; raises OSError."""
+    """Return the file as it is now. Blocks. Raises OSError."""
     if not os.path.isfile(file):
         # Opening a pipe would wait for a writer.
         raise FileNotFoundError(0, "there is no regular file of that name")
     with open(file, "rb") as source:
-        # One byte more than the reader takes tells it that the file is too large.
+        # One byte over the limit, so that the reader sees that the file is too large.
         content = source.read(MAX_BYTES + 1)
     directory = os.path.dirname(os.path.abspath(file))
     return File(content, file, os.environ, directory, utc_day())

@@ -1,9 +1,9 @@
-"""What a process has counted, and what is true of it at this moment.
+"""The counters of a process, and its gauges.
 
-Counting happens for every request, so similar ones share an entry, and the figures are
-worked out on demand. Figures of several processes can be added up, and are sent between
-processes as JSON. No label ever holds a value that a client chooses: there are no labels for
-origins and paths, and unknown methods are counted as one.
+Every request is counted, so similar ones share an entry and the figures are computed on
+demand. Figures of several processes can be added up, and are sent between processes as
+JSON. No label holds a value that a client chooses: there are no labels for origins and
+paths, and all unknown methods are counted as one.
 """
 
 from bisect import bisect_right
@@ -16,8 +16,8 @@ from corsproxy.core.verdicts import Code, Kind
 from corsproxy.errors import UpstreamFault
 from corsproxy.shell.feed.records import ExchangeRecord
 
-# The advice of OpenTelemetry's HTTP conventions for durations, in seconds, and below it what a
-# proxy on the same machine takes.
+# OpenTelemetry's HTTP conventions recommend these bounds for durations, in seconds. The lower
+# ones are added for a proxy on the same machine.
 BUCKETS = (
     0.0005,
     0.001,
@@ -46,20 +46,20 @@ _NO_OUTCOME = "none"
 _UPSTREAM_CODES = frozenset(map(str, UpstreamFault))
 _STATUS_CLASSES = ("none", *(f"{digit}xx" for digit in range(1, 10)))
 
-# Different exchanges, and durations of alike ones, that are held until they are worked out.
+# Distinct exchanges, and durations of similar ones, held before they are added up.
 _MOST_HELD = 256
 _MOST_SECONDS = 256
 
 _Counted = tuple[str | None, Kind, Code, bool, str, int, str | None, str | None]
-"""What is counted of an exchange: the verdict's route, kind, code and whether it allows; the
-method, the status, the outcome, and what cut it short."""
+"""What an exchange is counted by: the verdict's route, kind, code and whether it allows; the
+method, the status, the outcome, and the error that cut it short."""
 
 Row = list[str | int]
-"""The names that something is counted by, and the count."""
+"""Label values, and the count."""
 
 
 class ConnectionFigures(Protocol):
-    """What is to be known of the connections to one upstream."""
+    """The figures of the connections to one upstream."""
 
     @property
     def upstream(self) -> str: ...
@@ -80,7 +80,7 @@ class ConnectionFigures(Protocol):
 
 
 class Count(StrEnum):
-    """What is added up, each by names of its own."""
+    """The counters, with their labels."""
 
     REQUESTS = "requests"
     """By route, method, class of the status, decision, and outcome."""
@@ -91,30 +91,30 @@ class Count(StrEnum):
     UPSTREAM_ERRORS = "upstream-errors"
     """By route and code."""
     RECEIVED = "received"
-    """Bytes of requests' content, by route."""
+    """Bytes of request content, by route."""
     SENT = "sent"
     """Bytes of responses, heads included, by route."""
 
 
 class Duration(StrEnum):
-    """What is timed, by route."""
+    """The durations, by route."""
 
     UPSTREAM = "upstream"
-    """From asking the upstream to the head of its answer."""
+    """From sending the request upstream to the response head."""
     WHOLE = "whole"
-    """From the request's first byte to the last of its answer."""
+    """From the request's first byte to the last byte of its response."""
 
 
 class HistogramJson(TypedDict):
-    """A histogram on its way between processes. A tuple would arrive as a list, which compiled
-    code does not take for one."""
+    """A histogram as JSON between processes. JSON would turn a tuple into a list, which
+    compiled code does not accept as a tuple."""
 
     counts: list[int]
     total: float
 
 
 class FiguresJson(TypedDict):
-    """Figures on their way between processes."""
+    """Figures as JSON between processes."""
 
     counts: dict[str, list[Row]]
     seconds: dict[str, dict[str, HistogramJson]]
@@ -143,7 +143,7 @@ class Histogram:
         self.total = total
 
     def observe(self, seconds: Iterable[float]) -> None:
-        """Take in durations: many at once, because sorting them is cheaper than placing each."""
+        """Add durations: many at once, because sorting them is cheaper than placing each."""
         ordered = sorted(seconds)
         below = 0
         for place, bound in enumerate(BUCKETS):
@@ -161,7 +161,7 @@ class Histogram:
 
 
 class _Held:
-    """Alike exchanges that have not been worked out."""
+    """Similar exchanges that have not been added up yet."""
 
     __slots__ = ("count", "received", "sent", "upstream", "whole")
 
@@ -174,9 +174,9 @@ class _Held:
 
 
 class Figures:
-    """The counters of a process, or of several together; a `records.Journal`."""
+    """The counters of a process, or of several; a `records.Journal`."""
 
-    # Of an upstream's connections: what is so now, and what has happened so far.
+    # Figures of an upstream's connections: gauges, and counters.
     NOW: ClassVar = ("open", "idle", "in_flight", "waiting")
     SO_FAR: ClassVar = ("connects", "failed_connects", "retries")
 
@@ -192,12 +192,12 @@ class Figures:
         """By upstream: NOW and SO_FAR."""
         self.in_flight = 0
         self.clients = 0
-        """Connections of clients."""
+        """Open client connections."""
         self.lost_lines = 0
-        """Of the log."""
+        """Log lines lost."""
 
     def exchange(self, record: ExchangeRecord) -> None:
-        """Count an exchange that is over."""
+        """Count a finished exchange."""
         verdict, status, error = record.verdict, record.status, record.error
         outcome = None if record.outcome is None else record.outcome.word
         route, kind, code, allowed = verdict.route, verdict.kind, verdict.code, verdict.allowed
@@ -213,7 +213,7 @@ class Figures:
             self._work_out()
 
     def counts(self, which: Count) -> dict[tuple[str, ...], int]:
-        """Return one of the counts; not a copy."""
+        """Return one of the counters; not a copy."""
         self._work_out()
         return self._counts[which]
 
@@ -223,18 +223,18 @@ class Figures:
         return self._seconds[which]
 
     def look(self, in_flight: int, clients: int, pools: Iterable[ConnectionFigures]) -> None:
-        """Take down what is true now."""
+        """Record the gauges."""
         self.in_flight = in_flight
         self.clients = clients
         self.upstreams = {}
         for pool in pools:
-            # Pools that differ in their TLS settings alone have one name.
+            # Pools that differ only in their TLS settings have the same name.
             self._add_upstream(
                 pool.upstream, {name: getattr(pool, name) for name in self.NOW + self.SO_FAR}
             )
 
     def add(self, other: "Figures") -> None:
-        """Add what another process has counted."""
+        """Add the figures of another process."""
         for which in Count:
             mine = self.counts(which)
             for names, count in other.counts(which).items():
@@ -250,7 +250,7 @@ class Figures:
         self.lost_lines += other.lost_lines
 
     def end(self) -> None:
-        """Leave what has happened so far: the process is no more."""
+        """Keep only the counters: the process has ended."""
         self.in_flight = self.clients = 0
         for counts in self.upstreams.values():
             counts.update(dict.fromkeys(self.NOW, 0))
@@ -293,7 +293,7 @@ class Figures:
         return held
 
     def _work_out(self) -> None:
-        """Count by the names that are shown what has been held."""
+        """Add the held exchanges to the counters."""
         if not self._held:
             return
         held, self._held = self._held, {}
@@ -334,7 +334,7 @@ class Figures:
         if code in _UPSTREAM_CODES:
             counts[Count.UPSTREAM_ERRORS][route, code] += count
         elif error is not None and error in _UPSTREAM_CODES:
-            # A failure inside the content ends an exchange whose verdict was good.
+            # A failure in the middle of the content ends an exchange whose verdict was to allow.
             counts[Count.UPSTREAM_ERRORS][route, error] += count
 
     def _add_upstream(self, upstream: str, counts: Mapping[str, int]) -> None:
@@ -344,16 +344,16 @@ class Figures:
 
 
 class Snapshot(NamedTuple):
-    """What a scrape is told."""
+    """The data for one scrape."""
 
     figures: Figures
     reload_successful: bool
     reload_timestamp: float
     """Seconds since the epoch."""
     workers: Sequence[WorkerState] = ()
-    """Empty where one process does everything."""
+    """Empty if there are no worker processes."""
     lost_lines: int = 0
-    """Of the log, by this process."""
+    """Log lines lost by this process."""
 
 
 def _rows(counts: Mapping[tuple[str, ...], int]) -> list[Row]:

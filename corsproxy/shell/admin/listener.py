@@ -1,9 +1,8 @@
 """Connections to the admin application.
 
-They are few, because each takes a descriptor that the proxy's clients need. The oldest
-makes room for one too many, so that a client that holds them all keeps no probe away; and
-some descriptors are set aside, so that proxy clients that have taken all the others keep
-no probe away, either.
+They are limited, because each takes a descriptor that the proxy's clients need. When there is
+one too many, the oldest is closed, so a client that holds them all cannot lock out a probe.
+Some descriptors are reserved, so proxy clients that use up all the others cannot either.
 """
 
 import asyncio
@@ -18,7 +17,7 @@ from aiohttp import web
 
 from corsproxy.shell.system.descriptors import EXHAUSTED
 
-# Probes and scrapes need a handful.
+# Probes and scrapes need only a few.
 _MOST_CONNECTIONS = 32
 # How long a client may take to send a request.
 _PATIENCE_SECONDS = 30.0
@@ -37,16 +36,16 @@ class AdminListener:
             app,
             handle_signals=False,
             access_log=None,
-            # It words clients' mistakes; the application logs our own faults.
+            # It logs clients' mistakes; the application logs our own faults.
             logger=logging.Logger("aiohttp", logging.CRITICAL + 1),
             keepalive_timeout=_PATIENCE_SECONDS,
-            # Cookies know no ports: a browser sends those of every server on localhost.
+            # Cookies are not separated by port: browsers send those of every server on localhost.
             max_field_size=_LONGEST_FIELD,
             shutdown_timeout=_SHUTDOWN_SECONDS,
         )
         self._listening: list[socket.socket] = []
         self._open: dict[_Connection, None] = {}
-        """The oldest first."""
+        """Oldest first."""
         self._set_aside: list[int] = []
 
     async def start(self, sockets: Sequence[socket.socket]) -> None:
@@ -59,7 +58,7 @@ class AdminListener:
         self._set_more_aside()
 
     async def close(self) -> None:
-        """Stop listening and end every connection, behind the answer that it waits for."""
+        """Stop listening, and close every connection after its pending response."""
         for each in self._listening:
             self._loop.remove_reader(each.fileno())
             each.close()
@@ -72,16 +71,16 @@ class AdminListener:
         self._set_aside.clear()
 
     def closed(self, connection: "_Connection") -> None:
-        """A connection is over."""
+        """Forget a connection that has been closed."""
         self._open.pop(connection, None)
         self._set_more_aside()
 
     def _accept(self, listener: socket.socket) -> None:
-        """Take a waiting connection."""
+        """Accept a waiting connection."""
         server = self._runner.server
         client = self._accepted(listener)
         if client is None or server is None:
-            # The event loop calls again as long as connections wait.
+            # The event loop calls again while connections wait.
             return
         client.setblocking(False)
         while len(self._open) >= _MOST_CONNECTIONS:
@@ -102,7 +101,7 @@ class AdminListener:
             if self._open:
                 self._abort_oldest()
             return None
-        # At once, before the proxy's own listener can take it.
+        # At once, before the proxy's own listener can take the descriptor.
         os.close(self._set_aside.pop())
         with suppress(OSError):
             return listener.accept()[0]
@@ -120,7 +119,7 @@ class AdminListener:
 
 
 class _Connection(asyncio.Protocol):
-    """Passes on what happens on a connection, and remembers how to end it."""
+    """Passes on what happens on a connection, and can abort it."""
 
     def __init__(self, listener: AdminListener, protocol: asyncio.Protocol) -> None:
         self._listener = listener
@@ -129,7 +128,7 @@ class _Connection(asyncio.Protocol):
         self.attaching: asyncio.Task[object] | None = None
 
     def abort(self) -> None:
-        """End it now, or as soon as it begins."""
+        """Abort it now, or as soon as it begins."""
         if self._transport is not None:
             self._transport.abort()
         elif self.attaching is not None:

@@ -22,19 +22,19 @@ from corsproxy.shell.admin.figures import BUCKETS, Count, Duration, Figures, Sna
 
 _UPSTREAM_GAUGES = {
     "open": ("corsproxy_upstream_connections", "Open connections to the upstream."),
-    "idle": ("corsproxy_upstream_connections_idle", "Those that wait for a request."),
-    "in_flight": ("corsproxy_upstream_in_flight", "Requests that the upstream has not ended."),
-    "waiting": ("corsproxy_upstream_waiting", "Requests that wait for limits.in_flight."),
+    "idle": ("corsproxy_upstream_connections_idle", "Idle connections to the upstream."),
+    "in_flight": ("corsproxy_upstream_in_flight", "Requests in flight to the upstream."),
+    "waiting": ("corsproxy_upstream_waiting", "Requests waiting because of limits.in_flight."),
 }
 _UPSTREAM_COUNTERS = {
     "connects": ("corsproxy_upstream_connects", "Connections begun."),
-    "failed_connects": ("corsproxy_upstream_connect_failures", "Connections that failed."),
-    "retries": ("corsproxy_upstream_retries", "Requests that went out a second time."),
+    "failed_connects": ("corsproxy_upstream_connect_failures", "Failed connection attempts."),
+    "retries": ("corsproxy_upstream_retries", "Requests sent a second time."),
 }
 
 
 def exposition(snapshot: Snapshot, accept: str) -> tuple[bytes, str]:
-    """Return the metrics and their content type, as `accept` prefers it."""
+    """Return the metrics and their content type, in the format that `accept` prefers."""
     registry = CollectorRegistry()
     registry.register(_Collector(snapshot))
     ProcessCollector(registry=registry)
@@ -61,7 +61,7 @@ _COUNTERS = {
     ),
     Count.RECEIVED: (
         "corsproxy_received_bytes",
-        "Content of requests, and what clients sent through tunnels.",
+        "Request content, and data that clients sent through tunnels.",
         ("route",),
     ),
     Count.SENT: ("corsproxy_sent_bytes", "Responses, heads included.", ("route",)),
@@ -69,11 +69,11 @@ _COUNTERS = {
 _HISTOGRAMS = {
     Duration.WHOLE: (
         "corsproxy_request_duration_seconds",
-        "From a request's first byte to the last byte of its answer.",
+        "From a request's first byte to the last byte of its response.",
     ),
     Duration.UPSTREAM: (
         "corsproxy_upstream_duration_seconds",
-        "From asking the upstream to the head of its answer.",
+        "From sending the request upstream to the response head.",
     ),
 }
 
@@ -95,7 +95,7 @@ def _exchanges(figures: Figures) -> Iterator[Metric]:
         "corsproxy_in_flight", "Requests being answered now.", figures.in_flight
     )
     yield GaugeMetricFamily(
-        "corsproxy_client_connections", "Open connections of clients.", figures.clients
+        "corsproxy_client_connections", "Open client connections.", figures.clients
     )
 
 
@@ -115,7 +115,7 @@ def _upstreams(figures: Figures) -> Iterator[Metric]:
 def _process(snapshot: Snapshot) -> Iterator[Metric]:
     yield GaugeMetricFamily(
         "corsproxy_config_last_reload_successful",
-        "1 if the running policy is what the file says.",
+        "1 if the running policy matches the file.",
         int(snapshot.reload_successful),
     )
     yield GaugeMetricFamily(
@@ -125,7 +125,7 @@ def _process(snapshot: Snapshot) -> Iterator[Metric]:
     )
     lost = CounterMetricFamily(
         "corsproxy_log_lines_lost",
-        "Log lines lost to a reader that stalled or a disk that was full.",
+        "Log lines lost because a reader stalled or a disk was full.",
     )
     lost.add_metric([], snapshot.lost_lines + snapshot.figures.lost_lines)
     yield lost
@@ -141,7 +141,7 @@ def _workers(workers: Sequence[WorkerState]) -> Iterator[Metric]:
         "corsproxy_worker_up", "1 if the worker answers requests.", labels=["worker"]
     )
     restarts = CounterMetricFamily(
-        "corsproxy_worker_restarts", "How often the worker had to be replaced.", labels=["worker"]
+        "corsproxy_worker_restarts", "How often the worker was replaced.", labels=["worker"]
     )
     in_flight = GaugeMetricFamily(
         "corsproxy_worker_in_flight", "Requests that it is answering now.", labels=["worker"]
@@ -154,7 +154,7 @@ def _workers(workers: Sequence[WorkerState]) -> Iterator[Metric]:
 
 
 class _Collector:
-    """What a registry asks: `register` does not call it where `describe` answers."""
+    """Collects the metrics. `describe` keeps `register` from calling `collect`."""
 
     def __init__(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot

@@ -1,9 +1,9 @@
 """Who may see the inspector: a browser with the token from the terminal.
 
-What a page on another origin, a name that was rebound to this address, or another user of
-this machine can send is told from that here, and gets nothing. The token comes once in the
-address, and then lives in a cookie that scripts cannot read. Cookies know no ports: any
-server of this host may have set one of that name, so that one good one is enough.
+Requests from pages on other origins, from a name rebound to this address, or from other users
+of this machine are refused. The token comes once in the URL, and then lives in a cookie that
+scripts cannot read. Cookies are not separated by port: any server on this host may have set
+one of the same name, so one good cookie among several is enough.
 """
 
 import hmac
@@ -16,7 +16,7 @@ from multidict import CIMultiDictProxy
 from corsproxy.core.cookies import INSPECTOR_COOKIE
 
 COOKIE_PREFIX = INSPECTOR_COOKIE.decode("ascii")
-"""Behind it comes the port. The proxy takes such cookies out of what it forwards."""
+"""Followed by the port. The proxy removes such cookies from the requests it forwards."""
 
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 
@@ -43,7 +43,7 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
-"""On every answer of the inspector's."""
+"""On every response of the inspector."""
 
 _OPEN_IT = "Open the address that corsproxy printed when it started: it holds a token.\n"
 
@@ -62,8 +62,8 @@ class Admission:
         self._hosts = frozenset(f"{name}{suffix}" for name in _LOOPBACK)
 
     def check_host(self, headers: CIMultiDictProxy[str]) -> None:
-        """Raises web.HTTPException where the request is for another name than this machine's
-        own: anyone can make a name point to this address."""
+        """Raises web.HTTPException if Host is not a name of this machine: anyone can point a name
+        at this address."""
         hosts = headers.getall("Host", [])
         if len(hosts) != 1 or hosts[0].lower() not in self._hosts:
             raise refusal(web.HTTPMisdirectedRequest, "The inspector is on localhost.\n")
@@ -72,10 +72,10 @@ class Admission:
         return hmac.compare_digest(text.encode("utf-8", "replace"), self.token.encode("ascii"))
 
     def check_read(self, headers: CIMultiDictProxy[str]) -> None:
-        """Raises web.HTTPException unless this is the inspector's own page that asks.
+        """Raises web.HTTPException unless the inspector's own page asks.
 
-        A browser that is too old to say who asks is believed where it has the cookie: it
-        comes from no other site (SameSite=Strict), and an answer is for no page to read.
+        A browser too old for Sec-Fetch-Site is trusted if it has the cookie: the cookie is not
+        sent from other sites (SameSite=Strict), and no page can read the response.
         """
         self.check_host(headers)
         self.check_cookie(headers)
@@ -83,7 +83,7 @@ class Admission:
             raise refusal(web.HTTPForbidden, "Only the inspector's own page gets this.\n")
 
     def check_write(self, headers: CIMultiDictProxy[str]) -> None:
-        """Raises web.HTTPException unless it is the page, in so many words, that asks."""
+        """Raises web.HTTPException unless the request states that it is from the page."""
         self.check_host(headers)
         self.check_cookie(headers)
         if headers.get("Sec-Fetch-Site") != "same-origin":
@@ -98,7 +98,7 @@ class Admission:
             raise refusal(web.HTTPUnauthorized, _OPEN_IT)
 
     def _cookies(self, lines: Iterable[str]) -> Iterable[str]:
-        """Yield the values of every cookie with the inspector's name, wherever they are from."""
+        """Yield the value of every cookie with the inspector's name, wherever it comes from."""
         for line in lines:
             for pair in line.split(";"):
                 name, _, value = pair.strip().partition("=")
@@ -106,10 +106,10 @@ class Admission:
                     yield value
 
     def set_cookie(self) -> str:
-        """Return the value of Set-Cookie that lets the browser in. It ends with the browser."""
+        """Return the Set-Cookie value that lets the browser in until it is closed."""
         return f"{self.cookie}={self.token}; Path=/; HttpOnly; SameSite=Strict"
 
 
 def refusal(status: type[web.HTTPException], text: str) -> web.HTTPException:
-    """Return an answer in plain words, with the headers that every answer has."""
+    """Return a plain-text response with the headers that every response has."""
     return status(headers=HEADERS, text=text)

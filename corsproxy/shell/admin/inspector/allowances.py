@@ -1,8 +1,8 @@
-"""Allow, with a click: the edit that `corsproxy allow` makes, shown, written, taken back.
+"""The button "Allow": the edit that `corsproxy allow` makes, shown, written and undone.
 
-Where there is a file, it is read anew each time, and nothing is written that was not shown:
-"write" names the version of the file that was seen. Without a file the policy that runs is
-widened until the proxy stops.
+A file is read anew each time, and nothing is written that was not shown: "write" names the
+version of the file that was seen. Without a file, the running policy is widened until the
+proxy stops.
 """
 
 import asyncio
@@ -29,13 +29,13 @@ from corsproxy.shell.system.saving import ChangedError, SaveError, save
 
 
 class Undo(NamedTuple):
-    """What takes the last change back."""
+    """How to take the last change back."""
 
     summary: str
     before: bytes
     after: bytes
     policy: Policy | None
-    """In quick mode, the policy of before."""
+    """In quick mode, the policy before the change."""
 
 
 class Allowances:
@@ -50,9 +50,8 @@ class Allowances:
         note: Callable[[str], None],
         is_mended: Callable[[Row], bool],
     ) -> None:
-        """`adopt` has the proxy decide by another policy; `reload` returns when what is in
-        the file is in force; `note` tells the terminal what it does not
-        hear from a reload."""
+        """`adopt` puts another policy in force. `reload` returns once the file's content is in
+        force. `note` tells the terminal what a reload does not report."""
         self.file = file
         self._policy = policy
         self._adopt = adopt
@@ -61,16 +60,16 @@ class Allowances:
         self._is_mended = is_mended
         self._undo: Undo | None = None
         self.changes = 0
-        """How many have been made."""
+        """How many changes have been made."""
         self._lock = asyncio.Lock()
 
     @property
     def undo(self) -> str | None:
-        """What the last change was, in words; None where there is none to take back."""
+        """The last change, in words; None if there is nothing to undo."""
         return None if self._undo is None else self._undo.summary
 
     async def propose(self, row: Row) -> Json:
-        """Return the edit for what a row's call was refused for, or why there is none."""
+        """Return the edit that would allow a row's refused call, or why there is none."""
         remedy, reason = self._remedy(row)
         if remedy is None:
             return _none(reason)
@@ -84,8 +83,8 @@ class Allowances:
         return self._shown(self.file, way)
 
     async def write(self, row: Row, known: str) -> Json:
-        """Make the edit, if it is still the one that was shown under the name `known`; else
-        return it anew."""
+        """Make the edit if it is still the one shown under the name `known`; otherwise return the
+        current one."""
         async with self._lock:
             remedy, reason = self._remedy(row)
             if remedy is None:
@@ -103,7 +102,7 @@ class Allowances:
                 return {**shown, "written": False, "changed": True}
             await asyncio.to_thread(save, file, edit.after, known=edit.before)
         except ChangedError:
-            # It changed since it was read just above: it is being edited right now.
+            # It changed since it was read just above: somebody is editing it right now.
             return {**await self.propose(row), "written": False, "changed": True}
         except _REFUSALS as error:
             reason = _reason(file, error)
@@ -114,8 +113,7 @@ class Allowances:
         return {"written": True, "summary": edit.summary}
 
     async def take_back(self) -> Json:
-        """Undo the last change; what was written into the file since then stays, and the
-        change with it."""
+        """Undo the last change. If the file was edited since then, leave it as it is."""
         async with self._lock:
             undo = self._undo
             if undo is None:
@@ -123,7 +121,7 @@ class Allowances:
             if undo.policy is not None:
                 self._undo = None
                 await self._adopt(undo.policy)
-                self._note(f"{undo.summary} is not allowed any more (taken back in the inspector).")
+                self._note(f"{undo.summary} is no longer allowed (undone in the inspector).")
                 return {"undone": True, "summary": undo.summary}
             return await self._take_back(undo)
 
@@ -141,7 +139,7 @@ class Allowances:
         """Return what would allow the call under the current policy, or why nothing would."""
         policy, verdict = self._policy(), row.main.verdict
         if verdict is None:
-            return None, "It is not decided yet."
+            return None, "It has not been decided yet."
         if self._is_mended(row):
             return None, ALLOWED_BY_NOW
         told = _told(policy, self._question(row))
@@ -153,7 +151,7 @@ class Allowances:
         return remedy, "" if remedy else NO_ENTRY
 
     def _question(self, row: Row) -> PageCall | None:
-        """Return the call that is to be allowed."""
+        """Return the call to be allowed."""
         question = question_of(row)
         if question is None or not lacks_call(row, self._policy()):
             return question
@@ -213,11 +211,11 @@ def _told(policy: Policy, question: PageCall | None) -> Explanation | None:
     try:
         return explain(policy, question)
     except ValueError:
-        return None  # no question that a browser asks
+        return None  # a browser would not make this call
 
 
 def _none(reason: str) -> Json:
-    """Say why there is no edit; where none is needed, that is good news."""
+    """Say why there is no edit; if none is needed, that is good news."""
     return {"possible": False, "reason": reason} | (
         {"allowed": True} if reason is ALLOWED_BY_NOW else {}
     )

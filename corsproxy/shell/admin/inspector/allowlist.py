@@ -1,4 +1,4 @@
-"""The view "Allowlist": the policy in force, and what each of its entries was good for."""
+"""The view "Allowlist": the policy in force, and how often each entry was used."""
 
 from collections.abc import Callable, Iterator
 
@@ -28,7 +28,7 @@ def allowlist(
 ) -> Json:
     """Return the policy's routes with the use of each entry, and what was refused.
 
-    `is_mended` says of a row's id whether its call would be allowed now.
+    `is_mended` tells by a row's id whether its call would be allowed now.
     """
     return {
         "file": file,
@@ -58,7 +58,7 @@ def learnt(policy: Policy, usage: Usage, file: str) -> Json:
     try:
         found = propose(current_file(file), refused, ())
     except (ConfigError, OSError):
-        return {}  # problems of the file are shown where it is edited
+        return {}  # the file's problems are shown where it is edited
     return {
         "diff": diff(file, found.before, found.after),
         "others": [
@@ -117,8 +117,8 @@ def _refusal(refused: Refused, use: Use, row: int) -> Json:
 
 
 def _is_proposed(kind: str, value: str) -> bool:
-    """Whether `corsproxy learn` would propose it by itself: of origins, those of this machine
-    only, because calls may come from any origin."""
+    """Whether `corsproxy learn` would propose it unasked. Only origins on this machine are
+    proposed, because calls may come from any origin."""
     if kind != "origin":
         return kind in ("method", "header")
     origin = parse_origin(value.encode("utf-8", "replace"))

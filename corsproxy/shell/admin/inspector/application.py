@@ -1,7 +1,7 @@
-"""The inspector's routes on the admin listener: the page, the feed, and what its buttons do.
+"""The inspector's routes on the admin listener: the page, its feed and its actions.
 
-Every address is answered to the page alone (see `admission`), is never stored, and bears
-headers that let nothing run but the page's own modules.
+Every route answers only the inspector's own page (see `admission`), is `no-store`, and has a
+CSP that runs nothing but the page's own modules.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ Action = Callable[[Row, Json], Awaitable[Json]]
 
 
 class Policies(Protocol):
-    """What has decided, and what decides."""
+    """The policy in force, and those that were in force before."""
 
     @property
     def policy(self) -> Policy: ...
@@ -48,7 +48,7 @@ class Policies(Protocol):
 
 
 class Inspector:
-    """What the page asks for."""
+    """Serves the page and its requests."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class Inspector:
         self._files = _read_files()
 
     def add_to(self, application: web.Application) -> None:
-        """Put the inspector's routes beside those that are there."""
+        """Add the inspector's routes to the application."""
         routes = [web.get("/", self._page)]
         for path, handler in (
             ("/inspector/events", self._stream.serve),
@@ -139,14 +139,14 @@ class Inspector:
     def _row(self, request: web.Request) -> Row:
         row = self._ring.get(int(request.match_info["id"]))
         if row is None:
-            raise refusal(web.HTTPNotFound, "That call is not kept any more.\n")
+            raise refusal(web.HTTPNotFound, "That call is no longer kept.\n")
         return row
 
     # The page.
 
     async def _page(self, request: web.Request) -> web.StreamResponse:
-        """Answer a navigation. With the token in the address, the browser gets its cookie, and
-        an address without one, which then is in no history that is shared."""
+        """Answer a navigation. A token in the URL gets the browser its cookie and a redirect to
+        the URL without the token, to keep the token out of shared histories."""
         self._admission.check_host(request.headers)
         token = request.query.get("token")
         if token is not None and self._admission.is_token(token):
@@ -164,7 +164,7 @@ class Inspector:
         content, content_type = self._files[name]
         return web.Response(body=content, headers={**HEADERS, "Content-Type": content_type})
 
-    # What it reads.
+    # Reading.
 
     async def _rows(self, _: web.Request) -> web.StreamResponse:
         return _json(self._stream.snapshot())
@@ -189,7 +189,7 @@ class Inspector:
         row = self._ring.get(number)
         return row is not None and self._is_mended(row)
 
-    # What its buttons do.
+    # Actions.
 
     async def _reveal(self, row: Row, asked: Json) -> Json:
         redactor = self._redactor()
@@ -249,7 +249,7 @@ class Inspector:
     async def _har(self, asked: Json) -> Json:
         ids = asked.get("ids")
         if not isinstance(ids, list):
-            raise refusal(web.HTTPUnprocessableEntity, "`ids` is a list of rows.\n")
+            raise refusal(web.HTTPUnprocessableEntity, "`ids` must be a list of rows.\n")
         rows = [self._ring.get(each) for each in ids if type(each) is int]
         exchanges = [each for row in rows if row is not None for each in row.exchanges]
         exchanges = [each for each in exchanges if not is_unread(each)]
@@ -259,15 +259,15 @@ class Inspector:
 
 
 async def _asked(request: web.Request) -> Json:
-    """Return the JSON object that was sent. Raises web.HTTPException."""
+    """Return the JSON object in the request body. Raises web.HTTPException."""
     if (request.content_length or 0) > _MOST_OF_REQUEST:
-        raise refusal(web.HTTPUnprocessableEntity, "That is too much.\n")
+        raise refusal(web.HTTPUnprocessableEntity, "The request body is too large.\n")
     try:
         found = json.loads(await request.read())
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
-        raise refusal(web.HTTPUnprocessableEntity, "A JSON object is wanted.\n")
+        raise refusal(web.HTTPUnprocessableEntity, "The request body must be a JSON object.\n")
     return found
 
 

@@ -17,14 +17,14 @@ from corsproxy.shell.admin.inspector.usage import Usage
 
 
 class Inspection(NamedTuple):
-    """What a run needs of the inspector."""
+    """The parts of the inspector that a run uses."""
 
     inspector: Inspector
     """Serves the page."""
     capture: Capture
-    """Is told of every exchange."""
+    """Sees every exchange."""
     policies: Policies
-    """Is told of every policy that is adopted."""
+    """Gets every policy that is adopted."""
     token: str
 
 
@@ -41,8 +41,8 @@ def inspection(
 ) -> Inspection:
     """Return an inspector for a proxy that decides by `policy`.
 
-    `file` is its allowlist's name, None where the upstream came from the command line;
-    `adopt`, `reload` and `note` are as in `Allowances`.
+    `file` is the allowlist's name, None if the upstream came from the command line. `adopt`,
+    `reload` and `note` are as in `Allowances`.
     """
     ring, usage = Ring(secrets.token_hex(6)), Usage()
     policies = Policies(policy, usage, ring)

@@ -1,7 +1,7 @@
-"""Notes what happens in an exchange, while it happens, into the ring.
+"""Records what happens in an exchange, while it happens, into the ring.
 
-Without a reader, capturing only keeps references: what goes through here are values that
-the exchange made anyway, and the beginning of its bodies.
+While nobody is looking, capturing only keeps references: to values that the exchange made
+anyway, and to the beginning of its bodies.
 """
 
 import asyncio
@@ -25,9 +25,9 @@ from corsproxy.shell.admin.inspector.usage import Usage
 from corsproxy.shell.feed.records import ExchangeRecord
 from corsproxy.shell.streams.piece import Piece
 
-# Explanations ask the policy that decided. Each reload makes another; the latest are kept.
+# An explanation needs the policy that decided. Each reload makes a new one; the latest are kept.
 _POLICIES = 10
-# Of one piece of events, inflated.
+# Limit for one chunk of an event stream, inflated.
 _MOST_INFLATED = 1024 * 1024
 
 
@@ -50,15 +50,15 @@ class Policies:
     def adopt(self, policy: Policy) -> None:
         self._usage.carry_over(self.policy, policy)
         self._kept.append((self.generation + 1, policy))
-        self._ring.touch()  # what was refused may be allowed now
+        self._ring.touch()  # calls that were refused may be allowed now
 
     def decided_by(self, generation: int) -> Policy | None:
-        """Return the policy of that number; None where it is not kept any more."""
+        """Return the policy with that number; None if it is no longer kept."""
         return next((policy for number, policy in self._kept if number == generation), None)
 
 
 class Expected:
-    """A replay that is on its way to the listener."""
+    """A replay on its way to the listener."""
 
     def __init__(self, method: str, target: bytes, row: int) -> None:
         self.method = method
@@ -78,7 +78,7 @@ class Capture:
         self._expected: list[Expected] = []
 
     def expect(self, expected: Expected) -> None:
-        """The next request that looks like it is a replay."""
+        """Take the next request that matches as this replay."""
         self._expected.append(expected)
 
     def forget(self, expected: Expected) -> None:
@@ -86,11 +86,11 @@ class Capture:
             self._expected.remove(expected)
 
     def begins(self, request: RequestHead, policy: Policy) -> "Watch":
-        """A request has arrived. Its row appears once it is known what it is."""
+        """Watch a new request. Its row appears once the request has been decided."""
         return Watch(self, Exchange(request, time.time(), time.perf_counter()))
 
     def decided(self, exchange: Exchange, decision: Decision) -> None:
-        """Make a row of it."""
+        """Add its row."""
         exchange.verdict = decision.verdict
         exchange.generation = self._policies.generation
         exchange.head_bytes = weight(exchange.request.fields) + len(exchange.request.target)
@@ -105,7 +105,7 @@ class Capture:
             self._tell_replayer(exchange)
 
     def over(self, exchange: Exchange, record: ExchangeRecord) -> None:
-        """It is over, whichever way."""
+        """Count the finished exchange."""
         exchange.verdict = record.verdict
         exchange.status = record.status
         exchange.error = record.error
@@ -114,7 +114,7 @@ class Capture:
         exchange.ended = exchange.clock + record.duration_s
         exchange.is_over = True
         if not record.verdict.allowed:
-            self.ring.settle()  # the row of a refusal is told
+            self.ring.settle()  # refusals are counted with their row's id
         self._usage.add(exchange)
         self.ring.changed(exchange)
 
@@ -196,7 +196,7 @@ class Watch:
             self._ring.changed(exchange)
 
     def _tap(self, head: ClientHead) -> None:
-        """Listen to the WebSocket that the connection has become."""
+        """Tap the WebSocket that the connection has become."""
         if (value_of(head.fields, b"upgrade") or b"").lower() != b"websocket":
             return
         agreed = (value_of(head.fields, b"sec-websocket-extensions") or b"").decode("latin-1")
@@ -207,7 +207,7 @@ class Watch:
 
 
 class EventReading:
-    """A stream of events that is read as it passes by, its coding undone."""
+    """Reads a stream of events as it passes by, undoing its content coding."""
 
     __slots__ = ("_inflater", "_tap")
 
@@ -227,11 +227,11 @@ class EventReading:
             self._tap = None
         else:
             if self._inflater.unconsumed_tail:
-                self._tap = None  # more than any stream of events has
+                self._tap = None  # no real event stream has this much
 
 
 def event_reading(head: ClientHead, note: Note) -> EventReading | None:
-    """Return what reads the events of a response; None where it has none to be read."""
+    """Return a reader for the events of a response; None if it is no stream of events."""
     content_type = value_of(head.fields, b"content-type") or b""
     if not content_type.lower().startswith(b"text/event-stream"):
         return None

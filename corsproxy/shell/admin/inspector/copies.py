@@ -1,8 +1,8 @@
-"""An exchange in other words: a curl command, a fetch call, a question, a test case.
+"""An exchange as a curl command, a fetch call, a `corsproxy explain` command or a test case.
 
-What is copied is pasted into a shell, a console or a file, and what was captured came from
-strangers. So that nothing runs but the one request: every argument is quoted as POSIX has
-it, everything is on one line, and no control character is in it that a terminal would obey.
+Copies are pasted into a shell, a console or a file, but the captured data is untrusted. So
+that only the request itself runs, every argument is quoted for POSIX, a command is one line,
+and no control character that a terminal would obey is left in.
 """
 
 import json
@@ -21,7 +21,7 @@ from corsproxy.shell.admin.inspector.rows import Row, asked_headers_of, page_met
 from corsproxy.shell.admin.inspector.secrets import Redactor, text_of
 from corsproxy.shell.admin.inspector.why import question_of
 
-# What curl writes itself, or what belongs to the connection.
+# Fields that curl writes itself, or that belong to the connection.
 _CURLS_OWN = frozenset(
     {b"host", b"content-length", b"connection", b"keep-alive", b"transfer-encoding", b"te",
      b"trailer", b"proxy-connection", b"expect"}
@@ -29,11 +29,11 @@ _CURLS_OWN = frozenset(
 
 
 class Rules(NamedTuple):
-    """What `corsproxy explain` has to be told of the allowlist."""
+    """What `corsproxy explain` has to be told about the allowlist."""
 
     file: str | None = None
     upstream: str = ""
-    """Where there is no file: the upstream that the command line names."""
+    """Without a file: the upstream given on the command line."""
 
 
 RULES = Rules()
@@ -58,12 +58,12 @@ def as_curl(row: Row, redactor: Redactor, rules: Rules = RULES) -> str:
 
 def _header(name: bytes, value: bytes) -> str:
     text = _printable(value)
-    # curl takes `name:` as "leave it out".
+    # curl takes `name:` as "do not send it"; `name;` sends it empty.
     return f"{name.decode('ascii', 'replace')}: {text}" if text else f"{name.decode('ascii')};"
 
 
 def _body(exchange: Exchange, redactor: Redactor) -> tuple[str, list[str]]:
-    """Return what feeds curl's standard input, and its option."""
+    """Return the command that feeds curl's standard input, and curl's option for it."""
     content = _shown(exchange, redactor)
     if not content:
         return "", []
@@ -85,19 +85,19 @@ def _shown(exchange: Exchange, redactor: Redactor) -> bytes:
 
 
 def _escaped(content: bytes) -> str:
-    """Return bytes as `printf %b` takes them, in printable ASCII."""
+    """Return bytes as an argument for `printf %b`, in printable ASCII."""
     return "".join(
         chr(byte) if 0x20 <= byte < 0x7F and byte != 0x5C else f"\\0{byte:03o}" for byte in content
     )
 
 
 def quoted(text: str) -> str:
-    """Return one word of a POSIX shell, whatever is in it."""
+    """Quote any text as one word of a POSIX shell."""
     return "'" + text.replace("'", "'\\''") + "'"
 
 
 def _printable(value: bytes) -> str:
-    """Return a field value or a URL as text in which nothing drives a terminal."""
+    """Return a field value or a URL as text without control characters."""
     return "".join(each if each.isprintable() else "?" for each in text_of(value))
 
 
@@ -154,7 +154,7 @@ def as_explain(row: Row, redactor: Redactor, rules: Rules = RULES) -> str:
 def as_test_case(row: Row, redactor: Redactor, rules: Rules = RULES) -> str:
     """Return the call as a case of `corsproxy.test.yaml`, as `explain --save-case` writes it.
 
-    Raises NotCopiedError where no page asked: a case has an origin.
+    Raises NotCopiedError for a request without Origin: a case needs one.
     """
     call, verdict = question_of(row), row.main.verdict
     if call is None or verdict is None:
@@ -166,7 +166,7 @@ def as_test_case(row: Row, redactor: Redactor, rules: Rules = RULES) -> str:
 
 
 class NotCopiedError(CorsproxyError):
-    """There is no such copy of that call. The message says why."""
+    """The call cannot be copied in that form. The message says why."""
 
 
 Copy = Callable[[Row, Redactor, Rules], str]
@@ -177,19 +177,19 @@ COPIES: dict[str, Copy] = {
     "explain": as_explain,
     "test": as_test_case,
 }
-"""By what the page calls them."""
+"""By the names that the page uses."""
 
 
 def is_complete(body: Body) -> bool:
-    """Whether a copy of the request has all of its body."""
+    """Whether a copy of the request has its complete body."""
     return body.is_whole
 
 
 def needs_preflight(method: str, headers: list[str]) -> bool:
-    """Fetch: an unsafe method, or a header that needs permission."""
+    """Whether Fetch sends a preflight: for an unsafe method, or a header that needs permission."""
     return method not in CORS_SAFELISTED_METHODS or bool(headers)
 
 
 def fields_without(fields: list[Field], names: frozenset[bytes]) -> list[Field]:
-    """Return field lines but for those with one of the lower-case `names`."""
+    """Return the field lines except those named in `names`, which are in lower case."""
     return [field for field in fields if field[0].lower() not in names]

@@ -1,7 +1,7 @@
-"""Bodies made readable: codings undone, characters decoded, within bounds.
+"""Bodies made readable: codings undone and characters decoded, within bounds.
 
-Only for looking at them: what goes to the client is never touched. What is kept of a body
-may end anywhere, so that a coding that breaks off is no fault.
+For display only: what goes to the client is never changed. A captured body may be cut off
+anywhere, so a coding that ends early is not an error.
 """
 
 import zlib
@@ -15,22 +15,22 @@ from corsproxy.core.messages import Fields
 from corsproxy.shell.admin.inspector.exchanges import Body, value_of
 
 MOST_DECODED = 256 * 1024
-"""How much a body may become: what was 16 KiB can be 16 MiB."""
+"""The limit for a decoded body: 16 KiB could become 16 MiB."""
 
 _TEXT_CONTROLS = frozenset(b"\t\n\r\f\x1b")
 
 
 class Decoded(NamedTuple):
-    """A body as it may be read."""
+    """A body in readable form."""
 
     data: bytes
     """Without its codings, as far as it was kept and could be decoded."""
     coding: str
-    """The Content-Encoding, "" where there is none."""
+    """The Content-Encoding, "" if there is none."""
     failure: str
-    """Why it is not decoded, or not to its end, as a sentence; "" where it is."""
+    """Why it is not decoded, or only in part, as a sentence; "" if it is."""
     install: str
-    """The command after which it would be; "" where none helps."""
+    """The command that makes it decodable; "" if none helps."""
     is_cut: bool
     """Whether there was more."""
 
@@ -61,13 +61,13 @@ def decode(body: Body, fields: Fields) -> Decoded:
 
 
 def _bounded(make: Callable[[], _Decompressor], data: bytes) -> tuple[bytes, bool]:
-    """Return what `data` becomes, at most MOST_DECODED bytes of it, and whether that is cut."""
+    """Return `data` decoded, at most MOST_DECODED bytes of it, and whether it was cut."""
     decoded = make().decompress(data, MOST_DECODED + 1)
     return decoded[:MOST_DECODED], len(decoded) > MOST_DECODED
 
 
 class _Deflate:
-    """zlib's format, as the standard has it, or the bare one that some servers send."""
+    """zlib's format, as the standard says, or the raw deflate that some servers send."""
 
     def decompress(self, data: bytes, max_length: int = 0) -> bytes:
         try:
@@ -81,7 +81,7 @@ def _gzip() -> _Decompressor:
 
 
 class _MissingError(Exception):
-    """A package that would decode is not installed."""
+    """The package that would decode it is not installed."""
 
     def __init__(self, package: str) -> None:
         super().__init__(package)
@@ -89,7 +89,7 @@ class _MissingError(Exception):
 
 
 def _package(name: str, *modules: str) -> Any:
-    """Return the first of the modules that is there. Raises _MissingError."""
+    """Return the first of the modules that is installed. Raises _MissingError."""
     for module in modules:
         with suppress(ModuleNotFoundError):
             return import_module(module)
@@ -97,7 +97,7 @@ def _package(name: str, *modules: str) -> Any:
 
 
 class _Brotli:
-    """RFC 7932, by a package that may be there or not."""
+    """RFC 7932, with an optional package."""
 
     def __init__(self) -> None:
         self._package = _package("brotli", "brotli")
@@ -106,7 +106,7 @@ class _Brotli:
         try:
             decoder = self._package.Decompressor()
             decoded: bytes = decoder.process(data, output_buffer_limit=max_length)
-        except TypeError:  # before 1.2 it knows no bounds
+        except TypeError:  # versions before 1.2 have no max_length
             raise _MissingError("brotli") from None
         except self._package.error as error:
             raise zlib.error(str(error)) from None
@@ -114,7 +114,7 @@ class _Brotli:
 
 
 class _Zstandard:
-    """RFC 8878, by Python from 3.14 on, before by its backport."""
+    """RFC 8878, with Python's own module from 3.14 on and its backport before."""
 
     def __init__(self) -> None:
         self._package = _package("backports.zstd", "compression.zstd", "backports.zstd")
@@ -137,7 +137,7 @@ _DECOMPRESSORS: dict[str, Callable[[], _Decompressor]] = {
 
 
 def charset_of(content_type: str) -> str:
-    """Return the charset that a Content-Type names, in lower case; "" where it names none."""
+    """Return the charset of a Content-Type, in lower case; "" if it has none."""
     for parameter in content_type.split(";")[1:]:
         name, _, value = parameter.partition("=")
         if name.strip().lower() == "charset":
@@ -145,7 +145,7 @@ def charset_of(content_type: str) -> str:
     return ""
 
 
-# A name from a stranger is looked up in no registry: some of Python's codecs are no charsets.
+# Untrusted names are not passed to Python's registry: some of its codecs are no charsets.
 _CHARSETS = {
     "": "utf-8", "utf-8": "utf-8", "utf8": "utf-8", "us-ascii": "utf-8",
     "iso-8859-1": "cp1252", "latin1": "cp1252", "windows-1252": "cp1252",
@@ -157,7 +157,7 @@ _CHARSETS = {
 
 
 def as_text(data: bytes, content_type: str) -> str | None:
-    """Return text; None where it is none."""
+    """Return the body as text; None if it is binary."""
     charset = _CHARSETS.get(charset_of(content_type), "utf-8")
     if not charset.startswith("utf-16") and _is_binary(data):
         return None

@@ -1,6 +1,6 @@
-"""Everything that the page shows of one row, as JSON has it.
+"""Everything that the page shows about one row, as JSON.
 
-Texts are characters to be shown, never markup, and secrets are marks: see `secrets`.
+Texts are plain text, never markup. Secrets are replaced by marks: see `secrets`.
 """
 
 from collections import defaultdict, deque
@@ -25,7 +25,7 @@ from corsproxy.shell.admin.inspector.why import why
 def details(
     row: Row, redactor: Redactor, decided_by: Policy | None, policy: Policy, *, mended: bool = False
 ) -> Json:
-    """Return what is known of a row; `decided_by` and `policy` are as in `why`, `mended` as in
+    """Return the details of a row; `decided_by` and `policy` are as in `why`, `mended` as in
     `row_as_json`."""
     exchange = row.main
     found: Json = {
@@ -49,7 +49,7 @@ def details(
 
 
 def headers_of(exchange: Exchange, redactor: Redactor) -> Json:
-    """Return both directions' heads: what came, what the proxy made of it, what went."""
+    """Return the heads of both directions: received, changed by the proxy, sent."""
     request = exchange.request
     browser = redactor.fields(request.fields)
     upstream = None if exchange.sent is None else redactor.fields(exchange.sent.fields)
@@ -97,8 +97,8 @@ def _status_line(head: AnsweredHead) -> str:
 
 
 def compared(before: Fields, after: Fields) -> list[Json]:
-    """Return the field lines of both sides, those of one name beside each other, in the order
-    in which they came and then of those that were added."""
+    """Return the field lines of both sides, paired by name, in the order received; added
+    lines come last."""
     later: defaultdict[bytes, deque[bytes]] = defaultdict(deque)
     for name, value in after:
         later[name.lower()].append(value)
@@ -110,7 +110,7 @@ def compared(before: Fields, after: Fields) -> list[Json]:
             pairs.append((name, value, value))
         else:
             pairs.append((name, value, None))
-    # What has no equal on the other side is what became of the first that has none, too.
+    # An unmatched line is paired with the first unmatched line of the other side.
     changed = [
         (name, old, later[name.lower()].popleft() if new is None and later[name.lower()] else new)
         for name, old, new in pairs
@@ -151,7 +151,7 @@ def _bodies(exchange: Exchange, redactor: Redactor) -> Json:
 
 
 def body_of(body: Body, fields: Fields, redactor: Redactor) -> Json:
-    """Return a body as text, and what there is to say about it."""
+    """Return a body as text, with remarks about it."""
     content_type = text_of(value_of(fields, b"content-type") or b"")
     decoded = decode(body, fields)
     found: Json = {
@@ -174,7 +174,7 @@ def body_of(body: Body, fields: Fields, redactor: Redactor) -> Json:
 
 
 def timing_of(exchange: Exchange) -> list[Json]:
-    """Return the parts of an exchange's time, in the order in which they went by."""
+    """Return the phases of an exchange's time, in order."""
     marks, begun, ended = exchange.marks, exchange.clock, exchange.ended
     if exchange.sent is None:
         spans = [("Answering", begun, ended)]
@@ -221,7 +221,7 @@ def _message(message: Message, redactor: Redactor) -> Json:
 
 
 def _close_reason(data: bytes) -> str:
-    """RFC 6455, 5.5.1: a status, and a reason."""
+    """Return the status and reason of a close frame (RFC 6455, 5.5.1)."""
     if len(data) < 2:
         return "no status"
     status = int.from_bytes(data[:2], "big")

@@ -1,9 +1,9 @@
-"""The live feed: what has changed in the ring, as server-sent events.
+"""The live feed: changes in the ring, as server-sent events.
 
-Nothing is queued for a reader. When it can take more, it gets what has changed since it
-last did, so that one who is slow misses intermediate states and never the last one, and
-costs no memory. Each event has an id that says how far it goes; with it a reader goes on
-where it was, after a restart of the proxy from the beginning.
+Nothing is queued for a reader. When it can take more, it gets what has changed since its last
+event, so a slow reader misses intermediate states but never the last one, and costs no
+memory. Each event has an id, with which a reader can resume; after a restart of the proxy it
+starts from the beginning.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from corsproxy.shell.admin.inspector.ring import Ring, Row
 from corsproxy.shell.admin.inspector.rows import Json, row_as_json
 from corsproxy.shell.admin.inspector.secrets import MakeRedactor
 
-# Ten updates a second look live, whatever the load.
+# Ten updates per second look live, whatever the load.
 _PAUSE_SECONDS = 0.1
 _HEARTBEAT_SECONDS = 15.0
 
@@ -32,7 +32,7 @@ class EventStream:
         is_mended: Callable[[Row], bool],
         state: Callable[[], Json],
     ) -> None:
-        """`state` returns what there is to know beside the rows."""
+        """`state` returns what the page shows beside the rows."""
         self._ring = ring
         self._redactor = redactor
         self._is_mended = is_mended
@@ -40,12 +40,12 @@ class EventStream:
         self._is_closed = False
 
     def close(self) -> None:
-        """End every stream, so that stopping does not wait for them."""
+        """End every stream, so that shutdown does not wait for them."""
         self._is_closed = True
         self._ring.wake()
 
     def snapshot(self, change: int = 0) -> Json:
-        """Return everything that has changed since the change of that number."""
+        """Return everything that has changed since the change with that number."""
         ring, redactor = self._ring, self._redactor()
         ring.settle()
         return {
@@ -75,7 +75,7 @@ class EventStream:
         return response
 
     def _known(self, event_id: str) -> int:
-        """Return how far a reader is who has seen that event."""
+        """Return the number of the last change in the event with that id."""
         epoch, _, number = event_id.rpartition("-")
         if epoch != self._ring.epoch or not number.isascii() or not number.isdigit():
             return 0

@@ -1,7 +1,7 @@
-"""What is kept of an exchange while it runs and after it.
+"""The record of an exchange, during and after it.
 
-Heads are kept as the values that the proxy itself made of them, so that keeping them costs
-next to nothing; of bodies the first bytes are kept, of messages the last ones.
+Heads are kept as the objects that the proxy itself made, so keeping them costs next to
+nothing. Of bodies the first bytes are kept, of messages the last ones.
 """
 
 from collections import deque
@@ -22,13 +22,13 @@ from corsproxy.core.verdicts import Kind, Verdict
 from corsproxy.shell.streams.seams import Marks
 
 MOST_OF_BODY = 16 * 1024
-"""How many bytes are kept of either side's body."""
+"""How many bytes of each side's body are kept."""
 MOST_MESSAGES = 100
 MOST_OF_MESSAGE = 1024
 
 
 class Direction(StrEnum):
-    """Which way a body or a message goes."""
+    """The direction of a body or a message."""
 
     TO_UPSTREAM = "to_upstream"
     TO_CLIENT = "to_client"
@@ -50,7 +50,7 @@ class Message(NamedTuple):
 
 
 class Body:
-    """The first bytes of a body, and how many there were."""
+    """The first bytes of a body, and its size."""
 
     __slots__ = ("is_let_go", "kept", "size")
 
@@ -58,7 +58,7 @@ class Body:
         self.kept = b""
         self.size = 0
         self.is_let_go = False
-        """Whether what was kept had to make room for newer ones."""
+        """Whether the kept bytes were dropped to make room for newer exchanges."""
 
     @property
     def is_whole(self) -> bool:
@@ -71,7 +71,7 @@ class Body:
         room = MOST_OF_BODY - len(self.kept)
         if room <= 0 or self.is_let_go:
             return 0
-        # A piece may be a view of a buffer that is much larger, or is used again.
+        # A piece may be a view of a much larger buffer, or of one that is reused.
         self.kept += bytes(piece[:room])
         return min(size, room)
 
@@ -88,7 +88,7 @@ class AnsweredHead(NamedTuple):
     fields: Fields
 
 
-# Nearly all exchanges have none, and a queue takes half a kilobyte.
+# Nearly all exchanges have no messages, and a deque takes half a kilobyte.
 _NO_MESSAGES: deque[Message] = deque(maxlen=0)
 
 
@@ -124,23 +124,23 @@ class Exchange:
     )
 
     def __init__(self, request: RequestHead, started: float, clock: float) -> None:
-        """`started` is in seconds since the epoch, `clock` the same moment of
-        `time.perf_counter`, as are all the other moments; 0.0 where there was none."""
+        """`started` is in seconds since the epoch, `clock` the same moment as
+        `time.perf_counter`. All other moments are in that clock too, 0.0 if they did not come."""
         self.request = request
         self.started = started
         self.clock = clock
         self.marks = Marks()
-        """When what happened on the way to the upstream."""
+        """The times of the steps towards the upstream."""
         self.headed = 0.0
-        """The upstream's response head was there."""
+        """When the upstream's response head arrived."""
         self.answered_at = 0.0
-        """The response head went to the client."""
+        """When the response head was sent to the client."""
         self.ended = 0.0
         self.row = 0
-        """The id of its row in the table; 0 where it has none any more, negative where it
-        waits for one."""
+        """The id of its row in the table; 0 if it has been dropped, negative while it waits for
+        one."""
         self.generation = 0
-        """Which of the run's policies decided about it."""
+        """The number of the policy that decided about it."""
         self.verdict: Verdict | None = None
         self.sent: UpstreamRequest | None = None
         self.upstream: UpstreamAddress | None = None
@@ -156,7 +156,7 @@ class Exchange:
         self.error: str | None = None
         self.detail: str | None = None
         self.outcome: Outcome | None = None
-        """Known when it is over."""
+        """Set when the exchange is over."""
         self.is_over = False
         self.replay_of: int | None = None
 
@@ -181,7 +181,7 @@ class Exchange:
 
     @property
     def upstream_url(self) -> bytes:
-        """The URL that the upstream was asked for; empty where it was not."""
+        """The URL requested from the upstream; empty if none was."""
         if self.sent is None or self.upstream is None:
             return b""
         return self.upstream.origin + self.sent.target
@@ -198,7 +198,7 @@ class Exchange:
         return None
 
     def answer_value(self, name: bytes) -> bytes | None:
-        """The same of the response that the client got."""
+        """Return the same for the response that the client got."""
         return None if self.client_head is None else value_of(self.client_head.fields, name)
 
     @property
@@ -206,8 +206,8 @@ class Exchange:
         return len(self.request_body.kept) + len(self.answer_body.kept) + self.message_bytes
 
     def note(self, message: Message) -> int:
-        """Keep a message in the place of the oldest, where there are too many; returns how
-        many more bytes are kept."""
+        """Keep a message, in place of the oldest if there are too many; returns the change in
+        kept bytes."""
         before = self.message_bytes
         if self.messages is _NO_MESSAGES:
             self.messages = deque(maxlen=MOST_MESSAGES)
@@ -218,7 +218,7 @@ class Exchange:
         return self.message_bytes - before
 
     def let_go(self) -> None:
-        """Keep heads only."""
+        """Keep only the heads."""
         self.request_body.let_go()
         self.answer_body.let_go()
         self.messages = _NO_MESSAGES

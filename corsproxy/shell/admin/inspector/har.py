@@ -1,7 +1,7 @@
-"""Exchanges as HAR 1.2, the archive that DevTools reads.
+"""Exchanges as HAR 1.2, the archive format of DevTools.
 
 It describes one hop, the browser's: what the browser sent to this proxy and what it got. A
-preflight is an entry of its own. What is this proxy's to say stands under `_corsproxy`.
+preflight is its own entry. The proxy's own findings are under `_corsproxy`.
 """
 
 import base64
@@ -22,7 +22,7 @@ _OPCODES = {"text": 1, "binary": 2, "close": 8, "ping": 9, "pong": 10}
 
 
 def har(exchanges: Iterable[Exchange], redactor: Redactor) -> Har:
-    """Return the archive of `exchanges`, whose secrets `redactor` replaces."""
+    """Return the archive of `exchanges`; `redactor` replaces their secrets."""
     return {
         "log": {
             "version": "1.2",
@@ -96,7 +96,7 @@ def _response(exchange: Exchange, redactor: Redactor) -> Har:
         if encoding:
             content["encoding"] = encoding
         if not exchange.answer_body.is_whole:
-            content["comment"] = "cut: the inspector keeps the beginning of each body"
+            content["comment"] = "truncated: the inspector keeps only the beginning of each body"
     return {
         "status": head.status,
         "statusText": text_of(head.reason),
@@ -126,7 +126,7 @@ def _no_response(exchange: Exchange) -> Har:
 
 
 def _content(body: Body, fields: Fields, redactor: Redactor) -> tuple[str, str]:
-    """Return the text, and "base64" where it is one."""
+    """Return the text, and its encoding: "base64" or ""."""
     decoded = decode(body, fields)
     content_type = text_of(value_of(fields, b"content-type") or b"").lower()
     if not decoded.failure and as_text(decoded.data, content_type) is not None:
@@ -159,7 +159,7 @@ def _cookies(fields: Fields, name: bytes) -> list[Har]:
 
 
 def _timings(exchange: Exchange) -> tuple[float, float]:
-    """Return for how many milliseconds the browser waited, and received."""
+    """Return the milliseconds that the browser waited, and received."""
     begun, answered, ended = exchange.clock, exchange.answered_at, exchange.ended
     if not answered:
         return _ms(ended - begun) if ended else 0.0, 0.0

@@ -1,4 +1,4 @@
-"""Whether what was refused would be allowed now: a row that has been mended offers no edit."""
+"""Whether a refused call would be allowed now: its row then offers no edit."""
 
 from typing import Protocol
 
@@ -31,8 +31,8 @@ class Mended:
         self._known: dict[tuple[int, PageCall, bytes], bool] = {}
 
     def __call__(self, row: Row) -> bool:
-        """Return whether the policy of then stopped the call of a row, and the one in force
-        lets it through."""
+        """Return whether the policy of that time stopped the row's call, and the one in force lets
+        it through."""
         then, now = row.main.generation, self._policies.generation
         if then == now or not was_stopped(row):
             return False
@@ -42,8 +42,8 @@ class Mended:
         return self._passes(now, question, host)
 
     def _passes(self, generation: int, question: PageCall, host: bytes) -> bool:
-        """Whether nothing in that policy keeps the page from the answer; True where it is not
-        known any more, so that nothing is claimed."""
+        """Whether that policy lets the page read the response; True if the policy is no longer
+        kept, so that nothing is claimed."""
         known = self._known.get((generation, question, host))
         if known is None:
             policy = self._policies.decided_by(generation)
@@ -57,7 +57,7 @@ class Mended:
 
 
 def was_stopped(row: Row) -> bool:
-    """Whether this proxy refused the call, or the browser kept its answer from the page."""
+    """Whether this proxy refused the call, or the browser kept the response from the page."""
     exchange = row.main
     outcome = outcome_of(exchange)
     is_refused = exchange.verdict is not None and not exchange.verdict.allowed
@@ -70,5 +70,5 @@ def _passes(policy: Policy, question: PageCall, host: bytes) -> bool:
     try:
         told = explain(policy, question)
     except ValueError:
-        return True  # no question that a browser asks
+        return True  # a browser would not make this call
     return told.allowed and told.remedy is None

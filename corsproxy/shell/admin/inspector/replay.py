@@ -1,7 +1,7 @@
-"""A captured request, sent once more: through the proxy's own listener, like any other.
+"""Sends a captured request again, through the proxy's own listener.
 
-What comes of it is decided and captured as it is for a browser, and appears as a row of its
-own. What is not safe to repeat is sent only after a confirmation.
+The replay is decided and captured like a browser's request, and appears as a new row.
+A request that is not safe to repeat is sent only after a confirmation.
 """
 
 import asyncio
@@ -22,13 +22,13 @@ from corsproxy.shell.admin.inspector.rows import is_unread, page_method_of
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _PATIENCE_SECONDS = 70.0
 _ARRIVAL_SECONDS = 5.0
-# What belongs to the connection that the request came on.
+# Fields that belong to the connection of the original request.
 _CONNECTIONS_OWN = frozenset(
     {b"connection", b"keep-alive", b"transfer-encoding", b"te", b"trailer", b"upgrade",
      b"content-length", b"expect", b"proxy-connection", b"http2-settings"}
 )  # fmt: skip
 _BROWSERS_OWN = frozenset({b"cookie", b"authorization"})
-# Scripts set these without asking (Fetch, "CORS-safelisted request-header").
+# Fields that scripts may set without a preflight (Fetch, "CORS-safelisted request-header").
 _SAFELISTED = frozenset(
     {b"accept", b"accept-language", b"content-language", b"user-agent", b"cache-control",
      b"pragma", b"priority", b"if-none-match", b"if-modified-since"}
@@ -36,14 +36,14 @@ _SAFELISTED = frozenset(
 
 
 class Replay(NamedTuple):
-    """How a request is to be sent once more."""
+    """How a request is to be sent again."""
 
     origin: str | None = None
-    """From which origin; None as it was."""
+    """The origin to send; None for the original one."""
     cookies: bool = True
-    """Whether its cookies and Authorization go along."""
+    """Whether to send its cookies and Authorization."""
     preflight: bool = False
-    """Whether only the preflight is sent that a browser would put before it."""
+    """Whether to send only the preflight that a browser would send first."""
     confirmed: bool = False
     """Whether the user has confirmed a request that may change something."""
 
@@ -74,7 +74,7 @@ class Replayer:
         self._sending: set[asyncio.Task[None]] = set()
 
     async def replay(self, row: Row, wanted: Replay) -> int:
-        """Send, and return the id of the new row as soon as there is one.
+        """Send it, and return the id of the new row as soon as there is one.
 
         Raises ReplayError.
         """
@@ -87,13 +87,13 @@ class Replayer:
         try:
             return await asyncio.wait_for(expected.arrival, _ARRIVAL_SECONDS)
         except TimeoutError:
-            raise ReplayError("The proxy did not take the request.") from None
+            raise ReplayError("The proxy did not accept the request.") from None
         finally:
             self._capture.forget(expected)
 
 
 def request_bytes(row: Row, wanted: Replay) -> tuple[str, bytes]:
-    """Return the method and what goes to the proxy. Raises ReplayError."""
+    """Return the method and the bytes to send to the proxy. Raises ReplayError."""
     exchange = row.main
     method = page_method_of(row)
     if wanted.origin is not None and not is_origin(wanted.origin.encode("utf-8")):
@@ -104,11 +104,11 @@ def request_bytes(row: Row, wanted: Replay) -> tuple[str, bytes]:
         fields = _preflight_fields(row, method, wanted)
         return "OPTIONS", _serialized("OPTIONS", exchange, fields, b"")
     if exchange.status == 101 or exchange.value(b"upgrade") is not None:
-        raise ReplayError("A WebSocket is a conversation: only the page can have it again.")
+        raise ReplayError("A WebSocket cannot be replayed: only the page can open it again.")
     if not exchange.request_body.is_whole:
-        raise ReplayError("Its body is longer than what the inspector keeps.")
+        raise ReplayError("Its body is longer than the inspector keeps.")
     if method not in _SAFE_METHODS and not wanted.confirmed:
-        question = f"{method} may change something in the API once more."
+        question = f"{method} may change something in the API again."
         raise ReplayError(question, asks=True)
     fields = [
         (name, value)
@@ -121,7 +121,7 @@ def request_bytes(row: Row, wanted: Replay) -> tuple[str, bytes]:
 
 
 def _from(origin: str | None, fields: list[Field]) -> list[Field]:
-    """Return the fields as a page of `origin` would have them sent."""
+    """Return the fields as a page on `origin` would send them."""
     if origin is None:
         return fields
     kept = [each for each in fields if each[0].lower() not in (b"origin", b"referer")]
@@ -130,7 +130,7 @@ def _from(origin: str | None, fields: list[Field]) -> list[Field]:
 
 
 def _preflight_fields(row: Row, method: str, wanted: Replay) -> list[Field]:
-    """Return the fields of the row's preflight, or of the one that there would have been."""
+    """Return the fields of the row's preflight, or of the one that a browser would have sent."""
     if row.preflight is not None:
         fields = [
             (name, value)
@@ -141,7 +141,7 @@ def _preflight_fields(row: Row, method: str, wanted: Replay) -> list[Field]:
     exchange = row.main
     origin = exchange.value(b"origin")
     if origin is None and wanted.origin is None:
-        raise ReplayError("It names no origin, so that no preflight belongs to it.")
+        raise ReplayError("It has no Origin, so there is no preflight for it.")
     names = sorted({name.lower() for name, _ in exchange.request.fields if _needs_asking(name)})
     fields = [(b"Host", exchange.value(b"host") or b"localhost")]
     fields += [] if origin is None else [(b"Origin", origin)]
@@ -168,10 +168,10 @@ def _serialized(method: str, exchange: Exchange, fields: list[Field], body: byte
 
 
 async def _send(listener: Listener, data: bytes) -> None:
-    """Send `data`, and read the answer away, which the ring keeps."""
+    """Send `data`, and discard the response, which the ring has captured."""
     context = None
     if listener.secure:
-        # To ourselves: that it is us, the socket that we listen on says.
+        # We connect to ourselves; the address of our own socket proves it.
         context = ssl.create_default_context()
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

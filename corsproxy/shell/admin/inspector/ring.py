@@ -1,11 +1,10 @@
-"""The last exchanges, within a budget: so many of them, and so many bytes.
+"""The last exchanges, limited in number and in bytes.
 
-A row of the table is a call together with its preflight. It is there from the moment the
-first of the two arrives, under an id that only grows; each change of it has a number of
-its own, so that a reader can ask for everything after it.
+A row of the table is a call together with its preflight. It appears when the first of the
+two arrives, under an id that only grows. Each change of it gets a number, so that a reader can
+ask for everything after it.
 
-Without a reader, the last exchanges are only kept in a queue: rows are made of them when one
-looks.
+Without a reader, exchanges only go into a queue; rows are made from it when somebody looks.
 """
 
 import asyncio
@@ -18,11 +17,11 @@ MOST_EXCHANGES = 500
 MOST_BODY_BYTES = 8 * 1024 * 1024
 MOST_HEAD_BYTES = 8 * 1024 * 1024
 
-# A browser sends the call as soon as it has the preflight's answer.
+# A browser sends the call as soon as it has the response to the preflight.
 PAIRING_SECONDS = 5.0
 
 WAITING = -1
-"""In place of a row's id: the exchange waits for one."""
+"""In place of a row's id: the exchange has no row yet."""
 
 
 class Row:
@@ -39,19 +38,19 @@ class Row:
 
     @property
     def exchanges(self) -> list[Exchange]:
-        """The one or two of them, in the order in which they were sent."""
+        """The one or two exchanges, in the order in which they were sent."""
         return [each for each in (self.preflight, self.call) if each is not None]
 
     @property
     def main(self) -> Exchange:
-        """The one that the row is about: the call, or the preflight that none followed."""
+        """The exchange that the row is about: the call, or a preflight without one."""
         found = self.call or self.preflight
         assert found is not None, "a row is made for an exchange"  # noqa: S101
         return found
 
 
 class Ring:
-    """Keeps exchanges and tells followers that something has changed."""
+    """Keeps exchanges and tells followers about changes."""
 
     def __init__(
         self,
@@ -61,7 +60,7 @@ class Ring:
         most_body_bytes: int = MOST_BODY_BYTES,
         most_head_bytes: int = MOST_HEAD_BYTES,
     ) -> None:
-        """`epoch` names this run, so that numbers of another are never taken for its own."""
+        """`epoch` names this run, so that ids of another run are not mistaken for its own."""
         self.epoch = epoch
         self._most = most
         self._most_body_bytes = most_body_bytes
@@ -71,24 +70,24 @@ class Ring:
         self._head_bytes = 0
         self._body_bytes = 0
         self._heavy: deque[Exchange] = deque()
-        """Those with bodies or messages, the oldest first."""
+        """Exchanges with bodies or messages, oldest first."""
         self._waiting: dict[tuple[bytes | None, bytes, bytes | None, str], deque[Row]] = {}
-        """Rows of granted preflights, whose call may still come."""
+        """Rows of granted preflights whose call may still come."""
         self._last_id = 0
         self.change = 0
         """The number of the last change."""
         self.cleared_at = 0
-        """The last id that a clearing took away."""
+        """The last id removed by `clear`."""
         self._followers: set[asyncio.Event] = set()
         self._line: deque[Exchange] = deque()
-        """Those that no row has been made of; their `row` is WAITING."""
+        """Exchanges that have no row yet; their `row` is WAITING."""
         self._line_bytes = 0
         self._line_head_bytes = 0
 
-    # What happens.
+    # Recording.
 
     def add(self, exchange: Exchange) -> None:
-        """Keep a request that has just been decided about; its `verdict` is known."""
+        """Keep a request that has just been decided; its `verdict` is known."""
         if self._followers:
             self._add(exchange)
             return
@@ -101,7 +100,7 @@ class Ring:
             self.settle()
 
     def settle(self) -> None:
-        """Make rows of the exchanges that wait."""
+        """Make rows for the waiting exchanges."""
         line, self._line = self._line, deque()
         self._line_bytes = self._line_head_bytes = 0
         for exchange in line:
@@ -132,7 +131,7 @@ class Ring:
     def changed(self, exchange: Exchange) -> None:
         """Number a change of `exchange`, and wake the readers."""
         if exchange.row <= 0:
-            return  # it waits in the queue, or is forgotten
+            return  # still queued, or already dropped
         row = self._rows.get(exchange.row)
         if row is None:
             return
@@ -142,8 +141,8 @@ class Ring:
             follower.set()
 
     def grew(self, exchange: Exchange, by: int) -> None:
-        """Count `by` more bytes of bodies or messages, fewer where it is negative, and let go of
-        the oldest."""
+        """Count `by` more bytes of bodies or messages (fewer if negative), and drop the oldest
+        ones over the limit."""
         if exchange.row == WAITING:
             self._line_bytes += by
             if self._line_bytes > self._most_body_bytes:
@@ -158,7 +157,7 @@ class Ring:
             self._let_go(self._heavy.popleft())
 
     def headed(self, exchange: Exchange, size: int) -> None:
-        """Count the bytes of a head that came later than the request's."""
+        """Count the bytes of a head that came after the request's."""
         if not exchange.row:
             return
         exchange.head_bytes += size
@@ -182,7 +181,7 @@ class Ring:
         for follower in self._followers:
             follower.set()
 
-    # What is there.
+    # Reading.
 
     def __len__(self) -> int:
         self.settle()
@@ -199,12 +198,12 @@ class Ring:
 
     @property
     def oldest(self) -> int:
-        """The id of the oldest row; one that is to come where there is none."""
+        """The id of the oldest row; without rows, the id of the next one."""
         self.settle()
         return next(iter(self._rows), self._last_id + 1)
 
     def since(self, change: int) -> list[Row]:
-        """Return the rows that were changed after the change of that number, oldest first."""
+        """Return the rows changed after the change with that number, oldest first."""
         self.settle()
         return [row for row in self._rows.values() if row.change > change]
 
@@ -219,17 +218,17 @@ class Ring:
         self._followers.discard(follower)
 
     def touch(self) -> None:
-        """Number a change of every row: something that all of them show has one."""
+        """Number a change of every row: something has changed that they all show."""
         self.settle()
         for row in self._rows.values():
             self.changed(row.main)
 
     def wake(self) -> None:
-        """Wake the readers for a change outside of the rows."""
+        """Wake the readers because something beside the rows has changed."""
         for follower in self._followers:
             follower.set()
 
-    # Pairs.
+    # Pairing.
 
     def _row_of(self, exchange: Exchange) -> Row:
         """Return the row of the preflight that `exchange` follows, or a new one."""
@@ -262,11 +261,11 @@ class Ring:
                 return row
         return None
 
-    # The budget.
+    # Limits.
 
     def _drop_oldest(self) -> bool:
         if len(self._rows) <= 1:
-            return False  # what has just come stays, however large it is
+            return False  # the newest one stays, however large it is
         row = self._rows.pop(next(iter(self._rows)))
         for exchange in row.exchanges:
             self._count -= 1
@@ -305,7 +304,7 @@ def _pair(exchange: Exchange, method: str) -> tuple[bytes | None, bytes, bytes |
 
 
 def weight(lines: Iterable[tuple[bytes, bytes]]) -> int:
-    """Return how many bytes field lines take, roughly."""
+    """Return roughly how many bytes field lines take."""
     total = 0
     for name, value in lines:
         total += len(name) + len(value)

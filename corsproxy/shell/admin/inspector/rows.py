@@ -1,4 +1,4 @@
-"""Rows of the table, as JSON has them: what is shown of an exchange before it is opened."""
+"""The rows of the table as JSON: what is shown of an exchange before it is opened."""
 
 from corsproxy.core.outcome.call import Call, read_call
 from corsproxy.core.outcome.outcome import Outcome
@@ -25,8 +25,8 @@ __all__ = [
 
 
 def row_as_json(row: Row, redactor: Redactor, *, mended: bool = False) -> Json:
-    """Return a row, `mended` where the policy in force would let its call through. What does
-    not apply is left out."""
+    """Return a row; `mended` says that the policy in force would let its call through. Members
+    that do not apply are left out."""
     exchange = row.main
     verdict, outcome = exchange.verdict, outcome_of(exchange)
     request = exchange.request
@@ -62,8 +62,8 @@ def row_as_json(row: Row, redactor: Redactor, *, mended: bool = False) -> Json:
 
 
 def outcome_of(exchange: Exchange) -> Outcome | None:
-    """Return what the browser lets the page make of it; None where that is not known yet, or
-    no question: where no page on another origin asked, and of a preflight that passed."""
+    """Return what the browser lets the page do with the response. None if that is not known
+    yet, if no page on another origin asked, and for a preflight that passed."""
     if exchange.is_over or exchange.client_head is None:
         return exchange.outcome
     call, head = call_of(exchange), exchange.client_head
@@ -71,17 +71,17 @@ def outcome_of(exchange: Exchange) -> Outcome | None:
 
 
 def is_unread(exchange: Exchange) -> bool:
-    """Whether what came could not be read as a request."""
+    """Whether the received bytes could not be read as a request."""
     return exchange.verdict is not None and exchange.verdict.kind is Kind.UNREADABLE
 
 
 def protocol_of(exchange: Exchange) -> str | None:
-    """Return the protocol that the request came by; None where it was none."""
+    """Return the protocol of the request; None if it was not a request."""
     return None if is_unread(exchange) else exchange.request.protocol
 
 
 def call_of(exchange: Exchange) -> Call | None:
-    """Return the browser's call behind the request; None where there is none."""
+    """Return the browser's call behind the request; None if there is none."""
     request = exchange.request
     return read_call(request, exchange.value(b"host") or b"", request.secure)
 
@@ -95,7 +95,7 @@ def is_stream(exchange: Exchange) -> bool:
 
 
 def _preflight_of(row: Row) -> str | None:
-    """Return how far the pair has come: "alone", "passed" before the call, or None."""
+    """Return the state of the preflight: "alone", "passed" before the call, or None."""
     if row.preflight is None:
         return None
     return "alone" if row.call is None else "passed"
@@ -116,8 +116,8 @@ def page_method_of(row: Row) -> str:
 
 
 def asked_headers_of(row: Row) -> list[str]:
-    """Return the names of the headers that the page needed permission for, as far as a
-    preflight has told."""
+    """Return the names of the headers for which the page needed permission, as far as a
+    preflight tells."""
     preflight = row.preflight
     if preflight is None:
         return []
@@ -126,7 +126,7 @@ def asked_headers_of(row: Row) -> list[str]:
 
 
 def url_of(exchange: Exchange) -> bytes:
-    """Return the URL that the browser asked this proxy for."""
+    """Return the URL that the browser requested from this proxy."""
     request = exchange.request
     scheme = b"https" if request.secure else b"http"
     host = exchange.value(b"host") or b"localhost"

@@ -1,8 +1,8 @@
-"""What may be shown of a secret: that it is one, and which.
+"""Replaces secrets by marks that show only which values are equal.
 
-A secret is replaced by a mark, a hash with a key that lasts as long as the process: equal
-secrets have equal marks, and a mark does not reveal the secret. The redactor
-remembers what it replaced, so that a secret can be revealed on request.
+A mark is a keyed hash; the key lives as long as the process. Equal secrets have equal marks,
+and a mark does not reveal its secret. The redactor remembers what it replaced, so a secret can
+be revealed on request.
 """
 
 import re
@@ -14,11 +14,11 @@ from corsproxy.core.messages import Field, Fields
 from corsproxy.shell.feed.quoting import is_secret_name
 
 MARK = re.compile(r"\[redacted:([0-9a-f]{16})\]")
-"""What stands in the place of a secret."""
+"""Stands in place of a secret."""
 
 _COOKIES = frozenset({b"cookie", b"set-cookie"})
 _CREDENTIALS = frozenset({b"authorization", b"proxy-authorization"})
-# Fields whose values are, or hold, addresses.
+# Fields whose values are, or contain, URLs.
 _LINKS = frozenset({b"location", b"content-location", b"referer", b"link", b"refresh", b"origin"})
 
 _PARAMETER = re.compile(rb"(?<=[?&;#])([^=&;#\s>\"]*)=([^&;#\s>\"]*)")
@@ -37,7 +37,7 @@ _PART = re.compile(
     re.IGNORECASE,
 )
 
-# Names that mean a credential in OAuth, and in most JSON something else.
+# Names that mean a credential in OAuth, but usually something else in JSON.
 _AMBIGUOUS = frozenset({b"code", b"state", b"key"})
 _PLAIN_WORDS = re.compile(rb"[a-z]+(?:[-_ ][a-z]+)*|[A-Z]+(?:_[A-Z]+)*|-?[0-9]{1,3}")
 
@@ -46,13 +46,13 @@ class Redactor:
     """Replaces secrets by their marks."""
 
     def __init__(self, key: bytes) -> None:
-        """`key` is the run's: 16 to 64 secret bytes."""
+        """`key` is the run's own: 16 to 64 secret bytes."""
         self._key = key
         self.found: dict[str, str] = {}
-        """What was replaced, by mark (without brackets)."""
+        """The secrets by their marks (without brackets)."""
 
     def mark(self, secret: bytes) -> bytes:
-        """Return the mark of a secret; of nothing, nothing."""
+        """Return the mark of a secret; empty for an empty one."""
         if not secret:
             return secret
         digest = blake2b(secret, key=self._key, digest_size=8).hexdigest()
@@ -63,14 +63,14 @@ class Redactor:
         return [self.field(name, value) for name, value in fields]
 
     def field(self, name: bytes, value: bytes) -> Field:
-        """Return a field line without the secrets of its value."""
+        """Return a field line without the secrets in its value."""
         lower = name.lower()
         if lower in _COOKIES:
             return name, self._cookies(value, is_one=lower == b"set-cookie")
         if lower in _CREDENTIALS:
             return name, self._authorization(value)
         if lower == b"sec-websocket-protocol":
-            # Where people put tokens, because scripts can set no other field.
+            # People put tokens here, because scripts can set no other field.
             return name, self._tokens(value)
         if is_secret_name(lower) and not lower.startswith((b"access-control-", b"sec-")):
             return name, self.mark(value)
@@ -79,12 +79,12 @@ class Redactor:
         return name, self._tokens(value)
 
     def target(self, target: bytes) -> bytes:
-        """Return a request target, or another address, without the secrets in it."""
+        """Return a request target, or another URL, without the secrets in it."""
         target = _USERINFO.sub(self._whole, target)
         return _JWT.sub(self._whole, _PARAMETER.sub(self._parameter, target))
 
     def body(self, content: bytes, content_type: str) -> bytes:
-        """Return text without its secrets; it may be cut off at any place."""
+        """Return text without its secrets; it may be cut off anywhere."""
         if "x-www-form-urlencoded" in content_type:
             content = _FORM_MEMBER.sub(self._form_member, content)
         elif "multipart/" in content_type:
@@ -147,14 +147,14 @@ def _is_plain(name: bytes, value: bytes) -> bool:
 
 
 class OpenRedactor(Redactor):
-    """Replaces nothing: for when everything was asked for."""
+    """Replaces nothing: used if secrets were asked for."""
 
     def mark(self, secret: bytes) -> bytes:
         return secret
 
 
 def text_of(data: bytes) -> str:
-    """Return bytes as text: UTF-8 where they are, else one character a byte."""
+    """Return bytes as text: UTF-8 if valid, otherwise one character per byte."""
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:

@@ -1,7 +1,7 @@
-"""What becomes of a cookie that the upstream sets: what the proxy changed, and what the
-browser will do with it.
+"""What becomes of a cookie that the upstream sets: the proxy's changes, and what the browser
+does with it.
 
-Only as far as the two heads tell: they do not show whether cookies are switched off.
+Known only from the two heads: they do not show whether the user has disabled cookies.
 """
 
 from collections.abc import Sequence
@@ -14,8 +14,8 @@ from corsproxy.shell.admin.inspector.rows import Json, call_of
 def about_set_cookies(
     before: Sequence[str], after: Sequence[str], exchange: Exchange
 ) -> list[Json]:
-    """Return what there is to say about each line that the upstream sent in `before`; `after`
-    are the lines that the browser got, and may show marks in place of values."""
+    """Return remarks on each line that the upstream sent, in `before`; `after` are the lines
+    that the browser got, and may show marks in place of values."""
     fates = _fates(exchange)
     found: list[Json] = []
     for line in before:
@@ -55,7 +55,7 @@ def _changes(before: str, after: str) -> list[str]:
     remarks = []
     for name in [*old, *(each for each in new if each not in old)]:
         if name not in new:
-            remarks.append(f"{_spelt(name, old[name])} was taken out")
+            remarks.append(f"{_spelt(name, old[name])} was removed")
         elif name not in old:
             remarks.append(f"{_spelt(name, new[name])} was added")
         elif old[name] != new[name]:
@@ -70,16 +70,16 @@ def _spelt(name: str, value: str) -> str:
 
 
 _REASONS = {
-    "SecureOnly": "Secure, over a connection that is not",
+    "SecureOnly": "Secure, on a connection that is not",
     "SameSiteStrict": "SameSite=Strict, and page and proxy are different sites",
     "SameSiteLax": "SameSite=Lax, and page and proxy are different sites",
     "SameSiteUnspecifiedTreatedAsLax": "no SameSite means Lax, and page and proxy are different"
     " sites",
-    "SameSiteNoneInsecure": "SameSite=None demands Secure",
-    "InvalidDomain": "its Domain is another host's",
-    "InvalidPrefix": "the prefix of its name demands more: Secure, and for __Host- Path=/ and no"
+    "SameSiteNoneInsecure": "SameSite=None requires Secure",
+    "InvalidDomain": "its Domain is that of another host",
+    "InvalidPrefix": "the prefix of its name requires Secure, and __Host- also Path=/ and no"
     " Domain",
-    "DisallowedCharacter": "it holds a control character",
+    "DisallowedCharacter": "it contains a control character",
     "NameValuePairExceedsMaxSize": "it is too long",
 }
 
@@ -93,7 +93,7 @@ def _consequences(fate: CookieFate | None) -> list[str]:
         return [f"the browser rejects it ({told})"]
     remarks = ["deletes the cookie"] if fate.deletes else []
     if fate.needs_credentials:
-        remarks.append("ignored unless the script said credentials")
+        remarks.append("ignored unless the script asked for credentials")
     if fate.path != "/":
-        remarks.append(f"comes back under {fate.path} only")
+        remarks.append(f"is sent back only under {fate.path}")
     return remarks

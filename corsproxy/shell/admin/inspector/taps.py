@@ -1,7 +1,7 @@
-"""Messages read out of a stream that passes by: WebSocket messages, server-sent events.
+"""Reads messages from a passing stream: WebSocket messages and server-sent events.
 
-A tap only listens. It keeps the beginning of each message, whatever its size, and where it
-does not understand the stream any more, it is silent from there on.
+A tap only listens. It keeps the beginning of each message, whatever its size. Once it no
+longer understands the stream, it reports nothing more.
 """
 
 import time
@@ -20,7 +20,7 @@ _FINAL = 0x80
 _COMPRESSED = 0x40  # RFC 7692: the first frame of a compressed message
 _MASKED = 0x80
 _LONGEST_HEADER = 14
-# What is inflated of one message at most; behind more, the stream's context is lost.
+# The limit for inflating one message; beyond it, the compression context is lost.
 _MOST_INFLATED = 4 * 1024 * 1024
 _TAIL = b"\x00\x00\xff\xff"
 
@@ -31,15 +31,15 @@ class WebSocketTap:
     def __init__(
         self, direction: Direction, note: Note, *, extensions: str = "", clock: Clock = time.time
     ) -> None:
-        """`extensions` is the answer's Sec-WebSocket-Extensions."""
+        """`extensions` is the response's Sec-WebSocket-Extensions."""
         self._direction: Final = direction
         self._note = note
         self._clock = clock
         self._inflating = _Inflating.agreed(extensions, direction)
-        self._pending = b""  # a header that has not arrived in full
+        self._pending = b""  # an incomplete frame header
         self._left = 0
         self._key = b""
-        self._at = 0  # in the frame's payload
+        self._at = 0  # offset in the frame's payload
         self._opcode = 0
         self._final = False
         self._is_in_frame = False
@@ -62,7 +62,7 @@ class WebSocketTap:
 
     @property
     def _current(self) -> "_Assembly | None":
-        """The message that the frame in progress belongs to; None between two frames."""
+        """The message that the current frame belongs to; None between two frames."""
         if not self._is_in_frame:
             return None
         return self._control if self._opcode >= 0x8 else self._message
@@ -72,7 +72,7 @@ class WebSocketTap:
         return self._is_in_frame and self._left == 0
 
     def _begin(self, data: memoryview) -> int:
-        """Read a frame's header; returns its length, 0 where it is not all there."""
+        """Read a frame's header; returns its length, 0 if it is incomplete."""
         if len(data) < 2:
             return 0
         length = data[1] & 0x7F
@@ -109,7 +109,7 @@ class WebSocketTap:
             self._message = assembly
 
     def _take(self, data: memoryview) -> int:
-        """Take payload of the frame in progress; returns how much."""
+        """Take payload of the current frame; returns how much."""
         size = min(self._left, len(data))
         assembly = self._current
         if assembly is not None and size:
@@ -153,7 +153,7 @@ class _Inflating:
 
     @classmethod
     def agreed(cls, extensions: str, direction: Direction) -> "_Inflating | None":
-        """Return the inflater that both sides agreed on; None where there is none."""
+        """Return the inflater that both sides agreed on; None if there is none."""
         for extension in extensions.lower().split(","):
             name, *parameters = (part.strip() for part in extension.split(";"))
             if name == "permessage-deflate":
@@ -162,7 +162,7 @@ class _Inflating:
         return None
 
     def inflate(self, data: bytes, most: int) -> bytes:
-        """Raises zlib.error; returns more than `most` bytes never."""
+        """Return at most `most` bytes. Raises zlib.error."""
         found = self._inflater.decompress(data, most)
         if self._inflater.unconsumed_tail:
             raise zlib.error("too large")
@@ -174,7 +174,7 @@ class _Inflating:
 
 
 class _Assembly:
-    """A message that is being put together."""
+    """A message being assembled."""
 
     def __init__(self, kind: str, inflating: _Inflating | None) -> None:
         self.kind = kind
@@ -213,7 +213,7 @@ class _Assembly:
         self._is_broken = self._is_broken or self.size > _MOST_INFLATED
 
     def finish(self) -> bool:
-        """Return whether the direction's inflater can go on."""
+        """Return whether the inflater can continue with the next message."""
         if self._inflating is None:
             return True
         if not self._is_broken:
@@ -229,7 +229,7 @@ class EventTap:
         self._note = note
         self._clock = clock
         self._line = b""
-        self._skipping = False  # what is left of a line that is too long
+        self._skipping = False  # the rest of a line that is too long
         self._ended_in_return = False
         self._is_first = True
         self._reset()
@@ -254,7 +254,7 @@ class EventTap:
         self._extend(lines[-1])
 
     def _extend(self, part: bytes) -> None:
-        # A line is a name, a value that is cut, and the size of what was cut off.
+        # Holds the field name and a truncated value; only the size of the rest is kept.
         room = MOST_OF_MESSAGE + 16 - len(self._line)
         if len(part) > room:
             self._size += len(part) - max(room, 0)

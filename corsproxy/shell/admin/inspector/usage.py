@@ -1,8 +1,8 @@
-"""What the allowlist was good for: how often and when last each entry allowed something, and
-what was refused.
+"""Use of the allowlist: how often and when last each entry allowed something, and what was
+refused.
 
-Counted for as long as the proxy runs, whatever the ring still holds. Preflights are counted
-apart from calls, because browsers keep their answers for a while.
+Counted for as long as the proxy runs, independently of the ring. Preflights are counted apart
+from calls, because browsers cache their responses.
 """
 
 from collections import deque
@@ -33,7 +33,7 @@ def _origins(policy: Policy) -> Iterator[tuple[str | None, str, Source]]:
 
 
 class Use:
-    """How often, and when last in seconds since the epoch."""
+    """How often, and when last, in seconds since the epoch."""
 
     __slots__ = ("calls", "last", "preflights")
 
@@ -44,7 +44,7 @@ class Use:
 
 
 class Refused(NamedTuple):
-    """What was refused, apart from how often."""
+    """What was refused; counted elsewhere."""
 
     code: str
     subject: str
@@ -54,15 +54,15 @@ class Refused(NamedTuple):
 
 
 class Usage:
-    """Counts exchanges that are over."""
+    """Counts finished exchanges."""
 
     def __init__(self) -> None:
         self._entries: dict[Source, Use] = {}
         self._names: dict[tuple[str, str | None, str], Use] = {}
         self.refusals: dict[Refused, tuple[Use, int]] = {}
-        """Each with the id of the last row."""
+        """Each with the id of its last row."""
         self.observations: deque[Observation] = deque(maxlen=MOST_OBSERVATIONS)
-        """The refused calls, for what `corsproxy learn` makes of them."""
+        """The refused calls, for `corsproxy learn`."""
 
     def add(self, exchange: Exchange) -> None:
         verdict = exchange.verdict
@@ -82,7 +82,7 @@ class Usage:
         return self._names.get((kind, route, name))
 
     def carry_over(self, before: Policy, after: Policy) -> None:
-        """Follow the entries to where they stand in the policy that is in force now."""
+        """Move the counts to the entries' places in the new policy."""
         known = {
             (name, text): self._entries[source]
             for name, text, source in _origins(before)
@@ -129,7 +129,7 @@ class Usage:
             method = text_of(exchange.value(b"access-control-request-method") or b"")[:64]
         refused = Refused(str(verdict.code), verdict.subject[:512], origin, method, verdict.route)
         self._observe(exchange, origin, method, is_preflight=verdict.kind is Kind.PREFLIGHT)
-        # Taken out and put back, so that the one that is gone longest is the first.
+        # Removed and inserted again, so that the least recent one comes first.
         use, _ = self.refusals.pop(refused, (Use(), 0))
         _count(use, exchange, verdict.kind is Kind.PREFLIGHT)
         self.refusals[refused] = use, exchange.row

@@ -1,7 +1,7 @@
 """Why it was decided so: the steps of the decision, in the words of `corsproxy explain`.
 
-The question that a captured request answers is put to the policy that decided about it. An
-explanation that would come to another verdict than the exchange did is not shown.
+The policy that decided is asked again about the captured request. An explanation whose
+verdict differs from the exchange's is not shown.
 """
 
 from corsproxy.core.advice.diagnosis import Ended, about_unfollowed, advise
@@ -35,8 +35,8 @@ _NEEDS_NONE = (
 def why(row: Row, decided_by: Policy | None, policy: Policy) -> Json:
     """Return the reasons for what happened in a row.
 
-    `decided_by` is the policy of then, None where it is not known any more; `policy` is
-    that of now.
+    `decided_by` is the policy that decided, None if it is no longer kept; `policy` is the
+    current one.
     """
     exchange = row.main
     verdict = exchange.verdict
@@ -69,7 +69,7 @@ def why(row: Row, decided_by: Policy | None, policy: Policy) -> Json:
 
 
 def question_of(row: Row) -> PageCall | None:
-    """Return the call that the page made; None where no page did."""
+    """Return the call that the page made; None if no page made it."""
     exchange = row.main
     origin = exchange.value(b"origin")
     if origin is None:
@@ -96,7 +96,7 @@ def _explained(row: Row, verdict: Verdict, policy: Policy) -> Explanation | None
     try:
         told = explain(policy, question)
     except ValueError:
-        return None  # no question that a browser asks
+        return None  # a browser would not make this call
     return told if told.verdict.code is verdict.code else None
 
 
@@ -117,8 +117,8 @@ def _steps(told: Explanation | None, verdict: Verdict, exchange: Exchange) -> li
 
 
 def lacks_call(row: Row, policy: Policy) -> bool:
-    """Whether no call has followed a preflight that was granted without credentials: that it is
-    missing is all that tells of a call with them."""
+    """Whether a preflight was granted without credentials and no call followed: for a call with
+    credentials, the missing call is the only sign."""
     exchange = row.main
     if exchange.verdict is None or row.call is not None or not exchange.is_over:
         return False
@@ -146,7 +146,7 @@ def _hints(row: Row, verdict: Verdict, policy: Policy) -> list[str]:
 
 
 def _console(told: Explanation | None, exchange: Exchange) -> str | None:
-    """Return what the browser's console says of what it blocks."""
+    """Return the browser's console message if it blocked the call."""
     outcome = outcome_of(exchange)
     if told is not None and told.console is not None:
         return told.console
@@ -183,7 +183,7 @@ def _about_preflight(row: Row) -> str | None:
 
 
 def _without_proxy(row: Row) -> str | None:
-    """Return what the browser would have made of the upstream's own answer."""
+    """Return what the browser would have made of the upstream's own response."""
     exchange, question = row.main, question_of(row)
     head = exchange.upstream_answer
     if head is None or question is None or exchange.status == 101:
@@ -199,7 +199,7 @@ def _without_proxy(row: Row) -> str | None:
 
 
 def _now(row: Row, policy: Policy) -> Json | None:
-    """Return what the current policy says to the same call."""
+    """Return the current policy's verdict on the same call."""
     question = question_of(row)
     if question is None:
         return None

@@ -1,11 +1,11 @@
-// What the buttons and keys do to a call.
+// The actions of the buttons and keys.
 
 import { button, el, openDialog } from "./dom.js";
 import { Refused, ask } from "./feed.js";
 import { inWords, times } from "./text.js";
 import { remark } from "./toast.js";
 
-/** Do `act`, and say what goes wrong. Returns what it returns, undefined where it failed. */
+/** Run `act`, and show its error. Returns its result, undefined if it failed. */
 export async function trying(act) {
   try {
     return await act();
@@ -41,7 +41,7 @@ async function toClipboard(text) {
   }
 }
 
-/** Where the clipboard is closed to us: show the text, selected. */
+/** Show the text, selected, for when the clipboard is not accessible. */
 function showToCopy(text) {
   const area = el("textarea", { value: text, readOnly: true, rows: 8, "aria-label": "Text to copy" });
   const dialog = el(
@@ -55,7 +55,7 @@ function showToCopy(text) {
   area.select();
 }
 
-/** Send a call again; `sent(id)` is told the new row. Unsafe methods ask first. */
+/** Send a call again; `sent(id)` gets the new row's id. Unsafe methods ask first. */
 export function replay(id, how, sent) {
   return trying(async () => {
     const found = await ask(`rows/${id}/replay`, how);

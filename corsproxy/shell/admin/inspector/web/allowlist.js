@@ -1,4 +1,4 @@
-// The view "Allowlist": the policy in force, and what each entry was good for.
+// The view "Allowlist": the policy in force, and how often each entry was used.
 
 import { trying } from "./actions.js";
 import { diffOf } from "./allow.js";
@@ -8,7 +8,7 @@ import { ago, shown, times } from "./text.js";
 
 const TITLES = { origin: "Origins", method: "Methods", header: "Request headers", credentials: "Credentials", expose: "Exposed headers" };
 
-/** Draw the view anew. */
+/** Redraw the view. */
 export async function showAllowlist(host, { open, store }) {
   const found = await trying(() => ask("allowlist"));
   if (found === undefined || host.hidden) return;
@@ -81,14 +81,14 @@ function refusals(list, open, store) {
   );
 }
 
-/** What `corsproxy learn` would make of the refusals. */
+/** The proposal of `corsproxy learn` for the refused calls. */
 function learnt(found) {
   if (!found?.diff?.length && !found?.others?.length) return null;
   return el(
     "section.learnt",
     { "aria-labelledby": "learnt-title" },
     el("h2", { id: "learnt-title" }, "What ", el("code", {}, "corsproxy learn"), " would propose"),
-    found.diff.length > 0 ? diffOf(found.diff) : el("p.note", {}, "Nothing that it would add on its own."),
+    found.diff.length > 0 ? diffOf(found.diff) : el("p.note", {}, "It would not add anything on its own."),
     found.others.map(({ origin, reason, times: seen }) => el("p.note", {}, el("code", {}, shown(origin)), ` (${times(seen)}): ${reason}`)),
   );
 }

@@ -19,7 +19,7 @@ function side(name, found, context) {
 
 function remarks(found) {
   const parts = [bytes(found.size)];
-  if (found.let_go) parts.push("no longer kept: newer bodies needed the room");
+  if (found.let_go) parts.push("dropped to make room for newer bodies");
   else if (found.kept < found.size) parts.push(`only the first ${bytes(found.kept)} are kept`);
   if (found.coding) parts.push(found.failure ? found.coding : `${found.coding}, decoded`);
   return parts.join(" · ");

@@ -1,4 +1,4 @@
-// Two calls beside each other: what differs between them, and what does not.
+// Two calls side by side, with their differences.
 
 import { trying } from "./actions.js";
 import { button, el, openDialog } from "./dom.js";
@@ -27,7 +27,7 @@ export class Compare {
     return was;
   }
 
-  /** Take the second call; false where none is waited for. */
+  /** Take the second call; false if none is expected. */
   take(id) {
     const first = this.#first;
     if (first === null) return false;

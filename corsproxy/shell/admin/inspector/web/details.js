@@ -48,7 +48,7 @@ export class Details {
     this.#panel.replaceChildren();
   }
 
-  /** Ask again if the call has changed. */
+  /** Fetch the details again if the call has changed. */
   update({ changed, gone, isNew }) {
     if (this.id === null) return;
     if (isNew || gone.includes(this.id)) {
@@ -131,7 +131,7 @@ export class Details {
     return el(
       "div.actions",
       {},
-      button("Replay", () => replay(this.id, {}, this.#on.replayed), { class: "small quiet", "data-key": "replay", title: "Send it once more (r)" }),
+      button("Replay", () => replay(this.id, {}, this.#on.replayed), { class: "small quiet", "data-key": "replay", title: "Send it again (r)" }),
       copy("Copy as curl", "curl"),
       button("Compare", () => this.#on.compare(this.id), { class: "small quiet", "data-key": "compare", title: "Compare with another call" }),
       more,
@@ -175,7 +175,7 @@ export class Details {
     this.#select(names[next]);
   }
 
-  // Secrets: one comes to this page when somebody asks for it, and goes when the call is left.
+  // Secrets are fetched when the user reveals them, and forgotten when the call is closed.
 
   async #reveal(mark, chip, ask_) {
     ask_.disabled = true;
@@ -187,7 +187,7 @@ export class Details {
       this.#draw();
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
-      ask_.replaceWith(el("span.note", {}, "not kept any more"));
+      ask_.replaceWith(el("span.note", {}, "no longer kept"));
     }
   }
 

@@ -1,4 +1,4 @@
-// Building elements without markup in strings: what was captured is text, and stays text.
+// Builds elements without HTML strings: captured text stays text.
 
 /** el("p.note", {id: "x"}, "text", child, …): a tag with classes, properties, children. */
 export function el(selector, properties = {}, ...children) {
@@ -15,7 +15,7 @@ export function el(selector, properties = {}, ...children) {
   return element;
 }
 
-/** Appends children; null, undefined and false are none, lists are their members. */
+/** Appends children. Skips null, undefined and false, and flattens lists. */
 export function append(element, children) {
   for (const child of children.flat(Infinity)) {
     if (child !== null && child !== undefined && child !== false) element.append(child);
@@ -23,13 +23,13 @@ export function append(element, children) {
   return element;
 }
 
-/** A button that does something. */
+/** A button with its action. */
 export function button(text, onclick, properties = {}) {
   const { class: classes = "", ...others } = properties;
   return el(classes ? `button.${classes}` : "button", { type: "button", onclick, ...others }, text);
 }
 
-/** Opens a dialog that is gone when it is closed. `closed` is called then. */
+/** Opens a dialog that is removed when it is closed; then calls `closed`. */
 export function openDialog(dialog, closed = () => {}) {
   dialog.addEventListener("close", () => {
     dialog.remove();

@@ -1,12 +1,12 @@
 // One event stream per browser: a browser opens six connections to a host, and tabs share them.
 //
-// The tab that holds the lock reads the stream, and passes on what comes to the others. When
-// it is closed, the lock goes to the next, which goes on where it was.
+// The tab that holds the lock reads the stream and passes its events on to the others. When
+// it is closed, the next tab gets the lock and resumes where the stream stopped.
 
 const CHANNEL = "corsproxy-inspector";
 const RETRY_MS = 2000;
 
-/** Ask the inspector; JSON where `body` is given. Raises Refused. */
+/** Send a GET, or a POST of JSON if `body` is given. Throws Refused. */
 export async function ask(path, body) {
   const options =
     body === undefined
@@ -34,7 +34,7 @@ export class Feed {
   #link;
   #channel = new BroadcastChannel(CHANNEL);
 
-  /** `link(state)` is told "live", "lost" or "refused". */
+  /** `link(state)` gets "live", "lost" or "refused". */
   constructor(store, link) {
     this.#store = store;
     this.#link = link;

@@ -2,7 +2,7 @@
 
 const FREE = "text";
 
-/** What each key looks at, in a row. */
+/** The part of a row that each key matches. */
 const KEYS = {
   outcome: (row) => [row.outcome],
   origin: (row) => [row.origin, withoutScheme(row.origin)],
@@ -15,7 +15,7 @@ const KEYS = {
   protocol: (row) => [row.protocol],
 };
 
-/** What a row may be. */
+/** The states of a row that `is:` matches. */
 const STATES = {
   stream: (row) => Boolean(row.stream),
   pending: (row) => row.state !== "over",
@@ -29,7 +29,7 @@ const STATES = {
 export const KEY_NAMES = [...Object.keys(KEYS), "is"];
 export const STATE_NAMES = Object.keys(STATES);
 
-/** Return a function that says of a row whether the filter shows it. */
+/** Return a function that tells whether the filter shows a row. */
 export function compile(text) {
   const tests = terms(text).map(testOf);
   return (row) => {
@@ -88,7 +88,7 @@ function equals(key, value) {
   return (row) => values(row).some((each) => each !== undefined && pattern(each.toLowerCase()));
 }
 
-/** A whole value, in which `*` is anything and, in a status, `x` any digit. */
+/** Match a whole value; `*` stands for anything and, in a status, `x` for any digit. */
 function patternOf(value) {
   const wanted = value.toLowerCase();
   if (/^[1-5]xx$/.test(wanted)) return (text) => text.length === 3 && text[0] === wanted[0];
@@ -97,7 +97,7 @@ function patternOf(value) {
   return (text) => globs(parts, text);
 }
 
-/** Whether the parts are in the text, in this order, the first and last at its ends. */
+/** Whether the text contains the parts in this order, the first and last at its ends. */
 function globs(parts, text) {
   const first = parts[0];
   const last = parts[parts.length - 1];

@@ -1,4 +1,4 @@
-// What the address keeps: the filter and the view, so that a reload, a bookmark and a
+// The URL's fragment holds the filter and the view, so that a reload, a bookmark and a
 // colleague's link show the same.
 
 export function readFragment() {

@@ -1,11 +1,11 @@
-// The tab "Headers": what came, what the proxy made of it, what went, for both directions.
+// The tab "Headers": received, changed by the proxy and sent, for both directions.
 
 import { el } from "./dom.js";
 
 const SIGNS = { kept: "", added: "+", removed: "−", changed: "±" };
 const WORDS = { kept: "unchanged", added: "added by the proxy", removed: "removed by the proxy", changed: "changed by the proxy" };
 
-// What people look for here stands on top.
+// The headers that people look for come first.
 const PINNED = /^(access-control-|origin$|vary$|set-cookie$|cookie$|location$|corsproxy-)/i;
 
 export function headersTab({ headers, preflight, upstream_url: upstream }, context) {

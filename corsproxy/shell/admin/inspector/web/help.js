@@ -4,20 +4,20 @@ import { button, el, openDialog } from "./dom.js";
 import { KEY_NAMES, STATE_NAMES } from "./filter.js";
 
 const KEYS = [
-  ["j k", "the next call, the one before"],
+  ["j k", "next call, previous call"],
   ["enter", "open it"],
   ["a", "allow it"],
   ["r", "replay it"],
   ["c", "copy it as curl"],
   ["/", "go to the filter"],
-  ["p", "pause, and resume"],
+  ["p", "pause or resume"],
   ["x", "clear the list"],
   ["esc", "close"],
 ];
 
 const FILTERS = [
   ["users", "anywhere in the row"],
-  ["outcome:blocked", "what the page gets of it"],
+  ["outcome:blocked", "what the page gets"],
   ["origin:*.example.com", "whole values; * is anything"],
   ["status:4xx", "any status from 400 to 499"],
   ["-method:GET", "everything but that"],
@@ -36,7 +36,7 @@ export function openHelp() {
     { "aria-labelledby": "help-title" },
     el("h2", { id: "help-title" }, "Help"),
     el("div.columns", {}, el("dl", {}, rows(KEYS)), el("dl", {}, rows(FILTERS))),
-    el("p.note", {}, "A filter can ask for ", list(KEY_NAMES.filter((name) => name !== "is")), "."),
+    el("p.note", {}, "A filter can name ", list(KEY_NAMES.filter((name) => name !== "is")), "."),
     el("p.note", {}, el("code", {}, "is:"), " takes ", list(STATE_NAMES), "."),
     el("div.buttons", {}, button("Close", () => dialog.close(), { autofocus: true })),
   );

@@ -1,5 +1,5 @@
-// JSON set out in lines, on the text itself: numbers keep their digits, keys their order, and
-// what is cut off or broken stays what it is.
+// Indents JSON without parsing it: numbers keep their digits and keys their order, and
+// truncated or broken JSON stays as it is.
 
 const STEP = "  ";
 

@@ -19,7 +19,7 @@ const store = new Store();
 const input = at("filter");
 const fragment = readFragment();
 let passes = () => true;
-let pending = null; // what came while the list is held still
+let pending = null; // rows that arrived while the list is paused
 
 const details = new Details(store, at("details"), {
   close: closeDetails,
@@ -34,7 +34,7 @@ const table = new Table(
   { open, allow, reading: () => details.id !== null || pending !== null },
 );
 
-// What comes in.
+// Incoming rows.
 
 store.listeners.add((news) => {
   if (pending !== null) {
@@ -77,12 +77,12 @@ function nothing(all) {
     el(
       "details",
       {},
-      el("summary", {}, "A call is missing?"),
+      el("summary", {}, "Is a call missing?"),
       el(
         "ul",
         {},
         el("li", {}, "The page may call the API itself: look for the API's address in the browser's Network tab."),
-        el("li", {}, "The browser may be asking whether the page may reach this machine (Local Network Access), or was told no."),
+        el("li", {}, "The browser may be asking for permission to reach this machine (Local Network Access), or it was denied."),
         el("li", {}, "The page may be on https and the proxy on plain http: mixed content."),
         el("li", {}, "The page's Content-Security-Policy may have a connect-src that leaves the proxy out."),
         el("li", {}, "A service worker may answer instead of the network."),
@@ -157,7 +157,7 @@ function wait(id) {
 
 // Actions.
 
-/** The marked row; where there is none, the newest that can be mended. */
+/** The marked row; without one, the newest that an edit can fix. */
 function chosen(mendable = false) {
   if (table.marked !== null) return table.marked;
   if (!mendable) return table.ids[0] ?? null;
@@ -187,7 +187,7 @@ async function clear() {
   await ask("clear", {});
 }
 
-// The last change of the allowlist, in each window until it is undone or dismissed in one.
+// The last change of the allowlist, shown in every window until it is undone or dismissed in one.
 
 const DISMISSED = "corsproxy-inspector-dismissed";
 
@@ -212,7 +212,7 @@ function dismissed() {
   try {
     return localStorage.getItem(DISMISSED);
   } catch {
-    return null; // a browser that keeps nothing for pages
+    return null; // the browser has storage disabled
   }
 }
 
@@ -220,7 +220,7 @@ function dismiss(key) {
   try {
     localStorage.setItem(DISMISSED, key);
   } catch {
-    // as above: gone from this window only
+    // as above: dismissed in this window only
   }
   at("last-change").hidden = true;
 }

@@ -11,8 +11,8 @@ export class Store {
     this.listeners = new Set();
   }
 
-  /** Take what the proxy says; returns whether something was missed, so that all of it is
-   * needed. `base` is the change that the sender knew before. */
+  /** Apply an update; returns whether an earlier one was missed, so that a full one is
+   * needed. `base` is the number of the change that the update starts from. */
   take(found, base = 0) {
     const isNew = found.epoch !== this.epoch;
     if (!isNew && base > this.change) return true;

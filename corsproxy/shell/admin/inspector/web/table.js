@@ -1,4 +1,4 @@
-// The live table: at most 500 rows in the document, newest first, kept still while one reads.
+// The live table: at most 500 rows in the document, newest first. It does not move while somebody reads.
 
 import { button, el } from "./dom.js";
 import { bytes, clock, duration, plain, shown } from "./text.js";
@@ -28,7 +28,7 @@ export class Table {
     newer.addEventListener("click", () => this.top());
   }
 
-  /** Show the rows that pass, all anew. */
+  /** Rebuild the table from the rows that pass the filter. */
   filter(passes) {
     this.#passes = passes;
     this.rebuild();
@@ -42,7 +42,7 @@ export class Table {
     this.#mark();
   }
 
-  /** Draw what has changed, and no more. */
+  /** Redraw only what has changed. */
   update({ changed, gone }) {
     for (const id of gone) this.#drop(id);
     const before = this.#list.scrollTop;
@@ -70,7 +70,7 @@ export class Table {
     const height = this.#body.offsetHeight;
     const newest = Math.max(0, ...this.#elements.keys());
     rows.sort((one, other) => one.id - other.id);
-    if (rows[0].id < newest) this.rebuild(); // one that passes the filter only now
+    if (rows[0].id < newest) this.rebuild(); // an older row now passes the filter
     else {
       const drawn = rows.slice(-WINDOW).map((row) => [row.id, this.#drawn(row)]);
       for (const [id, element] of drawn) this.#elements.set(id, element);
@@ -104,7 +104,7 @@ export class Table {
     if (focused) element.focus({ preventScroll: true });
   }
 
-  // Where one is.
+  // The marked row.
 
   /** The ids in the order in which they are shown. */
   get ids() {
@@ -173,7 +173,7 @@ export class Table {
   #clicked(event) {
     const element = event.target.closest("tr[data-exchange]");
     if (element === null || event.target.closest("button") !== null) return;
-    if (String(document.getSelection()).length) return; // a path is being copied
+    if (String(document.getSelection()).length) return; // somebody is copying a path
     this.on.open(Number(element.dataset.exchange));
   }
 }
@@ -200,7 +200,7 @@ function classOf(row) {
   return row.status >= 500 || row.error !== undefined ? "failed" : row.status >= 400 ? "odd" : "";
 }
 
-/** Whether the page did not get what it asked for, by our doing or the browser's. */
+/** Whether the proxy or the browser kept the page from what it asked for. */
 export function isBad(row) {
   return row.outcome === "blocked" || row.allowed === false;
 }
@@ -247,7 +247,7 @@ const MENDABLE = new Set([
   "credentials-not-allowed",
 ]);
 
-/** Whether an entry of the allowlist may mend it. */
+/** Whether an entry of the allowlist may fix it. */
 export function isMendable(row) {
   return isBad(row) && !row.mended && (MENDABLE.has(row.code) || row.outcome === "blocked");
 }

@@ -1,5 +1,5 @@
-// Captured text, shown harmlessly: what would drive or reorder the page is spelt out, and
-// secrets are marks until somebody asks for one.
+// Shows captured text safely: characters that would control or reorder the page are escaped, and
+// secrets are marks until somebody reveals them.
 
 import { el } from "./dom.js";
 
@@ -9,7 +9,7 @@ const INVISIBLE =
   /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u115f\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\uffff]/;
 const UNSAFE = new RegExp(`(${MARK.source.replace("(", "(?:")})|(${INVISIBLE.source})`);
 
-/** Text as nodes. `reveal(mark, chip)` is called where somebody asks for a secret. */
+/** Text as nodes. `reveal(mark, chip)` is called when somebody reveals a secret. */
 export function shown(text, reveal = null) {
   const nodes = [];
   let rest = String(text);
@@ -26,7 +26,7 @@ export function shown(text, reveal = null) {
 
 function escaped(character) {
   const code = character.charCodeAt(0).toString(16).padStart(4, "0");
-  return el("span.escaped", { title: "a character that cannot be seen" }, `\\u${code}`);
+  return el("span.escaped", { title: "an invisible character" }, `\\u${code}`);
 }
 
 let chips = 0;

@@ -1,11 +1,11 @@
-// Short remarks at the foot of the page, one of each kind.
+// Short messages at the bottom of the page, one of each kind.
 
 import { append, el } from "./dom.js";
 
 const LASTING_MS = 6000;
 const kinds = new Map();
 
-/** Say something; null takes it back. What has no kind of its own goes away by itself. */
+/** Show a message in place of the last one of its kind; null removes it. */
 export function say(kind, content) {
   const host = document.getElementById("toast");
   const known = kinds.get(kind);
@@ -25,7 +25,7 @@ export function say(kind, content) {
 
 let timer = 0;
 
-/** Say it for a while. */
+/** Show a message for a while. */
 export function remark(text, isBad = false) {
   say("remark", [el(isBad ? "span.bad" : "span", {}, text)]);
   clearTimeout(timer);

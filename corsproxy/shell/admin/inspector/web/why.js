@@ -65,7 +65,7 @@ function now(found, row) {
   return el(`p.now${isBetter ? ".good" : ""}`, {}, text, isBetter ? " Repeat the call, or press Replay." : "");
 }
 
-/** The edit as a diff, asked for when the tab is opened, and the button for it. */
+/** The edit as a diff, fetched when the tab is opened, and its button. */
 function editOf(context, why) {
   const host = el("div.mend", {});
   if (why.now?.allowed) return host;
