@@ -13,13 +13,13 @@ from corsproxy.export.plan import Plan, make_plan
 
 
 class Engine(NamedTuple):
-    """What another proxy is exported by."""
+    """The export to one engine."""
 
     write: Callable[[Plan], tuple[Lines, list[Loss]]]
     versions: str
-    """Where the tests run what is exported."""
+    """The versions that the tests run the export on."""
     always: tuple[str, ...]
-    """What every export loses."""
+    """The losses of every export."""
 
 
 ENGINES: Mapping[str, str] = {
@@ -30,33 +30,33 @@ ENGINES: Mapping[str, str] = {
     "traefik": "corsproxy.export.traefik.configuration",
     "gateway-api": "corsproxy.export.gateway_api",
 }
-"""The engines, and the module of each; it is imported when it is needed."""
+"""The engines with their modules, which are imported when needed."""
 
 
 def engine_of(name: str) -> Engine:
-    """Return what exports to `name`, one of ENGINES."""
+    """Return the export to `name`, one of ENGINES."""
     module = import_module(ENGINES[name])
     return Engine(module.write, module.VERSIONS, module.ALWAYS)
 
 
 class NothingToExportError(ValueError):
-    """Where nothing of the file's listeners can be exported."""
+    """None of the file's listeners can be exported."""
 
 
 class Exported(NamedTuple):
-    """A whole configuration, comments included, and what it loses."""
+    """A whole configuration, comments included, and its losses."""
 
     text: str
-    """Bytes of the file that are no UTF-8 are surrogates in it (PEP 383)."""
+    """Bytes of the file that are not UTF-8 are surrogates (PEP 383)."""
     losses: tuple[Loss, ...]
     """In the order of the file."""
     always: tuple[str, ...]
 
 
 def export(name: str, policy: Policy, file: str, places: Mapping[str, Source]) -> Exported:
-    """Return the policy as `name`, one of ENGINES, takes it.
+    """Return the policy as a configuration for `name`, one of ENGINES.
 
-    `file` is what the file is called, `places` where its keys stand. Raises NothingToExportError.
+    `file` is the file's name, `places` are the places of its keys. Raises NothingToExportError.
     """
     engine = engine_of(name)
     plan = make_plan(policy, file, places)
@@ -68,9 +68,9 @@ def export(name: str, policy: Policy, file: str, places: Mapping[str, Source]) -
         comment(
             f"{file} for {name}, made by `corsproxy export {name}` of corsproxy {__version__}."
         ),
-        comment(f"Proved on {engine.versions}. Edit {file}, and export it again."),
+        comment(f"Tested with {engine.versions}. Edit {file}, and export it again."),
         "#",
-        comment("Always: what every export to this engine loses"),
+        comment("Always: the losses of every export to this engine"),
         *(comment(f"  {words}") for words in engine.always),
         "#",
         comment("Of this file: " + ("" if losses else "nothing else is lost")),

@@ -1,6 +1,6 @@
 """Regular expressions that every engine reads alike: RE2's syntax without lookaround.
 
-They are cores: each engine anchors them in its own way.
+They have no anchors: each engine adds its own.
 """
 
 import re
@@ -10,15 +10,15 @@ from corsproxy.core.origins import OriginPattern, PatternKind
 from corsproxy.core.policy import CorsRules
 
 LONGEST_ORIGIN = len("http://") + 253
-"""What an origin with a host name (RFC 1035: 253) and no port may have at most; with a port,
-or under https, the bound is stricter than the host's."""
+"""The maximum length of an origin with a host name (RFC 1035: 253) and no port; with a port,
+or under https, the host's own limit is stricter."""
 
 _NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _PORTS_TO_65535 = (
     "[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]",
     "[1-9][0-9]{3}",
 )
-# Browsers leave the scheme's own port out, so an origin with it is none.
+# Browsers omit the scheme's default port, so an origin with it is not valid.
 _PORTS = {
     "http": ("[1-9][0-9]{2}", "[1-79][0-9]|8[1-9]", "[1-9]"),
     "https": ("[1-35-9][0-9]{2}|4[0-35-9][0-9]|44[0-24-9]", "[1-9][0-9]", "[1-9]"),
@@ -31,7 +31,7 @@ IPV4 = (
     r"(?:\.(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])){3}"
 )
 UNSPECIFIED = r"0\.0\.0\.0|\[[0:.]*\]|\[[0:]*:ffff:[0:.]+\]"
-"""The addresses that browsers let reach this machine from any page, in lower case."""
+"""Addresses through which browsers let any page reach this machine, in lower case."""
 
 
 def literal(text: str) -> str:
@@ -73,8 +73,8 @@ def forwarded_methods() -> str:
 
 
 def allowed_headers(rules: CorsRules) -> str:
-    """Return an expression for an Access-Control-Request-Headers all of whose names are
-    allowed; compared without case."""
+    """Return an expression for an Access-Control-Request-Headers whose names are all allowed, to
+    be matched without case."""
     if rules.request_headers.any:
         return name_list(_NAME)
     names = sorted(name.decode("ascii") for name in rules.allowed_request_headers)
@@ -82,6 +82,6 @@ def allowed_headers(rules: CorsRules) -> str:
 
 
 def name_list(name: str) -> str:
-    """Return an expression for a list whose members all match `name`; empty members pass
+    """Return an expression for a list whose members all match `name`; empty members are allowed
     (RFC 9110, 5.6.1.2)."""
     return rf"[\t ,]*(?:(?:{name})(?:[\t ]*,[\t ,]*|[\t ]*$))*"

@@ -1,8 +1,8 @@
 """Kubernetes Gateway API: a Gateway, an HTTPRoute and a Service for each route.
 
-The CORS filter (standard since v1.5) knows exact origins and `https://*.example.com`, and forwards
-what it grants nothing. So calls of other origins are kept out by matches on Origin: a rule that
-takes them and names no back end answers 500.
+The CORS filter (standard since v1.5) supports exact origins and `https://*.example.com`, and
+forwards calls that it does not grant. So other origins are blocked by matching on Origin: a rule
+without a back end answers 500.
 """
 
 import re
@@ -18,17 +18,17 @@ from corsproxy.export.yaml_text import Noted, dump
 
 Node = dict[str, Any]
 
-VERSIONS = "no controller: its YAML is read, nothing of it is run"
+VERSIONS = "no controller: only its YAML is checked"
 
 ALWAYS = (
     *EVERYWHERE,
     ("check that the controller's status names supportedFeatures: HTTPRouteCORS, and send a"
-    " preflight: some accept the route and leave the filter out, or take its grant off again"),
-    "matches on Origin are regular expressions, which not every controller has",
-    "who is not on a list gets 500, not 403; nothing else of this proxy's answers is the same",
+    " preflight: some accept the route but ignore the filter, or remove its grant"),
+    "matches on Origin are regular expressions, which not every controller supports",
+    "unlisted origins get 500, not 403; the proxy's other own responses are not the same",
     "unlisted_origins: forward is block here; preflights of origins without a rule get 500",
-    "pages of this very host are not known as such: they need an entry",
-    "Vary is for the controller to send; a cache may mix up the answers to two origins",
+    "pages of this host are not recognized as such: they need an entry",
+    "Vary is up to the controller; without it a cache may mix up the responses to two origins",
     "the upstream sees the page's Origin; cookies, Location and Link are not mapped",
     "names in allowed_hosts are the hostnames of the routes; localhost and addresses are not",
     "paths are matched as the controller normalises them; ambiguous ones are not refused",
@@ -42,7 +42,7 @@ _METHODS = frozenset(
 
 
 def write(plan: Plan) -> tuple[Lines, list[Loss]]:
-    """Return the manifests, and what they lose besides ALWAYS."""
+    """Return the manifests, and their losses besides ALWAYS."""
     manifests = [_gateway(plan), *(_http_route(plan, route) for route in plan.routes)]
     manifests += [_service(route) for route in plan.routes if _is_reachable(route)]
     lines: Lines = []
@@ -51,7 +51,7 @@ def write(plan: Plan) -> tuple[Lines, list[Loss]]:
         lines += dump(manifest)
     losses = [loss for route in plan.routes for loss in _losses(plan, route)]
     if plan.policy.listener_tls is not None and "https" in plan.schemes:
-        words = "tls: the certificate is the one of the Secret corsproxy-tls: make it of the files"
+        words = "tls: the certificate is that of the Secret corsproxy-tls: create it from the files"
         losses.append(Loss(plan.places.of("tls"), words))
     return lines, losses
 
@@ -126,7 +126,7 @@ def _origin(expression: str) -> Node:
 
 
 def _is_expressible(pattern: OriginPattern) -> bool:
-    """Whether the filter means by it what the file does."""
+    """Whether the filter gives the pattern the same meaning as the file."""
     if pattern.scheme not in ("http", "https") or pattern.any_port:
         return False
     return pattern.kind in (PatternKind.EXACT, PatternKind.SUBDOMAINS)
@@ -234,10 +234,10 @@ def _losses(plan: Plan, route: RoutePlan) -> list[Loss]:
     ]  # fmt: skip
     left = [name for name in steps.allow_methods(rules).split(", ") if name not in _METHODS]
     if left and left != [""]:
-        words = f"allow_methods: {', '.join(left)} are left out: the filter has no others"
+        words = f"allow_methods: {', '.join(left)} are left out: the filter does not support them"
         found.append(Loss(rules.methods.source, words))
     if rules.max_age is None or rules.max_age == 0:
-        found.append(Loss(rules.source, "max_age: preflights are remembered for 5 seconds"))
+        found.append(Loss(rules.source, "max_age: browsers cache preflights for 5 seconds"))
     return found
 
 
@@ -248,7 +248,7 @@ def _field_losses(plan: Plan, route: RoutePlan) -> list[Loss]:
         rules = getattr(route.route, key)
         found += [
             Loss(place, f"{key}: {name.decode('ascii')} is left out: its value is empty, too long"
-                        " or no UTF-8")
+                        " or not UTF-8")
             for name, value in rules.set
             if not _is_usable(value)
         ]  # fmt: skip

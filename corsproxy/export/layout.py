@@ -1,4 +1,4 @@
-"""Text with indentation and comments: what is the same in every engine's configuration."""
+"""Indentation and comments, the same in every engine's configuration."""
 
 from collections.abc import Iterable
 
@@ -6,12 +6,12 @@ Lines = list[str]
 
 
 def indented(lines: Iterable[str], by: int = 2) -> Lines:
-    """Return the lines further in; empty ones stay empty."""
+    """Indent the lines; empty ones stay empty."""
     return [" " * by + line if line else "" for line in lines]
 
 
 def block(head: str, *bodies: Iterable[str]) -> Lines:
-    """Return `head { ... }`, the bodies apart by empty lines."""
+    """Return `head { ... }`, the bodies separated by empty lines."""
     lines: Lines = [f"{head} {{"]
     for body in map(list, bodies):
         if body and len(lines) > 1:
@@ -21,7 +21,7 @@ def block(head: str, *bodies: Iterable[str]) -> Lines:
 
 
 def printable(text: str) -> str:
-    """Return a text that is one line wherever it stands; everything else is escaped."""
+    """Escape a text so that it stays on one line."""
     return "".join(
         character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
         for character in text
@@ -29,5 +29,5 @@ def printable(text: str) -> str:
 
 
 def comment(text: str) -> str:
-    """Return a comment that ends with its line, whatever `text` holds."""
+    """Return a comment that stays on its line, whatever `text` contains."""
     return f"# {printable(text)}".rstrip()

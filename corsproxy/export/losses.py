@@ -1,4 +1,4 @@
-"""What an export cannot say: a place in the file, and what a browser or an upstream notices."""
+"""What an export loses: a place in the file, and what a browser or an upstream notices."""
 
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
@@ -9,11 +9,11 @@ from corsproxy.core.source import Source
 EVERYWHERE = (
     "refusals are plain text: no Corsproxy-Reason, no JSON, no hint",
     "OPTIONS * and Max-Forwards: 0 are not answered by the proxy itself",
-    "a Location outside of redirections, and one that leads back to its own target, is mapped",
-    "an upstream that sends requests back here is not noticed (508)",
+    "a Location outside of redirects, and one that leads back to its own target, is mapped",
+    "an upstream that sends requests back here is not detected (508)",
     "the Referer of the proxy's own pages keeps its path, and without an Origin its host",
 )
-"""What every export of every engine loses."""
+"""The losses of every export to every engine."""
 
 
 class Loss(NamedTuple):
@@ -27,21 +27,21 @@ class Loss(NamedTuple):
 
 
 class Places:
-    """Where the file's keys stand, for what the policy has no place of."""
+    """The places of the file's keys, for those that the policy does not record."""
 
     def __init__(self, file: str, found: Mapping[str, Source]) -> None:
         self._file = file
         self._found = found
 
     def of(self, key: str) -> Source:
-        """Return the place of a key at the top level, `limits.body` for one inside of it."""
+        """Return the place of a top-level key, or of a nested one such as `limits.body`."""
         return self._found.get(key, Source(self._file, 1, 1))
 
     def has(self, key: str) -> bool:
         return key in self._found
 
     def in_route(self, route: Route, key: str) -> Source:
-        """Return the place of a route's key; the route's own where it lacks it."""
+        """Return the place of a route's key; that of the route if it lacks the key."""
         for path, source in self._found.items():
             if source == route.source and f"{path}.{key}" in self._found:
                 return self._found[f"{path}.{key}"]

@@ -1,4 +1,4 @@
-"""Paths as expressions: which route takes one, who else may read it so, what the upstream gets."""
+"""Paths as expressions: which route takes one, which others it could be read as, its mapping."""
 
 from typing import NamedTuple
 
@@ -6,27 +6,27 @@ from corsproxy.core.policy import Policy, Route
 from corsproxy.core.routing import Target, upstream_target
 from corsproxy.export.expressions import literal
 
-# What some servers take for the end of a segment, and what they drop before it.
+# What some servers treat as the end of a segment, and what they drop before it.
 _SEPARATOR = r"(?:[/\\]|%(?:2[Ff]|5[Cc]))"
 _PARAMETERS = r"(?:(?:;|%3[Bb])[^/?]*)?"
 
 
 class Mapping(NamedTuple):
-    """What the upstream gets for a path: an expression with one group, and what stands
-    before that group's text."""
+    """The path that the upstream gets: an expression with one group, and what to put before
+    that group's text."""
 
     expression: str
     prefix: str
 
 
 def taken(route: Route) -> str:
-    """Return an expression for the paths, without query, that a route takes as they stand."""
+    """Return an expression for the paths, without query, that a route takes literally."""
     return ".*" if route.path == b"/" else literal(_text(route.path)) + "(?:/.*)?"
 
 
 def read_as(route: Route) -> str:
-    """Return an expression for the paths that a back end may read as the route's: with
-    characters encoded, slashes doubled, backslashes or parameters."""
+    """Return an expression for the paths that a back end may read as the route's: with encoded
+    characters, doubled slashes, backslashes or parameters."""
     gap = f"(?:{_PARAMETERS}{_SEPARATOR})+"
     segments = _text(route.path).strip("/").split("/")
     path = "".join(gap + "".join(map(_loosely, segment)) for segment in segments)
@@ -40,13 +40,13 @@ def _loosely(character: str) -> str:
 
 
 def may_be_ambiguous(policy: Policy) -> bool:
-    """Whether there is another route that a path could be read as."""
+    """Whether a path could be read as another route's."""
     return len(policy.routes) > 1 or any(route.path != b"/" for route in policy.routes)
 
 
 def mappings(route: Route) -> tuple[Mapping, ...]:
-    """Return what the upstream gets, asked of the router itself: the first expression that
-    fits the target, query included, decides."""
+    """Return what the upstream gets, as the router itself says; the first expression that
+    matches the target, query included, decides."""
     path = b"" if route.path == b"/" else route.path
     shown = literal(_text(path))
     alone = _text(upstream_target(route, Target(route.path, b"", None)))

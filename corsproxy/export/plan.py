@@ -1,7 +1,7 @@
-"""The plan: what an engine has to do, made once from the policy and the same for each.
+"""The plan: what an engine has to do, made from the policy and the same for every engine.
 
-Whatever the writers share is decided here: which policies and routes there are and what they
-are called, what comes off a response, which links lead back, which losses every engine has.
+It decides everything that the writers share: the policies and routes and their names, the
+fields to remove from responses, the links to map back, and the common losses.
 """
 
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ GRANT_FIELDS = tuple(
         "Expose-Headers", "Max-Age", "Allow-Private-Network", "Allow-Local-Network",
     )
 )  # fmt: skip
-"""What an upstream may say of CORS, and a browser would listen to."""
+"""Response fields of CORS, which browsers would obey."""
 
 ASKING_FIELDS = ("Access-Control-Request-Method", "Access-Control-Request-Headers")
 SEC_FETCH_FIELDS = (
@@ -38,15 +38,15 @@ FORWARDING_FIELDS = (
     "X-Forwarded-Email", "X-Forwarded-Groups", "X-Forwarded-Access-Token",
     "X-Forwarded-Preferred-Username",
 )  # fmt: skip
-"""What a client may not say of itself; X-Forwarded-For is set anew."""
+"""What a client may not claim about itself; X-Forwarded-For is set anew."""
 HOP_FIELDS = ("Keep-Alive", "Proxy-Authorization", "Proxy-Connection", "TE", "Trailer")
-"""What belongs to one connection, of what clients send."""
+"""Request fields that belong to one connection."""
 
 ANY_PORT = 8010
-"""What stands for a port that is whichever is free."""
+"""Stands for port 0, any free port."""
 
 NOTHING = "a^"
-"""What nothing matches."""
+"""Matches nothing."""
 
 SANDBOX = "sandbox allow-scripts allow-forms"
 NAVIGATIONS = ("document", "iframe", "frame", "embed", "object")
@@ -75,37 +75,37 @@ class Cors:
 
     @cached_property
     def origin(self) -> str:
-        """An expression for all of them; one that nothing matches where there are none."""
+        """An expression for all of them; one that matches nothing if there are none."""
         return "|".join(expression for expression, _, _ in self.origins) or NOTHING
 
     @property
     def longest(self) -> int:
-        """What no origin that is allowed is longer than."""
+        """The maximum length of an allowed origin."""
         exact = (len(p.text) for p in self.rules.origins.patterns if p.is_exact)
         return max(expressions.LONGEST_ORIGIN, *exact)
 
 
 @dataclass(frozen=True)
 class LinkRule:
-    """A link of a response that leads back: what stands before it there, and here."""
+    """A link in a response that leads back: its prefix at the upstream, and here."""
 
     site: str
-    """The upstream's scheme and authority; empty for the path alone."""
+    """The upstream's scheme and authority; empty for a path alone."""
     upstream_prefix: str
     client_prefix: str
 
 
 @dataclass(frozen=True)
 class RoutePlan:
-    """A route, and what follows from it for every engine."""
+    """A route, with everything that engines need to know about it."""
 
     id: str
     route: Route
     cors: Cors | None
-    """None: the upstream answers CORS itself."""
+    """None if the upstream answers CORS itself."""
     mappings: tuple[paths.Mapping, ...]
     links: tuple[LinkRule, ...]
-    """The first that fits decides."""
+    """The first that matches decides."""
 
     @property
     def path(self) -> str:
@@ -134,7 +134,7 @@ class RoutePlan:
 
     @property
     def named(self) -> bool:
-        """Whether the upstream's address has to be looked up."""
+        """Whether the upstream's name has to be resolved."""
         upstream = self.route.upstream
         if upstream.socket_path is not None or ":" in upstream.host:
             return False
@@ -146,7 +146,7 @@ class RoutePlan:
 
     @property
     def upstream_prefix(self) -> str:
-        """What the path of the route is at the upstream."""
+        """The path of the route at the upstream."""
         base = self.route.upstream.base.decode("ascii")
         return base if self.route.strip_path else base + self.client_prefix
 
@@ -161,15 +161,15 @@ class Plan:
     listen: tuple[ListenAddress, ...]
     cors: tuple[Cors, ...]
     routes: tuple[RoutePlan, ...]
-    """The longest path first, so that the first one that takes a path is the route."""
+    """Longest path first, so that the first one that takes a path is the route."""
     default: Cors
-    """For what no route takes."""
+    """For paths that no route takes."""
     is_ambiguous_possible: bool
     losses: tuple[Loss, ...]
-    """Of every engine."""
+    """The losses of every engine."""
 
     def cors_of(self, route: RoutePlan) -> Cors:
-        """Return what decides about refusals on a route."""
+        """Return the policy for refusals on a route."""
         return self.default if route.cors is None else route.cors
 
     @property
@@ -178,13 +178,13 @@ class Plan:
 
     @property
     def removed_from_responses(self) -> tuple[str, ...]:
-        """What binds browsers to the upstream's own host, or to this one."""
+        """Fields that bind browsers to the upstream's own host, or to this one."""
         names = {name.decode("ascii") for name in BOUND_TO_THE_UPSTREAM}
         return tuple(sorted(names | {"service-worker-allowed"}))
 
     @property
     def schemes(self) -> frozenset[str]:
-        """Under which browsers know the engine."""
+        """The schemes under which browsers reach the engine."""
         return frozenset(address.scheme for address in self.listen)
 
 
@@ -243,7 +243,7 @@ def _links(policy: Policy, route: Route) -> tuple[LinkRule, ...]:
 
 
 def _ways(policy: Policy, route: Route, site: Site) -> list[tuple[str, str]]:
-    """Return the prefixes there and here; nothing comes behind one that takes everything."""
+    """Return the prefixes there and here; none follows one that takes everything."""
     routes = policy.link_bases.get(site, [])
     own = [route] if route.upstream.site == site else []
     found = dict.fromkeys(
@@ -268,7 +268,7 @@ def _whole(route: Route) -> tuple[str, str]:
 
 
 _UNSET = {
-    "trusted_proxies": "X-Forwarded-* of those proxies is dropped like everybody's, so an engine"
+    "trusted_proxies": "X-Forwarded-* of those proxies is dropped like any other's, so an engine"
     " behind another one takes its peer for the client and its own scheme and host for the public"
     " ones",
     "limits": "of the limits, only those of time and of the body are exported",
@@ -292,7 +292,7 @@ def _losses(policy: Policy, places: Places) -> list[Loss]:
             )
             found.append(Loss(places.in_route(route, "upstream"), words))
         if b";" in route.path:
-            words = "path: what is left of it without its parameters is refused, too"
+            words = "path: a path that equals it without its parameters is refused, too"
             found.append(Loss(places.in_route(route, "path"), words))
     return found
 
@@ -304,7 +304,7 @@ def _listener_losses(policy: Policy, places: Places) -> list[Loss]:
             words = f"listen: {address} is left out: its certificate is made when corsproxy runs"
             found.append(Loss(places.of("listen"), words))
         elif not address.port:
-            words = f"listen: port 0 is whichever is free; {ANY_PORT} is exported"
+            words = f"listen: port 0 means any free port; {ANY_PORT} is exported"
             found.append(Loss(places.of("listen"), words))
     return found
 
@@ -318,7 +318,7 @@ def _dated_losses(rules: CorsRules) -> list[Loss]:
     ]
     for entry in rules.origins.patterns:
         if entry.until is not None:
-            words = f"allow_origins: {entry.text} does not end by itself: export again after"
+            words = f"allow_origins: {entry.text} does not expire by itself: export again after"
             found.append(Loss(entry.source, f"{words} {entry.until}"))
     return found
 
@@ -328,8 +328,8 @@ def _shown(path: bytes) -> str:
 
 
 def _listen(policy: Policy) -> tuple[ListenAddress, ...]:
-    """Return the listeners that an engine can have: on a port of their own, and under https
-    only with a certificate in files."""
+    """Return the listeners that can be exported: on their own port, and under https only with
+    a certificate in files."""
     return tuple(
         address if address.port else replace(address, port=ANY_PORT)
         for address in policy.listen
@@ -343,12 +343,12 @@ def at(source: Source) -> str:
 
 
 def site(rule: LinkRule, upstream: UpstreamAddress) -> str:
-    """Return an expression for what stands before the path of a link that `rule` maps. A link
-    without a scheme has that of the upstream which sent it."""
+    """Return an expression for what comes before the path of a link that `rule` maps. A link
+    without a scheme has that of the upstream that sent it."""
     if not rule.site:
         return ""
     scheme, _, authority = rule.site.partition("://")
-    # What runs behind a terminator of TLS often takes its own links for plain http.
+    # Servers behind a TLS terminator often write their own links as plain http.
     schemes = "https?" if scheme == "https" else "http"
     has_port = authority.rpartition(":")[2].isdigit() and not authority.endswith("]")
     port = "" if has_port else "(?::443|:80)?" if scheme == "https" else "(?::80)?"
@@ -357,8 +357,8 @@ def site(rule: LinkRule, upstream: UpstreamAddress) -> str:
 
 
 def redirects(rule: LinkRule, upstream: UpstreamAddress) -> list[tuple[str, str]]:
-    """Return expressions for the links that a rule maps, and what stands here before the text
-    of their one group."""
+    """Return expressions for the links that a rule maps, each with what to put before the text
+    of its one group."""
     there = f"^{site(rule, upstream)}{expressions.literal(rule.upstream_prefix)}"
     # Two slashes at the start of a path would name a host.
     below = "/.*" if rule.site or rule.upstream_prefix else r"/(?:[^/\\].*)?"

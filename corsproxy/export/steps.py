@@ -1,7 +1,7 @@
-"""What becomes of a request, in order: the first step that fits decides.
+"""What to do with a request, in order: the first step that matches decides.
 
-The same order as `core.exchange.decide`, unrolled: for the policy of a route, every kind of
-request that it tells apart, and either the answer or the way on.
+This is `core.decision.decide`, unrolled: for a route's policy, every kind of request that it
+distinguishes, each with its response or the instruction to forward.
 """
 
 from enum import Enum
@@ -18,7 +18,7 @@ class Asker(Enum):
 
     ALLOWED = "an origin of the list"
     ABSENT = "no Origin"
-    SAME = "a page of this very host"
+    SAME = "a page of this host"
     REST = "everybody else"
 
 
@@ -27,7 +27,7 @@ class Echo(Enum):
 
     ORIGIN = "the Origin field"
     NAMES = "Access-Control-Request-Headers"
-    LISTED = "the list, and what is safelisted by its name where it is asked for"
+    LISTED = "the list, plus the safelisted names that are asked for"
     PRESENT = "the names of the response's own fields"
 
 
@@ -36,20 +36,20 @@ Fields = tuple[tuple[str, Value], ...]
 
 
 class Step(NamedTuple):
-    """A kind of request, and what becomes of it."""
+    """A kind of request, and what to do with it."""
 
     asker: Asker
     preflight: bool = False
     fits: bool = False
-    """Preflights: only those all of whose method and headers are allowed."""
+    """Preflights: only those whose method and headers are all allowed."""
     upgrade: bool = False
     """Only handshakes, such as a WebSocket's."""
     status: int | None = None
-    """The answer's; None forwards."""
+    """The status of the response; None forwards."""
     fields: Fields = ()
     """The grant, without Vary."""
     vary: str = ""
-    """What Vary must say, merged with what it says already."""
+    """What Vary must list, merged with what it lists already."""
     vouched: bool = True
     """Forwarding: whether the upstream may be told that the page is its own."""
 
@@ -60,7 +60,7 @@ _PREFLIGHT_VARY: Final = PREFLIGHT_VARY[1].decode("ascii")
 
 
 def steps(rules: CorsRules) -> tuple[Step, ...]:
-    """Return what becomes of the requests that a route with these rules takes."""
+    """Return the steps for the requests that a route with these rules takes."""
     if rules.origins.any is not None:
         return (
             *_preflights(rules, Asker.REST, ""),
@@ -78,12 +78,12 @@ def steps(rules: CorsRules) -> tuple[Step, ...]:
 
 
 def preflight_steps(rules: CorsRules) -> tuple[Step, ...]:
-    """Return what becomes of the preflights alone."""
+    """Return the steps for the preflights alone."""
     return tuple(step for step in steps(rules) if step.preflight)
 
 
 def refusal(rules: CorsRules, status: int) -> tuple[Step, ...]:
-    """Return the steps of an answer that is no matter of CORS: its page may read it."""
+    """Return the steps of a refusal that is not about CORS: the page may read it."""
     if rules.origins.any is not None:
         return (Step(Asker.REST, status=status, fields=actual_grant(rules)),)
     return (
@@ -124,7 +124,7 @@ def actual_grant(rules: CorsRules) -> Fields:
     fields = _origin_granted(rules)
     exposed = rules.expose_headers
     if exposed.any:
-        # Without credentials browsers take "*" for every name (Fetch).
+        # Without credentials browsers read "*" as every name (Fetch).
         return (*fields, ("Access-Control-Expose-Headers", Echo.PRESENT))
     if exposed.names:
         return (*fields, ("Access-Control-Expose-Headers", ", ".join(exposed.names)))
@@ -141,7 +141,7 @@ def _preflight_grant(rules: CorsRules) -> Fields:
 
 
 def allow_methods(rules: CorsRules) -> str:
-    """Return Access-Control-Allow-Methods; `"*"` is spelt out, for it is none with credentials."""
+    """Return Access-Control-Allow-Methods; `"*"` is spelt out, as credentials need."""
     names = sorted(FORWARDED_METHODS) if rules.methods.any else rules.methods.names
     return ", ".join(names)
 

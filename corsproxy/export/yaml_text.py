@@ -1,5 +1,5 @@
-"""YAML with comments. Every text is in double quotes and ASCII, so that nothing in it can be
-YAML, nor a template: what Traefik and Helm replace before they read YAML begins with `{{`.
+"""YAML with comments. Every text is double-quoted ASCII, so nothing in it can be read as YAML,
+or as a template: Traefik and Helm replace `{{` before they read YAML.
 """
 
 import re
@@ -11,7 +11,7 @@ from corsproxy.export.layout import Lines, comment
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
 
 
-# What YAML 1.1 takes for truths and nothing.
+# What YAML 1.1 reads as booleans and null.
 _WORDS = frozenset({"true", "false", "yes", "no", "on", "off", "y", "n", "null"})
 
 
@@ -23,7 +23,7 @@ class Noted(NamedTuple):
 
 
 class Block(NamedTuple):
-    """Our own text, on lines of its own; it must not contain anything from a file."""
+    """Our own text as a block scalar; it must not contain anything from a file."""
 
     text: str
 
@@ -46,7 +46,7 @@ def _escaped(character: str) -> str:
 
 
 def dump(value: object) -> Lines:
-    """Return a document of mappings, sequences, texts, numbers and truths."""
+    """Return a document of mappings, sequences, strings, numbers and booleans."""
     if isinstance(value, Noted):
         return [comment(value.note), *dump(value.value)]
     if isinstance(value, Mapping) and value:

@@ -13,7 +13,7 @@ def test_the_top_says_for_which_versions_and_what_gets_lost(engine: str) -> None
     found = exported(engine, f"{GOOD}trusted_proxies: [10.0.0.0/8]\n")
     top = found.text.partition("\n\n")[0]
     assert all(line.startswith("#") for line in top.splitlines())
-    assert "Proved on " in top
+    assert "Tested with " in top
     assert all(words.split(";")[0] in top for words in found.always)
     assert all(str(loss) in top for loss in found.losses)
 

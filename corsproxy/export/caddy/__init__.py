@@ -1,1 +1,1 @@
-"""Caddy: `map` decides where a request goes, and a `handle` for each way does it."""
+"""Caddy: `map` decides where a request goes, and one `handle` for each decision acts on it."""

@@ -1,4 +1,4 @@
-"""The whole file: global options, one snippet with all that is decided, and the sites."""
+"""The whole file: global options, one snippet with all decisions, and the sites."""
 
 from corsproxy.core.policy import ListenAddress
 from corsproxy.export.caddy.decision import decision
@@ -12,19 +12,19 @@ VERSIONS = "Caddy 2.11.7"
 
 ALWAYS = (
     *EVERYWHERE,
-    "Caddy 2.8 or newer: older ones merge slashes",
-    "what Caddy refuses before it handles a request (400, 431) carries no grant",
+    "Caddy 2.8 or newer is required: older versions merge slashes",
+    "requests that Caddy refuses before handling them (400, 431) carry no grant",
     "malformed percent-encoding in a path is refused with 400",
-    "Vary says Origin twice where the upstream says it, too",
+    "Vary lists Origin twice if the upstream lists it, too",
     "Content-Location, Refresh and Link are not mapped",
     "hosts of more than 241 characters match no wildcard",
     "what response_headers sets is also on Caddy's own 502 and 504",
-    "X-Forwarded-Port and the like are dropped only under the names that are usual",
+    "X-Forwarded-Port and the like are dropped only under their usual names",
 )
 
 
 def write(plan: Plan) -> tuple[Lines, list[Loss]]:
-    """Return the Caddyfile, and what it loses besides ALWAYS."""
+    """Return the Caddyfile, and its losses besides ALWAYS."""
     lines = [
         *block("", _options(plan)),
         "",
@@ -65,7 +65,7 @@ def _options(plan: Plan) -> Lines:
 
 def _constants(plan: Plan) -> Lines:
     lines = [
-        comment("What would begin a placeholder, and a backtick."),
+        comment("An opening brace would begin a placeholder, a backtick would end a token."),
         'vars cp_brace "{"',
         'vars cp_tick "`"',
     ]

@@ -1,4 +1,4 @@
-"""What is to be done with a request, as maps: `{cp_go}` names the handle that does it."""
+"""The decision about a request, as maps: `{cp_go}` names the handle that acts on it."""
 
 from collections.abc import Iterable
 
@@ -25,7 +25,7 @@ _ASKERS = {
 
 
 def decision(plan: Plan) -> Lines:
-    """Return the maps, in the order in which they need each other."""
+    """Return the maps; each uses only those before it."""
     return [*_refused(plan), *_routes(plan), *_origins(plan), *_who(), *_go(plan)]
 
 
@@ -67,7 +67,7 @@ def _routes(plan: Plan) -> Lines:
                    for route in plan.routes]  # fmt: skip
         pairs = [(f"^{name} {name}$", '""') for name in [*(r.id for r in plan.routes), "none"]]
         lines += [
-            comment("The one that an upstream which decodes or merges may take it for."),
+            comment("The route that an upstream which decodes or merges could read it as."),
             *map_block("{cp_path}", "cp_read_as", "none", read_as),
             *map_block("{cp_route} {cp_read_as}", "cp_ambiguous", "400", pairs),
         ]
@@ -105,7 +105,7 @@ def _who() -> Lines:
         f' || {ORIGIN} + ":80" == "http://" + {HOST}.lowerAscii()))'
     )
     return [
-        comment("Who asks: a page of this host, of another one, or none that says so."),
+        comment("Who asks: a page of this host, a page of another host, or no page."),
         f"@cp_own expression `{own}`",
         "vars cp_own no",
         "vars @cp_own cp_own yes",
@@ -133,7 +133,7 @@ def _go(plan: Plan) -> Lines:
             ways += _ways(route.id, route.cors, steps.steps(route.cors.rules))
     ways += _ways("none", plan.default, steps.preflight_steps(plan.default.rules))
     return [
-        comment("What to do, which is the handle that does it."),
+        comment("What to do: the name of the handle."),
         *map_block("{cp_refused}:{cp_route}:{cp_kind}:{cp_who}:{cp_upgrade}", "cp_go",
                    "refuse-404", ways),
         *_grant(plan),
@@ -142,11 +142,11 @@ def _go(plan: Plan) -> Lines:
 
 
 def _grant(plan: Plan) -> Lines:
-    """What a route that answers CORS itself refuses is refused under the default policy."""
+    """A refusal on a route that answers CORS itself gets the default policy's grant."""
     default = plan.default.id
     ids = [(f"^{route.id}$", route.cors.id if route.cors else "pass") for route in plan.routes]
     return [
-        comment("Whose grant an answer carries, and whether there is one."),
+        comment("Which grant a response carries, if any."),
         *map_block("{cp_route}", "cp_cors", default, ids),
         *map_block("{cp_cors} {cp_go} {cp_granted}", "cp_grant", "none", [
             (r"^[^ ]+ c[0-9]+-preflight ", "none"),
@@ -175,7 +175,7 @@ def _ways(route: str, cors: Cors, listed: Iterable[Step]) -> list[tuple[str, str
 
 
 def _names(plan: Plan) -> Lines:
-    """What a preflight asks for."""
+    """Return the maps of the header names that a preflight asks for."""
     lines = [comment("What preflights ask for.")]
     for name in steps.SAFELISTED:
         key = rf"(?i)^(?:.*[\t ,])?{name}(?:[\t ,].*)?$"

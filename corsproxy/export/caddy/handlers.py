@@ -1,4 +1,4 @@
-"""The handles: answers, and each route's way to its upstream and back."""
+"""The handles: refusals, preflights, and each route's way to its upstream and back."""
 
 from corsproxy.export import expressions, steps
 from corsproxy.export import plan as planned
@@ -17,7 +17,7 @@ _TEXTS = {
     421: "This name is not one of the proxy's allowed_hosts.",
     501: "This method is not known.",
 }
-# Names for which no browser takes a cookie without Secure.
+# Browsers accept cookies with these name prefixes only with Secure.
 _UNPREFIXED = (
     r"(?:[^_;]|_(?:[^_;]|_(?:[^HhSs;]|[Hh][^OoTt;]|[Ss][^Ee;]|[Hh][Oo][^Ss;]|[Hh][Tt][^Tt;]"
     r"|[Ss][Ee][^Cc;])))"
@@ -26,8 +26,8 @@ _STRANGE = ("+", "-")
 
 
 def handlers(plan: Plan) -> Lines:
-    """Return the handle of each way, the grants in front of them."""
-    lines = [comment("The grant, on whatever is answered but to preflights.")]
+    """Return the handles, preceded by the grants."""
+    lines = [comment("The grant, on every response except those to preflights.")]
     lines += _grants(plan)
     for cors in plan.cors:
         lines += _preflight(cors)
@@ -47,7 +47,7 @@ def _handle(way: str, body: Lines) -> Lines:
 
 
 def _grants(plan: Plan) -> Lines:
-    """The headers of an actual answer; a passthrough's own pass, so that it gets none."""
+    """Return the headers of an actual response. A passthrough gets none: its own are kept."""
     lines: Lines = []
     for cors in plan.cors:
         name = cors.id
@@ -127,7 +127,7 @@ def _forward(plan: Plan, route: RoutePlan, *, vouched: bool) -> Lines:
 
 
 def _targets(route: RoutePlan) -> Lines:
-    """The bytes of the path stay: only what stands before the rest is replaced."""
+    """Replace only the path's beginning, so that the bytes of the rest stay as they are."""
     (*special, general) = route.mappings
     lines: Lines = []
     for number, mapping in enumerate(special):
@@ -137,7 +137,7 @@ def _targets(route: RoutePlan) -> Lines:
         lines += block(f"handle @{name}", [(f"uri path_regexp {expression('^.*$')} "
                                            f"{token(_literal(mapping.prefix))}")])  # fmt: skip
     if general.prefix != route.client_prefix:
-        # `(/.*)` and `(.*)` begin behind the path that is replaced.
+        # `(/.*)` and `(.*)` begin after the part of the path that is replaced.
         path = general.expression.rpartition("(")[0]
         name = f"{route.id}_rest"
         rewriting = f"uri path_regexp {expression(f'^{path}')} {token(_literal(general.prefix))}"
@@ -149,7 +149,7 @@ def _targets(route: RoutePlan) -> Lines:
 
 
 def _literal(text: str) -> str:
-    """Return what a replacement has to say for a text."""
+    """Escape a text for use as a replacement."""
     return text.replace("$", "$$")
 
 
@@ -166,7 +166,7 @@ def _text(content: bytes) -> str:
 
 
 def is_usable(name: bytes, given: bytes) -> bool:
-    """Whether a field can stand in a Caddyfile."""
+    """Whether a field can be written in a Caddyfile."""
     try:
         given.decode("utf-8")
     except UnicodeDecodeError:
@@ -267,11 +267,11 @@ def _transport(route: RoutePlan) -> Lines:
 
 
 def route_losses(plan: Plan, route: RoutePlan) -> list[Loss]:
-    """Return what the engine cannot say of a route."""
+    """Return what the engine cannot express about a route."""
     found = []
     tls = route.route.tls
     if tls.ca_file is not None and tls.verify and route.route.upstream.scheme == "https":
-        words = "tls.ca_file: it is the only authority; the system's are not asked"
+        words = "tls.ca_file: it is the only authority; the system's are not used"
         found.append(Loss(plan.places.in_route(route.route, "tls"), words))
     for key in ("request_headers", "response_headers"):
         place = plan.places.in_route(route.route, key)

@@ -1,4 +1,4 @@
-"""Caddyfile syntax: tokens, and texts where Caddy replaces placeholders."""
+"""Caddyfile syntax: tokens, and texts in which Caddy replaces placeholders."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ from corsproxy.export.layout import Lines, block, comment
 
 
 def token(text: str) -> str:
-    """Return one token that means `text`; in backticks nothing has a meaning."""
+    """Return `text` as one token; in backticks nothing is special."""
     if "`" not in text:
         return f"`{text}`"
     escaped = text.replace('"', '\\"')
@@ -14,18 +14,18 @@ def token(text: str) -> str:
 
 
 def expression(text: str) -> str:
-    """Return one token for a regular expression."""
+    """Return a regular expression as one token."""
     return token(text.replace("`", "\\x60"))
 
 
 def value(text: str) -> str:
-    """Return one token for a text in which Caddy replaces placeholders, `{$...}` even before it
-    reads tokens."""
+    """Return one token for a text in which Caddy replaces placeholders; `{$...}` is replaced even
+    before tokens are read."""
     return token(placed(text))
 
 
 def placed(text: str) -> str:
-    """Return the text with a placeholder for what would begin one, and for backticks."""
+    """Replace opening braces and backticks by placeholders for them."""
     return (
         text.replace("{", "\0")
         .replace("`", "{http.vars.cp_tick}")
@@ -34,7 +34,7 @@ def placed(text: str) -> str:
 
 
 def map_block(source: str, name: str, default: str, entries: Sequence[tuple[str, ...]]) -> Lines:
-    """Return a map; each entry is an expression, a value and, if there is one, its place."""
+    """Return a map. Each entry is an expression, a value and optionally its place in the file."""
     body = [f"{expression(f'~{key}')} {output}" for key, output, *_ in entries]
     places = [place[0] if place else "" for _, _, *place in entries]
     lines = [line for place, entry in zip(places, body, strict=True)

@@ -1,5 +1,5 @@
-"""Envoy: routes decide, not its CORS filter, which never looks at what a preflight asks for.
+"""Envoy: routes decide. Its CORS filter is not used, because it ignores what preflights ask for.
 
-A short Lua script, the same for every file, does what routes cannot: compare Origin with Host,
-and bring links and cookies back. What differs stands as metadata beside each route.
+A short Lua script does what routes cannot: compare Origin with Host, and map links and cookies
+back. It is the same for every file; its parameters are metadata of each route.
 """

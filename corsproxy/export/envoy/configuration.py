@@ -1,4 +1,4 @@
-"""The whole file: listeners, clusters, and what surrounds the routes."""
+"""The whole file: listeners, clusters, and everything around the routes."""
 
 from typing import Any
 
@@ -17,11 +17,11 @@ VERSIONS = "Envoy 1.40.0"
 
 ALWAYS = (
     *EVERYWHERE,
-    "a method that is not known is refused with 400, without a grant",
+    "an unknown method is refused with 400, without a grant",
     "only WebSockets can be upgraded to; an upstream's refusal comes without body and grant",
-    "what Envoy refuses before its routes (400, 431, a fragment in the path) carries no grant",
+    "requests refused before the routes (400, 431, a fragment in the path) carry no grant",
     "fields of the request whose names have underscores are dropped",
-    "timeout.response and timeout.idle are one time, the longer; it bounds event streams, too",
+    "timeout.response and timeout.idle become one, the longer; it limits event streams, too",
     "Refresh and Link are not mapped",
     "hosts of more than 241 characters match no wildcard",
     "what response_headers sets is also on Envoy's own 502 and 504",
@@ -33,7 +33,7 @@ _HTTP = f"{_TYPE}extensions.filters.network.http_connection_manager.v3.HttpConne
 
 
 def write(plan: Plan) -> tuple[Lines, list[Loss]]:
-    """Return the bootstrap configuration, and what it loses besides ALWAYS."""
+    """Return the bootstrap configuration, and its losses besides ALWAYS."""
     schemes = ("http", "https")
     grouped = [[each for each in plan.listen if each.scheme == scheme] for scheme in schemes]
     bootstrap = {
@@ -55,7 +55,7 @@ def write(plan: Plan) -> tuple[Lines, list[Loss]]:
     }
     losses = [loss for route in plan.routes for loss in _losses(plan, route)]
     if plan.policy.limits.body is not None:
-        words = "limits.body: bodies are not bounded"
+        words = "limits.body: bodies are not limited"
         losses.append(Loss(plan.places.of("limits.body"), words))
     return dump(bootstrap), losses
 
@@ -135,7 +135,7 @@ def _http(plan: Plan) -> Node:
         "local_reply_config": {
             "mappers": [
                 Noted(
-                    "An upstream that cannot be reached: Envoy says 503.",
+                    "For an upstream that cannot be reached, Envoy answers 503.",
                     {
                         "filter": {"response_flag_filter": {"flags": ["UF", "UH", "UC", "UPE"]}},
                         "status_code": 502,
@@ -213,12 +213,12 @@ def _losses(plan: Plan, route: RoutePlan) -> list[Loss]:
     found = []
     tls = route.route.tls
     if tls.ca_file is not None and tls.verify and route.route.upstream.scheme == "https":
-        words = "tls.ca_file: it is the only authority; the system's are not asked"
+        words = "tls.ca_file: it is the only authority; the system's are not used"
         found.append(Loss(plan.places.in_route(route.route, "tls"), words))
     for key in ("request_headers", "response_headers"):
         place = plan.places.in_route(route.route, key)
         found += [
-            Loss(place, f"{key}: {name.decode('ascii')} is left out: its value is no UTF-8")
+            Loss(place, f"{key}: {name.decode('ascii')} is left out: its value is not UTF-8")
             for name, value in getattr(route.route, key).set
             if not is_text(value)
         ]

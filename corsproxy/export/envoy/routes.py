@@ -1,4 +1,4 @@
-"""Envoy's routes: each step of the plan is one, and the first that matches decides."""
+"""Envoy's routes: one for each step of the plan; the first that matches decides."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -70,7 +70,7 @@ def _path(expression: str) -> Node:
 
 
 def matches(name: str, expression: str, *, invert: bool = False, or_missing: bool = False) -> Node:
-    """Return a matcher of a field; the expression has to match the whole value."""
+    """Return a matcher for a field; the expression must match the whole value."""
     node: Node = {"name": name, "string_match": {"safe_regex": {"regex": expression}}}
     if invert:
         node["invert_match"] = True
@@ -123,7 +123,7 @@ def _condition(cors: Cors, step: Step, path: Node) -> Node:
 
 
 def _answers(cors: Cors, step: Step, path: Node) -> list[Node]:
-    """Return the routes of an answer: one for each thing that its fields may depend on."""
+    """Return the routes of a response: one for each case that its fields depend on."""
     condition = _condition(cors, step, path)
     if step.status != 204:
         return [_answer(condition, step, step.fields)]
@@ -171,7 +171,7 @@ def _added(fields: Fields, *, raw: bool = False) -> list[Node]:
 
 
 def formatted(text: str) -> str:
-    """Return a text where Envoy replaces what stands between percent signs."""
+    """Escape percent signs for a text in which Envoy replaces commands."""
     return text.replace("%", "%%")
 
 
@@ -224,7 +224,7 @@ def _refused(plan: Plan, status: int, headers: Sequence[Node]) -> list[Node]:
 
 
 def _groups(plan: Plan) -> Iterable[tuple[Cors, Node]]:
-    """Yield the policies by path; neighbours that share one are together."""
+    """Yield the policies by path; neighbouring routes with the same policy are merged."""
     grouped: list[tuple[Cors, list[str]]] = []
     for route in plan.routes:
         cors = plan.cors_of(route)
@@ -239,7 +239,7 @@ def _groups(plan: Plan) -> Iterable[tuple[Cors, Node]]:
 
 
 def _ambiguous(plan: Plan, route: RoutePlan) -> list[Node]:
-    """What may be read as a path of this route, and as it stands is another's."""
+    """Match what may be read as a path of this route, but is literally another route's."""
     return _refused(
         plan,
         400,
@@ -251,8 +251,8 @@ def _ambiguous(plan: Plan, route: RoutePlan) -> list[Node]:
 
 
 def forward(plan: Plan, route: RoutePlan, step: Step | None) -> list[Node]:
-    """Return the routes to an upstream, one for each way in which paths are mapped; `step` is
-    None where it answers CORS itself."""
+    """Return the routes to an upstream, one for each mapping of its paths. `step` is None if the
+    upstream answers CORS itself."""
     vouched = step is not None and step.vouched and step.asker is not Asker.ABSENT
     told = {"filter_metadata": {"envoy.filters.http.lua": _told(plan, route, step)}}
     found = []
@@ -298,7 +298,7 @@ def _action(route: RoutePlan, mapping: Mapping) -> Node:
 
 
 def _told(plan: Plan, route: RoutePlan, step: Step | None) -> Node:
-    """Return what the script has to know about a route."""
+    """Return the script's parameters for a route."""
     upstream = route.route.upstream
     links = []
     for rule in route.links:
@@ -363,7 +363,7 @@ def _ruled(fields: Iterable[tuple[bytes, bytes]]) -> list[Node]:
 
 
 def is_text(value: bytes) -> bool:
-    """Whether a value can stand in YAML."""
+    """Whether a value can be written in YAML."""
     try:
         value.decode("utf-8")
     except UnicodeDecodeError:

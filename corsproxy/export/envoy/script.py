@@ -1,4 +1,4 @@
-"""The Lua script, which is the same for every file: nothing of a file gets into it."""
+"""The Lua script. It is the same for every file and contains nothing of the file."""
 
 from corsproxy.core.to_client import BOUND_TO_THE_UPSTREAM
 
@@ -7,8 +7,8 @@ _BOUND = ", ".join(f'["{name.decode("ascii")}"] = true' for name in sorted(BOUND
 SCRIPT = (
     f"local BOUND = {{{_BOUND}}}\n"
     """\
--- What routes cannot tell: whether a page is of this very host; and what links and cookies of
--- the upstream have to become. What differs between routes is in their metadata.
+-- What routes cannot do: recognize pages of this host, and map the upstream's links and cookies
+-- to this host. The parameters of each route are in its metadata.
 local COOKIE_PREFIXES = {"__host-", "__secure-", "__http-"}
 
 local function starts(text, prefix)
@@ -159,7 +159,7 @@ function envoy_on_response(handle)
   local known = handle:streamInfo():dynamicMetadata():get("corsproxy")
   if not known then return end
   if known.upgrade ~= "" and not route:get("passthrough") then
-    -- An answer that refuses an upgrade comes past what routes remove; no page reads it.
+    -- A response that refuses an upgrade bypasses what routes remove; no page reads it.
     local dropped = {}
     for name in pairs(headers) do
       if starts(name, "access-control-") or BOUND[name] then dropped[#dropped + 1] = name end

@@ -1,3 +1,3 @@
-"""HAProxy: one frontend that decides, with variables of the transaction, and a backend for each
-route. Grants are put in where every answer passes, HAProxy's own errors included.
+"""HAProxy: one frontend that decides, with transaction variables, and a backend for each route.
+Grants are added where every response passes, HAProxy's own errors included.
 """

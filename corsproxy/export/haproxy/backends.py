@@ -14,7 +14,7 @@ _LINKS = ("Location", "Content-Location")
 
 
 def backend(plan: Plan, route: RoutePlan) -> Lines:
-    """Return the section of a route."""
+    """Return the backend of a route."""
     waits = (route.route.timeout.response, route.route.timeout.idle)
     longest = None if None in waits else max(wait for wait in waits if wait is not None)
     return [
@@ -106,7 +106,7 @@ def _to_upstream(plan: Plan, route: RoutePlan) -> Lines:
 
 
 def _like(name: bytes) -> str:
-    """Return an expression for a field name and for what CGI takes for it."""
+    """Return an expression for a field name and the names that CGI maps to the same variable."""
     expression = literal(_text(name)).replace("_", "-").replace("-", "[-_.]")
     return anchored(expression)
 
@@ -138,7 +138,7 @@ def _to_client(plan: Plan, route: RoutePlan) -> Lines:
     rules = route.route.response_headers
     lines = [
         "http-response set-var(txn.answered) bool(true)",
-        comment("Nothing of the upstream's may bind browsers to this host."),
+        comment("Nothing from the upstream may bind browsers to this host."),
         *(f"http-response del-header {name}" for name in plan.removed_from_responses),
         *_redirects(route),
         *_cookies(route),
@@ -168,7 +168,7 @@ def _redirects(route: RoutePlan) -> Lines:
 
 
 def _cookies(route: RoutePlan) -> Lines:
-    """Secure stays where its prefix promises it: no browser takes such a name without."""
+    """Secure is kept on prefixed names: browsers refuse them without it."""
     if route.route.cookies == "keep":
         return []
     here = route.client_prefix if route.route.strip_path else ""
@@ -199,12 +199,12 @@ def _cookies(route: RoutePlan) -> Lines:
 
 
 def route_losses(plan: Plan, route: RoutePlan) -> list[Loss]:
-    """Return what the engine cannot say of a route."""
+    """Return what the engine cannot express about a route."""
     tls = route.route.tls
     place = plan.places.in_route(route.route, "tls")
     found = []
     if route.route.upstream.scheme == "https" and tls.ca_file is not None and tls.verify:
-        words = "tls.ca_file: it is the only authority; the system's are not asked"
+        words = "tls.ca_file: it is the only authority; the system's are not used"
         found.append(Loss(place, words))
     if tls.cert_file is not None and tls.key_file not in (None, tls.cert_file):
         words = f"tls.key_file: HAProxy reads the key from {tls.cert_file}.key: link it there"

@@ -1,4 +1,4 @@
-"""The whole file: what is global, the frontend, the backends."""
+"""The whole file: the global section, the frontend, the backends."""
 
 from corsproxy.core.policy import ListenAddress
 from corsproxy.export.haproxy.backends import backend, route_losses
@@ -12,17 +12,17 @@ VERSIONS = "HAProxy 2.6.12 with PCRE2"
 
 ALWAYS = (
     *EVERYWHERE,
-    "what HAProxy refuses before its rules (400, 408) carries no grant",
+    "requests that HAProxy refuses before its rules (400, 408) carry no grant",
     "of several Access-Control-Request-Headers only the last line counts",
     "fields that Connection names are forwarded",
-    "timeout.response and timeout.idle are one time, the longer; it bounds event streams, too",
+    "timeout.response and timeout.idle become one, the longer; it limits event streams, too",
     "an upstream that cannot be reached is tried twice, a second apart",
-    "cookies: of an attribute that stands there twice, one stays",
+    "cookies: of a repeated attribute, one remains",
 )
 
 
 def write(plan: Plan) -> tuple[Lines, list[Loss]]:
-    """Return the configuration, and what it loses besides ALWAYS."""
+    """Return the configuration, and its losses besides ALWAYS."""
     lines = [
         "global",
         *indented(_global()),
@@ -42,14 +42,14 @@ def write(plan: Plan) -> tuple[Lines, list[Loss]]:
         words = f"tls.key_file: HAProxy reads the key from {tls.cert_file}.key: link it there"
         losses.append(Loss(plan.places.of("tls"), words))
     if plan.policy.limits.body is not None:
-        words = "limits.body: a body without Content-Length is not bounded"
+        words = "limits.body: a body without Content-Length is not limited"
         losses.append(Loss(plan.places.of("limits.body"), words))
     return lines, losses
 
 
 def _global() -> Lines:
     return [
-        comment("Field sections of 64 KiB, 128 fields."),
+        comment("Header sections of 64 KiB, 128 fields."),
         "tune.bufsize 131072",
         "tune.maxrewrite 8192",
         "tune.http.maxhdr 128",

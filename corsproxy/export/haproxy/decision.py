@@ -1,4 +1,4 @@
-"""The frontend: who asks for what, what is refused, and what every answer carries."""
+"""The frontend: who asks for what, what is refused, and what every response carries."""
 
 from corsproxy.core.guard import DOT_SEGMENT
 from corsproxy.core.methods import FORWARDED_METHODS
@@ -23,7 +23,7 @@ _METHOD = "req.fhdr(access-control-request-method)"
 
 
 def decision(plan: Plan) -> Lines:
-    """Return the rules for requests, in their order."""
+    """Return the rules for requests, in order."""
     return [
         "",
         *_who(plan),
@@ -46,7 +46,7 @@ def decision(plan: Plan) -> Lines:
 
 def _who(plan: Plan) -> Lines:
     return [
-        comment("Who asks. Several Origin lines are an origin that no list has."),
+        comment("Who asks. Several Origin lines become an origin that is on no list."),
         "http-request set-var(txn.origin) req.fhdr(origin)",
         "http-request set-var(txn.origin) str(several) if { req.fhdr_cnt(origin) gt 1 }",
         "http-request set-var(txn.host) req.fhdr(host),lower",
@@ -58,7 +58,7 @@ def _who(plan: Plan) -> Lines:
         "http-request set-var-fmt(txn.secure) 'https://%[var(txn.secure)]'",
         "acl has_origin var(txn.origin) -m len gt 0",
         "acl granted var(txn.granted) -m found",
-        comment("Fetch Metadata is believed in either direction; without it, Host is compared."),
+        comment("Fetch Metadata is trusted either way; without it, Origin is compared with Host."),
         ("http-request set-var(txn.own) bool(true) if { req.fhdr(sec-fetch-site) -m str"
         " same-origin none } { req.fhdr_cnt(sec-fetch-site) eq 1 }"),
         ("http-request set-var(txn.own) bool(true) if !{ req.fhdr(sec-fetch-site) -m found }"
@@ -81,7 +81,7 @@ def _routes(plan: Plan) -> Lines:
     ]
     if not plan.is_ambiguous_possible:
         return lines
-    lines.append(comment("The one that an upstream which decodes or merges may take it for."))
+    lines.append(comment("The route that an upstream which decodes or merges could read it as."))
     for route in plan.routes:
         read_as = ".*" if route.path == "/" else route.read_as
         lines.append(
@@ -92,7 +92,7 @@ def _routes(plan: Plan) -> Lines:
 
 
 def _origins(plan: Plan) -> Lines:
-    lines: Lines = [comment("Whose origin is granted, by the policy of the route.")]
+    lines: Lines = [comment("Which origin is granted, by the route's policy.")]
     lines.append(f"http-request set-var(txn.cors) str({plan.default.id})")
     for route in plan.routes:
         own = plan.cors_of(route).id
@@ -128,7 +128,7 @@ def _granted(cors: Cors) -> Lines:
 
 def _refusals(plan: Plan) -> Lines:
     lines = [
-        comment("Refused for every origin; the answer carries the grant all the same."),
+        comment("Refused for every origin; the response still carries the grant."),
         _answer(405, "{ method -i CONNECT TRACE TRACK }"),
         f"acl known_method method {' '.join(sorted(FORWARDED_METHODS))}",
         _answer(501, "!known_method"),
@@ -183,7 +183,7 @@ def _answer(status: int, condition: str) -> str:
 
 
 def _preflights(plan: Plan) -> Lines:
-    """A preflight that no route takes gets the default policy's answer."""
+    """A preflight that no route takes gets the default policy's response."""
     lines = [
         comment("Fetch: a preflight is OPTIONS with Origin and Access-Control-Request-Method."),
         (
@@ -234,7 +234,7 @@ def _preflight(cors: Cors) -> Lines:
 
 def _admission(plan: Plan) -> Lines:
     forwarding = [cors.id for cors in plan.cors if cors.rules.unlisted_origins == "forward"]
-    lines = [comment("Who may cause effects: the listed, this host's own pages, and no page.")]
+    lines = [comment("Who may cause effects: listed origins, this host's own pages, and no page.")]
     if not plan.takes_everything:
         lines.append(_answer(404, "!{ var(txn.route) -m found }"))
     if forwarding:
@@ -253,16 +253,16 @@ def _admission(plan: Plan) -> Lines:
 
 
 def answers(plan: Plan) -> Lines:
-    """Return the rules for every answer, the upstream's and HAProxy's own."""
+    """Return the rules for every response, the upstream's and HAProxy's own."""
     lines: Lines = [
         "",
-        comment("These run for what the upstream answers, for `return` and for errors alike."),
+        comment("These run for the upstream's responses, for `return` and for errors."),
         "acl from_upstream var(txn.answered) -m bool",
         "acl not_ours var(txn.passthrough) -m bool",
         "acl was_preflight var(txn.preflight) -m bool",
         "acl is_granted var(txn.granted) -m found",
         "acl is_vary_told res.hdr(vary) -m str -i origin *",
-        comment("HAProxy calls an upstream that cannot be reached 503."),
+        comment("HAProxy answers 503 if the upstream cannot be reached."),
         (
             "http-after-response set-status 502 reason 'Bad Gateway'"
             " if { status 503 } { var(txn.asked) -m bool } !from_upstream"
@@ -282,7 +282,7 @@ def _grants(cors: Cors) -> Lines:
     mine = f"{{ var(txn.cors) -m str {cors.id} }}"
     both = f"{mine} !not_ours {{0}} or {mine} not_ours !from_upstream {{0}}"
     set_header = "http-after-response set-header"
-    lines = [comment(f"{at(cors.source)}: what answers of {cors.id} carry")]
+    lines = [comment(f"{at(cors.source)}: the grant of {cors.id}")]
     exposed = dict(steps.actual_grant(cors.rules)).get("Access-Control-Expose-Headers")
     if exposed is not None:
         value = formatted(exposed) if isinstance(exposed, str) else "'%[res.hdr_names]'"

@@ -1,6 +1,6 @@
-"""nginx: maps decide where a request goes, and each way has a location of its own.
+"""nginx: maps decide where a request goes, and each decision has its own location.
 
-No request is matched against a location by its path, because nginx decodes and resolves paths
-before it does so: `$request_uri` is matched byte by byte in a map, and what came out is where
-`rewrite` leads.
+Requests are not matched against locations by path, because nginx decodes and resolves paths
+first. Instead a map matches `$request_uri` byte by byte, and `rewrite` goes to the location
+that it names.
 """

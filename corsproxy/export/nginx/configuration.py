@@ -1,4 +1,4 @@
-"""The whole file: what decides, what is granted, and the server."""
+"""The whole file: the decision, the grants, and the server."""
 
 from corsproxy.core.policy import ListenAddress
 from corsproxy.export import expressions, steps
@@ -18,16 +18,16 @@ VERSIONS = "nginx 1.22.1"
 
 ALWAYS = (
     *EVERYWHERE,
-    "an empty Access-Control-Request-Method makes no preflight: such a request is forwarded",
+    "an empty Access-Control-Request-Method does not make a preflight: the request is forwarded",
     "before nginx 1.23 only the first of several lines of one request field counts, Origin's too",
     "fields of the request whose names have underscores are dropped",
     "malformed percent-encoding in a path is refused with 400",
-    "what nginx refuses before it has read the fields (400, 414) carries no grant",
+    "requests that nginx refuses before it has read the fields (400, 414) carry no grant",
     "Content-Location and Link are not mapped; a Location with dot segments is, like any other",
     "over plain http every cookie gets SameSite=Lax, whatever it had, and Partitioned stays",
     "fields that Connection names are forwarded",
-    "timeout.response and timeout.idle are one time, the longer; it bounds event streams, too",
-    "the names of upstreams are looked up once, at the start",
+    "timeout.response and timeout.idle become one, the longer; it limits event streams, too",
+    "the names of upstreams are resolved once, at the start",
     "what response_headers sets is also on nginx's own 502 and 504",
 )
 
@@ -43,7 +43,7 @@ _ASKED_NAMES = "$http_access_control_request_headers"
 
 
 def write(plan: Plan) -> tuple[Lines, list[Loss]]:
-    """Return the configuration, and what it loses besides ALWAYS."""
+    """Return the configuration, and its losses besides ALWAYS."""
     lines = [
         "worker_processes auto;",
         "",
@@ -66,7 +66,7 @@ def _general() -> Lines:
         "map_hash_max_size 8192;",
         "map_hash_bucket_size 256;",
         "server_tokens off;",
-        comment("A dollar sign that is none of nginx's variables."),
+        comment("A dollar sign that does not begin a variable."),
         'geo $cp_dollar { default "$"; }',
     ]
 
@@ -91,7 +91,7 @@ def _grants(plan: Plan) -> Lines:
         *map_block("$cp_route", "$cp_cors", plan.default.id, errors),
         *map_block('"$cp_cors:$cp_is_granted"', "$cp_credentials", '""', credentials),
         *map_block('"$cp_cors:$cp_is_granted"', "$cp_exposed", '""', exposed),
-        comment("Vary says Origin once, beside what the upstream says."),
+        comment("Vary lists Origin once, beside what the upstream lists."),
         *map_block("$cp_route", "$cp_varying", plan.default.id, routes),
         *map_block('"$cp_varying:$upstream_http_vary"', "$cp_vary", '""', varies),
         *_safelisted_maps(),
@@ -117,8 +117,8 @@ def _preflight_maps(cors: Cors) -> Lines:
 
 
 def _safelisted_maps() -> Lines:
-    """Browsers ask for what is safelisted by its name only where its value is unusual, and
-    then want to see it in the answer."""
+    """Browsers ask for safelisted names only if their values are unusual, and then need to see
+    the names in the response."""
     return [
         line
         for name in steps.SAFELISTED
@@ -163,7 +163,7 @@ def _server(plan: Plan) -> Lines:
         "large_client_header_buffers 4 32k;",
         "default_type text/plain;",
         "",
-        comment("What every answer carries; locations with fields of their own repeat it."),
+        comment("What every response carries; locations with fields of their own repeat it."),
         *GRANT,
         "",
         "rewrite ^ /$cp_go? last;",

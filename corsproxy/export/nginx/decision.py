@@ -1,4 +1,4 @@
-"""What is to be done with a request: `$cp_go`, a map, is the location that does it."""
+"""The decision about a request: the map `$cp_go` names the location that acts on it."""
 
 from collections.abc import Iterable
 
@@ -15,13 +15,13 @@ _ASKERS = {
     Asker.SAME: "same",
     Asker.REST: "[a-z]+",
 }
-# HTTP/1.1 without Host is nginx's own 400.
+# nginx itself answers 400 to HTTP/1.1 without Host.
 _HOST = r"\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+"
 _PORT = r"(?::[0-9]{0,5})?"
 
 
 def request_maps(plan: Plan) -> Lines:
-    """Return what is refused for every origin, and which route takes the path."""
+    """Return the maps of what is refused for every origin, and of the route that takes the path."""
     names = "|".join(map(expressions.literal, sorted(plan.policy.allowed_hosts)))
     named = rf"(?:{names}|localhost|(?:[a-z0-9_-]+\.)+localhost|{expressions.IPV4}|\[[0-9a-f:.]+\])"
     host = [(pattern(rf"^(?:{expressions.UNSPECIFIED}){_PORT}$", "~*"), "421")]
@@ -69,7 +69,7 @@ def _routes(plan: Plan) -> Lines:
     ]
     return [
         *lines,
-        comment("The one that an upstream which decodes or merges may take it for."),
+        comment("The route that an upstream which decodes or merges could read it as."),
         *map_block("$cp_path", "$cp_read_as", "none", read_as),
         *map_block('"$cp_route $cp_read_as"', "$cp_ambiguous", "400", [
             (pattern(r"^(?<cp_taken>[a-z0-9]+) \k<cp_taken>$"), '""'),
@@ -78,7 +78,7 @@ def _routes(plan: Plan) -> Lines:
 
 
 def origin_maps(plan: Plan) -> Lines:
-    """Return which origins the route's list allows."""
+    """Return the maps of the origins that the route's list allows."""
     lines: Lines = []
     for cors in plan.cors:
         lines.append(comment(f"{at(cors.rules.origins.source)}: the origins of {cors.id}"))
@@ -94,14 +94,14 @@ def origin_maps(plan: Plan) -> Lines:
     ids = [(route.id, f"$cp_{plan.cors_of(route).id}_origin") for route in plan.routes]
     return [
         *lines,
-        comment("The origin to grant, where it is on the list of the route."),
+        comment("The origin to grant, if it is on the route's list."),
         *map_block("$cp_route", "$cp_granted", f"$cp_{plan.default.id}_origin", ids),
         *map_block("$cp_granted", "$cp_is_granted", "1", [('""', "0")]),
     ]
 
 
 def decision(plan: Plan) -> Lines:
-    """Return who asks, and what that makes of the request."""
+    """Return the maps of who asks, and of what to do with the request."""
     ways: list[tuple[str, str]] = [(pattern("^[0-9]"), "refuse-$cp_refused")]
     for route in plan.routes:
         if route.cors is None:
@@ -110,7 +110,7 @@ def decision(plan: Plan) -> Lines:
         ways += _ways(route.id, route.cors, steps.steps(route.cors.rules))
     ways += _ways("none", plan.default, steps.preflight_steps(plan.default.rules))
     return [
-        comment("Who asks: a page of this host, of another one, or none that says so."),
+        comment("Who asks: a page of this host, a page of another host, or no page."),
         *map_block("$http_origin", "$cp_has_origin", "1", [('""', "0")]),
         *_same(plan),
         *map_block('"$cp_has_origin$cp_is_granted$cp_same"', "$cp_who", "rest", [
@@ -122,14 +122,14 @@ def decision(plan: Plan) -> Lines:
             ("OPTIONS11", "preflight"),
         ]),
         *_upgrade(),
-        comment("What to do, which is the location that does it."),
+        comment("What to do: the name of the location."),
         *map_block('"$cp_refused:$cp_route:$cp_kind:$cp_who:$cp_switches"', "$cp_go", "refuse-404",
                    ways),
     ]  # fmt: skip
 
 
 def _ways(route: str, cors: Cors, listed: Iterable[steps.Step]) -> list[tuple[str, str]]:
-    """Return the ways of a route; that a preflight fits is for its location to say."""
+    """Return the decisions of a route; its preflight location checks methods and headers."""
     return [
         (pattern(_key(route, step)), _way(route, cors, step)) for step in listed if not step.fits
     ]
@@ -147,7 +147,7 @@ def _way(route: str, cors: Cors, step: steps.Step) -> str:
 
 
 def _same(plan: Plan) -> Lines:
-    """Fetch Metadata is believed in either direction; without it, Host is compared."""
+    """Fetch Metadata is trusted either way; without it, Origin is compared with Host."""
     key = '"$scheme $http_sec_fetch_site|$http_host|$http_origin"'
     origin = r"(?=[a-z0-9._\[\]:/-]+$)"
     rules = [
@@ -161,7 +161,7 @@ def _same(plan: Plan) -> Lines:
 
 
 def _upgrade() -> Lines:
-    """h2c is never passed on: the requests that follow would pass unchecked."""
+    """h2c is never passed on: the requests after it would not be checked."""
     passed = (
         r"^GET:(?:[^:]*[\t ,])?upgrade(?:[\t ,][^:]*)?:"
         r"(?![^:]*(?<![^\t ,:])(?:h2c|http|tls)(?:[/\t ,]|$))(?<cp_protocol>[^\t ,].*)$"

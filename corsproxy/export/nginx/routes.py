@@ -13,20 +13,20 @@ _OWN_RESPONSE_FIELDS = {
     b"content-type", b"content-encoding", b"date", b"server", b"last-modified", b"location",
     b"accept-ranges", b"content-range", b"refresh",
 }  # fmt: skip
-"""Fields that nginx writes itself, so that a second line would come beside its own."""
+"""Fields that nginx writes itself: setting them would add a second line."""
 
 _WRITTEN = "stays as the upstream sends it: nginx writes it itself"
-_REMOVED = "comes from nginx itself in the place of the one that is removed"
+_REMOVED = "is sent by nginx itself, in place of the one that is removed"
 _LONG = f"is left out: nginx takes no value of more than {LONGEST} bytes"
 _STEERING = (
     "X-Accel-Redirect", "X-Accel-Expires", "X-Accel-Limit-Rate", "X-Accel-Buffering",
     "X-Accel-Charset",
 )  # fmt: skip
-"""What an upstream may tell nginx to do; here it is passed on like any other field."""
+"""Instructions of an upstream to nginx; here they are passed on like any other field."""
 
 
 def upstream_block(route: RoutePlan) -> Lines:
-    """Return the group of servers that `proxy_pass` names."""
+    """Return the server group that `proxy_pass` names."""
     address = route.route.upstream
     if address.socket_path is not None:
         server = quoted_plain(f"unix:{address.socket_path}")
@@ -37,12 +37,12 @@ def upstream_block(route: RoutePlan) -> Lines:
 
 
 def quoted_plain(text: str) -> str:
-    """Return a parameter where nginx replaces no variables."""
+    """Return a parameter in which nginx replaces no variables."""
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def upstream_maps(plan: Plan) -> Lines:
-    """Return what the upstream gets, by who asks."""
+    """Return the maps of what the upstream gets, by who asks."""
     lines = [
         comment("The upstream sees its own Origin only for origins that the list allows."),
         *map_block("$cp_who", "$cp_vouched", '""', [("allowed", "1"), ("same", "1")]),
@@ -105,13 +105,13 @@ def _route_maps(route: RoutePlan) -> Lines:
 
 
 def _named(expression: str) -> str:
-    """Return an expression whose last group has a name; paths have no groups of their own."""
+    """Name the expression's last group; paths have no groups of their own."""
     head, _, tail = expression.rpartition("(")
     return f"{head}(?<cp_rest>{tail}"
 
 
 def forward_location(plan: Plan, route: RoutePlan) -> Lines:
-    """Return the location that asks the upstream."""
+    """Return the location that forwards to the upstream."""
     scheme = route.route.upstream.scheme
     body = [
         f"proxy_pass {scheme}://cp_{route.id}$cp_{route.id}_target;",
@@ -209,7 +209,7 @@ def _to_client(plan: Plan, route: RoutePlan) -> Lines:
     hidden += [_text(name) for name, _ in replaced]
     hides = dict.fromkeys(name.lower() for name in hidden)
     lines = [
-        comment("Nothing of the upstream's may steer nginx or bind browsers to this host."),
+        comment("Nothing from the upstream may steer nginx or bind browsers to this host."),
         f"proxy_ignore_headers {' '.join(_STEERING)} Expires Cache-Control Set-Cookie Vary;",
         *(
             f"proxy_pass_header {name};"
@@ -224,7 +224,7 @@ def _to_client(plan: Plan, route: RoutePlan) -> Lines:
     if route.sandboxes:
         added.append("add_header Content-Security-Policy $cp_sandbox always;")
     if route.cors is None:
-        # The upstream's own grants pass; a field without a value keeps the server's out.
+        # The upstream's own grants pass; an empty field keeps the server's from being inherited.
         return [*lines, *(added or ['add_header Access-Control-Allow-Origin "";'])]
     return [*lines, *GRANT, *added] if added else lines
 
@@ -254,7 +254,7 @@ def _redirect(rule: LinkRule, upstream: UpstreamAddress) -> list[tuple[str, str]
 
 
 def _cookies(plan: Plan, route: RoutePlan) -> Lines:
-    """Secure stays where its prefix promises it: no browser takes such a name without."""
+    """Secure is kept on prefixed names: browsers refuse them without it."""
     if route.route.cookies == "keep":
         return ["proxy_cookie_domain off;", "proxy_cookie_path off;"]
     lines = ['proxy_cookie_domain "~.*" "";']
@@ -278,7 +278,7 @@ def _cookies(plan: Plan, route: RoutePlan) -> Lines:
 
 
 def route_losses(plan: Plan, route: RoutePlan) -> list[Loss]:
-    """Return what the engine cannot say of a route."""
+    """Return what the engine cannot express about a route."""
     rules = route.route.response_headers
     where = plan.places.in_route(route.route, "response_headers")
     written = [name for name, _ in rules.set if name.lower() in _OWN_RESPONSE_FIELDS]
@@ -303,6 +303,6 @@ def route_losses(plan: Plan, route: RoutePlan) -> list[Loss]:
         found.append(Loss(plan.places.of("listen"), words))
     tls = route.route.tls
     if tls.ca_file is not None and tls.verify and route.route.upstream.scheme == "https":
-        words = "tls.ca_file: it is the only authority; the system's are not asked"
+        words = "tls.ca_file: it is the only authority; the system's are not used"
         found.append(Loss(plan.places.in_route(route.route, "tls"), words))
     return found

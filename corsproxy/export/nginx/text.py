@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from corsproxy.export.layout import Lines, block, comment
 
 LONGEST = 4000
-"""Bytes. nginx takes no longer parameter than 4,096 (`NGX_CONF_BUFFER`)."""
+"""Bytes. nginx takes no parameter longer than 4,096 (`NGX_CONF_BUFFER`)."""
 
 
 GRANT = (
@@ -14,11 +14,11 @@ GRANT = (
     "add_header Access-Control-Expose-Headers $cp_exposed always;",
     "add_header Vary $cp_vary always;",
 )
-"""What every actual answer carries; a location with fields of its own has to repeat it."""
+"""What every actual response carries; a location with fields of its own must repeat it."""
 
 
 def quoted(text: str) -> str:
-    """Return a parameter that means `text`, where nginx would replace variables.
+    """Return `text` as a parameter in which nginx would replace variables.
 
     A dollar sign cannot be escaped: it comes from `$cp_dollar`.
     """
@@ -26,7 +26,7 @@ def quoted(text: str) -> str:
 
 
 def pattern(expression: str, kind: str = "~") -> str:
-    """Return the parameter of a map for a regular expression; "~*" compares without case."""
+    """Return a map's parameter for a regular expression; "~*" ignores case."""
     return _string(kind + expression)
 
 
@@ -35,7 +35,7 @@ def _string(text: str) -> str:
 
 
 def map_block(source: str, name: str, default: str, entries: Sequence[tuple[str, ...]]) -> Lines:
-    """Return a map; each entry is a key, a value and, if there is one, where it comes from."""
+    """Return a map. Each entry is a key, a value and optionally its place in the file."""
     body = [f"default {default};"] if default != '""' else []
     for key, value, *place in entries:
         body.append(f"{key} {value};" + "".join(f" {comment(each)}" for each in place))

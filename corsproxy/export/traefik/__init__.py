@@ -1,3 +1,3 @@
-"""Traefik: a router for each kind of request, in the order of their priorities. There is no answer
-without a service, so refusals are made of an address list that allows no address.
+"""Traefik: a router for each kind of request, ordered by priority. Traefik cannot answer without
+a service, so refusals use an address list that allows no address.
 """

@@ -18,20 +18,20 @@ DYNAMIC = "dynamic.yml"
 
 ALWAYS = (
     *EVERYWHERE,
-    "Traefik 3.7 or newer; fields whose names are spelt as CGI spells others are dropped",
+    "Traefik 3.7 or newer; fields whose names CGI cannot tell from others are dropped",
     ("preflights of listed origins are answered with 200, without Vary, with Expose-Headers;"
     " Max-Age is on those that fail, too"),
-    "an empty Access-Control-Request-Method makes no preflight: such a request is forwarded",
-    "of several Origin lines one that is allowed is enough for a request to be forwarded",
+    "an empty Access-Control-Request-Method does not make a preflight: the request is forwarded",
+    "if one of several Origin lines is allowed, the request is forwarded",
     ("origin: rewrite is not possible: the upstream sees the Origin, Referer and Sec-Fetch-* of the"
     " page"),
     "Location, Content-Location, Refresh, Link and Set-Cookie are not mapped",
-    ("percent-encoded letters and digits are decoded before a route is looked for, not refused;"
+    ("percent-encoded letters and digits are decoded before routing, not refused;"
     " other percent-encoding gets upper-case digits"),
     ("paths with %2F, %5C or dot segments are refused with 400, without a grant; so are doubled"
     " slashes where a base or strip_path replaces a part of the path"),
-    "what Traefik refuses before its routers, and its own 502 and 504, may carry no grant",
-    "pages of this host are known by Sec-Fetch-Site, or by names and ports of the file",
+    "requests that Traefik refuses before its routers, and its own 502 and 504, may carry no grant",
+    "pages of this host are recognized by Sec-Fetch-Site, or by names and ports of the file",
     "X-Forwarded-For is kept as Traefik makes it; timeout.idle and limits are Traefik's own",
     "hosts of more than 241 characters match no wildcard",
     "without an Origin the grant of \"*\" is sent, too; a refused preflight carries no grant",
@@ -39,7 +39,7 @@ ALWAYS = (
 
 
 def write(plan: Plan) -> tuple[Lines, list[Loss]]:
-    """Return both documents, and what they lose besides ALWAYS."""
+    """Return both documents, and their losses besides ALWAYS."""
     names = {address: f"web{number}" for number, address in enumerate(plan.listen, 1)}
     static = {
         "global": {"checkNewVersion": False, "sendAnonymousUsage": False},
@@ -80,7 +80,7 @@ def _entry_points(plan: Plan, name: str, address: ListenAddress) -> dict[str, No
     hosts = [f"[{host}]" if ":" in host and host[0] != "[" else host for host in hosts]
     found = {}
     for number, host in enumerate(hosts):
-        # An alias is X_Forwarded_For: CGI takes it for the real one.
+        # An alias such as X_Forwarded_For: CGI cannot tell it from the real one.
         http: Node = {"sanitizePath": False, "aliasHeadersStrategy": "delete"}
         if address.https:
             http["tls"] = {}
@@ -104,20 +104,20 @@ def _losses(plan: Plan) -> list[Loss]:
     for route in plan.routes:
         if route.route.origin == "remove":
             place = plan.places.in_route(route.route, "origin")
-            found.append(Loss(place, "origin: remove: the upstream sees the page's all the same"))
+            found.append(Loss(place, "origin: remove: the upstream still sees the page's"))
         if route.route.upstream.socket_path is not None:
             place = plan.places.in_route(route.route, "upstream")
-            found.append(Loss(place, "upstream: Traefik knows no Unix sockets: 502"))
+            found.append(Loss(place, "upstream: Traefik does not support Unix sockets: 502"))
         if not route.forwards_client:
             place = plan.places.in_route(route.route, "forwarded")
-            found.append(Loss(place, "forwarded: off: X-Forwarded-For is sent all the same"))
+            found.append(Loss(place, "forwarded: off: X-Forwarded-For is still sent"))
         if route.sandboxes:
             place = plan.places.in_route(route.route, "documents")
-            found.append(Loss(place, "documents: sandbox is on what is fetched, too"))
+            found.append(Loss(place, "documents: sandbox also applies to fetched responses"))
         for key in ("request_headers", "response_headers"):
             place = plan.places.in_route(route.route, key)
             found += [
-                Loss(place, f"{key}: {name.decode('ascii')} is left out: its value is empty or no"
+                Loss(place, f"{key}: {name.decode('ascii')} is left out: its value is empty or not"
                             " UTF-8")
                 for name, given in getattr(route.route, key).set
                 if not is_usable(given)

@@ -1,4 +1,4 @@
-"""Middlewares: grants, what is taken off and put on, and refusals."""
+"""Middlewares: grants, fields removed and added, and refusals."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ Node = dict[str, Any]
 
 
 def middlewares(plan: Plan) -> dict[str, object]:
-    """Return them by the names that routers use."""
+    """Return the middlewares by the names that routers use."""
     found: dict[str, object] = {}
     for cors in plan.cors:
         note = f"{at(cors.source)}: the grant of {cors.id}"
@@ -25,7 +25,7 @@ def middlewares(plan: Plan) -> dict[str, object]:
         else:
             found[f"grant-{cors.id}"] = Noted(note, {"headers": _grant(cors)})
     found["vary"] = Noted(
-        "Says Vary: Origin, and grants nothing.",
+        "Adds Vary: Origin, and grants nothing.",
         {"headers": {"accessControlAllowOriginListRegex": [NOTHING], "addVaryHeader": True}},
     )
     found["vary-refused"] = Noted(
@@ -42,7 +42,7 @@ def middlewares(plan: Plan) -> dict[str, object]:
 
 
 def _listed(cors: Cors) -> str:
-    """What is safelisted by its name is always among them: it cannot be told when it is asked
+    """Names safelisted by Fetch are always included: Traefik cannot tell whether they are asked
     for."""
     names = cors.rules.request_headers.names
     return ", ".join([*names, *(name for name in steps.SAFELISTED if name not in names)])
@@ -113,7 +113,7 @@ def _of_route(plan: Plan, route: RoutePlan) -> dict[str, object]:
 
 
 def _mapped(expression: str, prefix: str) -> Node:
-    """A query is no part of what is replaced."""
+    """Match without the query, which is not part of what is replaced."""
     prefix = prefix.replace("$", "$$")
     path = expression.removesuffix(r"(\?.*)?")
     if path != expression:

@@ -1,4 +1,4 @@
-"""Routers: each step of the plan is one, the higher the priority the earlier."""
+"""Routers: one for each step of the plan; a higher priority comes first."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -18,13 +18,13 @@ _HIGHEST = 100_000
 
 
 def is_constant(cors: Cors) -> bool:
-    """Whether the grant is the same for everybody: then it needs no CORS middleware, which looks
-    at Origin when the answer comes back, and so forbids to rewrite it."""
+    """Whether the grant is the same for everybody. Then it needs no CORS middleware, which reads
+    Origin again in the response phase, so that Origin could not be rewritten."""
     return cors.is_any and not cors.rules.request_headers.any
 
 
 class _Routers:
-    """Collects routers, each behind the one before."""
+    """Collects routers, each with a lower priority than the one before."""
 
     def __init__(self) -> None:
         self.found: dict[str, object] = {}
@@ -68,8 +68,8 @@ def _guards(plan: Plan, collected: _Routers) -> None:
 
 
 def _refused(plan: Plan, collected: _Routers, status: int, rule: str, note: str) -> None:
-    """Add the routers of a refusal; its grant is that of the route that takes the path. The
-    middleware of a grant answers preflights itself, so those come before it."""
+    """Add the routers of a refusal, with the grant of the route that takes the path. A grant's
+    middleware answers preflights itself, so those come first."""
     refuse = f"refuse-{status}"
     service = plan.routes[0].id
     collected.add(rules.joined(rules.PREFLIGHT, rule), ["vary-refused", refuse], service, note)
@@ -104,7 +104,7 @@ def _of_route(plan: Plan, route: RoutePlan, collected: _Routers) -> None:
 
 
 def _rewrites(route: RoutePlan, cors: Cors, step: Step) -> bool:
-    """Whether the upstream sees its own Origin: only where no grant depends on the page's."""
+    """Whether the upstream sees its own Origin: only if no grant depends on the page's."""
     if route.route.origin == "keep" or not step.vouched:
         return False
     if route.route.origin == "rewrite" and step.asker is Asker.ABSENT:
@@ -115,7 +115,7 @@ def _rewrites(route: RoutePlan, cors: Cors, step: Step) -> bool:
 def _answer(
     plan: Plan, cors: Cors, step: Step, path: str, collected: _Routers, note: str = ""
 ) -> None:
-    """Add the router of an answer; a preflight that is granted is answered by the grant."""
+    """Add the router of a response; the grant itself answers a preflight that is granted."""
     rule = rules.joined(path, rules.step_rule(plan, cors, step))
     if step.status == 204 and is_constant(cors):
         name = f"preflight-{cors.id}" + ("-fits" if step.fits else "")
@@ -128,8 +128,8 @@ def _answer(
 
 
 def _ways(route: RoutePlan) -> list[tuple[str, list[str]]]:
-    """Return what lies between a grant and the upstream, for each path that is mapped in a way
-    of its own: the rule for the path, and the middlewares."""
+    """Return what lies between a grant and the upstream, for each path with its own mapping: the
+    rule for the path, and the middlewares."""
     if route.route.upstream.socket_path is not None:
         return [(rules.path_of(route.taken), ["refuse-502"])]
     found = []

@@ -14,12 +14,12 @@ _IPV6 = r"\[?[0-9a-f.]*:[0-9a-f:.]*\]?"
 
 
 def text(content: str) -> str:
-    """Return a text of a rule, an expression: it writes backticks as their number."""
+    """Quote a regular expression for a rule; backticks in it become their code."""
     return "`" + content.replace("`", r"\x60") + "`"
 
 
 def path_of(expression: str) -> str:
-    """Return a rule for an expression that has to match the whole path."""
+    """Return a rule for an expression that must match the whole path."""
     if expression == ".*":
         return "PathPrefix(`/`)"
     return f"PathRegexp({text(f'^(?:{expression})$')})"
@@ -34,8 +34,8 @@ def allowed(cors: Cors) -> str:
 
 
 def own(plan: Plan) -> str:
-    """Return a rule for pages of this very host: as browsers say themselves, and where they do
-    not, for each name with each port that is listened on."""
+    """Return a rule for pages of this host: as browsers say themselves, or otherwise by each name
+    with each port that is listened on."""
     names = ["localhost", "127.0.0.1", "[::1]", *sorted(plan.policy.allowed_hosts)]
     pairs = [f"({_host(name)} && {_page(plan, name)})" for name in names]
     by_name = " || ".join(pairs)
@@ -43,8 +43,8 @@ def own(plan: Plan) -> str:
 
 
 def _host(name: str) -> str:
-    """Which of the two is compared with, an IPv6 address with brackets or without, differs
-    between versions."""
+    """Match an IPv6 address with and without brackets: versions differ in which one they
+    compare."""
     bare = expressions.literal(name.strip("[]"))
     expression = rf"\[?{bare}\]?" if name.startswith("[") else bare
     return f"HostRegexp({text(f'^{expression}$')})"
@@ -62,7 +62,7 @@ def _page(plan: Plan, name: str) -> str:
 
 
 def hosts(plan: Plan) -> str:
-    """Return a rule for the names that are answered to."""
+    """Return a rule for the allowed host names."""
     names = [
         *map(expressions.literal, sorted(plan.policy.allowed_hosts)),
         "localhost",
@@ -70,7 +70,7 @@ def hosts(plan: Plan) -> str:
         expressions.IPV4,
         _IPV6,
     ]
-    # Traefik also compares a second name, which is empty as a rule.
+    # Traefik also compares a second name, which is empty for a rule.
     unspecified = r"0\.0\.0\.0|\[?[0.]*:[0:.]*\]?|\[?[0:]*:ffff:[0:.]+\]?"
     listed = f"HostRegexp({text('^(?i:' + '|'.join(names) + ')$')})"
     return f"{listed} && !HostRegexp({text('^(?i:' + unspecified + ')$')})"
@@ -107,10 +107,10 @@ def step_rule(plan: Plan, cors: Cors, step: Step) -> str:
 
 
 def joined(*parts: str) -> str:
-    """Return a rule that wants all of them."""
+    """Return a rule that requires all of them."""
     return " && ".join(f"({part})" if " || " in part else part for part in parts if part)
 
 
 def read_as(route: RoutePlan) -> str:
-    """Return a rule for what may be read as a path of the route, and as it stands is not."""
+    """Return a rule for what may be read as a path of the route, but is literally another's."""
     return f"{path_of(route.read_as)} && !{path_of(route.taken)}"

@@ -1,4 +1,4 @@
-"""Services and how they are reached."""
+"""Services, and the connections to them."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ def _service(route: RoutePlan) -> Node:
 
 
 def transports(plan: Plan) -> dict[str, object]:
-    """Return the waits of each route, and how its certificate is looked at."""
+    """Return the timeouts and the TLS settings of each route."""
     return {route.id: _transport(route) for route in plan.routes}
 
 
