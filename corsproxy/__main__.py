@@ -1,4 +1,4 @@
-"""The `corsproxy` command, `python -m corsproxy` too. It may be left while it still loads."""
+"""The `corsproxy` command, also `python -m corsproxy`. Ctrl-C works while it still loads."""
 
 import sys
 
@@ -8,7 +8,7 @@ def main() -> None:
     try:
         from corsproxy.cli.main import main as run
     except KeyboardInterrupt:
-        # What shells say of a program that Ctrl-C has ended.
+        # The shell's exit code for a program ended by Ctrl-C.
         sys.exit(130)
     run()
 

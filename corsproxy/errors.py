@@ -3,23 +3,23 @@
     CorsproxyError
       ConfigError       the allowlist file is refused; holds every problem in it
       StartError        the server could not start (a port is taken)
-        TlsFileError    a file that `tls` names is missing or of no use
-      UpstreamError     the upstream could not be asked, or its answer could not be used
+        TlsFileError    a file that `tls` names is missing or unusable
+      UpstreamError     the upstream could not be asked, or its response could not be used
 
-Each has its counterpart in an exit code or an HTTP answer. A bug raises something else.
+Each has its counterpart in an exit code or an HTTP response. A bug raises something else.
 """
 
 from enum import StrEnum
 
 
 class CorsproxyError(Exception):
-    """The base of all of them."""
+    """The base class."""
 
 
 class ConfigError(CorsproxyError):
     """A configuration is refused; its text says why, as `corsproxy check` does.
 
-    What is raised is `config.problems.ConfigError`, which has the problems one by one.
+    The exception raised is `config.problems.ConfigError`, which lists the problems.
     """
 
 
@@ -28,7 +28,7 @@ class StartError(CorsproxyError):
 
 
 class TlsFileError(StartError):
-    """A file that `tls` names is missing or of no use.
+    """A file that `tls` names is missing or unusable.
 
     `key` is the key that names it, `path` where it was looked for, `reason` says why.
     """
@@ -54,17 +54,17 @@ class UpstreamFault(StrEnum):
     IDLE_TIMEOUT = "upstream-idle-timeout"  # the body stalled
     TRUNCATED = "upstream-truncated"  # the body ended early
     PROXY_AUTH = "upstream-proxy-authentication"  # a 407
-    CONNECTION_AUTH = "connection-authentication"  # for one client, where one is many
+    CONNECTION_AUTH = "connection-authentication"  # bound to one client on a shared connection
     NO_DESCRIPTOR = "no-descriptor"  # this process may open no more connections
     BUSY = "upstream-busy"  # too many requests in flight, and the queue timed out
 
 
 class UpstreamCause(StrEnum):
-    """What of a failure decides what to do about it, where its fault does not."""
+    """The cause of a failure, if it decides the advice and the fault does not."""
 
     NOT_TLS = "not-tls"  # the upstream answers TLS with something else
-    WANTS_TLS = "wants-tls"  # or plain text with TLS
-    UNTRUSTED = "certificate-untrusted"  # self-signed, or of an authority that is not trusted
+    WANTS_TLS = "wants-tls"  # the upstream answers plain text with TLS
+    UNTRUSTED = "certificate-untrusted"  # self-signed, or from an untrusted authority
     WRONG_NAME = "certificate-name"
     EXPIRED = "certificate-expired"  # or not valid yet
     CLIENT_CERTIFICATE = "client-certificate"  # the upstream wants one
@@ -74,10 +74,10 @@ class UpstreamCause(StrEnum):
 
 
 class UpstreamError(CorsproxyError):
-    """The upstream could not be asked, or its answer could not be used.
+    """The upstream could not be asked, or its response could not be used.
 
-    `fault` says what happened and decides the status; `detail` is one sentence for
-    people: no secrets, no addresses that the file does not already name. `cause` is for the hint.
+    `fault` says what happened and decides the status; `detail` is one sentence for people: no
+    secrets, no addresses that the file does not already name. `cause` selects the hint.
     """
 
     def __init__(

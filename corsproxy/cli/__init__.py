@@ -1,1 +1,1 @@
-"""The command line: one small module a command; the only place where parts are put together."""
+"""The command line: one small module per command. Only here are the parts put together."""

@@ -1,4 +1,4 @@
-"""Flags that take a `host:port`: the file's own parser, with its suggestions."""
+"""Flags that take a `host:port`, read by the file's own parser, with its suggestions."""
 
 from collections.abc import Callable
 from enum import Enum
@@ -14,7 +14,7 @@ from corsproxy.core.source import Source
 
 
 class Off(Enum):
-    """The word `off` where an address could stand."""
+    """The word `off` in place of an address."""
 
     OFF = "off"
 
@@ -26,7 +26,7 @@ def listen_addresses(
     for text in texts:
         if "," in text or ";" in text:
             message = (
-                f"{text!r}: several addresses in one: give -l once for each, or separate them by"
+                f"{text!r}: several addresses in one value: repeat -l for each, or separate them by"
                 " spaces in CORSPROXY_LISTEN"
             )
             raise click.BadParameter(message, ctx, param)
@@ -34,7 +34,7 @@ def listen_addresses(
 
 
 def port_number(ctx: click.Context, param: click.Parameter, text: str | None) -> int | None:
-    """A click callback; None where the flag is not given. Raises click.BadParameter."""
+    """A click callback; None if the flag is not given. Raises click.BadParameter."""
     if text is None or _is_of_kubernetes(ctx, param, text):
         return None
     try:
@@ -45,8 +45,8 @@ def port_number(ctx: click.Context, param: click.Parameter, text: str | None) ->
 
 
 def _is_of_kubernetes(ctx: click.Context, param: click.Parameter, text: str) -> bool:
-    """Whether it is what Kubernetes sets in every container beside a Service with the name
-    `corsproxy`: the URL of that Service."""
+    """Whether the value is the URL that Kubernetes sets in every container beside a Service
+    named `corsproxy`."""
     source = ctx.get_parameter_source(param.name or "")
     return source is ParameterSource.ENVIRONMENT and text.startswith(("tcp://", "udp://"))
 
@@ -54,7 +54,7 @@ def _is_of_kubernetes(ctx: click.Context, param: click.Parameter, text: str) -> 
 def admin_address(
     ctx: click.Context, param: click.Parameter, text: str | None
 ) -> ListenAddress | Off | None:
-    """A click callback; None where the flag is not given. Raises click.BadParameter."""
+    """A click callback; None if the flag is not given. Raises click.BadParameter."""
     if text is None:
         return None
     return Off.OFF if text == "off" else _address(ctx, param, text, _parse_plain)

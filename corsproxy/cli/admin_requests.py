@@ -1,7 +1,7 @@
-"""Asking the admin listener of a proxy that runs: where it is, and what it answers.
+"""Requests to the admin listener of a running proxy: finding it, and reading its response.
 
-`health` and `drain` are started by container runtimes, so this needs the standard library
-alone; only where a file says where the admin listener is, that file has to be read.
+Container runtimes start `health` and `drain` often, so this uses only the standard library. The
+file is read only if it has to tell where the admin listener is.
 """
 
 import http.client
@@ -19,22 +19,22 @@ from corsproxy.core.source import DEFAULT_FILE
 DEFAULT_ADMIN = "localhost:8011"
 TIMEOUT_SECONDS = 2.0
 
-# An address that means "every interface" is none to connect to.
+# Wildcard addresses cannot be connected to; use loopback instead.
 _CONNECTABLE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - connected to, not bound
 
 
 class Place(NamedTuple):
-    """What to ask, and where."""
+    """Where to send a request, and its path."""
 
     url: str
-    """As people gave it."""
+    """As the user gave it."""
     host: str
     port: int
     path: str
 
 
 class Answer(NamedTuple):
-    """What came back from corsproxy's own admin listener."""
+    """A response of corsproxy's own admin listener."""
 
     status: int
     line: str
@@ -54,7 +54,7 @@ def default_address(config: str | None) -> str:
 
 
 def _in_file(file: str) -> str:
-    # Takes as long to import as all the rest.
+    # Imported here: takes as long as all the other imports.
     from corsproxy.cli.files import read_bytes
     from corsproxy.config.problems import ConfigError
     from corsproxy.config.reader import read_admin_address
@@ -62,7 +62,7 @@ def _in_file(file: str) -> str:
     try:
         admin = read_admin_address(read_bytes(file), file, os.environ)
     except ConfigError:
-        # A broken edit changes nothing in the proxy that runs, and must not end it.
+        # The running proxy ignores a broken edit, and health checks must not end it.
         return DEFAULT_ADMIN
     return _unless_off("off" if admin is None else str(admin), f"`admin: off` in {file}")
 
@@ -74,8 +74,8 @@ def _unless_off(admin: str, why: str) -> str:
 
 
 def place(url: str, paths: Collection[str]) -> Place:
-    """Take apart what people give: host:port, a port, or a URL. A URL without a path asks
-    for the first of `paths`.
+    """Parse an address as users write it: host:port, a port, or a URL. A URL without a path
+    gets the first of `paths`.
 
     Raises click.BadParameter.
     """
@@ -101,7 +101,7 @@ def place(url: str, paths: Collection[str]) -> Place:
 
 
 def ask(where: Place, method: Literal["GET", "POST"] = "GET") -> Answer:
-    """Raises Failure where nothing answers, or something else than corsproxy does."""
+    """Send the request. Raises Failure if nothing answers, or if it is not corsproxy."""
     host = _CONNECTABLE.get(where.host, where.host)
     connection = http.client.HTTPConnection(host, where.port, timeout=TIMEOUT_SECONDS)
     try:

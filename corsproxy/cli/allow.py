@@ -1,4 +1,4 @@
-"""`corsproxy allow`: the edit that `corsproxy explain` proposes, made."""
+"""`corsproxy allow`: makes the edit that `corsproxy explain` proposes."""
 
 import shlex
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ _WITHOUT_FILE = (
 @click.argument("kind", type=click.Choice(list(_KEYS)))
 @click.argument("values", nargs=-1, metavar="VALUE...")
 @config_option
-@option("--route", metavar="NAME", help="Allow it for this route alone: its name or its path.")
+@option("--route", metavar="NAME", help="Allow it only for this route: its name or its path.")
 @option("--dry-run", is_flag=True, help="Print the diff and write nothing.")
 @click.pass_context
 def command(
@@ -42,20 +42,20 @@ def command(
     dry_run: bool,
 ) -> None:
     """Add each VALUE to the allowlist file: origins, methods, request headers, response
-    headers that pages may read (expose), or names of hosts that this proxy answers to; or
+    headers that pages may read (expose), or host names that this proxy answers to. Or
     allow credentials, without a VALUE.
 
-    Prints the diff. The bytes that are in the file stay as they are, comments included,
-    and the new file allows nothing else; what cannot be done so is refused. Without
-    --route, the list that decides is changed: that of the only route, or the default.
-    The exit code is 0 if each is allowed now, 1 if it is refused.
+    Prints the diff. All other bytes of the file stay as they are, comments included, and the
+    new file allows nothing else; an edit that cannot be made this way is refused. Without
+    --route, the list in force is changed: that of the only route, or the default one.
+    The exit code is 0 if every VALUE is allowed now, 1 if one is refused.
     """
     if kind == "credentials" and values in ((), ("true",)):
         values = ("true",)
     elif kind == "credentials" or not values:
         raise click.UsageError(_wrong_value(kind))
     if kind == "host" and route is not None:
-        raise click.UsageError("hosts are not a route's own: leave out --route.")
+        raise click.UsageError("hosts do not belong to a route: leave out --route.")
     name = config or default_file(_WITHOUT_FILE)
     file = editable(name)
     options = [*(["-c", config] if config else []), *(["--route", route] if route else [])]
@@ -75,14 +75,14 @@ def command(
 
 def _wrong_value(kind: str) -> str:
     if kind == "credentials":
-        return "credentials are allowed or not: give no VALUE."
+        return "credentials takes no VALUE."
     return f"which {kind}? Give a VALUE."
 
 
 def _edited(
     file: File, kind: str, values: tuple[str, ...], route: str | None, options: Sequence[str]
 ) -> Edit:
-    """`options` are what was typed beside the values."""
+    """`options` are the other flags that were typed."""
     try:
         return allow_all(file, _KEYS[kind], values, route)
     except ConfigError as error:
@@ -98,7 +98,7 @@ def _edited(
 def _instead(
     kind: str, values: tuple[str, ...], options: Sequence[str], problems: tuple[Problem, ...]
 ) -> str:
-    """Return the command that was most likely meant; nothing where that is not known."""
+    """Return the command that was most likely meant; "" if unknown."""
     fixes = [problem.fix for problem in problems if problem.source == VALUE]
     if len(values) != 1 or len(fixes) != 1 or fixes[0] is None:
         return ""

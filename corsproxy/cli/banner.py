@@ -1,4 +1,4 @@
-"""What a person reads when the proxy is ready: where it is, who may call it, what to do."""
+"""The text shown when the proxy is ready: where it is, who may call it, what to do."""
 
 import textwrap
 from collections.abc import Iterator, Sequence
@@ -32,12 +32,12 @@ def banner(
     width: int = 100,
     inspector: str | None = None,
 ) -> str:
-    """Return the lines; `file` is None where the upstream came from the command line, and
-    `live` says that its edits count. `metrics` says whether /metrics has any.
+    """Return the lines. `file` is None if the upstream came from the command line; `live` says
+    that edits of it take effect. `metrics` says whether /metrics is available.
 
-    `started_ms` is how long the start took; None where the lines are shown again. `keys`
-    says whether keys can be pressed. `width` is that of the terminal. `inspector` is where
-    the inspector is; None where there is none.
+    `started_ms` is how long the start took; None if the lines are shown again. `keys` says
+    whether keys can be pressed. `width` is that of the terminal. `inspector` is the
+    inspector's URL; None without one.
     """
     arrow = paint("➜", Style.GREEN, color=color)
     title = paint(f"CORSPROXY v{__version__}", Style.BOLD, Style.GREEN, color=color)
@@ -58,7 +58,7 @@ def banner(
 
 
 def _fitted(text: str, width: int) -> list[str]:
-    """Return a text as lines; addresses are never broken."""
+    """Wrap a text into lines without breaking addresses."""
     wrapped = textwrap.wrap(
         text, max(width, 20), break_long_words=False, break_on_hyphens=False, drop_whitespace=True
     )
@@ -92,7 +92,7 @@ def _rows(
     if any(not bound.is_loopback for bound in listeners.proxy):
         yield "Network", "other machines can reach this port too"
     if file is not None:
-        yield "Policy", f"{file}  (a saved edit counts at once)" if live else file
+        yield "Policy", f"{file}  (saved edits take effect at once)" if live else file
     if listeners.admin is not None:
         yield "Admin", f"{listeners.admin.url}/readyz  /livez{'  /metrics' * metrics}"
 
@@ -108,13 +108,13 @@ def _route_rows(routes: Sequence[Route]) -> Iterator[tuple[str, str]]:
 
 
 def _told(route: Route) -> str:
-    """Say which address the upstream is told, where it is not its own."""
+    """Say which address the upstream is told, if it is not its own."""
     return f"  ({address_told(route)})" if route.tells_public_address else ""
 
 
 def _allowed(route: Route) -> str:
     if not isinstance(route.cors, CorsRules):
-        return "whom the upstream allows itself"
+        return "the origins that the upstream allows"
     texts = [pattern.text for pattern in route.cors.origins.patterns]
     if set(LOOPBACK_ORIGINS) <= set(texts):
         texts = [LOOPBACK_PAGES, *(text for text in texts if text not in LOOPBACK_ORIGINS)]

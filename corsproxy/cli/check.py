@@ -1,4 +1,4 @@
-"""`corsproxy check`: every problem of allowlist files, for people, programs and CI."""
+"""`corsproxy check`: every problem in allowlist files, for people, programs and CI."""
 
 import json
 from collections.abc import Iterator
@@ -32,13 +32,13 @@ _WITHOUT_FILE = "name the file (corsproxy check FILE), or write one (corsproxy i
     show_default=True,
     help="json: a list of objects; github: annotations for pull requests.",
 )
-@option("--strict", is_flag=True, help="Let warnings fail the check too.")
+@option("--strict", is_flag=True, help="Fail on warnings, too.")
 @option(
     "--require-until",
     is_flag=True,
-    help="Let entries of allow_origins fail the check that have no last day, but for loopback.",
+    help="Fail on entries of allow_origins without a last day, except loopback.",
 )
-@option("--fix", is_flag=True, help="Correct what can mean only one thing, and print the diff.")
+@option("--fix", is_flag=True, help="Correct unambiguous mistakes, and print the diff.")
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -49,14 +49,14 @@ def command(
     require_until: bool,
     fix: bool,
 ) -> None:
-    """Say everything that is wrong with allowlist files.
+    """Report every problem in allowlist files.
 
-    FILE is ./corsproxy.yaml by default, and - is standard input. The exit code is 0 if
-    the files can be served, 1 if not, and 1 for an entry whose last day is over.
+    FILE is ./corsproxy.yaml by default; - is standard input. The exit code is 0 if the files
+    can be served, 1 if not, or if the last day of an entry is over.
 
-    With --fix, an unquoted asterisk is quoted, an origin is written as browsers send it,
-    a key as this file spells it, and an entry that is listed twice is removed. The rest
-    is reported as without it.
+    With --fix, unquoted asterisks are quoted, origins are written as browsers send them, keys
+    as the schema spells them, and duplicate entries are removed. Everything else is only
+    reported.
     """
     if config and ctx.get_parameter_source("config") is ParameterSource.COMMANDLINE:
         file = (*file, config)
@@ -90,7 +90,7 @@ def _problems_in(content: bytes, name: str, require_until: bool) -> tuple[Proble
 
 
 def _as_checked(problem: Problem) -> Problem:
-    """Let an expired entry fail the check: it can be served, but it is time to clean up."""
+    """Make an expired entry an error: it can be served, but should be cleaned up."""
     return problem._replace(severity="error") if problem.code == EXPIRED else problem
 
 
@@ -115,16 +115,16 @@ def _undated(policy: Policy, content: bytes) -> Iterator[Problem]:
 
 
 def _corrected(name: str, form: str, require_until: bool) -> tuple[Problem, ...]:
-    """Correct a file, and return the problems that are left."""
+    """Correct a file, and return the remaining problems."""
     if name == "-":
-        raise click.UsageError("--fix needs a file to write into, and - is standard input.")
-    # Reading a file needs no editor of it.
+        raise click.UsageError("--fix cannot write to standard input: name a file instead of -.")
+    # Imported here: reading a file does not need the editor.
     from corsproxy.config.editing.fixes import correct
     from corsproxy.shell.system.saving import SaveError, save
 
     correction = correct(editable(name))
     if correction.fixed:
-        # What programs read is the problems alone.
+        # Programs read only the problems from stdout.
         stream: Stream = "stdout" if form == "text" else "stderr"
         print_diff(name, correction.before, correction.after, stream)
         try:

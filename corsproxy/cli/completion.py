@@ -4,7 +4,7 @@ import click
 from click.shell_completion import get_completion_class
 
 _VARIABLE = "_CORSPROXY_COMPLETE"
-"""By which a shell asks, as click expects it."""
+"""The variable by which click recognizes the shell's completion requests."""
 
 
 @click.command()
@@ -20,5 +20,5 @@ def command(ctx: click.Context, shell: str) -> None:
     """
     made = get_completion_class(shell)
     if made is None:
-        raise click.UsageError(f"click has no completion for {shell}.")
+        raise click.UsageError(f"click does not support completion for {shell}.")
     click.echo(made(ctx.find_root().command, {}, "corsproxy", _VARIABLE).source())

@@ -1,7 +1,7 @@
 """`corsproxy demo`: an API without CORS, a page that calls it, and the proxy between them.
 
 Everything runs in this process on free ports and leaves nothing behind. The proxy is the
-real one: the file's reader, the decisions, the server and the connections to the API.
+real one: configuration, decisions, server and upstream connections.
 """
 
 import asyncio
@@ -29,8 +29,8 @@ from corsproxy.shell.listener.server import ProxyServer
 from corsproxy.shell.system.binding import BACKLOG, Bound, Listeners, bind_all
 from corsproxy.shell.upstream.pool import UpstreamPools
 
-# A page on localhost and an API on 127.0.0.1 are two sites: directly, even the API's
-# cookies stay away from the page, as they would from any other.
+# A page on localhost and an API on 127.0.0.1 are different sites, so a direct call does not
+# carry the API's cookies, as with any real API.
 _ADDRESSES = {
     "page": ListenAddress("localhost", 0),
     "elsewhere": ListenAddress("localhost", 0),
@@ -43,18 +43,18 @@ _GRACE_S = 0.5
 
 @click.command()
 def command() -> None:
-    """Show it all: an API without CORS, a page that calls it, and the proxy.
+    """Show corsproxy in action: an API without CORS, a page that calls it, and the proxy.
 
     Open the page in a browser: it makes each call directly and through the proxy, and
-    shows what becomes of it. Ctrl+C ends everything.
+    shows the results. Ctrl+C stops everything.
     """
     try:
         listeners = bind_all([*_ADDRESSES.values()], _INSPECTOR)
     except StartError as error:
         raise Failure(str(error), Exit.NOT_STARTED) from None
-    # What a page does to the demo's own servers is on the page, not in the terminal.
+    # Faults that a page causes in the demo's servers show on the page, not in the terminal.
     logging.getLogger("aiohttp").setLevel(logging.CRITICAL)
-    with suppress(KeyboardInterrupt):  # where the event loop has no signals
+    with suppress(KeyboardInterrupt):  # on Windows, event loops have no signals
         asyncio.run(_run(listeners))
 
 
@@ -104,14 +104,14 @@ async def _run(listeners: Listeners) -> None:
 
 
 def _inspection(server: ProxyServer, listeners: Listeners, proxy: Bound) -> Inspection:
-    """Return an inspector that sees every exchange of the proxy's."""
+    """Return an inspector that sees every exchange of the proxy."""
 
     async def adopt(policy: Policy) -> None:
         server.policy = policy
         begun.policies.adopt(policy)
 
     async def reload() -> None:
-        """There is no file."""
+        """Do nothing: there is no file."""
 
     begun = inspection(
         server.policy,
@@ -152,7 +152,7 @@ def _banner(places: Places, inspector: str, *, color: bool, width: int) -> str:
     rows = (
         ("Open", places.page, "a page that calls the API both ways"),
         ("Inspector", inspector, "each call as it happens"),
-        ("API", places.api, "knows nothing of CORS: browsers keep its answers"),
+        ("API", places.api, "sends no CORS headers: browsers block its responses"),
         ("Proxy", places.proxy, "the same API, for the page above"),
         ("Unlisted", places.elsewhere, "a page that the allowlist does not name"),
     )
@@ -164,5 +164,5 @@ def _banner(places: Places, inspector: str, *, color: bool, width: int) -> str:
             lines.append(f"  {arrow}  {name}{url:<{_URL_WIDTH}}  {said}")
         else:
             lines += [f"  {arrow}  {name}{url}", f"{'':16}{said}"]
-    lines += ["", f"  {paint('Ctrl+C stops it', Style.DIM, color=color)}", ""]
+    lines += ["", f"  {paint('Press Ctrl+C to stop', Style.DIM, color=color)}", ""]
     return "\n".join(lines)

@@ -34,13 +34,13 @@ _WORDS = {"allowed": "newly allowed", "no-longer-allowed": "no longer allowed"}
 def command(ctx: click.Context, old: str, new: str, form: str, no_wider: bool) -> None:
     """Compare what two allowlist files allow: their meaning, not their text.
 
-    For each route it lists origins, methods, headers and credentials that NEW allows and OLD
-    does not, and the other way round, with the line of either file. An entry that another
-    one covers makes no difference. OLD or NEW may be -, standard input:
+    For each route, lists the origins, methods, headers and credentials that only NEW allows
+    and those that only OLD allows, with their lines. An entry that another one covers makes no
+    difference. OLD or NEW may be -, standard input:
 
         git show main:corsproxy.yaml | corsproxy diff - corsproxy.yaml
 
-    The exit code is 0, and 1 with --no-wider if something is newly allowed.
+    The exit code is 0; with --no-wider it is 1 if something is newly allowed.
     """
     if old == new == "-":
         raise click.UsageError("only one of OLD and NEW can be standard input.")
@@ -97,8 +97,7 @@ def _print(found: Sequence[Difference]) -> None:
 
 
 def _by_route(found: Iterable[Difference]) -> dict[str, list[Difference]]:
-    """Return the differences under the names of their routes; those of routes that changed
-    alike stand once."""
+    """Return the differences by route; routes with the same changes share an entry."""
     routes: dict[str | None, list[Difference]] = {}
     for each in found:
         routes.setdefault(each.route, []).append(each)

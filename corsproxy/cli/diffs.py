@@ -1,4 +1,4 @@
-"""Printing a diff, in colour where the stream wants it."""
+"""Prints a diff, in colour if the stream supports it."""
 
 import click
 

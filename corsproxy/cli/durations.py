@@ -1,4 +1,4 @@
-"""Flags that take a duration or a day: the file's own parsers, with their suggestions."""
+"""Flags that take a duration or a date, read by the file's own parsers, with their suggestions."""
 
 import click
 
@@ -10,7 +10,7 @@ _LONGEST = 365 * 86400.0
 
 
 def duration(ctx: click.Context, param: click.Parameter, text: str | None) -> float | None:
-    """A click callback: seconds; None where the flag is not given.
+    """A click callback: seconds; None if the flag is not given.
 
     Raises click.BadParameter.
     """
@@ -27,7 +27,7 @@ def duration(ctx: click.Context, param: click.Parameter, text: str | None) -> fl
 
 
 def day(ctx: click.Context, param: click.Parameter, text: str | None) -> str | None:
-    """A click callback: a date as YYYY-MM-DD; None where the flag is not given.
+    """A click callback: a date as YYYY-MM-DD; None if the flag is not given.
 
     Raises click.BadParameter.
     """

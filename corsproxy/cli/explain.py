@@ -51,7 +51,7 @@ _WITHOUT_FILE = (
 
 @click.command()
 @config_option
-# Not `option`: CORSPROXY_ORIGIN is of `serve --origin`, which means something else.
+# Not `option`: CORSPROXY_ORIGIN belongs to `serve --origin`, which means something else.
 @click.option(
     "--origin", required=True, metavar="ORIGIN", help="The origin of the page that calls."
 )
@@ -68,27 +68,27 @@ _WITHOUT_FILE = (
     "at",
     callback=day,
     metavar="DATE",
-    help="Explain it for that day in UTC, not for today: entries of the file may expire.",
+    help="Explain it for that day (UTC) instead of today: entries of the file may expire.",
 )
-@option("--credentials", is_flag=True, help='The call says credentials: "include".')
+@option("--credentials", is_flag=True, help='The script sets credentials: "include".')
 @option(
     "--ask-upstream",
     is_flag=True,
-    help="Ask the upstream too, and say whether the browser would need the proxy.",
+    help="Also ask the upstream, and say whether the browser would need the proxy.",
 )
 @option(
     "--unsafe",
     is_flag=True,
-    help="With --ask-upstream: send it the call even if that may change something, as DELETE may.",
+    help="With --ask-upstream: send the call even if it may change something, as DELETE may.",
 )
 @option(
     "--save-case",
     "test_file",
     metavar="FILE",
     type=click.Path(),
-    help="Add the call to a file of expectations for `corsproxy test`, as it is decided now.",
+    help="Add the call and its verdict to a file of expectations for `corsproxy test`.",
 )
-@option("--json", "as_json", is_flag=True, help="Print an object instead of words.")
+@option("--json", "as_json", is_flag=True, help="Print a JSON object instead of text.")
 @click.argument("arguments", nargs=-1, required=True, metavar="[UPSTREAM] PATH")
 @click.pass_context
 def command(
@@ -105,17 +105,16 @@ def command(
     as_json: bool,
     arguments: tuple[str, ...],
 ) -> None:
-    """Say what the proxy would decide about a page's call to PATH, and why.
+    """Explain what the proxy would decide about a page's call to PATH, and why.
 
-    Every rule that is tested is named with its line, then the verdict, the grant that
-    would be sent, and the smallest edit that would allow it. With UPSTREAM the policy is
-    that of `corsproxy UPSTREAM`. The exit code is 0 if the call is allowed, 1 if it is
-    refused. It is about the proxy: 0 also where CORS is passthrough, and the upstream
-    decides.
+    Prints every rule tested with its line, the verdict, the grant that would be sent, and the
+    smallest edit that would allow the call. With UPSTREAM the policy is that of
+    `corsproxy UPSTREAM`. The exit code is 0 if the call is allowed, 1 if it is refused. This
+    is the proxy's decision: with `cors: passthrough` it is 0, and the upstream decides.
 
-    Nothing is sent anywhere, but with --ask-upstream: then the upstream gets what the
-    browser would send it without the proxy, the preflight first, and no cookies. A call
-    that only reads is sent whatever the preflight's answer, as it would be through the proxy.
+    Nothing is sent unless --ask-upstream is given. Then the upstream gets what the browser
+    would send it without the proxy, the preflight first, and no cookies. A call that only reads
+    is sent whatever the response to the preflight, as it would be through the proxy.
     """
     if unsafe and not ask_upstream:
         raise click.UsageError("--unsafe goes with --ask-upstream.")
@@ -152,7 +151,7 @@ def command(
 
 
 def _save_case(name: str, file: File | None, explanation: Explanation, at: str | None) -> None:
-    """Add the call to a file of expectations, or begin one."""
+    """Add the call to a file of expectations, or create one."""
     if file is None:
         raise click.UsageError("--save-case needs an allowlist file, and there is none.")
     verdict = explanation.verdict
@@ -175,18 +174,18 @@ def _save_case(name: str, file: File | None, explanation: Explanation, at: str |
 
 
 class Found(NamedTuple):
-    """All that there is to say about a call."""
+    """Everything to print about a call."""
 
     explanation: Explanation
     file: File | None
     edit: Way | EditError | None
-    """The smallest edit that allows the call, or why it cannot be made; None where no edit
-    of a file would."""
+    """The smallest edit that allows the call, or why it cannot be made; None if no edit of a
+    file would allow it."""
     alone: WithoutProxy | None
 
     @property
     def outcome(self) -> str:
-        """What the page would get through the proxy, as the log would say it."""
+        """What the page would get through the proxy, in the log's words."""
         return str(through_proxy(self.explanation, self.alone))
 
     def to_json(self) -> dict[str, object]:
@@ -213,7 +212,7 @@ def _print(found: Found) -> None:
         click.echo("\nThe smallest edit that allows it; corsproxy allow makes it:\n")
         print_diff(found.file.name, edit.edit.before, edit.edit.after)
         if len(edit.commands) > 1:
-            click.echo(fitted(f"\nAll of it, run: {escape(' && '.join(edit.commands))}", width))
+            click.echo(fitted(f"\nFor all of it, run: {escape(' && '.join(edit.commands))}", width))
     elif isinstance(edit, EditError):
         remedy = f": {edit.help}" if edit.help else ""
         sentence = f"corsproxy allow cannot make this edit: {edit.reason}{remedy}."
@@ -228,7 +227,7 @@ def _print(found: Found) -> None:
 
 
 def _not_a_path(url: str, config: str | None) -> str:
-    """Say what to write for `url`: the path on the proxy that leads there, if one does."""
+    """Say what to write for `url`: the path on the proxy that leads there, if there is one."""
     scheme, _, rest = url.partition("://")
     host, slash, path = rest.partition("/")
     file = config or os.environ.get(environment_variable("--config")) or DEFAULT_FILE
@@ -245,7 +244,7 @@ def _not_a_path(url: str, config: str | None) -> str:
 
 def _path_on_proxy(url: str, file: str) -> str | None:
     """Return the path under which the proxy of `file` reaches `url`, an address of an upstream
-    or its own; None where there is none, or the file is refused."""
+    or its own; None if there is none, or if the file is refused."""
     try:
         policy = read(read_bytes(file), file).policy
         parts = urlsplit(url)
@@ -275,12 +274,12 @@ def _file_policy(file: File) -> Policy:
 
 
 def _asked(policy: Policy, question: PageCall, unsafe: bool) -> WithoutProxy:
-    """Return what the upstream's own answers would have meant to the browser."""
-    # It brings the connections along, which nothing else here needs.
+    """Return what the browser would make of the upstream's own responses."""
+    # Imported here: only this needs the connections.
     from corsproxy.shell.upstream.inquiry import inquire
 
     def tell(asking: Asking) -> None:
-        # The answer may take as long as the route's timeout.
+        # The response may take as long as the route's timeout.
         method, upstream = asking.request.method, str(asking.route.upstream)
         click.echo(f"asking {escape(upstream)} ({method}) ...", err=True)
 
@@ -294,8 +293,8 @@ def _asked(policy: Policy, question: PageCall, unsafe: bool) -> WithoutProxy:
 
 
 def _smallest_edit(file: File, question: PageCall) -> Way | EditError | None:
-    """Return the edit after which the call is allowed, or why it cannot be made; None where no
-    entry would allow it."""
+    """Return the edit that allows the call, or why it cannot be made; None if no entry would
+    allow it."""
     try:
         return allow_call(file, question)
     except ConfigError as error:

@@ -1,4 +1,4 @@
-"""`corsproxy export`: the allowlist as another proxy's configuration, and what gets lost."""
+"""`corsproxy export`: the allowlist as another proxy's configuration, with a loss report."""
 
 import json
 import sys
@@ -27,14 +27,14 @@ _LISTENER = "write `tls: {cert_file: cert.pem, key_file: key.pem}`, or listen wi
     show_default=True,
     help="json: an object with the configuration and the losses.",
 )
-@option("--strict", is_flag=True, help="Exit with 1 where something of this file gets lost.")
+@option("--strict", is_flag=True, help="Exit with 1 if the export loses something of this file.")
 @click.pass_context
 def command(ctx: click.Context, engine: str, config: str | None, form: str, strict: bool) -> None:
     """Print the allowlist as the configuration of another proxy.
 
-    The whole file is exported, ready to run. What ENGINE cannot do as this proxy does it is
+    The whole file is exported, ready to run. Whatever ENGINE cannot do like this proxy is
     listed on standard error and at the top of the configuration: each difference with its
-    line, and apart from them what every export to this engine loses. It never allows more
+    line, and separately what every export to this engine loses. The export never allows more
     than the file.
     """
     file = config or default_file(_WITHOUT_FILE)
@@ -42,7 +42,7 @@ def command(ctx: click.Context, engine: str, config: str | None, form: str, stri
     if form == "json":
         click.echo(json.dumps(_as_json(engine, file, exported), indent=2))
     else:
-        # Bytes, because a value from the environment need not be UTF-8.
+        # Written as bytes, because a value from the environment may not be UTF-8.
         sys.stdout.flush()
         sys.stdout.buffer.write(exported.text.encode("utf-8", "surrogateescape"))
         sys.stdout.buffer.flush()

@@ -1,4 +1,4 @@
-"""How a command ends when it cannot do what was asked: one sentence and an exit code."""
+"""How a command ends if it cannot do what was asked: one sentence and an exit code."""
 
 from collections.abc import Iterable
 from enum import IntEnum
@@ -16,7 +16,7 @@ class Exit(IntEnum):
 
     OK = 0
     FINDINGS = 1
-    """`check` found problems, `explain` says no, `health` is not well."""
+    """`check` found problems, `explain` says refused, `health` says not ready."""
     USAGE = 2
     NOT_STARTED = 3
     """A port is taken, a TLS file is missing."""
@@ -25,7 +25,7 @@ class Exit(IntEnum):
 
 
 class Failure(click.ClickException):
-    """An end with a sentence on stderr; `help` says what to do."""
+    """Ends with a sentence on stderr; `help` says what to do."""
 
     def __init__(self, message: str, exit_code: Exit, help: str = "") -> None:
         super().__init__(message)
@@ -40,8 +40,8 @@ class Failure(click.ClickException):
 
 
 class RefusedConfig(click.ClickException):
-    """A file that is refused: every problem with its caret. To those who only ask about the
-    file that is a finding; what is to be served is refused for good."""
+    """A file that is refused: every problem with its caret. Commands that only inspect the file
+    exit with a finding; `serve` exits with REFUSED_CONFIG."""
 
     def __init__(
         self, file: str, problems: Iterable[Problem], exit_code: Exit = Exit.FINDINGS
@@ -63,8 +63,8 @@ class RefusedConfig(click.ClickException):
 
 
 def exit_of_start(problems: Iterable[Problem]) -> Exit:
-    """Return how a refused file ends a start: what another program writes, such as certificates,
-    may be there the next time."""
+    """Return the exit code of a start that a refused file ends. Files that another program
+    writes, such as certificates, may be there the next time."""
     wrong = {problem.code for problem in problems if problem.severity == "error"}
     return Exit.NOT_STARTED if wrong == {"tls-file"} else Exit.REFUSED_CONFIG
 

@@ -1,4 +1,4 @@
-"""Reading the allowlist file: where it is, its bytes, its policy."""
+"""Reads the allowlist file: its location, its bytes, its policy."""
 
 import os
 import sys
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def default_file(what_to_do: str) -> str:
     """Return the file that CORSPROXY_CONFIG names, or else ./corsproxy.yaml.
 
-    Raises Failure where that is missing; `what_to_do` is what helps the command then.
+    Raises Failure if it is missing; `what_to_do` is the help for the command at hand.
     """
     named = os.environ.get(environment_variable("--config"))
     if named:
@@ -40,10 +40,10 @@ def default_file(what_to_do: str) -> str:
 
 
 def read_bytes(file: str) -> bytes:
-    """Return the file's content; raises Failure with the reason where it cannot be read."""
+    """Return the file's content. Raises Failure with the reason if it cannot be read."""
     try:
         with open(file, "rb") as source:
-            # One byte more than the reader takes tells it that the file is too large.
+            # One byte over the limit, so that the reader sees that the file is too large.
             return source.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
@@ -52,8 +52,8 @@ def read_bytes(file: str) -> bytes:
 
 
 def read_source(name: str) -> tuple[bytes, str]:
-    """Return the content of a file, or of standard input where `name` is -, and what messages
-    call it; raises Failure where it cannot be read."""
+    """Return the content of a file, or of standard input if `name` is -, and its name for
+    messages. Raises Failure if it cannot be read."""
     if name != "-":
         return read_bytes(name), name
     if sys.stdin is None:
@@ -62,20 +62,20 @@ def read_source(name: str) -> tuple[bytes, str]:
 
 
 def editable(file: str, day: str | None = None) -> "File":
-    """Return the file with what reading it needs, for `day` or today; raises Failure where it
+    """Return the file with what is needed to read it, for `day` or today. Raises Failure if it
     cannot be read."""
     directory = os.path.dirname(os.path.abspath(file))
-    # Serving the file does not need the editor.
+    # Imported here: serving the file does not need the editor.
     from corsproxy.config.editing.edits import File
 
     return File(read_bytes(file), file, os.environ, directory, day or utc_day())
 
 
 def read(content: bytes, file: str, environ: Mapping[str, str] | None = None) -> Reading:
-    """Return the policy in `content`, which is what `file` holds.
+    """Return the policy in `content`, the text of `file`.
 
     Raises ConfigError. Relative paths in it are resolved against the directory of the
-    path as given: that of a mounted ConfigMap, not of what its links point to.
+    path as given: that of a mounted ConfigMap, not that of its link targets.
     """
     directory = os.path.dirname(os.path.abspath(file))
     environ = os.environ if environ is None else environ
@@ -83,9 +83,9 @@ def read(content: bytes, file: str, environ: Mapping[str, str] | None = None) ->
 
 
 def read_to_serve(content: bytes, file: str) -> Reading:
-    """Like `read`, and the files that `tls` names are of use too. Raises ConfigError."""
+    """Like `read`, but also check the files that `tls` names. Raises ConfigError."""
     directory = os.path.dirname(os.path.abspath(file))
-    # Routes share settings, and looking at the files of each takes tens of milliseconds.
+    # Routes share settings, and checking the files of each takes tens of milliseconds.
     return read_policy(
         content,
         file,
@@ -98,10 +98,10 @@ def read_to_serve(content: bytes, file: str) -> Reading:
 
 
 def tls_fault(tls: Tls) -> TlsFileError | None:
-    """Return why the files that `tls` names cannot be used; None where they can."""
+    """Return why the files that `tls` names cannot be used; None if they can."""
     if tls.ca_file is None and tls.cert_file is None:
         return None
-    # OpenSSL takes longer to import than most files to be read.
+    # Imported here: OpenSSL takes longer to import than most files take to read.
     from corsproxy.shell.upstream.upstream_tls import check_tls
 
     try:
@@ -120,7 +120,7 @@ def _certificate_faults(tls: ListenerTls) -> Sequence[CertificateFault]:
 def mount_warnings(file: str) -> tuple[Problem, ...]:
     """Warn of a file that is a mount of its own, as with a volume's `subPath`.
 
-    Such a mount goes on showing the old file when an edit replaces it.
+    Such a mount keeps showing the old file when an edit replaces it.
     """
     if not os.path.ismount(os.path.abspath(file)):
         return ()

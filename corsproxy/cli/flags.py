@@ -1,4 +1,4 @@
-"""What flags say in place of the file's head, at the start and at every reload."""
+"""The flags that override keys of the file, at the start and at every reload."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,7 +10,7 @@ from corsproxy.config.problems import Problem
 from corsproxy.config.reader import Reading
 from corsproxy.core.policy import ListenAddress, LogFormat, Policy
 
-# Each flag, and the key that it takes the place of.
+# Each flag, and the key that it overrides.
 _KEYS = {
     "--listen": "listen",
     "--admin": "admin",
@@ -21,7 +21,7 @@ _KEYS = {
 
 
 class Flags(NamedTuple):
-    """The flags of `serve` that a file has keys for; None where one was not given."""
+    """The flags of `serve` that override keys of the file; None if not given."""
 
     listen: tuple[ListenAddress, ...]
     admin: ListenAddress | Off | None
@@ -29,16 +29,16 @@ class Flags(NamedTuple):
     drain_delay: float | None
     shutdown_grace: float | None
     instance: str
-    """What tells this run from others of the same name in Via, all its processes together:
-    without it, two proxies in a row would look like a loop."""
+    """Distinguishes this run, all its processes together, from others with the same name in
+    Via. Otherwise two proxies in a row would look like a loop."""
     of_environment: frozenset[str] = frozenset()
-    """The parameters that a variable has set, by their names here."""
+    """The parameters that were set by an environment variable."""
     https: bool = False
-    """Whether every listener speaks https, as if each address were written so."""
+    """Whether every listener speaks https, as if each address said so."""
     port: int | None = None
     """The port of every listener, in place of its own."""
     quiet: bool = False
-    """Whether only refusals, failures and what browsers block have a line."""
+    """Whether to log only refusals, failures and what browsers block."""
 
     def applied_to(self, policy: Policy) -> Policy:
         """Return the policy with the flags in place of the file's keys."""
@@ -66,14 +66,14 @@ class Flags(NamedTuple):
         )
 
     def settling(self, reading: Reading) -> tuple[Problem, ...]:
-        """Return the warnings of the file, without what the flags put right."""
+        """Return the file's warnings, except those that the flags resolve."""
         if not self.https and not any(address.https for address in self.listen):
             return reading.warnings
         return tuple(each for each in reading.warnings if each.code != "tls-without-listener")
 
     def overriding(self, reading: Reading) -> tuple[Problem, ...]:
-        """Return a warning for each key of the file that counts for nothing, because of a
-        variable that the file does not show. A flag that was typed is meant."""
+        """Return a warning for each key that an environment variable overrides, because the file
+        does not show it. A flag that was typed is intentional."""
         ours = dict(_values(self.applied_to(reading.policy)))
         return tuple(
             _overridden(flag, value, ours[flag], reading)
@@ -85,7 +85,7 @@ class Flags(NamedTuple):
 
 
 def _values(policy: Policy) -> Iterator[tuple[str, str]]:
-    """Yield each flag with what it would have to be for this policy."""
+    """Yield each flag with the value that it would have for this policy."""
     yield "--listen", ", ".join(map(str, policy.listen))
     yield "--admin", "off" if policy.admin is None else str(policy.admin)
     yield "--log-format", policy.log.format
@@ -95,6 +95,6 @@ def _values(policy: Policy) -> Iterator[tuple[str, str]]:
 
 def _overridden(flag: str, theirs: str, ours: str, reading: Reading) -> Problem:
     key, variable = _KEYS[flag], environment_variable(flag)
-    message = f"`{key}` is {theirs} here, and {ours} by {variable}, which counts"
+    message = f"`{key}` is {theirs} here, but {ours} in {variable}, which takes precedence"
     help = f"set {variable} to the empty string, or remove the key"
     return Problem("warning", "overridden-key", message, reading.head[key], help=help)

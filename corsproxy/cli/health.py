@@ -7,19 +7,18 @@ from corsproxy.cli.failures import Exit, Failure
 from corsproxy.cli.options import config_option
 
 _HEALTHY = {"/readyz": "ready", "/healthz": "ready", "/livez": "ok"}
-"""What each path of the admin listener answers when all is well."""
+"""What each path of the admin listener answers if all is well."""
 
 
 @click.command()
 @config_option
 @click.argument("url", required=False)
 def command(config: str | None, url: str | None) -> None:
-    """Ask a running proxy whether it is ready: exit code 0 if it is, 1 if not.
+    """Ask a running proxy whether it is ready. Exit code 0 if it is, 1 if not.
 
-    URL is the admin listener's host:port, its port, or a URL of it. Without one, CORSPROXY_ADMIN
-    says where it is, or else `admin` in the file that the proxy was started with (-c,
-    CORSPROXY_CONFIG or ./corsproxy.yaml); by default it is localhost:8011. A URL without
-    a path asks for /readyz.
+    URL is the admin listener's host:port, its port, or a URL of it; without a path, /readyz is
+    asked for. The default is CORSPROXY_ADMIN, then `admin` in the file that the proxy was
+    started with (-c, CORSPROXY_CONFIG or ./corsproxy.yaml), then localhost:8011.
     """
     where = place(url or default_address(config), _HEALTHY)
     status, line = ask(where)

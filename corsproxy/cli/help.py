@@ -1,4 +1,4 @@
-"""`corsproxy help [COMMAND]`: what `corsproxy [COMMAND] -h` says."""
+"""`corsproxy help [COMMAND]`: prints the same as `corsproxy [COMMAND] -h`."""
 
 import click
 

@@ -30,7 +30,7 @@ from corsproxy.core.source import DEFAULT_FILE
 @option("--shutdown-grace", callback=duration, metavar="DURATION")
 @quick_options
 def command(upstream: str | None, config: str | None, **params: Any) -> None:
-    """Write a commented allowlist file to start from; never over one that exists.
+    """Write a commented allowlist file to start from. Never overwrites an existing file.
 
     With UPSTREAM, the file allows exactly what `corsproxy UPSTREAM` with the same flags
     allows: see `corsproxy help serve`.

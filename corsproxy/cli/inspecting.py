@@ -1,4 +1,4 @@
-"""Whether `serve` has the inspector: where it is asked for, and at a terminal."""
+"""Whether `serve` runs the inspector: if asked for, or by default at a terminal."""
 
 import click
 
@@ -11,36 +11,36 @@ from corsproxy.shell.system.binding import Listeners
 OFF_WITH_WORKERS = Problem(
     "warning",
     "inspector-off",
-    "the inspector is off: it sees one process, and there are several --workers",
+    "the inspector is off: it sees only one process, and there are several --workers",
     Source("--workers", 0, 0),
     help="start with one worker to use it, or with --no-inspect",
 )
 
 
 def wants_inspector(policy: Policy, flag: bool | None, *, at_terminal: bool) -> bool:
-    """Whether the inspector is to run under `policy`, with the flags already in it.
+    """Whether the inspector runs under `policy`, which already includes the flags.
 
-    Raises click.UsageError where it is asked for, by `flag` or by the file, and the admin
-    listener is not for this machine alone.
+    Raises click.UsageError if it is asked for, by `flag` or by the file, but the admin
+    listener can be reached from other machines.
     """
     asked = policy.inspector if flag is None else flag
     if asked is None:
         asked = at_terminal and policy.admin is not None and is_on_loopback(policy.admin)
     elif asked and policy.admin is None:
         raise click.UsageError(
-            "the inspector is on the admin listener, and there is none: "
+            "the inspector needs the admin listener, which is off: "
             "leave out --admin off, or --inspect."
         )
     elif asked and policy.admin is not None and not is_on_loopback(policy.admin):
         raise click.UsageError(
-            f"the inspector shows what passes to this machine alone, and the admin listener is on "
+            f"the inspector may only be reachable from this machine, and the admin listener is on "
             f"{policy.admin.authority}: use --admin localhost:8011, or leave out --inspect."
         )
     return asked
 
 
 def inspector_address(listeners: Listeners, token: str | None) -> str | None:
-    """Return the URL that lets a browser in; None where there is no inspector."""
+    """Return the URL that lets a browser in; None without an inspector."""
     if token is None or listeners.admin is None:
         return None
     return f"{listeners.admin.url}/?token={token}"

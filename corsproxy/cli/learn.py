@@ -1,4 +1,4 @@
-"""`corsproxy learn`: the allowlist that the refused calls would need."""
+"""`corsproxy learn`: proposes the allowlist that the refused calls would need."""
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -36,7 +36,7 @@ _LARGEST_HAR = 256 << 20
     "suffixes",
     multiple=True,
     metavar="DOMAIN",
-    help="Propose pages on https under a domain of yours, too; may be repeated.",
+    help="Also propose https origins under a domain of yours; may be repeated.",
 )
 @option("--unused", "want_unused", is_flag=True, help="List the entries that allowed nothing.")
 @option("--write", is_flag=True, help="Ask, then write the file.")
@@ -52,13 +52,13 @@ def command(
     """Propose the smallest allowlist that would have let the refused calls through.
 
     LOG holds JSON log lines of corsproxy, HAR is an export of a browser's DevTools, and - is
-    standard input, as is none. The proposal is a diff, each addition with how often it was
-    missing and when last.
+    standard input, also the default. The proposal is a diff; each addition says how often it was
+    missing, and when last.
 
-    Only pages on this machine are proposed, and those under an --origin-suffix: a page that
-    you merely visited is in the log as well. "*" and "null" are never proposed.
+    Only origins on this machine and those under an --origin-suffix are proposed, because the
+    log also has pages that somebody merely visited. "*" and "null" are never proposed.
 
-    With --unused, the entries that allowed nothing in the given logs are listed instead.
+    With --unused, lists the entries that allowed nothing in the given logs instead.
     """
     if write and not (is_terminal("stdin") and is_terminal("stdout")):
         raise click.UsageError("--write asks before it writes, and there is no terminal.")
@@ -91,7 +91,7 @@ def _domain(text: str) -> str:
 
 
 def _observations(name: str) -> Iterator[Observation]:
-    """Yield what a file of log lines, or a HAR file, tells; Failure where it cannot be read."""
+    """Yield the observations in a log or a HAR file. Raises Failure if it cannot be read."""
     if name == "-":
         if sys.stdin is None:
             raise Failure("cannot read standard input: it is closed", Exit.USAGE)
@@ -125,7 +125,7 @@ def _read(source: IO[bytes], name: str) -> Iterator[Observation]:
 
 
 def _noted(observations: Iterable[Observation], names: Sequence[str]) -> Iterator[Observation]:
-    """Pass the observations on, and say where there are none."""
+    """Pass the observations on, and print a note if there are none."""
     is_empty = True
     for each in observations:
         is_empty = False

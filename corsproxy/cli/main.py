@@ -1,8 +1,8 @@
-"""`corsproxy`: the commands, and `serve` for everything that names none.
+"""`corsproxy`: the commands. Arguments that name no command go to `serve`.
 
 A command's module is imported when the command is run: only `serve` and `demo` need the
-server, and every other one answers at once. Each module has its click command under
-the name `command`.
+server, and all others answer at once. Each module has its click command under the
+name `command`.
 """
 
 import sys
@@ -23,9 +23,9 @@ DEFAULT_COMMAND = "serve"
 
 COMMANDS = {
     "serve": "Run the proxy. `corsproxy URL` is short for `corsproxy serve URL`.",
-    "check": "Say everything that is wrong with an allowlist file.",
-    "explain": "Say what the proxy would decide about a request, and why.",
-    "test": "Try expectations about an allowlist, or ask a deployment.",
+    "check": "Report every problem in an allowlist file.",
+    "explain": "Explain what the proxy would decide about a request, and why.",
+    "test": "Check expectations about an allowlist or a running deployment.",
     "learn": "Propose the allowlist that refused calls would need.",
     "diff": "Compare what two allowlist files allow.",
     "allow": "Add origins, methods, headers or hosts to the allowlist file.",
@@ -38,12 +38,12 @@ COMMANDS = {
     "version": "Print the version.",
     "help": "Show the flags of a command.",
     "completion": "Print the completion script for bash, zsh or fish.",
-    "demo": "Show it all: an API without CORS, a page that calls it, and the proxy.",
+    "demo": "Show corsproxy in action: an API without CORS, a page that calls it, and the proxy.",
 }
 
 
 class CommandLine(click.Group):
-    """A group whose commands are imported when used, with a default command."""
+    """A group with a default command that imports its commands on use."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -61,13 +61,13 @@ class CommandLine(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        # Completion must see the commands, not those of the default one.
+        # Completion must offer the commands, not the flags of the default one.
         if not ctx.resilient_parsing:
             args = self._with_command(ctx, args)
         return super().parse_args(ctx, args)
 
     def _with_command(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Put the default command in front of arguments that name none."""
+        """Insert the default command before arguments that name none."""
         if not args:
             return [DEFAULT_COMMAND]
         first = args[0]
@@ -79,12 +79,12 @@ class CommandLine(click.Group):
 
 
 def closest(word: str) -> str | None:
-    """Return the command that `word` was most likely meant for; None where there is none."""
+    """Return the command that `word` was most likely meant for; None if there is none."""
     return next(iter(get_close_matches(word, COMMANDS, n=1)), None)
 
 
 def refuse_word(ctx: click.Context, word: str) -> NoReturn:
-    """Raise click.UsageError about a word that is no command."""
+    """Raise click.UsageError for a word that is not a command."""
     message = f"no command is named {word!r}."
     close = closest(word)
     if close:
@@ -102,7 +102,7 @@ def _is_word(argument: str) -> bool:
 
 
 def version() -> str:
-    """Return the version, and in which form it is installed."""
+    """Return the version, and how it is installed."""
     return f"{__version__} ({_form()})"
 
 
@@ -134,7 +134,7 @@ def cli() -> None:
 def main() -> None:
     """Run the command line and exit."""
     for stream in (sys.stdout, sys.stderr):
-        # A character that the terminal's encoding lacks is no reason for a traceback.
+        # A character that the terminal cannot encode must not cause a traceback.
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
@@ -144,8 +144,8 @@ def main() -> None:
 
 
 def _end(error: OSError) -> NoReturn:
-    """End where the system refuses what every command needs: room for what there is to say,
-    a working directory, a descriptor."""
+    """End because the system refuses something that every command needs: room for output, a
+    working directory, a descriptor."""
     from corsproxy.cli.process import leave
 
     reason = error.strerror or str(error)

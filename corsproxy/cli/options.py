@@ -1,4 +1,4 @@
-"""Flags: every one has an environment variable, made from its name."""
+"""Flags. Each has an environment variable, made from its name."""
 
 from collections.abc import Callable
 from typing import Any
@@ -23,11 +23,11 @@ def option(*names: str, **attributes: Any) -> Decorator:
 
 
 ARGUMENTS = "corsproxy.arguments"
-"""Where a server's context keeps the words that it was given."""
+"""The key of the original arguments in a server's context."""
 
 
 class ServerCommand(click.Command):
-    """A command that listens: the flags by which other servers do so lead to its own."""
+    """A command that listens. Suggests --listen for the flags that other servers use."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         ctx.meta[ARGUMENTS] = tuple(args)
@@ -46,7 +46,7 @@ config_option = option(
     "config",
     type=click.Path(),
     metavar="FILE",
-    help="The allowlist file; ./corsproxy.yaml where nothing else is named.",
+    help="The allowlist file; ./corsproxy.yaml by default.",
 )
 
 
@@ -55,8 +55,8 @@ def one_of(
 ) -> tuple[str | None, str | None]:
     """Return the file or the upstream, whichever was named.
 
-    The command line overrides the environment. Raises click.UsageError where
-    both are named in the same place: the file names its upstreams itself.
+    The command line overrides the environment. Raises click.UsageError if both are named in
+    the same place: the file has its own upstreams.
     """
     if config is None or upstream is None:
         return config, upstream
@@ -64,7 +64,7 @@ def one_of(
     upstream_is_typed = ctx.get_parameter_source("upstream") is not ParameterSource.ENVIRONMENT
     if is_typed == upstream_is_typed:
         raise click.UsageError(
-            f"UPSTREAM ({upstream}) and --config ({config}) exclude each other: "
-            "the file names its upstreams itself."
+            f"UPSTREAM ({upstream}) and --config ({config}) are mutually exclusive: "
+            "the file names its own upstreams."
         )
     return (config, None) if is_typed else (None, upstream)

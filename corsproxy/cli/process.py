@@ -1,4 +1,4 @@
-"""The event loop of this process, and its end."""
+"""The event loop of this process, and how the process ends."""
 
 import os
 import sys
@@ -13,7 +13,7 @@ Result = TypeVar("Result")
 
 
 def run(main: Callable[[], Coroutine[object, object, Result]]) -> Result:
-    """Run what `main` returns on the best event loop there is."""
+    """Run what `main` returns on the best event loop available."""
     from asyncio import Runner
 
     # The runner is not closed: that would wait for the loop's threads, see `leave`.
@@ -24,7 +24,7 @@ def leave(code: int) -> NoReturn:
     """End the process at once.
 
     The interpreter would wait for its threads, and one that resolves a name or reads from
-    a network drive can hang for longer than the grace that has just ended.
+    a network drive can hang for longer than the grace period that has just ended.
     """
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError, AttributeError):

@@ -1,4 +1,4 @@
-"""The flags that go with an UPSTREAM: what people need before they write a file."""
+"""The flags that go with an UPSTREAM, for use without a file."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -9,7 +9,7 @@ from corsproxy.cli.options import ARGUMENTS, option
 from corsproxy.config.without_file import Quick
 from corsproxy.core.policy import Typed
 
-# Each flag, by its parameter, and what to write in a file in its place.
+# Each flag, by its parameter, and what to write in a file instead.
 _IN_FILE = {
     "insecure": "`tls: {verify: false}` on a route",
     "ca_file": "`tls: {ca_file: FILE}` on a route",
@@ -18,10 +18,10 @@ _IN_FILE = {
     "headers": "`request_headers: {set: {NAME: VALUE}}` on a route",
 }
 _FLAGS = {"headers": "--header"}
-# What both commands take beside these.
+# Flags that both commands take beside these.
 _FILES = ("--allow-origin",)
 OF_LISTENER = ("listen", "port", "https", "admin", "log_format", "drain_delay", "shutdown_grace")
-"""What `init` takes with an upstream only: without one, the starter file has no line for it."""
+"""`init` takes these only with an upstream: the starter file has no line for them."""
 
 
 def quick_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -44,7 +44,7 @@ _OPTIONS = (
         "-k",
         "--insecure",
         is_flag=True,
-        help="With UPSTREAM: accept any certificate of it, a self-signed one too.",
+        help="With UPSTREAM: accept any certificate from it, even a self-signed one.",
     ),
     option(
         "--ca-file",
@@ -60,7 +60,7 @@ _OPTIONS = (
     option(
         "--origin",
         type=click.Choice(["rewrite", "keep", "remove"]),
-        help="With UPSTREAM: what it gets as Origin.  [default: rewrite, its own]",
+        help="With UPSTREAM: the Origin it gets.  [default: rewrite, its own]",
     ),
     click.option(
         "--header",
@@ -86,7 +86,7 @@ def quick_of(upstream: str, params: Mapping[str, Any]) -> Quick:
 
 
 def typed(ctx: click.Context) -> Typed | None:
-    """Return the flags that a server was given; None with `--header`, whose values are not to be
+    """Return the flags that a server was given; None with `--header`, whose values must not be
     shown."""
     parser = ctx.command.make_parser(ctx)
     values, _, given = parser.parse_args(list(ctx.meta.get(ARGUMENTS, ())))
@@ -113,7 +113,7 @@ def _words(parameter: click.Option, value: Any) -> list[str]:
 
 
 def check_without_upstream(params: Mapping[str, Any]) -> None:
-    """Raises click.UsageError where a flag is given that goes with UPSTREAM only."""
+    """Raises click.UsageError for a flag that needs an UPSTREAM."""
     if params["allow_origins"]:
         raise click.UsageError(
             "--allow-origin goes with UPSTREAM. To add an origin to the file: "

@@ -8,7 +8,7 @@ from corsproxy.cli.options import option
 
 
 @click.command()
-@option("--tests", is_flag=True, help="That of corsproxy.test.yaml instead.")
+@option("--tests", is_flag=True, help="Print the schema of corsproxy.test.yaml instead.")
 def command(tests: bool) -> None:
     """Print the JSON Schema of the allowlist file, for editors.
 

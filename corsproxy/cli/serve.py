@@ -1,7 +1,7 @@
 """`corsproxy serve`: puts the parts together and runs the proxy.
 
-aiohttp takes longer to import than everything before it, so a mistake in a flag or in
-the file is answered without it.
+aiohttp takes longer to import than everything before it, so mistakes in flags or in the
+file are reported without it.
 """
 
 import logging
@@ -62,7 +62,7 @@ _WITHOUT_FILE = (
 
 
 class Source(NamedTuple):
-    """Where the policy comes from."""
+    """The origin of the policy: a file or the command line."""
 
     policy: Policy
     warnings: tuple[Problem, ...]
@@ -71,7 +71,7 @@ class Source(NamedTuple):
 
     @property
     def is_live(self) -> bool:
-        """Whether there is a file that may change: a pipe has been read and is no more."""
+        """Whether the file may change: a pipe is read only once."""
         return self.file is not None and os.path.isfile(self.file)
 
 
@@ -83,8 +83,8 @@ class Source(NamedTuple):
     multiple=True,
     callback=listen_addresses,
     metavar="[https://]HOST:PORT",
-    help="Where browsers reach the proxy; may be repeated (in the variable: separated by "
-    "spaces). Port 0 takes a free one.  "
+    help="Address for browsers; may be repeated (in the variable: separated by spaces). Port 0 "
+    "takes a free one.  "
     "[default: localhost:8010]",
 )
 @option(
@@ -97,32 +97,32 @@ class Source(NamedTuple):
 @option(
     "--https",
     is_flag=True,
-    help="Speak https, on loopback with a certificate that `corsproxy trust` makes browsers "
-    "trust. With UPSTREAM, or a file without `listen`.",
+    help="Speak https. On loopback the certificate is one that browsers trust after `corsproxy "
+    "trust`. With UPSTREAM, or a file without `listen`.",
 )
 @option(
     "--admin",
     callback=admin_address,
     metavar="HOST:PORT|off",
-    help="Where probes and metrics are.  [default: localhost:8011]",
+    help="Address for probes and metrics.  [default: localhost:8011]",
 )
 @quick_options
 @option(
     "--log-format",
     type=click.Choice(["auto", "text", "json"]),
-    help="auto is text on a terminal and json elsewhere.",
+    help="auto means text at a terminal and json elsewhere.",
 )
 @option(
     "--drain-delay",
     callback=duration,
     metavar="DURATION",
-    help="How long requests are still taken after SIGTERM.  [default: 0s]",
+    help="How long requests are still accepted after SIGTERM.  [default: 0s]",
 )
 @option(
     "--shutdown-grace",
     callback=duration,
     metavar="DURATION",
-    help="How long requests in flight may then take.  [default: 10s]",
+    help="How long requests in flight may take after that.  [default: 10s]",
 )
 @option(
     "--workers",
@@ -135,7 +135,7 @@ class Source(NamedTuple):
     "-q",
     "--quiet",
     is_flag=True,
-    help="Log refusals, failures and what browsers block, and no other request.",
+    help="Log only refusals, failures and what browsers block.",
 )
 @option("--open", is_flag=True, help="Open the proxy's address in a browser.")
 @option(
@@ -148,8 +148,8 @@ def command(config: str | None, upstream: str | None, workers: int, **params: An
     """Run the proxy.
 
     With UPSTREAM, a URL, `host[:port]` or a port, pages on this machine may call it, with
-    every method, header and credentials. Without it, the allowlist file says who may do
-    what. Flags override the file.
+    every method, header and credentials. Without it, the allowlist file decides. Flags override
+    the file.
     """
     started = time.monotonic()
     ctx = click.get_current_context()
@@ -169,7 +169,7 @@ def command(config: str | None, upstream: str | None, workers: int, **params: An
         _check_not_itself(source)
         _check_https(source)
         if workers > 1 and sys.platform != "linux":
-            raise StartError("--workers needs Linux, whose kernel deals out the connections")
+            raise StartError("--workers needs Linux, whose kernel distributes the connections")
         at_terminal = is_terminal("stdout")
         inspects = wants_inspector(source.policy, params["inspect"], at_terminal=at_terminal)
         if inspects and workers > 1:
@@ -236,7 +236,7 @@ def _source(config: str | None, quick: Quick | None, flags: Flags) -> Source:
 
 
 def _descriptor_warnings(reading: Reading) -> tuple[Problem, ...]:
-    """Warn of more clients than the process may have descriptors for."""
+    """Warn if there are not enough descriptors for `limits.connections`."""
     wanted, affordable = reading.policy.limits.connections, affordable_clients()
     if wanted is None or affordable is None or wanted <= affordable:
         return ()
@@ -250,8 +250,8 @@ def _descriptor_warnings(reading: Reading) -> tuple[Problem, ...]:
 
 
 def _check_https(source: Source) -> None:
-    """Raises RefusedConfig where flags ask for https without a certificate, and
-    StartError where there can be none."""
+    """Raises RefusedConfig if flags ask for https without a certificate, and StartError if
+    none can be made."""
     found = [
         Problem("error", "https-without-tls", message, at, help=help)
         for at, message, help in https_mistakes(source.policy)
@@ -265,7 +265,7 @@ def _check_https(source: Source) -> None:
 
 
 def _check_not_itself(source: Source) -> None:
-    """Raises click.UsageError. Of a file the reader warns: other routes of it may work."""
+    """Raises click.UsageError. For a file, reading only warns: its other routes may work."""
     for route in source.policy.routes if source.file is None else ():
         for address in source.policy.listen:
             if is_same_place(route.upstream, address):
@@ -286,7 +286,7 @@ def _run(
     announcer.warned(source.warnings)
     if source.file is None and os.path.exists(DEFAULT_FILE):
         announcer.note(f"{DEFAULT_FILE} is not read: the command line names an upstream.")
-    # Windows' event loops cannot wait for keys.
+    # Event loops on Windows cannot wait for keys.
     interactive = form == "text" and os.name == "posix" and is_interactive()
     token = secrets.token_urlsafe(24) if inspects else None
     address = inspector_address(listeners, token)
@@ -306,7 +306,7 @@ def _run(
         )
 
     try:
-        # Workers keep what they refuse to themselves, and a pipe cannot be written into.
+        # Workers do not share their refusals, and a pipe cannot be edited.
         offers = interactive and len(listeners.shares) == 1
         offers = offers and (source.file is None or source.is_live)
         refusals = Refusals() if offers else None
@@ -317,7 +317,7 @@ def _run(
 
 
 def _serve(source: Source, listeners: Listeners, flags: Flags, terms: Terms) -> int:
-    # What takes long to import is imported here, after everything that a mistake can end.
+    # Slow imports come here, after all the checks.
     from corsproxy.shell.run import lifecycle
 
     file = None
@@ -374,9 +374,9 @@ def _line_format(log_format: LogFormat) -> LineFormat:
 
 
 def _stop_until_ready() -> None:
-    """Let a signal that comes before the run can drain end the process cleanly.
+    """Let a signal that arrives before the run can drain end the process cleanly.
 
-    As process 1 of a container the kernel would otherwise ignore it.
+    As process 1 of a container it would otherwise ignore it.
     """
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(Exit.OK))
@@ -386,7 +386,7 @@ def _stop_until_ready() -> None:
 
 
 def _hang_up_early(had_terminal: bool) -> None:
-    """A terminal that goes ends the process. Otherwise SIGHUP asks for a reload, and the file
-    is compared with what was read as soon as it is watched."""
+    """End the process if its terminal goes away. Otherwise SIGHUP asks for a reload, which needs
+    nothing here: the watcher compares the file with what was read."""
     if had_terminal and not os.isatty(_STDIN):
         sys.exit(Exit.OK)

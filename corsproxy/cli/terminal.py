@@ -1,4 +1,4 @@
-"""Whether to write colours, decided once from the environment and the stream."""
+"""Whether output is coloured, and whether there is a terminal."""
 
 import os
 import sys
@@ -24,14 +24,14 @@ def wants_color(stream: Stream, environ: Mapping[str, str] | None = None) -> boo
 
 
 def is_terminal(stream: Stream | Literal["stdin"]) -> bool:
-    """Whether a person may be at the other end; False where the stream is closed."""
+    """Whether the stream is a terminal; False if it is closed."""
     file = getattr(sys, stream)
     return file is not None and file.isatty()
 
 
 def is_interactive(environ: Mapping[str, str] | None = None) -> bool:
-    """Whether a person can press keys and sees what they do: the three standard streams are
-    a terminal and this is no CI job."""
+    """Whether a person can press keys and see the result: the three standard streams are a
+    terminal, and this is not a CI job."""
     environ = os.environ if environ is None else environ
     streams: tuple[Stream | Literal["stdin"], ...] = ("stdin", "stdout", "stderr")
     return all(map(is_terminal, streams)) and not environ.get("CI")

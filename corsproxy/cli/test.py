@@ -1,4 +1,4 @@
-"""`corsproxy test`: expectations about an allowlist, tried."""
+"""`corsproxy test`: checks expectations about an allowlist."""
 
 import json
 import os
@@ -33,7 +33,7 @@ _WITHOUT_FILE = "write one: `config: corsproxy.yaml` and `cases:`, as `corsproxy
 @option("--live", metavar="URL", help="Ask the deployment at URL instead of the allowlist file.")
 @click.pass_context
 def command(ctx: click.Context, file: tuple[str, ...], form: str, live: str | None) -> None:
-    """Try the expectations in FILE, ./corsproxy.test.yaml by default.
+    """Check the expectations in FILE, ./corsproxy.test.yaml by default.
 
     \b
     config: corsproxy.yaml
@@ -44,14 +44,14 @@ def command(ctx: click.Context, file: tuple[str, ...], form: str, live: str | No
         credentials: true
         expect: allowed  # or refused, forwarded, a code, {code: …, at: file:line}
 
-    Lists of origins, requests or header lists stand for every combination. Besides, origins
+    Lists of origins, requests or header lists stand for every combination. In addition, origins
     that look like an entry of the allowlist must be refused. The decisions are those of the
     server, and nothing is sent.
 
-    With --live, the same questions go to a running deployment, this proxy or any other, and
-    what a browser would make of its answers counts. Only GET, HEAD and preflights are sent.
+    With --live, the same questions go to a running deployment, this proxy or any other, and are
+    judged by what a browser would make of its responses. Only GET, HEAD and preflights are sent.
 
-    The exit code is 0 if all is as expected, 1 if not, 2 for a FILE that is missing or
+    The exit code is 0 if everything is as expected, 1 if not, 2 for a FILE that is missing or
     broken, 3 if URL cannot be reached.
     """
     if not file:
@@ -83,7 +83,7 @@ def _trials(name: str, live: str | None) -> Trials:
         plan = live_plan(subject)
     except ConfigError as error:
         raise RefusedConfig(subject.config, error.problems) from None
-    # aiohttp takes longer to import than all the rest.
+    # Imported here: aiohttp takes longer to import than all the rest.
     from corsproxy.shell.deployment import judge_deployment
 
     try:
@@ -117,7 +117,7 @@ def _text(trials: Trials) -> list[str]:
 
 
 def _title(case: Case) -> str:
-    """Return a case's name, with the call where the name is that of several."""
+    """Return a case's name, with the call if several share the name."""
     call = f"{case.request} from {case.call.origin}"
     if case.name == call:
         return call
@@ -216,7 +216,7 @@ def _junit_case(classname: str, name: str, why: str) -> str:
     if not why:
         return f"{start}/>"
     message, _, _ = why.partition("\n")
-    # It brings a client of http along.
+    # Imported here: it imports an HTTP client.
     from xml.sax.saxutils import escape as xml_escape
 
     text = xml_escape("\n".join(map(escape, why.splitlines())))

@@ -1,7 +1,7 @@
-"""What `corsproxy test` finds: each expectation and each look-alike, tried.
+"""The results of `corsproxy test`: each expectation and each look-alike.
 
-Against the file the answers are `decide`'s, and nothing is sent. Against a deployment they
-are what a browser would make of its answers.
+For a file, the results come from `decide`, and nothing is sent. For a deployment, they are what
+a browser would make of its responses.
 """
 
 import os
@@ -18,32 +18,32 @@ from corsproxy.core.page_call import PageCall
 from corsproxy.core.policy import CorsRules, Policy
 from corsproxy.core.verdicts import FACTS, Code
 
-# No deployment has it, whatever it serves: the answer to it is an error, or a page for all paths.
+# No deployment has this path: its response is an error, or a page served for all paths.
 _NO_SUCH_PATH = "/corsproxy-test-of-an-error"
 
 
 class CaseTrial(NamedTuple):
-    """An expectation, tried."""
+    """The result of an expectation."""
 
     case: Case
     file: str
     got: str
-    """The code; of a deployment, `allowed`, `refused` or `not-judged`."""
+    """The code; for a deployment, `allowed`, `refused` or `not-judged`."""
     at: str | None
     passed: bool
     why: str
-    """Why it failed, in lines; empty where it did not."""
+    """Why it failed, in lines; empty if it passed."""
 
 
 class LookAlikeTrial(NamedTuple):
-    """A look-alike, tried: refused or not."""
+    """The result of a look-alike: refused or not."""
 
     look_alike: LookAlike
     passed: bool
 
 
 class Finding(NamedTuple):
-    """Something wrong with a deployment's answers that no case asks about."""
+    """A fault in a deployment's responses that no case asks about."""
 
     code: str
     """`missing-vary` or `error-without-grant`."""
@@ -53,7 +53,7 @@ class Finding(NamedTuple):
 
 
 class Trials(NamedTuple):
-    """All that was tried."""
+    """All results."""
 
     cases: tuple[CaseTrial, ...]
     look_alikes: tuple[LookAlikeTrial, ...]
@@ -69,26 +69,26 @@ class Trials(NamedTuple):
 
 
 class Subject(NamedTuple):
-    """A file of expectations with the file that it is about."""
+    """A file of expectations with the allowlist file that it is about."""
 
     name: str
     suite: Suite
     config: str
-    """The allowlist file, from here."""
+    """The allowlist file, relative to the working directory."""
 
     def policy(self, day: str | None = None) -> Policy:
-        """Return what it says on a day, by default today. Raises ConfigError and Failure."""
+        """Return its policy for a day, today by default. Raises ConfigError and Failure."""
         return editable(self.config, day).reading.policy
 
 
 def read_subject(name: str) -> Subject:
-    """Raises ConfigError for a broken file and Failure for one that cannot be read."""
+    """Read a file of expectations. Raises ConfigError if it is broken, Failure if unreadable."""
     suite = read_expectations(read_bytes(name), name, os.environ)
     return Subject(name, suite, os.path.normpath(os.path.join(os.path.dirname(name), suite.config)))
 
 
 def tried(subject: Subject) -> Trials:
-    """Try the file itself. Raises ConfigError and Failure."""
+    """Test the file itself. Raises ConfigError and Failure."""
     policies: dict[str | None, Policy] = {None: subject.policy()}
     for case in subject.suite.cases:
         if case.day not in policies:
@@ -126,16 +126,16 @@ def _rules_by_path(policy: Policy) -> dict[str, CorsRules]:
     return found
 
 
-# A deployment.
+# Live deployments.
 
 
 class LivePlan(NamedTuple):
-    """The calls to make to a deployment, and what they are for."""
+    """The calls to make to a deployment, and their purpose."""
 
     cases: tuple[Case, ...]
     look_alikes: tuple[tuple[PageCall, LookAlike], ...]
     errors: tuple[PageCall, ...]
-    """Calls of allowed pages to a path that is not there."""
+    """Calls of allowed pages to a path that does not exist."""
 
     @property
     def calls(self) -> list[PageCall]:
@@ -147,7 +147,7 @@ class LivePlan(NamedTuple):
 
 
 def live_plan(subject: Subject) -> LivePlan:
-    """Raises ConfigError and Failure."""
+    """Plan the calls. Raises ConfigError and Failure."""
     by_path = _rules_by_path(subject.policy())
     alike = [
         (PageCall(each.origin, path), each)
@@ -164,7 +164,7 @@ def live_plan(subject: Subject) -> LivePlan:
 
 
 def judged(subject: Subject, plan: LivePlan, answers: Sequence[Judgement]) -> Trials:
-    """Return what a deployment's answers to the calls of the plan mean."""
+    """Judge a deployment by its responses to the calls of the plan."""
     cases, alike = len(plan.cases), len(plan.look_alikes)
     errors = answers[cases + alike :]
     found = [
@@ -172,7 +172,7 @@ def judged(subject: Subject, plan: LivePlan, answers: Sequence[Judgement]) -> Tr
             "error-without-grant",
             call.target,
             call.origin,
-            f"the answer {answer.status} has no grant: the page cannot read the error",
+            f"the response {answer.status} has no grant: the page cannot read the error",
         )
         for call, answer in zip(plan.errors, errors, strict=True)
         if not answer.allowed
@@ -193,7 +193,7 @@ def _judge_case(subject: Subject, case: Case, answer: Judgement) -> CaseTrial:
     what = case.expected.what
     wanted = _result_of_code(what) if isinstance(what, Code) else what
     if wanted == "forwarded" or case.day is not None:
-        # What the upstream says is not in the file, and a deployment has no other day.
+        # The file does not say what the upstream allows, and a deployment cannot change its date.
         return CaseTrial(case, subject.name, "not-judged", None, True, "")
     passed = got == wanted
     why = "" if passed else _because(answer)
@@ -214,7 +214,7 @@ def _because(answer: Judgement) -> str:
 
 
 def _missing_vary(calls: Sequence[PageCall], answers: Sequence[Judgement]) -> Iterator[Finding]:
-    """Yield each path whose grant depends on the origin without a word to caches."""
+    """Yield each path whose grant depends on the origin, without `Vary: Origin`."""
     by_request: dict[tuple[str, str], dict[str, Judgement]] = {}
     for call, answer in zip(calls, answers, strict=True):
         if answer.by != "preflight":
@@ -225,6 +225,6 @@ def _missing_vary(calls: Sequence[PageCall], answers: Sequence[Judgement]) -> It
             lacking = lacks_vary(first, answer)
             if lacking is not None:
                 page = first_origin if lacking is first else origin
-                message = "the grant depends on the origin, and there is no `Vary: Origin`"
+                message = "the grant depends on the origin, but there is no `Vary: Origin`"
                 yield Finding("missing-vary", f"{method} {target}", page, message)
                 break

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@option("--remove", is_flag=True, help="Take the authority out again.")
+@option("--remove", is_flag=True, help="Remove the authority again.")
 @option(
     "--print", "print_it", is_flag=True, help="Print its certificate (PEM), and change nothing."
 )
@@ -30,15 +30,15 @@ if TYPE_CHECKING:
 def command(ctx: click.Context, remove: bool, print_it: bool) -> None:
     """Make browsers and this system trust the certificates that --https makes.
 
-    It is the authority that signs them: mkcert's root where there is one, else one of
-    corsproxy's own, which can vouch for localhost, *.localhost, *.test and loopback addresses
-    only. Every command that will run is shown first. The exit code is 0 if all went well.
+    Installs the authority that signs them: mkcert's root if there is one, otherwise
+    corsproxy's own, which can only vouch for localhost, *.localhost, *.test and loopback
+    addresses. Every command is shown before it runs. The exit code is 0 if all went well.
     """
     if remove and print_it:
-        raise click.UsageError("--remove and --print exclude each other.")
+        raise click.UsageError("--remove and --print are mutually exclusive.")
     authority = _authority(make=not remove)
     if authority is None:
-        click.echo("There is no authority to take out.")
+        click.echo("There is no authority to remove.")
         return
     if print_it:
         click.echo(authority.pem, nl=False)
@@ -54,11 +54,11 @@ def command(ctx: click.Context, remove: bool, print_it: bool) -> None:
     if _End.FAILED in ends or todo.obstacles:
         ctx.exit(Exit.FINDINGS)
     has_changed = _End.DONE in ends
-    click.echo("Restart the browsers that run." if has_changed else "There was nothing to do.")
+    click.echo("Restart the browsers that are running." if has_changed else "Nothing to do.")
 
 
 def _authority(*, make: bool) -> "Authority | None":
-    """Return the authority in use; with `make`, there will be one. Raises Failure."""
+    """Return the authority in use; with `make`, create one if needed. Raises Failure."""
     if find_spec("cryptography") is None:
         message = f"trust needs cryptography, which is not installed; try {INSTALL_HTTPS}"
         raise Failure(message, Exit.NOT_STARTED)
@@ -76,7 +76,7 @@ def _authority(*, make: bool) -> "Authority | None":
 
 
 def _show(subject: Subject, todo: Plan, remove: bool) -> None:
-    what = "Will take out" if remove else "Will trust"
+    what = "Will remove" if remove else "Will trust"
     click.echo(f"{what} {subject.name}\n  {subject.file}\n")
     for step in todo.steps:
         click.echo(f"{step.store}:")
@@ -88,7 +88,7 @@ def _show(subject: Subject, todo: Plan, remove: bool) -> None:
 
 
 class _End(Enum):
-    """What became of a step."""
+    """The result of a step."""
 
     DONE = auto()
     NOTHING_TO_DO = auto()
@@ -96,7 +96,7 @@ class _End(Enum):
 
 
 def _carried_out(step: Step) -> _End:
-    """Run the commands, until one fails; say how it went."""
+    """Run the commands until one fails; return the result."""
     if step.only_if is not None and _run(step.only_if).returncode != 0:
         click.echo(f"{step.store}: not there")
         return _End.NOTHING_TO_DO
@@ -112,7 +112,7 @@ def _carried_out(step: Step) -> _End:
 
 
 def _run(command_line: tuple[str, ...]) -> subprocess.CompletedProcess[bytes]:
-    # sudo asks at the terminal itself.
+    # sudo prompts at the terminal itself.
     return subprocess.run(  # noqa: S603 - what was shown
         command_line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
     )

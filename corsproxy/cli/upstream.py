@@ -1,4 +1,4 @@
-"""The policy of a command line that names an upstream and no file."""
+"""The policy of a command line with an upstream and no file."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ def policy_for(upstream: str, allow_origins: Sequence[str]) -> Policy:
 
 
 def policy_of(quick: Quick) -> Policy:
-    """Return the policy of `corsproxy UPSTREAM`; raises click.UsageError for a bad flag."""
+    """Return the policy of `corsproxy UPSTREAM`. Raises click.UsageError for a bad flag."""
     if quick.upstream.endswith((".yaml", ".yml")):
         message = f"UPSTREAM is a URL; to run with a file: corsproxy -c {quick.upstream}"
         raise click.UsageError(message)

@@ -1,4 +1,4 @@
-"""`corsproxy version`: what `corsproxy -V` says."""
+"""`corsproxy version`: prints the same as `corsproxy -V`."""
 
 import click
 

@@ -1,7 +1,7 @@
 """A worker of `corsproxy serve --workers`: the same command, started by its supervisor.
 
-The flags are the same too; what the file says comes from the supervisor, so that all
-workers serve the same policy while the file is edited.
+The flags are the same too. The file's content comes from the supervisor, so that all workers
+serve the same policy while the file is edited.
 """
 
 import os
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 
 def supervisors_channel() -> socket.socket | None:
-    """Return the socket to the supervisor; None where this process is not a worker.
+    """Return the socket to the supervisor; None if this process is not a worker.
 
-    Raises click.UsageError where it was not a supervisor that set the variable.
+    Raises click.UsageError if the variable was not set by a supervisor.
     """
-    # What only asks `serve` for its flags needs nothing of workers.
+    # Imported here: `serve --help` does not need workers.
     from corsproxy.shell.workers.channel import CHANNEL_VARIABLE
 
     descriptor = os.environ.get(CHANNEL_VARIABLE)
@@ -43,7 +43,7 @@ def supervisors_channel() -> socket.socket | None:
 
 
 def work(channel: socket.socket, flags: Flags, quick: Quick | None) -> Exit:
-    """Answer requests until the supervisor says that it is enough, or has gone.
+    """Answer requests until the supervisor says to stop, or has gone.
 
     Raises StartError.
     """
@@ -51,7 +51,7 @@ def work(channel: socket.socket, flags: Flags, quick: Quick | None) -> Exit:
 
     for number in SUPERVISORS_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
-    # They were blocked by the supervisor, for the time until now.
+    # The supervisor blocked them until the handlers are set.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SUPERVISORS_SIGNALS)
     from corsproxy.shell.workers import worker
 

@@ -193,7 +193,7 @@ async def test_a_link_stays_a_link(directory: Path) -> None:
     [
         (("origin",), "which origin? Give a VALUE."),
         (("colour", "red"), "'colour' is not one of"),
-        (("credentials", "include"), "give no VALUE"),
+        (("credentials", "include"), "takes no VALUE"),
         (("host", "a.test", "--route", "/"), "leave out --route"),
         ((*ORIGIN, "-c", "missing.yaml"), "cannot read missing.yaml"),
     ],

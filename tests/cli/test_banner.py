@@ -69,7 +69,7 @@ def test_an_origin_of_a_flag_is_named_too(listeners: Listeners) -> None:
 def test_a_file_is_named(listeners: Listeners) -> None:
     assert lines(policy(), listeners)[7] == "  ➜  Policy:      corsproxy.yaml"
     text = banner(policy(), listeners, file=FILE, live=True)
-    assert "Policy:      corsproxy.yaml  (a saved edit counts at once)" in text
+    assert "Policy:      corsproxy.yaml  (saved edits take effect at once)" in text
     assert "--allow-origin" not in text
 
 

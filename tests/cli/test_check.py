@@ -196,7 +196,7 @@ async def test_a_file_that_cannot_be_written_is_told_and_stays(tmp_path: Path) -
 async def test_standard_input_cannot_be_corrected(directory: Path) -> None:
     code, _, err = await finished("check", "--fix", "-", cwd=directory, given=FIXABLE.encode())
     assert code == 2
-    assert "--fix needs a file" in err
+    assert "--fix cannot write to standard input" in err
 
 
 def test_standard_input_that_is_closed_or_endless_is_refused(directory: Path) -> None:

@@ -73,7 +73,7 @@ async def test_it_says_nothing_about_a_request_that_is_none() -> None:
             writer.close()
             await writer.wait_closed()
         assert await demo.stop() == 0
-    assert demo.lines[-1].strip() in ("", "Ctrl+C stops it")
+    assert demo.lines[-1].strip() in ("", "Press Ctrl+C to stop")
 
 
 def test_it_has_no_flags() -> None:

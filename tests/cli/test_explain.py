@@ -80,7 +80,7 @@ async def test_the_policy_of_a_url(tmp_path: Path) -> None:
         (["--origin", PAGE, "--method", "CONNECT", "/"], "never let a script send CONNECT"),
         (["--origin", PAGE, "--method", "A B", "/"], "is not a method"),
         (["--origin", PAGE, "--header", "a:b", "/"], "is not a header name"),
-        (["--origin", PAGE, "-c", "x.yaml", "https://api.example.com", "/"], "exclude each other"),
+        (["--origin", PAGE, "-c", "x.yaml", "https://api.example.com", "/"], "mutually exclusive"),
         (["--origin", PAGE, "ftp://x", "/"], "UPSTREAM"),
         (["--origin", PAGE, "https://api.example.com/v1?a=b#c"], "on the proxy: use /v1?a=b\n"),
         (["--origin", PAGE, "http://127.0.0.1:8010/v1?a#c"], "on the proxy: use /v1?a\n"),

@@ -69,13 +69,13 @@ EVERY = Flags(
 @pytest.mark.parametrize(
     ("more", "message", "variable", "at"),
     [
-        ("listen: localhost:9010", "localhost:9010 here, and 0.0.0.0:8010", "LISTEN", "3:9"),
+        ("listen: localhost:9010", "localhost:9010 here, but 0.0.0.0:8010", "LISTEN", "3:9"),
         ("listen: [localhost:1, localhost:2]", "localhost:1, localhost:2 here", "LISTEN", "3:9"),
-        ("admin: off", "off here, and 0.0.0.0:8011", "ADMIN", "3:8"),
-        ("log: {requests: none, format: text}", "text here, and json", "LOG_FORMAT", "3:31"),
+        ("admin: off", "off here, but 0.0.0.0:8011", "ADMIN", "3:8"),
+        ("log: {requests: none, format: text}", "text here, but json", "LOG_FORMAT", "3:31"),
         # Its default, but written.
-        ("drain_delay: 0s", "0s here, and 5s", "DRAIN_DELAY", "3:14"),
-        ("shutdown_grace: 1m", "60s here, and 20s", "SHUTDOWN_GRACE", "3:17"),
+        ("drain_delay: 0s", "0s here, but 5s", "DRAIN_DELAY", "3:14"),
+        ("shutdown_grace: 1m", "60s here, but 20s", "SHUTDOWN_GRACE", "3:17"),
     ],
 )
 def test_a_key_that_a_variable_overrides_is_warned_about(
@@ -85,10 +85,10 @@ def test_a_key_that_a_variable_overrides_is_warned_about(
     (warning,) = EVERY.overriding(reading)
     assert (warning.severity, warning.code) == ("warning", "overridden-key")
     assert message in warning.message
-    assert f"CORSPROXY_{variable}, which counts" in warning.message
+    assert f"in CORSPROXY_{variable}, which takes precedence" in warning.message
     assert f"set CORSPROXY_{variable} to the empty string" in warning.help
     assert str(warning.source) == f"c.yaml:{at}"
-    # Who types a flag knows what it does.
+    # A flag that was typed is intentional.
     assert EVERY._replace(of_environment=frozenset()).overriding(reading) == ()
 
 

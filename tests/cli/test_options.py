@@ -65,4 +65,4 @@ def test_a_file_and_an_upstream_exclude_each_other(
 ) -> None:
     result = CliRunner(env=variables).invoke(named, arguments)
     assert result.exit_code == 2
-    assert "exclude each other" in result.output
+    assert "are mutually exclusive" in result.output

@@ -121,7 +121,7 @@ async def test_no_file_and_no_upstream_says_what_to_do(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ([URL, "-c", "corsproxy.yaml"], "exclude each other"),
+        ([URL, "-c", "corsproxy.yaml"], "are mutually exclusive"),
         (["--allow-origin", "https://a.example"], "corsproxy allow origin https://a.example"),
         (["ftp://api.example.com"], "UPSTREAM"),
         ([URL, "--allow-origin", "a.example"], "--allow-origin"),

@@ -49,7 +49,7 @@ async def test_it_is_put_in_and_taken_out(user: dict[str, str], profile: str) ->
         for store in (trusted(user), trusted(user, profile)):
             assert store.count("corsproxy on ") == 1
             assert "C,," in store
-    for each, last in ((": done", "Restart the browsers"), (": not there", "nothing to do")):
+    for each, last in ((": done", "Restart the browsers"), (": not there", "Nothing to do")):
         code, out, _ = await finished("trust", "--remove", env=user)
         assert code == 0
         assert out.count(each) == 2
@@ -69,7 +69,7 @@ async def test_the_certificate_is_printed_and_nothing_else(user: dict[str, str])
 
 async def test_where_there_is_no_authority_none_is_taken_out(user: dict[str, str]) -> None:
     code, out, _ = await finished("trust", "--remove", env=user)
-    assert (code, out) == (0, "There is no authority to take out.\n")
+    assert (code, out) == (0, "There is no authority to remove.\n")
     assert not (Path(user["HOME"]) / ".local").exists()
 
 
