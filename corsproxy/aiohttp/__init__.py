@@ -7,23 +7,22 @@
     app.add_subapp("/api", proxy_app("https://api.example.com", allow_origins=["http://localhost:5173"]))
     web.run_app(app)
 
-It is the third way in beside HTTP/1.1 and HTTP/2, through the same seam: the same decisions,
-rewriting, upstreams, errors and outcomes. Exchanges end when clients leave, event streams and
-WebSockets when the application shuts down, and logins that hold for a connection (NTLM, Negotiate)
-hold for the client's.
+It uses the same interface as HTTP/1.1 and HTTP/2, so it has the same decisions, rewriting,
+upstreams, errors and outcomes. Exchanges end when clients leave, event streams and WebSockets also
+when the application shuts down. Logins that are bound to a connection (NTLM, Negotiate) are bound
+to the client's.
 
-What aiohttp's public API cannot carry, or does by itself:
+Limits of aiohttp's public API, and what aiohttp does by itself:
 
-* Field values that are not UTF-8: the odd bytes become U+FFFD.
+* Field values that are not UTF-8: the invalid bytes become U+FFFD.
 * Requests that aiohttp's parser refuses, `OPTIONS *` among them: its own 400 has no grant, so a
   page cannot read it, and there is no record of it.
 * WebSocket extensions: none are negotiated. Messages arrive whole, up to 4 MiB; a larger one ends
-  the WebSocket with 1009. Where an upstream chooses none of the subprotocols that a page offers,
+  the WebSocket with 1009. If an upstream chooses none of the subprotocols that a page offers,
   aiohttp logs a warning.
-* On shutdown, WebSockets get a 1001 and their connections end: aiohttp reads no answer to it.
-* Protocols other than WebSocket: the request goes on without asking to switch.
-* That a client has left while its upstream says nothing: this is noticed within a quarter of a
-  second.
+* On shutdown, WebSockets get a 1001 and are closed without waiting for the client's answer.
+* Protocols other than WebSocket: the request is forwarded without its Upgrade.
+* A client that leaves while its upstream is silent is noticed within a quarter of a second.
 """
 
 from corsproxy.aiohttp.app import proxy_app

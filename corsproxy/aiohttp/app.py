@@ -1,4 +1,4 @@
-"""`proxy_app`: the application, its life, and the requests that it carries out."""
+"""`proxy_app`: the application, its lifetime, and its request handler."""
 
 import asyncio
 import logging
@@ -41,11 +41,11 @@ def proxy_app(
     on_record: OnRecord | None = None,
     **keys: Any,
 ) -> web.Application:
-    """Return an application that proxies `upstream`, or what the file `config` says.
+    """Return an application that proxies to `upstream`, or as the file `config` says.
 
-    `keys` are those of a route, those of `cors:` given flat or as `cors={…}`. Of a file's top
-    level, `limits`, `allowed_hosts`, `trusted_proxies` and `via` hold; it is read once, or with
-    `reload` again whenever it changes. `on_record` gets the record of each exchange, outcome
+    `keys` are those of a route; those of `cors:` may be given flat or as `cors={…}`. Of a file's
+    top level, `limits`, `allowed_hosts`, `trusted_proxies` and `via` apply. The file is read once,
+    or with `reload` whenever it changes. `on_record` gets the record of each exchange, outcome
     included.
 
     Raises `corsproxy.ConfigError` for a configuration that is refused, OSError for a file that
@@ -70,7 +70,7 @@ async def _leave_out(_: web.Request, response: web.StreamResponse) -> None:
 
 
 class _Records:
-    """A `Journal` that hands records on."""
+    """A `Journal` that passes records on."""
 
     def __init__(self, on_record: OnRecord) -> None:
         self._on_record = on_record
@@ -89,8 +89,8 @@ class _Running:
         self._is_shutting_down = False
 
     async def over(self) -> None:
-        """Wait for its end. Where this is cancelled, as by a middleware, so is the exchange; the
-        connection then stays for another answer if none has begun."""
+        """Wait for its end. If this is cancelled, as by a middleware, so is the exchange; the
+        connection can still carry another response if none has begun."""
         try:
             await asyncio.wait((self.task,))
         except asyncio.CancelledError:
@@ -100,7 +100,7 @@ class _Running:
             raise
 
     def look_for_client(self) -> None:
-        """Stop if the answer is no longer awaited."""
+        """Stop if the client has left."""
         if self.client.is_gone:
             self._cancel()
 
@@ -110,8 +110,8 @@ class _Running:
         self.task.cancel()
 
     def hang_up(self) -> None:
-        """The application shuts down: end what has no end of its own, in the words of its protocol
-        where there are any."""
+        """End what does not end by itself, because the application shuts down; with the protocol's
+        own goodbye if it has one."""
         self._is_shutting_down = True
         if self.exchange.is_endless and not self.exchange.is_parting:
             self.client.end("shutdown")
@@ -120,7 +120,7 @@ class _Running:
 
 
 class _Bonds:
-    """The bond of each client connection. aiohttp does not say when one ends."""
+    """The bond of each client connection. aiohttp does not say when a connection ends."""
 
     def __init__(self) -> None:
         self._by_transport: dict[asyncio.BaseTransport, Bond] = {}
@@ -140,7 +140,7 @@ class _Bonds:
 
 
 class _Proxy:
-    """What the requests of one application share."""
+    """The state shared by an application's requests."""
 
     def __init__(self, policies: Policies, on_record: OnRecord | None) -> None:
         self._policies = policies
@@ -151,7 +151,7 @@ class _Proxy:
         self._is_draining = False
 
     async def life(self, _: web.Application) -> AsyncIterator[None]:
-        """Have connections to upstreams, and look whether clients are still there."""
+        """Keep connections to upstreams, and check whether clients are still there."""
         self._upstream = UpstreamPools(Dialer(ForwardProxies.of_environment(os.environ)))
         looking = asyncio.ensure_future(self._look_for_clients())
         yield
@@ -160,7 +160,7 @@ class _Proxy:
         await self._upstream.close()
 
     async def _look_for_clients(self) -> None:
-        # aiohttp tells a handler of a client that has left only when it writes.
+        # aiohttp tells a handler only on writing that its client has left.
         while True:
             await asyncio.sleep(_LOOK_S)
             for running in list(self._running):
@@ -168,13 +168,13 @@ class _Proxy:
             self._bonds.end()
 
     async def shut_down(self, _: web.Application) -> None:
-        """End event streams and WebSockets: they would hold up the end."""
+        """End event streams and WebSockets, which would delay the shutdown."""
         self._is_draining = True
         for running in list(self._running):
             running.hang_up()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Carry one request out."""
+        """Answer one request."""
         service = self._service(self._policies.at(_prefix(request)))
         bond = self._bonds.of(request.transport)
         client = AiohttpExchange(request, bond, service.policy.limits.write_timeout)
@@ -196,7 +196,7 @@ class _Proxy:
 
 
 def _prefix(request: web.Request) -> str:
-    """Return under which path the application is mounted."""
+    """Return the path under which the application is mounted."""
     resource = request.match_info.route.resource
     return "" if resource is None else resource.canonical.removesuffix("/{path}")
 

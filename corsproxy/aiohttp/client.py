@@ -21,9 +21,9 @@ _EXTENSIONS: Final = b"sec-websocket-extensions"
 
 
 def head_of(request: web.Request) -> RequestHead:
-    """Return the request as the core reads it."""
-    # The frames of a WebSocket are read and written by aiohttp, which has agreed to no extension.
-    # Other protocols cannot be switched to, and a server may ignore that it is asked to.
+    """Return the request for the core."""
+    # aiohttp reads and writes the frames of a WebSocket, and has agreed to no extension.
+    # Other protocols cannot be switched to; a server may ignore Upgrade.
     hidden = _EXTENSIONS if is_websocket(request) else b"upgrade"
     fields = tuple(field for field in request.raw_headers if field[0].lower() != hidden)
     minor_version = 1 if request.version >= HttpVersion11 else 0
@@ -38,7 +38,7 @@ def is_websocket(request: web.Request) -> bool:
 
 
 async def leave_it_waiting(request: web.Request) -> None:
-    """Send no 100 Continue before the content is wanted; an `expect_handler`."""
+    """Send no 100 Continue before the content is needed; an `expect_handler`."""
 
 
 class AiohttpBody:
@@ -81,7 +81,7 @@ class AiohttpBody:
     async def _next(self) -> bytes:
         if self._content.at_eof():
             return b""
-        # `asyncio.timeout` wants a task of asyncio's own, and who sends content is none.
+        # `asyncio.timeout` needs an asyncio task, and the coroutine that sends content is not one.
         reading = asyncio.ensure_future(self._content.readany())
         try:
             done, _ = await asyncio.wait((reading,), timeout=self._limits.body_timeout)
@@ -102,7 +102,7 @@ class AiohttpExchange(ClientExchange):
         head = head_of(request)
         super().__init__(head, bond, request.content_length)
         self.response: web.StreamResponse | None = None
-        """What the handler returns."""
+        """The response that the handler returns."""
         self._request: Final = request
         self._write_timeout: Final = write_timeout
         self._awaits_continue = request.headers.get("Expect", "").lower() == "100-continue"
@@ -131,7 +131,7 @@ class AiohttpExchange(ClientExchange):
         return None if self._request.content.exception() is None else Code.BAD_FRAMING
 
     def tell_to_continue(self) -> None:
-        """The upstream wants the content: a client that waits for this is told to send it."""
+        """The upstream wants the content: tell a client that waits for a 100."""
         if self._awaits_continue and not self.is_gone and self._request.transport is not None:
             self._request.transport.write(CONTINUE)
         self._awaits_continue = False
@@ -229,11 +229,11 @@ class AiohttpExchange(ClientExchange):
         return self._ended_by
 
     def end(self, cause: str) -> None:
-        """The exchange is ended from this side."""
+        """End the exchange from this side."""
         self._ended_by = self._ended_by or cause
 
     async def close(self) -> None:
-        """Send what is still to be sent, whatever has become of the exchange."""
+        """Send what is still queued, however the exchange ended."""
         if not self.is_gone:
             with suppress(ClientLeftError):
                 await self.drained()

@@ -1,4 +1,4 @@
-"""What `proxy_app` was told, as the policy in force for each place where it is mounted."""
+"""The policy of `proxy_app` for each prefix under which the application is mounted."""
 
 import json
 import os
@@ -24,10 +24,10 @@ _CORS_KEYS: Final = frozenset(
 
 
 def text_of(upstream: str, keys: Mapping[str, Any]) -> str:
-    """Return the file that says the same: a URL and the keys of a route, those of `cors:` flat
-    or as `cors`.
+    """Return the equivalent file for a URL and the keys of a route, those of `cors:` flat or as
+    `cors`.
 
-    Raises TypeError where a key of `cors:` is given both ways.
+    Raises TypeError if a key of `cors:` is given both ways.
     """
     flat = {key: keys[key] for key in keys if key in _CORS_KEYS}
     route: dict[str, Any] = {"path": "/", "upstream": full_upstream(upstream)}
@@ -37,7 +37,7 @@ def text_of(upstream: str, keys: Mapping[str, Any]) -> str:
         if not isinstance(cors, Mapping) or set(cors) & set(flat):
             raise TypeError(f"{', '.join(flat)}: give either cors or its keys")
         route["cors"] = {**cors, **flat}
-    # Which is YAML, too.
+    # JSON is YAML, too.
     return json.dumps({"routes": [route]}, indent=2, default=list)
 
 
@@ -57,16 +57,16 @@ class Policies:
     """The policy in force, by the prefix under which the application is mounted."""
 
     def __init__(self, read: Callable[[bytes, str], Reading], content: bytes) -> None:
-        """`read` makes a policy of `content` for a day. Raises ConfigError."""
+        """`read` compiles `content` to a policy for a day. Raises ConfigError."""
         self.read: Final = read
         self.content = content
-        """What the policy in force was made from."""
+        """The text of the policy in force."""
         self._day = utc_day()
         self._policy = read(content, self._day).policy
         self._mounted: dict[str, Policy] = {}
 
     def at(self, prefix: str) -> Policy:
-        """Return the policy under `prefix`, today."""
+        """Return today's policy under `prefix`."""
         if utc_day() != self._day:
             # Entries may have a last day.
             self._day = utc_day()
@@ -77,7 +77,7 @@ class Policies:
         return found
 
     def adopt(self, policy: Policy, content: bytes) -> None:
-        """Have `policy`, which was made from `content`, in force from now on."""
+        """Put `policy`, compiled from `content`, in force."""
         self._policy, self.content = policy, content
         self._mounted.clear()
 
@@ -85,7 +85,7 @@ class Policies:
 def policies_of(
     upstream: str | None, config: str | Path | None, keys: Mapping[str, Any]
 ) -> Policies:
-    """Return what the arguments of `proxy_app` say.
+    """Return the policies for the arguments of `proxy_app`.
 
     Raises ConfigError for a configuration that is refused, OSError for a file that cannot be
     read, TypeError unless either a URL or a file is given.
@@ -97,11 +97,11 @@ def policies_of(
         content = text_of(upstream, keys).encode("utf-8", "surrogatepass")
     else:
         if keys:
-            raise TypeError(f"{', '.join(keys)}: keys of a route go with a URL, or into the file")
+            raise TypeError(f"{', '.join(keys)}: with config, route keys go into the file")
         name = os.fspath(config or "")
         directory = os.path.dirname(os.path.abspath(name))
         with open(name, "rb") as source:
-            # One byte more than the reader takes tells it that the file is too large.
+            # One byte over the limit, so that the reader sees that the file is too large.
             content = source.read(MAX_BYTES + 1)
 
     def read(text: bytes, day: str) -> Reading:

@@ -1,4 +1,4 @@
-"""Response heads as aiohttp writes them, with no field that it would add of its own accord."""
+"""Response heads written by aiohttp, without the fields that it would add by itself."""
 
 from typing import Final
 
@@ -6,7 +6,7 @@ from aiohttp import web
 
 from corsproxy.core.messages import ClientHead, Framing
 
-# What aiohttp writes itself.
+# Fields that aiohttp writes itself.
 _FRAMING: Final = frozenset({b"connection", b"keep-alive", b"transfer-encoding"})
 _HANDSHAKE: Final = _FRAMING | {
     b"upgrade", b"sec-websocket-accept", b"sec-websocket-protocol", b"sec-websocket-extensions"
@@ -18,16 +18,16 @@ class Plain(web.StreamResponse):
     """A response to which aiohttp adds no Content-Type and no Server."""
 
     sent: frozenset[str] = frozenset()
-    """Which of the two it has of its own."""
+    """Which of these two fields the response has of its own."""
 
     def leave_out(self) -> None:
-        """Take out what aiohttp has put in; for `on_response_prepare`."""
+        """Remove what aiohttp has added; for `on_response_prepare`."""
         for name in ("Content-Type", "Server"):
             if name not in self.sent:
                 self.headers.pop(name, None)
 
     def fill(self, head: ClientHead, own: frozenset[bytes]) -> None:
-        """Add the fields of `head` but for those that are aiohttp's `own`."""
+        """Add the fields of `head`, except those that are aiohttp's `own`."""
         for name, value in head.fields:
             if name.lower() not in own:
                 self.headers.add(name.decode("ascii"), _text(value))
@@ -35,11 +35,11 @@ class Plain(web.StreamResponse):
 
 
 class PlainWebSocket(Plain, web.WebSocketResponse):
-    """A 101 of which the same holds."""
+    """A 101 to which aiohttp adds no Content-Type and no Server."""
 
 
 def plain_response(head: ClientHead) -> Plain:
-    """Return a response of which nothing is sent yet."""
+    """Return a response that has not been sent yet."""
     response = Plain(status=head.status, reason=head.reason.decode("latin-1"))
     response.fill(head, _FRAMING)
     if head.framing is Framing.CHUNKED:

@@ -1,7 +1,7 @@
-"""A client's WebSocket, read and written by aiohttp, as the bytes that its upstream speaks.
+"""A client's WebSocket, which aiohttp reads and writes, as the byte stream of its upstream.
 
-The upstream's end is frames (RFC 6455, 5.2), the client's end is messages: this end turns one into
-the other. Pings, pongs and closes go through to the other side, and no extension is in use.
+The upstream's side is frames (RFC 6455, 5.2), the client's side is messages; this translates.
+Pings, pongs and closes are passed to the other side, and no extension is used.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ _TOO_BIG: Final = 1009
 
 
 def frame(opcode: int, content: bytes) -> bytes:
-    """Return one whole frame, masked as a client's is (5.3)."""
+    """Return a whole frame, masked as clients must (5.3)."""
     key = os.urandom(4)
     size = len(content)
     if size < 126:
@@ -40,14 +40,14 @@ def frame(opcode: int, content: bytes) -> bytes:
         length = struct.pack(">BH", 0x80 | 126, size)
     else:
         length = struct.pack(">BQ", 0x80 | 127, size)
-    # As one number: a loop over the bytes would be slow.
+    # As one number, because a loop over the bytes would be slow.
     mask = int.from_bytes((key * (size // 4 + 1))[:size], "big")
     hidden = (int.from_bytes(content, "big") ^ mask).to_bytes(size, "big")
     return bytes([0x80 | opcode]) + length + key + hidden
 
 
 class FrameReader:
-    """Messages out of the frames that an upstream sends."""
+    """Assembles messages from the frames of an upstream."""
 
     def __init__(self) -> None:
         self._data = bytearray()
@@ -55,10 +55,10 @@ class FrameReader:
         self._message = bytearray()
 
     def feed(self, data: bytes) -> list[tuple[int, bytes]]:
-        """Return the messages that are whole now: opcodes and contents.
+        """Return the messages that are now complete: opcodes and contents.
 
-        Raises ValueError, with the status to close with, for what is no frame of a server or
-        grows too large.
+        Raises ValueError, with the status to close with, for an invalid server frame or a
+        message that is too large.
         """
         self._data += data
         messages: list[tuple[int, bytes]] = []
@@ -73,7 +73,7 @@ class FrameReader:
         return messages
 
     def _frame_size(self) -> tuple[int, int] | None:
-        """Return how long the next frame's header and content are; None before that is known."""
+        """Return the sizes of the next frame's header and content; None until they are known."""
         data = self._data
         if len(data) < 2:
             return None
@@ -109,7 +109,7 @@ class FrameReader:
 
 
 class WebSocketStream:
-    """The `ByteStream` of a client whose WebSocket aiohttp speaks."""
+    """The `ByteStream` of a client whose WebSocket aiohttp handles."""
 
     def __init__(self, request: web.Request, head: ClientHead) -> None:
         """`head` is that of the 101."""
@@ -123,7 +123,7 @@ class WebSocketStream:
         self._frames: Final = FrameReader()
         self._client_has_closed = False
         self._client_is_told = False
-        """Whether the client has got a Close."""
+        """Whether the client has been sent a Close."""
         self._is_ending = False
         self._over: Final = asyncio.Event()
 
@@ -139,13 +139,13 @@ class WebSocketStream:
         await self.response.close(code=code)
 
     async def read(self) -> bytes:
-        """Return the client's next message as a frame, or b"" at the end behind its Close.
+        """Return the client's next message as a frame, or b"" at the end, after its Close.
 
-        Raises ConnectionResetError where the client has left without a Close.
+        Raises ConnectionResetError if the client has left without a Close.
         """
         await self._opened()
         if self._client_has_closed:
-            # It waits for the connection's end (RFC 6455, 7.1.1), and the upstream's Close.
+            # The client waits for the upstream's Close and for the end (RFC 6455, 7.1.1).
             await self._over.wait()
             return b""
         message = await self.response.receive()
@@ -172,7 +172,7 @@ class WebSocketStream:
         try:
             messages = self._frames.feed(data)
         except ValueError as error:
-            # In a task of asyncio's own, which its `timeout` wants: a tunnel is none.
+            # In an asyncio task, which `timeout` needs: a tunnel does not run in one.
             await asyncio.create_task(self._close(error.args[0]))
             raise ConnectionResetError from error
         for opcode, content in messages:
@@ -187,15 +187,15 @@ class WebSocketStream:
         self._pushing = asyncio.create_task(self._push(self._pushed))
 
     async def _push(self, content: bytes) -> None:
-        # An aiohttp that shuts down reads nothing more, so that the client's answer is not seen:
-        # this ends `read`, too, which takes it for given. That a client is gone, `read` says.
+        # During shutdown aiohttp reads nothing more, so the client's answer is not seen. This ends
+        # `read`, too, which assumes it. If the client is gone, `read` reports that.
         with suppress(ConnectionError):
             await self._opened()
             await self._close(int.from_bytes(content[:2], "big"))
 
     def write_eof(self) -> None:
-        """The upstream has ended: without a Close, the client gets none, and knows that
-        something went wrong. Behind one, the client has some time to answer."""
+        """The upstream has ended. Without a Close from it, the client gets none, and knows that
+        something went wrong. After one, the client has some time to answer."""
         self._is_ending = True
         if self._client_is_told and not self._client_has_closed:
             asyncio.get_running_loop().call_later(_LINGER_S, self._hang_up)

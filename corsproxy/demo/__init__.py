@@ -1,5 +1,5 @@
-"""The demo's stage: an API without CORS, and a page on another origin that calls it.
+"""The demo: an API without CORS, and a page on another origin that calls it.
 
-Nothing here is used by `corsproxy serve`. The proxy between the two is the real one,
+`corsproxy serve` uses nothing from here. The proxy between the two is the real one; it is
 put together by `corsproxy.cli.demo`.
 """

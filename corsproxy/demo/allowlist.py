@@ -1,7 +1,7 @@
-"""The demo's allowlist: a text that the proxy runs, and the three edits that it invites.
+"""The demo's allowlist: the text that the proxy runs, and the three edits that it offers.
 
-The same reader, the same explanations and the same edits as everywhere else; only the
-file is missing, because a demo leaves nothing behind.
+The reader, the explanations and the edits are the real ones. Only the file is missing, because
+a demo leaves nothing behind.
 """
 
 from collections.abc import Callable, Mapping
@@ -31,7 +31,7 @@ cors:
 
 
 def refused_calls(places: Places) -> dict[str, PageCall]:
-    """Return the calls that the text refuses, by the ids that the page has for them."""
+    """Return the calls that the text refuses, by the page's ids for them."""
     return {
         "method": PageCall(places.page, "/api/cart/1", "DELETE"),
         "header": PageCall(places.page, "/api/products", headers=("x-debug",)),
@@ -48,18 +48,18 @@ class DemoAllowlist:
         self._followers: list[Callable[[Policy], None]] = []
         self._file = File(self._original, NAME, {}, "/", utc_day())
         self.policy = self._file.reading.policy
-        """What the text says."""
+        """The policy of the text."""
 
     def on_change(self, follower: Callable[[Policy], None]) -> None:
         """Call `follower` with the policy of every later text."""
         self._followers.append(follower)
 
     def allow(self, call: str) -> None:
-        """Make the edit that allows `call`; KeyError where there is no such call."""
+        """Make the edit that allows `call`. Raises KeyError if there is no such call."""
         self._put(self._edited(self._calls[call]))
 
     def reset(self) -> None:
-        """Take every edit back."""
+        """Undo all edits."""
         self._put(self._original)
 
     def as_json(self) -> Mapping[str, object]:

@@ -1,8 +1,8 @@
-"""What the API saw and what the proxy decided, in one order, for the page to show.
+"""What the API saw and what the proxy decided, in one sequence, for the page to show.
 
-A page cannot read a blocked response, and so cannot know why it was blocked. The demo's
-servers share one process, so each of them writes here what it saw, and the page's own
-server (same origin as the page) passes it on.
+A page cannot read a blocked response, so it cannot know why it was blocked. The demo's servers
+share one process: each writes here what it saw, and the page's own server (same origin as the
+page) passes it on.
 """
 
 import asyncio
@@ -12,10 +12,10 @@ from collections.abc import AsyncIterator, Mapping
 from corsproxy.shell.feed.records import ExchangeRecord
 
 Entry = Mapping[str, object]
-"""One observation as JSON has it; `seq` counts from 1 and never repeats."""
+"""One observation as JSON; `seq` counts from 1 and never repeats."""
 
 KEPT = 200
-"""How many observations a page that has just been opened is told about."""
+"""How many observations a newly opened page gets."""
 
 
 class Observations:
@@ -34,7 +34,7 @@ class Observations:
         self._wake()
 
     def close(self) -> None:
-        """End every follower, so that a server which is stopping has nothing to wait for."""
+        """End every follower, so that a server can stop without waiting for them."""
         self._closed = True
         self._wake()
 
@@ -59,7 +59,7 @@ class Observations:
 
 
 class ExchangeObserver:
-    """A journal of the proxy's that tells its records to `observations`."""
+    """A journal that adds the proxy's records to `observations`."""
 
     def __init__(self, observations: Observations) -> None:
         self._observations = observations

@@ -1,8 +1,8 @@
-"""The demo's web pages: the one that the allowlist names and the one that it does not.
+"""The demo's web pages: one that the allowlist names and one that it does not.
 
-Both are served from memory, by the same application on two ports, which makes them two
-origins. Beside the files it answers what a page cannot find out by itself: where the
-other parts are, what they saw, and what the allowlist says and can be edited to.
+The same application serves both from memory, on two ports, which makes them two origins. It
+also tells the page what it cannot find out by itself: where the other parts are, what they
+saw, and what the allowlist says and how it can be edited.
 """
 
 import json
@@ -34,7 +34,7 @@ class Places(NamedTuple):
 
     @property
     def content_security_policy(self) -> str:
-        """What the pages may load and call: themselves, the API, the proxy; no inline code."""
+        """The origins that the pages may load from and call; no inline code."""
         return "; ".join(
             (
                 "default-src 'none'",
@@ -52,12 +52,12 @@ class Places(NamedTuple):
 
 
 class Allowlist(Protocol):
-    """The allowlist that the proxy runs, as far as the page may see and edit it."""
+    """The proxy's allowlist, as far as the page may see and edit it."""
 
     def as_json(self) -> Mapping[str, object]: ...
 
     def allow(self, call: str) -> None:
-        """Make the edit that allows `call`; KeyError where there is no such call."""
+        """Make the edit that allows `call`. Raises KeyError if there is no such call."""
         ...
 
     def reset(self) -> None: ...
@@ -74,7 +74,7 @@ def read_files() -> dict[str, tuple[bytes, str]]:
 
 
 class Pages:
-    """Both pages and what they ask their own server."""
+    """Serves both pages and their requests."""
 
     def __init__(
         self,
@@ -111,7 +111,7 @@ class Pages:
 
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        # Without this a name that resolves to 127.0.0.1 would make any site this origin.
+        # Otherwise any site could become this origin with a name that resolves to 127.0.0.1.
         if request.host not in self._hosts:
             raise web.HTTPMisdirectedRequest(text="this is the demo of corsproxy\n")
         return await handler(request)
@@ -138,7 +138,7 @@ class Pages:
         return web.json_response(dict(self._allowlist.as_json()))
 
     async def _edit_policy(self, request: web.Request) -> web.Response:
-        # Browsers name the page that a POST comes from, and no page can lie about it.
+        # Browsers send the origin of the page with a POST, and no page can forge it.
         if request.headers.get("Origin") != self._places.page:
             raise web.HTTPForbidden
         _edit(self._allowlist, await request.read())

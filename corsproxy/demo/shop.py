@@ -1,7 +1,7 @@
-"""The demo's upstream: a small shop API that has never heard of CORS.
+"""The demo's upstream: a small shop API without CORS.
 
-It answers what a real one would: lists, a session cookie, errors in JSON, an event
-stream. It sends no Access-Control field on anything, and 405 to the browser's OPTIONS.
+It answers like a real one: lists, a session cookie, errors in JSON, an event stream. It never
+sends an Access-Control field, and answers 405 to the browser's OPTIONS.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ class Shop:
         self._request_ids = count(1)
 
     def application(self, observations: Observations) -> web.Application:
-        """Return the server's application; every response is told to `observations`."""
+        """Return the server's application; every response is recorded in `observations`."""
         app = web.Application(client_max_size=MAX_CONTENT)
         app.add_routes(
             [
@@ -112,7 +112,7 @@ class Shop:
         if not isinstance(user, str) or not user:
             return web.json_response({"error": "user is missing"}, status=422)
         session = token_urlsafe(16)
-        self._sessions.clear()  # one person looks at a demo; the state stays small
+        self._sessions.clear()  # a demo has one user; this keeps the state small
         self._sessions[session] = user
         response = web.json_response({"user": user})
         response.set_cookie("shop_session", session, httponly=True, samesite="Lax")
@@ -154,5 +154,5 @@ async def _json_object(request: web.Request) -> dict[str, object]:
 
 def _unprocessable() -> web.HTTPUnprocessableEntity:
     return web.HTTPUnprocessableEntity(
-        text=json.dumps({"error": "a JSON object is wanted"}), content_type="application/json"
+        text=json.dumps({"error": "expected a JSON object"}), content_type="application/json"
     )

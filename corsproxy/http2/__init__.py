@@ -1,6 +1,6 @@
-"""HTTP/2 (RFC 9113) of a server, without I/O: bytes in, events out, and bytes to send.
+"""HTTP/2 (RFC 9113) for a server, without I/O: bytes in, events and bytes to send out.
 
-The states of streams and the windows of flow control are the `h2` library's. Around it is what a
-proxy to HTTP/1.1 needs and that library leaves to others: which requests are well-formed, what
-each peer may cost, and a coding of fields that costs little.
+The `h2` library keeps the states of streams and the flow-control windows. This package adds
+what a proxy to HTTP/1.1 needs beyond it: checking that requests are well-formed, limits on
+what each peer may cost, and a cheap coding of fields.
 """

@@ -1,10 +1,10 @@
-"""How much of something a peer may do: much at once, and for ever at a moderate pace."""
+"""Rate limits for a peer: a large burst, then a moderate rate."""
 
 from typing import Final
 
 
 class Budget:
-    """A store that is taken from, and that fills up again with time."""
+    """A token bucket."""
 
     __slots__ = ("_at", "_left", "_most", "_per_second")
 
@@ -15,7 +15,7 @@ class Budget:
         self._at = 0.0
 
     def spend(self, now: float, amount: int = 1) -> bool:
-        """Take `amount` at the time `now`, in seconds; returns whether that much was there."""
+        """Take `amount` at the time `now`, in seconds; returns whether there was enough."""
         self._left = min(self._most, self._left + max(0.0, now - self._at) * self._per_second)
         self._at = now
         self._left -= amount
@@ -23,7 +23,7 @@ class Budget:
 
 
 def budgets() -> dict[str, Budget]:
-    """Return what one client may cost: far more than browsers do, at once or in the long run."""
+    """Return one client's budgets: far more than browsers use, at once or over time."""
     return {
         "resets": Budget(400, 5),
         "settings": Budget(1000, 10),

@@ -1,4 +1,4 @@
-"""What a client's bytes mean, as events for the connection."""
+"""The events that a client's bytes cause."""
 
 from typing import NamedTuple
 
@@ -6,12 +6,12 @@ from corsproxy.http2.request_fields import RequestFields
 
 
 class RequestArrived(NamedTuple):
-    """A request that is well-formed; its content follows, if it has any."""
+    """A well-formed request; its content follows, if it has any."""
 
     stream: int
     request: RequestFields
     is_too_large: bool
-    """Whether its field section is larger than it may be; what fits is there."""
+    """Whether its field section exceeds the limit; the fields that fit are included."""
     has_ended: bool
 
 
@@ -23,13 +23,13 @@ class ContentArrived(NamedTuple):
 
 
 class ContentEnded(NamedTuple):
-    """All of a request's content is there."""
+    """The request's content is complete."""
 
     stream: int
 
 
 class StreamEnded(NamedTuple):
-    """The answer is no longer wanted: the client has cancelled the request, or broken it."""
+    """The response is no longer wanted: the client has cancelled the request, or broken it."""
 
     stream: int
     is_by_client: bool

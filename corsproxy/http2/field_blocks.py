@@ -1,6 +1,6 @@
-"""Field blocks: HEADERS and the CONTINUATIONs behind it, put together and read (RFC 9113, 4.3).
+"""Field blocks: a HEADERS frame and its CONTINUATIONs, assembled and decoded (RFC 9113, 4.3).
 
-Nothing else may come between them, and together they have a bound.
+No other frame may come between them, and their total size is limited.
 """
 
 from typing import Final, NamedTuple
@@ -20,27 +20,27 @@ from corsproxy.http2.frames import (
 )
 
 _MOST_IN_BLOCK: Final = 128 * 1024
-# Each frame costs as much as one that holds something.
+# An empty frame costs as much as one with content.
 _MOST_SMALL: Final = 64
 _SMALL: Final = 1024
 
 
 class FieldSection(NamedTuple):
-    """What a block says."""
+    """A decoded block."""
 
     stream: int
     fields: list[Field]
     has_ended: bool
     """Whether nothing follows on the stream."""
     is_too_large: bool
-    """Whether there was more than is kept."""
+    """Whether fields were dropped because of the limit."""
 
 
 class BlockReader:
-    """The blocks of one connection."""
+    """Reads the blocks of one connection."""
 
     def __init__(self, most: int) -> None:
-        """`most` bytes of a section are kept."""
+        """Up to `most` bytes of a section are kept."""
         self._decoder: Final = FieldDecoder(most)
         self._data = bytearray()
         self._stream = 0
@@ -54,7 +54,7 @@ class BlockReader:
 
     @property
     def held(self) -> int:
-        """How many bytes there are of it."""
+        """How many bytes of it are held."""
         return len(self._data)
 
     def check(self, frame: Frame) -> None:
@@ -63,7 +63,7 @@ class BlockReader:
             raise ConnectionFaultError(ErrorCode.PROTOCOL_ERROR, "a frame inside of a field block")
 
     def headers(self, frame: Frame) -> FieldSection | None:
-        """Return what the block says that begins here; None where it goes on. Raises
+        """Begin a block; return it decoded if it is complete, None if it continues. Raises
         ConnectionFaultError."""
         check(frame.stream % 2 == 1, ErrorCode.PROTOCOL_ERROR, "a request on no client's stream")
         payload, begin, end = frame.payload, 0, frame.size
@@ -80,7 +80,7 @@ class BlockReader:
         return self._section() if frame.flags & END_HEADERS else None
 
     def continuation(self, frame: Frame) -> FieldSection | None:
-        """Likewise, for a block that goes on."""
+        """Do the same for a frame that continues the block."""
         check(self._stream != 0, ErrorCode.PROTOCOL_ERROR, "CONTINUATION of nothing")
         self._data += frame.payload
         self._small += frame.size < _SMALL

@@ -1,7 +1,7 @@
-"""Field blocks as HTTP/2 compresses them: HPACK (RFC 7541).
+"""HPACK, the compression of field blocks in HTTP/2 (RFC 7541).
 
-Reading keeps the peer's table, as it must. Writing keeps none: a field always becomes the same
-bytes, which are remembered. That makes responses some bytes longer, and leaves nothing to
+The decoder keeps the peer's table, as it must. The encoder uses no table: a field always has
+the same encoding, which is cached. Responses are a few bytes longer, but there is nothing to
 synchronise, nothing that a peer can make us store, and no secret in a compression context.
 """
 
@@ -15,14 +15,14 @@ from hpack.table import HeaderTable
 from corsproxy.core.messages import Field
 
 TABLE_SIZE: Final = 4096
-"""What the peer's encoder may keep here; the value that both sides begin with."""
+"""The size that the peer's table may have here; also the initial value of both sides."""
 
 _STATIC: Final[tuple[Field, ...]] = tuple(HeaderTable.STATIC_TABLE)
 _STATIC_FIELDS: Final = {field: at for at, field in reversed(list(enumerate(_STATIC, 1)))}
 _STATIC_NAMES: Final = {field[0]: at for at, field in reversed(list(enumerate(_STATIC, 1)))}
 _ENTRY_OVERHEAD: Final = 32
 _MOST_UPDATES: Final = 2
-# No real number needs more octets than these.
+# No real number needs more octets than this.
 _MOST_CONTINUED: Final = 5
 _EMPTIES_TABLE: Final = b"\x20"
 _NEVER_INDEXED: Final = frozenset({b"set-cookie", b"authorization", b"www-authenticate"})
@@ -30,19 +30,19 @@ _REMEMBERED: Final = 256
 
 
 class FieldCodingError(Exception):
-    """A block that cannot be read, and none that follows either."""
+    """A block that cannot be decoded; neither can any later one."""
 
 
 class FieldDecoder:
-    """Reads the blocks of one connection, in their order."""
+    """Decodes the blocks of one connection, in order."""
 
     def __init__(self, most: int) -> None:
-        """Fields are kept up to `most` bytes in a block, as SETTINGS_MAX_HEADER_LIST_SIZE counts;
-        what is above is read all the same, or the next block could not be."""
+        """Keep up to `most` bytes of fields per block, counted as SETTINGS_MAX_HEADER_LIST_SIZE
+        says. The rest is decoded but dropped; otherwise the next block could not be decoded."""
         self.is_too_large = False
-        """Whether the last block had more."""
+        """Whether fields of the last block were dropped."""
         self._most: Final = most
-        self._entries: list[Field] = []  # the youngest last
+        self._entries: list[Field] = []  # newest last
         self._size = 0
         self._table_size = TABLE_SIZE
 
@@ -68,7 +68,7 @@ class FieldDecoder:
         return fields
 
     def _read_updates(self, block: bytes) -> int:
-        """Read the changes of the table's size that a block may begin with."""
+        """Read the table size updates that a block may begin with."""
         at = 0
         while at < len(block) and block[at] & 0xE0 == 0x20:
             size, at = _integer(block, at, 0x1F)
@@ -156,7 +156,7 @@ _huffman = lru_cache(maxsize=2048)(_decode_huffman)
 
 
 class FieldEncoder:
-    """Writes the blocks of one connection."""
+    """Encodes the blocks of one connection."""
 
     __slots__ = ("_has_begun",)
 
@@ -164,7 +164,7 @@ class FieldEncoder:
         self._has_begun = False
 
     def encode(self, fields: list[Field]) -> bytes:
-        """Return a block. The first says that no table is kept, whatever size the peer allows
+        """Return a block. The first one sets the table size to 0, whatever size the peer allows
         (RFC 7541, 4.2)."""
         block = b"".join([_literal_field(field) for field in fields])
         if self._has_begun:

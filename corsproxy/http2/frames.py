@@ -1,4 +1,4 @@
-"""Frames (RFC 9113, 4 and 6): where they begin and end, and how they are written."""
+"""Frames (RFC 9113, 4 and 6): reading and writing them."""
 
 from collections.abc import Iterator
 from enum import IntEnum
@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 HEADER_SIZE: Final = 9
 MOST_IN_FRAME: Final = 16 * 1024
-"""SETTINGS_MAX_FRAME_SIZE, which is left as it is."""
+"""SETTINGS_MAX_FRAME_SIZE, left at its default."""
 
 END_STREAM: Final = 0x1
 ACK: Final = 0x1
@@ -52,7 +52,7 @@ CONTINUATION: Final = int(FrameType.CONTINUATION)
 
 
 class ConnectionFaultError(Exception):
-    """The peer has broken the protocol, or cost more than it may: the connection ends."""
+    """The peer has broken the protocol, or exceeded a limit: the connection ends."""
 
     def __init__(self, code: ErrorCode, why: str) -> None:
         super().__init__(why)
@@ -66,11 +66,11 @@ def check(holds: bool, code: ErrorCode, why: str) -> None:
 
 
 class _Form(NamedTuple):
-    """What frames of a kind have in common (RFC 9113, 6)."""
+    """The fixed size and place of a kind of frame (RFC 9113, 6)."""
 
     size: int
     has_stream: bool | None
-    """None where both may be."""
+    """None if both are allowed."""
 
 
 _FORMS: Final[dict[int, _Form]] = {
@@ -89,9 +89,9 @@ class Frame(NamedTuple):
     flags: int
     stream: int
     size: int
-    """Of the payload."""
+    """The size of the payload."""
     data: bytes
-    """All of it, its header included."""
+    """The whole frame, including its header."""
 
     @property
     def payload(self) -> bytes:
@@ -99,36 +99,36 @@ class Frame(NamedTuple):
 
 
 def check_form(frame: Frame) -> None:
-    """Raise ConnectionFaultError for a frame of a size that its kind has not, or on a stream where
-    it is the connection's, and the other way round. Kinds that are not known have any form."""
+    """Raise ConnectionFaultError for a frame with the wrong size for its kind, or one that
+    belongs on a stream but is on the connection, or vice versa. Unknown kinds are not checked."""
     form = _FORMS.get(frame.kind)
     if form is None:
         return
     on_stream = form.has_stream is None or form.has_stream == (frame.stream != 0)
     check(on_stream, ErrorCode.PROTOCOL_ERROR, "a frame on the wrong stream")
-    # What GOAWAY has to say has no bound.
+    # GOAWAY may carry debug data of any size.
     fits = frame.size == form.size or (frame.kind == FrameType.GOAWAY and frame.size > form.size)
     check(fits, ErrorCode.FRAME_SIZE_ERROR, "a frame of another size")
 
 
 def frame(kind: FrameType, flags: int, stream: int, payload: bytes = b"") -> bytes:
-    """Return a frame as it is sent."""
+    """Return a frame to send."""
     return b"".join((len(payload).to_bytes(3), bytes((kind, flags)), stream.to_bytes(4), payload))
 
 
 def goaway(last: int, code: ErrorCode) -> bytes:
-    """Return the frame that says which is the last stream that is answered."""
+    """Return a GOAWAY; `last` is the last stream that will be answered."""
     return frame(FrameType.GOAWAY, 0, 0, last.to_bytes(4) + int(code).to_bytes(4))
 
 
 LAST_CALL: Final = b"lastcall"
 WARNING: Final = goaway(2**31 - 1, ErrorCode.NO_ERROR) + frame(FrameType.PING, 0, 0, LAST_CALL)
-"""No more requests, please: those that are on their way will be answered (RFC 9113, 6.8). Behind
-the last of them comes the answer to the PING."""
+"""Asks for no more requests; those already on their way will be answered (RFC 9113, 6.8). The
+answer to the PING comes after the last of them."""
 
 
 class FrameReader:
-    """The frames of one connection, behind the client's preface."""
+    """Reads the frames of one connection, after the client's preface."""
 
     def __init__(self) -> None:
         self._pending = bytearray()
@@ -137,7 +137,7 @@ class FrameReader:
 
     @property
     def is_amid(self) -> bool:
-        """Whether something has begun that is no content and has not ended."""
+        """Whether a preface or a frame other than DATA has begun and not ended."""
         pending = self._pending
         return not self._has_preface or (
             bool(pending) and (len(pending) < HEADER_SIZE or pending[3] != DATA)
@@ -145,7 +145,7 @@ class FrameReader:
 
     @property
     def held(self) -> int:
-        """How many bytes there are of it."""
+        """How many bytes of it are held."""
         return len(self._pending) if self.is_amid else 0
 
     def read(self, data: bytes | memoryview) -> Iterator[Frame]:

@@ -1,12 +1,11 @@
 """The protocol of one connection: frames in, events out, and frames to send.
 
-What it promises: every frame is counted by what it costs, whichever side causes it, and a peer that
-goes on beyond its budget gets GOAWAY and the connection ends; what is wrong with one stream
-ends that stream; and whatever a peer sends, a fault of the connection is the worst there is.
+Every frame is charged for what it costs, whichever side caused it; a peer that exceeds its
+budget gets GOAWAY, and the connection ends. A stream error ends that stream. Whatever a peer
+sends, a connection error is the worst outcome.
 
-Answered here, without the library that keeps the streams: PING, PRIORITY, GOAWAY (after which
-that would send nothing more on the streams that are left), frames that are not known, and frames
-behind a stream's end.
+Handled here and not by `h2`: PING, PRIORITY, GOAWAY (after which `h2` would send nothing more on
+the remaining streams), unknown frames, and frames after a stream's end.
 """
 
 from typing import Final
@@ -64,14 +63,14 @@ class Http2Protocol:
     """One connection."""
 
     def __init__(self, most_in_section: int) -> None:
-        """`most_in_section` bytes of a field section are kept."""
+        """Up to `most_in_section` bytes of a field section are kept."""
         self.fault: ConnectionFaultError | None = None
-        """What has ended the connection."""
+        """The fault that has ended the connection."""
         self.client_leaves = False
         """Whether the client has said that no more requests will come (GOAWAY)."""
         self._has_begun = False
         self.has_warned = False
-        """Whether the client was told to go elsewhere."""
+        """Whether the client was told to send no more requests here."""
         self.is_leaving = False
         """Whether the client was told that no more requests will be answered."""
         self._streams: dict[int, OpenStream] = {}
@@ -90,17 +89,17 @@ class Http2Protocol:
 
     @property
     def is_in_head(self) -> bool:
-        """Whether something has begun that is no content and has not ended."""
+        """Whether something other than content has begun and not ended."""
         return not self._has_begun or self._blocks.is_amid or self._frames.is_amid
 
     @property
     def held(self) -> int:
-        """How many bytes are kept of what is no content and has not ended."""
+        """How many bytes of it are held."""
         return self._blocks.held + self._frames.held
 
     def receive(self, data: bytes | memoryview, now: float) -> list[Event]:
-        """Return what `data`, which has arrived at the time `now` in seconds, means. After a
-        fault, nothing means anything."""
+        """Return the events of `data`, received at the time `now` in seconds. After a fault, there
+        are none."""
         if self.fault is not None:
             return []
         self._now = now
@@ -155,7 +154,7 @@ class Http2Protocol:
             self._queue(frame(FrameType.PING, ACK, 0, each.payload))
         elif kind == FrameType.PING and self.has_warned and each.payload == LAST_CALL:
             self.leave()
-        # Priorities, and what is not known, are ignored (RFC 9113, 5.5).
+        # Priorities and unknown frames are ignored (RFC 9113, 5.5).
         self._spend("frames without content")
 
     def _section(self, section: FieldSection | None, events: list[Event]) -> None:
@@ -174,7 +173,7 @@ class Http2Protocol:
         stream, has_ended = section.stream, section.has_ended
         self._highest = stream
         if self.is_leaving:
-            # The client knows from GOAWAY that it may send it elsewhere (RFC 9113, 6.8).
+            # GOAWAY has told the client that it may retry the request elsewhere (RFC 9113, 6.8).
             self._forget(stream)
             return
         if len(self._streams) >= MOST_STREAMS:
@@ -211,7 +210,7 @@ class Http2Protocol:
     def _data(self, each: Frame, events: list[Event]) -> None:
         stream, size = each.stream, each.size
         if stream in self._forgotten:
-            # It has taken room in the connection's window all the same.
+            # It still counts towards the connection's window.
             self._spend("frames without content")
             if size:
                 self._queue(frame(FrameType.WINDOW_UPDATE, 0, 0, size.to_bytes(4)))
@@ -236,7 +235,7 @@ class Http2Protocol:
     def _measure(
         self, stream: int, state: OpenStream, size: int, has_ended: bool, events: list[Event]
     ) -> None:
-        """Hold content against the length that was announced (RFC 9113, 8.1.1)."""
+        """Compare content with the announced length (RFC 9113, 8.1.1)."""
         if not state.fits(size, has_ended):
             self._break(stream, ErrorCode.PROTOCOL_ERROR, events)
         elif has_ended:
@@ -259,7 +258,7 @@ class Http2Protocol:
             events.append(StreamEnded(stream, is_by_client=True))
 
     def _pass_on(self, frame: Frame, events: list[Event]) -> None:
-        """Let the streams have a frame."""
+        """Pass a frame to the streams."""
         for event in self._states.receive(frame.data):
             if isinstance(event, h2.events.DataReceived):
                 if event.data:
@@ -269,19 +268,19 @@ class Http2Protocol:
             elif isinstance(event, h2.events.RemoteSettingsChanged):
                 events.append(WindowOpened(0))
             elif isinstance(event, h2.events.StreamReset) and not event.remote_reset:
-                # A window that overflows.
+                # The window overflows.
                 self._spend("resets")
                 self._drop(frame.stream)
                 events.append(StreamEnded(frame.stream, is_by_client=False))
 
     def _refuse(self, stream: int, code: ErrorCode) -> None:
-        """End a stream that was never begun."""
+        """Reset a stream that was never begun."""
         self._spend("resets")
         self._forget(stream)
         self._queue(frame(FrameType.RST_STREAM, 0, stream, int(code).to_bytes(4)))
 
     def _break(self, stream: int, code: ErrorCode, events: list[Event]) -> None:
-        """End a stream that the client has broken."""
+        """Reset a stream that the client has broken."""
         self._spend("resets")
         self.reset(stream, code)
         events.append(StreamEnded(stream, is_by_client=False))
@@ -293,15 +292,15 @@ class Http2Protocol:
         if not self._costs[what].spend(self._now, amount):
             raise ConnectionFaultError(ErrorCode.ENHANCE_YOUR_CALM, f"too many {what}")
 
-    # Sending. What is done to a stream that is no more does nothing.
+    # Sending. Calls for a stream that has ended do nothing.
 
     def send_continue(self, stream: int) -> None:
-        """Tell a client so that waits with its content (100)."""
+        """Send a 100, for a client that waits with its content."""
         if stream in self._streams and self.fault is None:
             self._states.send_continue(stream, self._encoder.encode([CONTINUE]))
 
     def send_head(self, stream: int, fields: list[Field], *, is_all: bool) -> int:
-        """Send the head of a response; `is_all` where nothing follows. Returns its size."""
+        """Send the head of a response; `is_all` if nothing follows. Returns its size."""
         if stream not in self._streams or self.fault is not None:
             return 0
         block = self._encoder.encode(fields)
@@ -317,7 +316,7 @@ class Http2Protocol:
         return self._states.window(stream)
 
     def send_content(self, stream: int, data: bytes | memoryview, *, is_all: bool) -> None:
-        """Send content, no more than `window`; `is_all` where nothing follows."""
+        """Send content, no more than `window`; `is_all` if nothing follows."""
         if stream not in self._streams or self.fault is not None:
             return
         self._states.send_content(stream, data, is_all=is_all)
@@ -332,7 +331,7 @@ class Http2Protocol:
             self.reset(stream, ErrorCode.NO_ERROR)
 
     def reset(self, stream: int, code: ErrorCode) -> None:
-        """End a stream, so that what was sent on it cannot pass for complete."""
+        """Reset a stream, so that its response cannot pass for complete."""
         if stream not in self._streams or self.fault is not None:
             return
         self._states.reset(stream, code)
@@ -344,14 +343,14 @@ class Http2Protocol:
         self._forget(stream)
 
     def acknowledge(self, stream: int, size: int) -> None:
-        """So many bytes of content were taken: as many more may come."""
+        """Allow the client to send `size` more bytes: as many were taken."""
         state = self._streams.get(stream)
         if state is not None and size and self.fault is None:
             state.untaken -= size
             self._states.acknowledge(stream, size)
 
     def _release(self, state: OpenStream, stream: int) -> None:
-        """Let others have the room that a stream has left in the connection's window."""
+        """Return what a stream used of the connection's window."""
         if state.untaken and self.fault is None:
             self._states.acknowledge(stream, state.untaken)
             state.untaken = 0
@@ -362,13 +361,13 @@ class Http2Protocol:
         return self._highest > 0
 
     def warn(self) -> None:
-        """Send the client elsewhere; once it has heard so, `leave`."""
+        """Ask the client to send no more requests here; call `leave` after its answer."""
         if not self.has_warned and not self.is_leaving and self.fault is None:
             self.has_warned = True
             self._queue(WARNING)
 
     def leave(self) -> None:
-        """Take no more requests; those that are there will be answered."""
+        """Accept no more requests; those in progress will be answered."""
         if not self.is_leaving and self.fault is None:
             self.is_leaving = True
             self._queue(goaway(self._highest, ErrorCode.NO_ERROR))
@@ -380,7 +379,7 @@ class Http2Protocol:
         self._out.append(goaway(self._highest, fault.code))
 
     def _queue(self, data: bytes) -> None:
-        """Send a frame of our own behind the library's."""
+        """Send a frame of our own after the library's."""
         self._collect()
         self._out.append(data)
 
@@ -390,7 +389,7 @@ class Http2Protocol:
             self._out.append(data)
 
     def take_output(self) -> bytes:
-        """Return what is to be sent now."""
+        """Return the bytes to send now."""
         if self.fault is None:
             self._collect()
         if not self._out:

@@ -1,8 +1,8 @@
-"""The field section of a request: what makes it well-formed (RFC 9113, 8.2 and 8.3), and the
-request line and fields of HTTP/1.1 that it stands for.
+"""A request's field section: whether it is well-formed (RFC 9113, 8.2 and 8.3), and its
+translation to an HTTP/1.1 request line and fields.
 
-Everything here may become a line of HTTP/1.1, so the grammar is that of RFC 9112 and not what a
-field block can hold: a space in a path, or a line break in a value, would begin another request.
+Everything here may become a line of HTTP/1.1. So the grammar is that of RFC 9112, not that of a
+field block: a space in a path, or a line break in a value, would begin another request.
 """
 
 import re
@@ -11,47 +11,47 @@ from typing import Final, NamedTuple
 from corsproxy.core.messages import Field, Fields
 
 TRANSFER_CHUNKED: Final[Field] = (b"Transfer-Encoding", b"chunked")
-"""How the fields say that there is content of a length that is not known."""
+"""The field that announces content of unknown length."""
 
 _MOST_PSEUDO: Final = 4
 _PSEUDO: Final = frozenset({b":method", b":scheme", b":authority", b":path"})
 _TOKEN: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _NAME: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+")
 _VALUE: Final = re.compile(rb"(?:[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?)?")
-# RFC 9112, 3.2.1: the octets of an absolute path with its query, as a request line can hold them.
+# RFC 9112, 3.2.1: the octets of an absolute path with query in a request line.
 _PATH: Final = re.compile(rb"/[!-~]*")
-# RFC 9110, 4.2.3 and 7.2: without userinfo, and nothing that would end an authority.
+# RFC 9110, 4.2.3 and 7.2: no userinfo, and nothing that would end an authority.
 _AUTHORITY: Final = re.compile(rb"[A-Za-z0-9.\-_~!$&'()*+;=%:\[\]]+")
 _DIGITS: Final = re.compile(rb"[0-9]{1,18}")
-# Of which a recipient may take either the first or the last.
+# Recipients may take either the first or the last of these.
 _ONLY_ONCE: Final = frozenset(
     {
         b"content-length", b"content-location", b"content-range", b"content-type", b"etag",
         b"host", b"max-forwards", b"server", b"user-agent",
     }
 )  # fmt: skip
-# RFC 9113, 8.2.2; each would be about the connection.
+# RFC 9113, 8.2.2: fields about the connection.
 _OF_CONNECTIONS: Final = frozenset(
     {b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"}
 )
 
 
 class MalformedRequestError(ValueError):
-    """A request that is not well-formed; why, is in the message."""
+    """A request that is not well-formed; the message says why."""
 
 
 class RequestFields(NamedTuple):
-    """A request as HTTP/1.1 would have it."""
+    """A request in the terms of HTTP/1.1."""
 
     method: str
     target: bytes
     fields: Fields
     length: int | None
-    """Bytes of content that were announced; None where none were."""
+    """Announced bytes of content; None if not announced."""
 
 
 def read_request(fields: list[Field], *, has_ended: bool) -> RequestFields:
-    """Return what a well-formed request says; `has_ended` where no content follows.
+    """Return a well-formed request; `has_ended` if no content follows.
 
     Raises MalformedRequestError.
     """
@@ -62,7 +62,7 @@ def read_request(fields: list[Field], *, has_ended: bool) -> RequestFields:
     host, regular, length = _regular(regular)
     authority = pseudo.get(b":authority", host)
     if authority is None or not _AUTHORITY.fullmatch(authority):
-        raise MalformedRequestError(":authority is missing, or no host with its port")
+        raise MalformedRequestError(":authority is missing, or not a host with its port")
     if host is not None and host != authority:
         raise MalformedRequestError(":authority and host differ")
     if has_ended and length:
@@ -75,17 +75,17 @@ def read_request(fields: list[Field], *, has_ended: bool) -> RequestFields:
 
 
 class RequestReader:
-    """Reads the requests of one connection, which mostly repeat the one before but for the path."""
+    """Reads the requests of one connection, which mostly differ only in their paths."""
 
     def __init__(self) -> None:
         self._fields: list[Field] = []
-        self._at = -1  # where the path stands among them
+        self._at = -1  # the index of the path among them
         self._has_ended = False
         self._read: RequestFields | None = None
 
     def read(self, fields: list[Field], *, has_ended: bool) -> RequestFields:
-        """Return what `read_request` does. Requests that have the same bytes in all but their
-        path have the same object in `fields`."""
+        """Do the same as `read_request`. Requests that differ only in their path share the same
+        object in `fields`."""
         at, read = self._at, self._read
         if (
             read is not None
@@ -107,14 +107,14 @@ class RequestReader:
 
 
 def check_trailers(fields: list[Field]) -> None:
-    """Raise MalformedRequestError for trailers that are not well-formed. They go no further."""
+    """Raise MalformedRequestError for malformed trailers. Trailers are not passed on."""
     for name, value in fields:
         if name in _OF_CONNECTIONS or not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
             raise MalformedRequestError("a trailer that is none")
 
 
 def _split(fields: list[Field]) -> tuple[dict[bytes, bytes], list[Field]]:
-    """Tell the pseudo-header fields from the others; they come first, each once."""
+    """Separate the pseudo-header fields, which come first, each once, from the others."""
     pseudo: dict[bytes, bytes] = {}
     for name, value in fields:
         if not name.startswith(b":"):

@@ -1,6 +1,6 @@
-"""The `h2` library, as far as it is used: the states of streams, their windows, and SETTINGS.
+"""The parts of the `h2` library that are used: stream states, windows and SETTINGS.
 
-It gets whole frames, and field blocks that are empty: those are read and written elsewhere.
+It gets whole frames with empty field blocks: those are decoded and encoded elsewhere.
 """
 
 from collections.abc import Iterator
@@ -24,14 +24,14 @@ from corsproxy.http2.frames import (
 )
 
 MOST_STREAMS: Final = 128
-"""That one client may have open at a time (SETTINGS_MAX_CONCURRENT_STREAMS)."""
+"""Open streams per client (SETTINGS_MAX_CONCURRENT_STREAMS)."""
 STREAM_WINDOW: Final = 1024 * 1024
-"""Content of one request that may be on its way; with 64 KiB, uploads would be slow from afar."""
+"""The window of one request; with 64 KiB, uploads from far away would be slow."""
 CONNECTION_WINDOW: Final = 4 * 1024 * 1024
-"""The same for all requests of a connection together: all that a client can make us keep."""
+"""The window of all requests of a connection together: all that a client can make us hold."""
 
 SMALL_PIECE: Final = 64
-"""Content in one frame that costs more than it holds."""
+"""A DATA frame with less content than this costs more than it carries."""
 
 CONTINUE: Final[Field] = (b":status", b"100")
 
@@ -42,20 +42,20 @@ _MOST_FORGOTTEN: Final = 1000
 
 
 class OpenStream:
-    """What is known of an open stream besides its windows."""
+    """The state of an open stream, except its windows."""
 
     __slots__ = ("expected", "remote_ended", "untaken")
 
     def __init__(self, expected: int | None, remote_ended: bool) -> None:
         self.expected = expected
-        """Bytes of content that must still come; None where no length was announced."""
+        """Bytes of content still to come; None if no length was announced."""
         self.remote_ended = remote_ended
         self.untaken = 0
-        """Bytes of the windows that are used by content not yet taken."""
+        """Bytes of the windows used by content that has not been taken yet."""
 
     def fits(self, size: int, has_ended: bool) -> bool:
-        """Whether the length that was announced has room for `size` bytes more, and none left
-        where that was all."""
+        """Whether `size` more bytes fit the announced length, and complete it if the content has
+        ended."""
         if self.expected is None:
             return True
         self.expected -= size
@@ -63,7 +63,7 @@ class OpenStream:
 
 
 class ForgottenStreams:
-    """The last that were reset or refused, whose frames may still be on their way."""
+    """The last streams that were reset or refused; frames for them may still be on their way."""
 
     def __init__(self) -> None:
         self._streams: dict[int, None] = {}
@@ -78,7 +78,7 @@ class ForgottenStreams:
 
 
 class _NoFields:
-    """In place of the library's own coding."""
+    """Replaces the library's own field coding."""
 
     def __init__(self) -> None:
         self.block = b""
@@ -129,16 +129,16 @@ class StreamStates:
         return library
 
     def receive(self, data: bytes) -> Iterator[h2.events.Event]:
-        """Take a whole frame; returns what comes of it. Raises ConnectionFaultError."""
+        """Take a whole frame; returns the resulting events. Raises ConnectionFaultError."""
         try:
             return iter(self._library.receive_data(data))
         except h2.exceptions.ProtocolError as error:
-            # The library has its own GOAWAY, which does not know of all streams.
+            # Drop the library's own GOAWAY, which does not know all streams.
             self._library.clear_outbound_data_buffer()
             raise ConnectionFaultError(_code_of(error), str(error)) from error
 
     def begin(self, stream: int, *, has_ended: bool) -> None:
-        """A request, or the trailers of one."""
+        """Take a request, or its trailers."""
         flags = END_HEADERS | (END_STREAM if has_ended else 0)
         self.receive(frame(FrameType.HEADERS, flags, stream))
 
@@ -166,11 +166,11 @@ class StreamStates:
         self._library.reset_stream(stream, int(code))
 
     def acknowledge(self, stream: int, size: int) -> None:
-        """Open the windows by so much."""
+        """Open the windows by `size`."""
         self._library.acknowledge_received_data(size, stream)
 
     def take_output(self) -> bytes:
-        """Return what is to be sent."""
+        """Return the bytes to send."""
         return self._library.data_to_send()
 
 
