@@ -1,8 +1,8 @@
-"""Local authorities: mkcert's where it has a root, else one of our own.
+"""Local authorities: mkcert's if it has a root, otherwise our own.
 
-What it promises: our own vouches for this machine alone, by name constraints (RFC 5280,
-4.2.1.10) that browsers honour, so that its key is of no use against any other site; the key is
-in a file that its user alone can read; and nothing is ever written where mkcert keeps its root.
+Our own can only vouch for this machine, by name constraints (RFC 5280, 4.2.1.10) that browsers
+honour, so its key is of no use against any other site. Only the user can read the key's file,
+and nothing is ever written where mkcert keeps its root.
 """
 
 import os
@@ -41,16 +41,16 @@ if sys.platform != "win32":
 
 CERTIFICATE: Final = "rootCA.pem"
 KEY: Final = "rootCA-key.pem"
-"""The names that mkcert gives its files, too."""
+"""The file names, the same as mkcert's."""
 
 LEAF_LIFETIME: Final = timedelta(days=397)
-"""Apple takes at most 825 days from any authority, and public ones have 398."""
+"""Apple accepts at most 825 days from any authority, and public ones have 398."""
 _LIFETIME: Final = timedelta(days=3650)
-# Clocks differ, and containers' more so.
+# Clocks differ, especially in containers.
 _BACKDATED: Final = timedelta(hours=1)
 _CONSTRAINTS: Final = x509.NameConstraints(
     permitted_subtrees=[
-        # A name permits itself and all names below it.
+        # A name also permits all names below it.
         x509.DNSName("localhost"),
         x509.DNSName("test"),
         x509.IPAddress(ip_network("127.0.0.0/8")),
@@ -61,7 +61,7 @@ _CONSTRAINTS: Final = x509.NameConstraints(
 
 
 class Authority(NamedTuple):
-    """Who signs the certificates of the listeners."""
+    """The authority that signs the listeners' certificates."""
 
     certificate: x509.Certificate
     key: CertificateIssuerPrivateKeyTypes
@@ -76,26 +76,26 @@ class Authority(NamedTuple):
 
     @property
     def name(self) -> str:
-        """What browsers and stores call it."""
+        """Its name in browsers and stores."""
         [found] = self.certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[:1]
         return str(found.value)
 
 
 class _PassedOverError(Exception):
-    """A root that cannot be used, and why."""
+    """A root that cannot be used; the message says why."""
 
 
 def find_authority(places: Places, now: datetime, tell: list[str]) -> Authority:
-    """Return the authority in use, made where there is none; appends to `tell` which roots were
-    passed over, and why.
+    """Return the authority in use, creating one if there is none. Appends to `tell` which roots
+    were passed over, and why.
 
-    Raises StartError where it cannot be made.
+    Raises StartError if it cannot be created.
     """
     return known_authority(places, now, tell) or _made(places.data, now)
 
 
 def known_authority(places: Places, now: datetime, tell: list[str]) -> Authority | None:
-    """Return the authority in use; None where there is none yet."""
+    """Return the authority in use; None if there is none yet."""
     for directory in (*places.mkcert, places.data):
         is_ours = directory == places.data
         if not os.path.exists(directory / CERTIFICATE):
@@ -185,7 +185,7 @@ def _make(directory: Path, now: datetime) -> None:
 
 @contextmanager
 def _alone_in(directory: Path) -> Iterator[None]:
-    """Keep other processes from making an authority in the same directory. Raises OSError."""
+    """Keep other processes from creating an authority in the same directory. Raises OSError."""
     with (directory / ".lock").open("wb") as lock:
         if sys.platform != "win32":
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -193,7 +193,7 @@ def _alone_in(directory: Path) -> Iterator[None]:
 
 
 def _write(path: Path, content: bytes, mode: int) -> None:
-    """Write a file at once, so that no other process reads half of it."""
+    """Write a file atomically, so that no other process reads half of it."""
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -209,7 +209,7 @@ def _write(path: Path, content: bytes, mode: int) -> None:
 def issue(authority: Authority, names: Sequence[str], now: datetime) -> ssl.SSLContext:
     """Return a context with a new certificate for `names`, host names and addresses.
 
-    Raises StartError where there is no room for it.
+    Raises StartError if there is no room for its file.
     """
     key = generate_private_key(SECP256R1())
     issuer = authority.certificate
@@ -234,7 +234,7 @@ def issue(authority: Authority, names: Sequence[str], now: datetime) -> ssl.SSLC
 
 
 def _context(pem: bytes) -> ssl.SSLContext:
-    """OpenSSL reads keys from files alone: this one is there for as long as that takes."""
+    """OpenSSL reads keys only from files, so this one exists only while it is read."""
     try:
         with tempfile.TemporaryDirectory(prefix="corsproxy-") as directory:
             path = os.path.join(directory, "leaf.pem")

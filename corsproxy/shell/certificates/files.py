@@ -1,7 +1,7 @@
-"""A certificate and its key in files: whether they are of use, and the context they make.
+"""A certificate and its key in files: whether they are usable, and their context.
 
-Needs the standard library alone. What a certificate says is learned as a client would learn
-it: by a handshake in memory.
+Uses only the standard library. The certificate's contents are found out as a client would:
+by a handshake in memory.
 """
 
 import os
@@ -18,7 +18,7 @@ from corsproxy.core.policy import ListenerTls
 _EXPIRES_SOON: Final = timedelta(days=14)
 _NOT_YET_VALID: Final = 9
 _EXPIRED: Final = 10
-# X509_V_FLAG_PARTIAL_CHAIN: what is trusted need not be a root.
+# X509_V_FLAG_PARTIAL_CHAIN: a trusted certificate need not be a root.
 _PARTIAL_CHAIN: Final = 0x80000
 _REASONS = {
     "KEY_VALUES_MISMATCH": "the key is not that of the certificate",
@@ -29,10 +29,10 @@ _REASONS = {
 
 
 def server_context(cert_file: str, key_file: str) -> ssl.SSLContext:
-    """Return a context that shows this certificate; TLS 1.2 or newer. Raises OSError, of
-    which ssl.SSLError is one."""
+    """Return a context that presents this certificate; TLS 1.2 or newer. Raises OSError, which
+    includes ssl.SSLError."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    # Also because HTTP/2 forbids it (RFC 9113, 9.2.1).
+    # HTTP/2 forbids it, too (RFC 9113, 9.2.1).
     context.options |= ssl.OP_NO_RENEGOTIATION
     # Without a callback, OpenSSL asks the terminal for an encrypted key's password.
     context.load_cert_chain(cert_file, key_file, password=lambda: b"")
@@ -40,7 +40,7 @@ def server_context(cert_file: str, key_file: str) -> ssl.SSLContext:
 
 
 def faults(tls: ListenerTls, now: datetime) -> list[CertificateFault]:
-    """Return what is wrong with the files, and what is worth a warning, at the time `now`."""
+    """Return the errors and warnings about the files at the time `now`."""
     return list(_faults(tls, now))
 
 
@@ -78,7 +78,7 @@ def _misfit(tls: ListenerTls, error: OSError) -> CertificateFault:
         return CertificateFault("error", "certificate-file", "key_file", message, MATCHING_KEY)
     key = "cert_file"
     try:
-        # Which of the two it is, OpenSSL does not say.
+        # OpenSSL does not say which of the two files it is.
         ssl.create_default_context().load_verify_locations(tls.cert_file)
     except OSError:
         pass
@@ -113,7 +113,7 @@ def _validity(
 
 
 def shown_certificate(context: ssl.SSLContext, cert_file: str) -> dict[str, object]:
-    """Return what a client is told that trusts `cert_file` itself. Raises ssl.SSLError."""
+    """Return what a client that trusts `cert_file` itself sees. Raises ssl.SSLError."""
     client_context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     client_context.check_hostname = False
     client_context.load_verify_locations(cert_file)

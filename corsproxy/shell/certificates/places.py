@@ -13,7 +13,7 @@ class Places(NamedTuple):
     data: Path
     """Ours."""
     mkcert: tuple[Path, ...]
-    """Where mkcert may have its root, the first that has one counts."""
+    """Where mkcert may have its root; the first directory that has one is used."""
     home: Path
 
 
@@ -29,7 +29,7 @@ def places_of(environ: Mapping[str, str], platform: str = sys.platform) -> Place
 def _data_directory(environ: Mapping[str, str], platform: str, home: Path) -> Path:
     if platform == "win32":
         return Path(environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
-    # mkcert looks at this variable first on every other system, and so do we.
+    # On every other system mkcert looks at this variable first, and so do we.
     named = environ.get("XDG_DATA_HOME")
     if named and os.path.isabs(named):
         return Path(named)

@@ -1,8 +1,8 @@
-"""The certificate that the https listeners show, always the current one.
+"""The certificate that the https listeners present, always the current one.
 
-Files are looked at with every new connection, and read again where they have changed; what a
-local authority has signed is made anew a month before its end, or when the names change.
-Connections that are there keep what they have.
+Files are checked with every new connection, and read again if they have changed. A local
+authority signs a new certificate a month before the old one ends, or when the names change.
+Existing connections keep theirs.
 """
 
 import os
@@ -28,11 +28,11 @@ _Stamp = tuple[tuple[int, int, int], ...]
 
 
 class _Shown(NamedTuple):
-    """A context in use, and what it is good for."""
+    """A context in use, and when it must be replaced."""
 
     context: ssl.SSLContext
     made_for: object
-    """What it was made of; another needs another context."""
+    """What it was made from; if that differs, a new context is needed."""
     renew_at: datetime | None = None
 
 
@@ -40,19 +40,19 @@ class ServedCertificate:
     """The current context of the https listeners."""
 
     def __init__(self, policy: Policy, tell: Callable[[str], None]) -> None:
-        """`tell` gets a sentence about what people should know: a file that cannot be used, a
-        root that is passed over.
+        """`tell` gets sentences that people should know: a file that cannot be used, a root that
+        is passed over.
 
-        Raises StartError where there is no certificate to begin with.
+        Raises StartError if there is no certificate to begin with.
         """
         self._policy = policy
         self._tell = tell
         self._failed: object = None
-        self._is_told = False  # of a client that does not trust it
+        self._is_told = False  # that a client does not trust it
         self._shown = self._make()
 
     def adopt(self, policy: Policy) -> None:
-        """Show what `policy` says from the next connection on."""
+        """Present the certificate of `policy` from the next connection on."""
         self._policy = policy
         self.current()
 
@@ -63,7 +63,7 @@ class ServedCertificate:
         return self._shown.context
 
     def distrusted(self) -> None:
-        """A client has refused it. People are told once, and what to do."""
+        """A client has refused the certificate. People are told once, with the remedy."""
         if self._is_told:
             return
         self._is_told = True
@@ -81,7 +81,7 @@ class ServedCertificate:
         return _wanted(self._policy) not in (shown.made_for, self._failed)
 
     def _renew(self) -> None:
-        """While what has changed cannot be used, what was there before goes on."""
+        """Make a new context. If the changed files cannot be used, keep the old one."""
         wanted = _wanted(self._policy)
         try:
             self._shown = self._make()
@@ -101,7 +101,7 @@ class ServedCertificate:
 
 
 def prepare(policy: Policy) -> None:
-    """Make sure that there is what https needs, before anything else is begun. Raises
+    """Make sure that everything https needs exists, before anything else is started. Raises
     StartError."""
     require_extra(policy)
     if policy.listener_tls is None:
@@ -111,7 +111,7 @@ def prepare(policy: Policy) -> None:
 
 
 def require_extra(policy: Policy) -> None:
-    """Raise StartError where the packages that https needs are missing."""
+    """Raise StartError if packages that https needs are missing."""
     needed = ["h2"] if policy.http2 else []
     if policy.listener_tls is None:
         needed.append("cryptography")
@@ -122,7 +122,7 @@ def require_extra(policy: Policy) -> None:
 
 
 def _wanted(policy: Policy) -> object:
-    """What a context would be made of now."""
+    """Return what a context would be made from now."""
     tls = policy.listener_tls
     if tls is None:
         return policy.http2, certificate_names(policy)
@@ -154,7 +154,7 @@ def _given(tls: ListenerTls) -> ssl.SSLContext:
 def _local(policy: Policy, tell: Callable[[str], None]) -> tuple[ssl.SSLContext, datetime]:
     """Return a context with a new certificate, and when to make the next."""
     require_extra(policy)
-    # It takes as long to import as all the rest of the start.
+    # Imported here: it takes as long to import as all the rest.
     from corsproxy.shell.certificates.authority import LEAF_LIFETIME, find_authority, issue
 
     told: list[str] = []

@@ -1,8 +1,8 @@
-"""The stores that browsers and systems keep their trusted authorities in, and the commands that
-put one in or take it out.
+"""The trust stores of browsers and systems, and the commands that add an authority to one or
+remove it.
 
 Only plans: what is returned is shown before anything runs. Chromium and Firefox on Linux have
-stores of their own (NSS), which the system's does not reach.
+their own stores (NSS), independent of the system's.
 """
 
 import shlex
@@ -17,7 +17,7 @@ from corsproxy.core.advice.operation import NSS_PACKAGES, TRUST_AS_ROOT
 Command = tuple[str, ...]
 
 _FILE_NAME: Final = "corsproxy.crt"
-# Each directory that a distribution reads further authorities from, and what makes it do so.
+# Directories from which distributions read further authorities, with their update commands.
 _ANCHORS: Final[tuple[tuple[str, Command], ...]] = (
     ("/usr/local/share/ca-certificates", ("update-ca-certificates",)),
     ("/etc/pki/ca-trust/source/anchors", ("update-ca-trust", "extract")),
@@ -26,7 +26,7 @@ _ANCHORS: Final[tuple[tuple[str, Command], ...]] = (
 )
 _FIREFOX_ON_LINUX: Final = (
     ".mozilla/firefox",
-    # Where newer ones make their profiles.
+    # The profile directory of newer versions.
     ".config/mozilla/firefox",
     "snap/firefox/common/.mozilla/firefox",
     ".var/app/org.mozilla.firefox/.mozilla/firefox",
@@ -36,7 +36,7 @@ _FIREFOX_ON_MACOS: Final = ("Library/Application Support/Firefox/Profiles",)
 
 
 class Subject(NamedTuple):
-    """The authority that is to be trusted, or no more."""
+    """The authority to trust, or to remove."""
 
     file: Path
     """Its certificate."""
@@ -50,7 +50,7 @@ class Machine(NamedTuple):
 
     home: Path
     path: str | None
-    """Where programs are looked for, as PATH has it."""
+    """The directories of PATH."""
     is_root: bool
     platform: str = sys.platform
     root: Path = Path("/")
@@ -65,7 +65,7 @@ class Step(NamedTuple):
     store: str
     commands: tuple[Command, ...]
     only_if: Command | None = None
-    """What must succeed, or there is nothing to do."""
+    """A command that must succeed; otherwise there is nothing to do."""
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -74,14 +74,14 @@ class Step(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What there is to do, and what cannot be done."""
+    """The steps, and the stores that cannot be changed."""
 
     steps: tuple[Step, ...]
     obstacles: tuple[str, ...]
 
 
 def plan(subject: Subject, machine: Machine, *, remove: bool = False) -> Plan:
-    """Return how every store that is found comes to trust `subject`, or no more."""
+    """Return how to make every store that is found trust `subject`, or remove it."""
     obstacles: list[str] = []
     if machine.platform == "win32":
         return Plan((_windows(subject, remove),), ())
@@ -124,7 +124,7 @@ def _linux(
             return
         first = ("rm", "-f", str(file)) if remove else ("cp", str(subject.file), str(file))
         sudo = () if machine.is_root else ("sudo",)
-        # A file that has gone is forgotten only when all are read anew.
+        # A removed file is forgotten only when all are read again.
         fresh = ("--fresh",) if remove and update == ("update-ca-certificates",) else ()
         commands = ((*sudo, *first), (*sudo, *update, *fresh))
         yield Step("the system (curl, Python, wget)", commands)
@@ -154,7 +154,7 @@ def _nss_steps(
 
 
 def _databases(machine: Machine) -> Iterator[tuple[Path, str]]:
-    """Yield the directories of NSS databases, with the browser that each is of."""
+    """Yield the directories of NSS databases, with the browsers that use them."""
     home = machine.home
     if machine.platform != "darwin":
         yield home / ".pki/nssdb", "Chromium, Chrome, Edge, Brave"

@@ -1,1 +1,1 @@
-"""What is told of exchanges and of the process: records, access log, announcements."""
+"""Reports on exchanges and on the process: records, access log, announcements."""

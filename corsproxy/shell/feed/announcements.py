@@ -1,8 +1,7 @@
-"""What a running proxy tells people besides its log of exchanges: ready, reloaded, stopping.
+"""What a running proxy reports besides exchanges: ready, reloaded, stopping.
 
-Words on a terminal, one JSON object a line elsewhere; `event` names each kind, and no
-name is ever changed. They go where the log goes, so that one stream holds everything
-in order.
+Text at a terminal, otherwise one JSON object per line. `event` names each kind, and a name
+never changes. Announcements go where the log goes, so one stream holds everything in order.
 """
 
 import json
@@ -23,7 +22,7 @@ from corsproxy.shell.feed.recent_refusals import Refusals
 LineFormat = Literal["text", "json"]
 Fact = str | int | float | bool | None | Sequence[str] | Sequence[dict[str, str | int | None]]
 
-# How much attention an event deserves, where it is more than the others.
+# The level of events that are not "info".
 _LEVELS = {
     "warning": "warning",
     "reload-refused": "error",
@@ -39,7 +38,7 @@ _SAME_FAULT_S = 1.0
 
 
 class Announcer:
-    """Words events for people or for programs."""
+    """Reports events to people or to programs."""
 
     def __init__(self, write: Callable[[str], None], form: LineFormat, *, color: bool) -> None:
         """`write` takes whole lines, newline included."""
@@ -55,7 +54,7 @@ class Announcer:
         admin: str | None,
         inspector: str | None = None,
     ) -> None:
-        """Requests are answered from now on; `banner` is how a person is told."""
+        """Requests are answered from now on; `banner` is the text for people."""
         if self.form == "text":
             self._write(f"{banner}\n")
         else:
@@ -63,7 +62,7 @@ class Announcer:
             self._json("ready", listen=listen, endpoints=endpoints, admin=admin, **facts)
 
     def warned(self, problems: Sequence[Problem]) -> None:
-        """The file is served, but these should be thought about."""
+        """The file is served, but has these warnings."""
         for problem in problems:
             if self.form == "text":
                 self._write(f"{render(problem, self.color, known_width('stdout'))}\n\n")
@@ -71,7 +70,7 @@ class Announcer:
                 self._json("warning", **as_json(problem))
 
     def reloaded(self, file: str, changes: tuple[Change, ...]) -> None:
-        """The file's policy is the running one."""
+        """The file's policy is now in force."""
         if self.form == "json":
             self._json("reloaded", file=file, changes=[str(change) for change in changes])
             return
@@ -83,7 +82,7 @@ class Announcer:
             self._write(f"{_INDENT}{CACHED_PREFLIGHTS}\n")
 
     def refused(self, file: str, problems: tuple[Problem, ...]) -> None:
-        """The file is broken; the last good policy goes on."""
+        """The file is broken; the last good policy stays in force."""
         if self.form == "json":
             found = [as_json(problem) for problem in problems]
             self._json("reload-refused", file=file, problems=found)
@@ -93,7 +92,7 @@ class Announcer:
         self._line(f"{file} is refused: still using the previous policy", Style.RED)
 
     def failed(self, file: str, reason: str) -> None:
-        """The file cannot be read, or names things that cannot be used."""
+        """The file cannot be read, or names something that cannot be used."""
         if self.form == "json":
             self._json("reload-failed", file=file, reason=reason)
         else:
@@ -126,7 +125,7 @@ class Announcer:
             self._line("stopped")
 
     def worker_ended(self, worker: int, pid: int, how: str, pause: float) -> None:
-        """A worker process is no more; another follows after `pause` seconds."""
+        """A worker process has ended; another starts after `pause` seconds."""
         if self.form == "json":
             self._json("worker-ended", worker=worker, pid=pid, how=how, restart_in_s=pause)
         else:
@@ -138,17 +137,17 @@ class Announcer:
         if self.form == "json":
             self._json("worker-started", worker=worker, pid=pid)
         else:
-            self._line(f"worker {worker} is there again", Style.GREEN)
+            self._line(f"worker {worker} is back", Style.GREEN)
 
     def worker_hangs(self, worker: int, pid: int) -> None:
-        """A worker process does not answer, and is ended."""
+        """A worker process does not answer, and is killed."""
         if self.form == "json":
             self._json("worker-hangs", worker=worker, pid=pid)
         else:
-            self._line(f"worker {worker} does not answer any more", Style.RED)
+            self._line(f"worker {worker} no longer answers", Style.RED)
 
     def out_of_descriptors(self, limit: int | None) -> None:
-        """Nothing more can be opened; `limit` is how many descriptors there may be."""
+        """Nothing more can be opened; `limit` is the maximum number of descriptors."""
         if self.form == "json":
             self._json("out-of-descriptors", limit=limit)
         else:
@@ -164,23 +163,23 @@ class Announcer:
             self._line(sentence)
 
     def greeted(self, sentence: str, *, answers: bool) -> None:
-        """What an upstream says to a connection; for people only."""
+        """Whether an upstream answers; for people only."""
         if self.form == "text":
             self._line(sentence, Style.GREEN if answers else Style.RED)
 
     def note(self, text: str) -> None:
-        """An answer to a key, or a remark; for people only."""
+        """A response to a key, or a remark; for people only."""
         if self.form == "text":
             self._write(f"{text}\n")
 
     def clear(self) -> None:
-        """Clear a terminal, where it is one."""
+        """Clear the screen, if there is a terminal."""
         if self.form == "text":
             self._write(CLEAR_SCREEN)
 
     def fault(self, message: str, trace: str, untold: int = 0) -> None:
-        """Something happened that must not: a bug in this program or in a dependency; `untold`
-        says how often it has happened without being announced."""
+        """A bug in this program or in a dependency; `untold` says how often it has happened
+        without being announced."""
         if self.form == "json":
             facts = {"untold": untold} if untold else {}
             self._json("fault", message=message, trace=trace, **facts)
@@ -206,7 +205,7 @@ def _object(event: str, **facts: Fact) -> str:
 
 
 def dropped_lines(form: LineFormat) -> Callable[[int], str]:
-    """Return what words the count of lines that were lost; see `outlet.Outlet`."""
+    """Return the formatter for the number of dropped lines; see `outlet.Outlet`."""
     if form == "text":
         return "{} lines were dropped\n".format
     return lambda count: _object("lines-dropped", count=count)
@@ -215,8 +214,8 @@ def dropped_lines(form: LineFormat) -> Callable[[int], str]:
 class FaultLog(logging.Handler):
     """Announces what libraries and our own faults log as warnings or worse.
 
-    The same message is announced once a second: what fails every request must not drown
-    everything else.
+    The same message is announced at most once a second: a fault in every request must not drown
+    out everything else.
     """
 
     def __init__(self, announcer: Announcer) -> None:
@@ -240,7 +239,7 @@ class FaultLog(logging.Handler):
 
 
 class Terms(NamedTuple):
-    """How a run talks to people."""
+    """How a run reports to people."""
 
     outlet: Outlet
     """Takes the lines."""
@@ -250,8 +249,8 @@ class Terms(NamedTuple):
     interactive: bool
     """Whether keys can be pressed: there is a terminal."""
     refusals: Refusals | None = None
-    """What the log has refused; None without a terminal at which the edit could be asked for."""
+    """The refusals in the log; None without a terminal that can offer the edit."""
     token: str | None = None
-    """Lets a browser into the inspector; None where there is no inspector."""
+    """Lets a browser into the inspector; None without an inspector."""
     inspector: str | None = None
     """The inspector's URL, with the token."""

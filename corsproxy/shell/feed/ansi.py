@@ -1,4 +1,4 @@
-"""Terminal colours: the escape sequences that this product writes, and nothing else."""
+"""Terminal colours: the escape sequences that this product writes."""
 
 from enum import StrEnum
 
@@ -19,7 +19,7 @@ CLEAR_SCREEN = "\x1b[2J\x1b[3J\x1b[H"
 
 
 def paint(text: str, *styles: Style, color: bool) -> str:
-    """Return `text` in the styles, or as it is where `color` is off or text is empty."""
+    """Return `text` in the styles; unchanged if `color` is off or the text is empty."""
     if not color or not text or not styles:
         return text
     return f"\x1b[{';'.join(styles)}m{text}\x1b[0m"

@@ -1,11 +1,11 @@
-"""The times that lines begin with."""
+"""The times at the beginning of lines."""
 
 import time
 from functools import lru_cache
 
 
 def timestamp(seconds: float | None = None) -> str:
-    """Return a time since the epoch, by default now, as RFC 3339 has it: UTC, milliseconds."""
+    """Return a time since the epoch, by default now, in RFC 3339 form: UTC, milliseconds."""
     seconds = time.time() if seconds is None else seconds
     whole = int(seconds)
     return f"{_utc(whole)}.{int((seconds - whole) * 1000):03d}Z"
@@ -21,7 +21,7 @@ def clock_time(seconds: float | None = None) -> str:
     return _local(int(time.time() if seconds is None else seconds))
 
 
-# Thousands of lines share a second.
+# Thousands of lines share the same second.
 @lru_cache(maxsize=4)
 def _utc(seconds: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))

@@ -1,4 +1,4 @@
-"""A diff as a person sees it: coloured where that is wanted, and harmless to a terminal."""
+"""A diff for people: coloured if wanted, and safe for a terminal."""
 
 from collections.abc import Iterator
 
@@ -12,8 +12,7 @@ _STYLES = {"-": Style.RED, "+": Style.GREEN, "@": Style.CYAN}
 def diff_lines(name: str, before: bytes, after: bytes, *, color: bool) -> Iterator[str]:
     """Yield what changed in the file, as the lines of a unified diff without line feeds.
 
-    Tabs stay. A carriage return at a line's end is left out: the terminal would take it
-    for a command.
+    Tabs are kept. A carriage return at a line's end is dropped: the terminal would act on it.
     """
     for line in diff(name, before, after):
         shown = "\t".join(map(escape, line.removesuffix("\r").split("\t")))

@@ -1,7 +1,7 @@
-"""The log of exchanges: who is told of which, and the JSON object for programs.
+"""The log of exchanges: which are written, and the JSON objects for programs.
 
-The JSON names are an interface, which `deploy/OPERATING.md` describes. What does not apply
-is left out. Every value is escaped, credentials in queries are replaced, and of the headers
+The JSON names are an interface, which `deploy/OPERATING.md` describes. Members that do not apply
+are left out. Every value is escaped, and credentials in queries are replaced. Of the headers,
 only those are shown that say who called and what was asked.
 """
 
@@ -25,7 +25,7 @@ _MAX_PATH_TEXT = 160
 _MAX_ASKED = 64
 _MAX_LOCATION = 2048
 
-# What a request says of itself, by name; `X-Request-Id` has no standard, but many users.
+# Fields that describe the request, by name; `X-Request-Id` is not a standard, but is widely used.
 _REQUEST_FIELDS = {
     b"host": "host",
     b"user-agent": "user_agent",
@@ -38,7 +38,7 @@ _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}
 
 
 class Lines(Protocol):
-    """How an exchange is worded."""
+    """The form of log lines."""
 
     def exchange(self, record: ExchangeRecord) -> str:
         """Return the line, or lines, newline included."""
@@ -46,24 +46,24 @@ class Lines(Protocol):
 
 
 class LineJournal:
-    """Counts every exchange, and writes the lines of those that are asked for."""
+    """Counts every exchange, and writes lines for those that are to be logged."""
 
     def __init__(
         self, write: Callable[[str], None], lines: Lines, requests: LogRequests, counts: Journal
     ) -> None:
-        """`write` takes whole lines and must neither wait nor raise. `counts` counts."""
+        """`write` takes whole lines and must neither block nor raise. `counts` counts."""
         self._write = write
         self._lines = lines
         self._counts = counts
         self.requests = requests
         """Which exchanges are written; may be changed at any time."""
         self.listeners: list[Journal] = []
-        """Who else is told of every exchange."""
+        """Other receivers of every record."""
         self.quiet = False
-        """Whether those are left out that went well."""
+        """Whether successful exchanges are left out."""
 
     def exchange(self, record: ExchangeRecord) -> None:
-        """Take the record of one exchange that is over."""
+        """Take the record of a finished exchange."""
         self._counts.exchange(record)
         if self.wants(record):
             self._write(self._lines.exchange(record))
@@ -71,7 +71,7 @@ class LineJournal:
             listener.exchange(record)
 
     def wants(self, record: ExchangeRecord) -> bool:
-        """Whether there is a line about the exchange."""
+        """Whether the exchange gets a line."""
         if self.requests == "none":
             return False
         if _is_denied(record):
@@ -90,7 +90,7 @@ def _has_failed(record: ExchangeRecord) -> bool:
 
 
 class JsonLines:
-    """One JSON object an exchange."""
+    """One JSON object per exchange."""
 
     def exchange(self, record: ExchangeRecord) -> str:
         verdict, request = record.verdict, record.request
@@ -128,14 +128,14 @@ def _outcome_members(record: ExchangeRecord) -> str:
 
 
 def _level(record: ExchangeRecord) -> str:
-    """Return how much attention it deserves: "error" is the upstream's failure, or ours."""
+    """Return the level of its line: "error" for a failure of the upstream, or our own."""
     if record.status >= 500:
         return "error"
     return "warning" if not record.verdict.allowed or is_lost(record.outcome) else "info"
 
 
 def _request_members(record: ExchangeRecord) -> str:
-    """Return what its fields say of who called, and from where."""
+    """Return the members that say who called, and from where."""
     members = ""
     for name, key in _REQUEST_FIELDS.items():
         value = record.value(name)
@@ -164,8 +164,8 @@ def _upstream_members(record: ExchangeRecord) -> str:
     return members
 
 
-# Pages ask for the same things again and again, and a policy makes few verdicts once the
-# subject, which the client chose, is left out. A hit costs a tenth of the work.
+# Pages repeat their requests, and a policy makes few distinct verdicts without the subject, which
+# the client chooses. A cache hit costs a tenth of the work.
 
 
 @lru_cache(maxsize=512)
@@ -179,7 +179,7 @@ def _quoted_short(value: bytes) -> str:
 
 
 def _quoted_value(value: bytes) -> str:
-    # Cut before it is remembered: clients choose how long it is.
+    # Cut before caching: clients choose its length.
     return _quoted_short(value[:_MAX_VALUE])
 
 

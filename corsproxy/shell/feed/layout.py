@@ -1,7 +1,7 @@
-"""Lines for a terminal: as wide as it is, and no wider.
+"""Fits lines to the width of a terminal.
 
-Only what is printed as it stands comes here: plain text, without control characters. A line
-that holds a command is never broken, because it is there to be copied.
+Only plain text without control characters comes here. A line with a command is never broken,
+so that it can be copied.
 """
 
 import re
@@ -14,19 +14,19 @@ Stream = Literal["stdout", "stderr"]
 
 INDENT: Final = " " * 10
 _NARROWEST: Final = 40
-# What stands in front of a command line.
+# The text before a command.
 _COMMAND: Final = re.compile(r"(?s)(.*?\b(?:[Rr]un|[Ss]tart it with): )(corsproxy .*)")
 
 
 def terminal_width() -> int:
-    """Return how many columns there are; 100 if unknown."""
+    """Return the number of columns; 100 if unknown."""
     return shutil.get_terminal_size((100, 24)).columns
 
 
 def known_width(stream: Stream) -> int | None:
-    """Return how many columns there are; None if `stream` is not a terminal.
+    """Return the number of columns; None if `stream` is not a terminal.
 
-    COLUMNS alone makes no terminal: what is piped is for programs, which want whole lines.
+    COLUMNS alone does not make a terminal: piped output is for programs, which need whole lines.
     """
     where: TextIO | None = getattr(sys, stream)
     if where is None or where.closed or not where.isatty():
@@ -35,8 +35,8 @@ def known_width(stream: Stream) -> int | None:
 
 
 def fitted(text: str, width: int | None, indent: str = "  ") -> str:
-    """Return a text in which no line is wider than `width`, but for a command, which has a line
-    of its own; what is continued is indented by `indent` beyond the line's own."""
+    """Wrap a text to `width`. A command is not broken and has its own line; continuation lines
+    are indented by `indent` beyond the line's own indentation."""
     if width is None:
         return text
     lines: list[str] = []
@@ -59,8 +59,8 @@ def fitted(text: str, width: int | None, indent: str = "  ") -> str:
 
 
 def shortened(text: str, width: int) -> str:
-    """Return `text` in at most `width` characters, shortened in its middle: a path's beginning
-    and its end both tell which one it is."""
+    """Return `text` in at most `width` characters, shortened in the middle: a path's beginning
+    and its end both help to identify it."""
     if len(text) <= width:
         return text
     head = width // 2
@@ -68,8 +68,8 @@ def shortened(text: str, width: int) -> str:
 
 
 def paragraph(text: str, width: int) -> list[str]:
-    """Return a sentence as indented lines; a command at its end has a line of its own, whatever
-    its length."""
+    """Return a sentence as indented lines; a command at its end has its own line, whatever its
+    length."""
     found = _COMMAND.fullmatch(text)
     if found is not None and len(INDENT) + len(text) > width:
         return [*_wrapped(found[1], width), f"{INDENT}  {found[2]}"]

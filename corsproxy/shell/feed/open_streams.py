@@ -1,7 +1,7 @@
-"""The event streams that are open now, by page.
+"""The open event streams of each page.
 
-Over HTTP/1.1 each takes a connection of its own, and browsers have few of them for one host:
-how many a page has open tells why its next call waits.
+Over HTTP/1.1 each takes a connection, and browsers open only a few per host. The number that
+a page has open explains why its next call waits.
 """
 
 from collections import Counter
@@ -18,8 +18,8 @@ class OpenStreams:
     """Counts the streams of each page."""
 
     def __init__(self, opened: Callable[[ExchangeRecord, int], None]) -> None:
-        """`opened` is told of each stream, and how many its page has open with it: 0 where they
-        do not count, because it came by HTTP/2 or from no page."""
+        """`opened` gets each new stream and how many its page has open, with this one: 0 if that
+        does not matter, because it came by HTTP/2 or from no page."""
         self._opened = opened
         self._open: Final[Counter[_Page]] = Counter()
 
@@ -42,7 +42,7 @@ class OpenStreams:
 
 
 def _page(record: ExchangeRecord) -> _Page | None:
-    """Return the client and the origin: with both, it is most likely one browser."""
+    """Return the client and the origin, which together most likely mean one browser."""
     if record.request.is_http2:
         return None
     origin = record.origin

@@ -1,8 +1,8 @@
-"""Lines to a file descriptor, at the reader's pace and never at the proxy's cost.
+"""Writes lines to a file descriptor without ever blocking the proxy.
 
-`write` only appends; a thread of its own does the blocking writes, a batch at a time. A
-reader that stalls costs a bounded buffer and then lines, which are counted; a reader
-that has gone costs nothing more. Neither can hold up or end the process.
+`write` only appends; a separate thread does the blocking writes in batches. If a reader stalls,
+a bounded buffer fills up, and then lines are dropped and counted. If it has gone, nothing more
+is written. Neither can block or end the process.
 """
 
 import threading
@@ -11,14 +11,14 @@ from collections.abc import Callable
 
 from corsproxy.shell.feed.sink import Sink
 
-# A batch waits this long for company: 50 wake-ups a second at most, and still instant at a
+# A batch waits this long for more lines: at most 50 wake-ups a second, and still instant at a
 # terminal.
 _BATCH_SECONDS = 0.02
 _CAPACITY = 4 * 1024 * 1024
 
 
 class Outlet:
-    """A queue of lines before a file descriptor; None discards everything."""
+    """A queue of lines in front of a file descriptor; None discards everything."""
 
     def __init__(
         self,
@@ -27,13 +27,13 @@ class Outlet:
         capacity: int = _CAPACITY,
         dropped_line: Callable[[int], str] = "{} lines were dropped\n".format,
     ) -> None:
-        """`capacity` is in characters; `dropped_line` words the count of lost lines."""
+        """`capacity` is in characters; `dropped_line` formats the number of dropped lines."""
         self.sink = Sink(descriptor, dropped_line)
-        """Where the lines go; others may write there too."""
+        """Where the lines go; others may write there, too."""
         self._capacity = capacity
         self._dropped_line = dropped_line
         self._lines: deque[str] = deque()
-        # Each counter has one writer, so neither needs a lock.
+        # Each counter has one writer, so no lock is needed.
         self._appended = 0
         self._taken = 0
         self._dropped = 0
@@ -51,7 +51,7 @@ class Outlet:
         return self._dropped + self.sink.lost
 
     def write(self, line: str) -> None:
-        """Queue a line, its newline included. Never waits."""
+        """Queue a line, newline included. Never blocks."""
         if self._closed or self.sink.gone:
             return
         if self._appended - self._taken > self._capacity:
@@ -74,7 +74,7 @@ class Outlet:
         while not (self._closed or self.sink.gone):
             self._wake.wait()
             self._closing.wait(_BATCH_SECONDS)
-            # Cleared before the lines are taken: one that comes in between wakes again.
+            # Cleared before the lines are taken: one that arrives in between sets it again.
             self._wake.clear()
             last = self._closing.is_set()
             self._write_batch()

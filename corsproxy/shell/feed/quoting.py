@@ -1,7 +1,7 @@
-"""What may be printed of a request: its bytes, made harmless and free of secrets.
+"""Makes a request's bytes safe to print: escaped, and without secrets.
 
-A log line is read on a terminal, which control characters would drive, and it is kept
-and passed around, while a query often carries a credential.
+Log lines are read at terminals, which act on control characters. They are also kept and passed
+around, while queries often carry credentials.
 """
 
 import re
@@ -10,9 +10,9 @@ from urllib.parse import unquote_to_bytes
 
 from corsproxy.config.problems import escape
 
-# Parameter names whose values are credentials, or worth one (OWASP's, OAuth's and OpenID's,
-# SAML's, those of cloud storage and of session cookies): what says so anywhere in a name, and
-# what says so as a word of it. userToken, user_token and user.token are words alike.
+# Names of parameters whose values are credentials or as valuable (from OWASP, OAuth, OpenID, SAML,
+# cloud storage and session cookies): first those that count anywhere in a name, then those that
+# count as a word of it. userToken, user_token and user.token have the same words.
 _TELLING = re.compile(
     rb"token|secret|passw|passphrase|passcode|signature|credential|sess(?:ion|id)|assertion"
     rb"|authoriz|authentic|verifier|ticket|bearer|samlre|(?:api|access|private|auth|pass|sign)key"
@@ -40,11 +40,11 @@ def printable(value: bytes) -> str:
 
 
 def redacted(target: bytes) -> bytes:
-    """Return a request target or a link whose credentials are replaced by ***.
+    """Return a request target or a link with its credentials replaced by ***.
 
-    They are values of query (or fragment) parameters with a name such as access_token,
-    privateKey, signature or code, percent-encoded names included, or that hold a URL with
-    such a parameter; and userinfo.
+    Credentials are userinfo and the values of query (or fragment) parameters with a name such as
+    access_token, privateKey, signature or code, percent-encoded names included, or with a URL that
+    contains such a parameter.
     """
     if b"@" in target:
         target = _USERINFO.sub(_REDACTED + b"@", target)
@@ -61,7 +61,7 @@ def _without_secret(parameter: re.Match[bytes]) -> bytes:
 
 
 def _holds_secret(value: bytes) -> bool:
-    """Whether a value is a URL, encoded not more than twice, that has a credential in it."""
+    """Whether a value is a URL, encoded at most twice, that contains a credential."""
     for _ in range(3):
         names = _NAME_WITHIN.findall(value)
         if any(is_secret_name(unquote_to_bytes(name)) for name in names):
@@ -77,7 +77,7 @@ def _holds_secret(value: bytes) -> bool:
 
 @lru_cache(maxsize=512)
 def is_secret_name(name: bytes) -> bool:
-    """Whether the value of a parameter or a field of that name is a credential, or worth one."""
+    """Whether the value of a parameter or a field of that name is a credential, or as valuable."""
     if _TELLING.search(name.lower()) is not None:
         return True
     words = {word.lower() for word in _WORD.findall(name)}

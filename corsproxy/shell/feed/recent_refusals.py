@@ -1,7 +1,7 @@
-"""What a terminal has shown: edits that would help, the last one known, and advice, counted.
+"""What a terminal has shown: the edits that would help, most recent last, and counts of advice.
 
-Edits are told apart by what they add and by the origin that asked, as received. Clients choose
-both, so they are few, and origins short.
+Edits are distinguished by what they add and by the origin that asked, as received. Clients
+choose both, so only a few are kept, and only with short origins.
 """
 
 from collections import OrderedDict
@@ -19,19 +19,19 @@ class Refusal(NamedTuple):
     """What a page was refused, or is kept from."""
 
     remedies: tuple[Remedy, ...]
-    """All that would have to be allowed."""
+    """Everything that would have to be allowed."""
     origin: bytes
-    """Who asked, as received."""
+    """The origin that asked, as received."""
 
 
 class Refusals:
-    """Holds what is shown until it is told to forget."""
+    """Holds what is shown, until `forget`."""
 
     def __init__(self) -> None:
         self._refusals: OrderedDict[Refusal, None] = OrderedDict()
 
     def note(self, remedies: tuple[Remedy, ...], origin: bytes) -> None:
-        """Take down what would help a call of a page on `origin`."""
+        """Record what would allow a call of a page on `origin`."""
         refusal = Refusal(remedies, origin[:_LONGEST])
         self._refusals.pop(refusal, None)
         self._refusals[refusal] = None
@@ -39,11 +39,11 @@ class Refusals:
             self._refusals.popitem(last=False)
 
     def latest(self) -> Iterator[Refusal]:
-        """Yield them, the last one first."""
+        """Yield them, most recent first."""
         yield from reversed(self._refusals)
 
     def forget(self) -> None:
-        """Begin anew: the policy has changed."""
+        """Start over: the policy has changed."""
         self._refusals.clear()
 
 
@@ -54,7 +54,7 @@ class Told:
         self._counts: OrderedDict[tuple[str, str], int] = OrderedDict()
 
     def count(self, cause: str, subject: str) -> int:
-        """Return how often there was the same to say, this time included."""
+        """Return how often this advice was due, including this time."""
         key = (cause, subject[:_LONGEST])
         count = self._counts.pop(key, 0) + 1
         self._counts[key] = count

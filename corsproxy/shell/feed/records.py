@@ -1,7 +1,7 @@
-"""What is known about an exchange when it is over, and the interfaces of its receivers.
+"""What is known about a finished exchange, and the interfaces of its receivers.
 
 The server makes one `ExchangeRecord` per exchange, and none if nothing needs it. Nothing here
-is escaped or left out: that is up to those who show a record.
+is escaped or redacted: that is up to whatever shows a record.
 """
 
 from contextlib import AbstractContextManager
@@ -17,13 +17,13 @@ from corsproxy.core.policy import Policy
 from corsproxy.core.verdicts import Verdict
 
 CLIENT_LEFT = 499
-"""The status of an exchange whose client left before an answer; no standard has one."""
+"""The status of an exchange whose client left before a response; no standard has one."""
 
 
 class ExchangeRecord:
-    """One exchange, from the first byte of its head to the last byte of its answer. Immutable.
+    """One exchange, from the first byte of its head to the last byte of its response. Immutable.
 
-    It only refers to what the exchange made anyway, so that making one copies nothing.
+    It only refers to objects that the exchange made anyway, so making one copies nothing.
     """
 
     __slots__ = (
@@ -66,8 +66,8 @@ class ExchangeRecord:
         call: Call | None = None,
     ) -> None:
         self.request: Final = request
-        """As received, credentials included; without method, target and fields where the bytes
-        were no request."""
+        """As received, credentials included; without method, target and fields if the bytes were
+        not a request."""
         self.policy: Final = policy
         """The policy under which it was decided."""
         self.verdict: Final = verdict
@@ -83,26 +83,26 @@ class ExchangeRecord:
         self.upstream_s: Final = upstream_s
         """Seconds until the upstream's response head arrived; None if it never did."""
         self.error: Final = error
-        """What cut the exchange short: "client-left", "client-stalled", "shutdown", or the
-        code of a failure after the response head was sent."""
+        """Why the exchange ended early: "client-left", "client-stalled", "shutdown", or the code
+        of a failure after the response head was sent."""
         self.detail: Final = detail
         """What was wrong with the upstream, as one sentence; None if nothing was."""
         self.forward: Final = forward
-        """The decision to forward, with the route and the request as sent; None if it was
-        answered here."""
+        """The decision to forward, with the route and the request as sent; None if it was answered
+        here."""
         self.upstream_head: Final = upstream_head
         """The response head as the upstream sent it; None if it never arrived."""
         self.response: Final = response
-        """The response head as it was sent, without Connection and an added Date; None if none
-        was sent."""
+        """The response head as it was sent, without Connection and an added Date; None if none was
+        sent."""
         self.outcome: Final = outcome
-        """What the page gets of the response; None where the question does not arise."""
+        """What the page gets of the response; None if the question does not arise."""
         self.call: Final = call
         """The page's call; None if no page made the request."""
 
     @property
     def ended(self) -> Ended:
-        """What advice depends on."""
+        """The facts that advice depends on."""
         fields = () if self.response is None else self.response.fields
         return Ended(
             self.policy,
@@ -129,7 +129,7 @@ class ExchangeRecord:
 
     @property
     def peer(self) -> str:
-        """The IP address that the connection came from; empty where there is none."""
+        """The IP address that the connection came from; empty if there is none."""
         return self.request.client
 
     @property
@@ -150,7 +150,7 @@ class ExchangeRecord:
 
     @property
     def origin(self) -> bytes | None:
-        """The Origin as received; of a refused request all lines, as one list."""
+        """The Origin as received; for a refused request all lines, joined as one list."""
         if self.verdict.allowed:
             return self.value(b"origin")
         lines = self.values(b"origin")
@@ -163,14 +163,14 @@ class ExchangeRecord:
 
 
 class Journal(Protocol):
-    """Takes a record of every exchange. Must not raise, and must not wait."""
+    """Takes a record of every exchange. Must not raise, and must not block."""
 
     def exchange(self, record: ExchangeRecord) -> None: ...
 
 
 class Streams(Protocol):
-    """Is told of event streams when they begin. Must not raise, and must not wait."""
+    """Is told about event streams when they begin. Must not raise, and must not block."""
 
     def open(self, record: ExchangeRecord) -> AbstractContextManager[None]:
-        """Take what is known so far; the stream is over when the context is left."""
+        """Take the record so far; the stream is over when the context is left."""
         ...

@@ -1,8 +1,8 @@
-"""A file descriptor that several threads write whole lines to.
+"""A file descriptor to which several threads write whole lines.
 
-A reader that stalls holds up the writers; one that has gone costs nothing more. Neither
-raises. A full disk costs lines, which are counted, and cuts none: what it has taken of a line
-is taken back, or the line is finished as soon as there is room.
+A stalled reader blocks the writers; one that has gone costs nothing more. Neither raises. A
+full disk loses lines, which are counted, but never cuts one: a partly written line is removed
+again, or finished as soon as there is room.
 """
 
 import errno
@@ -15,23 +15,23 @@ _PASSING = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class Sink:
-    """Writes pieces that nothing comes between; None as descriptor discards them."""
+    """Writes pieces without interleaving; None as descriptor discards them."""
 
     def __init__(
         self,
         descriptor: int | None,
         lost_line: Callable[[int], str] = "{} lines were lost\n".format,
     ) -> None:
-        """`lost_line` words the count of lost lines, which stands behind the first that is
-        written again."""
+        """`lost_line` formats the number of lost lines; it is written after the first line that
+        succeeds again."""
         self._lost_line = lost_line
         self._reported = 0
         self._descriptor = -1 if descriptor is None else descriptor
         self._lock = threading.Lock()
         self._rest = b""
-        """The end of a line that has been begun."""
+        """The rest of a partly written line."""
         self.lost = 0
-        """How many lines a full disk has cost."""
+        """How many lines a full disk has lost."""
         self.gone = descriptor is None
         """Whether the reader is gone for good."""
 
@@ -42,7 +42,7 @@ class Sink:
             lost = self.lost
             if lost > self._reported and not self._rest and not self.gone:
                 report = self._lost_line(lost - self._reported).encode()
-                # This line was not lost.
+                # This line itself is not counted as lost.
                 if not self._put(report):
                     self._reported = lost
 
@@ -56,7 +56,7 @@ class Sink:
         return self._cut(whole, written)
 
     def _write(self, data: bytes) -> int:
-        """Return how many bytes were taken."""
+        """Return how many bytes were written."""
         written = 0
         while written < len(data) and not self.gone:
             try:
@@ -73,7 +73,7 @@ class Sink:
         return written
 
     def _cut(self, data: bytes, written: int) -> int:
-        """Leave whole lines of `data`, of which so much was taken; return how many are lost."""
+        """After a partial write, leave only whole lines; return how many are lost."""
         begun = written - (data.rfind(b"\n", 0, written) + 1)
         # A line that an earlier call has begun can only be finished.
         is_ours = written >= len(self._rest)

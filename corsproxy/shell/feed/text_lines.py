@@ -1,7 +1,7 @@
 """The log of exchanges for people: one line each, fitted to the terminal.
 
-What the browser does not let the page have never looks like success. What to do about it
-stands under the line the first time; then it is only counted.
+A response that the browser keeps from the page never looks like a success. The remedy is
+printed below the line the first time; after that it is only counted.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,12 +21,12 @@ from corsproxy.shell.feed.records import ExchangeRecord
 
 _MAX_ORIGIN: Final = 512
 _MAX_PATH: Final = 160
-# How wide the column of paths is, on a terminal that is `_WIDE` and on others.
+# The width of the path column, on a terminal of at least `_WIDE` columns and on others.
 _WIDE: Final = 100
 _WIDE_PATH: Final = 32
 _NARROW_PATH: Final = 24
 _Styled = tuple[str, Style]
-# `HH:MM:SS  METHOD ` before the path, ` STATUS DURATION ms` behind it.
+# `HH:MM:SS  METHOD ` before the path, ` STATUS DURATION ms` after it.
 _BEFORE_PATH: Final = 18
 _BEHIND_PATH: Final = 14
 
@@ -44,7 +44,7 @@ _CREDENTIALS: Final = ("InvalidAllowCredentials", "WildcardOriginNotAllowed")
 
 
 class TextLines:
-    """One line an exchange; under what went wrong, the first time, more."""
+    """One line per exchange; below a failure, the first time, more lines."""
 
     def __init__(
         self,
@@ -54,8 +54,8 @@ class TextLines:
         refusals: Refusals | None = None,
         width: Callable[[], int] = terminal_width,
     ) -> None:
-        """`advise` says what there is to know about an exchange, the most pressing first.
-        `refusals` are those that were shown. `width` is asked for each line."""
+        """`advise` returns the advice about an exchange, the most pressing first. `refusals` are
+        those that were shown. `width` is called for each line."""
         self._advise = advise
         self._color = color
         self._refusals = Refusals() if refusals is None else refusals
@@ -70,8 +70,8 @@ class TextLines:
         self._told.forget()
 
     def remark(self, advice: Advice, origin: bytes) -> str:
-        """Return the lines of advice that no line is about, the first time; `origin` is the
-        page's."""
+        """Return the lines of advice that belongs to no exchange's line, the first time;
+        `origin` is the page's."""
         if advice.remedies:
             self._refusals.note(advice.remedies, origin)
         if self._told.count(advice.cause, advice.subject) > 1:
@@ -85,7 +85,7 @@ class TextLines:
         return self._line(record, words, Style.DIM, self._width())
 
     def exchange(self, record: ExchangeRecord) -> str:
-        """Return the line, and those under it."""
+        """Return the line, and those below it."""
         width = self._width()
         words, style = _words(record)
         lines: list[str] = []
@@ -109,7 +109,7 @@ class TextLines:
         return first + "".join(f"{self._paint(line, Style.DIM)}\n" for line in lines)
 
     def _line(self, record: ExchangeRecord, words: str, style: Style, width: int) -> str:
-        """Return the line about the exchange; what does not fit behind the columns, below it."""
+        """Return the exchange's line; words that do not fit beside the columns go below it."""
         method = escape(record.method) or "-"
         origin = self._new_origin(record)
         pad = _WIDE_PATH if width >= _WIDE else _NARROW_PATH
@@ -127,8 +127,8 @@ class TextLines:
         )
         line = "  ".join([" ".join(columns), *(self._paint(*each) for each in behind)]) + "\n"
         for text, how in below:
-            # One long word, such as an address, is no less readable for what is left out of it;
-            # it stays beside what is said of it, such as `LEAVES →`.
+            # A long word, such as an address, stays readable when shortened, and stays beside
+            # its label, such as `LEAVES →`.
             room = max(width - len(INDENT) - 9, 8)
             fit = " ".join(shortened(word, room) for word in text.split(" "))
             for each in paragraph(fit, width):
@@ -136,7 +136,7 @@ class TextLines:
         return line
 
     def _new_origin(self, record: ExchangeRecord) -> str:
-        """Return the origin, where it is another than on the line before."""
+        """Return the origin, if it differs from that of the previous line."""
         origin = (record.origin or b"-")[:_MAX_ORIGIN]
         is_same = origin == self._origin
         self._origin = origin
@@ -147,7 +147,7 @@ class TextLines:
 
 
 def _placed(texts: Sequence[_Styled], room: int) -> tuple[list[_Styled], list[_Styled]]:
-    """Return which texts have room behind the columns, and which are to stand below."""
+    """Return which texts fit beside the columns, and which go below."""
     behind: list[_Styled] = []
     below: list[_Styled] = []
     for text, style in texts:
@@ -160,14 +160,14 @@ def _placed(texts: Sequence[_Styled], room: int) -> tuple[list[_Styled], list[_S
 
 
 def _words(record: ExchangeRecord) -> tuple[str, Style]:
-    """Return what became of it, where that is worth a word."""
+    """Return the result in words, if there is something to say."""
     verdict, outcome = record.verdict, record.outcome
     method = ""
     if verdict.kind is Kind.PREFLIGHT:
         method = printable((record.value(b"access-control-request-method") or b"")[:32])
     if not verdict.allowed:
         word = "BLOCKED" if verdict.code in _BY_BROWSER else "REFUSED"
-        # The origin has a place of its own.
+        # The origin has its own place.
         subject = verdict.subject.encode("utf-8", "replace")
         named = f" {verdict.subject}" if subject not in (b"", record.origin) else ""
         asked = f" in the preflight for {method}" if method not in ("", verdict.subject) else ""
@@ -200,7 +200,7 @@ def _outcome_words(outcome: Outcome) -> tuple[str, Style]:
 
 
 def _is_cors_error(outcome: Outcome | None) -> bool:
-    """Whether the console speaks of CORS, and DevTools of a Referrer-Policy beside it."""
+    """Whether the console mentions CORS, and DevTools a Referrer-Policy beside it."""
     return outcome is not None and outcome.word is Word.BLOCKED and outcome.error is not None
 
 

@@ -1,9 +1,9 @@
-"""Preflights that pass and are followed by nothing: the browser has blocked the call.
+"""Detects granted preflights that no call follows: the browser has blocked the call.
 
-A preflight carries no cookie, so nothing in it says that the call is made with credentials.
-Where the route does not allow them, the browser drops the call and says so only in its own
-console. That no call comes is the only sign. The same holds for the first request of socket.io,
-which needs no preflight and carries no cookie: another follows if the page may read the answer.
+A preflight carries no cookie, so nothing in it says that the call has credentials. If the route
+does not allow them, the browser drops the call and says so only in its console. The missing call
+is the only sign. The same holds for the first request of socket.io, which needs no preflight and
+carries no cookie: another request follows only if the page may read the response.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ _Key = tuple[bytes, bytes]
 
 
 class Unfollowed:
-    """Takes every record; tells of granted preflights that no call came after."""
+    """Takes every record; reports granted preflights that no call has followed."""
 
     def __init__(
         self,
@@ -30,17 +30,17 @@ class Unfollowed:
         is_busy: Callable[[], bool],
         patience_s: float = _PATIENCE_S,
     ) -> None:
-        """`is_busy` says whether calls are in progress: then it may be one of them that came."""
+        """`is_busy` says whether calls are in progress: one of them may be the missing one."""
         self._tell = tell
         self._is_busy = is_busy
         self._patience_s = patience_s
         self._waiting: dict[_Key, asyncio.TimerHandle] = {}
 
     def exchange(self, record: ExchangeRecord) -> None:
-        """Take the record of one exchange that is over."""
+        """Take the record of a finished exchange."""
         key = (record.origin or b"", _subject(record.target))
         waiting = self._waiting.get(key)
-        # It is asked again and again by clients that got no answer.
+        # Clients that cannot read the response repeat it.
         if waiting is not None and is_handshake(record.target):
             return
         if waiting is not None:
@@ -57,20 +57,20 @@ class Unfollowed:
             self._tell(record)
 
     def close(self) -> None:
-        """Wait for nothing more."""
+        """Stop waiting."""
         for waiting in self._waiting.values():
             waiting.cancel()
         self._waiting.clear()
 
 
 def _subject(target: bytes) -> bytes:
-    """Return what the calls that follow have in common with the first."""
+    """Return what the following calls have in common with the first."""
     path, _, query = target.partition(b"?")
     return path if b"transport=polling" in query else target
 
 
 def may_lack_credentials(policy: Policy, verdict: Verdict, target: bytes) -> bool:
-    """Whether it is a granted preflight, or handshake, of a route that does not allow
+    """Whether it is a granted preflight, or a handshake, on a route that does not allow
     credentials."""
     if verdict.code is not Code.ORIGIN_ALLOWED or (
         verdict.kind is not Kind.PREFLIGHT and not is_handshake(target)

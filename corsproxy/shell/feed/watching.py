@@ -1,10 +1,10 @@
-"""Watching exchanges while they last: what an inspector hooks into. Costs nothing without one.
+"""Hooks for watching exchanges as they happen, for the inspector. Without one they are free.
 
     Observer.begins(request, policy) -> Watch or None, for each exchange
     Watch: decided, upstream_head, request_content, response_content, ..., ended
 
-Every method is called while the proxy works: it must not raise, and must not wait. Pieces are
-lent: an observer that needs them after the call copies them, as far as it has room.
+The methods are called while the proxy works: they must not raise, and must not block. Pieces are
+lent: an observer that needs them after the call must copy them.
 """
 
 from typing import Protocol
@@ -21,43 +21,43 @@ class Watch(Protocol):
     """One exchange as its observer sees it."""
 
     marks: Marks
-    """When what happened on the way to the upstream; filled in by the upstream connection."""
+    """The times of the steps towards the upstream; set by the upstream connection."""
 
     def decided(self, decision: Decision) -> None:
-        """What the core has decided, before anything is done about it."""
+        """The core has decided; nothing has been done yet."""
         ...
 
     def upstream_head(self, head: UpstreamHead) -> None:
-        """The upstream has answered; a 101 among others."""
+        """The upstream has answered, perhaps with a 101."""
         ...
 
     def response_head(self, head: ClientHead) -> None:
-        """The head that the client got."""
+        """The head sent to the client."""
         ...
 
     def request_content(self, piece: Piece) -> None:
-        """Content that the upstream has pulled; behind a 101, bytes to the upstream."""
+        """Content taken by the upstream; after a 101, bytes to the upstream."""
         ...
 
     def response_content(self, piece: Piece) -> None:
-        """Content that the client is sent; behind a 101, bytes to the client."""
+        """Content sent to the client; after a 101, bytes to the client."""
         ...
 
     def ended(self, record: ExchangeRecord) -> None:
-        """It is over, and will be written to no more."""
+        """The exchange is over."""
         ...
 
 
 class Observer(Protocol):
-    """Who wants to see exchanges while they last."""
+    """Sees exchanges as they happen."""
 
     def begins(self, request: RequestHead, policy: Policy) -> Watch | None:
-        """An exchange begins; None if this one is not watched."""
+        """Begin to watch an exchange; None if this one is not watched."""
         ...
 
 
 class WatchedBody:
-    """A `RequestBody` that is seen by an observer."""
+    """A `RequestBody` with an observer."""
 
     def __init__(self, body: RequestBody, watch: Watch) -> None:
         self._body = body
@@ -81,7 +81,7 @@ class WatchedBody:
 
 
 class WatchedStream:
-    """The client's `ByteStream` of a tunnel that is seen by an observer."""
+    """The client's `ByteStream` of a tunnel, with an observer."""
 
     def __init__(self, stream: ByteStream, watch: Watch) -> None:
         self._stream = stream

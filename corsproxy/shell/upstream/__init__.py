@@ -1,1 +1,1 @@
-"""The way to the upstreams: names, connections, pools, and the seam before them all."""
+"""Connections to the upstreams: names, dialling, pools, and their common interface."""

@@ -1,8 +1,8 @@
-"""The addresses of one upstream, which take turns. Does no I/O and reads no clock.
+"""The addresses of one upstream, used in turn. Does no I/O and reads no clock.
 
-Each request goes to the next address, as do new connections. One that could not be connected to
-is passed over for a while. The two families of a name are two ways to the same servers (RFC
-8305), so only one of them takes turns: the one that was reached last, or else the first.
+Each request and each new connection goes to the next address. An address that could not be
+connected to is skipped for a while. The two families of a name lead to the same servers (RFC
+8305), so only one takes part: the one that was reached last, or else the first.
 """
 
 import math
@@ -11,9 +11,9 @@ from typing import Final
 from corsproxy.shell.upstream.resolver import AddressInfo
 
 SHUN_SECONDS: Final = 10.0
-"""How long an address is passed over once it could not be connected to."""
+"""How long an address is skipped after a failed connection."""
 
-# What is remembered of addresses that a name has left: some resolve to others each time.
+# The limit for addresses that a name no longer has: some names resolve to others each time.
 _MOST_FORMER: Final = 64
 
 
@@ -27,7 +27,7 @@ class Endpoint:
         self.last_seen = 0.0
         """When the upstream's name last resolved to it."""
         self.is_former = False
-        """Whether the name resolves to others by now."""
+        """Whether the name now resolves to others."""
         self.shunned_until = 0.0
 
     @property
@@ -44,14 +44,14 @@ class Addresses:
         self._infos: list[AddressInfo] | None = None
         self._current: dict[tuple[str, int], Endpoint] = {}
         self.former: list[Endpoint] = []
-        """The last ones that the name has left."""
+        """The last addresses that the name no longer has."""
         self._taking: list[Endpoint] = []
         self._next = 0
         self._family = 0
         self._review_at = math.inf
 
     def update(self, infos: list[AddressInfo], now: float) -> None:
-        """Take what the name resolves to now. The same list again is the same look-up."""
+        """Take what the name resolves to now. The same list object means the same look-up."""
         if infos is self._infos:
             return
         self._infos = infos
@@ -67,7 +67,7 @@ class Addresses:
         self._review(now)
 
     def turn(self, now: float) -> Endpoint | None:
-        """Return the next one to be asked; None where nothing is known."""
+        """Return the next address to use; None if none is known."""
         if now >= self._review_at:
             self._review(now)
         taking = self._taking
@@ -77,8 +77,8 @@ class Addresses:
         return taking[0] if taking else None
 
     def in_order(self, first: Endpoint | None, now: float) -> list[AddressInfo]:
-        """Return all in the order in which to try them, `first` before the others if it is still
-        one of them."""
+        """Return all addresses in the order in which to try them, `first` first if it is still one
+        of them."""
         if first is None or first not in self._taking:
             first = self.turn(now)
         if first is None:
@@ -90,8 +90,8 @@ class Addresses:
         return [endpoint.info for endpoint in turns + others]
 
     def reached(self, order: list[AddressInfo], peer: object, now: float) -> Endpoint:
-        """Return the one that was connected to, at `peer`, when those of `order` were tried. The
-        first has failed if it is another one."""
+        """Return the endpoint connected to, at `peer`, after the addresses in `order` were tried.
+        If it is not the first, the first has failed."""
         name = peer[:2] if isinstance(peer, tuple) else None
         keys = [_key(info) for info in order]
         key = name if name in keys else keys[0]
@@ -104,12 +104,12 @@ class Addresses:
         return found
 
     def shun(self, endpoint: Endpoint, now: float) -> None:
-        """Pass over an address for a while."""
+        """Skip an address for a while."""
         endpoint.shunned_until = now + SHUN_SECONDS
         self._review(now)
 
     def _review(self, now: float) -> None:
-        """Work out who takes turns."""
+        """Work out which addresses take part."""
         current = list(self._current.values())
         able = [endpoint for endpoint in current if endpoint.shunned_until <= now] or current
         families = [endpoint.family for endpoint in able]

@@ -1,14 +1,14 @@
-"""What ties upstream connections to the one client that has logged in on them.
+"""Ties upstream connections to the one client that has logged in on them.
 
 NTLM and Negotiate authenticate a connection (`core.connection_authentication`). Such a connection
-carries the requests of one client's connection and of no other, and ends with it.
+carries the requests of one client connection and no other, and ends with it.
 """
 
 from typing import Protocol
 
 
 class Holder(Protocol):
-    """Who keeps connections for a bond."""
+    """Keeps connections for a bond."""
 
     def release(self, bond: "Bond") -> None:
         """Close those that are kept for `bond`: the client has left."""
@@ -16,7 +16,7 @@ class Holder(Protocol):
 
 
 class Bond:
-    """A client's connection as upstreams know it. One is made for each, and ended with it."""
+    """A client's connection, as upstreams know it. Each has one, which ends with it."""
 
     __slots__ = ("_holders", "is_over")
 
@@ -26,7 +26,7 @@ class Bond:
         """Whether the client's connection has ended."""
 
     def held_by(self, holder: Holder) -> None:
-        """Have `holder` told when the client leaves."""
+        """Notify `holder` when the client leaves."""
         if holder not in self._holders:
             self._holders.append(holder)
 

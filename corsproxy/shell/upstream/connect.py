@@ -1,7 +1,7 @@
 """Dialling an upstream: names, several addresses, Unix sockets, TLS, a forward proxy.
 
-Every way to fail comes out as one UpstreamError with a sentence that a person can act on
-and that names nothing which the allowlist file does not.
+Every failure becomes one UpstreamError with a sentence that people can act on. It names nothing
+that the allowlist file does not.
 """
 
 import asyncio
@@ -25,17 +25,17 @@ from corsproxy.shell.upstream.handshake import handshake_timeout, secure
 from corsproxy.shell.upstream.resolver import TTL_SECONDS, AddressInfo, Resolver
 from corsproxy.shell.upstream.upstream_tls import TlsContexts
 
-# RFC 8305, 8: how long the next address waits for the one before it.
+# RFC 8305, 8: how long to wait before the next address is tried.
 _ATTEMPT_DELAY_SECONDS = 0.25
-# A peer that has vanished without a word is noticed after about this long, even in a
-# tunnel, which has no bound of its own.
+# A peer that has silently vanished is noticed after about this long, even in a tunnel, which
+# has no timeout of its own.
 _KEEPALIVE_SECONDS = 30
 
 P = TypeVar("P", bound=asyncio.BufferedProtocol)
 
 
 class Attempt:
-    """One way to an upstream: which of its addresses come first, and how far it has come."""
+    """One attempt to reach an upstream: the addresses to prefer, and its progress."""
 
     __slots__ = ("addresses", "endpoint", "first", "marks", "max_age")
 
@@ -46,18 +46,18 @@ class Attempt:
         max_age: float,
         marks: Marks | None = None,
     ) -> None:
-        """`first` is tried before the others; `max_age` is how old, in seconds, what is known of
-        a name may be."""
+        """`first` is tried before the other addresses; `max_age` is how many seconds old the
+        look-up of a name may be."""
         self.addresses: Final = addresses
         self.first: Final = first
         self.max_age: Final = max_age
         self.endpoint: Endpoint | None = None
-        """Where it has led."""
+        """The address that was reached."""
         self.marks: Final = marks or Marks()
 
     async def connect(self, infos: list[AddressInfo]) -> socket.socket:
-        """Connect to the first of the addresses that accepts, a little later to the next (RFC
-        8305). Raises OSError, and RuntimeError where uvloop does."""
+        """Connect to the first address that accepts, starting the next one a little later (RFC
+        8305). Raises OSError, and RuntimeError if uvloop does."""
         loop = asyncio.get_running_loop()
         self.addresses.update(infos, loop.time())
         order = self.addresses.in_order(self.first, loop.time())
@@ -66,7 +66,7 @@ class Attempt:
         return sock
 
     def failed(self) -> None:
-        """What it was connected to is of no use."""
+        """Skip the address that was reached: the connection was unusable."""
         if self.endpoint is not None:
             self.addresses.shun(self.endpoint, asyncio.get_running_loop().time())
 
@@ -176,9 +176,9 @@ class Dialer:
             sock = await attempt.connect(infos)
         except BaseException as error:
             if not _is_out_of_descriptors(error):
-                # Perhaps the upstream has moved.
+                # The upstream may have moved.
                 self._resolver.forget(host, port)
-            # uvloop raises RuntimeError for some of what asyncio calls OSError.
+            # uvloop raises RuntimeError for some errors that asyncio raises as OSError.
             if isinstance(error, TimeoutError) or not isinstance(error, (OSError, RuntimeError)):
                 raise
             if _is_out_of_descriptors(error) or not await self._has_moved(address, infos):
@@ -191,14 +191,14 @@ class Dialer:
         return sock
 
     async def _has_moved(self, address: UpstreamAddress, infos: list[AddressInfo]) -> bool:
-        """Whether the name resolves otherwise than to `infos` by now."""
+        """Whether the name no longer resolves to `infos`."""
         found = await self.look_up(address, TTL_SECONDS)
         return {info[4] for info in found} != {info[4] for info in infos}
 
     def _next_hop(
         self, address: UpstreamAddress, proxy: ForwardProxy | None
     ) -> tuple[str, int, str]:
-        """Return the host and the port to connect to, and what to call them."""
+        """Return the host and the port to connect to, and their name for messages."""
         if proxy is None:
             return address.host, address.port, str(address)
         return proxy.host, proxy.port, f"the forward proxy {proxy}"
@@ -220,7 +220,7 @@ async def _dial_unix(
 
 
 def _socket_file(path: str) -> AddressInfo:
-    """Return what stands for a Unix socket among addresses."""
+    """Return a Unix socket in the form of an address."""
     return (0, socket.SOCK_STREAM, 0, "", (path, 0))
 
 
@@ -260,5 +260,5 @@ def _reason(error: Exception) -> str:
         return (error.strerror or "no answer").lower()
     if isinstance(error, OSError) and error.errno is not None:
         return os.strerror(error.errno).lower()
-    # Several addresses, each with its own reason; the addresses are not for the answer.
+    # Several addresses, each with its own reason; the response must not name the addresses.
     return "no address of it accepted the connection"

@@ -1,7 +1,7 @@
-"""The forward proxy between this program and its upstreams, where the network has one.
+"""The forward proxy between this program and its upstreams, if the network has one.
 
-`HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` have no standard; they are read as curl reads
-them. Loopback upstreams are always reached directly.
+`HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` have no standard; they are read like curl does.
+Loopback upstreams are always reached directly.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ class ForwardProxy(NamedTuple):
 
     @property
     def fields(self) -> tuple[Field, ...]:
-        """What the proxy wants to see in each request that it reads."""
+        """The fields that the proxy needs in each request that it reads."""
         return ((b"Proxy-Authorization", self.authorization),) if self.authorization else ()
 
     def __str__(self) -> str:
@@ -41,8 +41,8 @@ class ForwardProxies:
     """Which upstream is reached through which proxy."""
 
     def __init__(self, settings: Mapping[str, str]) -> None:
-        """`settings` is what `urllib.request.getproxies` returns; empty for none. A value that
-        cannot be used is no matter until an upstream would need it."""
+        """`settings` is what `urllib.request.getproxies` returns; empty for none. An unusable value
+        matters only if an upstream needs it."""
         self._direct = [part.strip().lower() for part in settings.get("no", "").split(",")]
         self._proxies = {
             scheme: _read(f"{scheme.upper()}_PROXY", settings[scheme])
@@ -52,7 +52,7 @@ class ForwardProxies:
 
     @classmethod
     def of_environment(cls, environ: Mapping[str, str]) -> Self:
-        """Return what the variables say; those in lower case count more."""
+        """Read the variables; those in lower case take precedence."""
         names = {"http": "http_proxy", "https": "https_proxy", "no": "no_proxy"}
         settings = {
             key: environ.get(name) or environ.get(name.upper(), "") for key, name in names.items()
@@ -60,14 +60,14 @@ class ForwardProxies:
         return cls(settings)
 
     def check(self, addresses: Iterable[UpstreamAddress]) -> None:
-        """Raise StartError where one of the upstreams needs a proxy that cannot be used."""
+        """Raise StartError if one of the upstreams needs a proxy that cannot be used."""
         for address in addresses:
             self.for_upstream(address)
 
     def for_upstream(self, address: UpstreamAddress) -> ForwardProxy | None:
-        """Return the proxy for an upstream, None where it is reached directly.
+        """Return the proxy for an upstream, None if it is reached directly.
 
-        Raises StartError where it cannot be used.
+        Raises StartError if it cannot be used.
         """
         proxy = self._proxies.get(address.scheme)
         if proxy is None or address.socket_path is not None or _is_loopback(address.host):
@@ -82,7 +82,7 @@ class ForwardProxies:
 async def open_tunnel(sock: socket.socket, proxy: ForwardProxy, address: UpstreamAddress) -> None:
     """Have `proxy`, to which `sock` is connected, connect it to `address`.
 
-    RFC 9110, 9.3.6. Raises OSError, and UpstreamError where the proxy refuses.
+    RFC 9110, 9.3.6. Raises OSError, and UpstreamError if the proxy refuses.
     """
     loop = asyncio.get_running_loop()
     host = f"[{address.host}]" if ":" in address.host else address.host
@@ -137,8 +137,8 @@ def _parse(name: str, value: str) -> ForwardProxy:
 
 
 def _covers(entry: str, address: UpstreamAddress) -> bool:
-    """Whether an entry of NO_PROXY is about `address`: a name with those below it, an
-    address, a network, any of them with a port, or everything."""
+    """Whether an entry of NO_PROXY matches `address`: a name with its subdomains, an address, a
+    network, any of them with a port, or `*`."""
     if entry in ("*", address.host, f"{address.host}:{address.port}"):
         return True
     if "/" in entry:

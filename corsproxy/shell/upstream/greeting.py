@@ -1,6 +1,6 @@
-"""Whether the upstreams can be reached at all: checked once, when the proxy starts.
+"""Checks once, when the proxy starts, whether the upstreams can be reached.
 
-Only a connection is made, TLS included, and no request is sent: nothing happens there.
+It only connects, TLS included, and sends no request, so it has no effect there.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ class _Silent(asyncio.BufferedProtocol):
 
 
 async def greetings(policy: Policy, dialer: Dialer) -> AsyncIterator[tuple[str, bool]]:
-    """Yield a sentence about each upstream, and whether it answers; of many, the first few."""
+    """Yield a sentence about each upstream, and whether it answers; only the first few of many."""
     routes = {str(route.upstream.site): route for route in policy.routes}
     for route in list(routes.values())[:_MOST]:
         begun = time.perf_counter()

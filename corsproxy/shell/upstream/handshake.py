@@ -1,4 +1,4 @@
-"""The TLS handshake with an upstream, and what it failed of, in words."""
+"""The TLS handshake with an upstream, and its failures in words."""
 
 import asyncio
 import re
@@ -10,7 +10,7 @@ from corsproxy.core.policy import UpstreamAddress
 from corsproxy.errors import UpstreamCause, UpstreamError, UpstreamFault
 from corsproxy.shell.streams.tls import TlsConnection
 
-# OpenSSL's words for bytes that are no TLS.
+# OpenSSL's reasons for bytes that are not TLS.
 _NOT_TLS: Final = frozenset(
     {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"}
 )
@@ -30,7 +30,7 @@ class ServerHandshake(Generic[P]):
     def __init__(self, protocol: P) -> None:
         self._protocol = protocol
         self.done: asyncio.Future[P] = asyncio.get_running_loop().create_future()
-        """What speaks on the connection; or OSError."""
+        """Completes with the connected protocol, or raises OSError."""
         self.was_negotiated = False
         """Whether the server had chosen a cipher when it failed."""
 
@@ -38,7 +38,7 @@ class ServerHandshake(Generic[P]):
         return cast(memoryview, self._protocol.get_buffer(-1))
 
     def began(self, connection: TlsConnection) -> None:
-        """Nothing is to be done."""
+        """Do nothing."""
 
     def agreed(self, connection: TlsConnection) -> asyncio.BufferedProtocol:
         if not self.done.done():
@@ -82,25 +82,25 @@ async def secure(
 def handshake_error(
     address: UpstreamAddress, error: OSError, was_negotiated: bool = False
 ) -> UpstreamError:
-    """Return what a failed handshake with `address` is to those who hear of it.
+    """Return the error for a failed handshake with `address`.
 
-    Until TLS 1.2, a server that misses the client's certificate says no more than "handshake
-    failure", as it does where no cipher suits it; but that it says before one `was_negotiated`.
+    Up to TLS 1.2, a server that misses the client's certificate says only "handshake failure", the
+    same as when no cipher is acceptable; but in that case no cipher `was_negotiated`.
     """
     sentence, cause = _words(address, error, was_negotiated)
     return UpstreamError(UpstreamFault.TLS, sentence, cause)
 
 
 def handshake_timeout(address: UpstreamAddress, timeout: float) -> UpstreamError:
-    """Return what it is where the upstream says nothing to the beginning of a handshake."""
+    """Return the error if the upstream does not answer the beginning of a handshake."""
     sentence = f"{address} accepted the connection, and did not answer TLS within {timeout:g} s"
     fault = UpstreamFault.CONNECT_TIMEOUT
     return UpstreamError(fault, f"{sentence} (timeout.connect)", UpstreamCause.NOT_TLS)
 
 
 def refused_later(error: ssl.SSLError) -> UpstreamError:
-    """Return what it is where an upstream ends TLS behind the handshake: TLS 1.3 refuses a
-    client's certificate only then (RFC 8446, 4.4.2.4)."""
+    """Return the error if an upstream ends TLS after the handshake. TLS 1.3 refuses a client's
+    certificate only then (RFC 8446, 4.4.2.4)."""
     reason = _reason(error)
     cause = UpstreamCause.CLIENT_CERTIFICATE if _is_about_ours(reason) else None
     hint = "" if cause is None else " (tls.cert_file)"
@@ -132,14 +132,14 @@ def _words(
 
 
 def _reason(error: ssl.SSLError) -> str:
-    """OpenSSL's name for what happened. Where Python has none, it is in the text."""
+    """Return OpenSSL's name for the error; if Python has none, take it from the text."""
     named = _IN_TEXT.search(str(error))
     text = named[1] if named else "the connection ended"
     return getattr(error, "reason", None) or text.replace(" ", "_").upper()
 
 
 def _is_about_ours(reason: str) -> bool:
-    """Whether the upstream has said something of a certificate, which is the client's."""
+    """Whether the upstream complains about a certificate, which is the client's."""
     return "ALERT" in reason and ("CERTIFICATE" in reason or "UNKNOWN_CA" in reason)
 
 

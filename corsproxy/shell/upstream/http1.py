@@ -1,8 +1,8 @@
 """One HTTP/1.1 connection to an upstream: one exchange after another, never two at once.
 
-What it promises: a request is sent in one write with the content that has arrived, and the rest
-at the upstream's pace while the response is awaited; unexpected bytes close the connection and
-are dropped; a truncated response never ends properly.
+A request is sent in one write with the content that has already arrived, and the rest at the
+upstream's pace while the response is awaited. Unexpected bytes close the connection and are
+dropped. A truncated response never ends properly.
 """
 
 import asyncio
@@ -27,13 +27,13 @@ from corsproxy.shell.upstream.bond import Bond
 from corsproxy.shell.upstream.handshake import refused_later
 from corsproxy.shell.upstream.http1_response import Http1Response
 
-# How much content an upstream that does not read holds up, besides one piece on its way.
+# How much content is buffered for an upstream that does not read, besides the current piece.
 _WRITE_BUFFER: Final = 16 * 1024
 _TURNS_TO_CLOSE: Final = 5
 
 
 class Keeper(Protocol):
-    """The owner of a connection, which is told when exchanges and the connection end."""
+    """The owner of a connection, notified when exchanges and the connection end."""
 
     def exchange_over(self, connection: "Http1Connection", *, reusable: bool) -> None:
         """An exchange is over; unless `reusable`, the connection is being dropped."""
@@ -53,7 +53,7 @@ class Http1Connection(asyncio.BufferedProtocol):
         buffer: ReadBuffer,
         form: RequestForm,
     ) -> None:
-        """`buffer` takes every read; `form` makes the bytes of a request's head."""
+        """`buffer` takes every read; `form` encodes a request's head."""
         self._keeper = keeper
         self._buffer = buffer
         self._form = form
@@ -136,7 +136,7 @@ class Http1Connection(asyncio.BufferedProtocol):
 
     async def unused(self) -> UpstreamError:
         """Return why a connection was closed before its first request."""
-        # The reason is known an iteration or two of the event loop after the closing.
+        # The reason is known an iteration or two of the event loop after the close.
         for _ in range(_TURNS_TO_CLOSE):
             if self._lost_by is None:
                 await asyncio.sleep(0)
@@ -150,7 +150,7 @@ class Http1Connection(asyncio.BufferedProtocol):
         self._deadline.stop()
         self._transport.abort()
 
-    # The answer's view of the connection: http1_response.Line.
+    # The response's view of the connection: http1_response.Line.
 
     def give_up(self) -> None:
         """Drop the connection at once; the exchange has failed."""
@@ -174,7 +174,7 @@ class Http1Connection(asyncio.BufferedProtocol):
     async def write(self, data: bytes) -> None:
         """Write tunnel bytes, and wait while the upstream does not read.
 
-        Raises ConnectionError where the connection is gone.
+        Raises ConnectionError if the connection is gone.
         """
         await self._outflow.write(data)
 
@@ -184,7 +184,7 @@ class Http1Connection(asyncio.BufferedProtocol):
             self._transport.write(data)
 
     def write_eof(self) -> None:
-        """Close the tunnel's sending side, or both where the other is closed already."""
+        """Close the tunnel's sending side, or both if the other is already closed."""
         self._write_closed = True
         if self._response is None or self._transport.is_closing():
             return
@@ -207,7 +207,7 @@ class Http1Connection(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         if self._response is None:
-            # Unexpected bytes must not become the answer to the next request.
+            # Unexpected bytes must not become the response to the next request.
             self.drop()
         else:
             self._feed(self._buffer.lent(nbytes))
@@ -284,7 +284,7 @@ class Http1Connection(asyncio.BufferedProtocol):
         if parser.persistent and all_sent:
             keep_for = self._limits.upstream_keepalive
             if parser.keep_alive is not None:
-                # Closing a second before the upstream does keeps requests from meeting the close.
+                # Closing a second before the upstream does avoids sending a request into its close.
                 keep_for = min(keep_for, parser.keep_alive - 1.0)
         head = parser.head
         if self._authenticates or (head is not None and head.authenticates_connection):

@@ -1,4 +1,4 @@
-"""An answer on an HTTP/1.1 connection, and the tunnel that a 101 makes of it."""
+"""A response on an HTTP/1.1 connection, and the tunnel that a 101 turns it into."""
 
 from collections.abc import Coroutine
 from typing import Final, Protocol
@@ -9,7 +9,7 @@ from corsproxy.shell.streams.piece import PIECE_SIZE, Piece
 
 
 class Line(Tap, Protocol):
-    """The connection under an exchange, as the answer sees it."""
+    """The connection of an exchange, as the response sees it."""
 
     def give_up(self) -> None:
         """Drop the connection at once."""
@@ -29,17 +29,17 @@ class Line(Tap, Protocol):
 
 
 class Http1Response:
-    """The answer to one request; a `shell.upstream.upstream.UpstreamResponse`."""
+    """The response to one request; a `shell.upstream.upstream.UpstreamResponse`."""
 
     __slots__ = ("_head", "_line", "content", "touched")
 
     def __init__(self, line: Line) -> None:
         self.content: Final = BodyBuffer(line)
-        """The connection puts in what arrives."""
+        """The connection adds what arrives."""
         self._line: Line | None = line
         self._head: UpstreamHead | None = None
         self.touched = False
-        """Once the exchange is over: whether a byte of an answer was received."""
+        """Once the exchange is over: whether any byte of a response was received."""
 
     @property
     def head(self) -> UpstreamHead:
@@ -48,7 +48,7 @@ class Http1Response:
         return self._head
 
     async def arrival(self) -> None:
-        """Wait for the final head. Raises what the exchange has failed with before."""
+        """Wait for the final head. Raises the error if the exchange fails before it."""
         while self._head is None:
             if self.content.failure is not None:
                 raise self.content.failure
@@ -74,11 +74,11 @@ class Http1Response:
             self._line.give_up()
 
     def arrive(self, head: UpstreamHead) -> None:
-        """The final head is there; the reader learns of it when `content` wakes it."""
+        """Store the final head; the reader notices when `content` wakes it."""
         self._head = head
 
     def detach(self, *, touched: bool) -> None:
-        """The exchange is over: the connection is no longer this answer's."""
+        """The exchange is over: the connection no longer belongs to this response."""
         self._line = None
         self.touched = touched
 

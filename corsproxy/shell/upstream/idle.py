@@ -1,6 +1,6 @@
 """The idle connections to one upstream: by address, or by the client that has logged in on them.
 
-Used last in, first out, so that those that are not needed grow old and close.
+Last in, first out, so that connections that are not needed grow old and close.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from corsproxy.shell.upstream.bond import Bond
 from corsproxy.shell.upstream.http1 import Http1Connection
 
 # How long a connection may have been idle to carry a request that cannot be repeated:
-# shorter than any upstream's own keep-alive.
+# shorter than any upstream's keep-alive.
 _SURE_SECONDS: Final = 1.0
 
 
@@ -31,8 +31,8 @@ class IdleConnections:
         return sum(map(len, self._shared.values())) + sum(map(len, self._bound.values()))
 
     def take(self, endpoint: Endpoint, repeatable: bool, now: float) -> Http1Connection | None:
-        """Return a connection to that address, for a request that may be sent again if it is
-        `repeatable`; None where there is none that will do."""
+        """Return a connection to that address; None if there is none. For a request that is not
+        `repeatable`, only a recently used one will do."""
         idle = self._shared.get(endpoint)
         while idle:
             connection = idle.pop()
@@ -48,8 +48,8 @@ class IdleConnections:
     def take_former(
         self, former: list[Endpoint], repeatable: bool, now: float, max_age: float
     ) -> Http1Connection | None:
-        """Return a connection to one of the addresses that the upstream's name has left, not for
-        longer than `max_age` seconds. Others are closed."""
+        """Return a connection to an address that the upstream's name no longer has. Outdated ones
+        are closed instead: see `_is_outdated`."""
         for endpoint in former:
             while (found := self.take(endpoint, repeatable, now)) is not None:
                 if not _is_outdated(found, now, max_age):
@@ -58,7 +58,7 @@ class IdleConnections:
         return None
 
     def take_bound(self, bond: Bond, now: float, max_age: float) -> Http1Connection | None:
-        """Return one that a client has logged in on, however long it has been idle: on another
+        """Return one that a client has logged in on, however long it has been idle: on another one
         it would have to log in again."""
         if not self._bound:
             return None
@@ -87,12 +87,12 @@ class IdleConnections:
             bond.held_by(self)
 
     def release(self, bond: Bond) -> None:
-        """Close those that are one client's, who has left."""
+        """Close the connections of a client that has left."""
         for connection in self._bound.pop(bond, ()):
             self._end(connection)
 
     def lost(self, connection: Http1Connection) -> None:
-        """A connection is closed, whether it was here or not."""
+        """Forget a closed connection, if it was here."""
         bond, endpoint = connection.bond, connection.endpoint
         idle = self._bound.get(bond) if bond is not None else None
         if bond is None and endpoint is not None:
@@ -106,7 +106,7 @@ class IdleConnections:
             self._all_ended.set()
 
     async def close(self) -> None:
-        """Close all of them, and from now on whatever comes."""
+        """Close all of them, and any that come later."""
         self._is_closing = True
         for bond in list(self._bound):
             self.release(bond)
@@ -118,14 +118,14 @@ class IdleConnections:
             await self._all_ended.wait()
 
     def _end(self, connection: Http1Connection) -> None:
-        """Close one that is in no list any more."""
+        """Close one that is no longer in any list."""
         self._ending.add(connection)
         connection.drop()
 
 
 def _is_outdated(connection: Http1Connection, now: float, max_age: float) -> bool:
-    """Whether it is too old, or its address has been gone for too long, for a name that
-    resolves to others by now."""
+    """Whether it is too old, or its address has been gone for too long, for a name that now
+    resolves to others."""
     endpoint = connection.endpoint
     if endpoint is None or not endpoint.is_former:
         return False

@@ -1,4 +1,4 @@
-"""Asking an upstream outside of any exchange, as `corsproxy explain --ask-upstream` does."""
+"""Asks an upstream outside of any exchange, for `corsproxy explain --ask-upstream`."""
 
 import asyncio
 import os
@@ -16,12 +16,11 @@ from corsproxy.shell.upstream.pool import UpstreamPools
 def inquire(
     dialogue: Dialogue, limits: Limits, tell: Callable[[Asking], None] = lambda _: None
 ) -> WithoutProxy:
-    """Send what the dialogue wants to be sent, on the proxy's own way to its upstreams, and
-    return what it makes of the answers. Contents are not read. `tell` hears of each request
-    before it is sent.
+    """Send the dialogue's requests over the proxy's own connections, and return its conclusion.
+    Contents are not read. `tell` is called with each request before it is sent.
 
-    Runs an event loop of its own. Raises StartError where the upstream needs a forward proxy
-    that cannot be used.
+    Runs its own event loop. Raises StartError if the upstream needs a forward proxy that cannot
+    be used.
     """
     return asyncio.run(_inquire(dialogue, limits, tell))
 

@@ -1,8 +1,8 @@
-"""The upstreams as the server sees them: `UpstreamPools` is a `shell.upstream.upstream.Upstream`.
+"""All upstreams, for the server: `UpstreamPools` is a `shell.upstream.upstream.Upstream`.
 
-Each upstream has its own connections, kept while idle, and its addresses take turns. What it
-promises: a request is sent twice only if that is safe (RFC 9110, 9.2.2; RFC
-9112, 9.3.1), and one that cannot be repeated never gets a connection about to close.
+Each upstream has its own connections, kept while idle, and its addresses take turns. A request
+is sent twice only if that is safe (RFC 9110, 9.2.2; RFC 9112, 9.3.1), and one that cannot be
+repeated never gets a connection that is about to close.
 """
 
 import asyncio
@@ -29,16 +29,16 @@ _LEAST_LOOK_UP_SECONDS: Final = 1.0
 
 
 class PoolFigures(NamedTuple):
-    """What one upstream's connections are doing, for the metrics."""
+    """The state of one upstream's connections, for the metrics."""
 
     upstream: str
     open: int
     idle: int
     in_flight: int
-    waiting: int  # requests that wait for one in flight to end
-    connects: int  # so far, as the next two
+    waiting: int  # requests waiting for one in flight to end
+    connects: int  # total, as the next two
     failed_connects: int
-    retries: int  # requests that went out a second time
+    retries: int  # requests sent a second time
 
 
 class UpstreamPool:
@@ -52,7 +52,7 @@ class UpstreamPool:
         buffer: ReadBuffer,
         room: WaitingRoom,
     ) -> None:
-        """`buffer` and `room` are those of all pools."""
+        """`buffer` and `room` are shared by all pools."""
         self._address = address
         self._tls = tls
         self._dialer = dialer
@@ -70,7 +70,7 @@ class UpstreamPool:
         self._retries = 0
 
     def figures(self) -> PoolFigures:
-        """Return the counters as they are now."""
+        """Return the current counters."""
         return PoolFigures(
             upstream=str(self._address),
             open=len(self._open),
@@ -187,7 +187,7 @@ class UpstreamPool:
     def _take(
         self, endpoint: Endpoint, repeatable: bool, limits: Limits, bond: Bond | None, now: float
     ) -> Http1Connection | None:
-        """Return an idle connection for a request of `bond`, at best one to `endpoint`."""
+        """Return an idle connection for a request of `bond`, preferably one to `endpoint`."""
         former, max_age = self._addresses.former, limits.upstream_max_age
         connection = None
         if bond is not None:
@@ -208,7 +208,7 @@ class UpstreamPool:
 
     def _looked_up(self, looking: asyncio.Task[list[AddressInfo]]) -> None:
         self._looking = None
-        # Where the name is not found, the addresses that were known stay.
+        # If the name is not found, the known addresses stay.
         if not looking.cancelled() and looking.exception() is None:
             self._addresses.update(looking.result(), self._loop.time())
 
@@ -219,12 +219,12 @@ class UpstreamPool:
         limits: Limits,
         marks: Marks | None,
     ) -> Http1Connection:
-        """Return a new connection. If there is none, end the turn that was taken for it."""
+        """Return a new connection. If that fails, end the turn that was taken for it."""
         self._connects += 1
         if marks is not None:
             marks.connecting = time.perf_counter()
         attempt = Attempt(self._addresses, endpoint, limits.upstream_max_age, marks)
-        # A task of asyncio's own, because there are timeouts in it.
+        # In an asyncio task, because it uses timeouts.
         dialling = self._loop.create_task(
             self._dialer.dial(
                 self._address,
@@ -254,8 +254,8 @@ class UpstreamPool:
 class UpstreamPools:
     """Every upstream of the policy; a `shell.upstream.upstream.Upstream`.
 
-    Made and used on one event loop. Pools are kept by address and TLS settings, so that
-    they outlive a reload, which must call `forget_routes`.
+    Made and used on one event loop. Pools are keyed by address and TLS settings, so they outlive a
+    reload, which must call `forget_routes`.
     """
 
     def __init__(self, dialer: Dialer | None = None) -> None:
@@ -263,7 +263,7 @@ class UpstreamPools:
         self._buffer = ReadBuffer()
         self._room = WaitingRoom()
         self._pools: dict[tuple[UpstreamAddress, Tls], UpstreamPool] = {}
-        # Hashing an address costs more than all the rest of finding its pool.
+        # Hashing an address costs more than everything else in finding its pool.
         self._by_route: dict[int, tuple[Route, UpstreamPool]] = {}
 
     def send(
@@ -286,11 +286,11 @@ class UpstreamPools:
             await pool.close()
 
     def forget_routes(self) -> None:
-        """Keep nothing of a policy that is no longer in force alive."""
+        """Drop references to a policy that is no longer in force."""
         self._by_route.clear()
 
     def figures(self) -> list[PoolFigures]:
-        """Return what each upstream's connections are doing."""
+        """Return the state of each upstream's connections."""
         return [pool.figures() for pool in self._pools.values()]
 
     def _remember(self, route: Route) -> UpstreamPool:
@@ -298,6 +298,6 @@ class UpstreamPools:
         pool = self._pools.get(key)
         if pool is None:
             pool = self._pools[key] = UpstreamPool(*key, self._dialer, self._buffer, self._room)
-        # The route is kept with its pool: while it lives, nothing else has its id.
+        # The route is kept with its pool: while it lives, its id cannot be reused.
         self._by_route[id(route)] = (route, pool)
         return pool

@@ -1,5 +1,5 @@
-"""A limit on the requests in flight to one upstream; others wait in a queue, briefly and with a
-bounded amount of memory."""
+"""A limit on the requests in flight to one upstream; others wait in a queue, for a limited time
+and with limited memory."""
 
 import asyncio
 from collections import deque
@@ -9,33 +9,33 @@ from corsproxy.core.messages import Fields
 from corsproxy.core.policy import Limits
 from corsproxy.errors import UpstreamError, UpstreamFault
 
-# Some 4,000 heads as browsers send them; a process takes a multiple of what it counts.
+# Some 4,000 heads of browsers; the process uses a multiple of what is counted.
 _MOST_WAITING: Final = 12 * 1024 * 1024
-# What a field takes besides its bytes.
+# The overhead of a field.
 _FIELD_OVERHEAD: Final = 160
 
 
 class WaitingRoom:
-    """What the heads of all requests take together that cannot be sent yet: they wait for their
-    turn, or for a connection."""
+    """The memory of the heads of all requests that cannot be sent yet: they wait for their turn, or
+    for a connection."""
 
     def __init__(self, most: int = _MOST_WAITING) -> None:
         self._left = most
 
     def enter(self, fields: Fields) -> int:
-        """Return what a head takes, to `leave` with. Raises UpstreamError BUSY where that is too
-        much."""
+        """Reserve room for a head; returns its size, for `leave`. Raises UpstreamError BUSY if
+        there is not enough."""
         size = sum(len(name) + len(value) + _FIELD_OVERHEAD for name, value in fields)
         if size > self._left:
             raise UpstreamError(
                 UpstreamFault.BUSY,
-                "the requests that wait for their upstreams take as much memory as they may",
+                "the requests waiting for their upstreams have reached their memory limit",
             )
         self._left -= size
         return size
 
     def leave(self, size: int) -> None:
-        """A head that takes that much waits no longer."""
+        """Release the room of a head."""
         self._left += size
 
 
@@ -61,7 +61,7 @@ class RequestLimit:
         return False
 
     async def queue(self, limits: Limits) -> None:
-        """Wait for a turn, where `enter` had none.
+        """Wait for a turn, after `enter` had none.
 
         Raises UpstreamError BUSY after `limits.queue_timeout` seconds.
         """

@@ -1,4 +1,4 @@
-"""Host names to addresses, remembered for seconds so that a moved upstream is found."""
+"""Resolves host names, and caches them for seconds so that a moved upstream is found."""
 
 import asyncio
 import ipaddress
@@ -19,22 +19,22 @@ LookUp = Callable[[str, int], Awaitable[list[AddressInfo]]]
 
 
 class Resolver:
-    """Looks names up off the loop's thread, the same name once at a time."""
+    """Looks names up in threads, each name only once at a time."""
 
     def __init__(self, ttl: float = TTL_SECONDS, look_up: LookUp | None = None) -> None:
-        """`ttl` is in seconds; `look_up` stands in for the system's resolver."""
+        """`ttl` is in seconds; `look_up` replaces the system's resolver."""
         self._ttl = ttl
         self._look_up = _ask_system if look_up is None else look_up
         self._known: dict[tuple[str, int], tuple[float, list[AddressInfo]]] = {}
         self._lookups: dict[tuple[str, int], asyncio.Task[list[AddressInfo]]] = {}
 
     async def resolve(self, host: str, port: int, within: float = TTL_SECONDS) -> list[AddressInfo]:
-        """Return the addresses of `host`, in the order in which to try them, as they were at most
-        `within` seconds ago.
+        """Return the addresses of `host` from at most `within` seconds ago, in the order in which
+        to try them.
 
-        `localhost` is both loopback addresses, whatever the system says: which of the two
-        a local server has bound is an accident. A name below it is loopback where the
-        system does not know it (RFC 6761, 6.3). Raises socket.gaierror.
+        `localhost` is both loopback addresses, whatever the system says: a local server may have
+        bound either. A name below it is loopback if the system does not know it (RFC 6761, 6.3).
+        Raises socket.gaierror.
         """
         literal = _literal(host, port)
         if literal is not None:
@@ -48,7 +48,7 @@ class Resolver:
         if lookup is None:
             lookup = self._lookups[key] = loop.create_task(self._find(host, port))
             lookup.add_done_callback(lambda done: self._remember(key, done))
-        # Waiting is not awaiting: one caller's cancellation must not fail the others.
+        # `wait` does not cancel the look-up, which other callers share.
         await asyncio.wait((lookup,))
         return lookup.result()
 
@@ -88,7 +88,7 @@ async def _ask_system(host: str, port: int) -> list[AddressInfo]:
 
 
 def _literal(host: str, port: int) -> AddressInfo | None:
-    """Return the address that `host` spells out, None where it is a name."""
+    """Return the address that `host` spells out, None if it is a name."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:

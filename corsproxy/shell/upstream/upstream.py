@@ -1,7 +1,7 @@
-"""The seam between the proxy and its upstreams: what any upstream must offer.
+"""The interface between the proxy and its upstreams.
 
-`pool.UpstreamPools` is the real one; tests pass a fake of the same shape. Bodies cross
-the seam as bytes, with backpressure in both directions.
+`pool.UpstreamPools` is the real implementation; tests pass a fake. Bodies are passed as bytes,
+with backpressure in both directions.
 """
 
 from typing import Protocol
@@ -14,14 +14,14 @@ from corsproxy.shell.upstream.bond import Bond
 
 
 class UpstreamResponse(Protocol):
-    """An answer whose head has arrived and whose content is still arriving."""
+    """A response whose head has arrived and whose content is still arriving."""
 
     @property
     def head(self) -> UpstreamHead: ...
 
     @property
     def at_end(self) -> bool:
-        """Whether every byte of the content has been taken and its end was proper."""
+        """Whether all content has been taken and it ended properly."""
         ...
 
     def take(self) -> bytes:
@@ -29,11 +29,11 @@ class UpstreamResponse(Protocol):
         ...
 
     async def read(self, most: int = PIECE_SIZE) -> Piece:
-        """Return the next content, or b"" at its proper end; waits while there is none. It is
-        lent: good until the caller awaits anything. `most` is how much may be read at once.
+        """Return the next content, or b"" at its proper end; waits while there is none. The result
+        is only valid until the caller awaits anything. `most` limits the bytes per read.
 
-        Raises UpstreamError: TRUNCATED where the content ends early (a reset inside
-        content that is delimited by close included), IDLE_TIMEOUT, MALFORMED.
+        Raises UpstreamError: TRUNCATED if the content ends early (including a reset within content
+        that is delimited by close), IDLE_TIMEOUT, MALFORMED.
         """
         ...
 
@@ -48,7 +48,7 @@ class UpstreamResponse(Protocol):
 
 
 class Upstream(Protocol):
-    """Sends one request and returns when the final response head is there."""
+    """Sends requests; returns when the final response head has arrived."""
 
     async def send(
         self,
@@ -62,13 +62,12 @@ class Upstream(Protocol):
         """Send `request` with `body` to `route.upstream`.
 
         `bond` stands for the client's connection. An upstream connection on which that client
-        logs in is reserved for it; without a bond it is used only once.
-        `marks` is filled in as things happen.
+        logs in is reserved for it; without a bond it is used only once. `marks` is filled in with
+        the times of the steps.
 
-        Returns as soon as the final head has arrived, even while the body is still
-        being sent (an early 413 must reach the client); what is left of the body is
-        then sent as long as the response is open. 1xx answers are dropped, but for a
-        101 to an upgrade request, which is final.
+        Returns as soon as the final head has arrived, even while the body is still being sent (an
+        early 413 must reach the client); the rest of the body is sent as long as the response is
+        open. 1xx responses are dropped, except a 101 to an upgrade request, which is final.
 
         Raises UpstreamError. Cancelling the call, or `UpstreamResponse.abort`, drops the
         connection, so the upstream notices at once.

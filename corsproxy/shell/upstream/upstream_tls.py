@@ -1,6 +1,6 @@
-"""TLS contexts for upstreams: made once per settings, and anew when a file has changed.
+"""TLS contexts for upstreams: one per settings, made again when a file has changed.
 
-The peer is verified unless the file says otherwise; `ca_file` adds to the system's
+The peer is verified unless the configuration says otherwise; `ca_file` adds to the system's
 authorities.
 """
 
@@ -15,7 +15,7 @@ _Stamp = tuple[tuple[int, int, int] | None, ...]
 
 
 def check_tls(tls: Tls) -> None:
-    """Raise TlsFileError where a file that `tls` names is missing or of no use."""
+    """Raise TlsFileError if a file that `tls` names is missing or unusable."""
     _make_context(tls)
 
 
@@ -27,7 +27,7 @@ class TlsContexts:
         self._making: dict[Tls, asyncio.Future[ssl.SSLContext]] = {}
 
     async def get(self, tls: Tls) -> ssl.SSLContext:
-        """Return the context for `tls`. It is made in a thread, once for all who wait for it.
+        """Return the context for `tls`. It is made in a thread, once for all waiting callers.
 
         Raises StartError, as `make`.
         """
@@ -41,15 +41,15 @@ class TlsContexts:
         return await asyncio.shield(making)
 
     def current(self, tls: Tls) -> ssl.SSLContext | None:
-        """Return the context for `tls`, None where `make` must make one."""
+        """Return the context for `tls`, None if `make` must make one."""
         made = self._made.get(tls)
         return made[1] if made is not None and made[0] == _stamp(tls) else None
 
     def make(self, tls: Tls) -> ssl.SSLContext:
-        """Make a context for `tls`. Reads files, for tens of milliseconds; any thread may.
+        """Make a context for `tls`. Reads files, for tens of milliseconds; any thread may call it.
 
-        While a changed file cannot be used, the context made of the last good ones stays.
-        Raises StartError where there never were good ones.
+        While a changed file cannot be used, the context of the last good ones is kept. Raises
+        StartError if there never were good ones.
         """
         stamp = _stamp(tls)
         made = self._made.get(tls)
@@ -92,7 +92,7 @@ def _files(tls: Tls) -> list[tuple[str, str]]:
 
 
 def _check_readable(key: str, path: str) -> None:
-    """OpenSSL's errors do not say which of its files is missing."""
+    """Report an unreadable file by name: OpenSSL's errors do not name it."""
     try:
         with open(path, "rb") as file:
             file.read(1)
@@ -109,7 +109,7 @@ def _unusable(key: str, path: str, error: ssl.SSLError) -> TlsFileError:
 
 
 def _stamp(tls: Tls) -> _Stamp:
-    """What tells whether a file has changed."""
+    """Return what changes when a file does."""
     stamps: list[tuple[int, int, int] | None] = []
     for _, path in _files(tls):
         try:

@@ -130,8 +130,8 @@ def test_people_read_words(text: Said) -> None:
     assert "still using the previous policy" in text.text
     assert "stopping: 2 requests may take 10 s more" in text.text
     assert "worker 1 ended (signal SIGKILL); another starts in 0.5 s" in text.text
-    assert "worker 1 is there again" in text.text
-    assert "worker 0 does not answer any more" in text.text
+    assert "worker 1 is back" in text.text
+    assert "worker 0 no longer answers" in text.text
     assert text.text.endswith("stopped\n")
 
 
