@@ -10,26 +10,26 @@ EXCHANGES := 1000000
 CONTENT := 10000
 ROUTES := 500
 WORKERS := 1
-# Three files of tests at once, in their order: the browser's, which take longest, are not the last.
-# Those that watch time and memory are alone, one after the other.
+# Three test files in parallel, in order, so that the browser's, which take longest, start early.
+# Tests that measure time and memory run alone, one after the other.
 PARALLEL := --numprocesses 3 --dist loadfile --no-loadscope-reorder
 # No socket, no browser, no root.
 UNIT := $(addprefix tests/,core config http1 http2 test_architecture.py test_errors.py)
 ALONE := tests/soak tests/reloads
-# What drives the compiled modules, from inside and through sockets.
+# The tests of compiled modules, direct and through sockets.
 MEET_COMPILED := $(addprefix tests/,core http1 shell/listener shell/streams shell/upstream shell/admin/test_figures.py fuzz test_compiled.py test_hostile_input.py test_security.py)
 ALONE_COMPILED := $(addprefix tests/,soak/test_soak.py soak/test_siege.py reloads/test_reloads.py)
 ENGINE = $(shell for engine in docker podman buildah; do command -v $$engine && break; done)
 REVISION = $(shell git rev-parse HEAD 2>/dev/null)
 VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' corsproxy/__init__.py)
 
-# What gets installed is locked, with hashes. NEWEST=1 takes the newest that pyproject.toml allows.
+# Installed packages are locked, with hashes. NEWEST=1 takes the newest that pyproject.toml allows.
 NEWEST :=
 GROUPS = $(foreach group,$(1),$(if $(NEWEST),--upgrade --group $(group),--require-hashes -r locks/$(group).txt))
 EDITABLE = CORSPROXY_COMPILE=0 $(BIN)/python -m pip install --quiet --no-build-isolation \
   $(if $(NEWEST),--upgrade --upgrade-strategy eager,--no-deps) --editable .
 
-# Debian keeps servers such as nginx where only root looks.
+# Debian installs servers such as nginx outside of a user's PATH.
 export PATH := $(PATH):/usr/sbin:/sbin
 
 .PHONY: help demo test unit test-compiled test-newest explore lock lint format soak frameworks inspector-memory http2 clients recipes reloads devtools fuzz export-check bench image sbom image-check clean
@@ -40,16 +40,16 @@ help: ## this list
 demo: $(VENV)/corsproxy.stamp ## an API without CORS, a page that calls it, and the proxy between them
 	@$(BIN)/corsproxy demo
 
-test: lint $(VENV)/httpbin.stamp $(VENV)/engines.stamp ## every check there is; ARGS="tests/core -k origin" picks tests
+test: lint $(VENV)/httpbin.stamp $(VENV)/engines.stamp ## all checks; ARGS="tests/core -k origin" selects tests
 	@scripts/install-test-programs
 	$(BIN)/pytest $(if $(ARGS),$(ARGS),$(PARALLEL) $(addprefix --ignore ,$(ALONE)))
 	$(if $(ARGS),,$(BIN)/pytest $(ALONE))
 
-unit: $(VENV)/dev.stamp ## the tests without a socket, a browser or root; ARGS="-k origin" picks some
+unit: $(VENV)/dev.stamp ## the tests without sockets, browser or root; ARGS="-k origin" selects some
 	$(BIN)/pytest $(PARALLEL) $(UNIT) $(ARGS)
 
-# The source archive, and the wheel unpacked over it: the tests find nothing but compiled modules.
-test-compiled: $(VENV)/wheel.stamp ## the tests that meet compiled modules, on the compiled package
+# The wheel is unpacked over the source archive, so the tests find the compiled modules.
+test-compiled: $(VENV)/wheel.stamp ## the tests of compiled modules, on the compiled package
 	@scripts/install-test-programs
 	@rm -rf $(VENV)/compiled
 	@$(BIN)/python -m hatchling build --target sdist --directory $(VENV)/compiled
@@ -58,59 +58,59 @@ test-compiled: $(VENV)/wheel.stamp ## the tests that meet compiled modules, on t
 	cd $(VENV)/compiled && ../bin/pytest -m "not interpreted" $(or $(ARGS),$(PARALLEL) $(MEET_COMPILED))
 	$(if $(ARGS),,cd $(VENV)/compiled && ../bin/pytest -m "not interpreted" $(ALONE_COMPILED))
 
-explore: $(VENV)/dev.stamp ## the properties with new inputs, and many; ARGS="tests/core" picks tests
+explore: $(VENV)/dev.stamp ## property tests with many new inputs; ARGS="tests/core" selects tests
 	$(BIN)/pytest --hypothesis-profile explore -m "not compiled and not browser" $(ARGS)
 
-test-newest: ## `make test` with the newest of every dependency, in an environment of its own
+test-newest: ## `make test` with the newest dependencies, in a separate environment
 	@$(MAKE) test VENV=.venv-newest NEWEST=1
 
-lock: ## make locks/ fit pyproject.toml (needs uv); ARGS=--upgrade takes the newest of everything
+lock: ## update locks/ from pyproject.toml (needs uv); ARGS=--upgrade takes the newest versions
 	scripts/lock $(ARGS)
 
-lint: $(VENV)/dev.stamp ## format, lint, types and the direction of imports
+lint: $(VENV)/dev.stamp ## check format, lint, types and the direction of imports
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-format: $(VENV)/dev.stamp ## rewrite the sources as the format check wants them
+format: $(VENV)/dev.stamp ## format the sources
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-outcomes: $(VENV)/dev.stamp ## CALLS=2000 put together at random: the log knows what Chromium makes of each
+outcomes: $(VENV)/dev.stamp ## CALLS=2000 random calls: the log predicts what Chromium does with each
 	@scripts/install-test-programs
 	CALLS=$(CALLS) $(BIN)/python -m pytest tests/browser/test_outcomes.py --timeout=1800
 
-soak: $(VENV)/dev.stamp ## mixed load, restarts and edits for SECONDS=600; WORKERS=2 takes several processes
+soak: $(VENV)/dev.stamp ## mixed load, restarts and edits for SECONDS=600; WORKERS=2 uses several processes
 	$(BIN)/python -m programs.soak --seconds $(SECONDS) --workers $(WORKERS)
 
 frameworks: $(VENV)/dev.stamp $(VENV)/httpbin.stamp $(VENV)/node.stamp ## logins through the proxy on Django, FastAPI, Rails, Sinatra, express and Next.js
 	FRAMEWORKS=all $(BIN)/pytest tests/frameworks
 
-clients: $(VENV)/dev.stamp $(VENV)/clients.stamp ## openai, tus, axios, socket.io, S3, GraphQL and OIDC in Chromium, doing what the terminal says
+clients: $(VENV)/dev.stamp $(VENV)/clients.stamp ## openai, tus, axios, socket.io, S3, GraphQL and OIDC in Chromium, following the hints in the terminal
 	$(BIN)/python -m pytest -q tests/clients/walk.py $(ARGS)
 
-recipes: $(VENV)/dev.stamp $(VENV)/recipes.stamp ## docs/recipes/frontends.md in the dev servers of Vite, Next.js, Nuxt, SvelteKit, Angular, webpack, Storybook
+recipes: $(VENV)/dev.stamp $(VENV)/recipes.stamp ## try docs/recipes/frontends.md in the dev servers of Vite, Next.js, Nuxt, SvelteKit, Angular, webpack, Storybook
 	$(BIN)/python -m pytest -q --timeout=300 tests/recipes/walk.py $(ARGS)
 
-devtools: $(VENV)/dev.stamp ## 200 exchanges in Chromium: what the inspector shows is what DevTools saw
+devtools: $(VENV)/dev.stamp ## 200 exchanges in Chromium: the inspector shows the same as DevTools
 	$(BIN)/python -m pytest -q tests/devtools/comparison.py
 
-inspector-memory: $(VENV)/dev.stamp ## EXCHANGES=1000000 of CONTENT=10000 bytes past the inspector: its memory stays within its budget
+inspector-memory: $(VENV)/dev.stamp ## EXCHANGES=1000000 of CONTENT=10000 bytes: the inspector stays within its memory budget
 	$(BIN)/python -m programs.inspector_memory --exchanges $(EXCHANGES) --content $(CONTENT)
 
 http2: $(VENV)/dev.stamp ## all CORS calls of the tests, in Chromium over https and HTTP/2
 	@scripts/install-test-programs
 	HTTP2=all $(BIN)/python -m pytest tests/browser/test_https.py --timeout=600
 
-reloads: $(VENV)/dev.stamp ## RELOADS=1000 of a file with ROUTES=500 under load; nothing lost, mixed or delayed
+reloads: $(VENV)/dev.stamp ## RELOADS=1000 of a file with ROUTES=500 under load: no request lost, mixed up or delayed
 	@scripts/install-test-programs
 	$(BIN)/python -m programs.reloads --reloads $(RELOADS) --routes $(ROUTES) --workers $(WORKERS)
 
-fuzz: $(VENV)/fuzz.stamp ## inputs that break a promise, SECONDS=600 for each target; ARGS="--jobs 4 links" picks some
+fuzz: $(VENV)/fuzz.stamp ## search for inputs that break a promise, SECONDS=600 per target; ARGS="--jobs 4 links" selects some
 	$(BIN)/python -m programs.fuzz --seconds $(SECONDS) $(ARGS)
 
-export-check: $(VENV)/dev.stamp $(VENV)/engines.stamp ## 500 generated policies on each engine; ARGS="--examples 50 nginx" takes fewer
+export-check: $(VENV)/dev.stamp $(VENV)/engines.stamp ## compare 500 generated policies on each engine; ARGS="--examples 50 nginx" takes fewer
 	@scripts/install-test-programs
 	$(BIN)/python -m tests.export.check $(ARGS)
 
@@ -131,11 +131,11 @@ sbom: ## the bill of materials of what the image installs (CycloneDX), in dist/c
 image-check: ## build the image without a registry, run it and measure it (Debian, root)
 	@python3 scripts/check_image.py
 
-clean: ## remove the environment and everything that the tools leave behind
+clean: ## remove the environment and all generated files
 	rm -rf $(VENV) .venv-newest build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .fuzz .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# A stamp is younger than what it was made from, so a second run installs nothing.
+# A stamp is newer than what it was made from, so a second run installs nothing.
 
 $(VENV)/venv.stamp: scripts/find-python
 	python=$$(scripts/find-python) && "$$python" -m venv $(VENV)
@@ -160,17 +160,17 @@ $(VENV)/fuzz.stamp: $(VENV)/dev.stamp locks/fuzz.txt
 $(VENV)/wheel.stamp: $(VENV)/dev.stamp hatch_build.py $(shell find corsproxy -type f -not -name '*.pyc')
 	@scripts/install-compiler $(BIN)/python
 	@rm -rf $(VENV)/wheel
-	@# For tests, the code that gcc writes in half the time will do.
+	@# -O1 compiles in half the time, and is good enough for tests.
 	CORSPROXY_COMPILE=1 CFLAGS=-O1 $(BIN)/python -m hatchling build --target wheel --directory $(VENV)/wheel
 	@touch $@
 
-# Where the tests look for it: beside the environment that runs them.
+# The tests look for it beside their own environment.
 $(VENV)/httpbin.stamp: $(VENV)/venv.stamp locks/httpbin.txt
 	$(BIN)/python -m venv --without-pip $(VENV)/httpbin
 	$(BIN)/python -m pip --python $(VENV)/httpbin install --quiet $(call GROUPS,httpbin)
 	@touch $@
 
-# Real engines for what `corsproxy export` writes; the tests look for them in the same way.
+# The engines of `corsproxy export`; the tests look for them in the same way.
 $(VENV)/engines.stamp: $(VENV)/venv.stamp locks/engines.txt
 	$(BIN)/python -m venv --without-pip $(VENV)/engines
 	$(BIN)/python -m pip --python $(VENV)/engines install --quiet $(call GROUPS,engines)
@@ -191,7 +191,7 @@ $(VENV)/recipes.stamp: $(VENV)/venv.stamp $(shell find tests/recipes/node -type 
 	cd $(VENV)/recipes && npm ci --no-audit --no-fund --silent
 	@touch $@
 
-# Node's dependencies are locked with hashes, too; the build for production is kept.
+# Node's dependencies are locked with hashes, too; the production build is kept.
 $(VENV)/node.stamp: $(VENV)/venv.stamp $(shell find tests/frameworks/node -type f)
 	@scripts/install-test-programs caddy puma ruby-railties ruby-sinatra nodejs npm
 	@mkdir -p $(VENV)/node

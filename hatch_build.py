@@ -1,10 +1,10 @@
-"""Compiles what every request passes, with mypyc, where the environment asks for it.
+"""Compiles the hot path with mypyc, if the environment asks for it.
 
-pyproject.toml lists the modules. With CORSPROXY_COMPILE=1 the wheel has their sources and beside
-them the compiled modules, which Python prefers; where they cannot be compiled, there is no wheel.
-Without it, or with 0, the wheel is pure Python, which needs no compiler and takes seconds.
+pyproject.toml lists the modules. With CORSPROXY_COMPILE=1 the wheel contains the compiled modules
+beside their sources, and Python prefers them; if compiling fails, the build fails. Without it, or
+with 0, the wheel is pure Python, which needs no compiler and takes seconds.
 
-An editable installation is never compiled: it would go on running what the sources said once.
+An editable installation is never compiled, because it would ignore later edits of the sources.
 """
 
 import os
@@ -27,34 +27,33 @@ VARIABLE = "CORSPROXY_COMPILE"
 PACKAGE = "corsproxy"
 RESULT = "compiled"
 
-# A library's names are nobody's but its own, and what nobody calls is left out: it is smaller, and
-# calls within it need no table; Python is called without one, too. All of it that is not written to
-# is one piece of memory.
+# Symbols are hidden and unused functions dropped, which makes the library smaller and lets calls
+# within it bypass the PLT; calls to Python bypass it, too. The read-only parts share one segment.
 LEAN = ("-fvisibility=hidden", "-ffunction-sections", "-fdata-sections", "-fno-plt")
 LEAN_LINK = ("-Wl,--gc-sections", "-Wl,-z,noseparate-code")
 
 
 class NotCompiledError(Exception):
-    """There are no compiled modules; the message says why in one line."""
+    """Compiling failed; the message says why in one line."""
 
 
 class CompilingHook(BuildHookInterface[BuilderConfig]):
-    """Puts compiled modules into the wheel."""
+    """Adds compiled modules to the wheel."""
 
     PLUGIN_NAME = "custom"
 
     _work: TemporaryDirectory[str] | None = None
 
     def dependencies(self) -> list[str]:
-        """What compiling needs: mypyc, and everything whose types the modules use."""
+        """The packages needed to compile: mypyc, and those whose types the modules use."""
         if not _is_asked_for() or _obstacle():
             return []
         core = self.metadata.core
-        # HTTP/2 is compiled, too, and is in an extra.
+        # HTTP/2 is compiled, too; its library is in an extra.
         return [*self.config["compiler"], *core.dependencies, *core.optional_dependencies["https"]]
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Compile, and tell the builder what the wheel holds and where it runs."""
+        """Compile, and tell the builder what the wheel contains and where it runs."""
         if version == "editable" or not _is_asked_for():
             return
         self._work = TemporaryDirectory(prefix="corsproxy-")
@@ -68,7 +67,7 @@ class CompilingHook(BuildHookInterface[BuilderConfig]):
         build_data["infer_tag"] = True
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
-        """Leave nothing behind."""
+        """Remove the temporary files."""
         if self._work is not None:
             self._work.cleanup()
 
@@ -87,18 +86,18 @@ class CompilingHook(BuildHookInterface[BuilderConfig]):
 def _is_asked_for() -> bool:
     """Whether the environment asks for compiled modules.
 
-    Raises: ValueError for a value that says neither yes nor no.
+    Raises: ValueError for a value other than 0 and 1.
     """
-    wish = os.environ.get(VARIABLE, "")
-    if wish not in ("", "0", "1"):
-        raise ValueError(f"{VARIABLE} is 0 or 1, not {wish!r}")
-    return wish == "1"
+    value = os.environ.get(VARIABLE, "")
+    if value not in ("", "0", "1"):
+        raise ValueError(f"{VARIABLE} must be 0 or 1, not {value!r}")
+    return value == "1"
 
 
 def _obstacle() -> str:
-    """Why nothing can be compiled here, whatever is installed; empty where something can."""
+    """Why this machine cannot compile; empty if it can."""
     if sys.implementation.name != "cpython":
-        return f"mypyc compiles for CPython, and this is {sys.implementation.name}"
+        return f"mypyc compiles for CPython, but this is {sys.implementation.name}"
     compiler = shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc")
     if shutil.which(compiler[0]) is None:
         return f"there is no C compiler ({compiler[0]})"
@@ -113,11 +112,11 @@ def _obstacle() -> str:
     if tried.returncode == 0:
         return ""
     said = next((line for line in tried.stderr.splitlines() if "error" in line), "")
-    return f"{compiler[0]} cannot compile what includes Python.h {said}".rstrip()
+    return f"{compiler[0]} cannot include Python.h {said}".rstrip()
 
 
 def _compile(root: Path, modules: list[str], work: Path) -> Path:
-    """Compile a copy of the package, and return the directory with the extension modules alone.
+    """Compile a copy of the package; return the directory with only the extension modules.
 
     Raises: NotCompiledError.
     """
@@ -130,7 +129,7 @@ def _compile(root: Path, modules: list[str], work: Path) -> Path:
     done = subprocess.run(
         [sys.executable, __file__, *modules],
         cwd=work,
-        # Sets of names are written into the C code in the order of their hashes.
+        # Otherwise sets would be written into the C code in random order.
         env={**os.environ, "PYTHONHASHSEED": "0"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -147,10 +146,9 @@ def _compile(root: Path, modules: list[str], work: Path) -> Path:
 def _run_mypyc(modules: Iterable[str]) -> None:
     """Compile modules of the package in the working directory, into `compiled` beside it.
 
-    The core's modules share a library, and so do the shell's; HTTP/2 has one of its own, which is
-    not loaded before a client speaks it. One for all would take longer to
-    compile, because compilers do nothing in parallel themselves; one for each directory would
-    hold what all of them need once more.
+    The core's modules share a library, and so do the shell's. HTTP/2 has its own, which is loaded
+    when a client first uses it. A single library would take longer to compile, because a compiler
+    does not run in parallel; one for each directory would repeat the code that all of them need.
     """
     from mypyc.build import mypycify
     from setuptools import setup
@@ -160,11 +158,11 @@ def _run_mypyc(modules: Iterable[str]) -> None:
         (list(together), f"{PACKAGE}.{library}")
         for library, together in groupby(files, key=_library)
     ]
-    # No user's configuration of mypy has a say, and a dependency without types is no mistake.
+    # Ignore the user's mypy configuration, and allow dependencies without types.
     options = ["--config-file=", "--disable-error-code=import-untyped"]
     extensions = mypycify([*options, *files], separate=libraries, debug_level="0")
     lean, link = (LEAN, LEAN_LINK) if sys.platform == "linux" else ((), ())
-    # mypyc hands one list to all of them. The user's flags come last, where the last counts.
+    # All extensions share mypyc's list. The user's flags come last, so that they take precedence.
     flags = [*lean, *shlex.split(os.environ.get("CFLAGS", ""))]
     for extension in extensions:
         extension.extra_compile_args = [*extension.extra_compile_args, *flags]

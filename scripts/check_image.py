@@ -1,16 +1,16 @@
-"""Build the container image where no registry can be reached, run it, and measure it.
+"""Build the container image without a registry, run it, and measure it.
 
-Needs root on Debian; `make image-check` runs it. The Dockerfile is used as it stands. Its base
-image comes from debootstrap instead of a registry, and is committed under the base's name in a
-storage of this script's own, where no other build finds it. It differs from the official image:
+Needs root on Debian; `make image-check` runs it. The Dockerfile is used unchanged. Its base image
+comes from debootstrap instead of a registry, and is committed under the base's name in a separate
+storage, where no other build finds it. It differs from the official image:
 
 * Python is Debian's package of the same minor version in /usr, linked into /usr/local/bin, where
-  the official image has its own build of it. Its headers bring those of the C library along, but
-  no compiler. As there, the standard library has no bytecode.
-* The documentation and the locales that slim images leave out are present. That counts for nothing
-  here, because sizes are given over the base.
+  the official image has its own build. Its headers depend on those of the C library, but not on a
+  compiler. As in the official image, the standard library has no bytecode.
+* The documentation and the locales that slim images leave out are present. This does not matter,
+  because sizes are given relative to the base.
 
-How the image is run and what is measured: `container.py`.
+`container.py` runs and measures the image.
 """
 
 import json
@@ -32,14 +32,14 @@ IMAGE = "localhost/corsproxy:check"
 
 
 class Store:
-    """buildah with a storage of its own, which needs neither a daemon nor overlay file systems."""
+    """buildah with a separate storage, which needs neither a daemon nor overlay file systems."""
 
     def __init__(self, work: Path) -> None:
         where = ["--root", f"{work}/storage", "--runroot", f"{work}/run"]
         self._buildah = ["buildah", *where, "--storage-driver", "vfs"]
 
     def __call__(self, *arguments: str) -> str:
-        """What buildah printed, without the end of the line.
+        """Run buildah; return its output without the final newline.
 
         Raises: CheckError when it fails.
         """
@@ -52,7 +52,7 @@ class Store:
 
 
 def check(work: Path) -> None:
-    """Make the base once, build the image, and have it measured in namespaces of its own.
+    """Make the base once, build the image, and measure it in new namespaces.
 
     Raises: CheckError for the first promise that was not kept.
     """
@@ -71,7 +71,7 @@ def check(work: Path) -> None:
         image = json.dumps(described(json.loads(store("inspect", "--type", "image", IMAGE)), root))
         measure = [sys.executable, str(PROJECT / "scripts/container.py"), image, str(work)]
         if subprocess.run(["unshare", "--mount", "--net", "--", *measure]).returncode != 0:
-            raise CheckError("the image was built, and does not run as it should")
+            raise CheckError("the image was built, but does not run as it should")
     finally:
         store("rm", *containers)
 
@@ -105,7 +105,7 @@ def make_base(store: Store, name: str, root: Path) -> None:
 
 
 def build(store: Store) -> None:
-    """Build the Dockerfile, unchanged, on what is in the storage."""
+    """Build the Dockerfile, unchanged, on the base in the storage."""
     began = time.monotonic()
     how = ["--isolation", "chroot", "--format", "docker", "--layers=false", "--pull-never"]
     store("bud", *how, *pip_settings(), "--tag", IMAGE, str(PROJECT))
@@ -113,7 +113,7 @@ def build(store: Store) -> None:
 
 
 def pip_settings() -> list[str]:
-    """Mounts by which pip in the build trusts and asks whom this machine does; none is copied."""
+    """Mounts that give pip in the build this machine's indexes and authorities; none is copied."""
     files = {
         "/etc/ssl/certs/ca-certificates.crt": "/etc/ssl/certs/ca-certificates.crt",
         "/etc/pip.conf": "/etc/pip.conf",

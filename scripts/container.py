@@ -1,9 +1,9 @@
 """Run a built image as Kubernetes would, and measure it; `check_image.py` starts this module.
 
-No container engine is needed: fresh namespaces, a read-only bind mount and setpriv give the process
-what a kubelet would, which is PID 1, a network of its own, the image's user, no capability, no new
-privileges, a root file system that nobody can write, and a ConfigMap mounted as a directory, whose
-content is swapped by renaming a symbolic link.
+No container engine is needed: new namespaces, a read-only bind mount and setpriv give the process
+what a kubelet would: PID 1, its own network, the image's user, no capabilities, no new privileges,
+a read-only root file system, and a ConfigMap mounted as a directory, whose content is swapped by
+renaming a symbolic link.
 """
 
 import http.client
@@ -29,7 +29,7 @@ cors:
 
 
 class CheckError(Exception):
-    """The image does not keep a promise; the message says which."""
+    """The image breaks a promise; the message says which."""
 
 
 class Image(NamedTuple):
@@ -48,18 +48,18 @@ class Upstream(http.server.BaseHTTPRequestHandler):
     """An API without CORS."""
 
     def do_GET(self) -> None:
-        """Answer every path alike."""
+        """Answer every path the same."""
         self.send_response(200)
         self.send_header("Content-Length", "2")
         self.end_headers()
         self.wfile.write(b"{}")
 
     def log_message(self, format: str, *args: object) -> None:
-        """Say nothing: the output is the report."""
+        """Do not log: the output is the report."""
 
 
 def measure(image: Image, work: Path) -> None:
-    """Run the image in the namespaces of this process, and check what is promised about it."""
+    """Run the image in the namespaces of this process, and check its promises."""
     run("ip", "link", "set", "lo", "up")
     mounted = work / "config"
     publish(mounted, CONFIG.format(origin="https://app.example.com"))
@@ -88,7 +88,7 @@ def measure(image: Image, work: Path) -> None:
 
 
 def end(container: subprocess.Popen[bytes]) -> None:
-    """Leave nothing running: what unshare started does not end with it once its user changed."""
+    """Stop everything: a process started by unshare outlives it once its user has changed."""
     if container.poll() is None:
         os.kill(first_child(container.pid), signal.SIGKILL)
         container.wait()
@@ -108,7 +108,7 @@ def publish(directory: Path, text: str) -> None:
 
 
 def prepare_root(image: Image, root: Path, config: Path) -> None:
-    """Mount the image read-only, and into it what every engine provides, and the configuration."""
+    """Mount the image read-only, with what every engine provides and the configuration in it."""
     (Path(image.root) / "etc/hosts").touch()
     root.mkdir(exist_ok=True)
     run("mount", "--bind", image.root, str(root))
@@ -120,7 +120,7 @@ def prepare_root(image: Image, root: Path, config: Path) -> None:
 
 
 def confined(image: Image, root: Path, command: Sequence[str]) -> list[str]:
-    """The command that runs one of the image's commands, without rights, as PID 1."""
+    """The command that runs one of the image's commands as PID 1 without privileges."""
     user, _, group = image.user.partition(":")
     return [
         *("unshare", "--mount", "--pid", "--ipc", "--fork", "--"),
@@ -133,7 +133,7 @@ def confined(image: Image, root: Path, command: Sequence[str]) -> list[str]:
 
 
 def check_process(image: Image, process: int) -> None:
-    """Who the process is and what it may."""
+    """Check the identity and the privileges of the process."""
     lines = Path(f"/proc/{process}/status").read_text().splitlines()
     facts = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
     user, _, group = image.user.partition(":")
@@ -147,7 +147,7 @@ def check_process(image: Image, process: int) -> None:
 
 
 def check_answers() -> None:
-    """The proxy listens where the image says, and decides as configured."""
+    """Check that the proxy listens where the image says, and decides as configured."""
     for origin, preflight, actual in (
         ("https://app.example.com", 204, 200),
         ("https://evil.example", 403, 403),
@@ -158,7 +158,7 @@ def check_answers() -> None:
 
 
 def check_health(image: Image, root: Path) -> None:
-    """The image's own health check passes beside a ready proxy."""
+    """Check that the image's own health check passes beside a ready proxy."""
     began = time.monotonic()
     command = confined(image, root, image.health)
     if subprocess.run(command, stdout=subprocess.DEVNULL).returncode != 0:
@@ -167,7 +167,7 @@ def check_health(image: Image, root: Path) -> None:
 
 
 def check_reload(mounted: Path, container: subprocess.Popen[bytes]) -> None:
-    """A ConfigMap's swap goes live by itself."""
+    """Check that a swapped ConfigMap goes live by itself."""
     origin = "https://new.example.com"
     publish(mounted, CONFIG.format(origin=origin))
     began = time.monotonic()
@@ -176,7 +176,7 @@ def check_reload(mounted: Path, container: subprocess.Popen[bytes]) -> None:
 
 
 def check_stop(process: int, container: subprocess.Popen[bytes]) -> None:
-    """SIGTERM: not ready at once, still serving, then gone with 0 within a pod's 30 seconds."""
+    """Check SIGTERM: not ready at once, still serving, then exit 0 within a pod's 30 seconds."""
     began = time.monotonic()
     os.kill(process, signal.SIGTERM)
     wait_for(lambda: status("/readyz", port=8011) == 503, container, "draining after SIGTERM")
@@ -191,7 +191,7 @@ def check_stop(process: int, container: subprocess.Popen[bytes]) -> None:
 
 
 def status(path: str, *, port: int = 8010, method: str = "GET", origin: str | None = None) -> int:
-    """The status of one request to the container; 0 when nothing answers."""
+    """The status of one request to the container; 0 if nothing answers."""
     fields = {} if origin is None else {"Origin": origin}
     if method == "OPTIONS":
         fields["Access-Control-Request-Method"] = "GET"
@@ -206,7 +206,7 @@ def status(path: str, *, port: int = 8010, method: str = "GET", origin: str | No
 
 
 def wait_for(holds: Callable[[], bool], container: subprocess.Popen[bytes], what: str) -> None:
-    """Ask again until it holds.
+    """Poll until it holds.
 
     Raises: CheckError when the container ends first or the time is up.
     """
@@ -225,9 +225,9 @@ def first_child(process: int) -> int:
 
 
 def run(*command: str) -> str:
-    """What a command printed.
+    """The output of a command.
 
-    Raises: CheckError with the end of its complaint when it fails.
+    Raises: CheckError with the end of its error output if it fails.
     """
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:

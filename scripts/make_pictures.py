@@ -3,8 +3,8 @@
     scripts/make_pictures.py
 
 Starts an API without CORS and the proxy at a terminal of 84 columns, makes the calls of a page,
-presses the keys that allow the refused one, and turns what the terminal shows into SVG. Then it
-makes a few calls more, and takes screenshots of the inspector with Debian's Chromium.
+presses the keys that allow the refused one, and turns the terminal's output into SVG. Then it
+makes a few more calls, and takes screenshots of the inspector with Debian's Chromium.
 """
 
 import html
@@ -76,7 +76,7 @@ THEMES = {
 
 
 class Api(http.server.BaseHTTPRequestHandler):
-    """An API that knows nothing of CORS."""
+    """An API without CORS."""
 
     def do_GET(self) -> None:
         """Answer with a little JSON."""
@@ -97,7 +97,7 @@ class Api(http.server.BaseHTTPRequestHandler):
 
 
 class Terminal:
-    """A program at a terminal, and all that it has shown."""
+    """A program at a terminal, and all its output so far."""
 
     def __init__(self, directory: Path, *arguments: str) -> None:
         self._descriptor, theirs = pty.openpty()
@@ -143,7 +143,7 @@ def free_port() -> int:
 
 
 def call(port: int, method: str, headers: dict[str, str]) -> None:
-    """Send what a browser would send for a page's call."""
+    """Send the requests that a browser would send for a page's call."""
     url = f"http://localhost:{port}/v1/users"
     request = urllib.request.Request(url, method=method, headers={"Origin": PAGE, **headers})
     try:
@@ -153,7 +153,7 @@ def call(port: int, method: str, headers: dict[str, str]) -> None:
 
 
 def scene(directory: Path, api: int) -> str:
-    """Return what a terminal shows while a call is refused, and then allowed."""
+    """Return the terminal's output while a call is refused, and then allowed."""
     (directory / "corsproxy.yaml").write_text(FILE.format(port=api), "utf-8")
     port = free_port()
     terminal = Terminal(directory, "-p", str(port), "--admin", "off")
@@ -179,7 +179,7 @@ def scene(directory: Path, api: int) -> str:
 
 
 def take_screenshots(directory: Path, api: int) -> None:
-    """Write what the inspector shows of a few calls, the refused one opened."""
+    """Take screenshots of the inspector with a few calls, the refused one opened."""
     (directory / "corsproxy.yaml").write_text(FILE.format(port=api), "utf-8")
     port = free_port()
     command = [sys.executable, "-m", "corsproxy", "--inspect", "--log-format", "json"]

@@ -149,7 +149,7 @@ def test_it_is_pure_python_unless_asked_for_otherwise(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("compiler", "reason"),
     [
-        ("/bin/false", "/bin/false cannot compile what includes Python.h"),
+        ("/bin/false", "/bin/false cannot include Python.h"),
         ("no-such-compiler -pipe", "there is no C compiler (no-such-compiler)"),
     ],
 )
@@ -165,7 +165,7 @@ def test_where_it_cannot_be_compiled_as_asked_there_is_no_package(
 def test_a_misspelt_wish_about_compiling_is_refused(tmp_path: Path) -> None:
     build = built(tmp_path, CORSPROXY_COMPILE="no")
     assert build.returncode != 0
-    assert "CORSPROXY_COMPILE is 0 or 1, not 'no'" in build.stderr
+    assert "CORSPROXY_COMPILE must be 0 or 1, not 'no'" in build.stderr
 
 
 @pytest.mark.parametrize("variables", [{"CORSPROXY_COMPILE": "0"}, {"CORSPROXY_COMPILE": ""}])
