@@ -1,6 +1,6 @@
-# corsproxy as a container: the base image, one virtual environment, a user without rights.
+# corsproxy as a container: the base image, one virtual environment, an unprivileged user.
 # The configuration is /etc/corsproxy/corsproxy.yaml. Mount its directory, never the file alone:
-# an edit replaces the file, and a mount of the old one would go on showing the old one.
+# an edit replaces the file, but a mounted file would stay the old one.
 
 ARG BASE=python:3.13-slim-trixie
 
@@ -12,7 +12,7 @@ RUN command -v gcc >/dev/null \
     || { apt-get update -q && apt-get install -y -q --no-install-recommends gcc libc6-dev && rm -rf /var/lib/apt/lists/*; }
 RUN ["python3", "-m", "venv", "--without-pip", "/opt/corsproxy"]
 RUN ["python3", "-m", "venv", "/opt/build"]
-# The dependencies come first, so that a change of the sources does not fetch them again. They are locked.
+# The locked dependencies come first, so that a change of the sources does not fetch them again.
 COPY locks locks
 RUN python3 -m pip --python /opt/corsproxy/bin/python3 install --require-hashes -r locks/runtime.txt \
     && /opt/build/bin/python3 -m pip install --require-hashes -r locks/build.txt -r locks/runtime.txt
@@ -32,7 +32,7 @@ LABEL org.opencontainers.image.version="${VERSION}" \
 COPY --from=build /opt/corsproxy /opt/corsproxy
 ENV PATH=/opt/corsproxy/bin:${PATH}
 # The base image has no bytecode of the standard library, and the container may not write any:
-# importing every module once, here, spares each start and each health check the compiling.
+# importing every module once, here, saves each start and health check from compiling.
 RUN ["python3", "-c", "import importlib, pkgutil, corsproxy; [importlib.import_module(m.name) for m in pkgutil.walk_packages(corsproxy.__path__, 'corsproxy.') if not m.name.endswith('__main__')]"]
 # From here on nothing is written: the root file system may be read-only.
 ENV PYTHONDONTWRITEBYTECODE=1 \
@@ -42,7 +42,7 @@ ENV PYTHONDONTWRITEBYTECODE=1 \
     CORSPROXY_DRAIN_DELAY=5s \
     CORSPROXY_SHUTDOWN_GRACE=20s
 WORKDIR /etc/corsproxy
-# By number, because Kubernetes' runAsNonRoot cannot look names up.
+# A number, because Kubernetes' runAsNonRoot does not resolve names.
 USER 65532:65532
 EXPOSE 8010 8011
 STOPSIGNAL SIGTERM
