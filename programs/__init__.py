@@ -1,1 +1,1 @@
-"""Programs that go on for as long as they are let: soak, siege, reloads, fuzz."""
+"""Test programs that run as long as wanted: soak, siege, reloads, fuzz."""

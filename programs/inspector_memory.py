@@ -1,8 +1,8 @@
-"""`python -m programs.inspector_memory`: a crowd of exchanges past the inspector, and its memory.
+"""`python -m programs.inspector_memory`: many exchanges through the inspector, and its memory.
 
-The real command runs with its inspector, and with one page that follows it. Calls that all
-differ go through it, with bodies both ways, refusals among them. At the end the ring must have
-grown by no more than its budget for heads and bodies, and what a page sees must be the newest.
+The real command runs with its inspector and one page that follows it. Distinct calls go through
+it, with bodies both ways and some refusals. At the end the ring must not have grown beyond its
+budget for heads and bodies, and the page must see the newest exchanges.
 """
 
 import argparse
@@ -31,12 +31,12 @@ from tests.process import Command, started
 BUDGET_KIB = (MOST_BODY_BYTES + MOST_HEAD_BYTES) // 1024
 _ORIGINS = (b"http://localhost:5173",) * 63 + (b"https://stranger.example",)
 _CONNECTIONS = 16
-# All of the ring and the allocator's pools have been used once by then.
+# By then all of the ring and the allocator's pools have been used once.
 _WARM = 2 * MOST_EXCHANGES
 
 
 class Asked(NamedTuple):
-    """How much is to be sent."""
+    """How much to send."""
 
     exchanges: int
     content: int
@@ -73,11 +73,11 @@ class Peer(asyncio.Protocol):
                 self.message()
 
     def message(self) -> None:
-        """A whole message has arrived."""
+        """Handle a complete message."""
 
 
 class Upstream(Peer):
-    """Answers everything with the same content."""
+    """Answers every request with the same content."""
 
     def __init__(self, answer: bytes) -> None:
         super().__init__()
@@ -123,7 +123,7 @@ def _request(number: int) -> bytes:
 
 
 async def _call(port: int, first: int, most: int) -> None:
-    """Make the calls of those numbers."""
+    """Make the calls with those numbers."""
     loop, numbers = asyncio.get_running_loop(), count(first)
     waiting = []
     for _ in range(_CONNECTIONS):
@@ -163,7 +163,7 @@ async def _read_away(command: Command) -> None:
 
 
 async def run(asked: Asked, directory: Path) -> list[str]:
-    """Send everything; returns what is wrong, and prints what was measured."""
+    """Send everything and print the measurements; returns the faults."""
     content = b"x" * asked.content
     answer = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n%b" % (
         len(content),
@@ -206,7 +206,7 @@ async def run(asked: Asked, directory: Path) -> list[str]:
 
 def _faults(rows: list[dict[str, object]], growth_kib: int, exchanges: int) -> list[str]:
     faults = []
-    # Objects around the bytes, and the allocator's gaps, take as much again.
+    # Object overhead and the allocator's gaps take as much again.
     if growth_kib > 2 * BUDGET_KIB:
         faults.append(f"memory has grown by {growth_kib / 1024:.1f} MiB")
     if len(rows) != min(MOST_EXCHANGES, exchanges):

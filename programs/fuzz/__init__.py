@@ -1,6 +1,6 @@
-"""Inputs by the million against the parts that read what strangers send.
+"""Fuzzing of everything that reads untrusted bytes.
 
-A target is a function of bytes that raises where a promise is broken. `make fuzz` looks for
-such bytes, guided by the code that they reach (libFuzzer through Atheris); every test run
-replays the corpus, the small set of inputs that reaches most of it.
+A target is a function of bytes that raises if a promise is broken. `make fuzz` searches for such
+bytes, guided by coverage (libFuzzer through Atheris). Every test run replays the corpus, a small
+set of inputs that covers most of it.
 """

@@ -1,10 +1,10 @@
-"""Look for inputs that break a promise: `make fuzz SECONDS=600`.
+"""Search for inputs that break a promise: `make fuzz SECONDS=600`.
 
     python -m programs.fuzz --seconds 600 [--jobs 2] [--keep] [TARGET ...]
 
-Each target runs for so many seconds, in a process of its own, from its corpus on. What breaks a
-promise is left in `.fuzz/<target>/` together with how to repeat it. `--keep` takes the smallest
-set of inputs that reaches as much into the corpus.
+Each target runs for that many seconds in its own process, starting from its corpus. An input that
+breaks a promise is left in `.fuzz/<target>/`, with instructions to repeat it. `--keep` writes the
+smallest set of inputs with the same coverage to the corpus.
 """
 
 import argparse
@@ -23,7 +23,7 @@ LONGEST = 600
 
 
 def libfuzzer(name: str, *arguments: str) -> int:
-    """Run one target under libFuzzer, in a process of its own."""
+    """Run one target under libFuzzer, in its own process."""
     with (WORK / name / "log").open("ab") as log:
         command = [sys.executable, "-m", "programs.fuzz.run", name, *arguments]
         return subprocess.run(command, stdout=log, stderr=log).returncode
@@ -59,7 +59,7 @@ def main() -> int:
     parser.add_argument("targets", nargs="*", metavar="TARGET", help=f"of {', '.join(TARGETS)}")
     parser.add_argument("--seconds", type=int, default=600)
     parser.add_argument("--jobs", type=int, default=1)
-    parser.add_argument("--keep", action="store_true", help="write the corpus anew")
+    parser.add_argument("--keep", action="store_true", help="rewrite the corpus")
     given = parser.parse_args()
     unknown = set(given.targets) - set(TARGETS)
     if unknown:

@@ -1,4 +1,4 @@
-"""Targets: the answers to what is no request, and to questions about requests."""
+"""Targets: responses to bytes that are not a request, and questions about requests."""
 
 from corsproxy.core.explain.explanation import explain
 from corsproxy.core.page_call import PageCall
@@ -17,7 +17,7 @@ UNREAD_WORDS = (
 
 
 def unread(data: bytes) -> None:
-    """Bytes that are no request get an answer, and a grant only for a whole Origin line."""
+    """Bytes that are not a request get a response; it has a grant only for a whole Origin line."""
     draw = Draw(data)
     given = draw.pick(POLICIES)
     code = draw.pick((None, Code.HEAD_TIMEOUT))
@@ -39,7 +39,7 @@ _PLACES = ("/", "/api/x", "/api/raw", "/host", "/..", "/none", "x", "/é")
 
 
 def questions(data: bytes) -> None:
-    """What `explain` says is what `decide` does, and every question gets an answer."""
+    """`explain` says the same as `decide`, and every question gets an answer."""
     draw = Draw(data)
     given = draw.pick(POLICIES)
     question = PageCall(

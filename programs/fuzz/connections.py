@@ -25,9 +25,9 @@ REQUEST_WORDS = (
 
 
 class Wire:
-    """A transport that keeps what is written, and never holds anything up."""
+    """A transport that keeps what is written, and never blocks."""
 
-    family = 0  # of a socket that is none of the internet's
+    family = 0  # not an internet socket
 
     def __init__(self) -> None:
         self.written = b""
@@ -51,10 +51,10 @@ class Wire:
         return -1
 
     def setsockopt(self, *_: object) -> None:
-        """Nothing is set."""
+        """Set nothing."""
 
     def set_write_buffer_limits(self, **_: int) -> None:
-        """Nothing is buffered."""
+        """Buffer nothing."""
 
     def get_write_buffer_size(self) -> int:
         return 0
@@ -69,13 +69,13 @@ class Wire:
         return True
 
     def pause_reading(self) -> None:
-        """What comes next comes anyway."""
+        """Do nothing: the next data comes anyway."""
 
     resume_reading = pause_reading
 
 
 class Spoken(NamedTuple):
-    """What a connection made of bytes: the upstream's requests, and the answers."""
+    """What a connection did with bytes: the upstream's requests, and the responses."""
 
     asked: list[tuple[str, bytes, bytes]]
     answers: bytes
@@ -109,7 +109,7 @@ _RUNNER: list[asyncio.Runner] = []
 
 
 def requests(data: bytes) -> None:
-    """Nothing reaches the upstream but the requests that a strict reader finds, in order."""
+    """Only requests that a strict reader finds reach the upstream, in order."""
     draw = Draw(data)
     cuts = cut(draw)
     sent = draw.rest()
@@ -154,7 +154,7 @@ def strict_requests(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def check_answers(written: bytes) -> None:
-    """Responses one behind the other; every grant is for the page that is allowed."""
+    """Check a sequence of responses; every grant is for the allowed page."""
     assert written[:9] in (b"", b"HTTP/1.1 ")
     for grant in re.findall(rb"(?i)\r\naccess-control-allow-origin: ([^\r\n]*)", written):
         assert grant == b"http://localhost:5173"
@@ -168,7 +168,7 @@ _CHUNKED = b"Transfer-Encoding: chunked\r\n"
 
 
 def drawn_request(draw: Draw, number: int) -> bytes:
-    """A valid request, whose content may look like another."""
+    """A valid request, whose content may look like another one."""
     match draw.number(5):
         case 0:
             return b"\r\n" + _PLAIN % (number, _EVIL)
@@ -187,7 +187,7 @@ def drawn_request(draw: Draw, number: int) -> bytes:
 
 
 def segments(data: bytes) -> None:
-    """However valid requests are cut into segments, the same goes out on both sides."""
+    """However valid requests are split into segments, both sides get the same bytes."""
     draw = Draw(data)
     cuts = cut(draw)
     sent = b"".join(drawn_request(draw, number) for number in range(1 + draw.number(5)))

@@ -1,4 +1,4 @@
-"""The corpus: one file for each target, one input on each line, as Python writes bytes."""
+"""The corpus: one file per target, one input per line, as a Python bytes literal."""
 
 from ast import literal_eval
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ def load(target: str) -> list[bytes]:
 
 
 def save(target: str, inputs: Iterable[bytes]) -> None:
-    """Write the inputs, the shortest first; equal ones once."""
+    """Write the inputs without duplicates, shortest first."""
     DIRECTORY.mkdir(exist_ok=True)
     kept = sorted(set(inputs), key=lambda each: (len(each), each))
     lines = "".join(f"{each!r}"[1:] + "\n" for each in kept)

@@ -1,7 +1,7 @@
-"""Structured inputs out of a fuzzer's bytes.
+"""Draws structured inputs from a fuzzer's bytes.
 
-Every string of bytes is a valid input, and a small change of it is a small change of what
-is drawn: that is what lets a fuzzer climb.
+Every byte string is a valid input, and a small change of it is a small change of what is drawn.
+This lets a fuzzer make progress.
 """
 
 from collections.abc import Sequence
@@ -11,14 +11,14 @@ T = TypeVar("T")
 
 
 class Draw:
-    """Takes an input apart from its start; when it is used up, everything drawn is zero."""
+    """Consumes an input from its start; when it is used up, everything drawn is zero."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
         self._at = 0
 
     def __bool__(self) -> bool:
-        """Whether something is left."""
+        """Whether any input is left."""
         return self._at < len(self._data)
 
     def number(self, most: int = 255) -> int:
@@ -36,13 +36,13 @@ class Draw:
         return options[self.number(len(options) - 1)]
 
     def string(self) -> bytes:
-        """Return up to 255 bytes, whatever they are."""
+        """Return up to 255 arbitrary bytes."""
         length = self.number()
         self._at += length
         return self._data[self._at - length : self._at]
 
     def word(self, words: Sequence[bytes]) -> bytes:
-        """Return one of the words, something made of two of them, or anything at all."""
+        """Return one of the words, a combination of two of them, or arbitrary bytes."""
         match self.number(7):
             case 0:
                 return self.string()
@@ -56,7 +56,7 @@ class Draw:
                 return self.pick(words)
 
     def rest(self) -> bytes:
-        """Return all that is left."""
+        """Return the rest of the input."""
         rest = self._data[self._at :]
         self._at = len(self._data)
         return rest

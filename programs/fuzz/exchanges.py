@@ -1,4 +1,4 @@
-"""Targets: what is decided about a request, from its head to the head of its answer."""
+"""Targets: the decision about a request, from its head to the head of its response."""
 
 import ipaddress
 import re
@@ -69,7 +69,7 @@ ANSWERS = (
 )  # fmt: skip
 WORDS = (*TARGETS, *NAMES, *VALUES, *ANSWERED, *ANSWERS)
 
-# What no parser lets through: the shell never shows it to the core.
+# No parser lets these through, so the shell never passes them to the core.
 _CONTROLS = bytes(byte for byte in range(32) if byte != 9) + b"\x7f"
 _HOP = {
     b"connection", b"keep-alive", b"proxy-authorization", b"te", b"trailer", b"upgrade",
@@ -136,7 +136,7 @@ class Model:
         return host.removesuffix(":") in names or re.sub(r":0+(?=\d)", ":", host) in names
 
     def check_grant(self, fields: list[tuple[bytes, bytes]]) -> None:
-        """A grant is for the request's own origin, whole, and only if it is allowed."""
+        """A grant is for the request's own origin, complete, and only if it is allowed."""
         granted = values(fields, b"access-control-allow-origin")
         credentials = values(fields, b"access-control-allow-credentials")
         if self.anyone:
@@ -153,7 +153,7 @@ class Model:
 
 
 def path_of(target: bytes) -> bytes:
-    """The path that decides about the route; empty where the target is none."""
+    """The path that decides about the route; empty if there is none."""
     found = re.match(rb"(?i)(?:https?://[^/?]*)?([^?]*)", target)
     path = b"" if found is None else found[1]
     if target == b"*" or (not path and found is not None and found[0]):
@@ -166,8 +166,8 @@ def _under(path: bytes) -> bytes:
 
 
 def exchange(data: bytes) -> None:
-    """No grant but for a listed origin, no request but an allowed and unambiguous one, and
-    nothing in a head that could end it early."""
+    """Only listed origins get a grant, only allowed and unambiguous requests are forwarded, and
+    nothing in a head could end it early."""
     draw = Draw(data)
     given = draw.pick(POLICIES)
     request = drawn_request(draw)
@@ -213,7 +213,7 @@ def nominated(fields: list[Field]) -> set[bytes]:
 
 
 def check_framing(framing: Framing, head: list[tuple[bytes, bytes]], status: int) -> None:
-    """One way to delimit the content, and it is what the body will be written by."""
+    """There is one way to delimit the content, and the body will be written that way."""
     lengths = values(head, b"content-length")
     codings = values(head, b"transfer-encoding")
     assert codings == ([b"chunked"] if framing is Framing.CHUNKED else [])

@@ -25,7 +25,7 @@ YAML_WORDS = (
 
 
 def file_text(data: bytes) -> None:
-    """A file becomes a policy that is whole, or problems that say where."""
+    """A file becomes a complete policy, or problems with their places."""
     found = outcome(data)
     if isinstance(found, Policy):
         assert complaints(data) == []
@@ -45,7 +45,7 @@ EDIT_WORDS = _FRAGMENTS
 
 
 def drawn_file(draw: Draw) -> bytes:
-    """A file as a person or a program might have written it, and then had an accident with."""
+    """A file as a person or a program might have written it, and then damaged."""
     written = Written(
         draw.pick(STYLES), 1 + draw.number(5), draw.number(4), draw.pick((" ", "   ")),
         draw.pick(("", "'", '"')), draw.pick(COMMENTS), draw.pick(("\n", "\r\n")),
@@ -70,7 +70,7 @@ _KEYS: tuple[RemedyKey, ...] = ("allow_origins", "allow_methods", "allow_headers
 
 
 def edits(data: bytes) -> None:
-    """An edit adds what it says and nothing else: to the bytes, and to what they mean."""
+    """An edit adds what it says and nothing else, both to the bytes and to their meaning."""
     draw = Draw(data)
     file = File(drawn_file(draw), "corsproxy.yaml", ENVIRON, "/etc/corsproxy")
     key = draw.pick(_KEYS)
@@ -86,14 +86,14 @@ def edits(data: bytes) -> None:
         return
     assert is_part_of(edit.before, edit.after)
     if "'" in value:
-        return  # which `meaning` could not leave out
+        return  # `meaning` could not leave it out
     before, after = (file.having(each).reading.policy for each in (edit.before, edit.after))
     assert meaning(after, value) == meaning(before, value), (meaning(before), meaning(after))
     assert meaning(after) != meaning(before)
 
 
 def check_correction(file: File) -> None:
-    """Corrections leave nothing of their own to correct, and a sound file as it means."""
+    """A corrected file has nothing left to correct, and a sound file keeps its meaning."""
     once = correct(file)
     again = correct(file.having(once.after))
     assert again.after == once.after
@@ -105,7 +105,7 @@ def check_correction(file: File) -> None:
 
 
 def is_part_of(part: bytes, whole: bytes) -> bool:
-    """Whether every byte of `part` is in `whole`, in order."""
+    """Whether `whole` contains every byte of `part`, in order."""
     left = iter(whole)
     return all(byte in left for byte in part)
 
@@ -114,8 +114,8 @@ _LIST = re.compile(r"(names=\(|OriginSet\(\[|frozenset\(\{)((?:'[^']*',? ?)*)")
 
 
 def meaning(policy: Policy, without: str = "") -> str:
-    """Everything that a policy says but where it is written, and how often it says it; one
-    value may be left out, or with "*" every list."""
+    """Everything that a policy says, except places in the file and repetitions. One value may be
+    left out, or with "*" every list."""
     text = re.sub(r"Source\(name='[^']*', line=\d+, column=\d+\)", "", repr(policy))
     text = text.replace("frozenset()", "frozenset({})")
     if without == "*":
@@ -124,7 +124,7 @@ def meaning(policy: Policy, without: str = "") -> str:
     def said(found: re.Match[str]) -> str:
         names = dict.fromkeys(re.findall(r"'[^']*'", found[2]))
         kept = [name for name in names if name[1:-1].lower() != without.lower()]
-        # A set has no order of its own.
+        # A set has no order.
         kept = sorted(kept) if found[1].startswith("f") else kept
         return found[1] if without == "*" else found[1] + ", ".join(kept)
 

@@ -1,4 +1,4 @@
-"""Targets: a client's frames of HTTP/2, and the field blocks in them."""
+"""Targets: a client's HTTP/2 frames, and the field blocks in them."""
 
 import asyncio
 import re
@@ -53,7 +53,7 @@ _FLAGS = (END_STREAM | END_HEADERS, END_HEADERS, END_STREAM, 0, 8 | 4, 8 | 5, 0x
 
 
 def drawn_frames(data: bytes) -> tuple[bytes, list[int]]:
-    """A connection's bytes, and where they are cut."""
+    """A connection's bytes, and where to split them."""
     draw, encoder, sent = Draw(data), Encoder(), PREFACE + SETTINGS
     cuts = [256 * draw.number(7) + each for each in cut(draw)]
     while draw:
@@ -84,7 +84,7 @@ def drawn_frame(draw: Draw, encoder: Encoder) -> bytes:
         case 11:
             return frame(draw.number(12), draw.number(), stream, draw.string())
         case _:
-            # A request that is right, whatever the rest is.
+            # A valid request, whatever the rest is.
             block = encoder.encode([*draw.pick((GET, POST)), (b"origin", PAGE.encode())])
             return frame(FrameType.HEADERS, draw.pick(_FLAGS[:2]), stream, block)
 
@@ -99,7 +99,7 @@ def drawn_block(draw: Draw, encoder: Encoder) -> bytes:
 
 
 def frames(data: bytes) -> None:
-    """However frames are cut into pieces, they mean the same, and the same is answered."""
+    """However frames are split, they mean the same, and get the same answer."""
     sent, cuts = drawn_frames(data)
     whole = meant([sent])
     for pieces in (pieces_of(sent, cuts), pieces_of(sent, range(0, len(sent), 997))):
@@ -112,7 +112,7 @@ def meant(pieces: list[bytes]) -> tuple[list[Event], list[Frame]]:
         for event in protocol.receive(piece, 0.0):
             events.append(event)
             content += len(event.data) if isinstance(event, ContentArrived) else 0
-    # What nobody has taken.
+    # Content that has not been taken.
     assert content <= CONNECTION_WINDOW
     out = list(frames_of(protocol.take_output()))
     check_frames(out)
@@ -120,7 +120,7 @@ def meant(pieces: list[bytes]) -> tuple[list[Event], list[Frame]]:
 
 
 def check_frames(sent: list[Frame]) -> None:
-    """Every stream ends once, and nothing comes behind GOAWAY for a fault."""
+    """Every stream ends once, and nothing follows GOAWAY after a fault."""
     ended: set[int] = set()
     reset: set[int] = set()
     for at, each in enumerate(sent):
@@ -141,7 +141,7 @@ _RUNNER: list[asyncio.Runner] = []
 
 
 def streams(data: bytes) -> None:
-    """Whatever frames come, only requests of HTTP/1.1 go to the upstream, each is answered or
+    """Whatever frames arrive, only HTTP/1.1 requests go to the upstream, each is answered or
     reset, and nothing is left when the client has gone."""
     sent, cuts = drawn_frames(data)
     if not _RUNNER:
@@ -169,7 +169,7 @@ async def spoken(pieces: list[bytes]) -> None:
         if len(pieces) > 2:
             server.dismiss()
     for stream in connection._streams.values():
-        # Either the client has to say more, or it has no window for the answer.
+        # Either the client must send more, or it has no window for the response.
         exchange = stream.exchange
         assert wire.closing or not exchange.content.has_ended or exchange.is_writing_paused
     connection.connection_lost(None)
@@ -184,7 +184,7 @@ async def spoken(pieces: list[bytes]) -> None:
 
 
 def check_request(method: str, target: bytes, fields: list[Field]) -> None:
-    """What is asked is a request of HTTP/1.1 by the letter."""
+    """The forwarded request is strictly valid HTTP/1.1."""
     assert re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", method), method
     assert re.fullmatch(rb"/[!-~]*|\*", target), target
     for name, value in fields:
@@ -197,7 +197,7 @@ def check_request(method: str, target: bytes, fields: list[Field]) -> None:
 
 
 def check_answers(written: bytes) -> None:
-    """Frames as they should be, and grants for the page that is allowed alone."""
+    """Frames are well-formed, and grants are only for the allowed page."""
     sent, decoder = list(frames_of(written)), Decoder()
     check_frames(sent)
     for each in sent:
@@ -208,7 +208,7 @@ def check_answers(written: bytes) -> None:
 
 
 def field_blocks(data: bytes) -> None:
-    """What is read of a block, another library reads, too; what is written, it reads back."""
+    """Another library decodes a block the same way, and decodes what we encode."""
     draw = Draw(data)
     ours, theirs = FieldDecoder(2**20), Decoder(max_header_list_size=2**20)
     for block in drawn_blocks(draw):

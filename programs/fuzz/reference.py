@@ -1,6 +1,6 @@
-"""The same rules once more, written to be plain instead of fast: what the targets compare with.
+"""A plain reference implementation of the rules, which the targets compare with.
 
-Nothing of the package is used here, so that a mistake would have to be made twice.
+It uses nothing of the package, so a mistake would have to be made twice.
 """
 
 import ipaddress
@@ -12,8 +12,8 @@ _PORTS = {"http": 80, "https": 443}
 
 
 def web_origin(text: str) -> tuple[str, str, int] | None:
-    """Take an http or https origin apart: scheme, host, port. None where a browser would
-    have written it otherwise, or not at all."""
+    """Split an http or https origin into scheme, host and port. None if a browser would have
+    written it differently, or not at all."""
     scheme, separator, rest = text.partition("://")
     if not separator or scheme not in _PORTS or not rest.isascii():
         return None
@@ -31,7 +31,7 @@ def web_origin(text: str) -> tuple[str, str, int] | None:
 
 
 def is_host(host: str) -> bool:
-    """Whether a URL parser leaves the host as it is."""
+    """Whether a URL parser leaves the host unchanged."""
     if host.startswith("["):
         try:
             address = ipaddress.IPv6Address(host.removeprefix("[").removesuffix("]"))
@@ -92,7 +92,7 @@ def entry_allows(entry: str, origin: bytes) -> bool:
 def climbs(path: bytes) -> bool:
     """Whether some reader of `path` would resolve a segment of it away.
 
-    What readers do before they split: decode once or not, take a backslash for a slash,
+    Before they split the path, readers may decode it once, treat a backslash as a slash, and
     drop path parameters.
     """
     for read in (path, unquote_to_bytes(path)):
@@ -104,7 +104,7 @@ def climbs(path: bytes) -> bool:
 
 
 def head_of(data: bytes) -> tuple[bytes, list[tuple[bytes, bytes]]]:
-    """Read a serialized head as a strict peer does; fails where it is not exactly one."""
+    """Read a serialized head as a strict peer does; fails unless it is exactly one."""
     assert data.endswith(b"\r\n\r\n")
     assert data.count(b"\r\n\r\n") == 1
     assert b"\0" not in data

@@ -29,7 +29,7 @@ COOKIE_WORDS = (
 
 
 def attributes(cookie: bytes) -> list[tuple[bytes, bytes, bytes]]:
-    """The attributes: name in lower case, value, and as written."""
+    """The attributes: name in lower case, value, and the original text."""
     found = []
     for written in cookie.split(b";")[1:]:
         name, _, value = written.partition(b"=")
@@ -38,7 +38,7 @@ def attributes(cookie: bytes) -> list[tuple[bytes, bytes, bytes]]:
 
 
 def cookies(data: bytes) -> None:
-    """A rewritten Set-Cookie differs in the attributes that must change, and in nothing."""
+    """A rewritten Set-Cookie differs only in the attributes that must change."""
     draw = Draw(data)
     secure, strip = draw.flag(), draw.flag()
     base, path = draw.pick(_BASES), draw.pick(_PATHS)
@@ -72,7 +72,7 @@ def cookies(data: bytes) -> None:
 
 
 def check_cookie_path(old: bytes, new: bytes, base: bytes, prefix: bytes) -> None:
-    """The upstream's path under the client's prefix; the root where there is no such path."""
+    """The upstream's path under the client's prefix; the root if there is no such path."""
     if old == new:
         return
     assert old.startswith(b"/")
@@ -103,7 +103,7 @@ LINK_WORDS = (
 
 
 def links(data: bytes) -> None:
-    """What a link is rewritten to leads back here, and on to the very thing it meant."""
+    """A rewritten link leads back here, and on to the same target."""
     draw = Draw(data)
     current = draw.pick(_ROUTES)
     url = draw.rest()
@@ -111,7 +111,7 @@ def links(data: bytes) -> None:
     result = mapping.rewrite_field(b"location", url)
     if result != url:
         check_link(current, url, result)
-    # The other fields hold the same URL among other things, and change nothing else.
+    # The other fields contain the same URL among other things, and change nothing else.
     if b">" not in url:
         link = mapping.rewrite_field(b"link", b"<" + url + b">; rel=next")
         assert link == b"<" + result + b">; rel=next"
@@ -134,13 +134,13 @@ def check_link(current: Route, url: bytes, result: bytes) -> None:
     fragment = path[len(path.partition(b"#")[0]) :]
     if taken in meant and upstream_target(taken, target) + fragment in at_upstream:
         return
-    # A route that strips nothing gives its paths to the whole proxy, as relative links do.
+    # The paths of a route without strip_path belong to the whole proxy, like relative links.
     assert any(not each.strip_path and each.upstream.base + path in at_upstream for each in meant)
 
 
 def meant_by(current: Route, url: bytes) -> tuple[list[Route], tuple[bytes, ...]]:
-    """Return the routes whose upstream `url` points into, and its path there, with the
-    slash that a URL without a path stands for or without."""
+    """Return the routes whose upstream `url` points into, and its path there, with and without
+    the slash that a URL without a path stands for."""
     found = re.fullmatch(rb"(?is)(?:(https?):)?//([^/?#\\]*)(.*)", url)
     if found is None:
         return [each for each in _ROUTES if each.upstream.site == current.upstream.site], (url,)

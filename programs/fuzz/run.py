@@ -1,6 +1,6 @@
 """One target under Atheris: `python -m programs.fuzz.run TARGET [libFuzzer's own arguments]`.
 
-Only the package is instrumented, and so it must not have been imported before.
+Only the package is instrumented, so it must not have been imported before.
 """
 
 import sys

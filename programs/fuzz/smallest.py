@@ -1,4 +1,4 @@
-"""The few inputs that reach what many reach: what is worth a replay in every test run."""
+"""Reduces many inputs to a few with the same coverage, to be replayed in every test run."""
 
 import sys
 from collections.abc import Callable, Iterable
@@ -10,15 +10,15 @@ import corsproxy
 
 PACKAGE = str(Path(corsproxy.__file__).parent)
 MOST_BYTES = 40_000
-# Besides, so that what is written anew tomorrow meets more than today's lines asked for.
+# Additional inputs, so that future code is covered better than by today's minimum.
 OTHERS = 100
 
 Step = tuple[CodeType, int, int]
-"""From one line of a function to the next that was run."""
+"""From one line of a function to the next one executed."""
 
 
 def steps(run: Callable[[bytes], None], data: bytes) -> set[Step]:
-    """Return the steps that the package makes with an input."""
+    """Return the steps that the package executes with an input."""
     made: set[Step] = set()
 
     def watch(frame: FrameType, event: str, argument: object) -> Any:
@@ -45,8 +45,8 @@ def steps(run: Callable[[bytes], None], data: bytes) -> set[Step]:
 
 
 def smallest(run: Callable[[bytes], None], inputs: Iterable[bytes]) -> list[bytes]:
-    """Return inputs that together make every step that all of them make, the shortest
-    first, and some others; fewer steps where those would be more than MOST_BYTES."""
+    """Return inputs that together execute every step that all of them do, shortest first, and
+    some others; fewer steps if they would exceed MOST_BYTES."""
     kept, others, seen, size = list[bytes](), list[bytes](), set[Step](), 0
     for data in sorted(set(inputs), key=lambda each: (len(each), each)):
         made = steps(run, data)

@@ -1,4 +1,4 @@
-"""Every target by its name."""
+"""All targets by name."""
 
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
@@ -8,13 +8,13 @@ from tests.test_hostile_files import SEEDS
 
 
 class Target(NamedTuple):
-    """A function of bytes that raises where a promise is broken."""
+    """A function of bytes that raises if a promise is broken."""
 
     run: Callable[[bytes], None]
     words: tuple[bytes, ...] = ()
-    """What inputs are made of; libFuzzer's dictionary."""
+    """Parts of inputs; libFuzzer's dictionary."""
     seeds: tuple[bytes, ...] = ()
-    """Inputs to start from besides the corpus."""
+    """Inputs to start from, besides the corpus."""
 
 
 def texts(found: Iterable[str]) -> tuple[bytes, ...]:

@@ -1,4 +1,4 @@
-"""Targets: an upstream's answers as bytes, and the log lines that exchanges make."""
+"""Targets: an upstream's responses as bytes, and the log lines of exchanges."""
 
 import json
 import re
@@ -17,7 +17,7 @@ from corsproxy.shell.streams.piece import Piece
 from programs.fuzz.draw import Draw
 from tests.policies import policy, said
 
-# The upstream's answers
+# The upstream's responses
 
 RESPONSE_WORDS = (
     b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 100 Continue\r\n\r\n", b"Content-Length: 3\r\n", b"\r\n\r\n",
@@ -32,7 +32,7 @@ POLICY = policy()
 
 
 class Read(NamedTuple):
-    """What has been read of an answer."""
+    """What has been read of a response."""
 
     fault: bool
     complete: bool
@@ -69,7 +69,7 @@ def pieces_of(data: bytes, cuts: Sequence[int]) -> list[bytes]:
 
 
 def responses(data: bytes) -> None:
-    """However an answer is split, it is read the same; what it holds is what it says."""
+    """However a response is split, it is read the same, and its content is right."""
     draw = Draw(data)
     method, upgrade, cuts = draw.pick(("GET", "HEAD")), draw.flag(), cut(draw)
     answer = draw.rest()
@@ -84,7 +84,7 @@ def responses(data: bytes) -> None:
 
 
 def check_response(answer: bytes, found: Read, method: str) -> None:
-    """A response after which the connection is used again leaves nothing behind it."""
+    """If the connection can be used again after a response, no bytes are left over."""
     assert answer.startswith(b"HTTP/1.1 ") or b"keep-alive" in answer.lower()
     head, _, rest = answer.partition(b"\r\n\r\n")
     while re.match(rb"HTTP/1\.[01] 1(?!01)[0-9]{2}", head):
@@ -106,7 +106,7 @@ def check_response(answer: bytes, found: Read, method: str) -> None:
 
 
 def unchunked(data: bytes) -> tuple[bytes, bytes]:
-    """Return the content of a chunked body and what follows it; fails where it is none."""
+    """Return the content of a chunked body and what follows it; fails if it is not one."""
     content = b""
     while True:
         size, _, data = data.partition(b"\r\n")
@@ -132,7 +132,7 @@ LOG_WORDS = (
 
 
 def log_lines(data: bytes) -> None:
-    """An exchange is one line for programs, plain characters for people, and no secret."""
+    """An exchange is one line for programs, plain characters for people, and has no secrets."""
     draw = Draw(data)
     target = b"/" + b"".join(draw.word(LOG_WORDS) for _ in range(draw.number(4)))
     fields: list[Field] = [

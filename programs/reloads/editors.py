@@ -1,4 +1,4 @@
-"""How a file gets its next content: as editors, scripts and the kubelet do it."""
+"""Ways to write a file's next content: those of editors, scripts and the kubelet."""
 
 import os
 import shutil
@@ -9,20 +9,20 @@ Save = Callable[[Path, str], None]
 
 
 def replace(path: Path, text: str) -> None:
-    """A new file in the place of the old one, as `corsproxy allow`, sed -i and many editors."""
+    """Replace the old file by a new one: `corsproxy allow`, sed -i and many editors."""
     saved = path.with_name(f".{path.name}.new")
     saved.write_text(text)
     saved.replace(path)
 
 
 def move_away(path: Path, text: str) -> None:
-    """The old file becomes the backup, then there is a new one: vim, Emacs."""
+    """Rename the old file to a backup, then write a new one: vim, Emacs."""
     path.replace(path.with_name(f"{path.name}~"))
     path.write_text(text)
 
 
 def write_over(path: Path, text: str) -> None:
-    """The same file, emptied and filled: VS Code, nano, `>`, a bind mount."""
+    """Truncate the file and write it: VS Code, nano, `>`, a bind mount."""
     path.write_text(text)
 
 

@@ -1,4 +1,4 @@
-"""What an exchange may show of the versions that the file had meanwhile."""
+"""Checks which versions of the file an exchange may show."""
 
 from collections import Counter
 from typing import NamedTuple
@@ -11,20 +11,20 @@ class Seen(NamedTuple):
 
     kind: str
     connection: int
-    """Exchanges of one connection follow each other."""
+    """Exchanges on one connection come one after the other."""
     floor: int
-    """The version that was known to be in force when the request was sent."""
+    """The version known to be in force when the request was sent."""
     ceiling: int
-    """The version that was in the file when the answer had come."""
+    """The version in the file when the response had arrived."""
     marks: Marks = Marks({})
     own: int | None = None
-    """The version whose own page asked."""
+    """The version whose own page made the call."""
     failure: str = ""
-    """How the exchange failed, where there is no answer to speak of."""
+    """How the exchange failed, if there is no usable response."""
 
 
 class Judge:
-    """Finds what must not be."""
+    """Finds the faults."""
 
     def __init__(self) -> None:
         self.faults: list[str] = []
@@ -32,11 +32,11 @@ class Judge:
         """Versions that must never be in force."""
         self.counts: Counter[str] = Counter()
         self.versions: set[int] = set()
-        """Those that some exchange was decided by."""
+        """The versions that have decided about exchanges."""
         self._last: dict[int, int] = {}
 
     def note(self, seen: Seen) -> None:
-        """Take one more exchange into account."""
+        """Check one more exchange."""
         self.counts[seen.kind] += 1
         fault = seen.failure or self._fault(seen)
         if fault:

@@ -1,4 +1,4 @@
-"""wrk: as many requests as the proxy answers, every one of them checked."""
+"""wrk: as many requests as the proxy can answer, each one checked."""
 
 import asyncio
 import json
@@ -18,16 +18,16 @@ _LONGEST_SECONDS = 24 * 3600
 
 
 class Load(NamedTuple):
-    """What wrk has seen; times in milliseconds."""
+    """wrk's results; times in milliseconds."""
 
     requests: int
     seconds: float
     lost: int
-    """Connections refused, reset or silent."""
+    """Connections that were refused, reset or silent."""
     failed: int
-    """Answers that were not 200."""
+    """Responses other than 200."""
     mixed: int
-    """Answers whose parts came from different versions of the file."""
+    """Responses whose parts came from different versions of the file."""
     p50: float
     p99: float
     most: float
@@ -41,7 +41,7 @@ class Load(NamedTuple):
 
 
 class Loading:
-    """A running wrk, and in the end what it has seen."""
+    """A running wrk, and at the end its results."""
 
     def __init__(self) -> None:
         self._seen: Load | None = None
@@ -89,7 +89,7 @@ async def loading(url: str) -> AsyncIterator[Loading]:
 
 @asynccontextmanager
 async def upstream() -> AsyncIterator[int]:
-    """The upstream in a process of its own; yields its port."""
+    """Run the upstream in its own process; yields its port."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "programs.reloads.upstream", stdout=asyncio.subprocess.PIPE
     )

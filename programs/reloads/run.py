@@ -1,4 +1,4 @@
-"""One run: the same load without reloads and with them, and what was seen meanwhile."""
+"""One run: the same load without reloads and with them, and the results."""
 
 import asyncio
 import json
@@ -20,29 +20,29 @@ from tests.running import port_of
 
 MOST_ADDED_MS = 50.0
 _BROKEN_EVERY = 10
-# Some are left for the proxy to notice by itself, which takes it longer.
+# Some saves are not signalled; the proxy takes longer to notice these.
 _UNTOLD_EVERY, _FIRST_UNTOLD = 21, 5
 _IN_A_ROW = 2
 _QUICK_VISITORS = 4
 _SLOW_VISITORS = 4
 _EXPECTED_EVENTS = frozenset({"ready", "reloaded", "reload-refused"})
-# The method that marks a version is none that the proxy forwards, and it warns of that.
+# The method that marks a version is not one that the proxy forwards, which causes this warning.
 _MARK = "method-unknown"
 _MOST_LINES = 20
 
 
 @dataclass
 class Report:
-    """What a run has found."""
+    """The results of a run."""
 
     routes: int
     judge: Judge = field(default_factory=Judge)
     faults: list[str] = field(default_factory=list)
     saves: Counter[str] = field(default_factory=Counter)
     seconds: list[float] = field(default_factory=list)
-    """From the signal to the proxy's word, for each reload that it was told of."""
+    """From the signal to the proxy's report, for each signalled reload."""
     noticed: list[float] = field(default_factory=list)
-    """From the save to the proxy's word, for each that it has noticed by itself."""
+    """From the save to the proxy's report, for each reload that it noticed by itself."""
     gaps: int = 0
     """How often the proxy looked between the two steps of a save."""
     calm: Times = field(default_factory=Times)
@@ -51,7 +51,7 @@ class Report:
     busy_load: Load | None = None
 
     def conclude(self, slack: float) -> None:
-        """Turn what was measured into faults; see `reload_often` for `slack`."""
+        """Turn the measurements into faults; see `reload_often` for `slack`."""
         self.faults += self.judge.faults
         assert self.calm_load is not None
         assert self.busy_load is not None
@@ -85,7 +85,7 @@ class Report:
 
 
 def _is_gap(event: Mapping[str, object], way: str) -> bool:
-    """Whether the proxy, told of the save before, found the old file away and no new one yet."""
+    """Whether the proxy, on an earlier signal, found the old file gone and no new one yet."""
     return way == "moved away" and event["reason"] == "no such file or directory"
 
 
@@ -96,7 +96,7 @@ def _spread(seconds: list[float]) -> str:
 
 
 class EditedFile:
-    """The proxy's file, saved again and again, and what the proxy says to that."""
+    """The proxy's file, saved again and again, and the proxy's reports."""
 
     def __init__(self, path: Path, upstream_port: int, report: Report) -> None:
         self.path = path
@@ -112,7 +112,7 @@ class EditedFile:
         return list(WAYS)[number // _IN_A_ROW % len(WAYS)]
 
     async def save_next(self, command: Command) -> None:
-        """Save another version, and wait until the proxy has taken or refused it."""
+        """Save another version, and wait until the proxy has adopted or refused it."""
         number = self.versions.saved + 1
         way = self._way(number)
         broken = number % _BROKEN_EVERY == 0
@@ -152,7 +152,7 @@ class EditedFile:
 async def _visitors(
     port: int, versions: Versions, judge: Judge, times: list[Times]
 ) -> AsyncIterator[None]:
-    """Visitors at work; what the quick ones need goes to the last of `times`."""
+    """Run visitors; the times of the quick ones go to the last of `times`."""
     over = asyncio.Event()
     aside = Times()
     async with asyncio.TaskGroup() as tasks:
@@ -178,10 +178,10 @@ async def reload_often(
     slack: float = 0.0,
     program: tuple[str, str] = ("-m", "corsproxy"),
 ) -> Report:
-    """Load a proxy, first in peace and then during so many reloads.
+    """Load a proxy, first undisturbed and then during `reloads` reloads.
 
-    On a machine that is busy with other things exchanges wait for those, and during a
-    reload for longer: `slack` is how many times the 99th percentile in peace is forgiven.
+    On a busy machine exchanges wait for other programs, and longer during a reload: `slack` is
+    the permitted delay, in multiples of the undisturbed 99th percentile.
     """
     report = Report(routes)
     arguments = (*FREE_PORTS, "--workers", str(workers))

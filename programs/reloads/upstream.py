@@ -1,6 +1,6 @@
 """`python -m programs.reloads.upstream`: answers with the version that the proxy has sent.
 
-Prints its port. An answer below /slow takes some time, so that reloads come meanwhile.
+Prints its port. Responses below /slow are delayed, so that reloads happen meanwhile.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ _SLOW_SECONDS = (0.02, 0.4)
 
 
 class _Answers(asyncio.Protocol):
-    """One connection; its requests have no content and come one by one."""
+    """One connection; its requests have no content and come one at a time."""
 
     def __init__(self) -> None:
         self._received = b""

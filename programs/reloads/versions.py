@@ -1,4 +1,4 @@
-"""Versions of an allowlist file that each mark themselves wherever an exchange shows it."""
+"""Versions of an allowlist file that mark everything that an exchange can show of them."""
 
 import re
 from typing import NamedTuple
@@ -7,7 +7,7 @@ from tests.fakes import Reply
 from tests.policies import PAGE
 
 UNLISTED = "https://unlisted.example.com"
-# A refusal names a line of the file. Comments above it push that line down by the version.
+# A refusal names a line of the file. The version number decides how many comments come before it.
 _LINES = 50
 _FIRST_LINE = 2
 _NUMBER = re.compile(r"\bv([0-9]+)\b")
@@ -47,7 +47,7 @@ def text_of(number: int, upstream: int, routes: int, *, broken: bool = False) ->
 
 
 def _rich_route(index: int, upstream: int, number: int) -> list[str]:
-    """A route as long as they get."""
+    """A route with as many keys as possible."""
     return [
         f"  - name: r{index}",
         f"    path: /more/r{index}",
@@ -77,7 +77,7 @@ class Marks(NamedTuple):
 
     by_place: dict[str, int]
     line: int | None = None
-    """The number modulo `_LINES`, where a refusal names a line."""
+    """The number modulo `_LINES`, if a refusal names a line."""
 
     def within(self, floor: int, ceiling: int) -> dict[str, int]:
         """Return all of them; a line stands for the last version up to `ceiling` that has it."""
@@ -88,7 +88,7 @@ class Marks(NamedTuple):
 
 
 def marks_of(reply: Reply) -> Marks:
-    """Read the marks. Raises AssertionError where one that must be there is not."""
+    """Read the marks. Raises AssertionError if a required one is missing."""
     if reply.status == 200:
         return Marks(
             {
@@ -122,5 +122,5 @@ def _number(value: str | None, form: str) -> int:
 
 
 def names(text: str, number: int) -> bool:
-    """Whether what the proxy tells about a reload names this version."""
+    """Whether the proxy's report about a reload names this version."""
     return any(int(found) == number for found in _NUMBER.findall(text))

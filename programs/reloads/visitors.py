@@ -1,4 +1,4 @@
-"""Clients that check every answer against the versions of the file it may come from."""
+"""Clients that check every response against the versions of the file that it may come from."""
 
 import asyncio
 import random
@@ -20,7 +20,7 @@ class Versions:
     """What is known about the file at any moment."""
 
     in_force: int = 1
-    """The last version that the proxy said it has adopted."""
+    """The last version that the proxy has reported as adopted."""
     saved: int = 1
     """The last version that was written, or is being written."""
 
@@ -43,7 +43,7 @@ class Times:
 
 
 class Visitor:
-    """One exchange after the other, on one connection."""
+    """Makes one exchange after the other, on one connection."""
 
     def __init__(self, number: int, port: int, versions: Versions, judge: Judge) -> None:
         self._number = number
@@ -55,7 +55,7 @@ class Visitor:
     async def come(
         self, kinds: tuple[str, ...], over: asyncio.Event, times: Callable[[], Times]
     ) -> None:
-        """Come again and again until it is over; `times` takes what each exchange took."""
+        """Make exchanges until `over`; `times` gets the duration of each."""
         client = Client(*await asyncio.open_connection("127.0.0.1", self._port))
         loop = asyncio.get_running_loop()
         while not over.is_set():
@@ -68,7 +68,7 @@ class Visitor:
         await client.close()
 
     async def _visit(self, client: Client, kind: str) -> bool:
-        """Ask once; False where the connection has gone."""
+        """Make one exchange; False if the connection has gone."""
         versions = self._versions
         floor, own = versions.in_force, versions.saved if kind == "own" else None
         asked = _request(kind, own)

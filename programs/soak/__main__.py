@@ -9,7 +9,7 @@ from pathlib import Path
 from programs.soak.run import soak
 from programs.soak.saboteur import KINDS
 
-# Short runs are still getting warm; what grows by more than this has a leak.
+# Short runs are still warming up; growth beyond this is a leak.
 _WARM_SECONDS = 120
 _MOST_GROWTH_KIB = 4096
 
@@ -19,7 +19,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=600)
     parser.add_argument("--visitors", type=int, default=12, help="clients at a time")
     parser.add_argument("--workers", type=int, default=1, help="as in corsproxy --workers")
-    parser.add_argument("--harm", choices=KINDS, default="", help="what the report must show")
+    parser.add_argument("--harm", choices=KINDS, default="", help="damage to be detected")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:
         running = soak(

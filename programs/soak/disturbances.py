@@ -1,4 +1,4 @@
-"""What happens to a proxy while it works: its upstream is replaced or dies, its file changes."""
+"""Disturbances of a working proxy: its upstream is replaced or dies, its file changes."""
 
 import asyncio
 import socket
@@ -11,7 +11,7 @@ from programs.soak.upstream import Generation, Received
 from programs.soak.visitor import Outcome, Visit
 from tests.policies import PAGE
 
-# Whoever has been interrupted needs a moment to find the next generation.
+# An interrupted visitor needs a moment to find the next generation.
 _AFTERMATH_SECONDS = 1.0
 _OUTAGE_SECONDS = 0.1
 
@@ -27,7 +27,7 @@ class Interval(NamedTuple):
 
 
 class Upstream:
-    """An upstream that lives on while its generations come and go."""
+    """An upstream that keeps running while its generations come and go."""
 
     def __init__(self) -> None:
         self.received = Received()
@@ -62,7 +62,7 @@ class Upstream:
             self.replaced.append(self._interval(began))
 
     async def crash(self) -> None:
-        """End in the middle of everything, and be back a moment later."""
+        """Stop in the middle of everything, and come back a moment later."""
         async with self._turn:
             began = asyncio.get_running_loop().time()
             await self._generation.crash()
@@ -72,10 +72,10 @@ class Upstream:
             self.crashed.append(self._interval(began))
 
     def explains(self, visit: Visit) -> bool:
-        """Whether an exchange may have failed, and been cut, because of the upstream.
+        """Whether the upstream may be the reason why an exchange failed or was cut.
 
-        Nothing explains a wrong answer. A crash explains a failure; a replacement that of
-        a request which a proxy must not repeat, for it may meet a connection at its end.
+        Nothing excuses a wrong response. A crash excuses a failure. A replacement excuses the
+        failure of a request that a proxy must not repeat, which may meet a closing connection.
         """
         if visit.outcome is Outcome.WRONG:
             return False
@@ -88,7 +88,7 @@ class Upstream:
 
 
 class EditedFile:
-    """An allowlist file that somebody edits all the time, sometimes badly."""
+    """An allowlist file that is edited all the time, sometimes badly."""
 
     def __init__(self, directory: Path, upstream: Upstream) -> None:
         self.path = directory / "corsproxy.yaml"

@@ -11,7 +11,7 @@ from tests.policies import PAGE
 
 Framing = Literal["length", "chunked", "close"]
 
-# What the proxy sets itself, on the way to the upstream and on the way back.
+# Fields that the proxy itself sets, in either direction.
 _MANAGED = frozenset(
     {
         b"host",
@@ -40,7 +40,7 @@ def digest(data: bytes) -> str:
 
 
 def end_to_end(fields: Iterable[Field]) -> list[Field]:
-    """The field lines that must arrive as they were sent: their case, order and repeats."""
+    """The field lines that must arrive unchanged, including case, order and repeats."""
     return [
         (name, value)
         for name, value in fields
@@ -68,7 +68,7 @@ class Request(NamedTuple):
 
 
 def request(method: str, target: str, number: int, *more: Field) -> Request:
-    """The request of this number, with fields of its own and `more`."""
+    """The request with this number, with its own fields and `more`."""
     fields = [
         (b"Host", b"localhost"),
         (b"Origin", PAGE.encode()),
@@ -86,7 +86,7 @@ def request(method: str, target: str, number: int, *more: Field) -> Request:
 
 
 def response_fields(number: int, request_digest: str, content_digest: str = "") -> list[Field]:
-    """The field lines of the upstream's response, but for those of its framing."""
+    """The field lines of the upstream's response, except its framing."""
     return [
         (b"X-Number", b"%d" % number),
         (b"X-Request", request_digest.encode()),
@@ -106,13 +106,13 @@ GOING_AWAY = struct.pack(">H", 1001)
 
 
 class Frame(NamedTuple):
-    """A WebSocket frame that is a message of its own (RFC 6455, 5.2)."""
+    """A WebSocket frame that is a whole message (RFC 6455, 5.2)."""
 
     opcode: int
     content: bytes
 
     def serialized(self, *, masked: bool) -> bytes:
-        """The frame's bytes. The key is 0, so that the content stays as it is."""
+        """The frame's bytes. The masking key is 0, so that the content stays as it is."""
         size = len(self.content)
         if size < 126:
             length = bytes((size,))
@@ -126,7 +126,7 @@ class Frame(NamedTuple):
 
     @classmethod
     async def read(cls, exactly: Callable[[int], Awaitable[bytes]]) -> "Frame":
-        """Read a frame of the other end, whose content may be hidden by any key."""
+        """Read a frame of the other end, with any masking key."""
         first, second = await exactly(2)
         size = second & 0x7F
         if size == 126:

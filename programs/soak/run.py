@@ -1,4 +1,4 @@
-"""One soak: visitors, disturbances, and what is left when they have gone."""
+"""One soak: visitors, disturbances, and what is left at the end."""
 
 import asyncio
 import random
@@ -18,25 +18,25 @@ from tests.process import FREE_PORTS, Command, started
 from tests.running import Running
 
 _BAD_EVENTS = frozenset({"fault", "worker-ended", "worker-hangs", "lines-dropped"})
-# Pauses of a visitor between two exchanges.
+# A visitor pauses for at most this long between two exchanges.
 _LONGEST_PAUSE = 0.02
 
 
 @dataclass
 class Report:
-    """What a soak has found."""
+    """The results of a soak."""
 
     counts: Counter[tuple[str, Outcome]] = field(default_factory=Counter)
     unwell: list[Visit] = field(default_factory=list)
     """Exchanges that did not end as they should."""
     explained: int = 0
-    """Exchanges that failed because of what was done to the upstream."""
+    """Exchanges that failed because the upstream was disturbed."""
     faults: list[str] = field(default_factory=list)
-    """Everything that must not be."""
+    """All faults."""
     once: set[int] = field(default_factory=set)
-    """The exchanges whose request must not reach the upstream twice."""
+    """Exchanges whose request must not reach the upstream twice."""
     events: Counter[str] = field(default_factory=Counter)
-    """What the proxy has told."""
+    """The proxy's reports."""
     usage: Usage | None = None
 
     def note(self, visit: Visit) -> None:
@@ -47,7 +47,7 @@ class Report:
             self.unwell.append(visit)
 
     def judge(self, upstream: Upstream) -> None:
-        """Find the faults, now that it is known when the upstream was disturbed."""
+        """Find the faults, now that the times of the disturbances are known."""
         for visit in self.unwell:
             if upstream.explains(visit):
                 self.explained += 1
@@ -65,9 +65,7 @@ class Report:
             cells = "".join(f"{self.counts[kind, outcome]:>9}" for outcome in Outcome)
             lines.append(f"{kind:<16}{cells}")
         together = sum(self.counts.values())
-        lines.append(
-            f"{together} together, {self.explained} of them ended by what the upstream did"
-        )
+        lines.append(f"{together} together, {self.explained} of them ended because of the upstream")
         lines.append("told: " + ", ".join(f"{n} {name}" for name, n in sorted(self.events.items())))
         if self.usage is not None:
             first, last = self.usage.samples[0], self.usage.samples[-1]
@@ -83,8 +81,8 @@ class Report:
 async def soak(
     seconds: float, directory: Path, *, visitors: int = 12, workers: int = 1, harm: str = ""
 ) -> Report:
-    """Load a proxy for so long, and disturb it meanwhile. A `harm` of saboteur.KINDS is done
-    between the visitors and the proxy, which the report must show."""
+    """Load a proxy for `seconds`, and disturb it meanwhile. `harm`, one of saboteur.KINDS, is
+    done between the visitors and the proxy; the report must show it."""
     upstream = Upstream()
     file = EditedFile(directory, upstream)
     report = Report()
@@ -146,7 +144,7 @@ async def _load(
 async def _check_leftovers(
     proxy: Running, upstream: Upstream, usage: Usage, report: Report
 ) -> None:
-    """Wait until nothing is held for anybody any more."""
+    """Wait until nothing is held for any client."""
     received = upstream.received
     try:
         await until(lambda: received.left == received.held)
@@ -163,9 +161,9 @@ async def _check_leftovers(
 
 
 async def _held(proxy: Running) -> float:
-    """How many descriptors the proxy may hold while nobody asks: idle upstream connections.
+    """How many descriptors the proxy may hold while idle: idle upstream connections.
 
-    Less than none while it still answers.
+    Negative while it is still answering.
     """
     metrics = await proxy.metrics()
     kept = sum(value for name, value in metrics.items() if "upstream_connections{" in name)
@@ -173,7 +171,7 @@ async def _held(proxy: Running) -> float:
 
 
 async def _check_end(command: Command, report: Report) -> None:
-    """Read what the proxy has told, up to its end."""
+    """Read the proxy's reports until it ends."""
     await command.event("stopped")
     report.events.update(event["event"] for event in command.events)
     report.faults += [str(event) for event in command.events if event["event"] in _BAD_EVENTS]

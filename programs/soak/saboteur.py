@@ -1,7 +1,7 @@
-"""Harm on purpose, between the visitors and the proxy, to see that the soak would tell.
+"""Deliberate damage between the visitors and the proxy, to verify that the soak detects it.
 
-A saboteur is a relay. It understands the messages that pass, and does one kind of harm to
-some of them: what a proxy with a fault of that kind would do.
+A saboteur is a relay. It parses the passing messages, and damages some of them in one way, as a
+proxy with that kind of fault would.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from programs.soak.numbered import Frame
 from tests.peers import DEADLINE_SECONDS
 
 _PIECE = 64 * 1024
-# Larger content is passed on as it comes, unharmed.
+# Larger content is passed on unharmed as it arrives.
 _MOST_HELD = 1_500_000
 _TOGETHER_SECONDS = 0.01
 
@@ -31,11 +31,11 @@ class Message(NamedTuple):
 
 
 Harm = Callable[[Message], Message | None]
-"""Returns the harmed message; None for one that it has nothing to do with."""
+"""Returns the damaged message; None if it does not apply."""
 
 
 def _line(name: bytes, harm: Callable[[bytes], bytes]) -> Harm:
-    """Harm the first line of that name."""
+    """Damage the first line of that name."""
     pattern = re.compile(rb"\r\n" + name + rb": [^\r]*", re.IGNORECASE)
 
     def do(message: Message) -> Message | None:
@@ -50,7 +50,7 @@ def _flip(data: bytes, at: int) -> bytes:
 
 
 def _content(harm: Callable[[bytes], bytes]) -> Harm:
-    """Harm the content of a response of known length."""
+    """Damage the content of a response of known length."""
 
     def do(message: Message) -> Message | None:
         if not message.body or b"\r\nContent-Length: " not in message.head:
@@ -61,7 +61,7 @@ def _content(harm: Callable[[bytes], bytes]) -> Harm:
 
 
 def _shorter(message: Message) -> Message | None:
-    """Leave the last byte out, and say so: as if it had never been."""
+    """Leave out the last byte, and adjust the length."""
     harmed = _content(lambda body: body[:-1])(message)
     if harmed is None:
         return None
@@ -121,7 +121,7 @@ RESPONSES: dict[str, Harm] = {
     "an event less": _without_an_event,
     "events in another order": _swapped_events,
 }
-"""What can be done to responses."""
+"""Damage to responses."""
 
 REQUESTS: dict[str, Harm] = {
     "another byte sent": _content(lambda body: _flip(body, len(body) // 2)),
@@ -129,23 +129,23 @@ REQUESTS: dict[str, Harm] = {
     "a sent line twice": _line(b"cookie", lambda line: line + line),
     "another value sent": _line(b"cookie", lambda line: _flip(line, len(line) - 1)),
 }
-"""What can be done to requests."""
+"""Damage to requests."""
 
 OTHERS = ("another's answer", "messages in another order", "a message less", "a request twice")
-"""Harm that is done to more than one message."""
+"""Damage that involves more than one message."""
 
 KINDS = (*RESPONSES, *REQUESTS, *OTHERS)
 
 
 class Saboteur:
-    """A relay before `port()` that does this kind of harm."""
+    """A relay in front of `port()` that does this kind of damage."""
 
     def __init__(self, kind: str, port: Callable[[], int]) -> None:
-        """`kind` is one of KINDS; "" does none."""
+        """`kind` is one of KINDS; "" does no damage."""
         self._kind = kind
         self._port = port
         self.harmed = 0
-        """How often it has done harm."""
+        """How often it has done damage."""
         self._kept: Message | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -181,7 +181,7 @@ class Saboteur:
 
     def harm_response(self, message: Message) -> Message:
         if self._kind == "another's answer" and message.head.startswith(b"HTTP/1.1 200 "):
-            # Everybody gets what the one before was to get.
+            # Every client gets the response meant for the previous one.
             before, self._kept = self._kept, message
             self.harmed += before is not None
             return message if before is None else before
@@ -191,7 +191,7 @@ class Saboteur:
         return self._harm(REQUESTS, message)
 
     def harm_order(self, frames: list[Frame]) -> list[Frame]:
-        """Harm the messages of a WebSocket that come one behind the other."""
+        """Damage the messages of a WebSocket that directly follow each other."""
         if len(frames) > 1 and frames[0] != frames[1]:
             if self._kind == "messages in another order":
                 self.harmed += 1
@@ -202,7 +202,7 @@ class Saboteur:
         return frames
 
     async def repeat(self, message: Message) -> None:
-        """Send a request once more, before it is sent, as a careless proxy might."""
+        """Send a request twice, as a careless proxy might."""
         if self._kind == "a request twice" and message.body:
             reader, writer = await asyncio.open_connection("127.0.0.1", self._port())
             writer.write(message.head + message.body)
@@ -249,7 +249,7 @@ class _Pair:
                 end.writer.transport.abort()
 
     async def _requests(self) -> None:
-        """Carry requests, and what follows them, as they come."""
+        """Relay requests, and what follows them, as they arrive."""
         reader, writer = self._client.reader, self._proxy.writer
         while head := await _head(reader):
             length = int(_value(head, b"content-length") or 0)
@@ -293,7 +293,7 @@ class _Pair:
         writer.write_eof()
 
     async def _frames(self) -> None:
-        """Carry the proxy's frames; one that comes right behind another goes with it."""
+        """Relay the proxy's frames; frames that directly follow each other go together."""
         reader, writer = self._proxy.reader, self._client.writer
         coming = asyncio.ensure_future(Frame.read(reader.readexactly))
         try:
@@ -328,7 +328,7 @@ def _value(head: bytes, name: bytes) -> bytes:
 
 
 async def _body(reader: asyncio.StreamReader, head: bytes) -> bytes:
-    """Read a response's content without taking its framing off."""
+    """Read a response's content in its framing."""
     if b"chunked" in _value(head, b"transfer-encoding"):
         body = b""
         size = -1

@@ -1,7 +1,7 @@
-"""Many clients that are slow on purpose, around a proxy that has others to serve.
+"""Many deliberately slow clients at a proxy that has others to serve.
 
 `python -m programs.soak.siege --clients 10000` does it with the command's own limits; the
-test beside it with fewer clients and shorter limits.
+test does it with fewer clients and shorter limits.
 """
 
 import argparse
@@ -25,10 +25,10 @@ from tests.process import FREE_PORTS, started
 from tests.running import Running
 
 SLOW = ("download", "body", "head")
-"""The kinds of them, the one that is borne with longest first."""
+"""The kinds of slow clients; the one that is tolerated longest comes first."""
 _DRIBBLE_SECONDS = 1.0
 _PIECE = b"x" * 100_000
-_PIECES = 400  # together far more than the kernel takes for a client that reads nothing
+_PIECES = 400  # far more than the kernel buffers for a client that reads nothing
 _HEALTHY = 8
 _PATIENCE_SECONDS = 5.0
 _AT_A_TIME = 200
@@ -43,7 +43,7 @@ class Waits(NamedTuple):
 
 
 class SlowClient(asyncio.Protocol):
-    """One of them: it sends a head byte by byte, stops within a body, or reads nothing."""
+    """A client that sends a head byte by byte, stops within a body, or reads nothing."""
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
@@ -77,7 +77,7 @@ class SlowClient(asyncio.Protocol):
 
     @property
     def is_held(self) -> bool:
-        """Whether the proxy still bears with it, as far as the client can see."""
+        """Whether the proxy still keeps the connection, as far as the client can see."""
         return self.lost_after is None
 
     def _dribble(self) -> None:
@@ -87,18 +87,18 @@ class SlowClient(asyncio.Protocol):
 
 @dataclass
 class Report:
-    """What became of a siege."""
+    """The results of a siege."""
 
     connected: int = 0
     most_held: int = 0
     healthy: list[float] = field(default_factory=list)
     """How long each healthy request took, in seconds."""
     failed: list[str] = field(default_factory=list)
-    """Healthy requests that got something else."""
+    """Healthy requests that got another response."""
     statuses: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """What slow clients were answered, by their kind."""
+    """The responses to slow clients, by their kind."""
     waits: dict[str, tuple[float, float]] = field(default_factory=dict)
-    """How long the proxy bore with each kind: the shortest and the longest."""
+    """How long the proxy kept each kind: the shortest and the longest time."""
     held_after: int = 0
     """How many exchanges were left at the end."""
     memory_kib: tuple[int, int, int] = (0, 0, 0)
@@ -124,7 +124,7 @@ class Report:
 
 
 async def siege(proxy: Running, clients: int, waits: Waits) -> Report:
-    """Surround the proxy, until it has let go of every slow client."""
+    """Keep the proxy busy until it has dropped every slow client."""
     report, usage = Report(), Usage(proxy.command.process.pid)
     over = asyncio.Event()
     watching = asyncio.create_task(usage.watch())
@@ -135,8 +135,8 @@ async def siege(proxy: Running, clients: int, waits: Waits) -> Report:
         for _ in range(_AT_A_TIME):
             tasks.create_task(_connect(proxy.port, kinds, slow))
     report.connected = len(slow)
-    # One that reads nothing does not learn of its end: the proxy is asked instead. As long as
-    # the kernel takes anything for it, its time begins anew.
+    # A client that reads nothing does not notice its end: the proxy is asked instead. Its timeout
+    # starts over whenever the kernel accepts more for it.
     patience = 4 * max(waits) + _PATIENCE_SECONDS
     with suppress(TimeoutError):
         async with asyncio.timeout(patience):
@@ -145,7 +145,7 @@ async def siege(proxy: Running, clients: int, waits: Waits) -> Report:
                 waiting = Counter(each.kind for each in slow if each.is_held)
                 report.most_held = max(report.most_held, held + waiting["head"])
                 besieged = waiting["head"] or waiting["body"] or held > _HEALTHY
-                # The healthy leave when they may be all that is left: who remains is slow.
+                # Healthy clients leave when they may be the only ones left; any others are slow.
                 if not besieged and not over.is_set():
                     over.set()
                     await asyncio.gather(*healthy)
@@ -181,7 +181,7 @@ async def _connect(port: int, kinds: Iterator[str], slow: list[SlowClient]) -> N
 
 
 async def _visit(proxy: Running, over: asyncio.Event, report: Report) -> None:
-    """Ask again and again, each time on a new connection."""
+    """Send requests repeatedly, each on a new connection."""
     loop = asyncio.get_running_loop()
     while not over.is_set():
         began = loop.time()
@@ -208,7 +208,7 @@ def _note(report: Report, slow: list[SlowClient]) -> None:
 
 
 async def serve(peer: PeerConnection) -> None:
-    """The upstream: small answers, and large ones."""
+    """The upstream: small responses, and large ones."""
     while True:
         head = await peer.head()
         if b"\r\ncontent-length: " in head.lower():

@@ -1,6 +1,6 @@
-"""A small TCP switch before several proxies, as a Service is before its pods.
+"""A small TCP switch in front of several proxies, like a Service in front of its pods.
 
-A connection goes to one of the proxies that say that they are ready, and stays there.
+A connection goes to one of the proxies that are ready, and stays there.
 """
 
 import asyncio

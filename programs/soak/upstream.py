@@ -1,4 +1,4 @@
-"""The upstream of the soak: it answers by numbers, checks what it gets, and can be replaced.
+"""The upstream of the soak: it answers by numbers, checks the requests, and can be replaced.
 
 GET  /content/NUMBER/SIZE/FRAMING    the number's content
 POST /digest/NUMBER                  the digest of the request's content
@@ -40,15 +40,15 @@ class Received:
         self.seen: Counter[int] = Counter()
         """How often the head of each numbered request has arrived."""
         self.held = 0
-        """How many requests got no answer."""
+        """How many requests got no response."""
         self.left = 0
-        """How many of them their clients have left."""
+        """How many of them were left by their clients."""
         self.faults: list[str] = []
         """Requests that are not as they should be."""
 
 
 class Generation:
-    """One process of the upstream, as it were: it accepts connections, and is replaced."""
+    """Like one process of the upstream: it accepts connections, and is replaced."""
 
     def __init__(self, received: Received, listener: socket.socket) -> None:
         """Generations share a listener, so that nothing is lost between two of them."""
@@ -66,7 +66,7 @@ class Generation:
     async def start(self) -> None:
         """Accept connections.
 
-        Without asyncio's server, which leaves what it accepts while it is closed open.
+        This does not use asyncio's server, which leaks connections accepted while it is closed.
         """
         self._accepting = self._listener.dup()
         self._accepting.setblocking(False)
@@ -78,11 +78,11 @@ class Generation:
             self._accepting.close()
 
     async def retire(self) -> None:
-        """Accept no more, answer what has been asked, and end every connection."""
+        """Stop accepting, finish the requests in progress, and close every connection."""
         self._retiring = True
         self._stop_accepting()
         for _ in range(10):
-            # A connection that has been accepted takes a few turns of the loop to begin.
+            # An accepted connection takes a few turns of the loop to begin.
             await asyncio.sleep(0)
         for writer in self._idle:
             writer.close()
@@ -93,7 +93,7 @@ class Generation:
         await self.crash()
 
     async def crash(self) -> None:
-        """End everything in the middle."""
+        """Stop in the middle of everything."""
         self._crashed = True
         self._stop_accepting()
         for writer in self._open:
@@ -115,7 +115,7 @@ class Generation:
         sock.setblocking(False)
         reader, writer = await asyncio.open_connection(sock=sock, limit=2**20)
         if self._crashed:
-            # Nobody will end it any more.
+            # Accepted after the crash, so nothing else closes it.
             writer.transport.abort()
             return
         self._open.add(writer)

@@ -1,4 +1,4 @@
-"""What a command's processes hold: memory and descriptors, over time."""
+"""The memory and descriptors of a command's processes, over time."""
 
 import asyncio
 import time
@@ -37,7 +37,7 @@ class Usage:
 
     @property
     def growth_kib(self) -> int:
-        """What the last quarter holds more than the second one, when all was warm."""
+        """How much more the last quarter holds than the second one, when all was warm."""
         quarter = max(len(self.samples) // 4, 1)
         early, late = self.samples[quarter : 2 * quarter + 1], self.samples[-quarter:]
         return round(

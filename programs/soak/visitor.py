@@ -36,22 +36,22 @@ _UPGRADE = (
 _LARGE = 1_000_000
 
 GOES_AWAY = "1001"
-"""The detail of a WebSocket that the proxy has closed because it ends."""
+"""The detail of a WebSocket that the proxy has closed because it is stopping."""
 
 
 class Outcome(StrEnum):
-    """What became of an exchange."""
+    """How an exchange ended."""
 
     RIGHT = "right"
     WRONG = "wrong"
     FAILED = "failed"
-    """The proxy answered that it could not reach the upstream, or that it ends."""
+    """The proxy answered that it could not reach the upstream, or that it is stopping."""
     CUT = "cut"
-    """The connection ended before the answer, or within it."""
+    """The connection ended before or within the response."""
 
 
 class Visit(NamedTuple):
-    """An exchange that is over."""
+    """A finished exchange."""
 
     kind: str
     number: int
@@ -64,18 +64,18 @@ class Visit(NamedTuple):
 
 
 class WrongError(Exception):
-    """An answer is not what it must be."""
+    """A response is wrong."""
 
 
 class FailedError(Exception):
-    """The proxy says that it could not get an answer."""
+    """The proxy says that it could not get a response."""
 
 
 class Visitor:
-    """One client, with a connection that it keeps while it may."""
+    """One client, which keeps its connection if it may."""
 
     def __init__(self, port: Callable[[], int], received: Received, numbers: "Numbers") -> None:
-        """`port` says where to connect; `numbers` are shared with the other visitors."""
+        """`port` returns where to connect; `numbers` are shared with the other visitors."""
         self._port = port
         self._received = received
         self._numbers = numbers
@@ -83,7 +83,7 @@ class Visitor:
         self._client: Client | None = None
 
     async def visit(self, kind: str) -> Visit:
-        """Carry out an exchange of this kind: the name of a method below."""
+        """Make an exchange of this kind: the name of a method below."""
         number = self._numbers.next()
         loop = asyncio.get_running_loop()
         began = loop.time()
@@ -131,7 +131,7 @@ class Visitor:
         self._check(reply, asked, number, content, digest(content))
 
     async def post(self, number: int) -> None:
-        """Send content, all at once."""
+        """Send content in one piece."""
         content = content_of(number, self._random.choice([0, 10, 2000, 60_000]))
         asked = request("POST", f"/digest/{number}", number)
         reply = await self._ask(
@@ -141,7 +141,7 @@ class Visitor:
         self._check(reply, asked, number, found, digest(found))
 
     async def upload(self, number: int) -> None:
-        """Send large content in chunks, and read it again meanwhile."""
+        """Send large content in chunks, and read the echo meanwhile."""
         content = content_of(number, self._random.choice([100_000, _LARGE]))
         asked = request("POST", f"/echo/{number}", number)
         client = await self._connected()
@@ -197,7 +197,7 @@ class Visitor:
         _same("methods", "PUT" in methods.split(", "), True)
 
     async def refused(self, number: int) -> None:
-        """Ask from an origin that nobody has listed: the upstream must not hear of it."""
+        """Send from an unlisted origin: the upstream must not get it."""
         asked = request("GET", f"/content/{number}/10/length", number)
         origin = (b"Origin", b"https://evil.example")
         fields = [origin if name == b"Origin" else (name, value) for name, value in asked.fields]
@@ -210,7 +210,7 @@ class Visitor:
         _same("status", reply.status, 403)
 
     async def leave_download(self, number: int) -> None:
-        """Go away while content arrives."""
+        """Leave while content arrives."""
         asked = request("GET", f"/content/{number}/{_LARGE * 4}/length", number)
         client = await self._connected()
         await client.send(asked.head())
@@ -222,7 +222,7 @@ class Visitor:
         await self.leave()
 
     async def leave_upload(self, number: int) -> None:
-        """Go away while sending content."""
+        """Leave while sending content."""
         asked = request("POST", f"/digest/{number}", number)
         client = await self._connected()
         await client.send(asked.head((b"Content-Length", b"%d" % _LARGE)), b"x" * 50_000)
@@ -230,7 +230,7 @@ class Visitor:
         await self.leave()
 
     async def leave_waiting(self, number: int) -> None:
-        """Go away before there is an answer."""
+        """Leave before there is a response."""
         asked = request("GET", f"/hold/{number}", number)
         client = await self._connected()
         await client.send(asked.head())
@@ -241,7 +241,7 @@ class Visitor:
         client.reset()
         await self.leave()
 
-    # What they are made of.
+    # Their parts.
 
     async def _connected(self) -> Client:
         if self._client is None:
@@ -274,7 +274,7 @@ class Visitor:
         await client.send(b"0\r\n\r\n")
 
     async def _talk(self, messages: int) -> None:
-        """Send messages, and get them back in the same order."""
+        """Send messages, and expect them back in the same order."""
         client = await self._connected()
         sizes = [self._random.choice([0, 1, 100, 40_000]) for _ in range(messages)]
         sent = [Frame(BINARY, self._random.randbytes(size)) for size in sizes]

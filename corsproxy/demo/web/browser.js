@@ -1,4 +1,4 @@
-// Makes one call and says what a script may know about its outcome.
+// Makes one call and reports what a script can know about its outcome.
 
 const PATIENCE_MS = 5000;
 

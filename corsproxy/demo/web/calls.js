@@ -1,4 +1,4 @@
-// The calls that the page makes: what an ordinary app sends to its API.
+// The calls that the page makes, like those of an ordinary app.
 
 const json = (method, value, more = {}) => ({
   method,
@@ -20,7 +20,7 @@ export const CALLS = [
     after: "The session cookie is HttpOnly: no script ever sees it, and the next call sends it.",
   },
   { title: "Use the session", path: "/api/me", init: { credentials: "include" } },
-  { title: "A header of its own", path: "/api/prices", init: { headers: { "x-currency": "USD" } } },
+  { title: "Send a custom header", path: "/api/prices", init: { headers: { "x-currency": "USD" } } },
   { title: "Listen to events", path: "/api/events", stream: true },
   { title: "Read a 404", path: "/api/products/999", init: {} },
   { title: "Read a 500", path: "/api/report", init: {} },

@@ -1,4 +1,4 @@
-// Building elements without markup in strings (the page's CSP has no use for it).
+// Builds elements without HTML strings.
 
 /** el("p.note", {id: "x"}, "text", child, …): a tag with classes, properties, children. */
 export function el(selector, properties = {}, ...children) {

@@ -1,5 +1,5 @@
 // The page that the allowlist does not name. Alone it calls at once; in the demo's frame it
-// calls when the demo asks, and tells the outcome.
+// calls when the demo asks, and reports the outcome.
 
 import { make } from "./browser.js";
 import { code, REFUSALS } from "./calls.js";

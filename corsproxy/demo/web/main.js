@@ -1,4 +1,4 @@
-// Runs the demo: every call directly and through the proxy, then those that are refused.
+// Runs the demo: every call directly and through the proxy, then the refused ones.
 
 import { el } from "./dom.js";
 import { make } from "./browser.js";
@@ -12,7 +12,7 @@ const setup = await (await fetch("setup.json")).json();
 const observed = new Observed("observed");
 const byId = (id) => document.getElementById(id);
 
-/** Open `url` in a window of its own, on one half of the screen; whether the browser let us. */
+/** Open `url` in a new window on one half of the screen; returns whether the browser allowed it. */
 function openHalf(url, side) {
   const { availWidth, availHeight: height, availLeft = 0, availTop: top = 0 } = screen;
   const width = Math.round(availWidth / 2);
@@ -21,7 +21,7 @@ function openHalf(url, side) {
 }
 
 // No page may put the inspector into a frame, and no script may resize a tab. So both halves
-// are windows of their own. Browsers that open one for each click are asked with a second one.
+// are separate windows. Browsers that allow one window per click need a second click.
 let isInspectorOpen = false;
 
 function besides() {
@@ -48,7 +48,7 @@ async function twice(call, show) {
   return { direct: direct[0].read, proxied: proxied[0].read };
 }
 
-/** Make `call` to `base`: what became of it, and what `where` saw of it. */
+/** Make `call` to `base`; returns the outcome, and what `where` saw of it. */
 async function once(base, where, call) {
   const start = observed.last;
   const mine = (entry) =>
@@ -90,7 +90,7 @@ function hero() {
     });
 }
 
-/** Any other call: a line of the table, with everything else behind it. */
+/** Any other call: a row of the table, with the details folded in. */
 function row(call) {
   const cell = (label) => {
     const value = el("span.value", {}, outcomes.waiting());

@@ -10,7 +10,7 @@ export class Observed {
     const source = new EventSource(url);
     source.onmessage = ({ data }) => {
       const entry = JSON.parse(data);
-      if (entry.seq <= this.last) return; // told again after a reconnection
+      if (entry.seq <= this.last) return; // sent again after a reconnection
       this.#entries.push(entry);
       for (const listener of this.#listeners) listener(entry);
     };

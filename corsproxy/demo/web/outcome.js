@@ -1,4 +1,4 @@
-// An outcome in words: what the script saw, and beside it what it could not see.
+// An outcome in words: what the script saw, and what it could not see.
 
 import { el, prose } from "./dom.js";
 import { methodOf } from "./calls.js";
@@ -20,7 +20,7 @@ export const waiting = () => el("span.mark.waiting", {}, "calling…");
 
 export function directSummary(outcome, seen) {
   if (outcome.read) return mark(true, String(outcome.status));
-  return mark(false, "blocked", preflightOf(seen) ? "preflight failed" : "answer withheld");
+  return mark(false, "blocked", preflightOf(seen) ? "preflight failed" : "response withheld");
 }
 
 export function proxiedSummary(outcome, call) {
@@ -35,7 +35,7 @@ export function proxiedSummary(outcome, call) {
 export function directStory(call, outcome, seen) {
   const preflight = preflightOf(seen);
   const facts = preflight
-    ? `The browser asked the API first, with \`OPTIONS\`, and heard ${preflight.status} without a
+    ? `The browser asked the API first, with \`OPTIONS\`, and got ${preflight.status} without a
        word about CORS. So the ${methodOf(call)} was never sent.`
     : `The API did answer: ${seen.at(-1)?.status ?? ""}. But the answer does not say that this page
        may read it, so the browser throws it away.`;
@@ -81,7 +81,7 @@ function readable(headers) {
   );
 }
 
-/** The exchanges at the proxy, such as “OPTIONS 204, PUT 200”, and the rule that let them. */
+/** The exchanges at the proxy, such as “OPTIONS 204, PUT 200”, and the rule that allowed them. */
 export function trail(seen) {
   const rule = seen.at(-1)?.at;
   const steps = seen.map(({ method, status }) => `${method} ${status}`).join(", then ");
@@ -92,7 +92,7 @@ export function trail(seen) {
 export function way(stations, good) {
   return el(
     `ol.way.${good ? "good" : "bad"}`,
-    { "aria-label": "The way of the call" },
+    { "aria-label": "The path of the call" },
     ...stations.map(([name, origin]) =>
       el("li", {}, el("span.station", {}, el("b", {}, name), el("small", {}, bare(origin)))),
     ),

@@ -1,4 +1,4 @@
-// The allowlist as the proxy runs it, with the lines that decided, and the edits to it.
+// The proxy's allowlist, with the lines that decided, and its edits.
 
 import { el } from "./dom.js";
 
@@ -31,14 +31,14 @@ export class PolicyPanel {
     this.onChange(id);
   }
 
-  /** Put the badge `label` on `line`: the place of refusal `id`. No line takes it away. */
+  /** Put the badge `label` on `line`, the place of refusal `id`; without a line, remove it. */
   mark(id, label, line) {
     if (line) this.#marks.set(id, { label, line });
     else this.#marks.delete(id);
     this.#draw();
   }
 
-  /** Bring out the line of refusal `id`, and scroll to it where it is out of sight. */
+  /** Highlight the line of refusal `id`, and scroll to it if it is out of sight. */
   point(id, scroll = false) {
     for (const line of this.#list.children) line.classList.remove("pointed");
     const line = this.#list.children[(this.#marks.get(id)?.line ?? 0) - 1];

@@ -23,7 +23,7 @@ export class Refusal {
     );
   }
 
-  /** Make the call and show what became of it. Returns whether the page could read. */
+  /** Make the call and show the outcome. Returns whether the page could read the response. */
   async run() {
     this.summary.replaceChildren(waiting());
     const start = this.observed.last;
@@ -56,7 +56,7 @@ export class Refusal {
       el(
         "p.small",
         {},
-        `The page heard only “${outcome.error}”. The API ` +
+        `The page saw only “${outcome.error}”. The API ` +
           (reached ? `was asked ${reached} times.` : "was not asked."),
       ),
       diff(why.diff),
@@ -82,7 +82,7 @@ export class Refusal {
     return el("div.frame", {}, this.frame, el("p.small", {}, link));
   }
 
-  /** The frame makes the call on its own origin and tells its outcome. */
+  /** The frame makes the call on its own origin and reports the outcome. */
   #ask() {
     return new Promise((resolve) => {
       const listen = ({ origin, source, data }) => {
