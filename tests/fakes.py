@@ -24,7 +24,8 @@ from corsproxy.core.policy import Limits, Policy, Route
 from corsproxy.shell.feed.records import ExchangeRecord
 from corsproxy.shell.listener.http1_connection import Http1Connection
 from corsproxy.shell.listener.server import ProxyServer
-from corsproxy.shell.streams.seams import Marks, RequestBody
+from corsproxy.shell.streams.marks import Marks
+from corsproxy.shell.streams.seams import RequestBody
 from corsproxy.shell.upstream.bond import Bond
 from corsproxy.shell.upstream.upstream import Upstream
 from tests.peers import DEADLINE_SECONDS, until

@@ -8,8 +8,8 @@ from corsproxy.core.decision import complete, decide
 from corsproxy.core.messages import ClientHead, Field, Framing, RequestHead, UpstreamHead
 from corsproxy.core.outcome.outcome import outcome_of
 from corsproxy.core.policy import Policy
-from corsproxy.shell.admin.inspector.exchanges import Exchange
-from corsproxy.shell.admin.inspector.ring import Ring, Row, weight
+from corsproxy.shell.admin.inspector.exchanges import Exchange, weight
+from corsproxy.shell.admin.inspector.ring import Ring, Row
 from corsproxy.shell.admin.inspector.rows import call_of
 from corsproxy.shell.admin.inspector.secrets import Redactor
 from tests.policies import PAGE, policy
@@ -63,7 +63,7 @@ def captured(
         exchange.answer_body.add(content)
     exchange.status = exchange.client_head.status
     begun = exchange.clock
-    exchange.marks.sending, exchange.headed = begun + 0.001, begun + 0.004
+    exchange.sending, exchange.headed = begun + 0.001, begun + 0.004
     exchange.answered_at, exchange.ended = begun + 0.005, begun + 0.012
     call = call_of(exchange)
     if call is not None:

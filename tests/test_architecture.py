@@ -30,7 +30,8 @@ TESTED_ELSEWHERE = {
     "shell/listener/client_exchange.py": "the seam; the tests of each way in are about it",
     "aiohttp/client.py": "tests/aiohttp/test_app.py speaks to it over sockets",
     "shell/system/compiling.py": "one decorator that does nothing where it is called",
-    "shell/streams/seams.py": "protocols and marks; feed/test_watching.py sees them filled in",
+    "shell/streams/marks.py": "four moments; feed/test_watching.py sees them filled in",
+    "shell/streams/seams.py": "protocols; what implements each of them has its tests",
     "http1/request_message.py": "one initialiser, which the tests of both readers of heads use",
 }
 # Test files that cover no module of their own name, each with the reason.

@@ -1,59 +1,59 @@
 """Hooks for watching exchanges as they happen, for the inspector. Without one they are free.
 
-    Observer.begins(request, policy) -> Watch or None, for each exchange
-    Watch: decided, upstream_head, request_content, response_content, ..., ended
+    Observer.begins(request, policy, decision, ...) -> Watch or None, for each exchange
+    Watch: response_begins, request_content, response_content, ..., over
 
 The methods are called while the proxy works: they must not raise, and must not block. Pieces are
 lent: an observer that needs them after the call must copy them.
 """
 
-from typing import Protocol
-
 from corsproxy.core.decision import Decision
 from corsproxy.core.messages import ClientHead, RequestHead, UpstreamHead
 from corsproxy.core.policy import Policy
 from corsproxy.shell.feed.records import ExchangeRecord
+from corsproxy.shell.streams.marks import Marks
 from corsproxy.shell.streams.piece import PIECE_SIZE, Piece
-from corsproxy.shell.streams.seams import ByteStream, Marks, RequestBody
+from corsproxy.shell.streams.seams import ByteStream, RequestBody
+from corsproxy.shell.system.compiling import mypyc_attr
 
 
-class Watch(Protocol):
-    """One exchange as its observer sees it."""
+@mypyc_attr(allow_interpreted_subclasses=True)
+class Watch(Marks):
+    """One exchange as its observer sees it. The upstream connection sets its marks."""
 
-    marks: Marks
-    """The times of the steps towards the upstream; set by the upstream connection."""
+    __slots__ = ()
 
-    def decided(self, decision: Decision) -> None:
-        """The core has decided; nothing has been done yet."""
-        ...
+    def response_begins(
+        self, head: ClientHead, first: bytes, came: UpstreamHead | None, waited: float
+    ) -> None:
+        """The client was sent `head`, and `first` of the content.
 
-    def upstream_head(self, head: UpstreamHead) -> None:
-        """The upstream has answered, perhaps with a 101."""
-        ...
-
-    def response_head(self, head: ClientHead) -> None:
-        """The head sent to the client."""
-        ...
+        `came` is the upstream's head, which arrived `waited` seconds after the exchange began;
+        None if the response is the proxy's own.
+        """
 
     def request_content(self, piece: Piece) -> None:
         """Content taken by the upstream; after a 101, bytes to the upstream."""
-        ...
 
     def response_content(self, piece: Piece) -> None:
-        """Content sent to the client; after a 101, bytes to the client."""
-        ...
+        """More content sent to the client; after a 101, bytes to the client."""
 
-    def ended(self, record: ExchangeRecord) -> None:
+    def over(self, record: ExchangeRecord) -> None:
         """The exchange is over."""
-        ...
 
 
-class Observer(Protocol):
+@mypyc_attr(allow_interpreted_subclasses=True)
+class Observer:
     """Sees exchanges as they happen."""
 
-    def begins(self, request: RequestHead, policy: Policy) -> Watch | None:
-        """Begin to watch an exchange; None if this one is not watched."""
-        ...
+    __slots__ = ()
+
+    def begins(
+        self, request: RequestHead, policy: Policy, decision: Decision, clock: float
+    ) -> Watch | None:
+        """Begin to watch an exchange; None if this one is not watched. The core has decided, but
+        nothing has been done yet. `clock` is when it began, by `time.perf_counter`."""
+        return None
 
 
 class WatchedBody:

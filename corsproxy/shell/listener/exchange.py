@@ -100,8 +100,6 @@ class Exchange:
         policy, request = service.policy, client.head
         if service.wants_records:
             self._started = time.perf_counter()
-            if service.observer is not None:
-                self._watch = service.observer.begins(request, policy)
         try:
             await self._obey(policy, request)
         except ClientLeftError:
@@ -135,8 +133,8 @@ class Exchange:
         else:
             decision = decide(policy, request)
         self._verdict = decision.verdict
-        if self._watch is not None:
-            self._watch.decided(decision)
+        if self._started and self._service.observer is not None:
+            self._watch = self._service.observer.begins(request, policy, decision, self._started)
         if isinstance(decision, Answer):
             self._send_head(decision.head, decision.body, is_all=True, close=decision.close)
             if client.is_writing_paused:
@@ -177,12 +175,16 @@ class Exchange:
         return body if self._watch is None else WatchedBody(body, self._watch)
 
     async def _forward(self, exchange: Forward) -> None:
-        client, watch = self._client, self._watch
+        client = self._client
         body = self._body(exchange)
-        marks = None if watch is None else watch.marks
         try:
             response = await self._service.upstream.send(
-                exchange.route, exchange.request, body, exchange.policy.limits, client.bond, marks
+                exchange.route,
+                exchange.request,
+                body,
+                exchange.policy.limits,
+                client.bond,
+                self._watch,
             )
         except UpstreamError as error:
             await self._fail(exchange, error)
@@ -190,8 +192,6 @@ class Exchange:
         if self._started:
             self._upstream_s = time.perf_counter() - self._started
         self._upstream_head = response.head
-        if watch is not None:
-            watch.upstream_head(response.head)
         try:
             head = complete(exchange, response.head)
             if isinstance(head, Answer):
@@ -283,9 +283,7 @@ class Exchange:
         self._head = head
         self._status = head.status
         if self._watch is not None:
-            self._watch.response_head(head)
-            if first:
-                self._watch.response_content(first)
+            self._watch.response_begins(head, first, self._upstream_head, self._upstream_s or 0.0)
 
     # The end.
 
@@ -326,7 +324,7 @@ class Exchange:
         if self._service.journal is not None:
             self._service.journal.exchange(record)
         if self._watch is not None:
-            self._watch.ended(record)
+            self._watch.over(record)
 
     def _made(self, policy: Policy, request: RequestHead, verdict: Verdict) -> ExchangeRecord:
         """Return the record of the exchange, as if it ended now."""

@@ -298,9 +298,8 @@ class Http1Connection(asyncio.BufferedProtocol):
 
 def _show(observer: Observer, request: RequestHead, answer: Answer, record: ExchangeRecord) -> None:
     """Have an observer see what was no request, from its beginning to its end."""
-    watch = observer.begins(request, record.policy)
+    began = time.perf_counter() - record.duration_s
+    watch = observer.begins(request, record.policy, answer, began)
     if watch is not None:
-        watch.decided(answer)
-        watch.response_head(answer.head)
-        watch.response_content(answer.body)
-        watch.ended(record)
+        watch.response_begins(answer.head, answer.body, None, 0.0)
+        watch.over(record)

@@ -8,23 +8,6 @@ from typing import Protocol
 from corsproxy.shell.streams.piece import PIECE_SIZE, Piece
 
 
-class Marks:
-    """When each step of asking an upstream happened, by `time.perf_counter`; 0.0 for steps that
-    did not: a kept connection is not connected again."""
-
-    def __init__(self) -> None:
-        self.began = 0.0
-        """A connection was wanted."""
-        self.connecting = 0.0
-        """The request was within limits.in_flight, and no idle connection was available."""
-        self.connected = 0.0
-        """The connection was made, before TLS."""
-        self.secured = 0.0
-        """The TLS handshake was over."""
-        self.sending = 0.0
-        """The request's head was written."""
-
-
 class RequestBody(Protocol):
     """The client's content, which the upstream connection pulls as fast as it can write."""
 

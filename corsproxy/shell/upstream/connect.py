@@ -17,7 +17,7 @@ from aiohappyeyeballs import start_connection
 from corsproxy.core.policy import Tls, UpstreamAddress
 from corsproxy.errors import StartError, UpstreamError, UpstreamFault
 from corsproxy.http1.writer import RequestForm
-from corsproxy.shell.streams.seams import Marks
+from corsproxy.shell.streams.marks import Marks
 from corsproxy.shell.system.descriptors import EXHAUSTED
 from corsproxy.shell.upstream.addresses import Addresses, Endpoint
 from corsproxy.shell.upstream.forward_proxy import ForwardProxies, ForwardProxy, open_tunnel

@@ -13,8 +13,9 @@ from typing import Final, NamedTuple
 from corsproxy.core.messages import UpstreamRequest
 from corsproxy.core.policy import Limits, Route, Timeouts, Tls, UpstreamAddress
 from corsproxy.errors import UpstreamError, UpstreamFault
+from corsproxy.shell.streams.marks import Marks
 from corsproxy.shell.streams.piece import ReadBuffer
-from corsproxy.shell.streams.seams import Marks, RequestBody
+from corsproxy.shell.streams.seams import RequestBody
 from corsproxy.shell.upstream.addresses import Addresses, Endpoint
 from corsproxy.shell.upstream.bond import Bond
 from corsproxy.shell.upstream.connect import Attempt, Dialer
@@ -92,8 +93,6 @@ class UpstreamPool:
         marks: Marks | None = None,
     ) -> Http1Response:
         """Send a request and wait for the final head, as `Upstream.send`."""
-        if marks is not None:
-            marks.began = time.perf_counter()
         if not self._turns.enter(limits):
             await self._queue(request, limits)
         now = self._loop.time()

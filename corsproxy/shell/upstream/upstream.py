@@ -8,8 +8,9 @@ from typing import Protocol
 
 from corsproxy.core.messages import UpstreamHead, UpstreamRequest
 from corsproxy.core.policy import Limits, Route
+from corsproxy.shell.streams.marks import Marks
 from corsproxy.shell.streams.piece import PIECE_SIZE, Piece
-from corsproxy.shell.streams.seams import ByteStream, Marks, RequestBody
+from corsproxy.shell.streams.seams import ByteStream, RequestBody
 from corsproxy.shell.upstream.bond import Bond
 
 

@@ -293,7 +293,7 @@ async def test_one_secret_comes_when_it_is_asked_for(page: Page) -> None:
 
 
 async def test_the_allowlist_and_what_it_was_good_for(page: Page) -> None:
-    usage, by = page._parts.capture._usage, read(page.file)
+    usage, by = page._parts.capture.usage, read(page.file)
     for exchange in (preflight("POST", headers=b"content-type", by=by), captured("POST", by=by),
                      captured(by=by), preflight("DELETE", by=by),
                      captured(origin="https://new.example", by=by),
@@ -321,7 +321,7 @@ async def test_the_allowlist_and_what_it_was_good_for(page: Page) -> None:
 
 
 async def test_uses_follow_an_entry_to_its_new_line(page: Page) -> None:
-    page._parts.capture._usage.add(captured(by=read(page.file)))
+    page._parts.capture.usage.add(captured(by=read(page.file)))
     page.file.write_text("# a line more\n" + CONFIG)
     page._parts.policies.adopt(read(page.file))
     entry = (await page.ask("allowlist"))["routes"][0]["entries"][0]
@@ -335,7 +335,7 @@ async def test_allow_writes_what_it_shows_and_undo_takes_it_back(page: Page) -> 
     exchange = preflight("DELETE", by=read(page.file))
     exchange.generation = 1
     page.add(exchange)
-    page._parts.capture._usage.add(exchange)
+    page._parts.capture.usage.add(exchange)
     edit = await page.do(f"rows/{exchange.row}/edit")
     assert "+  allow_methods: [GET, POST, DELETE]" in edit["diff"]
     assert page.file.read_text() == CONFIG

@@ -8,33 +8,34 @@ from corsproxy.core.decision import Decision, Forward
 from corsproxy.core.messages import ClientHead, RequestHead, UpstreamHead
 from corsproxy.core.policy import Policy
 from corsproxy.shell.feed.records import ExchangeRecord
+from corsproxy.shell.feed.watching import Observer, Watch
 from corsproxy.shell.streams.piece import Piece
-from corsproxy.shell.streams.seams import Marks
 from tests.fakes import FakeUpstream, echo, get, post, replying, serving
 from tests.peers import PeerConnection, until
 from tests.shell.listener.test_http1_exchange import handshake, opened, switching
 from tests.shell.test_through_the_proxy import before
 
 
-class Seen:
-    """A `Watch` that keeps everything."""
+class Seen(Watch):
+    """Keeps everything."""
 
-    def __init__(self, request: RequestHead) -> None:
-        self.marks = Marks()
+    def __init__(self, request: RequestHead, decision: Decision, clock: float) -> None:
+        super().__init__()
         self.request = request
-        self.told: list[str] = []
+        self.told = ["forward" if isinstance(decision, Forward) else "answer"]
+        self.clock = clock
         self.sent = b""
         self.received = b""
         self.record: ExchangeRecord | None = None
 
-    def decided(self, decision: Decision) -> None:
-        self.told.append("forward" if isinstance(decision, Forward) else "answer")
-
-    def upstream_head(self, head: UpstreamHead) -> None:
-        self.told.append(f"upstream {head.status}")
-
-    def response_head(self, head: ClientHead) -> None:
+    def response_begins(
+        self, head: ClientHead, first: bytes, came: UpstreamHead | None, waited: float
+    ) -> None:
+        if came is not None:
+            assert waited > 0
+            self.told.append(f"upstream {came.status}")
         self.told.append(f"response {head.status}")
+        self.received += first
 
     def request_content(self, piece: Piece) -> None:
         self.sent += piece
@@ -42,20 +43,22 @@ class Seen:
     def response_content(self, piece: Piece) -> None:
         self.received += piece
 
-    def ended(self, record: ExchangeRecord) -> None:
+    def over(self, record: ExchangeRecord) -> None:
         self.record = record
 
 
-class Everything:
-    """An `Observer` that wants to see each exchange but those of /secret."""
+class Everything(Observer):
+    """Wants to see each exchange but those of /secret."""
 
     def __init__(self) -> None:
         self.seen: list[Seen] = []
 
-    def begins(self, request: RequestHead, policy: Policy) -> Seen | None:
+    def begins(
+        self, request: RequestHead, policy: Policy, decision: Decision, clock: float
+    ) -> Seen | None:
         if request.target == b"/secret":
             return None
-        self.seen.append(Seen(request))
+        self.seen.append(Seen(request, decision, clock))
         return self.seen[-1]
 
 
@@ -143,8 +146,8 @@ async def test_what_happens_on_the_way_is_marked() -> None:
         began = time.perf_counter()
         for _ in range(2):
             assert (await proxy.ask(get())).status == 200
-    fresh, kept = (each.marks for each in observer.seen)
-    assert began < fresh.began <= fresh.connecting < fresh.connected < fresh.sending
+    fresh, kept = observer.seen
+    assert began < fresh.clock <= fresh.connecting < fresh.connected < fresh.sending
     assert fresh.secured == 0.0
     assert (kept.connecting, kept.connected) == (0.0, 0.0)
-    assert kept.began <= kept.sending
+    assert kept.clock <= kept.sending

@@ -13,20 +13,22 @@ from corsproxy.core.decision import Decision, Forward
 from corsproxy.core.messages import ClientHead, RequestHead, UpstreamHead
 from corsproxy.core.policy import Policy
 from corsproxy.shell.admin.inspector.exchanges import (
-    Body,
     Direction,
     Exchange,
     Message,
     value_of,
+    weight,
 )
-from corsproxy.shell.admin.inspector.ring import Ring, weight
+from corsproxy.shell.admin.inspector.ring import Ring
 from corsproxy.shell.admin.inspector.taps import EventTap, Note, WebSocketTap
 from corsproxy.shell.admin.inspector.usage import Usage
 from corsproxy.shell.feed.records import ExchangeRecord
+from corsproxy.shell.feed.watching import Observer
 from corsproxy.shell.streams.piece import Piece
 
 # An explanation needs the policy that decided. Each reload makes a new one; the latest are kept.
 _POLICIES = 10
+_EVENTS = b"text/event-stream"
 # Limit for one chunk of an event stream, inflated.
 _MOST_INFLATED = 1024 * 1024
 
@@ -35,13 +37,11 @@ class Policies:
     """The policy in force and those before it, numbered."""
 
     def __init__(self, policy: Policy, usage: Usage, ring: Ring) -> None:
+        self.generation = 1
+        """The number of the policy in force."""
         self._kept: deque[tuple[int, Policy]] = deque([(1, policy)], maxlen=_POLICIES)
         self._usage = usage
         self._ring = ring
-
-    @property
-    def generation(self) -> int:
-        return self._kept[-1][0]
 
     @property
     def policy(self) -> Policy:
@@ -49,7 +49,8 @@ class Policies:
 
     def adopt(self, policy: Policy) -> None:
         self._usage.carry_over(self.policy, policy)
-        self._kept.append((self.generation + 1, policy))
+        self.generation += 1
+        self._kept.append((self.generation, policy))
         self._ring.touch()  # calls that were refused may be allowed now
 
     def decided_by(self, generation: int) -> Policy | None:
@@ -68,12 +69,12 @@ class Expected:
         """The id of the row that it makes."""
 
 
-class Capture:
-    """Watches every exchange; a `feed.watching.Observer`."""
+class Capture(Observer):
+    """Watches every exchange."""
 
     def __init__(self, ring: Ring, usage: Usage, policies: Policies) -> None:
         self.ring = ring
-        self._usage = usage
+        self.usage = usage
         self._policies = policies
         self._expected: list[Expected] = []
 
@@ -85,15 +86,13 @@ class Capture:
         if expected in self._expected:
             self._expected.remove(expected)
 
-    def begins(self, request: RequestHead, policy: Policy) -> "Watch":
-        """Watch a new request. Its row appears once the request has been decided."""
-        return Watch(self, Exchange(request, time.time(), time.perf_counter()))
-
-    def decided(self, exchange: Exchange, decision: Decision) -> None:
+    def begins(
+        self, request: RequestHead, policy: Policy, decision: Decision, clock: float
+    ) -> "Captured":
         """Add its row."""
+        exchange = Captured(self, request, clock)
         exchange.verdict = decision.verdict
         exchange.generation = self._policies.generation
-        exchange.head_bytes = weight(exchange.request.fields) + len(exchange.request.target)
         if isinstance(decision, Forward):
             exchange.sent = decision.request
             exchange.upstream = decision.route.upstream
@@ -103,20 +102,7 @@ class Capture:
         if exchange.replay_of is not None:
             self.ring.settle()
             self._tell_replayer(exchange)
-
-    def over(self, exchange: Exchange, record: ExchangeRecord) -> None:
-        """Count the finished exchange."""
-        exchange.verdict = record.verdict
-        exchange.status = record.status
-        exchange.error = record.error
-        exchange.detail = record.detail
-        exchange.outcome = record.outcome
-        exchange.ended = exchange.clock + record.duration_s
-        exchange.is_over = True
-        if not record.verdict.allowed:
-            self.ring.settle()  # refusals are counted with their row's id
-        self._usage.add(exchange)
-        self.ring.changed(exchange)
+        return exchange
 
     # Replays.
 
@@ -135,65 +121,75 @@ class Capture:
                 return
 
 
-class Watch:
-    """One exchange that is being watched; a `feed.watching.Watch`."""
+class Captured(Exchange):
+    """An exchange that records what happens to it."""
 
-    __slots__ = ("_capture", "_exchange", "_reading", "_ring", "_taps", "marks")
+    __slots__ = ("_capture", "_reading", "_taps")
 
-    def __init__(self, capture: Capture, exchange: Exchange) -> None:
+    def __init__(self, capture: Capture, request: RequestHead, clock: float) -> None:
+        super().__init__(request, 0.0, clock)
         self._capture = capture
-        self._ring = capture.ring
-        self._exchange = exchange
         self._taps: tuple[WebSocketTap, WebSocketTap] | None = None
         self._reading: EventReading | None = None
-        self.marks = exchange.marks
+        self.head_bytes = weight(request.fields) + len(request.target)
 
-    def decided(self, decision: Decision) -> None:
-        self._capture.decided(self._exchange, decision)
-
-    def upstream_head(self, head: UpstreamHead) -> None:
-        self._exchange.upstream_head = head
-        self._exchange.headed = time.perf_counter()
-
-    def response_head(self, head: ClientHead) -> None:
-        exchange = self._exchange
-        exchange.client_head = head
-        exchange.status = head.status
-        exchange.answered_at = time.perf_counter()
-        self._ring.headed(exchange, weight(head.fields))
+    def response_begins(
+        self, head: ClientHead, first: bytes, came: UpstreamHead | None, waited: float
+    ) -> None:
+        self.client_head = head
+        self.status = head.status
+        if came is None:
+            self.answered_at = time.perf_counter()
+        else:
+            self.upstream_head = came
+            self.answered_at = self.headed = self.clock + waited
         if head.status == 101:
             self._tap(head)
-        elif exchange.upstream_head is not None:
+        elif came is not None:
             self._reading = event_reading(head, self._note)
-        self._ring.changed(exchange)
+        kept = self.take(first) if first and self.row else 0
+        self._capture.ring.answered(self, weight(head.fields), kept)
+        if self._reading is not None and first:
+            self._reading.feed(first)
 
     def request_content(self, piece: Piece) -> None:
         if self._taps is not None:
             self._taps[0].feed(piece)
-        elif self._exchange.status != 101:
-            self._keep(self._exchange.request_body, piece)
+        elif self.status != 101 and self.row:
+            self._capture.ring.grew(self, self.request_body.add(piece))
 
     def response_content(self, piece: Piece) -> None:
         if self._taps is not None:
             self._taps[1].feed(piece)
-        elif self._exchange.status != 101:
-            self._keep(self._exchange.answer_body, piece)
+        elif self.status != 101 and self.row:
+            self._capture.ring.grew(self, self.answer_body.add(piece))
             if self._reading is not None:
                 self._reading.feed(piece)
 
-    def ended(self, record: ExchangeRecord) -> None:
-        self._capture.over(self._exchange, record)
-
-    def _keep(self, body: Body, piece: Piece) -> None:
-        kept = body.add(piece)
-        if kept:
-            self._ring.grew(self._exchange, kept)
+    def over(self, record: ExchangeRecord) -> None:
+        self.verdict = record.verdict
+        self.status = record.status
+        self.error = record.error
+        self.detail = record.detail
+        self.outcome = record.outcome
+        self.ended = self.clock + record.duration_s
+        self.is_over = True
+        self._started = record.started
+        self._taps = None
+        self._reading = None
+        if record.upstream_head is not None and self.upstream_head is None:
+            self.upstream_head = record.upstream_head
+            self.headed = self.clock + (record.upstream_s or 0.0)
+        capture = self._capture
+        if not record.verdict.allowed:
+            capture.ring.settle()  # refusals are counted with their row's id
+        capture.usage.add(self)
+        capture.ring.changed(self)
 
     def _note(self, message: Message) -> None:
-        exchange = self._exchange
-        if exchange.row:
-            self._ring.grew(exchange, exchange.note(message))
-            self._ring.changed(exchange)
+        if self.row:
+            self._capture.ring.grew(self, self.note(message))
+            self._capture.ring.changed(self)
 
     def _tap(self, head: ClientHead) -> None:
         """Tap the WebSocket that the connection has become."""
@@ -233,7 +229,8 @@ class EventReading:
 def event_reading(head: ClientHead, note: Note) -> EventReading | None:
     """Return a reader for the events of a response; None if it is no stream of events."""
     content_type = value_of(head.fields, b"content-type") or b""
-    if not content_type.lower().startswith(b"text/event-stream"):
+    is_long_enough = len(content_type) >= len(_EVENTS)
+    if not is_long_enough or not content_type.lower().startswith(_EVENTS):
         return None
     coding = (value_of(head.fields, b"content-encoding") or b"").lower()
     return EventReading(EventTap(note), coding) if coding in (b"", b"gzip") else None

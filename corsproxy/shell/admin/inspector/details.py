@@ -175,15 +175,15 @@ def body_of(body: Body, fields: Fields, redactor: Redactor) -> Json:
 
 def timing_of(exchange: Exchange) -> list[Json]:
     """Return the phases of an exchange's time, in order."""
-    marks, begun, ended = exchange.marks, exchange.clock, exchange.ended
+    begun, ended = exchange.clock, exchange.ended
     if exchange.sent is None:
         spans = [("Answering", begun, ended)]
     else:
         spans = [
-            ("Queue", begun, marks.connecting or marks.sending),
-            ("Connect", marks.connecting, marks.connected),
-            ("TLS", marks.secured and marks.connected, marks.secured),
-            ("Waiting", marks.sending, exchange.headed),
+            ("Queue", begun, exchange.connecting or exchange.sending),
+            ("Connect", exchange.connecting, exchange.connected),
+            ("TLS", exchange.secured and exchange.connected, exchange.secured),
+            ("Waiting", exchange.sending, exchange.headed),
             ("Receiving", exchange.headed, ended),
         ]
     return [

@@ -1,15 +1,18 @@
 """The record of an exchange, during and after it.
 
-Heads are kept as the objects that the proxy itself made, so keeping them costs next to
-nothing. Of bodies the first bytes are kept, of messages the last ones.
+Heads are kept as the objects that the proxy itself made, and so is a body that came in one
+piece: keeping them costs next to nothing. Everything else is worked out when it is read. Of
+bodies the first bytes are kept, of messages the last ones.
 """
 
+import time
 from collections import deque
 from email.utils import formatdate
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from corsproxy.core.messages import (
+    Boxed,
     ClientHead,
     Fields,
     RequestHead,
@@ -19,7 +22,7 @@ from corsproxy.core.messages import (
 from corsproxy.core.outcome.outcome import Outcome
 from corsproxy.core.policy import UpstreamAddress
 from corsproxy.core.verdicts import Kind, Verdict
-from corsproxy.shell.streams.seams import Marks
+from corsproxy.shell.feed.watching import Watch
 
 MOST_OF_BODY = 16 * 1024
 """How many bytes of each side's body are kept."""
@@ -71,8 +74,11 @@ class Body:
         room = MOST_OF_BODY - len(self.kept)
         if room <= 0 or self.is_let_go:
             return 0
-        # A piece may be a view of a much larger buffer, or of one that is reused.
-        self.kept += bytes(piece[:room])
+        if not self.kept and isinstance(piece, bytes) and size <= room:
+            self.kept = piece
+        else:
+            # A piece may be a view of a much larger buffer, or of one that is reused.
+            self.kept += bytes(piece[:room])
         return min(size, room)
 
     def let_go(self) -> None:
@@ -92,11 +98,14 @@ class AnsweredHead(NamedTuple):
 _NO_MESSAGES: deque[Message] = deque(maxlen=0)
 
 
-class Exchange:
+class Exchange(Watch):
     """One request and its response, as far as they have come."""
 
     __slots__ = (
-        "answer_body",
+        "_answer_body",
+        "_answer_piece",
+        "_request_body",
+        "_started",
         "answered_at",
         "client_head",
         "clock",
@@ -107,16 +116,13 @@ class Exchange:
         "head_bytes",
         "headed",
         "is_over",
-        "marks",
         "message_bytes",
         "messages",
         "outcome",
         "replay_of",
         "request",
-        "request_body",
         "row",
         "sent",
-        "started",
         "status",
         "upstream",
         "upstream_head",
@@ -124,13 +130,13 @@ class Exchange:
     )
 
     def __init__(self, request: RequestHead, started: float, clock: float) -> None:
-        """`started` is in seconds since the epoch, `clock` the same moment as
-        `time.perf_counter`. All other moments are in that clock too, 0.0 if they did not come."""
+        """`started` is in seconds since the epoch, 0.0 if it is to be worked out; `clock` is the
+        same moment as `time.perf_counter`. All other moments are in that clock too, 0.0 if they
+        did not come."""
+        super().__init__()
         self.request = request
-        self.started = started
         self.clock = clock
-        self.marks = Marks()
-        """The times of the steps towards the upstream."""
+        self._started = started
         self.headed = 0.0
         """When the upstream's response head arrived."""
         self.answered_at = 0.0
@@ -147,8 +153,10 @@ class Exchange:
         """Where it was forwarded to."""
         self.upstream_head: UpstreamHead | None = None
         self.client_head: ClientHead | None = None
-        self.request_body = Body()
-        self.answer_body = Body()
+        # Created on demand: most requests have no content, and most responses come in one piece.
+        self._request_body: Body | None = None
+        self._answer_body: Body | None = None
+        self._answer_piece = b""
         self.messages = _NO_MESSAGES
         self.message_bytes = 0
         self.head_bytes = 0
@@ -159,6 +167,29 @@ class Exchange:
         """Set when the exchange is over."""
         self.is_over = False
         self.replay_of: int | None = None
+
+    @property
+    def started(self) -> float:
+        """When the request had arrived, in seconds since the epoch."""
+        if not self._started:
+            self._started = time.time() - (time.perf_counter() - self.clock)
+        return self._started
+
+    @property
+    def request_body(self) -> Body:
+        body = self._request_body
+        if body is None:
+            body = self._request_body = Body()
+        return body
+
+    @property
+    def answer_body(self) -> Body:
+        body = self._answer_body
+        if body is None:
+            body = self._answer_body = Body()
+            body.add(self._answer_piece)
+            self._answer_piece = b""
+        return body
 
     @property
     def upstream_answer(self) -> AnsweredHead | None:
@@ -192,10 +223,7 @@ class Exchange:
 
     def value(self, name: bytes) -> bytes | None:
         """Return the first value of a request field, by its name in lower case."""
-        for key, value in self.request.fields:
-            if len(key) == len(name) and key.lower() == name:
-                return value
-        return None
+        return value_of(self.request.fields, name)
 
     def answer_value(self, name: bytes) -> bytes | None:
         """Return the same for the response that the client got."""
@@ -203,7 +231,19 @@ class Exchange:
 
     @property
     def kept_bytes(self) -> int:
-        return len(self.request_body.kept) + len(self.answer_body.kept) + self.message_bytes
+        kept = len(self._answer_piece) + self.message_bytes
+        if self._request_body is not None:
+            kept += len(self._request_body.kept)
+        if self._answer_body is not None:
+            kept += len(self._answer_body.kept)
+        return kept
+
+    def take(self, first: bytes) -> int:
+        """Take the first bytes of the response's content; returns how many are kept."""
+        if len(first) > MOST_OF_BODY or self._answer_body is not None:
+            return self.answer_body.add(first)
+        self._answer_piece = first
+        return len(first)
 
     def note(self, message: Message) -> int:
         """Keep a message, in place of the oldest if there are too many; returns the change in
@@ -225,9 +265,24 @@ class Exchange:
         self.message_bytes = 0
 
 
+def weight(fields: Fields) -> int:
+    """Return roughly how many bytes field lines take."""
+    total = 0
+    for line in _boxed(fields):
+        total += len(line[0]) + len(line[1])
+    return total
+
+
 def value_of(fields: Fields, name: bytes) -> bytes | None:
     """Return the first value of the field `name`, given in lower case."""
-    for key, value in fields:
-        if len(key) == len(name) and key.lower() == name:
-            return value
+    length = len(name)
+    for line in _boxed(fields):
+        if len(line[0]) == length and line[0].lower() == name:
+            return line[1]
     return None
+
+
+def _boxed(fields: Fields) -> list[Boxed]:
+    """Return the lines in the form that compiled code iterates over fastest. Nearly all are a
+    list already."""
+    return cast("list[Boxed]", fields if isinstance(fields, list) else list(fields))

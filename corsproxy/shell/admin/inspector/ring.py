@@ -9,7 +9,6 @@ Without a reader, exchanges only go into a queue; rows are made from it when som
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable
 
 from corsproxy.shell.admin.inspector.exchanges import Exchange
 
@@ -79,8 +78,10 @@ class Ring:
         self.cleared_at = 0
         """The last id removed by `clear`."""
         self._followers: set[asyncio.Event] = set()
-        self._line: deque[Exchange] = deque()
-        """Exchanges that have no row yet; their `row` is WAITING."""
+        self._line: list[Exchange] = []
+        """Exchanges that have no row yet; their `row` is WAITING. Once it is full, the newest
+        replaces the oldest, which is at `_first`."""
+        self._first = 0
         self._line_bytes = 0
         self._line_head_bytes = 0
 
@@ -91,27 +92,34 @@ class Ring:
         if self._followers:
             self._add(exchange)
             return
-        if len(self._line) == self._most:
-            self._forget_first()
+        line, at = self._line, self._first
+        if len(line) < self._most:
+            line.append(exchange)
+        else:
+            self._forget(line[at])
+            line[at] = exchange
+            self._first = at + 1 if at + 1 < self._most else 0
         exchange.row = WAITING
-        self._line.append(exchange)
         self._line_head_bytes += exchange.head_bytes
         if self._line_head_bytes > self._most_head_bytes:
             self.settle()
 
     def settle(self) -> None:
         """Make rows for the waiting exchanges."""
-        line, self._line = self._line, deque()
-        self._line_bytes = self._line_head_bytes = 0
+        if not self._line:
+            return
+        line = self._line[self._first :] + self._line[: self._first]
+        self._line = []
+        self._first = self._line_bytes = self._line_head_bytes = 0
         for exchange in line:
             self._add(exchange)
             self.grew(exchange, exchange.kept_bytes)
 
-    def _forget_first(self) -> None:
-        first = self._line.popleft()
-        self._line_bytes -= first.kept_bytes
-        self._line_head_bytes -= first.head_bytes
-        first.row = 0
+    def _forget(self, exchange: Exchange) -> None:
+        """Drop one that was still waiting for a row when too many others came."""
+        self._line_bytes -= exchange.kept_bytes
+        self._line_head_bytes -= exchange.head_bytes
+        exchange.row = 0
 
     def _add(self, exchange: Exchange) -> None:
         row = self._row_of(exchange)
@@ -156,15 +164,18 @@ class Ring:
         while self._body_bytes > self._most_body_bytes and self._heavy:
             self._let_go(self._heavy.popleft())
 
-    def headed(self, exchange: Exchange, size: int) -> None:
-        """Count the bytes of a head that came after the request's."""
+    def answered(self, exchange: Exchange, head_bytes: int, body_bytes: int) -> None:
+        """Count the bytes of the response's head and of its first content, and number a
+        change."""
         if not exchange.row:
             return
-        exchange.head_bytes += size
+        exchange.head_bytes += head_bytes
         if exchange.row == WAITING:
-            self._line_head_bytes += size
+            self._line_head_bytes += head_bytes
         else:
-            self._head_bytes += size
+            self._head_bytes += head_bytes
+        self.grew(exchange, body_bytes)
+        self.changed(exchange)
 
     def clear(self) -> None:
         """Forget everything."""
@@ -301,11 +312,3 @@ def _pair(exchange: Exchange, method: str) -> tuple[bytes | None, bytes, bytes |
     """What a preflight and its call have in common."""
     request = exchange.request
     return exchange.value(b"origin"), request.target, request.client.encode("latin-1"), method
-
-
-def weight(lines: Iterable[tuple[bytes, bytes]]) -> int:
-    """Return roughly how many bytes field lines take."""
-    total = 0
-    for name, value in lines:
-        total += len(name) + len(value)
-    return total

@@ -20,7 +20,6 @@ from corsproxy.shell.feed.clock import timestamp
 MOST_REFUSALS = 200
 MOST_OBSERVATIONS = 2000
 _MOST_NAMES = 1000
-_DECIDED_BY_LIST = frozenset({Code.ORIGIN_ALLOWED})
 
 
 def _origins(policy: Policy) -> Iterator[tuple[str | None, str, Source]]:
@@ -43,6 +42,19 @@ class Use:
         self.last = 0.0
 
 
+class Run:
+    """A run of calls that were allowed alike; they are counted together."""
+
+    __slots__ = ("at", "calls", "last", "method", "route")
+
+    def __init__(self, at: Source | None, method: str, route: str | None) -> None:
+        self.at = at
+        self.method = method
+        self.route = route
+        self.calls = 0
+        self.last = 0.0
+
+
 class Refused(NamedTuple):
     """What was refused; counted elsewhere."""
 
@@ -59,6 +71,7 @@ class Usage:
     def __init__(self) -> None:
         self._entries: dict[Source, Use] = {}
         self._names: dict[tuple[str, str | None, str], Use] = {}
+        self._run = Run(None, "", None)
         self.refusals: dict[Refused, tuple[Use, int]] = {}
         """Each with the id of its last row."""
         self.observations: deque[Observation] = deque(maxlen=MOST_OBSERVATIONS)
@@ -68,21 +81,27 @@ class Usage:
         verdict = exchange.verdict
         if verdict is None:
             return
-        if verdict.code in _DECIDED_BY_LIST and verdict.at is not None:
-            self._allowed(exchange, verdict, verdict.at)
+        if verdict.code is Code.ORIGIN_ALLOWED and verdict.at is not None:
+            if verdict.kind is Kind.PREFLIGHT:
+                self._count_preflight(exchange, verdict, verdict.at)
+            else:
+                self._count_call(exchange, verdict, verdict.at)
         elif not verdict.allowed:
             self._refused(exchange, verdict)
 
     def of_entry(self, source: Source) -> Use | None:
         """Return the use of an origin's entry."""
+        self._end_run()
         return self._entries.get(source)
 
     def of_name(self, kind: str, route: str | None, name: str) -> Use | None:
         """Return the use of a "method" or a "header" on a route."""
+        self._end_run()
         return self._names.get((kind, route, name))
 
     def carry_over(self, before: Policy, after: Policy) -> None:
         """Move the counts to the entries' places in the new policy."""
+        self._end_run()
         known = {
             (name, text): self._entries[source]
             for name, text, source in _origins(before)
@@ -94,33 +113,49 @@ class Usage:
             if (name, text) in known
         }
 
-    def _allowed(self, exchange: Exchange, verdict: Verdict, at: Source) -> None:
+    def _count_call(self, exchange: Exchange, verdict: Verdict, at: Source) -> None:
+        run, method = self._run, exchange.request.method
+        if at is not run.at or method != run.method or verdict.route != run.route:
+            self._end_run()
+            run = self._run = Run(at, method, verdict.route)
+        run.calls += 1
+        run.last = exchange.started
+
+    def _end_run(self) -> None:
+        run = self._run
+        if run.at is None or not run.calls:
+            return
+        for use in (self._of_entry(run.at), self._of_name("method", run.route, run.method)):
+            if use is not None:
+                use.calls += run.calls
+                use.last = run.last
+        run.calls = 0
+
+    def _count_preflight(self, exchange: Exchange, verdict: Verdict, at: Source) -> None:
+        method = exchange.value(b"access-control-request-method") or b""
+        uses = [self._of_entry(at), self._of_name("method", verdict.route, text_of(method))]
+        asked = exchange.value(b"access-control-request-headers") or b""
+        uses += [
+            self._of_name("header", verdict.route, text_of(name.strip()))
+            for name in asked.split(b",")
+        ]
+        for use in uses:
+            if use is not None:
+                use.preflights += 1
+                use.last = exchange.started
+
+    def _of_entry(self, at: Source) -> Use:
         use = self._entries.get(at)
         if use is None:
             use = self._entries[at] = Use()
-        is_preflight = verdict.kind is Kind.PREFLIGHT
-        _count(use, exchange, is_preflight)
-        if is_preflight:
-            self._count_asked(exchange, verdict)
-        else:
-            self._count_name("method", verdict.route, exchange.request.method, exchange, False)
+        return use
 
-    def _count_asked(self, exchange: Exchange, verdict: Verdict) -> None:
-        method = exchange.value(b"access-control-request-method") or b""
-        self._count_name("method", verdict.route, text_of(method), exchange, True)
-        asked = exchange.value(b"access-control-request-headers") or b""
-        for name in asked.split(b","):
-            self._count_name("header", verdict.route, text_of(name.strip()), exchange, True)
-
-    def _count_name(
-        self, kind: str, route: str | None, name: str, exchange: Exchange, is_preflight: bool
-    ) -> None:
+    def _of_name(self, kind: str, route: str | None, name: str) -> Use | None:
+        """Return the use of a name, a new one if needed; None if there are too many names."""
         use = self._names.get((kind, route, name))
-        if use is None:
-            if len(self._names) >= _MOST_NAMES or not name:
-                return
+        if use is None and name and len(self._names) < _MOST_NAMES:
             use = self._names[kind, route, name] = Use()
-        _count(use, exchange, is_preflight)
+        return use
 
     def _refused(self, exchange: Exchange, verdict: Verdict) -> None:
         origin = text_of(exchange.value(b"origin") or b"")[:512]
@@ -131,7 +166,11 @@ class Usage:
         self._observe(exchange, origin, method, is_preflight=verdict.kind is Kind.PREFLIGHT)
         # Removed and inserted again, so that the least recent one comes first.
         use, _ = self.refusals.pop(refused, (Use(), 0))
-        _count(use, exchange, verdict.kind is Kind.PREFLIGHT)
+        if verdict.kind is Kind.PREFLIGHT:
+            use.preflights += 1
+        else:
+            use.calls += 1
+        use.last = exchange.started
         self.refusals[refused] = use, exchange.row
         if len(self.refusals) > MOST_REFUSALS:
             del self.refusals[next(iter(self.refusals))]
@@ -142,11 +181,3 @@ class Usage:
         call = observed_call(origin, text_of(exchange.request.target), method, names)
         if call is not None:
             self.observations.append(Observation(call, True, timestamp(exchange.started)))
-
-
-def _count(use: Use, exchange: Exchange, is_preflight: bool) -> None:
-    if is_preflight:
-        use.preflights += 1
-    else:
-        use.calls += 1
-    use.last = exchange.started
