@@ -16,7 +16,7 @@ from benchmarks.cache import CACHE, HERE, PROJECT, BusyError, MissingError, excl
 from benchmarks.cache import system_program as find
 from benchmarks.checks import DisqualifiedError, observe_strictness
 from benchmarks.decisions import Decisions
-from benchmarks.lifecycle import Counting, Memory, RequestLog, StartUp
+from benchmarks.lifecycle import Counting, Inspecting, Memory, RequestLog, StartUp
 from benchmarks.machine import Cores, choose_cores, describe, raise_descriptor_limit
 from benchmarks.peer import Peer
 from benchmarks.peers import DIRECT, NOT_COVERED, PEERS, QUICK
@@ -32,6 +32,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     Memory(),
     RequestLog(),
     Counting(),
+    Inspecting(),
     Decisions(),
 )
 

@@ -58,6 +58,7 @@ def goals(results: Results) -> list[Goal]:
         Goal("KiB per idle WebSocket: at most 20", own("memory", "websocket"), 20, False),
         Goal("KiB per stalled download: at most 110", own("memory", "stalled"), 110, False),
         Goal("what metrics leave of the rate: at least 95 %", own("metrics", "kept"), 95),
+        Goal("what the inspector leaves of it: at least 90 %", own("inspector", "kept"), 90),
     ]
 
 

@@ -257,6 +257,36 @@ class Counting:
             yield _side_by_side(stand, without, counting, settings)
 
 
+@dataclass(frozen=True)
+class Inspecting:
+    """What an inspector costs that nobody looks at: the same load without and with it."""
+
+    key: str = "inspector"
+    title: str = "Inspector"
+    method: str = "small forwards that an inspector sees, with no page of it open, and without it"
+    metrics: tuple[Metric, ...] = (
+        Metric("rate", "forwards, inspected", "/s", "more"),
+        Metric("kept", "of the rate without", "%", "more", 1),
+        Metric("cpu", "CPU per request for it", "µs", "less", 1),
+    )
+    most_rounds: int | None = None
+
+    def excuse(self, peer: Peer) -> str | None:
+        """Say why the peer is not measured, or None where it is."""
+        return None if peer.can_inspect else "no inspector"
+
+    @contextmanager
+    def prepare(
+        self, stand: Stand, peer: Peer, settings: Settings
+    ) -> Iterator[Callable[[], dict[str, Sample]]]:
+        """Start the peer twice, with and without its inspector; yield what takes a sample."""
+        with (
+            stand.start(peer, "files") as without,
+            stand.start(peer, "files", inspector=True) as inspecting,
+        ):
+            yield _side_by_side(stand, without, inspecting, settings)
+
+
 def _side_by_side(
     stand: Stand, without: Running, with_it: Running, settings: Settings
 ) -> Callable[[], dict[str, Sample]]:

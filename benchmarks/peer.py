@@ -28,6 +28,8 @@ class Site(NamedTuple):
     """Whether requests are counted, where there is a switch for it."""
     tls: bool = False
     """Whether the upstream speaks TLS; AUTHORITY vouches for it."""
+    inspector: bool = False
+    """Whether there is an inspector that sees each request."""
 
     @property
     def scheme(self) -> str:
@@ -75,6 +77,8 @@ class Peer:
     """Whether the configuration has a switch for a request log."""
     can_count: bool = False
     """Whether it has one for metrics."""
+    can_inspect: bool = False
+    """Whether it has an inspector."""
     upstream_in_path: bool = False
     """Whether the request's path must start with the upstream's URL."""
     start_seconds: float = 20.0

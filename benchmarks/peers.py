@@ -72,8 +72,13 @@ def _corsproxy_config(site: Site) -> str:
     )
 
 
+def _serve(site: Site) -> list[str]:
+    inspector = ["--inspect"] if site.inspector else []
+    return ["serve", "-c", _corsproxy_config(site), *inspector]
+
+
 def _corsproxy(site: Site) -> list[str]:
-    return [str(installed_project() / "corsproxy"), "serve", "-c", _corsproxy_config(site)]
+    return [str(installed_project() / "corsproxy"), *_serve(site)]
 
 
 def _corsproxy_version() -> str:
@@ -81,7 +86,7 @@ def _corsproxy_version() -> str:
 
 
 def _sources(site: Site) -> list[str]:
-    return [sys.executable, "-m", "corsproxy", "serve", "-c", _corsproxy_config(site)]
+    return [sys.executable, "-m", "corsproxy", *_serve(site)]
 
 
 def _sources_version() -> str:
@@ -196,6 +201,7 @@ CORSPROXY = Peer(
     environment={"PYTHONPATH": ""},
     can_log=True,
     can_count=True,
+    can_inspect=True,
 )
 
 SOURCES = Peer(
@@ -207,6 +213,7 @@ SOURCES = Peer(
     tls=True,
     can_log=True,
     can_count=True,
+    can_inspect=True,
 )
 
 _BOUNDED = frozenset({"forwards", "varied", "latency"})

@@ -79,7 +79,13 @@ class Stand:
 
     @contextmanager
     def start(
-        self, peer: Peer, upstream: UpstreamName, *, log: bool = False, metrics: bool = True
+        self,
+        peer: Peer,
+        upstream: UpstreamName,
+        *,
+        log: bool = False,
+        metrics: bool = True,
+        inspector: bool = False,
     ) -> Iterator[Running]:
         """Start a peer in front of an upstream, and wait until it answers.
 
@@ -90,14 +96,20 @@ class Stand:
             site = Site(upstream_port, upstream_port, CACHE)
             yield Running(peer, site, None, self._watch(None, upstream))
             return
-        with self.launch(peer, upstream, log=log, metrics=metrics) as running:
+        with self.launch(peer, upstream, log=log, metrics=metrics, inspector=inspector) as running:
             # Listening is not enough: some try a port with a server of the moment first.
             wait_for_response(running, READY_PATHS[upstream])
             yield running
 
     @contextmanager
     def launch(
-        self, peer: Peer, upstream: UpstreamName, *, log: bool = False, metrics: bool = True
+        self,
+        peer: Peer,
+        upstream: UpstreamName,
+        *,
+        log: bool = False,
+        metrics: bool = True,
+        inspector: bool = False,
     ) -> Iterator[Running]:
         """Start a peer without waiting for it. Raises ProcessError, and cache.MissingError."""
         slug = (
@@ -105,11 +117,13 @@ class Stand:
             + ("-tls" if upstream == "tls" else "")
             + ("-log" if log else "")
             + ("" if metrics else "-uncounted")
+            + ("-inspected" if inspector else "")
         )
         directory = CACHE / "run" / slug
         directory.mkdir(parents=True, exist_ok=True)
         is_tls = upstream == "tls"
-        site = Site(free_port(), self._ports[upstream], directory, log, metrics, is_tls)
+        ports = free_port(), self._ports[upstream]
+        site = Site(*ports, directory, log, metrics, is_tls, inspector)
         argv = peer.command(site)
         output = CACHE / "logs" / f"{slug}.log"
         with Process(
