@@ -135,6 +135,31 @@ async def test_what_was_edited_while_one_looked_is_shown_anew(
     assert where.file.read_text() == by_hand.replace("PATCH]", "PATCH, DELETE]")
 
 
+async def test_what_a_person_edits_while_the_diff_is_shown_is_never_overwritten(
+    open_tab: OpenTab, page_port: int, where: Inspected, view: View
+) -> None:
+    content = where.file.read_text()
+    tab = await open_tab(f"http://localhost:{page_port}")
+    assert not await call(tab, f"{where.url}/plain", method="DELETE")
+    for by_hand, told in (
+        (content + "nonsense: 1\n", re.compile("left as it is: it has problems of its own")),
+        # It depends on whether the proxy has reloaded the file by then.
+        (
+            content.replace("PUT]", "PUT, DELETE]"),
+            re.compile("DELETE: allowed already|The current allowlist allows it"),
+        ),
+    ):
+        where.file.write_text(content)
+        await view.button("Allow").click()
+        await expect(view.button("Write")).to_be_visible()
+        where.file.write_text(by_hand)
+        await view.button("Write").click()
+        await expect(view.page.get_by_text(told)).to_be_visible()
+        await expect(view.page.get_by_role("dialog")).to_have_count(0)
+        assert where.file.read_text() == by_hand
+    await expect(view.row("allowed now")).to_have_count(1)
+
+
 async def test_without_a_file_it_allows_until_the_proxy_stops(
     context: BrowserContext, tmp_path: Path
 ) -> None:

@@ -135,6 +135,9 @@ _KEYS: dict[Code, RemedyKey] = {
     Code.HOST_NOT_ALLOWED: "allowed_hosts",
 }
 
+MENDABLE = frozenset(_KEYS)
+"""The codes of refusals that an entry of the allowlist may lift."""
+
 
 def remedy_for(verdict: Verdict, policy: Policy) -> Remedy | None:
     """Return the one change to the allowlist that would allow what `verdict`, a decision

@@ -356,6 +356,27 @@ async def test_allow_writes_what_it_shows_and_undo_takes_it_back(page: Page) -> 
     assert not (await page.do("undo"))["undone"]
 
 
+async def test_what_has_been_mended_stays_so_when_the_policy_of_then_is_forgotten(
+    page: Page,
+) -> None:
+    refused = preflight("DELETE", by=read(page.file))
+    unread = captured("", b"/nonsense")
+    unread.verdict = refuse_unread(policy(), b"/nonsense").verdict
+    for exchange in (refused, unread):
+        exchange.generation = 1
+        page.add(exchange)
+    edit = await page.do(f"rows/{refused.row}/edit")
+    await page.do(f"rows/{refused.row}/write", {"known": edit["known"]})
+    for _ in range(12):
+        page._parts.policies.adopt(read(page.file))
+    assert page._parts.policies.decided_by(1) is None
+    first, second = (await page.ask("rows"))["rows"]
+    assert first["mended"]
+    assert "mended" not in second
+    again = await page.do(f"rows/{refused.row}/edit")
+    assert (again["possible"], again["allowed"]) == (False, True)
+
+
 async def test_a_granted_preflight_without_a_call_names_credentials(page: Page) -> None:
     exchange = preflight("POST", headers=b"content-type", by=read(page.file))
     page.add(exchange)
@@ -384,6 +405,31 @@ async def test_what_was_edited_meanwhile_survives(page: Page) -> None:
     undone = await page.do("undo")
     assert (undone["undone"], "left as it is" in undone["reason"]) == (False, True)
     assert page.file.read_text() == by_hand
+
+
+@pytest.mark.parametrize(
+    ("by_hand", "told", "allowed"),
+    [
+        (CONFIG.replace("POST]", "POST, DELETE]"), "DELETE: allowed already", True),
+        (CONFIG.replace("[GET, POST]", '"*"'), 'allowed already (by "*"', True),
+        (CONFIG + "nonsense: 1\n", "unknown key `nonsense`", None),
+        ("", "the file is empty", None),
+        (None, "there is no regular file of that name", None),
+    ],
+    ids=["the same edit", "more than that", "a mistake", "emptied", "removed"],
+)
+async def test_what_a_person_does_to_the_file_before_write_stays(
+    page: Page, by_hand: str | None, told: str, allowed: bool | None
+) -> None:
+    exchange = preflight("DELETE", by=read(page.file))
+    page.add(exchange)
+    edit = await page.do(f"rows/{exchange.row}/edit")
+    page.file.unlink() if by_hand is None else page.file.write_text(by_hand)
+    found = await page.do(f"rows/{exchange.row}/write", {"known": edit["known"]})
+    assert (found["written"], found["possible"], found.get("allowed")) == (False, False, allowed)
+    assert told in found["reason"]
+    assert (page.file.read_text() if page.file.exists() else None) == by_hand
+    assert not (await page.do("undo"))["undone"]
 
 
 @pytest.mark.parametrize("broken", ["", "cors: [", CONFIG + "nonsense: 1\n"])

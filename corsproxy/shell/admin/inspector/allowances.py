@@ -170,8 +170,8 @@ class Allowances:
             "untouched": list(edit.untouched),
             "command": " && ".join(way.commands) or None,
         }
-        if not edit.changed:
-            found["reason"] = edit.summary
+        if not edit.changed:  # somebody else has made the edit
+            found |= {"reason": edit.summary, "allowed": True}
         return found
 
     # Without a file.

@@ -89,7 +89,7 @@ class Capture(Observer):
     def begins(
         self, request: RequestHead, policy: Policy, decision: Decision, clock: float
     ) -> "Captured":
-        """Add its row."""
+        """Watch a new request, and add its row."""
         exchange = Captured(self, request, clock)
         exchange.verdict = decision.verdict
         exchange.generation = self._policies.generation

@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from corsproxy.core.advice.remedies import MENDABLE
 from corsproxy.core.explain.explanation import explain
 from corsproxy.core.guard import check_host
 from corsproxy.core.outcome.outcome import Word
@@ -37,18 +38,22 @@ class Mended:
         if then == now or not was_stopped(row):
             return False
         question, host = question_of(row), row.main.value(b"host") or b""
-        if question is None or self._passes(then, question, host):
+        if question is None:
             return False
-        return self._passes(now, question, host)
+        passed = self._passes(then, question, host)
+        if passed is None:  # the verdict is all that is left of that policy
+            verdict = row.main.verdict
+            passed = verdict is None or verdict.code not in MENDABLE
+        return not passed and self._passes(now, question, host) is True
 
-    def _passes(self, generation: int, question: PageCall, host: bytes) -> bool:
-        """Whether that policy lets the page read the response; True if the policy is no longer
-        kept, so that nothing is claimed."""
+    def _passes(self, generation: int, question: PageCall, host: bytes) -> bool | None:
+        """Whether that policy lets the page read the response; None if the policy is no longer
+        kept."""
         known = self._known.get((generation, question, host))
         if known is None:
             policy = self._policies.decided_by(generation)
             if policy is None:
-                return True
+                return None
             if len(self._known) >= _MOST_KNOWN:
                 self._known.clear()
             known = _passes(policy, question, host)
