@@ -464,7 +464,7 @@ async def test_without_a_file_it_allows_until_the_end(tmp_path: Path, unused_tcp
         assert not page.file.exists()
         allowed, taken_back = page.notes
         assert allowed.startswith("origin https://new.example is allowed until the proxy stops")
-        assert taken_back.startswith("origin https://new.example is not allowed any more")
+        assert taken_back.startswith("origin https://new.example is no longer allowed")
 
 
 @pytest.mark.parametrize("form", ["curl", "fetch", "explain", "test"])
