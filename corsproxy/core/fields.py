@@ -169,12 +169,14 @@ def managed_names(names: frozenset[bytes], prefix: bytes = b"\n") -> NameTable[b
     """Return a table for `partition`: a managed name in lower case, b"" for a look-alike
     of one, None for every other name. Names that begin with `prefix` are managed too; no
     name begins with the default."""
+    # Looking up the same object takes half as long as looking up an equal one.
+    objects = {name: name for name in names}
 
     def judge(name: bytes) -> bytes | None:
         key = name.translate(_LOWER)
-        if key not in names and not key.startswith(prefix):
+        if key not in objects and not key.startswith(prefix):
             return None
-        return key if key == name.lower() else b""
+        return objects.get(key, key) if key == name.lower() else b""
 
     return NameTable(judge)
 

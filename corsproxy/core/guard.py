@@ -8,11 +8,10 @@ belong to another role, loops. Each check returns None or a `Refusal`.
 
 import re
 from collections.abc import Sequence
-from functools import lru_cache
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import Final, NamedTuple
 
-from corsproxy.core.fields import split_list
+from corsproxy.core.fields import NameTable, split_list
 from corsproxy.core.messages import Fields
 from corsproxy.core.methods import FORBIDDEN_METHODS, FORWARDED_METHODS, KNOWN_METHODS
 from corsproxy.core.origins import parse_origin
@@ -34,6 +33,8 @@ _DOT_SEGMENT: Final = re.compile(DOT_SEGMENT.encode("ascii"), re.IGNORECASE)
 _HOST: Final = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{0,5}))?")
 # Longer than any name that can be resolved (RFC 1035, 2.3.4), and cheap to look at.
 _LONGEST_HOST: Final = 255
+# Clients choose what they send as Host, and send few that differ.
+_MOST_HOSTS: Final = 256
 _CONTENT_LENGTH: Final = re.compile(rb"[0-9]{1,18}")
 _CODINGS: Final = frozenset(
     {b"gzip", b"x-gzip", b"compress", b"x-compress", b"deflate", b"identity"}
@@ -60,9 +61,12 @@ class Host(NamedTuple):
     """0.0.0.0 and [::], which browsers let reach this machine from any page."""
 
 
-@lru_cache(maxsize=256)
 def parse_host(value: bytes) -> Host | None:
     """Take a Host value apart; None where it is malformed."""
+    return _HOSTS[value]
+
+
+def _parse_host(value: bytes) -> Host | None:
     match = _HOST.fullmatch(value)
     if match is None or len(match[1]) > _LONGEST_HOST:
         return None
@@ -84,6 +88,9 @@ def parse_host(value: bytes) -> Host | None:
         local = name == "localhost" or name.endswith(".localhost")
         return Host(name, port, local, False)
     return Host(name, port, not unspecified, unspecified)
+
+
+_HOSTS: Final = NameTable(_parse_host, _MOST_HOSTS)
 
 
 def check_host(policy: Policy, hosts: Sequence[bytes], minor_version: int) -> Refusal | None:

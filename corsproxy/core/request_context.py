@@ -6,11 +6,11 @@ of them reads the request again or reads it differently.
 
 from typing import Final
 
-from corsproxy.core import guard
 from corsproxy.core.client_address import is_trusted
 from corsproxy.core.connection_authentication import AUTHORIZATION
 from corsproxy.core.cors import judge_origin
 from corsproxy.core.fields import HOP_BY_HOP, managed_names, partition, split_list
+from corsproxy.core.guard import parse_host
 from corsproxy.core.messages import Field, RequestHead
 from corsproxy.core.origins import parse_origin
 from corsproxy.core.policy import CorsRules, Policy
@@ -141,7 +141,7 @@ class RequestContext:
         """The Host that the browser used: the one that a trusted proxy reports, if it is
         well-formed; else the Host that was received."""
         reported = self._reported(b"x-forwarded-host")
-        return reported if reported and guard.parse_host(reported) is not None else self.host
+        return reported if reported and parse_host(reported) is not None else self.host
 
     @property
     def is_secure(self) -> bool:
@@ -183,9 +183,10 @@ class RequestContext:
 def is_own(origin: bytes, authority: bytes, secure: bool) -> bool:
     """Whether a page on `origin` is this proxy's own, which browsers call `authority`. The
     scheme is compared only if `secure`: TLS may end in front of this listener."""
-    own = guard.parse_host(authority)
+    own = parse_host(authority)
     # Most pages are on another host, and need no further look.
-    if own is None or not origin.partition(b"://")[2].startswith(own.name.encode("ascii")):
+    start = len("http://") if origin[4:5] == b":" else len("https://")
+    if own is None or not origin[start:].startswith(own.name.encode("ascii")):
         return False
     page = parse_origin(origin)
     if page is None or page.scheme not in ("http", "https"):

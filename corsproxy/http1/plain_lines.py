@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 CR: Final = 0x0D
 LF: Final = 0x0A
 SPACE: Final = 0x20
+_COLON: Final = 0x3A
 _DELETE: Final = 0x7F
 _ZERO: Final = 0x30
 
@@ -35,13 +36,27 @@ UNUSUAL: Final = -1
 """The role of a field whose line is never plain, whatever its value."""
 
 
-def roles_of(roles: dict[bytes, int]) -> NameTable[int]:
+class Meaning:
+    """A field's name, and what it means to the connection.
+
+    All lines share the name that was read first: tables find the same object sooner than an
+    equal one.
+    """
+
+    __slots__ = ("name", "role")
+
+    def __init__(self, name: bytes, role: int) -> None:
+        self.name: Final = name
+        self.role: Final = role
+
+
+def roles_of(roles: dict[bytes, int]) -> NameTable[Meaning]:
     """Return a table of roles by name in any case; `roles` has the names in lower case."""
 
-    def role(name: bytes) -> int:
-        return roles.get(name.lower(), OTHER) if is_token(name) else UNUSUAL
+    def meaning(name: bytes) -> Meaning:
+        return Meaning(name, roles.get(name.lower(), OTHER) if is_token(name) else UNUSUAL)
 
-    return NameTable(role)
+    return NameTable(meaning)
 
 
 class PlainLine:
@@ -61,7 +76,7 @@ class PlainLines:
 
     __slots__ = ("_known", "_roles")
 
-    def __init__(self, roles: NameTable[int]) -> None:
+    def __init__(self, roles: NameTable[Meaning]) -> None:
         self._roles: Final = roles
         self._known: list[PlainLine] = []
 
@@ -78,19 +93,42 @@ class PlainLines:
         end = end_of_line(data, start, bound)
         if end <= start:
             return None
-        line = data[start:end]
-        name, colon, rest = line.partition(b": ")
-        value = rest.strip(b" ")
-        role = self._roles[name]
-        if not colon or not value or value != rest or role == UNUSUAL:
+        said = self._take_apart(data[start:end], said)
+        if said is None:
             return None
-        said = PlainLine((name, value), line, role)
+        line = said.line
         if len(line) <= _LONGEST_LINE and place < _MOST_LINES:
             if place < len(known):
                 known[place] = said
             elif place == len(known):
                 known.append(said)
         return said
+
+    def _take_apart(self, line: bytes, before: PlainLine | None) -> PlainLine | None:
+        """Return a line that may be plain; `before` is the last one in its place, which has often
+        the same name."""
+        name, role = (b"", OTHER) if before is None else (before.field[0], before.role)
+        if name and _has_name(line, name):
+            value = line[len(name) + 2 :]
+        else:
+            name, colon, value = line.partition(b": ")
+            meaning = self._roles[name]
+            name, role = meaning.name, meaning.role
+            if not colon or role == UNUSUAL:
+                return None
+        if not value or value[0] == SPACE or value[-1] == SPACE:
+            return None
+        return PlainLine((name, value), line, role)
+
+
+def _has_name(line: bytes, name: bytes) -> bool:
+    """Whether a line begins with a name, a colon and a space."""
+    end: i64 = len(name)
+    return (
+        end + 2 <= len(line)
+        and line.startswith(name)
+        and (line[end] == _COLON and line[end + 1] == SPACE)
+    )
 
 
 def has_line(data: bytes, start: "i64", line: bytes, bound: "i64") -> bool:

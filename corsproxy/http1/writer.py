@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Final
 
 from corsproxy.core.messages import ClientHead, Field, UpstreamRequest
+from corsproxy.http1.plain_lines import CR, LF
 
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 BARE_FAULT: Final = (
@@ -29,11 +30,12 @@ def serialize_fields(fields: Sequence[Field]) -> bytes:
     Raises ValueError where a line break is in what must be one line: it would be read as two.
     Nothing that a client or an upstream can send gets here in that shape.
     """
-    lines = [b"%b: %b" % (name, value) for name, value in fields]
-    lines.append(b"")
+    listed = fields if isinstance(fields, list) else list(fields)
+    lines = [b"%b: %b" % (name, value) for name, value in listed]
     text = b"".join(lines)
-    if text.partition(b"\n")[1] or text.partition(b"\r")[1]:
+    if LF in text or CR in text:
         raise ValueError("a line break inside a field line")
+    lines.append(b"")
     return b"\r\n".join(lines)
 
 

@@ -16,9 +16,12 @@ from corsproxy.http1.plain_lines import (
 ROLES = roles_of({b"host": 1, b"upgrade": UNUSUAL})
 
 
-def read(line: bytes) -> Boxed | None:
-    data = line + b"\r\n\r\n"
-    said = PlainLines(ROLES).read(0, data, 0, len(data) - 3)
+def read(line: bytes, behind: bytes = b"") -> Boxed | None:
+    """Return what is read in a line that comes in the place of the line `behind`."""
+    lines, said = PlainLines(ROLES), None
+    for each in (behind, line):
+        data = each + b"\r\n\r\n"
+        said = lines.read(0, data, 0, len(data) - 3)
     return None if said is None else said.field
 
 
@@ -28,6 +31,8 @@ def read(line: bytes) -> Boxed | None:
 )
 def test_a_plain_line_is_a_name_and_a_value(field: Field) -> None:
     assert read(b": ".join(field)) == field
+    assert read(b": ".join(field), field[0] + b": before") == field
+    assert read(b": ".join(field), field[0][:1] + b": before") == field
 
 
 @pytest.mark.parametrize(
@@ -40,11 +45,13 @@ def test_a_plain_line_is_a_name_and_a_value(field: Field) -> None:
 )  # fmt: skip
 def test_every_other_line_is_none(line: bytes) -> None:
     assert read(line) is None
+    for name in (b"A", b"UPGRADE"):
+        assert read(line, name + b": before") is None
 
 
 def test_names_have_their_roles_in_any_case() -> None:
-    assert [ROLES[name] for name in (b"Host", b"HOST", b"other")] == [1, 1, OTHER]
-    assert [ROLES[name] for name in (b"Upgrade", b"no token", b"")] == [UNUSUAL] * 3
+    assert [ROLES[name].role for name in (b"Host", b"HOST", b"other")] == [1, 1, OTHER]
+    assert [ROLES[name].role for name in (b"Upgrade", b"no token", b"")] == [UNUSUAL] * 3
 
 
 def test_a_line_that_is_the_same_in_its_place_is_the_same_object() -> None:
