@@ -22,7 +22,8 @@ def record(**changes: Any) -> ExchangeRecord:
 
 _VALUES = (
     *("request", "policy", "verdict", "status", "started", "duration_s", "sent", "received"),
-    *("upstream_s", "error", "detail", "forward", "upstream_head", "response", "outcome", "call"),
+    *("upstream_s", "error", "detail", "forward", "upstream_head", "response"),
+    *("outcome", "outlook"),
 )
 
 

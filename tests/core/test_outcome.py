@@ -8,7 +8,8 @@ from corsproxy.core.messages import Field
 from corsproxy.core.outcome.call import Mode, read_call
 from corsproxy.core.outcome.outcome import Outcome, Word, outcome_of
 from corsproxy.core.outcome.outlook import Outlook
-from tests.policies import request
+from corsproxy.core.request_context import RequestContext
+from tests.policies import policy, request
 
 PAGE = "http://localhost:5173"
 HOST = b"localhost:8010"
@@ -89,6 +90,8 @@ def test_what_is_known_beforehand_is_what_comes(fields: list[Field], grant: list
     assert call is not None
     expected = outcome_of(call, 200, grant)
     assert Outlook(asked, HOST, False, grant).outcome(200, grant) == expected
+    found = RequestContext(policy(), asked).found
+    assert Outlook(asked, HOST, False, grant, found).outcome(200, grant) == expected
 
 
 def test_a_cookie_proves_credentials() -> None:

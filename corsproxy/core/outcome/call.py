@@ -106,22 +106,27 @@ def read_call(
     mode = _mode(request.method, origin, found)
     if mode is None:
         return None
-    site = None if sites is None else sites[0]
-    if site is not None:
-        is_cross_origin = site not in (b"same-origin", b"none")
-    else:
-        is_cross_origin = origin is not None and not is_own(origin, authority, secure)
     return Call(
         mode,
         (b"https://" if secure else b"http://") + authority.lower(),
         origin=origin,
-        site=site,
-        is_cross_origin=is_cross_origin,
+        site=None if sites is None else sites[0],
+        is_cross_origin=is_cross_origin(found, origin, authority, secure),
         credentials=b"cookie" in found,
         referer=found.get(b"referer", [b""])[0],
         asked_method=found.get(b"access-control-request-method", [b""])[0],
         asked_headers=split_list(found.get(b"access-control-request-headers", ())),
     )
+
+
+def is_cross_origin(
+    found: dict[bytes, list[bytes]], origin: bytes | None, authority: bytes, secure: bool
+) -> bool:
+    """Whether a page of another origin makes the call, as `read_call` sees it."""
+    sites = found.get(b"sec-fetch-site")
+    if sites is not None:
+        return sites[0] not in (b"same-origin", b"none")
+    return origin is not None and not is_own(origin, authority, secure)
 
 
 def _mode(method: str, origin: bytes | None, found: dict[bytes, list[bytes]]) -> Mode | None:

@@ -11,8 +11,8 @@ from corsproxy.core.advice.diagnosis import Ended
 from corsproxy.core.client_address import client_address
 from corsproxy.core.decision import Forward
 from corsproxy.core.messages import ClientHead, Fields, RequestHead, UpstreamHead
-from corsproxy.core.outcome.call import Call
 from corsproxy.core.outcome.outcome import Outcome
+from corsproxy.core.outcome.outlook import Outlook
 from corsproxy.core.policy import Policy
 from corsproxy.core.verdicts import Verdict
 
@@ -27,12 +27,12 @@ class ExchangeRecord:
     """
 
     __slots__ = (
-        "call",
         "detail",
         "duration_s",
         "error",
         "forward",
         "outcome",
+        "outlook",
         "policy",
         "received",
         "request",
@@ -63,7 +63,7 @@ class ExchangeRecord:
         upstream_head: UpstreamHead | None = None,
         response: ClientHead | None = None,
         outcome: Outcome | None = None,
-        call: Call | None = None,
+        outlook: Outlook | None = None,
     ) -> None:
         self.request: Final = request
         """As received, credentials included; without method, target and fields if the bytes were
@@ -97,8 +97,8 @@ class ExchangeRecord:
         sent."""
         self.outcome: Final = outcome
         """What the page gets of the response; None if the question does not arise."""
-        self.call: Final = call
-        """The page's call; None if no page made the request."""
+        self.outlook: Final = outlook
+        """What the page could expect; None if the bytes were not a request."""
 
     @property
     def ended(self) -> Ended:
@@ -110,7 +110,7 @@ class ExchangeRecord:
             self.verdict,
             self.status,
             fields,
-            self.call,
+            None if self.outlook is None else self.outlook.call,
             self.outcome,
             self.detail,
         )

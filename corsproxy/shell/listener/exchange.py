@@ -34,6 +34,10 @@ from corsproxy.shell.upstream.upstream import UpstreamResponse
 
 _UPSTREAM_HAD_BEGUN: Final = "The upstream had begun to get the request when it was refused."
 
+# Looked up once: an attribute of a module costs as much as the call.
+_clock: Final = time.perf_counter
+_time: Final = time.time
+
 logger = logging.getLogger("corsproxy")
 
 
@@ -99,7 +103,7 @@ class Exchange:
         client, service = self._client, self._service
         policy, request = service.policy, client.head
         if service.wants_records:
-            self._started = time.perf_counter()
+            self._started = _clock()
         try:
             await self._obey(policy, request)
         except ClientLeftError:
@@ -190,7 +194,7 @@ class Exchange:
             await self._fail(exchange, error)
             return
         if self._started:
-            self._upstream_s = time.perf_counter() - self._started
+            self._upstream_s = _clock() - self._started
         self._upstream_head = response.head
         try:
             head = complete(exchange, response.head)
@@ -329,13 +333,13 @@ class Exchange:
     def _made(self, policy: Policy, request: RequestHead, verdict: Verdict) -> ExchangeRecord:
         """Return the record of the exchange, as if it ended now."""
         outlook = outlook_of(policy, request, verdict, self._forwarded)
-        duration = time.perf_counter() - self._started
+        duration = _clock() - self._started
         return ExchangeRecord(
             request,
             policy,
             verdict,
             self._status,
-            started=time.time() - duration,
+            started=_time() - duration,
             duration_s=duration,
             sent=self._client.sent,
             received=self._client.received,
@@ -346,7 +350,7 @@ class Exchange:
             upstream_head=self._upstream_head,
             response=self._head,
             outcome=outlook.of(self._head),
-            call=outlook.call,
+            outlook=outlook,
         )
 
 
