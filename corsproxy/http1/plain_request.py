@@ -87,6 +87,7 @@ class PlainHeadReader:
         "_client",
         "_closes",
         "_fields",
+        "_last",
         "_lines",
         "_method",
         "_section",
@@ -110,6 +111,8 @@ class PlainHeadReader:
         self._fields: Fields = ()
         """What was read in it; the same object for as long as the section is the same."""
         self._closes = False
+        self._last: RequestMessage | None = None
+        """The last request with this section and this method."""
 
     def read(self, data: bytes, begin: "i64") -> RequestMessage | None:
         """Return the request whose head begins at `begin`, and set `end` to where it ends.
@@ -144,6 +147,7 @@ class PlainHeadReader:
         if method is None:
             return -1
         self._method = method
+        self._last = None
         self._before = data[begin : end + 1]
         return end + 1
 
@@ -187,12 +191,17 @@ class PlainHeadReader:
         self._section = data[section_start:start]
         self._fields = fields
         self._closes = closes
+        self._last = None
         return self._remembered(target)
 
     def _remembered(self, target: bytes) -> RequestMessage:
-        """Return the request with the remembered field section."""
-        head = self._head(target, self._fields)
-        return RequestMessage(head, should_close=self._closes)
+        """Return the request with the remembered field section: the same object as before for
+        the same target."""
+        last = self._last
+        if last is None or last.head.target != target:
+            head = self._head(target, self._fields)
+            self._last = last = RequestMessage(head, should_close=self._closes)
+        return last
 
     def _head(self, target: bytes, fields: Fields) -> RequestHead:
         return RequestHead(self._method, target, fields, 1, self._client, self._secure)

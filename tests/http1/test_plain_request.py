@@ -44,6 +44,22 @@ def test_a_plain_head_is_read() -> None:
     assert (message.length, message.is_chunked, message.expects) == (5, False, False)
 
 
+def test_a_head_that_repeats_is_the_same_object() -> None:
+    reader = PlainHeadReader("", False)
+    first = reader.read(HEAD, 0)
+    assert first is not None
+    assert reader.read(HEAD, 0) is first
+    for other in (
+        HEAD.replace(b"/a", b"/b"),
+        HEAD.replace(b"GET", b"HEAD"),
+        HEAD.replace(b"localhost", b"b"),
+    ):
+        assert reader.read(other, 0) is not first
+        again = reader.read(HEAD, 0)
+        assert again is not None
+        assert said(again) == said(first)
+
+
 @pytest.mark.parametrize(
     ("line", "closes"),
     [

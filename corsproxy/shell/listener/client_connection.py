@@ -41,6 +41,10 @@ class ClientConnection(Protocol):
         """Whether nothing more is sent, and the client is expected to close."""
         ...
 
+    def forget(self) -> None:
+        """Keep nothing of what was decided: there is another policy."""
+        ...
+
     def look_for_client(self) -> None:
         """Check whether the client has left while nothing is read from it."""
         ...

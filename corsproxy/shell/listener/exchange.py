@@ -25,6 +25,7 @@ from corsproxy.shell.feed.records import CLIENT_LEFT, ExchangeRecord
 from corsproxy.shell.feed.watching import Watch, WatchedBody, WatchedStream
 from corsproxy.shell.listener.client_exchange import ClientExchange
 from corsproxy.shell.listener.faults import BodyRefusedError, ClientLeftError
+from corsproxy.shell.listener.last_decision import LastDecision
 from corsproxy.shell.listener.service import Service
 from corsproxy.shell.streams.piece import PIECE_SIZE, TURN
 from corsproxy.shell.streams.seams import ByteStream, RequestBody
@@ -50,6 +51,7 @@ class Exchange:
         "_error",
         "_forwarded",
         "_head",
+        "_last",
         "_service",
         "_started",
         "_status",
@@ -61,10 +63,14 @@ class Exchange:
         "tunnel",
     )
 
-    def __init__(self, client: ClientExchange, service: Service) -> None:
+    def __init__(
+        self, client: ClientExchange, service: Service, last: LastDecision | None = None
+    ) -> None:
+        """`last` is the connection's, where its requests may repeat."""
         self.tunnel: ByteTunnel | None = None
         self._client: Final = client
         self._service: Final = service
+        self._last: Final = last
         self._watch: Watch | None = None
         self._forwarded: Forward | None = None
         self._upstream_head: UpstreamHead | None = None
@@ -134,6 +140,8 @@ class Exchange:
         decision: Answer | Forward
         if client.refusal is not None:
             decision = refuse(policy, request, client.refusal)
+        elif self._last is not None:
+            decision = self._last.decide(policy, request)
         else:
             decision = decide(policy, request)
         self._verdict = decision.verdict

@@ -22,6 +22,7 @@ from corsproxy.shell.listener.client_connection import Listener
 from corsproxy.shell.listener.exchange import Exchange
 from corsproxy.shell.listener.faults import BodyRefusedError, ClientLeftError
 from corsproxy.shell.listener.http1_exchange import Http1Exchange
+from corsproxy.shell.listener.last_decision import LastDecision
 from corsproxy.shell.listener.request_queue import Arrived, RequestQueue
 from corsproxy.shell.listener.service import Service
 from corsproxy.shell.listener.wire import Wire
@@ -38,6 +39,7 @@ class Http1Connection(asyncio.BufferedProtocol):
     """One client connection, for as many exchanges as it lasts; a `ClientConnection`."""
 
     __slots__ = (
+        "_decisions",
         "_exchange",
         "_head_began",
         "_held",
@@ -62,6 +64,7 @@ class Http1Connection(asyncio.BufferedProtocol):
         """Holds the upstream connections reserved for this client."""
         self.is_full = False
         self._server: Final = server
+        self._decisions: Final = LastDecision()
         self._limits: Final = limits
         # Both sides of the exchange in progress, from when its message leaves the queue.
         self._exchange: Http1Exchange | None = None
@@ -138,6 +141,9 @@ class Http1Connection(asyncio.BufferedProtocol):
     def is_parting(self) -> bool:
         return self._running is not None and self._running.is_parting
 
+    def forget(self) -> None:
+        self._decisions.forget()
+
     def look_for_client(self) -> None:
         if self._exchange is not None:
             self.wire.drop_if_left(half_close=self.queue.tunnel is not None)
@@ -206,7 +212,7 @@ class Http1Connection(asyncio.BufferedProtocol):
         self._exchange = exchange = Http1Exchange(
             message, arrived.content, self.wire, self.queue, self.service, self.bond, refusal
         )
-        self._running = running = Exchange(exchange, self.service)
+        self._running = running = Exchange(exchange, self.service, self._decisions)
         self.wire.reading.clear()
         self.queue.taken()
         return exchange, running

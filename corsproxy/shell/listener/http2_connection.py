@@ -254,6 +254,9 @@ class Http2Connection(asyncio.BufferedProtocol):
     def is_parting(self) -> bool:
         return any(each.running.is_parting for each in self._streams.values())
 
+    def forget(self) -> None:
+        """Nothing is kept."""
+
     def look_for_client(self) -> None:
         """It is always read, and so its leaving is noticed."""
 

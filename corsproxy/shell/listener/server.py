@@ -75,6 +75,8 @@ class ProxyServer:
     @policy.setter
     def policy(self, policy: Policy) -> None:
         self.service.policy = policy
+        for connection in self._connections:
+            connection.forget()
         self._limit = connections_limit(policy)
 
     @property

@@ -28,7 +28,7 @@ def test_a_refused_body_says_why() -> None:
 
 PLANT = """
 import corsproxy.cli.main
-from corsproxy.shell.listener import exchange, http1_connection, http1_exchange
+from corsproxy.shell.listener import exchange, http1_connection, http1_exchange, last_decision
 
 def plant(module, name):
     real = getattr(module, name)
@@ -73,9 +73,9 @@ async def faults_told(proxy: Running) -> int:
 @pytest.mark.parametrize(
     "places",
     [
-        ("exchange.decide",),
+        ("last_decision.decide",),
         ("exchange.complete",),
-        ("http1_exchange.ClientBody", "exchange.decide"),
+        ("http1_exchange.ClientBody", "last_decision.decide"),
     ],
     ids="+".join,
 )
@@ -95,7 +95,7 @@ async def test_a_fault_is_an_answer_that_the_page_can_read(
 
 
 @pytest.mark.interpreted
-@pytest.mark.parametrize("first", ["exchange.decide", "exchange.complete"])
+@pytest.mark.parametrize("first", ["last_decision.decide", "exchange.complete"])
 async def test_a_fault_in_the_answer_to_a_fault_is_a_bare_500(tmp_path: Path, first: str) -> None:
     async with planted(tmp_path, first, "exchange.refuse") as proxy:
         client = await proxy.connect()
