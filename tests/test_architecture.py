@@ -102,16 +102,16 @@ def mirrors(path: Path) -> list[Path]:
 
 @pytest.mark.parametrize("path", MODULES, ids=relative)
 class TestEachModule:
-    def test_opens_with_a_docstring(self, path: Path) -> None:
+    def test_has_a_docstring(self, path: Path) -> None:
         assert ast.get_docstring(tree(path)), "say what the module is and what it promises"
 
-    def test_has_a_test_file_in_the_same_place(self, path: Path) -> None:
+    def test_has_a_mirrored_test_file(self, path: Path) -> None:
         if relative(path) in TESTED_ELSEWHERE:
             return
         if any(does_something(function) for function in functions(tree(path))):
             assert any(place.is_file() for place in mirrors(path)), mirrors(path)
 
-    def test_is_short_enough_to_read(self, path: Path) -> None:
+    def test_is_short(self, path: Path) -> None:
         lines = path.read_text(encoding="utf-8").count("\n")
         assert lines <= LONGEST_MODULE, "split it by noun"
         for function in functions(tree(path)):
@@ -152,7 +152,7 @@ def test_every_test_file_has_its_module() -> None:
             assert any(path.exists() for path in rooms_and_data), test.relative_to(PROJECT)
 
 
-def test_no_exception_of_the_mirror_is_stale() -> None:
+def test_exceptions_to_the_mirror_are_current() -> None:
     assert {name for name in TESTED_ELSEWHERE if not (PACKAGE / name).is_file()} == set()
     assert {name for name in TESTS_OF_MORE_THAN_ONE if not (TESTS / name).is_file()} == set()
 
@@ -234,7 +234,7 @@ print("loaded:", *sorted(loaded), file=sys.stderr)
     ],
     ids=" ".join,
 )
-def test_only_what_proxies_loads_the_server(tmp_path: Path, command: list[str]) -> None:
+def test_only_serving_commands_load_the_server(tmp_path: Path, command: list[str]) -> None:
     """Loading aiohttp takes longer than everything else that these commands do."""
     if command != ["init"]:
         (tmp_path / "corsproxy.yaml").write_text(
@@ -292,6 +292,6 @@ def test_no_file_speaks_of_the_machine_it_was_written_on() -> None:
     assert mentions(PRIVATE) == []
 
 
-def test_no_file_puts_work_off() -> None:
+def test_no_file_has_todo_marks() -> None:
     """An unfinished thing is finished, or is an issue; the marks of it do not stay in a file."""
     assert mentions(re.compile(r"\b(?:TO[D]O|FIX[M]E|X[X]X)\b")) == []

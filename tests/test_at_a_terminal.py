@@ -93,7 +93,7 @@ async def test_credentials_are_allowed_from_the_keyboard(tmp_path: Path, call: s
     assert "allow_credentials: true" in file.read_text()
 
 
-async def test_without_a_yes_nothing_is_written_and_everything_goes_on(tmp_path: Path) -> None:
+async def test_any_answer_but_yes_writes_nothing(tmp_path: Path) -> None:
     file = tmp_path / "corsproxy.yaml"
     async with RawPeer(answers(*[OK] * 9)) as upstream:
         file.write_text(before := file_for(upstream))
@@ -124,7 +124,7 @@ async def test_ctrl_c_under_the_question_ends_the_run_at_once(tmp_path: Path) ->
     assert (tmp_path / "corsproxy.yaml").read_text() == before
 
 
-async def test_the_background_is_harmless(tmp_path: Path) -> None:
+async def test_running_in_the_background_is_harmless(tmp_path: Path) -> None:
     """A shell with job control stops it, lets it run without the terminal, and brings it back."""
     prompt = "said: "
     async with RawPeer(answers(*[OK] * 9)) as upstream:
@@ -159,7 +159,7 @@ def ignores(pid: int, number: signal.Signals) -> bool:
     return bool(ignored >> (number - 1) & 1)
 
 
-async def test_a_read_that_comes_too_late_for_the_foreground_stops_nothing(tmp_path: Path) -> None:
+async def test_a_read_in_the_background_does_not_stop_the_process(tmp_path: Path) -> None:
     """Between the look and the read the shell may take the terminal away."""
     async with at_terminal(tmp_path, "http://127.0.0.1:9", *ARGUMENTS) as terminal:
         await port_of(terminal)
@@ -227,7 +227,7 @@ async def test_a_policy_that_came_through_a_pipe_cannot_be_edited(tmp_path: Path
     assert OFFER not in terminal.seen
 
 
-async def test_who_waits_for_an_upstream_is_told_for_which(tmp_path: Path) -> None:
+async def test_a_slow_upstream_is_named_while_waiting(tmp_path: Path) -> None:
     async def silence(peer: PeerConnection) -> None:
         await asyncio.Event().wait()
 

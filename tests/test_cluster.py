@@ -70,7 +70,7 @@ class Clients:
             await kept.close()
 
 
-async def test_the_end_of_a_pod_costs_no_request(tmp_path: Path) -> None:
+async def test_a_terminating_pod_loses_no_request(tmp_path: Path) -> None:
     """In the kubelet's order: the hooks of both containers run; when its hook is over, the API
     gets SIGTERM; when the API has ended, its sidecar does. Meanwhile the pod's address goes out
     of the Service, but only after the readiness probe has failed."""

@@ -80,7 +80,7 @@ def through(request: pytest.FixtureRequest) -> Proxy:
 
 
 @pytest.mark.parametrize("scheme", [b"NTLM", b"Nego2"])
-async def test_nobody_gets_the_connection_that_another_has_logged_in_on(
+async def test_no_client_gets_a_connection_that_another_has_logged_in_on(
     through: Proxy, scheme: bytes, tmp_path: Path
 ) -> None:
     async with (
@@ -94,7 +94,7 @@ async def test_nobody_gets_the_connection_that_another_has_logged_in_on(
         assert (await ask(other)).status == 401
 
 
-async def test_handshakes_do_not_meet_each_other(through: Proxy, tmp_path: Path) -> None:
+async def test_concurrent_handshakes_do_not_mix(through: Proxy, tmp_path: Path) -> None:
     async with RawPeer(logs_in()) as upstream, through(upstream, tmp_path) as connect:
         clients = {name: await connect() for name in (b"alice", b"bob", b"carol")}
         for step in (b"TYPE1 ", b"TYPE3 ", b""):
@@ -115,7 +115,7 @@ async def test_the_connection_ends_with_its_client(tmp_path: Path) -> None:
         assert (await ask(await connect())).status == 401
 
 
-async def test_an_answer_alone_binds_the_connection(tmp_path: Path) -> None:
+async def test_a_response_alone_binds_the_connection(tmp_path: Path) -> None:
     """The request says nothing of it, as where the handshake is in a scheme of its own."""
     async with (
         RawPeer(logs_in(b"Own", b"Persistent-Auth: true\r\n")) as upstream,
@@ -130,7 +130,7 @@ async def test_an_answer_alone_binds_the_connection(tmp_path: Path) -> None:
 _BEHIND = "trusted_proxies: [127.0.0.0/8]\n"
 
 
-async def test_behind_a_proxy_such_a_scheme_is_refused(tmp_path: Path) -> None:
+async def test_connection_logins_are_refused_behind_a_trusted_proxy(tmp_path: Path) -> None:
     async with RawPeer(logs_in()) as upstream, running(upstream, tmp_path, _BEHIND) as proxy:
         offered = await ask(await proxy.connect())
         asked = await ask(await proxy.connect(), b"TYPE1 alice")

@@ -81,7 +81,7 @@ class TestImage:
         assert DOCKERFILE.count("HEALTHCHECK") == 1
         assert 'CMD ["corsproxy", "health"]' in DOCKERFILE
 
-    def test_runs_as_nobody_in_particular(self) -> None:
+    def test_runs_as_an_unprivileged_user(self) -> None:
         assert instruction("USER") == "65532:65532"
 
     def test_sets_only_variables_that_the_command_line_reads(self) -> None:
@@ -89,7 +89,7 @@ class TestImage:
         read = {parameter.envvar for parameter in serve.command.params}
         assert own <= read, "a variable that nobody reads has no effect"
 
-    def test_says_which_version_and_revision_it_is(self) -> None:
+    def test_has_version_and_revision_labels(self) -> None:
         for label in ("version", "revision"):
             assert f'org.opencontainers.image.{label}="${{{label.upper()}}}"' in DOCKERFILE
             assert f"--build-arg {label.upper()}=" in (PROJECT / "Makefile").read_text()
@@ -118,7 +118,7 @@ class TestKubernetes:
     def test_corsproxy_is_a_sidecar(self) -> None:
         assert sidecar()["restartPolicy"] == "Always"
 
-    def test_it_is_told_before_the_api_ends(self) -> None:
+    def test_it_drains_before_the_api_ends(self) -> None:
         assert sidecar()["lifecycle"]["preStop"]["exec"]["command"] == ["corsproxy", "drain"]
 
     def test_every_container_is_as_restricted_as_the_namespace_says(self) -> None:
@@ -183,7 +183,7 @@ class TestKubernetes:
         assert mount["mountPath"] == instruction("WORKDIR")
         assert "subPath" not in mount
 
-    def test_it_is_gone_before_the_kubelet_loses_patience(self) -> None:
+    def test_it_ends_within_the_grace_period(self) -> None:
         environment = image_environment()
         wait = int(environment["CORSPROXY_DRAIN_DELAY"].removesuffix("s"))
         grace = int(environment["CORSPROXY_SHUTDOWN_GRACE"].removesuffix("s"))
@@ -239,7 +239,7 @@ class TestSystemd:
         checked = run("systemd-analyze", "security", "--offline=yes", "--threshold=20", str(unit))
         assert checked.returncode == 0, checked.stdout[-300:]
 
-    def test_the_command_and_the_codes_are_the_products(self) -> None:
+    def test_the_command_and_exit_codes_match_the_product(self) -> None:
         settings = dict(
             line.split("=", 1) for line in self.UNIT.read_text().splitlines() if "=" in line
         )
@@ -256,7 +256,7 @@ def run(*command: str) -> subprocess.CompletedProcess[str]:
 
 
 class TestPrometheus:
-    def test_each_alert_fires_where_it_should_and_nowhere_else(self) -> None:
+    def test_each_alert_fires_when_it_should_and_only_then(self) -> None:
         tested = run("promtool", "test", "rules", str(DEPLOY / "prometheus/rules.test.yaml"))
         assert tested.returncode == 0, tested.stdout + tested.stderr
         (rules,) = documents(DEPLOY / "prometheus/rules.yaml")
@@ -308,7 +308,7 @@ class TestCompose:
             "127.0.0.1:8011:8011",
         ]
 
-    def test_leads_to_a_service_that_is_there(self, services: Mapping[str, Document]) -> None:
+    def test_its_upstream_is_an_existing_service(self, services: Mapping[str, Document]) -> None:
         (configuration,) = documents(DEPLOY / "corsproxy/corsproxy.yaml")
         host, port = configuration["upstream"].removeprefix("http://").split(":")
         assert port in services[host]["command"]

@@ -28,7 +28,7 @@ main()
 LIMIT = "limits:\n  connections: 1000\n"
 
 
-async def test_clients_that_take_all_descriptors_keep_no_probe_away(tmp_path: Path) -> None:
+async def test_clients_with_all_descriptors_cannot_block_probes(tmp_path: Path) -> None:
     async with (
         RawPeer(answers(OK)) as upstream,
         running(upstream, tmp_path, LIMIT, program=FEW) as proxy,
@@ -56,7 +56,7 @@ async def is_served(proxy: Running) -> bool:
 
 
 @pytest.mark.parametrize("workers", [(), ("--workers", "2")], ids=["one process", "workers"])
-async def test_a_full_disk_costs_whole_lines_which_are_counted(
+async def test_a_full_disk_loses_only_whole_lines_and_counts_them(
     tmp_path: Path, workers: tuple[str, ...]
 ) -> None:
     """A limit of the file's size does what a full disk does, and can be lifted."""

@@ -217,7 +217,7 @@ def test_mutated_files(data: st.DataObject) -> None:
 
 @given(st.data())
 @settings(max_examples=100)
-def test_lines_taken_away_doubled_and_swapped(data: st.DataObject) -> None:
+def test_lines_removed_doubled_and_swapped(data: st.DataObject) -> None:
     lines = EXAMPLE.split("\n")
     for _ in range(data.draw(st.integers(1, 6))):
         first = data.draw(st.integers(0, len(lines) - 1))

@@ -82,7 +82,7 @@ async def test_a_flag_is_enough(
             await client.close()
 
 
-async def test_a_client_that_does_not_trust_it_is_told_of_once(home: dict[str, str]) -> None:
+async def test_a_distrusting_client_is_reported_once(home: dict[str, str]) -> None:
     arguments = ("http://127.0.0.1:1", "--https", "-l", "localhost:0")
     async with started(*arguments, *ADMIN, env=home) as command:
         [listen] = (await command.event("ready"))["listen"]

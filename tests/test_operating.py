@@ -83,7 +83,7 @@ def test_the_dashboard_asks_for_metrics_and_labels_that_exist(expression: str) -
     assert not re.search(r"rate\(sum", expression)
 
 
-def test_legends_name_labels_that_their_expression_leaves() -> None:
+def test_legends_use_existing_labels() -> None:
     for panel in DASHBOARD["panels"]:
         for target in panel.get("targets", ()):
             grouped = re.search(r"by \(([^)]*)\)", target["expr"])
@@ -98,7 +98,7 @@ def test_the_dashboard_shows_every_metric() -> None:
     }
 
 
-def test_the_panels_have_a_place_and_a_number_of_their_own() -> None:
+def test_panels_have_distinct_places_and_ids() -> None:
     panels = DASHBOARD["panels"]
     assert len({panel["id"] for panel in panels}) == len(panels)
     taken: set[tuple[int, int]] = set()

@@ -115,7 +115,7 @@ def test_the_source_archive_can_be_tested_where_it_is_unpacked(archives: Archive
     } <= names
 
 
-def test_it_says_what_it_is(metadata: Message) -> None:
+def test_the_metadata_is_complete(metadata: Message) -> None:
     assert metadata["Name"] == "corsproxy"
     assert metadata["Version"] == __version__
     assert metadata["License-Expression"] == "MIT"
@@ -153,23 +153,21 @@ def test_it_is_pure_python_unless_asked_for_otherwise(tmp_path: Path) -> None:
         ("no-such-compiler -pipe", "there is no C compiler (no-such-compiler)"),
     ],
 )
-def test_where_it_cannot_be_compiled_as_asked_there_is_no_package(
-    tmp_path: Path, compiler: str, reason: str
-) -> None:
+def test_a_failed_compilation_fails_the_build(tmp_path: Path, compiler: str, reason: str) -> None:
     build = built(tmp_path, CC=compiler, CORSPROXY_COMPILE="1")
     assert build.returncode != 0
     assert f"corsproxy cannot be compiled: {reason}" in build.stderr
     assert list(tmp_path.glob("*.whl")) == []
 
 
-def test_a_misspelt_wish_about_compiling_is_refused(tmp_path: Path) -> None:
+def test_an_invalid_compile_variable_is_refused(tmp_path: Path) -> None:
     build = built(tmp_path, CORSPROXY_COMPILE="no")
     assert build.returncode != 0
     assert "CORSPROXY_COMPILE must be 0 or 1, not 'no'" in build.stderr
 
 
 @pytest.mark.parametrize("variables", [{"CORSPROXY_COMPILE": "0"}, {"CORSPROXY_COMPILE": ""}])
-def test_what_is_not_compiled_needs_no_compiler_of_python(
+def test_an_uncompiled_build_needs_no_compiler(
     monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]
 ) -> None:
     for name, value in variables.items():
@@ -219,13 +217,13 @@ def imported_distributions(paths: Iterable[Path]) -> set[str]:
     return {providers[name][0].lower().replace("_", "-") for name in foreign}
 
 
-def test_what_it_imports_is_what_it_requires(metadata: Message) -> None:
+def test_imports_match_the_requirements(metadata: Message) -> None:
     assert imported_distributions(PACKAGE.rglob("*.py")) == distribution_names(
         metadata.get_all("Requires-Dist", [])
     )
 
 
-def test_a_compiling_build_brings_along_the_types_of_what_it_compiles(
+def test_a_compiling_build_requires_the_types_of_its_dependencies(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An installer builds in an environment that has nothing else."""

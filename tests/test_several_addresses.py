@@ -62,7 +62,7 @@ async def proxy(directory: Path, hosts: Path, port: int, limits: str) -> AsyncIt
         await process.communicate()
 
 
-async def test_requests_go_to_all_addresses_and_follow_the_name(tmp_path: Path) -> None:
+async def test_requests_use_all_addresses_and_follow_the_name(tmp_path: Path) -> None:
     hosts = tmp_path / "hosts"
     resolve(hosts, *ADDRESSES)
     limits = "limits: {upstream_max_age: 1s}\n"

@@ -213,7 +213,7 @@ async def test_the_same_cases_come_out_as_through_the_listener(
                     assert found == right, name
 
 
-async def test_keys_of_a_route_and_of_cors_are_given_flat_or_not() -> None:
+async def test_keys_of_cors_may_be_flat_or_nested() -> None:
     async with upstream() as server:
         url = f"http://localhost:{server.port}"
         flat = proxy_app(url, allow_origins=[PAGE], request_headers={"set": {"X-Key": "k"}})
@@ -235,12 +235,12 @@ async def test_keys_of_a_route_and_of_cors_are_given_flat_or_not() -> None:
         {"upstream": "http://a.test", "allow_origins": [PAGE], "cors": {"allow_origins": []}},
     ],
 )
-def test_one_of_url_and_file_is_given(arguments: dict[str, object]) -> None:
+def test_either_url_or_file_is_required(arguments: dict[str, object]) -> None:
     with pytest.raises(TypeError):
         proxy_app(**arguments)  # type: ignore[arg-type] # which is the point
 
 
-def test_what_is_refused_says_why() -> None:
+def test_invalid_arguments_say_why() -> None:
     with pytest.raises(ConfigError, match="allow_orgins") as caught:
         proxy_app("http://api.test", allow_orgins=[PAGE])
     assert isinstance(caught.value, errors.ConfigError)
@@ -328,7 +328,7 @@ async def test_websockets_pass_both_ways_with_their_protocol_and_their_close() -
             await client.close()
 
 
-async def test_a_file_is_read_again_where_that_is_wanted(tmp_path: Path) -> None:
+async def test_reload_reads_a_changed_file_again(tmp_path: Path) -> None:
     config = tmp_path / "corsproxy.yaml"
     async with upstream() as server:
         config.write_text(text(server.port))

@@ -96,7 +96,7 @@ async def test_an_upload_waits_for_an_upstream_that_does_not_read() -> None:
             await client.close()
 
 
-async def test_an_upstream_that_is_not_there_is_a_502_that_the_page_can_read() -> None:
+async def test_an_unreachable_upstream_is_a_readable_502() -> None:
     async with RawPeer(answers(b"")) as upstream:
         port = upstream.port
     app = proxy_app(f"http://127.0.0.1:{port}", allow_origins=[PAGE])
@@ -125,7 +125,7 @@ async def test_over_tls_cookies_and_links_are_those_of_a_secure_client() -> None
             await client.close()
 
 
-async def test_content_that_does_not_come_is_a_408(tmp_path: Path) -> None:
+async def test_missing_content_is_a_408(tmp_path: Path) -> None:
     config = tmp_path / "corsproxy.yaml"
     async with RawPeer(answers(b"")) as upstream:
         config.write_text(f"""\
@@ -163,7 +163,7 @@ async def test_a_client_is_told_to_continue_when_the_upstream_wants_its_content(
                 await client.close()
 
 
-async def test_a_client_that_stalls_is_let_go(tmp_path: Path) -> None:
+async def test_a_stalled_client_is_dropped(tmp_path: Path) -> None:
     config = tmp_path / "corsproxy.yaml"
     records: list[ExchangeRecord] = []
 

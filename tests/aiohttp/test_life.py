@@ -14,7 +14,7 @@ from tests.fakes import get
 from tests.peers import DEADLINE_SECONDS, PeerConnection, RawPeer, answers, until
 
 
-async def test_a_login_holds_for_its_clients_connection_and_ends_with_it() -> None:
+async def test_a_login_is_bound_to_its_clients_connection() -> None:
     async with RawPeer(logins.logs_in()) as upstream:
         app = proxy_app(f"http://127.0.0.1:{upstream.port}", allow_origins=[PAGE])
         async with running(app) as proxy:
@@ -54,7 +54,7 @@ async def test_a_cancelled_handler_cancels_the_upstream_at_once() -> None:
     assert records[0].error == "client-left"
 
 
-async def test_a_middleware_may_bound_the_time_that_an_answer_takes() -> None:
+async def test_a_middleware_may_limit_the_response_time() -> None:
     records: list[ExchangeRecord] = []
     left = asyncio.Event()
 
@@ -103,7 +103,7 @@ async def test_two_applications_share_nothing() -> None:
             assert (await ask(proxy.port, get("/two/x", origin=PAGE))).status == 403
 
 
-async def test_what_a_shutdown_cuts_off_says_so() -> None:
+async def test_a_shutdown_is_recorded_as_the_cause() -> None:
     records: list[ExchangeRecord] = []
     asked = asyncio.Event()
 

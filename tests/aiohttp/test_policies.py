@@ -32,7 +32,7 @@ def test_a_refusal_has_the_text_of_check(tmp_path: Path, monkeypatch: pytest.Mon
     assert str(caught.value) in (checked.stdout + checked.stderr)
 
 
-def test_a_file_that_is_not_there_is_an_oserror(tmp_path: Path) -> None:
+def test_a_missing_file_raises_oserror(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         proxy_app(config=tmp_path / "none.yaml")
 
@@ -43,7 +43,7 @@ def test_the_package_itself_does_not_load_aiohttp() -> None:
     subprocess.run((sys.executable, "-c", look), check=True)
 
 
-async def test_of_a_files_top_level_what_concerns_requests_holds(tmp_path: Path) -> None:
+async def test_only_top_level_keys_about_requests_apply(tmp_path: Path) -> None:
     config = tmp_path / "corsproxy.yaml"
     records: list[ExchangeRecord] = []
     async with upstream() as server:

@@ -25,7 +25,7 @@ def test_a_message_is_one_masked_frame(size: int) -> None:
 
 
 @given(st.lists(st.binary(max_size=300), max_size=5), st.integers(1, 50))
-def test_messages_come_out_wherever_the_frames_are_cut(contents: list[bytes], size: int) -> None:
+def test_messages_do_not_depend_on_how_frames_are_split(contents: list[bytes], size: int) -> None:
     data = b"".join(server_frame(2, each) for each in contents)
     reader, found = FrameReader(), list[tuple[int, bytes]]()
     for at in range(0, len(data), size):
@@ -56,6 +56,6 @@ def test_fragments_become_one_message_and_control_frames_pass_between_them() -> 
         (b"\x82\x7f" + (5 * 1024 * 1024).to_bytes(8, "big"), 1009),
     ],
 )
-def test_what_is_no_frame_of_a_server_ends_it(data: bytes, status: int) -> None:
+def test_an_invalid_server_frame_ends_it(data: bytes, status: int) -> None:
     with pytest.raises(ValueError, match=str(status)):
         FrameReader().feed(data)

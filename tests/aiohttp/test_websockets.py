@@ -112,7 +112,7 @@ async def test_a_close_passes_as_it_is_and_so_does_its_answer(content: bytes) ->
         upgrade(key=""),
     ],
 )
-async def test_what_is_no_handshake_is_a_400_before_the_upstream_is_asked(data: bytes) -> None:
+async def test_an_invalid_handshake_is_a_400_and_not_forwarded(data: bytes) -> None:
     async def script(peer: PeerConnection) -> None:
         await peer.head()
         raise AssertionError
@@ -138,7 +138,7 @@ async def test_the_101_has_the_upstreams_fields_and_the_users() -> None:
         assert not [each for each in lines if each.lower().startswith(("x-secret", "content-"))]
 
 
-async def test_an_upstream_may_choose_no_protocol_of_those_that_are_offered() -> None:
+async def test_an_upstream_may_choose_no_subprotocol() -> None:
     offers = ("Sec-WebSocket-Protocol: chat, superchat",)
     async with websocket(asked=offers) as (client, upstream, head, _):
         assert b"sec-websocket-protocol" not in head.lower()
@@ -160,7 +160,7 @@ async def test_large_messages_pass_whole_both_ways() -> None:
         assert received == sent
 
 
-async def test_a_message_that_is_too_large_ends_it_with_1009() -> None:
+async def test_too_large_a_message_ends_it_with_1009() -> None:
     async with websocket() as (client, upstream, *_):
         await upstream.send(server_frame(_BINARY, bytes(5 * 1024 * 1024))[:1000])
         head = await client.exactly(4)

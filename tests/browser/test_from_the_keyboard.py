@@ -15,7 +15,7 @@ from tests.terminal import at_terminal
     [{}, {"method": "DELETE"}, {"headers": {"x-debug": "1"}}],
     ids=["origin", "method", "header"],
 )
-async def test_a_refused_page_reads_after_two_keys(
+async def test_two_keys_allow_a_refused_page(
     open_tab: OpenTab,
     upstream: RecordingUpstream,
     page_port: int,

@@ -92,7 +92,7 @@ async def test_two_clicks(
     assert not await call(tab, f"{where.url}/plain", **init)
 
 
-async def test_an_origin_by_the_keyboard_alone(
+async def test_an_origin_is_allowed_with_the_keyboard(
     open_tab: OpenTab, unlisted_port: int, where: Inspected, view: View
 ) -> None:
     content = where.file.read_text()
@@ -117,7 +117,7 @@ async def test_an_origin_by_the_keyboard_alone(
     assert where.file.read_text() == content
 
 
-async def test_what_was_edited_while_one_looked_is_shown_anew(
+async def test_an_edit_made_meanwhile_is_shown_before_writing(
     open_tab: OpenTab, page_port: int, where: Inspected, view: View
 ) -> None:
     tab = await open_tab(f"http://localhost:{page_port}")
@@ -181,7 +181,7 @@ async def test_without_a_file_it_allows_until_the_proxy_stops(
 # What it shows.
 
 
-async def test_a_preflight_and_its_call_are_one_row_and_hanging_ones_are_there(
+async def test_preflight_and_call_share_a_row_and_pending_calls_show(
     open_tab: OpenTab, page_port: int, where: Inspected, view: View
 ) -> None:
     tab = await open_tab(f"http://localhost:{page_port}")
@@ -216,7 +216,7 @@ async def test_the_tabs(open_tab: OpenTab, page_port: int, where: Inspected, vie
     assert SECRET not in await view.page.content()
 
 
-async def test_a_secret_is_shown_when_one_asks_for_it(
+async def test_a_secret_is_shown_on_request(
     open_tab: OpenTab, page_port: int, where: Inspected, view: View
 ) -> None:
     tab = await open_tab(f"http://localhost:{page_port}")
@@ -494,7 +494,7 @@ async def test_a_page_on_another_origin_reads_and_does_nothing(
     await expect(view.rows).to_have_count(1)
 
 
-async def test_the_cookie_reaches_no_upstream_and_a_stale_one_locks_nobody_out(
+async def test_the_cookie_is_not_forwarded_and_a_stale_one_is_harmless(
     open_tab: OpenTab, context: BrowserContext, page_port: int, where: Inspected, view: View
 ) -> None:
     name = f"corsproxy-inspector-{where.port}"
@@ -525,7 +525,7 @@ HOSTILE = (
 )
 
 
-async def test_what_was_captured_never_runs(
+async def test_captured_content_never_runs(
     open_tab: OpenTab, page_port: int, where: Inspected, view: View
 ) -> None:
     tab = await open_tab(f"http://localhost:{page_port}")
@@ -605,7 +605,7 @@ async def fits(page: Page, width: int) -> None:
     assert unnamed == []
 
 
-async def test_the_list_keeps_still_while_one_reads(
+async def test_the_list_does_not_move_while_reading(
     open_tab: OpenTab, page_port: int, where: Inspected, view: View
 ) -> None:
     tab = await open_tab(f"http://localhost:{page_port}")
@@ -621,7 +621,7 @@ async def test_the_list_keeps_still_while_one_reads(
     await expect(view.page.get_by_role("button", name="5 newer")).to_be_visible()
 
 
-async def test_where_the_proxy_has_ended_the_page_says_so(
+async def test_the_page_says_when_the_proxy_has_stopped(
     browser: Browser, tmp_path: Path, page_port: int
 ) -> None:
     context = await browser.new_context()

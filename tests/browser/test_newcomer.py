@@ -91,7 +91,7 @@ async def api(request: web.BaseRequest) -> web.StreamResponse:
 @pytest.mark.parametrize(
     "call", [OPENAI, TUS, AXIOS, GRAPHQL], ids=["openai", "tus", "axios", "graphql"]
 )
-async def test_at_most_two_edits(
+async def test_a_newcomer_needs_at_most_two_edits(
     open_tab: OpenTab, page_port: int, tmp_path: Path, call: str
 ) -> None:
     page = f"http://localhost:{page_port}"

@@ -278,7 +278,7 @@ def _event(line: str) -> dict[str, str]:
     return json.loads(line) if line.startswith("{") else {}
 
 
-async def test_the_log_knows_what_chromium_makes_of_each_kind_of_call(
+async def test_the_log_agrees_with_chromium_for_each_kind_of_call(
     browser: Browser, tmp_path: Path, page_port: int
 ) -> None:
     pages = Pages(page_port)
@@ -293,7 +293,7 @@ async def test_the_log_knows_what_chromium_makes_of_each_kind_of_call(
     assert len({each.error for each in kinds}) > 12
 
 
-async def test_the_log_knows_what_chromium_makes_of_whatever_is_put_together(
+async def test_the_log_agrees_with_chromium_for_random_calls(
     browser: Browser, tmp_path: Path, page_port: int
 ) -> None:
     pages = Pages(page_port)

@@ -7,17 +7,17 @@ import pytest
 from tests.browser.programs import httpbin_gunicorn, program
 
 
-def test_a_missing_program_fails_with_the_way_to_install_it() -> None:
+def test_a_missing_program_fails_with_install_instructions() -> None:
     with pytest.raises(pytest.fail.Exception, match="sudo apt-get install no-such-program"):
         program("no-such-program")
 
 
 @pytest.mark.parametrize("name", ["chromium", "nginx"])
-def test_a_program_is_found_where_debian_keeps_it(name: str) -> None:
+def test_a_program_is_found_in_sbin(name: str) -> None:
     assert program(name).endswith(f"/{name}")
 
 
-def test_a_missing_httpbin_fails_with_the_way_to_install_it(
+def test_a_missing_httpbin_fails_with_install_instructions(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("HTTPBIN_ENVIRONMENT", str(tmp_path))
@@ -25,5 +25,5 @@ def test_a_missing_httpbin_fails_with_the_way_to_install_it(
         httpbin_gunicorn()
 
 
-def test_httpbin_is_found_beside_what_runs_the_tests() -> None:
+def test_httpbin_is_found_beside_the_test_environment() -> None:
     assert httpbin_gunicorn().endswith("/bin/gunicorn")

@@ -56,7 +56,7 @@ async def test_the_listed_page_reads_and_sees_the_exposed_header(
         ({"headers": {"x-api-version": "2"}}, "PreflightMissingAllowOriginHeader"),
     ],
 )
-async def test_an_unlisted_page_reads_nothing_and_causes_nothing(
+async def test_an_unlisted_page_reads_nothing_and_has_no_effect(
     unlisted: Tab,
     api: RunningProxy,
     upstream: RecordingUpstream,
@@ -74,7 +74,7 @@ async def test_an_unlisted_page_reads_nothing_and_causes_nothing(
 
 
 @pytest.mark.parametrize("mode", ["no-cors", "cors"])
-async def test_an_unlisted_page_causes_nothing_in_any_mode(
+async def test_an_unlisted_page_has_no_effect_in_any_fetch_mode(
     unlisted: Tab, api: RunningProxy, upstream: RecordingUpstream, mode: str
 ) -> None:
     init = {"method": "POST", "mode": mode, "credentials": "include", "body": "delete=everything"}
@@ -127,7 +127,7 @@ async def test_chromium_names_the_culprit_as_the_log_does(
     assert upstream.received == []
 
 
-async def test_a_sandboxed_frame_is_nobody(
+async def test_a_sandboxed_frame_is_not_allowed(
     listed: Tab, api: RunningProxy, upstream: RecordingUpstream
 ) -> None:
     frame = await listed.page.evaluate_handle(
@@ -166,7 +166,7 @@ async def test_a_session_cookie_goes_with_every_later_call(
     assert json.loads(anonymous.text)["cookie"] is None
 
 
-async def test_an_opened_link_is_no_cors_request(
+async def test_opening_a_link_is_not_a_cors_request(
     listed: Tab, api: RunningProxy, upstream: RecordingUpstream
 ) -> None:
     response = await listed.page.goto(f"{api.url}/items")

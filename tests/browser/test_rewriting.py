@@ -103,7 +103,7 @@ async def test_a_logout_ends_the_session(tab: Tab, api: RunningProxy) -> None:
     assert "session" not in await cookies_at(tab, f"{api.url}/shop/me")
 
 
-async def test_what_is_kept_as_it_was_does_not_last(tab: Tab, api: RunningProxy) -> None:
+async def test_an_unadapted_cookie_is_not_kept_by_the_browser(tab: Tab, api: RunningProxy) -> None:
     """`cookies: keep` passes on what makes a browser drop a cookie here."""
     await log_in(tab, f"{api.url}/kept")
     assert not (await cookies_at(tab, f"{api.url}/kept/me")).keys() & {"session", "dotted"}
@@ -129,7 +129,9 @@ async def test_pages_are_followed_to_the_last(tab: Tab, api: RunningProxy, prefi
     ]
 
 
-async def test_each_link_is_mapped_and_foreign_ones_are_not(tab: Tab, api: RunningProxy) -> None:
+async def test_links_to_the_upstream_are_mapped_and_others_are_not(
+    tab: Tab, api: RunningProxy
+) -> None:
     reading = await tab.fetch(f"{api.url}/shop/pages?page=1")
     assert reading.headers["link"] == (
         '</shop/pages?page=1>; rel="first", '
@@ -151,7 +153,7 @@ async def test_a_chain_of_redirects_stays_inside(tab: Tab, api: RunningProxy, me
     assert (seen["method"], seen["body"]) == (method, body.get("body", ""))
 
 
-async def test_what_was_created_is_found_at_the_proxy(tab: Tab, api: RunningProxy) -> None:
+async def test_the_location_of_a_201_leads_to_the_proxy(tab: Tab, api: RunningProxy) -> None:
     reading = await tab.fetch(f"{api.url}/shop/orders", {"method": "POST"})
     assert reading.status == 201
     assert reading.headers["location"] == f"{api.url}/shop/orders/7"

@@ -60,7 +60,7 @@ CALLS = (
 
 
 @pytest.mark.parametrize("status", [200, 204, 404])
-async def test_chromium_does_what_is_said(open_tab: OpenTab, page_port: int, status: int) -> None:
+async def test_chromium_agrees_with_explain(open_tab: OpenTab, page_port: int, status: int) -> None:
     page = f"http://localhost:{page_port}"
     names = list(GRANTS)
 
@@ -100,7 +100,7 @@ async def test_chromium_does_what_is_said(open_tab: OpenTab, page_port: int, sta
     assert len(outcomes) >= 8
 
 
-async def test_a_redirected_preflight_fails_as_is_said(open_tab: OpenTab, page_port: int) -> None:
+async def test_a_redirected_preflight_fails_as_explained(open_tab: OpenTab, page_port: int) -> None:
     async def upstream(request: web.BaseRequest) -> web.Response:
         grant = {ORIGIN: "*", METHODS: "PUT", "Location": "/there"}
         return web.Response(status=307 if request.method == "OPTIONS" else 200, headers=grant)

@@ -33,13 +33,13 @@ def test_a_bad_address_is_a_usage_error(text: str) -> None:
     assert caught.value.exit_code == 2
 
 
-def test_a_usage_error_says_what_was_probably_meant() -> None:
+def test_a_usage_error_suggests_what_was_meant() -> None:
     with pytest.raises(click.BadParameter, match="Did you mean localhost:8010"):
         listen_addresses(CONTEXT, PARAM, (":8010",))
 
 
 @pytest.mark.parametrize("text", ["a:1,b:2", "localhost:8010;[::1]:8012"])
-def test_several_addresses_in_one_are_told_to_be_separated(text: str) -> None:
+def test_several_addresses_in_one_value_are_refused_with_the_fix(text: str) -> None:
     with pytest.raises(click.BadParameter, match="by spaces in CORSPROXY_LISTEN"):
         listen_addresses(CONTEXT, PARAM, (text,))
 

@@ -46,7 +46,7 @@ async def test_an_origin_is_added_and_shown(directory: Path) -> None:
 
 
 @pytest.mark.parametrize("more", ["/", "/app"])
-async def test_what_is_refused_ends_in_the_command_that_is_not(directory: Path, more: str) -> None:
+async def test_a_refusal_suggests_a_command_that_works(directory: Path, more: str) -> None:
     given = ("allow", "origin", f"{ORIGIN[1]}{more}", "-c", FILE)
     code, _, err = await finished(*given, cwd=directory)
     command = f"corsproxy allow origin {ORIGIN[1]} -c {FILE}"
@@ -56,7 +56,7 @@ async def test_what_is_refused_ends_in_the_command_that_is_not(directory: Path, 
     assert (directory / FILE).read_text() == AFTER
 
 
-async def test_it_is_what_explain_asks_for(directory: Path) -> None:
+async def test_it_makes_the_edit_that_explain_proposes(directory: Path) -> None:
     call = ("explain", "--origin", ORIGIN[1], "/")
     assert (await finished(*call, cwd=directory))[0] == 1
     await finished("allow", *ORIGIN, cwd=directory)
@@ -71,7 +71,7 @@ async def test_a_dry_run_writes_nothing(directory: Path) -> None:
     assert (directory / FILE).read_text() == BEFORE
 
 
-async def test_what_is_allowed_already_is_said_so(directory: Path) -> None:
+async def test_an_already_allowed_value_is_reported(directory: Path) -> None:
     result = await finished("allow", "origin", "http://localhost:5173", cwd=directory)
     assert result == (0, "http://localhost:5173: allowed already (corsproxy.yaml:5:7)\n", "")
     assert (directory / FILE).read_text() == BEFORE
@@ -105,7 +105,7 @@ async def test_a_route_is_named_by_a_flag(tmp_path: Path) -> None:
     assert (tmp_path / "routes.yaml").read_text() == text + added
 
 
-async def test_routes_that_it_leaves_alone_are_named(directory: Path) -> None:
+async def test_unchanged_routes_are_named(directory: Path) -> None:
     with (directory / FILE).open("a") as more:
         more.write("routes: [{path: /a, upstream: http://a.test, cors: {allow_origins: []}}]\n")
     _, out, _ = await finished("allow", *ORIGIN, cwd=directory)
@@ -150,7 +150,7 @@ async def test_no_advice_of_check_makes_a_duplicate(directory: Path) -> None:
     assert "[purge, PURGE]" in (directory / FILE).read_text()
 
 
-async def test_what_would_contradict_the_file_is_refused(directory: Path) -> None:
+async def test_a_contradiction_is_refused(directory: Path) -> None:
     code, out, err = await finished("allow", "origin", "*", cwd=directory)
     assert (code, out) == (1, "")
     assert 'stands beside `"*"`' in err
@@ -158,7 +158,7 @@ async def test_what_would_contradict_the_file_is_refused(directory: Path) -> Non
     assert (directory / FILE).read_text() == BEFORE
 
 
-async def test_a_risk_is_warned_of_and_taken(directory: Path) -> None:
+async def test_a_risky_edit_is_made_with_a_warning(directory: Path) -> None:
     code, _, err = await finished("allow", "host", "*", cwd=directory)
     assert code == 0
     assert err.startswith("warning: `allowed_hosts`")
@@ -224,7 +224,7 @@ async def test_variables_of_the_environment_are_filled_in(directory: Path) -> No
     assert (code, "allowed already" in out) == (0, True)
 
 
-async def test_who_comes_second_is_told_to_come_again(directory: Path) -> None:
+async def test_a_concurrent_edit_is_refused(directory: Path) -> None:
     calls = [("allow", "origin", f"https://app{n}.example.com") for n in range(4)]
     results = await asyncio.gather(*(finished(*call, cwd=directory) for call in calls))
     for code, _, err in results:

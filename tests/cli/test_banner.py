@@ -44,7 +44,7 @@ def test_it_fits_the_terminal(listeners: Listeners) -> None:
     assert "their user's cookies" in text
 
 
-def test_https_says_how_browsers_come_to_trust_it() -> None:
+def test_https_mentions_trust() -> None:
     listeners = bind_all([ListenAddress("localhost", 0, https=True)], None)
     text = banner(policy(), listeners, file=FILE)
     given = policy(listener_tls=ListenerTls("cert.pem", "key.pem"))
@@ -55,7 +55,7 @@ def test_https_says_how_browsers_come_to_trust_it() -> None:
     assert "corsproxy trust" not in other
 
 
-def test_metrics_are_not_offered_where_there_are_none(listeners: Listeners) -> None:
+def test_metrics_are_only_listed_if_available(listeners: Listeners) -> None:
     text = banner(policy(), listeners, file=FILE, metrics=False)
     assert listeners.admin is not None
     assert text.endswith(f"{listeners.admin.url}/readyz  /livez\n")
@@ -88,7 +88,7 @@ def test_long_lists_are_counted(listeners: Listeners) -> None:
     assert "and 38 more" in found
 
 
-def test_a_port_that_others_can_reach_says_so() -> None:
+def test_a_port_reachable_from_outside_is_pointed_out() -> None:
     server = socket.create_server(("0.0.0.0", 0))
     port = server.getsockname()[1]
     bound = Bound(ListenAddress("0.0.0.0", port), (server,))
@@ -105,7 +105,7 @@ def test_a_socket_upstream_cannot_be_replaced_in_an_app(listeners: Listeners) ->
     assert "In your app" not in text
 
 
-def test_keys_time_and_colour_only_where_asked_for(listeners: Listeners) -> None:
+def test_keys_time_and_colour_are_optional(listeners: Listeners) -> None:
     text = banner(policy(), listeners, file=FILE, started_ms=123.4, keys=True, color=True)
     assert "ready in 123 ms" in text
     assert "press h + enter" in text

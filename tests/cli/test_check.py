@@ -36,7 +36,7 @@ async def test_a_problem_has_its_line_and_its_fix(directory: Path) -> None:
     assert "\x1b" not in out
 
 
-async def test_warnings_fail_only_where_that_is_asked_for(directory: Path) -> None:
+async def test_warnings_fail_only_with_strict(directory: Path) -> None:
     code, out, _ = await finished("check", "risky.yaml", cwd=directory)
     assert code == 0
     assert "warning" in out
@@ -67,7 +67,7 @@ async def test_several_files_are_all_checked(directory: Path) -> None:
     assert "bad.yaml:3:3" in out
 
 
-async def test_the_file_may_be_named_like_that_of_other_commands(directory: Path) -> None:
+async def test_the_file_may_be_given_with_the_config_flag(directory: Path) -> None:
     assert (await finished("check", "-c", "bad.yaml", cwd=directory))[0] == 1
     code, out, _ = await finished("check", "good.yaml", "-c", "bad.yaml", cwd=directory)
     assert code == 1
@@ -106,7 +106,7 @@ async def test_colours_can_be_forced_and_forbidden(directory: Path) -> None:
         ("deep.yaml", b"[" * 100_000, 1),
     ],
 )
-async def test_no_file_makes_a_traceback(
+async def test_no_file_causes_a_traceback(
     tmp_path: Path, name: str, content: bytes | None, code: int
 ) -> None:
     if content is not None:
@@ -157,7 +157,7 @@ FIXABLE = "upstream: https://api.example.com\ncors:\n  origins: [https://App.tes
 FIXED = "upstream: https://api.example.com\ncors:\n  allow_origins: [https://app.test]  # ours\n"
 
 
-async def test_what_can_mean_one_thing_only_is_corrected(tmp_path: Path) -> None:
+async def test_fix_corrects_unambiguous_mistakes(tmp_path: Path) -> None:
     (tmp_path / "c.yaml").write_text(FIXABLE)
     code, out, err = await finished("check", "--fix", "c.yaml", cwd=tmp_path)
     assert (code, err) == (0, "")
@@ -169,21 +169,21 @@ async def test_what_can_mean_one_thing_only_is_corrected(tmp_path: Path) -> None
     assert (tmp_path / "c.yaml").read_text() == FIXED
 
 
-async def test_what_is_not_corrected_is_reported(directory: Path) -> None:
+async def test_fix_reports_the_rest(directory: Path) -> None:
     code, out, _ = await finished("check", "--fix", "bad.yaml", cwd=directory)
     assert code == 1
     assert "unknown key `allow_orgins`" in out
     assert (directory / "bad.yaml").read_text() == BAD
 
 
-async def test_programs_get_the_problems_alone(tmp_path: Path) -> None:
+async def test_machine_formats_contain_only_problems(tmp_path: Path) -> None:
     (tmp_path / "c.yaml").write_text(FIXABLE)
     code, out, err = await finished("check", "--fix", "--format", "json", "c.yaml", cwd=tmp_path)
     assert (code, json.loads(out)) == (0, [])
     assert "+  allow_origins: [https://app.test]" in err
 
 
-async def test_a_file_that_cannot_be_written_is_told_and_stays(tmp_path: Path) -> None:
+async def test_an_unwritable_file_is_reported_and_unchanged(tmp_path: Path) -> None:
     (tmp_path / "c.yaml").write_text(FIXABLE)
     (tmp_path / "c.yaml").chmod(0o444)
     code, out, err = await finished("check", "--fix", "c.yaml", cwd=tmp_path)
@@ -223,7 +223,7 @@ async def test_an_expired_entry_fails_the_check_though_it_can_be_served(tmp_path
     assert "corsproxy.yaml: 1 error" in out
 
 
-async def test_every_entry_beyond_loopback_can_be_required_to_end(tmp_path: Path) -> None:
+async def test_entries_can_be_required_to_have_a_last_day(tmp_path: Path) -> None:
     text = DATED.replace("2020-01-31", "2099-01-31").replace("3}", "3}, https://b.example")
     (tmp_path / "corsproxy.yaml").write_text(text.replace("31}]", "31}, https://b.example]"))
     assert (await finished("check", cwd=tmp_path))[0] == 0

@@ -63,7 +63,7 @@ async def test_it_stops_at_once_with_its_streams_open(number: signal.Signals) ->
     assert not [line for line in demo.lines if "Traceback" in line or "rror" in line]
 
 
-async def test_it_says_nothing_about_a_request_that_is_none() -> None:
+async def test_a_malformed_request_prints_nothing() -> None:
     async with running(COMMAND) as demo:
         places = await urls(demo)
         for url in places.values():

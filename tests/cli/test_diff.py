@@ -52,7 +52,7 @@ async def test_json_is_a_list_of_differences(directory: Path) -> None:
     }
 
 
-async def test_only_what_is_wider_fails_and_only_where_that_is_asked_for(directory: Path) -> None:
+async def test_only_wider_changes_fail_and_only_with_no_wider(directory: Path) -> None:
     arguments = ("diff", "--no-wider", "--format", "github")
     code, out, _ = await finished(*arguments, "old.yaml", "new.yaml", cwd=directory)
     assert code == 1

@@ -7,7 +7,7 @@ from corsproxy.cli.diffs import print_diff
 BEFORE = b"a: 1\nb: 2\n"
 
 
-def test_it_has_colours_where_the_stream_wants_them(
+def test_it_is_coloured_if_the_stream_supports_it(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)
@@ -19,7 +19,7 @@ def test_it_has_colours_where_the_stream_wants_them(
     assert "\n\x1b[31m-b: 2\x1b[0m\n" in capsys.readouterr().out
 
 
-def test_it_can_leave_stdout_to_others(capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_can_go_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     print_diff("c.yaml", BEFORE, b"", "stderr")
     shown = capsys.readouterr()
     assert shown.out == ""

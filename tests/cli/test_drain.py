@@ -90,14 +90,14 @@ async def test_a_lame_duck_sends_clients_of_http2_away(
         assert await proxy.command.exit_code() == 0
 
 
-async def test_what_is_no_admin_listener_does_not_drain(tmp_path: Path) -> None:
+async def test_another_server_does_not_drain(tmp_path: Path) -> None:
     async with RawPeer(answers(OK)) as upstream, running(upstream, tmp_path) as proxy:
         code, out, err = await finished("drain", f"127.0.0.1:{proxy.port}")
     assert (code, out) == (1, "")
     assert "is not corsproxy's admin listener" in err
 
 
-async def test_nothing_there_does_not_drain() -> None:
+async def test_no_server_does_not_drain() -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     code, _, err = await finished("drain", str(port))

@@ -14,7 +14,7 @@ def test_durations_as_the_file_has_them(text: str, seconds: float) -> None:
     assert duration(CONTEXT, PARAM, text) == seconds
 
 
-def test_a_flag_that_is_not_given_is_left_to_the_file() -> None:
+def test_a_missing_flag_leaves_the_files_value() -> None:
     assert duration(CONTEXT, PARAM, None) is None
 
 

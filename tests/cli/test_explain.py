@@ -102,7 +102,7 @@ async def test_a_question_that_makes_no_sense_is_a_usage_error(
     assert "Traceback" not in err
 
 
-async def test_a_file_that_is_not_read_is_said_to_be_so(directory: Path) -> None:
+async def test_an_unread_file_is_mentioned(directory: Path) -> None:
     arguments = ("explain", "--json", "--origin", "http://localhost:1", "https://a.test", "/")
     code, out, err = await finished(*arguments, cwd=directory)
     assert (code, json.loads(out)["allowed"]) == (0, True)
@@ -125,7 +125,7 @@ async def test_a_broken_file_is_a_finding(directory: Path) -> None:
     assert "corsproxy: corsproxy.yaml is refused: " in err
 
 
-async def test_what_is_asked_cannot_drive_a_terminal(directory: Path) -> None:
+async def test_arguments_cannot_control_the_terminal(directory: Path) -> None:
     origin = "http://\x1b[31mx"
     _, out, _ = await finished("explain", "--origin", origin, "/", cwd=directory)
     assert "\x1b" not in out
@@ -185,7 +185,7 @@ async def test_the_upstream_can_be_asked_whether_the_proxy_is_needed(tmp_path: P
         assert found["url"] == f"{url}/x"
 
 
-async def test_without_the_flag_nothing_is_asked(tmp_path: Path) -> None:
+async def test_without_the_flag_nothing_is_sent(tmp_path: Path) -> None:
     async with RawPeer(answers(GRANTED)) as upstream:
         url = f"http://127.0.0.1:{upstream.port}"
         _, out, _ = await finished("explain", "--json", "--origin", PAGE, url, "/", cwd=tmp_path)
@@ -193,7 +193,7 @@ async def test_without_the_flag_nothing_is_asked(tmp_path: Path) -> None:
     assert "without_proxy" not in json.loads(out)
 
 
-async def test_what_an_upstream_says_cannot_drive_a_terminal(tmp_path: Path) -> None:
+async def test_an_upstream_cannot_control_the_terminal(tmp_path: Path) -> None:
     async with RawPeer(answers(TWICE)) as upstream:
         arguments = ("--ask-upstream", "--origin", PAGE, f"http://127.0.0.1:{upstream.port}", "/")
         code, out, err = await finished("explain", *arguments, cwd=tmp_path)
@@ -223,7 +223,7 @@ async def test_an_edit_that_cannot_be_made_is_not_promised(tmp_path: Path) -> No
     assert found["no_edit"].startswith("it is written under the anchor")
 
 
-async def test_where_the_upstream_answers_itself_it_can_be_asked(tmp_path: Path) -> None:
+async def test_a_passthrough_upstream_can_be_asked(tmp_path: Path) -> None:
     async with RawPeer(answers(GRANTED)) as upstream:
         (tmp_path / "corsproxy.yaml").write_text(
             f"upstream: http://127.0.0.1:{upstream.port}\ncors: passthrough\n"

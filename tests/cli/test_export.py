@@ -26,7 +26,7 @@ async def test_the_configuration_is_on_standard_output(directory: Path) -> None:
     assert all(line.startswith("always: ") for line in err.splitlines())
 
 
-async def test_losses_are_on_standard_error_and_count_where_that_is_asked_for(
+async def test_losses_are_on_standard_error_and_fail_with_strict(
     directory: Path,
 ) -> None:
     code, out, err = await finished("export", "nginx", "-c", "lossy.yaml", cwd=directory)
@@ -50,20 +50,20 @@ async def test_json_has_both(directory: Path) -> None:
     assert found["always"]
 
 
-async def test_a_refused_file_is_refused_as_check_does_it(directory: Path) -> None:
+async def test_a_refused_file_prints_the_output_of_check(directory: Path) -> None:
     code, out, err = await finished("export", "nginx", "-c", "bad.yaml", cwd=directory)
     assert (code, out) == (1, "")
     assert "--> bad.yaml:1:1" in err
 
 
-async def test_a_certificate_to_be_made_cannot_be_exported(directory: Path) -> None:
+async def test_a_generated_certificate_cannot_be_exported(directory: Path) -> None:
     (directory / "corsproxy.yaml").write_text(f"listen: https://localhost:8443\n{GOOD}")
     code, out, err = await finished("export", "nginx", cwd=directory)
     assert (code, out) == (1, "")
     assert "tls: {cert_file" in err
 
 
-async def test_an_engine_that_there_is_not(directory: Path) -> None:
+async def test_an_unknown_engine_is_a_usage_error(directory: Path) -> None:
     code, _, err = await finished("export", "apache", cwd=directory)
     assert code == 2
     assert "nginx" in err

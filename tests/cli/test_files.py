@@ -38,7 +38,7 @@ def test_the_default_is_the_file_here(tmp_path: Path, monkeypatch: pytest.Monkey
     ],
     ids=["missing", "empty", "directory", "inside a file", "NUL", "too long", "loop"],
 )
-def test_what_cannot_be_read_is_a_sentence(
+def test_an_unreadable_file_is_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, reason: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -79,7 +79,7 @@ def test_relative_paths_start_at_the_file_and_not_at_its_target(
     assert policy.routes[0].tls.ca_file == str(tmp_path / "ca.pem")
 
 
-def test_a_file_that_is_a_mount_of_its_own_is_warned_of(
+def test_a_file_mounted_by_itself_is_a_warning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = str(tmp_path / "corsproxy.yaml")

@@ -20,16 +20,16 @@ FILE = policy(
 )
 
 
-def test_where_there_is_no_flag_the_file_counts() -> None:
+def test_without_flags_the_file_decides() -> None:
     assert NONE.applied_to(FILE) == replace(FILE, via="corsproxy-1234")
 
 
-def test_a_name_in_via_stays_and_is_told_from_its_namesakes() -> None:
+def test_the_name_in_via_gets_a_suffix_per_run() -> None:
     assert NONE.applied_to(replace(FILE, via="edge")).via == "edge-1234"
     assert NONE.applied_to(replace(FILE, via=None)).via is None
 
 
-def test_every_flag_takes_the_place_of_its_key() -> None:
+def test_every_flag_overrides_its_key() -> None:
     listen, admin = (ListenAddress("::1", 5),), ListenAddress("::1", 6)
     applied = Flags(listen, admin, "json", 7.0, 8.0, "x").applied_to(FILE)
     assert applied == replace(
@@ -96,6 +96,6 @@ def test_a_key_that_a_variable_overrides_is_warned_about(
     "more",
     ["", "log: {requests: none}", "drain_delay: 5s", "listen: 0.0.0.0:8010", "log: {format: json}"],
 )
-def test_a_variable_that_overrides_nothing_is_no_matter(more: str) -> None:
+def test_a_variable_that_changes_nothing_is_no_warning(more: str) -> None:
     reading = read_policy(f"{HEAD}{more}\n", "c.yaml", {}, "/")
     assert EVERY.overriding(reading) == ()

@@ -21,14 +21,14 @@ OTHERS = (
 )
 
 
-async def test_a_ready_proxy_is_well() -> None:
+async def test_a_ready_proxy_is_healthy() -> None:
     async with RawPeer(answers(READY)) as admin:
         result = await finished("health", f"http://127.0.0.1:{admin.port}")
     assert result == (0, "ready\n", "")
     assert admin.heads[0].startswith(b"GET /readyz HTTP/1.1\r\n")
 
 
-async def test_a_draining_proxy_is_not() -> None:
+async def test_a_draining_proxy_is_not_healthy() -> None:
     async with RawPeer(answers(DRAINING)) as admin:
         code, out, err = await finished("health", f"http://127.0.0.1:{admin.port}/readyz")
     assert (code, out, err) == (1, "", "corsproxy: not ready: 503 draining\n")
@@ -42,27 +42,27 @@ async def test_the_path_may_be_chosen() -> None:
 
 
 @pytest.mark.parametrize("value", ["127.0.0.1:{}", "0.0.0.0:{}"])
-async def test_the_variable_of_serve_is_heeded(value: str) -> None:
+async def test_the_admin_variable_of_serve_is_used(value: str) -> None:
     async with RawPeer(answers(READY)) as admin:
         code, _, _ = await finished("health", env={"CORSPROXY_ADMIN": value.format(admin.port)})
     assert code == 0
 
 
-async def test_an_admin_listener_that_is_off_is_not_well() -> None:
+async def test_an_admin_listener_that_is_off_is_not_healthy() -> None:
     code, _, err = await finished("health", env={"CORSPROXY_ADMIN": "off"})
     assert code == 1
     assert "no admin listener" in err
 
 
 @pytest.mark.parametrize("answer", OTHERS)
-async def test_what_is_not_this_proxys_admin_listener_is_not_well(answer: bytes) -> None:
+async def test_another_server_is_not_healthy(answer: bytes) -> None:
     async with RawPeer(answers(answer)) as other:
         code, out, err = await finished("health", f"127.0.0.1:{other.port}")
     assert (code, out) == (1, "")
     assert "is not corsproxy's admin listener" in err
 
 
-async def test_another_answer_than_that_of_the_path_is_not_well() -> None:
+async def test_an_unexpected_response_is_not_healthy() -> None:
     async with RawPeer(answers(ALIVE)) as admin:
         code, _, err = await finished("health", f"127.0.0.1:{admin.port}")
     assert (code, err) == (1, "corsproxy: not ready: 200 ok\n")
@@ -86,7 +86,7 @@ async def test_the_file_says_where_it_is(
     assert result == (0, "ready\n", "")
 
 
-async def test_the_variable_counts_more_than_the_file(tmp_path: Path) -> None:
+async def test_the_variable_overrides_the_file(tmp_path: Path) -> None:
     (tmp_path / "corsproxy.yaml").write_text("admin: off\n")
     async with RawPeer(answers(READY)) as admin:
         variables = {"CORSPROXY_ADMIN": f"127.0.0.1:{admin.port}"}
@@ -94,7 +94,7 @@ async def test_the_variable_counts_more_than_the_file(tmp_path: Path) -> None:
     assert code == 0
 
 
-async def test_a_file_that_says_off_leaves_nobody_to_ask(tmp_path: Path) -> None:
+async def test_a_file_with_admin_off_is_a_failure(tmp_path: Path) -> None:
     (tmp_path / "corsproxy.yaml").write_text("admin: off\n")
     code, _, err = await finished("health", cwd=tmp_path)
     assert code == 1
@@ -106,7 +106,7 @@ async def test_a_file_that_says_off_leaves_nobody_to_ask(tmp_path: Path) -> None
     [("admin: [", {}), ("admin: off", {"CORSPROXY_UPSTREAM": "http://api.test"})],
     ids=["not to be read", "not in use"],
 )
-async def test_a_file_that_says_nothing_leaves_the_default(
+async def test_a_file_without_admin_uses_the_default(
     tmp_path: Path, text: str, env: dict[str, str]
 ) -> None:
     (tmp_path / "corsproxy.yaml").write_text(text)
@@ -133,7 +133,7 @@ async def test_a_real_proxy_is_found_through_its_file(tmp_path: Path) -> None:
         assert await finished("health", cwd=tmp_path) == (0, "ready\n", "")
 
 
-async def test_nobody_there_is_not_well() -> None:
+async def test_no_server_is_not_healthy() -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     code, _, err = await finished("health", f"http://127.0.0.1:{port}")
@@ -141,7 +141,7 @@ async def test_nobody_there_is_not_well() -> None:
     assert err.startswith(f"corsproxy: nothing answers at http://127.0.0.1:{port}: ")
 
 
-async def test_a_port_alone_is_one_of_this_machine() -> None:
+async def test_a_bare_port_is_on_this_machine() -> None:
     with socket.create_server(("127.0.0.1", 0)) as closing:
         port = closing.getsockname()[1]
     code, _, err = await finished("health", str(port))
@@ -149,7 +149,7 @@ async def test_a_port_alone_is_one_of_this_machine() -> None:
     assert f"nothing answers at localhost:{port}: " in err
 
 
-async def test_what_is_no_http_is_not_well() -> None:
+async def test_a_server_that_does_not_speak_http_is_not_healthy() -> None:
     async def garbage(peer: PeerConnection) -> None:
         await peer.head()
         await peer.send(b"\x00\x01\x02\r\n\r\n")

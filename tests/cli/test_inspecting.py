@@ -14,7 +14,7 @@ def wanted(by: Policy, flag: bool | None = None, *, tty: bool = True) -> bool:
 
 
 @pytest.mark.parametrize("admin", LOOPBACK, ids=str)
-def test_on_loopback_it_is_on_at_a_terminal_or_where_it_is_asked_for(admin: ListenAddress) -> None:
+def test_on_loopback_it_is_on_at_a_terminal_or_on_request(admin: ListenAddress) -> None:
     assert wanted(policy(admin=admin))
     assert not wanted(policy(admin=admin), tty=False)
     assert wanted(policy(admin=admin), True, tty=False)

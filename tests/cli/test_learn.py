@@ -62,7 +62,7 @@ async def test_usage_errors(tmp_path: Path, arguments: tuple[str, ...], words: s
     assert words in err
 
 
-async def test_nothing_refused_is_nothing_to_add(tmp_path: Path) -> None:
+async def test_without_refusals_nothing_is_proposed(tmp_path: Path) -> None:
     (tmp_path / "corsproxy.yaml").write_text(FILE.format(port=1))
     (tmp_path / "log").write_text("nothing\n")
     code, out, err = await finished("learn", "log", cwd=tmp_path)

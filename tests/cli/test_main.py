@@ -68,7 +68,7 @@ WITHOUT_VARIABLE = {
 
 
 @pytest.mark.parametrize("flag", ["--host", "--bind"])
-def test_other_servers_flags_lead_to_listen(flag: str) -> None:
+def test_flags_of_other_servers_suggest_listen(flag: str) -> None:
     result = run("https://api.example.com", flag, "3000")
     assert result.exit_code == 2
     assert "Did you mean '--listen'?" in result.output
@@ -90,7 +90,7 @@ def test_other_servers_flags_lead_to_listen(flag: str) -> None:
     ],
     ids=" ".join,
 )
-def test_what_is_no_command_goes_to_serve(arguments: list[str]) -> None:
+def test_other_arguments_go_to_serve(arguments: list[str]) -> None:
     result = run(*arguments)
     assert result.exit_code == 2
     assert "Usage: corsproxy serve" in result.output
@@ -106,14 +106,14 @@ def test_a_misspelt_command_is_recognised(typed: str, meant: str) -> None:
     assert f"Did you mean '{meant}'?" in result.output
 
 
-def test_a_word_that_is_no_command_may_have_been_a_host() -> None:
+def test_an_unknown_word_may_be_a_host() -> None:
     result = run("intranet")
     assert result.exit_code == 2
     assert "corsproxy https://intranet" in result.output
 
 
 @pytest.mark.parametrize("arguments", QUICK, ids=" ".join)
-def test_commands_that_serve_nothing_answer_at_once(tmp_path: Path, arguments: list[str]) -> None:
+def test_commands_without_a_server_answer_at_once(tmp_path: Path, arguments: list[str]) -> None:
     """They never import the server, which takes longer than all that they do."""
     (tmp_path / "corsproxy.yaml").write_text(
         "upstream: https://api.example.com\ncors:\n  allow_origins: [http://localhost:5173]\n"
@@ -143,7 +143,7 @@ async def test_python_dash_m_is_the_command() -> None:
     assert await finished("--version") == (0, run("--version").output, "")
 
 
-async def test_an_encoding_without_our_characters_is_no_reason_to_fail(tmp_path: Path) -> None:
+async def test_an_unencodable_character_is_not_a_failure(tmp_path: Path) -> None:
     (tmp_path / "corsproxy.yaml").write_text(
         "upstream: https://api.example.com\ncors:\n  allow_origins: [http://localhost:5173]\n"
     )
@@ -153,7 +153,7 @@ async def test_an_encoding_without_our_characters_is_no_reason_to_fail(tmp_path:
     assert "\\u2713" in out
 
 
-def test_a_reader_that_leaves_early_is_no_reason_for_a_traceback() -> None:
+def test_a_closed_pipe_causes_no_traceback() -> None:
     line = f"{sys.executable} -m corsproxy schema | head -c 1 >/dev/null"
     done = subprocess.run(
         ["sh", "-c", line], env=environment(), capture_output=True, text=True, check=False
@@ -184,7 +184,7 @@ async def test_without_a_file_each_command_says_what_helps_it(
 
 
 @pytest.mark.parametrize("command", ["schema", "check corsproxy.yaml", "--help"])
-def test_output_that_cannot_be_written_is_said(tmp_path: Path, command: str) -> None:
+def test_unwritable_output_is_reported(tmp_path: Path, command: str) -> None:
     (tmp_path / "corsproxy.yaml").write_text(
         "upstream: https://api.example.com\ncors:\n  allow_origins: [http://localhost:5173]\n"
     )
@@ -200,7 +200,7 @@ def test_output_that_cannot_be_written_is_said(tmp_path: Path, command: str) -> 
     assert (ended.returncode, ended.stderr) == (3, "corsproxy: no space left on device\n")
 
 
-def test_a_directory_that_is_gone_is_said(tmp_path: Path) -> None:
+def test_a_deleted_working_directory_is_reported(tmp_path: Path) -> None:
     gone = tmp_path / "gone"
     gone.mkdir()
     command = f"rmdir {gone} && exec {sys.executable} -m corsproxy check - </dev/null"

@@ -46,7 +46,7 @@ def named(ctx: click.Context, config: str | None, upstream: str | None) -> None:
         (["-c", "x"], {"CORSPROXY_UPSTREAM": ""}, ("x", None)),
     ],
 )
-def test_what_is_typed_counts_more_than_a_variable(
+def test_typed_arguments_override_variables(
     arguments: list[str], variables: dict[str, str], expected: tuple[str | None, str | None]
 ) -> None:
     result = CliRunner(env=variables).invoke(named, arguments)
@@ -60,7 +60,7 @@ def test_what_is_typed_counts_more_than_a_variable(
         ([], {"CORSPROXY_CONFIG": "x", "CORSPROXY_UPSTREAM": "http://u"}),
     ],
 )
-def test_a_file_and_an_upstream_exclude_each_other(
+def test_file_and_upstream_are_mutually_exclusive(
     arguments: list[str], variables: dict[str, str]
 ) -> None:
     result = CliRunner(env=variables).invoke(named, arguments)

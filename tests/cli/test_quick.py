@@ -43,12 +43,12 @@ async def test_a_header_that_cannot_be_set_is_refused(
     assert (code, words in err) == (2, True), err
 
 
-async def test_a_port_alone_and_an_address_exclude_each_other(tmp_path: Path) -> None:
+async def test_port_and_listen_are_mutually_exclusive(tmp_path: Path) -> None:
     code, _, err = await finished("3000", "-p", "1", "-l", "localhost:2", cwd=tmp_path)
     assert (code, "give one" in err) == (2, True)
 
 
-async def test_what_kubernetes_sets_is_no_port(tmp_path: Path) -> None:
+async def test_a_kubernetes_service_variable_is_not_a_port(tmp_path: Path) -> None:
     env = {"CORSPROXY_PORT": "tcp://10.0.0.1:8010"}
     async with started("3000", *FREE_PORTS, cwd=tmp_path, env=env) as command:
         assert (await command.event("ready"))["listen"]

@@ -27,7 +27,7 @@ async def test_a_url_is_enough() -> None:
         assert ready["listen"][0].startswith("http://127.0.0.1:")
 
 
-async def test_serve_may_be_said() -> None:
+async def test_serve_may_be_explicit() -> None:
     async with started("serve", URL, *FREE_PORTS) as command:
         await command.event("ready")
 
@@ -53,7 +53,7 @@ async def test_everything_may_come_from_the_environment(tmp_path: Path) -> None:
         assert ready["admin"] is None
 
 
-async def test_a_variable_that_overrides_the_file_is_no_secret(tmp_path: Path) -> None:
+async def test_a_variable_that_overrides_the_file_is_reported(tmp_path: Path) -> None:
     (tmp_path / "corsproxy.yaml").write_text(f"{GOOD}drain_delay: 0s\nshutdown_grace: 1s\n")
     variables = {"CORSPROXY_DRAIN_DELAY": "5s", "CORSPROXY_SHUTDOWN_GRACE": ""}
     async with started(*FREE_PORTS, cwd=tmp_path, env=variables) as command:
@@ -89,7 +89,7 @@ async def test_text_is_for_people(tmp_path: Path) -> None:
         assert f"→  {URL}" in lines[3].decode()
 
 
-async def test_a_file_that_is_not_read_is_said_not_to_be(tmp_path: Path) -> None:
+async def test_an_unread_file_is_mentioned(tmp_path: Path) -> None:
     (tmp_path / "corsproxy.yaml").write_text("broken: [")
     async with started(URL, *FREE_PORTS, "--log-format", "text", cwd=tmp_path) as command:
         assert command.process.stdout is not None
@@ -208,7 +208,7 @@ async def test_a_missing_tls_file_is_shown_where_it_is_named(tmp_path: Path) -> 
     assert "Traceback" not in err
 
 
-async def test_authorities_that_cannot_be_used_are_told_at_the_start(tmp_path: Path) -> None:
+async def test_unusable_authorities_are_reported_at_start_up(tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_text("no certificate\n")
     arguments = ("https://localhost:1", "--ca-file", "ca.pem")
     code, _, err = await finished(*arguments, cwd=tmp_path)

@@ -48,7 +48,7 @@ def test_colour(
     ("terminal", "environ", "expected"),
     [(True, {}, True), (True, {"CI": "true"}, False), (False, {}, False)],
 )
-def test_keys_are_read_from_people_only(
+def test_keys_are_read_only_from_a_terminal(
     monkeypatch: pytest.MonkeyPatch, terminal: bool, environ: dict[str, str], expected: bool
 ) -> None:
     pretend(monkeypatch, terminal=terminal)
@@ -56,9 +56,7 @@ def test_keys_are_read_from_people_only(
 
 
 @pytest.mark.parametrize("stream", ["stdin", "stdout", "stderr"])
-def test_keys_need_somebody_who_sees_what_they_do(
-    monkeypatch: pytest.MonkeyPatch, stream: str
-) -> None:
+def test_keys_need_a_terminal_for_output(monkeypatch: pytest.MonkeyPatch, stream: str) -> None:
     pretend(monkeypatch, terminal=True)
     monkeypatch.setattr(sys, stream, Stream(is_terminal=False))
     assert not is_interactive({})

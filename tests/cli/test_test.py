@@ -113,7 +113,7 @@ async def test_the_file_is_found_from_the_directory_of_its_tests(directory: Path
         (None, "there is no corsproxy.test.yaml in this directory"),
     ],
 )
-async def test_what_cannot_be_tried_is_a_usage_error(
+async def test_an_unusable_test_file_is_a_usage_error(
     directory: Path, tests: str | None, words: str
 ) -> None:
     file = directory / "corsproxy.test.yaml"
@@ -135,7 +135,7 @@ async def test_this_proxy_passes_its_own_test(directory: Path) -> None:
     assert out.splitlines()[-1] == "4 of 4 as expected, 16 of 16 look-alikes refused"
 
 
-async def test_a_deployment_that_is_not_there_cannot_be_asked(directory: Path) -> None:
+async def test_an_unreachable_deployment_is_exit_code_3(directory: Path) -> None:
     code, _, err = await finished("test", "--live", "http://127.0.0.1:1", cwd=directory)
     assert code == 3
     assert "cannot ask http://127.0.0.1:1" in err
@@ -207,7 +207,7 @@ async def live(
     return code, json.loads(out)
 
 
-async def test_a_right_nginx_passes(directory: Path) -> None:
+async def test_a_correct_nginx_passes(directory: Path) -> None:
     code, found = await live(directory, RIGHT)
     assert code == 0, found
 

@@ -45,7 +45,7 @@ def test_the_file_itself_is_as_expected(subject: Subject) -> None:
     ]
 
 
-def test_each_list_is_asked_about_at_a_path_of_its_own(subject: Subject) -> None:
+def test_each_list_is_tested_at_its_own_path(subject: Subject) -> None:
     plan = live_plan(subject)
     assert {call.target for call, _ in plan.look_alikes} == {"/", "/own"}
     assert [call.target for call in plan.errors] == ["/corsproxy-test-of-an-error"]
@@ -64,7 +64,7 @@ def test_right_answers_pass(subject: Subject) -> None:
     assert [each.got for each in trials.cases] == ["allowed", "refused", "not-judged"]
 
 
-def test_a_leak_and_a_lack_are_found(subject: Subject) -> None:
+def test_too_much_and_too_little_access_are_found(subject: Subject) -> None:
     answers = answers_to(subject, REFUSED, ALLOWED, REFUSED)
     answers[3], answers[-1] = ALLOWED, REFUSED
     trials = judged(subject, live_plan(subject), answers)

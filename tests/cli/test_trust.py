@@ -41,7 +41,7 @@ def trusted(user: dict[str, str], directory: str = ".pki/nssdb") -> str:
     ).stdout
 
 
-async def test_it_is_put_in_and_taken_out(user: dict[str, str], profile: str) -> None:
+async def test_it_is_installed_and_removed(user: dict[str, str], profile: str) -> None:
     for _ in range(2):
         code, out, err = await finished("trust", env=user)
         assert (code, err) == (0, "")
@@ -67,13 +67,13 @@ async def test_the_certificate_is_printed_and_nothing_else(user: dict[str, str])
     assert not (Path(user["HOME"]) / ".pki").exists()
 
 
-async def test_where_there_is_no_authority_none_is_taken_out(user: dict[str, str]) -> None:
+async def test_without_an_authority_nothing_is_removed(user: dict[str, str]) -> None:
     code, out, _ = await finished("trust", "--remove", env=user)
     assert (code, out) == (0, "There is no authority to remove.\n")
     assert not (Path(user["HOME"]) / ".local").exists()
 
 
-async def test_mkcerts_root_is_passed_over_with_a_word(user: dict[str, str]) -> None:
+async def test_an_unusable_mkcert_root_is_reported(user: dict[str, str]) -> None:
     caroot = Path(user["HOME"]) / "caroot"
     caroot.mkdir(parents=True)
     _, ours, _ = await finished("trust", "--print", env=user)
@@ -83,7 +83,7 @@ async def test_mkcerts_root_is_passed_over_with_a_word(user: dict[str, str]) -> 
     assert "there is no rootCA-key.pem" in err
 
 
-async def test_without_certutil_it_says_so(user: dict[str, str]) -> None:
+async def test_a_missing_certutil_is_reported(user: dict[str, str]) -> None:
     code, out, _ = await finished("trust", env={**user, "PATH": ""})
     assert code == 1
     assert "libnss3-tools" in out

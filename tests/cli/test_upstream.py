@@ -15,7 +15,7 @@ def test_a_url_makes_a_policy() -> None:
 
 
 @pytest.mark.parametrize("upstream", ["", "a b.example.com", "ftp://x", "https://", "http://a b"])
-def test_what_is_no_url_is_a_usage_error(upstream: str) -> None:
+def test_an_invalid_url_is_a_usage_error(upstream: str) -> None:
     with pytest.raises(click.UsageError, match="UPSTREAM"):
         policy_for(upstream, ())
 
@@ -33,6 +33,6 @@ def test_a_password_in_the_url_is_not_repeated() -> None:
     assert "hunter2" not in caught.value.message
 
 
-def test_a_file_in_its_place_is_recognised() -> None:
+def test_a_file_name_instead_of_a_url_is_recognised() -> None:
     with pytest.raises(click.UsageError, match=r"corsproxy -c \./shop\.yml"):
         policy_for("./shop.yml", ())

@@ -9,7 +9,7 @@ from corsproxy.cli.worker import supervisors_channel
 from corsproxy.shell.workers.channel import CHANNEL_VARIABLE
 
 
-def test_most_processes_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_variable_it_is_not_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(CHANNEL_VARIABLE, raising=False)
     assert supervisors_channel() is None
 
@@ -26,7 +26,9 @@ def test_a_worker_finds_its_channel(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("value", ["", "x", "-1", "98765", "1.5", "9" * 20])
-def test_what_no_supervisor_has_set_is_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+def test_an_invalid_channel_variable_is_refused(
+    monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
     monkeypatch.setenv(CHANNEL_VARIABLE, value)
     with pytest.raises(click.UsageError, match=CHANNEL_VARIABLE):
         supervisors_channel()

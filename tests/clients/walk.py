@@ -180,7 +180,7 @@ class Newcomer:
 
 @pytest.mark.parametrize("client", CLIENTS)
 @pytest.mark.parametrize("way", ["URL", "file"])
-async def test_at_most_two_edits(
+async def test_each_client_works_after_at_most_two_edits(
     tmp_path: Path, page: Page, origin: str, ports: dict[str, int], client: str, way: str
 ) -> None:
     upstream = f"http://localhost:{ports[client]}"

@@ -37,7 +37,7 @@ def test_an_edit_allows_its_call_and_no_other(allowlist: DemoAllowlist, name: st
     assert refused(allowlist.policy) == CALLS.keys() - {name}
 
 
-def test_the_edits_add_up_and_are_taken_back(allowlist: DemoAllowlist) -> None:
+def test_edits_accumulate_and_can_be_reset(allowlist: DemoAllowlist) -> None:
     before = allowlist.as_json()
     for name in CALLS:
         allowlist.allow(name)
@@ -74,7 +74,7 @@ def test_the_diff_is_what_changes(
     assert allowlist.as_json()["changed"] == changed
 
 
-def test_an_allowed_call_invites_no_edit(allowlist: DemoAllowlist) -> None:
+def test_an_allowed_call_has_no_edit(allowlist: DemoAllowlist) -> None:
     allowlist.allow("header")
     shown = allowlist.as_json()["refusals"]
     assert isinstance(shown, dict)

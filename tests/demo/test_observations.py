@@ -14,7 +14,7 @@ async def followed(observations: Observations) -> list[Entry]:
     return [entry async for entry in observations.follow()]
 
 
-async def test_a_follower_hears_what_was_and_what_comes() -> None:
+async def test_a_follower_gets_past_and_new_entries() -> None:
     observations = Observations()
     observations.add("api", {"method": "GET"})
     follower = asyncio.create_task(followed(observations))
@@ -28,7 +28,7 @@ async def test_a_follower_hears_what_was_and_what_comes() -> None:
     ]
 
 
-async def test_entries_that_come_together_are_all_heard() -> None:
+async def test_simultaneous_entries_all_arrive() -> None:
     observations = Observations()
     follower = asyncio.create_task(followed(observations))
     await asyncio.sleep(0)
@@ -63,7 +63,7 @@ def record(target: bytes, fields: Fields, verdict: Verdict) -> ExchangeRecord:
     return records.record(method="DELETE", status=204, **changes)
 
 
-async def test_an_exchange_is_told_with_its_rule_and_without_its_query() -> None:
+async def test_an_exchange_is_observed_with_its_rule_and_without_its_query() -> None:
     observations = Observations()
     at = Source("corsproxy.yaml", 7, 18)
     verdict = Verdict(Kind.PREFLIGHT, Code.METHOD_NOT_ALLOWED, False, "default", at, "DELETE")
@@ -89,7 +89,7 @@ async def test_an_exchange_is_told_with_its_rule_and_without_its_query() -> None
     ]
 
 
-async def test_bytes_that_are_no_request_are_told_too() -> None:
+async def test_malformed_requests_are_observed_too() -> None:
     observations = Observations()
     verdict = Verdict(Kind.UNREADABLE, Code.BAD_REQUEST, False)
     ExchangeObserver(observations).exchange(record(b"/\xff", [(b"Origin", b"\xfe")], verdict))

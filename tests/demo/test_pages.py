@@ -84,7 +84,7 @@ async def test_nothing_else_is_served(pages: Client, path: str) -> None:
 
 
 @pytest.mark.parametrize("host", ["attacker.example", "attacker.example:1", "localhost:9", ""])
-async def test_a_name_that_was_rebound_gets_nothing(pages: Client, host: str) -> None:
+async def test_a_rebound_host_name_is_refused(pages: Client, host: str) -> None:
     async with pages.get("/setup.json", headers={"Host": host}) as response:
         assert response.status in (400, 421)
         assert "8" not in await response.text()
@@ -117,7 +117,7 @@ async def test_no_other_page_edits_it(
     "body",
     [b"", b"[]", b"{}", b"1", b'{"allow": "x"}', b'{"allow": []}', b"\xff", b"[" * 400],
 )
-async def test_an_edit_that_is_none_is_refused(pages: Client, body: bytes) -> None:
+async def test_an_invalid_edit_is_refused(pages: Client, body: bytes) -> None:
     async with pages.post("/policy", data=body, headers=OWN) as response:
         assert response.status == 422
 

@@ -43,14 +43,14 @@ async def test_nothing_it_sends_is_about_cors(
     ("method", "path", "status"),
     [("POST", "/api/cart", 201), ("PUT", "/api/cart/1", 200), ("PATCH", "/api/cart/1", 200)],
 )
-async def test_what_is_sent_comes_back(shop: Client, method: str, path: str, status: int) -> None:
+async def test_the_sent_body_is_returned(shop: Client, method: str, path: str, status: int) -> None:
     async with shop.request(method, path, json={"quantity": 3}) as response:
         assert response.status == status
         assert (await response.json())["quantity"] == 3
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"\xff", b"{", b"[" * 500])
-async def test_what_is_no_json_object_is_refused(shop: Client, body: bytes) -> None:
+async def test_a_body_other_than_a_json_object_is_refused(shop: Client, body: bytes) -> None:
     async with shop.post("/api/cart", data=body) as response:
         assert response.status == 422
         assert response.content_type == "application/json"
@@ -70,7 +70,7 @@ async def test_a_session_is_a_cookie_that_no_script_sees(shop: Client) -> None:
 
 
 @pytest.mark.parametrize("user", ["", None, 1])
-async def test_nobody_cannot_log_in(shop: Client, user: object) -> None:
+async def test_a_login_needs_a_user(shop: Client, user: object) -> None:
     async with shop.post("/api/login", json={"user": user}) as response:
         assert response.status == 422
 

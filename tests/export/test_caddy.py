@@ -25,7 +25,7 @@ def adapted(directory: Path, text: str) -> Any:
     return json.loads(done.stdout)
 
 
-def test_texts_are_one_token() -> None:
+def test_a_text_is_one_token() -> None:
     assert token('a "b" {$C}') == '`a "b" {$C}`'
     assert token('a `b` "c"') == '"a `b` \\"c\\""'
     assert (
@@ -62,7 +62,7 @@ def test_an_upstream_over_tls_is_verified(tmp_path: Path) -> None:
     adapted(tmp_path, text)
 
 
-def test_what_gets_lost_has_its_line() -> None:
+def test_losses_have_lines() -> None:
     text = """\
 cors: {allow_origins: [https://app.example.com], allow_credentials: true}
 routes:

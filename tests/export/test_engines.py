@@ -9,7 +9,7 @@ from tests.export.reading import GOOD, exported
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_the_top_says_for_which_versions_and_what_gets_lost(engine: str) -> None:
+def test_the_header_lists_versions_and_losses(engine: str) -> None:
     found = exported(engine, f"{GOOD}trusted_proxies: [10.0.0.0/8]\n")
     top = found.text.partition("\n\n")[0]
     assert all(line.startswith("#") for line in top.splitlines())
@@ -25,7 +25,7 @@ def test_the_same_file_makes_the_same_text(engine: str) -> None:
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_a_file_without_a_listener_for_it_makes_nothing(engine: str) -> None:
+def test_a_file_without_an_exportable_listener_is_an_error(engine: str) -> None:
     with pytest.raises(NothingToExportError, match="left out"):
         exported(engine, f"listen: https://localhost:8443\n{GOOD}")
 
@@ -34,7 +34,7 @@ PAGES = Path(__file__).parents[2] / "docs" / "export"
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_the_page_of_an_engine_says_what_it_always_loses(engine: str) -> None:
+def test_the_documentation_lists_the_constant_losses(engine: str) -> None:
     page = " ".join((PAGES / f"{engine}.md").read_text().split())
     assert all(words in page for words in engine_of(engine).always)
     assert f"corsproxy export {engine}" in page

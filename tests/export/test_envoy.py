@@ -22,11 +22,11 @@ def routes_of(bootstrap: Any) -> list[Any]:
     return found
 
 
-def test_percent_signs_mean_themselves() -> None:
+def test_percent_signs_are_escaped() -> None:
     assert formatted("%REQ(origin)%") == "%%REQ(origin)%%"
 
 
-def test_every_value_stays_one() -> None:
+def test_values_cannot_break_out() -> None:
     plain, hard = (loaded(file_with(values)) for values in (PLAIN, VALUES))
     assert _shape(hard) == _shape(plain)
     (first, *_) = [route for route in routes_of(hard) if "route" in route]
@@ -71,7 +71,7 @@ def test_a_listener_has_a_certificate_where_it_is_https(scheme: str) -> None:
     assert ("transport_socket" in listener["filter_chains"][0]) == (scheme == "https")
 
 
-def test_what_gets_lost_has_its_line() -> None:
+def test_losses_have_lines() -> None:
     assert losses("envoy", f"{GOOD}limits: {{body: 1MiB}}\n")[-1] == (
         "corsproxy.yaml:3: limits.body: bodies are not bounded"
     )

@@ -37,7 +37,7 @@ def test_the_filter_comes_first() -> None:
     assert filters[0]["cors"]["allowOrigins"] == ["https://app.example.com"]
 
 
-def test_every_value_stays_one() -> None:
+def test_values_cannot_break_out() -> None:
     plain, hard = (manifests(file_with(values)) for values in (PLAIN, VALUES))
     assert [each["kind"] for each in hard] == [each["kind"] for each in plain]
     (modifier, *_) = [each for each in hard[1]["spec"]["rules"][0]["filters"]
@@ -46,7 +46,7 @@ def test_every_value_stays_one() -> None:
     assert values == list(VALUES)
 
 
-def test_what_the_filter_does_not_know_is_left_out_and_told() -> None:
+def test_unsupported_values_are_left_out_and_reported() -> None:
     content = """\
 upstream: http://127.0.0.1:9
 cors:

@@ -25,7 +25,7 @@ def checked(directory: Path, text: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_texts_are_one_word() -> None:
+def test_a_text_is_one_word() -> None:
     assert quoted("a'b $c") == "'a'\\''b $c'"
     assert formatted("100%") == "'100%%'"
     assert anchored("a|b") == "'^(?:a|b)$'"
@@ -70,5 +70,5 @@ def test_an_https_listener_has_its_files() -> None:
         (GOOD, []),
     ],
 )  # fmt: skip
-def test_what_gets_lost_has_its_line(text: str, found: list[str]) -> None:
+def test_losses_have_lines(text: str, found: list[str]) -> None:
     assert losses("haproxy", text) == found

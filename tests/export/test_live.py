@@ -71,7 +71,7 @@ async def found(
 
 
 @pytest.mark.parametrize("engine", PROVED)
-async def test_what_was_exported_passes(engine: str, tmp_path: Path) -> None:
+async def test_an_export_passes(engine: str, tmp_path: Path) -> None:
     code, wrong = await found(engine, tmp_path, None)
     assert (code, wrong) == (0, [])
 

@@ -52,7 +52,7 @@ def _directives(text: str) -> list[str]:
     return [kept[index + 1] for index in ends if index + 1 < len(kept)]
 
 
-def test_a_file_of_everything_is_read(tmp_path: Path) -> None:
+def test_nginx_accepts_a_file_with_every_key(tmp_path: Path) -> None:
     text = (Path(__file__).parents[2] / "config.example.yaml").read_text()
     text = re.sub(r"(?m)^tls:.*\n(?:  .*\n)*", "", text)
     text = re.sub(r"(?m)^ +(?:ca|cert|key)_file: .*\n", "", text)
@@ -77,7 +77,7 @@ def _without_https(text: str) -> str:
         ("cors: {expose_headers: '*', allow_credentials: true}", "safelisted fields only"),
     ],
 )
-def test_what_gets_lost_has_its_line(more: str, word: str) -> None:
+def test_losses_have_lines(more: str, word: str) -> None:
     text = f"""\
 cors: {{allow_origins: [https://app.example.com]}}
 routes:

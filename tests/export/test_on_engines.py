@@ -15,7 +15,7 @@ GENERATED = 3
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-async def test_the_example_comes_out_the_same(engine: str, tmp_path: Path) -> None:
+async def test_the_example_behaves_the_same(engine: str, tmp_path: Path) -> None:
     found = await compared(engine, example, PROBES, tmp_path)
     equal = 0
     for probe, got, own, port in found.answers:
@@ -53,5 +53,5 @@ async def test_a_mistake_that_lets_more_through_is_noticed(mistake: str, tmp_pat
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_generated_policies_come_out_no_wider(engine: str) -> None:
+def test_generated_policies_are_not_more_permissive(engine: str) -> None:
     check.run(engine, GENERATED, derandomize=True)

@@ -42,7 +42,7 @@ def test_whatever_is_ambiguous_is_read_as_another_route(path: str, taken: list[b
     st.sampled_from(("", "/", "/x", "//x", "/a%2fb")),
     st.sampled_from(("", "?", "?a/b?c")),
 )
-def test_the_mapping_is_the_routers(
+def test_the_mapping_agrees_with_the_router(
     path: bytes, base: bytes, strip: bool, below: str, query: str
 ) -> None:
     way = route(path, strip_path=strip, upstream=upstream(base=base))

@@ -41,7 +41,7 @@ def test_links_lead_back_through_their_own_route_first() -> None:
     assert (shop.client_prefix, shop.upstream_prefix) == ("/shop", "/v2")
 
 
-def test_a_free_port_and_a_certificate_to_be_made_are_lost() -> None:
+def test_port_0_and_generated_certificates_are_lost() -> None:
     text = f"listen: [localhost:0, 'https://localhost:8443']\n{GOOD}"
     plan = plan_of(text)
     assert [str(address) for address in plan.listen] == ["localhost:8010"]
@@ -54,7 +54,7 @@ def test_a_free_port_and_a_certificate_to_be_made_are_lost() -> None:
     ]
 
 
-def test_an_entry_that_is_over_is_left_out_and_one_that_will_be_is_told() -> None:
+def test_expired_entries_are_left_out_and_expiring_ones_reported() -> None:
     text = (
         "upstream: http://127.0.0.1:9\ncors:\n  allow_origins:\n"
         "    - {origin: https://old.example.com, until: 2026-01-01}\n"
@@ -75,6 +75,6 @@ def test_an_entry_that_is_over_is_left_out_and_one_that_will_be_is_told() -> Non
     assert only.longest == 260
 
 
-def test_what_no_engine_has_is_lost_where_it_is_written() -> None:
+def test_common_losses_have_lines() -> None:
     found = words(f"{GOOD}limits: {{fields: 5}}\ntrusted_proxies: [10.0.0.0/8]\n")
     assert [line.partition(": ")[0] for line in found] == ["corsproxy.yaml:3", "corsproxy.yaml:4"]

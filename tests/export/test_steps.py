@@ -31,7 +31,7 @@ def test_a_list_that_blocks() -> None:
     assert ("Access-Control-Max-Age", "5") in found[0].fields
 
 
-def test_a_list_that_forwards_refuses_handshakes_all_the_same() -> None:
+def test_a_forwarding_list_still_refuses_handshakes() -> None:
     refused, forwarded = steps(CorsRules(LISTED, unlisted_origins="forward"))[-2:]
     assert (refused.upgrade, refused.status) == (True, 403)
     assert (forwarded.status, forwarded.vouched, forwarded.fields) == (None, False, ())
@@ -50,7 +50,7 @@ def test_every_method_is_spelt_out() -> None:
     assert "*" not in value
 
 
-def test_a_refusal_can_be_read_by_who_is_allowed() -> None:
+def test_allowed_pages_can_read_a_refusal() -> None:
     allowed, rest = refusal(CorsRules(LISTED, credentials=True), 421)
     assert allowed.fields[0] == ("Access-Control-Allow-Origin", Echo.ORIGIN)
     assert (rest.status, rest.fields, rest.vary) == (421, (), "Origin")

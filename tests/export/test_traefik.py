@@ -22,7 +22,7 @@ def test_the_static_document_names_the_dynamic_one() -> None:
     assert {"routers", "middlewares", "services", "serversTransports"} == set(dynamic["http"])
 
 
-def test_every_value_stays_one_and_none_is_a_template() -> None:
+def test_values_cannot_break_out_and_are_not_templates() -> None:
     plain, hard = (documents(file_with(values))[1] for values in (PLAIN, VALUES))
     assert _shape(hard) == _shape(plain)
     assert "{{" not in exported("traefik", file_with(VALUES)).text

@@ -18,7 +18,7 @@ _VALUES = st.recursive(
 
 
 @given(_VALUES)
-def test_what_is_written_is_read(value: Any) -> None:
+def test_written_yaml_reads_back(value: Any) -> None:
     text = "\n".join(dump(value)) + "\n"
     assert yaml.safe_load(text) == value
     assert text.isascii()
@@ -31,7 +31,7 @@ def test_no_template_begins_in_a_text(text: str) -> None:
     assert yaml.safe_load(written) == text
 
 
-def test_comments_stand_before_what_they_are_about() -> None:
+def test_comments_come_before_their_values() -> None:
     value = {"a": Noted("first", [1, Noted("one", {"b": "x"})]), "c": Block("d\n\n  e\n"), "f": {}}
     text = "\n".join(dump(value))
     assert text == ('# first\na:\n  - 1\n  # one\n  - b: "x"\nc: |\n  d\n\n    e\nf: {}')

@@ -11,7 +11,7 @@ from tests.frameworks.paths import check, decided, paths
 from tests.frameworks.smuggling import check_requests
 
 
-def test_what_decides_is_what_it_should() -> None:
+def test_the_right_route_decides() -> None:
     spellings = (b"/account/x", b"/x", b"//account")
     assert [decided(path) for path in spellings] == ["account", "other", None]
     assert sum(decided(path) is None for path in paths(300)) > 25

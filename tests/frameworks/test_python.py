@@ -19,7 +19,7 @@ def known(found: Walk) -> bool:
 
 
 @pytest.mark.parametrize("name", KNOWN)
-async def test_a_login_comes_out_as_without_the_proxy(name: str) -> None:
+async def test_a_login_works_as_without_the_proxy(name: str) -> None:
     async with KNOWN[name]() as url, proxy(url) as running:
         through = await walk(running.url, PAGE)
         assert through == await walk(url, url)
@@ -27,7 +27,7 @@ async def test_a_login_comes_out_as_without_the_proxy(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", KNOWN)
-async def test_so_it_does_where_the_upstream_insists_on_https(name: str, tmp_path: Path) -> None:
+async def test_a_login_works_if_the_upstream_requires_https(name: str, tmp_path: Path) -> None:
     tls = servers.Certificate.made_in(tmp_path)
     only: Mapping[str, str] = {"HTTPS_ONLY": "1"}
     async with KNOWN[name](tls, only) as url:
@@ -41,7 +41,7 @@ async def test_so_it_does_where_the_upstream_insists_on_https(name: str, tmp_pat
             assert known(through), through
 
 
-async def test_one_that_knows_the_public_address_is_told_it(tmp_path: Path) -> None:
+async def test_preserve_host_tells_the_public_address(tmp_path: Path) -> None:
     async with servers.fastapi() as url:
         routes = [{"path": "/", "upstream": url, "preserve_host": True}]
         content = {"routes": routes, "cors": {"allow_origins": [PAGE]}}

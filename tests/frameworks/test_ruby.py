@@ -19,7 +19,7 @@ KNOWN = {
 
 
 @pytest.mark.parametrize("name", KNOWN)
-async def test_a_login_comes_out_as_without_the_proxy(name: str) -> None:
+async def test_a_login_works_as_without_the_proxy(name: str) -> None:
     async with KNOWN[name]() as url, proxy(url) as running:
         through = await walk(running.url, PAGE)
         assert through == await walk(url, url)
@@ -36,7 +36,7 @@ async def test_a_page_behind_the_proxy_reads_what_sinatra_keeps_from_strangers()
             assert response.status == status
 
 
-async def test_so_it_does_where_rails_insists_on_https(tmp_path: Path) -> None:
+async def test_a_login_works_if_rails_requires_https(tmp_path: Path) -> None:
     tls = servers.Certificate.made_in(tmp_path)
     async with KNOWN["rails"](tls, {"HTTPS_ONLY": "1"}) as url:
         content = {
@@ -61,7 +61,7 @@ async def test_a_stripped_prefix_is_in_every_redirect(tmp_path: Path) -> None:
             assert known(through), through
 
 
-async def test_rails_refuses_a_login_that_comes_with_two_addresses(tmp_path: Path) -> None:
+async def test_rails_refuses_a_login_with_contradicting_addresses(tmp_path: Path) -> None:
     """Which is why X-Forwarded-Host is not sent beside a Host that is the upstream's own."""
     async with KNOWN["rails"]() as url:
         routes = [{"path": "/", "upstream": url, "forwarded": "on"}]

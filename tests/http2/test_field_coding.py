@@ -26,7 +26,7 @@ def fields_of(block: bytes, most: int = MOST) -> list[Field]:
 
 
 @given(blocks, st.booleans(), st.integers(0, 4096))
-def test_what_another_writes_is_read(
+def test_it_decodes_another_librarys_blocks(
     sections: list[list[Field]], huffman: bool, table_size: int
 ) -> None:
     encoder, decoder = Encoder(), FieldDecoder(MOST)
@@ -38,14 +38,14 @@ def test_what_another_writes_is_read(
 
 
 @given(blocks)
-def test_what_is_written_another_reads(sections: list[list[Field]]) -> None:
+def test_another_library_decodes_its_blocks(sections: list[list[Field]]) -> None:
     encoder, decoder = FieldEncoder(), Decoder()
     for section in sections:
         read = decoder.decode(encoder.encode(section), raw=True)
         assert [tuple(field) for field in read] == section
 
 
-def test_what_is_secret_is_never_to_be_indexed() -> None:
+def test_secrets_are_never_indexed() -> None:
     block = FieldEncoder().encode([(b"set-cookie", b"id=1")])
     [field] = Decoder().decode(block, raw=True)
     assert not field.indexable
@@ -72,12 +72,12 @@ def test_every_block_is_read_or_refused(block: bytes) -> None:
         b"\x40",
     ],
 )
-def test_what_the_standard_calls_an_error_is_one(block: bytes) -> None:
+def test_errors_of_the_standard_are_errors(block: bytes) -> None:
     with pytest.raises(FieldCodingError):
         fields_of(block)
 
 
-def test_what_is_too_much_is_read_and_not_kept() -> None:
+def test_fields_over_the_limit_are_decoded_and_dropped() -> None:
     decoder, encoder = FieldDecoder(200), Encoder()
     section = [(b"x-%d" % number, b"v" * 40) for number in range(20)]
     assert decoder.decode(encoder.encode(section)) == section[:2]

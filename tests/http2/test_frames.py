@@ -32,7 +32,7 @@ def test_frames_are_read_as_they_were_written(written: list[bytes], sizes: list[
     assert not reader.is_amid
 
 
-def test_a_frame_that_is_too_large_is_refused_before_it_is_there() -> None:
+def test_too_large_a_frame_is_refused_by_its_header() -> None:
     reader = FrameReader()
     with pytest.raises(ConnectionFaultError) as fault:
         list(reader.read(PREFACE + (16_385).to_bytes(3) + bytes(6)))
@@ -50,7 +50,7 @@ def test_a_frame_that_is_too_large_is_refused_before_it_is_there() -> None:
         (PREFACE + frame(FrameType.DATA, 0, 1, b"abc")[:-1], False),
     ],
 )
-def test_what_has_begun_and_not_ended_is_known(data: bytes, is_amid: bool) -> None:
+def test_an_unfinished_frame_is_known(data: bytes, is_amid: bool) -> None:
     reader = FrameReader()
     list(reader.read(data))
     assert reader.is_amid is is_amid

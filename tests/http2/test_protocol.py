@@ -227,7 +227,7 @@ CONNECTION_ERRORS: dict[str, tuple[bytes, ErrorCode]] = {
 
 
 @pytest.mark.parametrize(("sent", "code"), CONNECTION_ERRORS.values(), ids=CONNECTION_ERRORS)
-def test_what_breaks_the_connection_ends_it(sent: bytes, code: ErrorCode) -> None:
+def test_connection_errors_end_the_connection(sent: bytes, code: ErrorCode) -> None:
     server = Server(b"").take(sent)
     assert server.goaway is code
     assert server.protocol.fault is not None
@@ -263,7 +263,7 @@ STREAM_ERRORS: dict[str, tuple[bytes, ErrorCode]] = {
 
 
 @pytest.mark.parametrize(("sent", "code"), STREAM_ERRORS.values(), ids=STREAM_ERRORS)
-def test_what_breaks_a_stream_ends_it_alone(server: Server, sent: bytes, code: ErrorCode) -> None:
+def test_stream_errors_end_only_the_stream(server: Server, sent: bytes, code: ErrorCode) -> None:
     server.take(sent)
     assert server.resets == [(1, code)]
     assert server.goaway is None
@@ -303,7 +303,7 @@ IGNORED: dict[str, bytes] = {
 
 
 @pytest.mark.parametrize("sent", IGNORED.values(), ids=IGNORED)
-def test_what_is_right_ends_nothing(server: Server, sent: bytes) -> None:
+def test_valid_frames_end_nothing(server: Server, sent: bytes) -> None:
     server.take(sent)
     assert (server.resets, server.goaway) == ([], None)
     assert server.take(headers(9)).requests[-1] == 9
@@ -395,7 +395,7 @@ def test_one_stream_too_many_is_refused_and_may_be_tried_again(server: Server) -
     assert server.take(headers(extra + 2)).requests[-1] == extra + 2
 
 
-def test_more_fields_than_may_be_are_told_of(server: Server) -> None:
+def test_too_many_fields_are_reported(server: Server) -> None:
     fields = [*GET, *[(b"x-%d" % number, b"y" * 1000) for number in range(100)]]
     sent = block(fields)
     parts = [sent[at : at + 16_384] for at in range(0, len(sent), 16_384)]
@@ -408,7 +408,7 @@ def test_more_fields_than_may_be_are_told_of(server: Server) -> None:
     assert sum(len(value) for _, value in event.request.fields) < 70_000
 
 
-def test_a_bomb_of_fields_costs_what_fits(server: Server) -> None:
+def test_a_header_bomb_is_limited(server: Server) -> None:
     """One large entry of the table, named again and again."""
     large = b"\x40\x03x-a\x7f\xa1\x1e" + b"y" * 4000
     sent = block(GET) + large + b"\xbe" * 12_000
@@ -449,14 +449,14 @@ def test_the_clients_window_follows_what_is_taken(server: Server) -> None:
     assert Frame(8, 0, 1, STREAM_WINDOW.to_bytes(4)) in server.collect()
 
 
-def test_who_sends_more_than_the_window_breaks_the_connection(server: Server) -> None:
+def test_exceeding_the_window_is_a_connection_error(server: Server) -> None:
     server.take(OPEN)
     for _ in range(STREAM_WINDOW // 16_384 + 1):
         server.take(data(1, bytes(16_384)))
     assert server.goaway is ErrorCode.FLOW_CONTROL_ERROR
 
 
-def test_what_nobody_takes_does_not_stay_in_the_connections_window(server: Server) -> None:
+def test_untaken_content_of_an_ended_stream_frees_the_window(server: Server) -> None:
     for stream in range(1, 41, 2):
         server.take(headers(stream, POST, END_HEADERS))
         for _ in range(STREAM_WINDOW // 16_384):
@@ -504,7 +504,7 @@ def test_frames_are_no_larger_than_the_client_takes(server: Server) -> None:
     [window_update(1, 5), reset(1), frame(2, 0, 1, bytes(5))],
     ids=["WINDOW_UPDATE", "RST_STREAM", "PRIORITY"],
 )
-def test_what_comes_late_is_nothing(server: Server, late: bytes) -> None:
+def test_late_frames_are_ignored(server: Server, late: bytes) -> None:
     server.take(headers(1))
     server.answer(1)
     assert server.take(late + headers(3)).requests == [1, 3]
@@ -512,7 +512,7 @@ def test_what_comes_late_is_nothing(server: Server, late: bytes) -> None:
 
 
 @pytest.mark.parametrize("late", [data(1, b"x"), headers(1)], ids=["DATA", "HEADERS"])
-def test_what_comes_behind_both_ends_breaks_the_connection(server: Server, late: bytes) -> None:
+def test_frames_after_both_ends_are_a_connection_error(server: Server, late: bytes) -> None:
     server.take(headers(1))
     server.answer(1)
     assert server.take(late).goaway is ErrorCode.STREAM_CLOSED
@@ -532,7 +532,7 @@ def test_an_early_answer_ends_the_request_without_fault(server: Server) -> None:
     assert server.protocol.window(1) == 0
 
 
-def test_a_reset_is_no_end(server: Server) -> None:
+def test_a_reset_does_not_look_like_an_end(server: Server) -> None:
     server.take(headers(1))
     server.protocol.send_head(1, [(b":status", b"200")], is_all=False)
     server.protocol.send_content(1, b"half", is_all=False)
@@ -541,7 +541,7 @@ def test_a_reset_is_no_end(server: Server) -> None:
     assert server.resets == [(1, ErrorCode.INTERNAL_ERROR)]
 
 
-def test_who_leaves_answers_what_is_there(server: Server) -> None:
+def test_after_goaway_open_requests_are_answered(server: Server) -> None:
     server.take(headers(1) + headers(3))
     server.protocol.leave()
     server.protocol.leave()
@@ -552,7 +552,7 @@ def test_who_leaves_answers_what_is_there(server: Server) -> None:
     assert server.sent[-1].kind == FrameType.HEADERS
 
 
-def test_who_warns_answers_what_comes_until_the_client_has_heard(server: Server) -> None:
+def test_after_the_warning_requests_are_answered_until_the_ping_returns(server: Server) -> None:
     server.take(headers(1))
     server.protocol.warn()
     server.protocol.warn()

@@ -76,7 +76,7 @@ MALFORMED: dict[str, list[Field]] = {
 
 
 @pytest.mark.parametrize("fields", MALFORMED.values(), ids=MALFORMED)
-def test_what_is_malformed_is_refused(fields: list[Field]) -> None:
+def test_malformed_requests_are_refused(fields: list[Field]) -> None:
     with pytest.raises(MalformedRequestError):
         read_request(fields, has_ended=True)
 
@@ -119,7 +119,7 @@ def test_malformed_trailers_are_refused(field: Field) -> None:
 @given(st.lists(st.tuples(st.sampled_from([*MALFORMED.values(), GET, POST]),
                           st.sampled_from([b"/", b"/a?b", b"/a b", b"a", b"", b"*"]),
                           st.booleans()), max_size=8))  # fmt: skip
-def test_what_is_remembered_changes_nothing(
+def test_the_cache_changes_nothing(
     sent: list[tuple[list[Field], bytes, bool]],
 ) -> None:
     reader = RequestReader()
@@ -138,7 +138,7 @@ def test_what_is_remembered_changes_nothing(
         assert found == expected
 
 
-def test_what_repeats_itself_has_the_same_fields() -> None:
+def test_repeated_requests_share_their_fields() -> None:
     reader = RequestReader()
     first = reader.read(GET, has_ended=True)
     again = reader.read([*GET[:3], (b":path", b"/other")], has_ended=True)
@@ -172,7 +172,7 @@ def sections(draw: st.DrawFn) -> list[Field]:
 
 @settings(max_examples=500)
 @given(sections(), st.booleans())
-def test_what_is_well_formed_is_one_request_of_http1(section: list[Field], ends: bool) -> None:
+def test_a_well_formed_request_is_one_http1_request(section: list[Field], ends: bool) -> None:
     try:
         request = read_request(section, has_ended=ends)
     except MalformedRequestError:

@@ -6,7 +6,7 @@ from corsproxy.http2.response_fields import response_fields
 DATE = b"Sun, 29 Nov 2026 13:00:00 GMT"
 
 
-def test_names_are_in_lower_case_and_what_is_the_connections_is_left_out() -> None:
+def test_names_are_lower_case_and_connection_fields_are_dropped() -> None:
     fields = (
         (b"Content-Type", b"text/plain"),
         (b"Transfer-Encoding", b"chunked"),

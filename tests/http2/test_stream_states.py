@@ -8,7 +8,7 @@ from corsproxy.http2.stream_states import STREAM_WINDOW, StreamStates
 from tests.http2.frames import SETTINGS, block, frames_of
 
 
-def test_a_client_of_the_library_understands_it() -> None:
+def test_the_librarys_client_understands_it() -> None:
     client = h2.connection.H2Connection(h2.config.H2Configuration(header_encoding=None))
     client.initiate_connection()
     client.data_to_send()

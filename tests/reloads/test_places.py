@@ -86,7 +86,7 @@ async def test_every_way_to_save_after_every_other(tmp_path: Path) -> None:
                     await here.taken()
 
 
-async def test_a_file_that_is_gone_and_back(tmp_path: Path) -> None:
+async def test_a_file_disappears_and_comes_back(tmp_path: Path) -> None:
     path = tmp_path / "corsproxy.yaml"
     async with watched(path) as here:
         same = path.read_text()
@@ -141,7 +141,7 @@ if os.getuid() != 0:
     UNREADABLE["forbidden"] = (hide, "permission denied")
 
 
-async def test_a_file_that_cannot_be_read_and_then_can(tmp_path: Path) -> None:
+async def test_a_file_becomes_readable_again(tmp_path: Path) -> None:
     path = tmp_path / "corsproxy.yaml"
     async with watched(path) as here:
         for spoil, reason in UNREADABLE.values():
@@ -180,7 +180,7 @@ async def test_a_directory_that_is_replaced(tmp_path: Path) -> None:
             await here.taken()
 
 
-async def test_a_directory_behind_a_link_that_is_turned(tmp_path: Path) -> None:
+async def test_a_link_to_a_directory_is_switched(tmp_path: Path) -> None:
     link = tmp_path / "current"
     (tmp_path / "release0").mkdir()
     link.symlink_to("release0")
@@ -196,7 +196,7 @@ async def test_a_directory_behind_a_link_that_is_turned(tmp_path: Path) -> None:
             shutil.rmtree(tmp_path / f"release{number - 1}")
 
 
-async def test_a_volume_of_the_kubelet(tmp_path: Path) -> None:
+async def test_a_kubelet_volume(tmp_path: Path) -> None:
     volume = tmp_path / "volume"
     volume.mkdir()
     mount = tmp_path / "mount"

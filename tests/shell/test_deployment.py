@@ -49,7 +49,7 @@ async def hangs_up(peer: PeerConnection) -> None:
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1", "nonsense", "http://[", "ftp://a.test"])
-async def test_what_cannot_be_asked_is_said(url: str) -> None:
+async def test_an_unreachable_deployment_is_an_error(url: str) -> None:
     async with Deployment(url) as deployment:
         with pytest.raises(StartError, match="cannot ask"):
             await deployment.judge([PageCall(PAGE, "/")])

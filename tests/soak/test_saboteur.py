@@ -39,14 +39,14 @@ async def visited(harm: str) -> tuple[Report, int]:
     return report, saboteur.harmed
 
 
-async def test_without_harm_there_is_nothing_to_tell() -> None:
+async def test_without_harm_nothing_is_reported() -> None:
     report, harmed = await visited("")
     assert (report.faults, harmed) == ([], 0)
     assert sum(report.counts.values()) == 2 * 5 * len(VISITED)
 
 
 @pytest.mark.parametrize("harm", KINDS)
-async def test_harm_of_every_kind_is_told(harm: str) -> None:
+async def test_every_kind_of_harm_is_reported(harm: str) -> None:
     report, harmed = await visited(harm)
     assert harmed
     assert report.faults

@@ -15,7 +15,7 @@ KIB_FOR_EACH = 110
 """What one that reads nothing may cost; it costs most."""
 
 
-async def test_slow_clients_are_let_go_while_others_are_served(tmp_path: Path) -> None:
+async def test_slow_clients_are_dropped_while_others_are_served(tmp_path: Path) -> None:
     async with RawPeer(serve) as upstream, running(upstream, tmp_path, LIMITS) as proxy:
         report = await siege(proxy, CLIENTS, Waits(1, 1, 1))
     told = "\n".join(report.lines())

@@ -60,12 +60,12 @@ async def test_metrics_without_the_package_say_what_to_install(
 @pytest.mark.parametrize(
     "host", ["localhost", "app.localhost:8011", "127.0.0.1", "[::1]:8011", "10.1.2.3:8011"]
 )
-async def test_names_that_cannot_be_rebound_are_answered(admin: Admin, host: str) -> None:
+async def test_local_host_names_are_answered(admin: Admin, host: str) -> None:
     assert (await admin.ask("/livez", host=host)).status == 200
 
 
 @pytest.mark.parametrize("host", ["evil.example", "0.0.0.0:8011", "[::]", "localhost.evil.example"])
-async def test_other_names_are_refused(admin: Admin, host: str) -> None:
+async def test_other_host_names_are_refused(admin: Admin, host: str) -> None:
     reply = await admin.ask("/metrics", host=host)
     assert reply.status == 421
     assert b"allowed_hosts" in reply.content
@@ -110,7 +110,7 @@ PAGES = [
     [("GET", "/livez"), ("GET", "/metrics"), ("POST", "/drain"), ("OPTIONS", "/metrics")],
 )
 @pytest.mark.parametrize("is_loopback", [True, False])
-async def test_a_page_gets_nothing_and_does_nothing(
+async def test_a_page_on_another_origin_is_refused(
     line: str, method: str, path: str, is_loopback: bool
 ) -> None:
     async with serving(is_loopback=is_loopback) as admin:
@@ -119,7 +119,7 @@ async def test_a_page_gets_nothing_and_does_nothing(
 
 
 @pytest.mark.parametrize("site", ["none", "same-origin"])
-async def test_what_a_person_types_is_answered(admin: Admin, site: str) -> None:
+async def test_a_url_typed_into_a_browser_is_answered(admin: Admin, site: str) -> None:
     assert (await admin.ask("/metrics", "GET", f"Sec-Fetch-Site: {site}")).status == 200
 
 
@@ -178,13 +178,13 @@ async def test_an_unknown_path_names_the_known_ones(admin: Admin) -> None:
     assert b"/metrics" in reply.content
 
 
-async def test_it_does_not_say_what_it_is_made_of(admin: Admin) -> None:
+async def test_it_does_not_reveal_its_server_software(admin: Admin) -> None:
     reply = await admin.ask("/livez")
     assert reply.value("Server") == "corsproxy"
     assert reply.value("Cache-Control") == "no-store"
 
 
-async def test_a_fault_is_seen_and_says_nothing_to_whom_it_meets(
+async def test_a_fault_is_logged_and_reveals_nothing(
     admin: Admin, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def broken() -> Snapshot:

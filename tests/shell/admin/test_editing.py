@@ -23,7 +23,7 @@ def test_the_edit_is_of_the_file_as_it_is_now(tmp_path: Path) -> None:
     assert edit.after == FILE.replace("5173]", "5173, http://localhost:3000]").encode()
 
 
-def test_where_the_call_is_known_the_edit_has_all_that_it_lacks(tmp_path: Path) -> None:
+def test_with_the_call_the_edit_has_everything_that_it_lacks(tmp_path: Path) -> None:
     file = tmp_path / "corsproxy.yaml"
     file.write_text(FILE)
     call = PageCall("http://localhost:5173", "/", "PURGE", ("x-a", "x-b"), True)

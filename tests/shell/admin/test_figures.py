@@ -64,7 +64,7 @@ def test_a_status_is_counted_by_its_class(status: int, name: str) -> None:
     ]
 
 
-def test_what_the_browser_makes_of_them_is_counted() -> None:
+def test_outcomes_are_counted() -> None:
     blocked = records.replaced(record(), outcome=Outcome(Word.BLOCKED, "InvalidAllowCredentials"))
     assert list(counted(blocked).counts(Count.REQUESTS)) == [
         ("shop", "GET", "2xx", "allowed", "blocked")
@@ -163,7 +163,7 @@ def test_figures_add_up() -> None:
     assert (total.in_flight, total.clients) == (4, 18)
 
 
-def test_of_a_process_that_has_ended_only_what_it_counted_is_left() -> None:
+def test_an_ended_process_leaves_only_counters() -> None:
     figures = everything()
     figures.end()
     assert (figures.in_flight, figures.clients) == (0, 0)
@@ -176,7 +176,7 @@ def test_of_a_process_that_has_ended_only_what_it_counted_is_left() -> None:
     assert figures.counts(Count.REQUESTS)["shop", "GET", "2xx", "allowed", "none"] == 1
 
 
-def test_adding_takes_nothing_away_from_what_is_added() -> None:
+def test_adding_does_not_change_the_added_figures() -> None:
     one, total = everything(), Figures()
     before = json.dumps(one.as_json())
     total.add(one)
@@ -184,7 +184,7 @@ def test_adding_takes_nothing_away_from_what_is_added() -> None:
     assert json.dumps(one.as_json()) == before
 
 
-def test_what_is_counted_is_worked_out_before_it_is_too_much_to_hold() -> None:
+def test_held_exchanges_are_added_up_before_there_are_too_many() -> None:
     """Neither many kinds of exchanges nor many of one kind take more and more memory."""
     figures = Figures()
     told = records.replaced(record(), upstream_s=0.02, outcome=None)

@@ -38,7 +38,7 @@ async def test_a_connection_carries_one_request_after_another(admin: Admin) -> N
     await client.close()
 
 
-async def test_content_that_is_still_to_come_does_not_destroy_the_answer(admin: Admin) -> None:
+async def test_unread_content_does_not_destroy_the_response(admin: Admin) -> None:
     client = await admin.connect()
     await client.send(b"POST /livez HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n")
     assert (await client.reply()).status == 405
@@ -54,7 +54,7 @@ async def test_a_head_without_end_is_refused(admin: Admin) -> None:
     await client.close()
 
 
-async def test_closing_waits_for_nobody_who_waits_for_nothing(admin: Admin) -> None:
+async def test_closing_does_not_wait_for_idle_connections(admin: Admin) -> None:
     client = await admin.connect()
     await client.send(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
     assert (await client.reply()).status == 200
@@ -63,7 +63,7 @@ async def test_closing_waits_for_nobody_who_waits_for_nothing(admin: Admin) -> N
     await client.close()
 
 
-async def test_closing_lets_an_answer_go_out(admin: Admin, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_closing_finishes_a_response(admin: Admin, monkeypatch: pytest.MonkeyPatch) -> None:
     asked, may_answer = asyncio.Event(), asyncio.Event()
 
     async def slow() -> Snapshot:
@@ -80,7 +80,7 @@ async def test_closing_lets_an_answer_go_out(admin: Admin, monkeypatch: pytest.M
     await closing
 
 
-async def test_whoever_holds_all_connections_keeps_no_probe_away(admin: Admin) -> None:
+async def test_a_client_with_all_connections_cannot_block_probes(admin: Admin) -> None:
     held = [await admin.connect() for _ in range(100)]
     assert (await admin.ask("/livez")).status == 200
     assert await held[0].rest() == b""

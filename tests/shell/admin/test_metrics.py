@@ -53,7 +53,7 @@ def test_each_upstream_has_its_connections() -> None:
         assert f'corsproxy_upstream_{name}{{upstream="http://a"}} {value}.0' in lines
 
 
-def test_the_state_of_the_moment() -> None:
+def test_gauges_show_the_current_state() -> None:
     lines = scraped(everything())
     assert "corsproxy_in_flight 2.0" in lines
     assert "corsproxy_client_connections 9.0" in lines
@@ -63,7 +63,7 @@ def test_the_state_of_the_moment() -> None:
     assert any(line.startswith('corsproxy_build_info{version="') for line in lines)
 
 
-def test_workers_are_told_apart_where_there_are_any() -> None:
+def test_workers_have_their_own_labels() -> None:
     assert not [line for line in scraped(Figures()) if "corsproxy_worker" in line]
     lines = scraped(Figures(), WorkerState(True, 0, 5), WorkerState(False, 3, 0))
     assert 'corsproxy_worker_up{worker="0"} 1.0' in lines
@@ -72,7 +72,7 @@ def test_workers_are_told_apart_where_there_are_any() -> None:
     assert 'corsproxy_worker_in_flight{worker="0"} 5.0' in lines
 
 
-def test_open_metrics_is_offered_to_who_asks_for_it() -> None:
+def test_openmetrics_is_sent_on_request() -> None:
     snapshot = Snapshot(everything(), True, MOMENT)
     body, content_type = exposition(snapshot, "application/openmetrics-text; version=1.0.0")
     assert content_type.startswith("application/openmetrics-text")

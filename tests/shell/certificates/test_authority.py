@@ -67,7 +67,7 @@ def test_it_is_made_once_and_only_its_user_can_read_the_key(places: Places) -> N
     assert told == []
 
 
-def test_it_vouches_for_this_machine(places: Places) -> None:
+def test_it_signs_for_this_machine(places: Places) -> None:
     authority = find_authority(places, NOW, [])
     context = issue(authority, NAMES, NOW)
     for name in NAMES:
@@ -75,7 +75,7 @@ def test_it_vouches_for_this_machine(places: Places) -> None:
 
 
 @pytest.mark.parametrize("name", ["example.com", "localhost.example.com", "10.0.0.1", "mytest"])
-def test_it_vouches_for_nothing_else(places: Places, name: str) -> None:
+def test_it_cannot_sign_for_other_names(places: Places, name: str) -> None:
     authority = find_authority(places, NOW, [])
     assert not trusts(authority.pem, issue(authority, [name], NOW), name)
 
@@ -111,7 +111,7 @@ def test_mkcerts_root_is_used_where_there_is_one(places: Places) -> None:
         (lambda root: (root / CERTIFICATE).write_text("x"), "is not a certificate"),
     ],
 )
-def test_a_root_of_no_use_is_passed_over_with_a_word(
+def test_an_unusable_root_is_passed_over_and_reported(
     places: Places, spoil: object, said: str
 ) -> None:
     find_authority(places, NOW, [])
@@ -124,7 +124,7 @@ def test_a_root_of_no_use_is_passed_over_with_a_word(
     assert said in told[0]
 
 
-def test_an_expired_root_is_passed_over_with_a_word(places: Places) -> None:
+def test_an_expired_root_is_passed_over_and_reported(places: Places) -> None:
     find_authority(places, NOW - timedelta(days=4000), [])
     places.data.rename(places.mkcert[0])
     told: list[str] = []
@@ -140,7 +140,7 @@ def test_ours_is_replaced_when_it_has_ended(places: Places) -> None:
     assert "corsproxy trust" in told[0]
 
 
-def test_where_nothing_can_be_written_there_is_no_authority(places: Places) -> None:
+def test_an_unwritable_directory_is_a_start_error(places: Places) -> None:
     places.data.parent.mkdir(exist_ok=True)
     places.data.write_text("a file where a directory should be")
     with pytest.raises(StartError, match="cannot write the local authority into"):

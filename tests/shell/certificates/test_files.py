@@ -28,7 +28,7 @@ def faults_of(pair: Pair) -> list[tuple[str, str, str]]:
     return [(fault.severity, fault.code, fault.key) for fault in found(pair)]
 
 
-def test_a_pair_that_fits_has_no_fault(tmp_path: Path, ca: CA) -> None:
+def test_a_matching_pair_has_no_fault(tmp_path: Path, ca: CA) -> None:
     assert faults_of(write_pair(tmp_path, ca)) == []
 
 
@@ -52,7 +52,7 @@ def test_a_key_of_another_certificate_does_not_fit(tmp_path: Path, ca: CA) -> No
 
 
 @pytest.mark.parametrize("key", ["cert_file", "key_file"])
-def test_what_is_no_pem_is_named(tmp_path: Path, ca: CA, key: str) -> None:
+def test_a_file_that_is_not_pem_is_named(tmp_path: Path, ca: CA, key: str) -> None:
     pair = write_pair(tmp_path, ca)
     getattr(pair, key).write_text("no certificate\n")
     assert faults_of(pair) == [("error", "certificate-file", key)]
@@ -75,7 +75,7 @@ def test_a_key_that_everybody_can_read_is_a_warning(tmp_path: Path, ca: CA) -> N
     assert faults_of(pair) == [("warning", "readable-key", "key_file")]
 
 
-def test_what_a_client_is_shown_is_known(tmp_path: Path, ca: CA) -> None:
+def test_the_shown_certificate_is_what_clients_see(tmp_path: Path, ca: CA) -> None:
     pair = write_pair(tmp_path, ca, "proxy.test")
     shown = shown_certificate(
         server_context(str(pair.cert_file), str(pair.key_file)), str(pair.cert_file)

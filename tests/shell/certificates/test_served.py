@@ -49,7 +49,7 @@ def test_files_that_change_are_read_again(tmp_path: Path, ca: CA) -> None:
     assert told == []
 
 
-def test_files_that_are_broken_change_nothing_and_are_told_of_once(tmp_path: Path, ca: CA) -> None:
+def test_broken_files_change_nothing_and_are_reported_once(tmp_path: Path, ca: CA) -> None:
     told: list[str] = []
     pair = write_pair(tmp_path, ca)
     served = ServedCertificate(given(pair), told.append)
@@ -80,14 +80,14 @@ def test_a_local_certificate_follows_the_names() -> None:
     assert "app.test" in str(leaf_of(served.current()).extensions)
 
 
-def test_files_of_no_use_do_not_start(tmp_path: Path, ca: CA) -> None:
+def test_unusable_files_prevent_the_start(tmp_path: Path, ca: CA) -> None:
     pair = write_pair(tmp_path, ca)
     os.unlink(pair.key_file)
     with pytest.raises(StartError, match="no such file"):
         ServedCertificate(given(pair), print)
 
 
-def test_a_data_directory_that_cannot_be_written_does_not_start(home: Path) -> None:
+def test_an_unwritable_data_directory_prevents_the_start(home: Path) -> None:
     home.write_text("a file")
     with pytest.raises(StartError, match="cannot write"):
         prepare(policy(listen=HTTPS))

@@ -52,7 +52,7 @@ def test_linux_has_one_store_for_the_system_and_one_for_each_browser(machine: Ma
     ]
 
 
-def test_what_was_put_in_can_be_taken_out(machine: Machine) -> None:
+def test_an_installed_authority_can_be_removed(machine: Machine) -> None:
     program(machine, "certutil", "update-ca-certificates")
     nssdb = database(machine, ".pki/nssdb")
     file = machine.root / "usr/local/share/ca-certificates/corsproxy.crt"
@@ -66,7 +66,7 @@ def test_what_was_put_in_can_be_taken_out(machine: Machine) -> None:
     assert len(lines_of(machine, remove=True)) == 1
 
 
-def test_who_is_not_root_needs_sudo(machine: Machine) -> None:
+def test_users_other_than_root_need_sudo(machine: Machine) -> None:
     program(machine, "certutil", "update-ca-certificates")
     user = machine._replace(is_root=False)
     assert "as root" in plan(SUBJECT, user).obstacles[0]

@@ -119,7 +119,7 @@ def test_every_event_has_its_name_and_facts(lines: Said) -> None:
     ]
 
 
-def test_people_read_words(text: Said) -> None:
+def test_text_is_for_people(text: Said) -> None:
     everything(text.announcer)
     assert "banner\n" in text.text
     assert (
@@ -141,7 +141,7 @@ def test_lines_that_were_lost_are_counted_in_the_form_of_the_others() -> None:
     assert (told["event"], told["count"]) == ("lines-dropped", 3)
 
 
-def test_only_what_narrows_is_followed_by_the_hint_about_caches(text: Said) -> None:
+def test_only_narrowing_changes_have_the_hint_about_caches(text: Said) -> None:
     text.announcer.reloaded("corsproxy.yaml", CHANGES[:1])
     assert "browsers" not in text.text
 
@@ -162,7 +162,7 @@ def test_clearing_is_for_terminals_only(lines: Said) -> None:
     assert lines.text == ""
 
 
-def test_no_name_of_a_file_can_drive_a_terminal(text: Said) -> None:
+def test_file_names_cannot_control_the_terminal(text: Said) -> None:
     text.announcer.failed("\x1b[2Jx.yaml", "a\nb")
     assert text.text.removesuffix("\n").isprintable()
 

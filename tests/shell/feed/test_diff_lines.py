@@ -20,7 +20,7 @@ def test_lines_have_the_colours_that_git_gives_them() -> None:
     ]
 
 
-def test_the_terminal_is_driven_by_nothing_in_the_file() -> None:
+def test_the_file_cannot_control_the_terminal() -> None:
     lines = plain(b"", "a: 1 # \x1b]0;x\x07 \u202e\t!\r\n".encode())
     assert lines[3] == "+a: 1 # \\x1b]0;x\\x07 \\u202e\t!"
 

@@ -115,7 +115,7 @@ def test_a_refusal_in_json_has_the_browsers_name_for_it() -> None:
     assert "error" not in found
 
 
-def test_what_the_browser_makes_of_an_answer_is_in_its_line() -> None:
+def test_the_outcome_is_logged() -> None:
     assert "outcome" not in parsed(record())
     blocked = Outcome(Word.BLOCKED, "InvalidAllowCredentials")
     found = parsed(record(outcome=blocked))
@@ -152,7 +152,7 @@ def test_behind_a_trusted_proxy_the_client_is_the_browser() -> None:
     assert "peer" not in parsed(record(policy=behind, client="192.0.2.1", fields=fields))
 
 
-def test_bytes_that_were_no_request_have_a_line_too() -> None:
+def test_malformed_requests_are_logged_too() -> None:
     verdict = Verdict(Kind.UNREADABLE, Code.BAD_REQUEST, False)
     nothing = record(method="", target=b"", fields=(), verdict=verdict, status=400)
     found = parsed(nothing)
@@ -185,7 +185,7 @@ def test_credentials_are_in_no_line() -> None:
     method=st.text(max_size=10),
     subject=st.text(max_size=20),
 )
-def test_no_exchange_can_drive_a_terminal_or_break_a_line(
+def test_no_exchange_can_control_the_terminal_or_break_a_line(
     target: bytes, origin: bytes, method: str, subject: str
 ) -> None:
     verdict = REFUSED.replace(subject=subject)
@@ -209,13 +209,13 @@ def test_log_requests_chooses_what_is_written(requests: LogRequests, written: li
     assert [json.loads(line)["method"] for line in lines] == written
 
 
-def test_what_is_not_written_is_counted() -> None:
+def test_unwritten_exchanges_are_counted() -> None:
     figures = Figures()
     LineJournal(lambda line: None, JsonLines(), "none", figures).exchange(preflight())
     assert figures.counts(Count.PREFLIGHTS) == {("shop", "refused", "method-not-allowed"): 1}
 
 
-def test_quiet_leaves_out_what_went_well() -> None:
+def test_quiet_leaves_out_successes() -> None:
     lines: list[str] = []
     journal = LineJournal(lines.append, JsonLines(), "all", Figures())
     journal.quiet = True

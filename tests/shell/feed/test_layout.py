@@ -32,7 +32,7 @@ def test_lines_are_fitted_with_their_indentation_and_a_command_has_a_line_of_its
     assert (told, last) == ("Add them, or run:", f"  {command}")
 
 
-def test_columns_in_the_environment_make_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_columns_variable_does_not_make_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     assert known_width("stdout") is None
     monkeypatch.setattr("sys.stderr", None)

@@ -26,7 +26,7 @@ def test_the_streams_of_a_page_are_counted_while_they_are_open() -> None:
     assert counts == [1, 2, 1, 2, 1]
 
 
-def test_a_page_of_the_proxys_own_origin_names_none() -> None:
+def test_same_origin_pages_are_not_counted() -> None:
     counts: list[int] = []
     streams = OpenStreams(lambda _, count: counts.append(count))
     own = stream((b"Sec-Fetch-Site", b"same-origin"))

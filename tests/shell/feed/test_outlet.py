@@ -32,7 +32,7 @@ def test_lines_arrive_while_it_is_open() -> None:
     os.close(reader)
 
 
-def test_a_reader_that_has_gone_costs_nothing() -> None:
+def test_a_closed_pipe_costs_nothing() -> None:
     reader, writer = os.pipe()
     os.close(reader)
     outlet = Outlet(writer)

@@ -10,7 +10,7 @@ BOTH = (*METHOD, Remedy("allow_headers", "x-a, x-b", AT))
 ORIGIN = b"http://localhost:5173"
 
 
-def test_the_last_one_is_the_one_that_came_last() -> None:
+def test_the_latest_refusal_comes_first() -> None:
     refusals = Refusals()
     for remedies in (METHOD, BOTH, METHOD):
         refusals.note(remedies, ORIGIN)
@@ -18,14 +18,14 @@ def test_the_last_one_is_the_one_that_came_last() -> None:
     assert list(refusals.latest()) == [(BOTH, b"null"), (METHOD, ORIGIN), (BOTH, ORIGIN)]
 
 
-def test_what_was_before_is_forgotten() -> None:
+def test_old_refusals_are_forgotten() -> None:
     refusals = Refusals()
     refusals.note(METHOD, ORIGIN)
     refusals.forget()
     assert list(refusals.latest()) == []
 
 
-def test_neither_their_number_nor_their_length_is_a_clients_to_choose() -> None:
+def test_clients_cannot_make_it_grow() -> None:
     refusals = Refusals()
     for number in range(1000):
         refusals.note(METHOD, b"http://%d.test" % number)

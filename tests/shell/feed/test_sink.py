@@ -11,7 +11,7 @@ def read_all(descriptor: int) -> bytes:
         return reader.read()
 
 
-def test_nothing_comes_between_the_bytes_of_a_piece() -> None:
+def test_pieces_are_not_interleaved() -> None:
     reader, writer = os.pipe()
     sink = Sink(writer)
     # More than a pipe holds: each piece is written in several parts.
@@ -34,7 +34,7 @@ def test_nothing_comes_between_the_bytes_of_a_piece() -> None:
     )
 
 
-def test_a_descriptor_that_somebody_made_non_blocking_loses_nothing() -> None:
+def test_a_non_blocking_descriptor_loses_nothing() -> None:
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
 
@@ -48,7 +48,7 @@ def test_a_descriptor_that_somebody_made_non_blocking_loses_nothing() -> None:
     writing.join()
 
 
-def test_a_reader_that_has_gone_is_noticed_and_costs_nothing() -> None:
+def test_a_closed_pipe_is_noticed_and_costs_nothing() -> None:
     reader, writer = os.pipe()
     os.close(reader)
     sink = Sink(writer)
@@ -58,13 +58,13 @@ def test_a_reader_that_has_gone_is_noticed_and_costs_nothing() -> None:
     sink.put(b"lost, too\n")
 
 
-def test_no_descriptor_discards() -> None:
+def test_without_a_descriptor_lines_are_discarded() -> None:
     sink = Sink(None)
     sink.put(b"nowhere\n")
     assert sink.gone
 
 
-def test_a_full_disk_may_be_emptied() -> None:
+def test_writing_resumes_when_a_full_disk_has_room() -> None:
     descriptor = os.open("/dev/full", os.O_WRONLY)
     sink = Sink(descriptor)
     sink.put(b"lost\n")

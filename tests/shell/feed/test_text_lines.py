@@ -78,7 +78,7 @@ def test_hints_come_again_after_a_reload() -> None:
     assert "Add PATCH." in lines.exchange(preflight())
 
 
-def test_what_was_wrong_with_the_upstream_is_said_the_first_time() -> None:
+def test_an_upstream_failure_is_explained_the_first_time() -> None:
     down = record(
         verdict=ALLOWED.replace(code=Code.UPSTREAM_UNREACHABLE),
         status=502,
@@ -92,7 +92,7 @@ def test_what_was_wrong_with_the_upstream_is_said_the_first_time() -> None:
     assert len(lines) == 4
 
 
-def test_each_origin_is_counted_by_itself_and_shown_as_it_came() -> None:
+def test_origins_are_counted_separately_and_shown_as_received() -> None:
     malformed = Verdict(Kind.ACTUAL, Code.ORIGIN_NOT_ALLOWED, False, "shop", None, "")
     twice = record(
         verdict=malformed, status=403, fields=[(b"Origin", ORIGIN), (b"origin", b"http://b.test")]
@@ -125,7 +125,7 @@ def test_each_origin_is_counted_by_itself_and_shown_as_it_came() -> None:
     ids=["upstream down", "upstream's own 500", "websocket", "client left", "who", "known",
          "blocked", "blocked as shown", "host"],
 )  # fmt: skip
-def test_the_decision_is_said_where_it_is_interesting(changes: dict[str, Any], ending: str) -> None:
+def test_only_interesting_decisions_are_shown(changes: dict[str, Any], ending: str) -> None:
     assert text(record(**changes), width=140)[0].endswith(ending)
 
 
@@ -159,9 +159,7 @@ TARGETS = [b"/", b"/v1/users/12345/orders/678/items?include=everything&page=2", 
         ({"outcome": Outcome(Word.READABLE)}, ORIGIN.decode()),
     ],
 )
-def test_what_the_browser_keeps_never_looks_like_success(
-    changes: dict[str, Any], ending: str
-) -> None:
+def test_a_blocked_response_never_looks_like_success(changes: dict[str, Any], ending: str) -> None:
     assert "\n".join(text(record(**changes))).endswith(ending)
     painted = TextLines(advising(), color=True).exchange(record(**changes))
     lost = ending.startswith(("BLOCKED", "LEAVES"))
@@ -196,7 +194,7 @@ def test_a_path_is_shortened_in_the_middle() -> None:
     assert "page=2 " in line
 
 
-def test_an_origin_is_told_where_it_is_another() -> None:
+def test_an_origin_is_shown_when_it_changes() -> None:
     shown = text(record(), record(), record(fields=[(b"Origin", b"http://b.test")]))
     assert [ORIGIN.decode() in line for line in shown] == [True, False, False]
     assert "http://b.test" in shown[2]
@@ -218,7 +216,7 @@ def test_a_command_is_whole_whatever_its_length() -> None:
     assert f"{'':12}{command}" in shown
 
 
-def test_the_referrer_policy_is_remarked_on_once() -> None:
+def test_the_referrer_policy_is_explained_once() -> None:
     other = preflight(verdict=REFUSED.replace(subject="PUT"))
     shown = "\n".join(text(preflight(), other, preflight(), hint="Add it."))
     assert shown.count("Referrer-Policy") == 1

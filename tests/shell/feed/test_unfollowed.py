@@ -22,13 +22,13 @@ def record(kind: Kind = Kind.PREFLIGHT, more: str = "", **changes: Any) -> Excha
     return records.record(policy=policy, verdict=verdict, fields=(ORIGIN,), **changes)
 
 
-async def test_one_that_stays_alone_is_told_of() -> None:
+async def test_a_preflight_without_a_call_is_reported() -> None:
     told: list[ExchangeRecord] = []
     Unfollowed(told.append, lambda: False, PATIENCE_S).exchange(record())
     await until(lambda: len(told) == 1)
 
 
-async def test_what_its_call_follows_is_as_it_should_be() -> None:
+async def test_a_preflight_followed_by_its_call_is_not_reported() -> None:
     told: list[ExchangeRecord] = []
     unfollowed = Unfollowed(told.append, lambda: False, PATIENCE_S)
     for each in (record(), record(Kind.ACTUAL), record(more="  allow_credentials: true\n")):
@@ -38,7 +38,7 @@ async def test_what_its_call_follows_is_as_it_should_be() -> None:
     assert told == []
 
 
-async def test_a_first_request_of_socket_io_is_told_of_once() -> None:
+async def test_a_socket_io_handshake_is_reported_once() -> None:
     told: list[ExchangeRecord] = []
     first = record(Kind.ACTUAL, target=b"/socket.io/?EIO=4&transport=polling&t=a")
     again = record(Kind.ACTUAL, target=b"/socket.io/?EIO=4&transport=polling&t=b")
@@ -56,7 +56,7 @@ async def test_a_first_request_of_socket_io_is_told_of_once() -> None:
     assert told == [first]
 
 
-async def test_while_calls_are_in_progress_nothing_is_known() -> None:
+async def test_nothing_is_reported_while_calls_are_in_progress() -> None:
     asked: list[bool] = []
 
     def is_busy() -> bool:

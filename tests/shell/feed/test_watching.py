@@ -80,7 +80,7 @@ async def test_heads_and_content_of_both_directions_are_seen() -> None:
     assert b"origin-not-allowed" in second.received
 
 
-async def test_it_needs_no_journal() -> None:
+async def test_it_works_without_a_journal() -> None:
     observer = Everything()
     async with serving(FakeUpstream(echo)) as proxy:
         proxy.server.service.observer = observer
@@ -99,9 +99,7 @@ async def test_it_needs_no_journal() -> None:
     ],
     ids=["a name with a space", "a TLS handshake"],
 )  # fmt: skip
-async def test_what_could_not_be_read_is_seen_as_far_as_it_could(
-    sent: bytes, method: str, target: bytes
-) -> None:
+async def test_malformed_requests_are_seen_in_part(sent: bytes, method: str, target: bytes) -> None:
     observer = Everything()
     async with serving(FakeUpstream(echo)) as proxy:
         proxy.server.service.observer = observer
@@ -115,7 +113,7 @@ async def test_what_could_not_be_read_is_seen_as_far_as_it_could(
     assert (b"TLS handshake" in seen.received) == (not method)
 
 
-async def test_nothing_is_seen_of_what_nobody_wants_to_see() -> None:
+async def test_an_unwatched_exchange_is_not_observed() -> None:
     observer = Everything()
     async with serving(FakeUpstream(echo)) as proxy:
         proxy.server.service.observer = observer
@@ -134,7 +132,7 @@ async def test_a_tunnel_is_seen_both_ways() -> None:
         assert observer.seen[0].received == b"down"
 
 
-async def test_what_happens_on_the_way_is_marked() -> None:
+async def test_the_steps_to_the_upstream_are_timed() -> None:
     async def script(peer: PeerConnection) -> None:
         for _ in range(2):
             await peer.head()

@@ -15,7 +15,7 @@ def circumstances() -> tuple[bool, float, bool]:
     return thread, sys.getswitchinterval(), gc.isenabled()
 
 
-async def test_a_computation_gives_way_to_everything_else() -> None:
+async def test_a_computation_gives_way_to_the_event_loop() -> None:
     before = circumstances()
     in_thread, interval, collects = await in_background(circumstances)
     assert in_thread
@@ -25,7 +25,7 @@ async def test_a_computation_gives_way_to_everything_else() -> None:
     assert not before[0]
 
 
-async def test_a_failure_is_passed_on_and_leaves_nothing_changed() -> None:
+async def test_a_failure_is_raised_and_restores_the_settings() -> None:
     before = circumstances()
     with pytest.raises(ValueError, match="invalid literal"):
         await in_background(int, "ten")
@@ -36,7 +36,7 @@ async def test_arguments_are_passed_on() -> None:
     assert await in_background(int, "11", base=2) == 3
 
 
-async def test_a_collector_that_is_off_stays_off() -> None:
+async def test_a_disabled_garbage_collector_stays_disabled() -> None:
     gc.disable()
     try:
         await in_background(circumstances)

@@ -48,7 +48,7 @@ async def test_it_answers_logs_and_counts() -> None:
     assert [counts["connects"] for counts in figures.upstreams.values()] == [1]
 
 
-async def test_it_takes_connections_where_it_is_told_and_nowhere_else() -> None:
+async def test_it_accepts_only_on_the_given_sockets() -> None:
     async with RawPeer(answers(OK)) as upstream:
         engine = Engine(asking(upstream), ignore, "json", color=False)
         (first, first_port), (second, second_port) = listening(), listening()
@@ -79,7 +79,7 @@ async def test_another_policy_counts_from_the_next_request_on() -> None:
         await engine.finish_drain()
 
 
-async def test_records_are_made_where_somebody_can_ask_for_them() -> None:
+async def test_records_are_made_only_if_needed() -> None:
     lines: list[str] = []
     async with RawPeer(answers(OK)) as upstream:
         served = asking(upstream)
@@ -124,7 +124,7 @@ async def test_when_it_drains_every_response_ends_its_connection() -> None:
         await engine.finish_drain()
 
 
-async def test_whoever_waits_to_be_accepted_is_answered_yet() -> None:
+async def test_waiting_connections_are_still_answered() -> None:
     async with RawPeer(answers(OK)) as upstream:
         engine = Engine(asking(upstream), ignore, "json", color=False)
         sock, port = listening()
@@ -153,7 +153,7 @@ async def test_text_says_what_would_allow_a_refused_request() -> None:
 
 
 @pytest.mark.parametrize("noted", [True, False])
-async def test_the_edit_is_offered_to_whoever_can_ask_for_it(noted: bool) -> None:
+async def test_the_edit_is_offered_only_at_a_terminal(noted: bool) -> None:
     lines: list[str] = []
     refusals = Refusals() if noted else None
     async with RawPeer(answers(OK)) as upstream:
@@ -205,7 +205,7 @@ EVENTS = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encodi
 
 
 @pytest.mark.parametrize("requests", ["all", "denied"])
-async def test_streams_are_told_of_as_they_open(requests: LogRequests) -> None:
+async def test_streams_are_logged_as_they_open(requests: LogRequests) -> None:
     lines: list[str] = []
     async with RawPeer(answers(EVENTS)) as upstream, AsyncExitStack() as clients:
         log = Log(requests=requests)
@@ -247,7 +247,7 @@ async def test_other_answers_open_no_streams() -> None:
     assert "stream" not in lines[0]
 
 
-def test_what_lives_as_long_as_the_process_is_collected_no_more() -> None:
+def test_long_lived_objects_are_exempt_from_garbage_collection() -> None:
     try:
         settle()
         assert gc.get_freeze_count() > 1000

@@ -30,9 +30,7 @@ async def test_the_ready_line_opens_it_and_it_sees_what_passes(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("flags", [(), ("--no-inspect",)])
-async def test_it_is_not_there_unless_it_is_asked_for(
-    tmp_path: Path, flags: tuple[str, ...]
-) -> None:
+async def test_it_is_off_by_default(tmp_path: Path, flags: tuple[str, ...]) -> None:
     async with started("http://127.0.0.1:9", *LISTEN, *flags, cwd=tmp_path) as command:
         ready = await command.event("ready")
         assert "inspector" not in ready
@@ -41,13 +39,13 @@ async def test_it_is_not_there_unless_it_is_asked_for(
 
 
 @pytest.mark.parametrize("admin", ["off", "0.0.0.0:0"])
-async def test_where_it_must_not_be_it_refuses_to_start(tmp_path: Path, admin: str) -> None:
+async def test_an_exposed_inspector_refuses_to_start(tmp_path: Path, admin: str) -> None:
     given = ("http://127.0.0.1:9", "-l", "localhost:0", "--admin", admin, "--inspect")
     code, _, complaint = await finished(*given, cwd=tmp_path)
     assert (code, "inspector" in complaint) == (2, True)
 
 
-async def test_with_several_workers_it_says_that_it_is_off(tmp_path: Path) -> None:
+async def test_with_several_workers_it_is_reported_as_off(tmp_path: Path) -> None:
     given = ("http://127.0.0.1:9", *LISTEN, "--inspect", "--workers", "2")
     async with started(*given, cwd=tmp_path) as command:
         ready = await command.event("ready")
@@ -55,7 +53,7 @@ async def test_with_several_workers_it_says_that_it_is_off(tmp_path: Path) -> No
         assert command.events[0]["code"] == "inspector-off"
 
 
-async def test_the_cookies_of_all_of_localhost_keep_nobody_out(tmp_path: Path) -> None:
+async def test_many_cookies_of_localhost_are_accepted(tmp_path: Path) -> None:
     async with started("http://127.0.0.1:9", *LISTEN, "--inspect", cwd=tmp_path) as command:
         ready = await command.event("ready")
         async with ClientSession() as session:

@@ -57,7 +57,7 @@ async def test_a_letter_and_enter_call_what_is_bound(terminal: Typing) -> None:
     keys.stop()
 
 
-async def test_anything_else_is_said_to_be_no_key(terminal: Typing) -> None:
+async def test_unknown_input_is_reported(terminal: Typing) -> None:
     keys = listening(terminal)
     terminal.type(b"\n")
     for text, told in ((b"zzz\n", "zzz"), (b"\xff\xfe\n", "\ufffd\ufffd"), (b"\x1b[A\n", "[a")):
@@ -73,7 +73,7 @@ async def test_anything_else_is_said_to_be_no_key(terminal: Typing) -> None:
     keys.stop()
 
 
-async def test_a_terminal_that_closes_is_listened_to_no_more(terminal: Typing) -> None:
+async def test_a_closed_terminal_stops_the_listening(terminal: Typing) -> None:
     listening(terminal)
     terminal.close()
     loop = asyncio.get_running_loop()
@@ -93,7 +93,7 @@ async def test_a_question_gets_the_next_line_and_nothing_else_does(terminal: Typ
     keys.stop()
 
 
-async def test_a_question_that_nobody_can_answer_any_more_is_answered_with_nothing(
+async def test_a_question_at_a_closed_terminal_gets_an_empty_answer(
     terminal: Typing,
 ) -> None:
     keys = listening(terminal)
@@ -106,7 +106,7 @@ async def test_a_question_that_nobody_can_answer_any_more_is_answered_with_nothi
     keys.stop()
 
 
-async def test_a_question_that_nobody_asks_any_more_loses_no_line(terminal: Typing) -> None:
+async def test_a_cancelled_question_loses_no_line(terminal: Typing) -> None:
     keys = listening(terminal)
     answer = asyncio.ensure_future(keys.answer())
     await until(lambda: keys.is_asking)

@@ -53,7 +53,7 @@ async def test_ready_names_the_real_addresses(tmp_path: Path) -> None:
             assert (admin.status, admin.content) == (200, b"ready\n")
 
 
-async def test_what_it_does_not_use_costs_no_memory() -> None:
+async def test_unused_modules_are_not_loaded() -> None:
     """A client that is never asked, a framework, and what only a name, a terminal or a
     scrape needs."""
     arguments = ("http://127.0.0.1:9", "-l", "127.0.0.1:0", "--admin", "off")
@@ -168,7 +168,7 @@ async def test_requests_are_taken_during_the_drain_delay(tmp_path: Path) -> None
         assert await proxy.command.exit_code() == 0
 
 
-async def test_what_outlives_the_grace_is_told_so(tmp_path: Path) -> None:
+async def test_requests_beyond_the_grace_period_get_503(tmp_path: Path) -> None:
     slow = Slow()
     flag = ("--shutdown-grace", "200ms")
     async with RawPeer(slow.script) as upstream, running(upstream, tmp_path, "", *flag) as proxy:
@@ -267,7 +267,7 @@ def accepts(port: int) -> bool:
     return False
 
 
-async def test_a_saved_edit_counts_without_a_signal(tmp_path: Path) -> None:
+async def test_a_saved_edit_is_adopted_without_a_signal(tmp_path: Path) -> None:
     async with RawPeer(answers(OK)) as upstream, running(upstream, tmp_path) as proxy:
         (tmp_path / "corsproxy.yaml").write_text(file_for(upstream, OTHER))
         await proxy.command.event("reloaded")
@@ -317,7 +317,7 @@ async def test_no_request_is_lost_to_reloads(tmp_path: Path) -> None:
 # Talking to people
 
 
-async def test_nobody_reading_the_log_is_no_reason_to_end(tmp_path: Path) -> None:
+async def test_an_unread_log_does_not_end_the_run(tmp_path: Path) -> None:
     async with RawPeer(answers(OK)) as upstream:
         (tmp_path / "corsproxy.yaml").write_text(file_for(upstream))
         reader, writer = os.pipe()

@@ -98,7 +98,7 @@ async def test_yes_writes_the_edit_that_was_shown(person: Person, typed: str) ->
 
 
 @pytest.mark.parametrize("typed", ["", "n", "a", "yy", "q"])
-async def test_everything_else_is_no(person: Person, typed: str) -> None:
+async def test_any_other_answer_means_no(person: Person, typed: str) -> None:
     person.refused()
     await person.press(typed)
     assert person.seen.endswith(f"{QUESTION}Not written.\n")
@@ -118,7 +118,7 @@ async def test_the_last_refusals_are_listed_with_who_asked(person: Person) -> No
 
 
 @pytest.mark.parametrize("typed", ["", "0", "3", "x", "99999999999999999999"])
-async def test_what_is_no_number_of_the_list_chooses_nothing(person: Person, typed: str) -> None:
+async def test_an_invalid_number_chooses_nothing(person: Person, typed: str) -> None:
     person.refused()
     person.refused(method=b"PURGE")
     await person.press(typed)
@@ -154,14 +154,14 @@ async def test_without_a_refusal_there_is_nothing_to_allow(person: Person) -> No
     assert (person.text, person.written) == (TEXT, 0)
 
 
-async def test_what_the_file_allows_by_now_is_said_to_be(person: Person) -> None:
+async def test_an_already_allowed_call_is_reported(person: Person) -> None:
     person.refused()
     person.path.write_text(TEXT.replace(PAGE, OTHER))
     await person.press("y")
     assert person.seen == f"{OTHER}: allowed already (corsproxy.yaml:3:19)\n"
 
 
-async def test_a_file_that_changes_under_the_question_is_left(person: Person) -> None:
+async def test_a_file_changed_meanwhile_is_left_alone(person: Person) -> None:
     person.refused()
     other = f"{TEXT}# somebody else\n"
     await person.press("y", meanwhile=lambda: person.path.write_text(other))
@@ -187,7 +187,7 @@ routes:
     ],
     ids=["broken", "an anchor", "gone"],
 )
-async def test_what_cannot_be_edited_is_left_with_the_reason(
+async def test_an_uneditable_file_is_left_with_the_reason(
     person: Person, text: str | None, reason: str
 ) -> None:
     person.refused()
@@ -201,7 +201,7 @@ async def test_what_cannot_be_edited_is_left_with_the_reason(
     assert text is None or person.text == text
 
 
-async def test_a_pipe_in_the_files_place_is_not_waited_for(person: Person) -> None:
+async def test_a_pipe_instead_of_the_file_does_not_block(person: Person) -> None:
     person.refused()
     person.path.unlink()
     os.mkfifo(person.path)

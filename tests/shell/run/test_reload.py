@@ -110,7 +110,7 @@ def move_away_first(path: Path, text: str) -> None:
     path.write_text(text)
 
 
-async def test_a_file_that_is_as_it_was_says_nothing(watched: Watched) -> None:
+async def test_an_unchanged_file_reports_nothing(watched: Watched) -> None:
     for _ in range(3):
         await watched.check()
     watched.path.touch()
@@ -191,7 +191,7 @@ async def test_a_broken_file_keeps_the_policy_and_is_reported_once(watched: Watc
     assert not watched.reloader.succeeded
 
 
-async def test_a_repaired_file_counts(watched: Watched) -> None:
+async def test_a_repaired_file_is_adopted(watched: Watched) -> None:
     overwrite(watched.path, "broken")
     await watched.check()
     overwrite(watched.path, "http://a.example\nhttp://b.example")
@@ -242,7 +242,7 @@ async def test_a_missing_file_is_reported_once_and_not_for_an_editors_gap(
 
 
 @pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])
-async def test_what_is_no_file_in_its_place_is_reported(
+async def test_a_replacement_that_is_not_a_file_is_reported(
     watched: Watched, make: Callable[[Path], None]
 ) -> None:
     watched.path.unlink()
@@ -270,7 +270,7 @@ async def test_force_reports_a_missing_file_at_once(watched: Watched) -> None:
     assert watched.told == [("failed", "no such file or directory")]
 
 
-async def test_a_new_listen_address_is_told_with_every_reload_and_not_adopted(
+async def test_a_new_listen_address_is_reported_with_every_reload_and_not_adopted(
     watched: Watched,
 ) -> None:
     overwrite(watched.path, "http://a.example\nlisten 9000")
@@ -283,7 +283,7 @@ async def test_a_new_listen_address_is_told_with_every_reload_and_not_adopted(
     assert str(watched.policy.listen[0]) == "localhost:8010"
 
 
-async def test_a_warning_is_told_when_it_is_new(watched: Watched) -> None:
+async def test_only_new_warnings_are_reported(watched: Watched) -> None:
     for text in ("http://a.example\nrisky 1", "http://b.example\nrisky 1\nrisky 2"):
         overwrite(watched.path, text)
         await watched.check()

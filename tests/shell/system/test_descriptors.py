@@ -144,7 +144,7 @@ def test_the_limit_is_raised_to_a_bound_and_never_lowered(
 
 
 @pytest.mark.parametrize("exhausted", [False, True])
-async def test_the_watch_tells_once_until_it_is_stopped(exhausted: bool) -> None:
+async def test_the_watch_reports_once(exhausted: bool) -> None:
     looks: list[int] = []
     told: list[int | None] = []
 

@@ -56,7 +56,7 @@ async def test_memory_is_given_back_once_when_most_of_a_crowd_have_gone() -> Non
     assert clients.given == [400, 0]
 
 
-async def test_nobody_looks_after_the_end() -> None:
+async def test_it_stops_checking_after_stop() -> None:
     clients = Clients()
     watch = CrowdWatch(clients, clients.give)
     watch.start(every=0.001)

@@ -19,6 +19,8 @@ def test_the_state_reaches_the_socket(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("address", ["", "relative", "/nobody/listens/here", "@nobody"])
-def test_nobody_to_tell_is_no_failure(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_service_manager_is_not_a_failure(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("NOTIFY_SOCKET", address)
     notify("READY=1")

@@ -17,7 +17,7 @@ def test_a_process_that_listens_is_named() -> None:
         assert found is None
 
 
-def test_a_free_port_is_nobodys() -> None:
+def test_a_free_port_has_no_owner() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     assert port_owner(port) is None

@@ -64,7 +64,7 @@ def test_links_are_followed_to_the_file(file: Path) -> None:
     assert not file.is_symlink()
 
 
-def test_other_names_of_the_file_have_the_new_content_too(file: Path) -> None:
+def test_hard_links_get_the_new_content(file: Path) -> None:
     other = file.parent / "other.yaml"
     other.hardlink_to(file)
     save(str(file), NEW, known=OLD)
@@ -81,7 +81,7 @@ def test_a_relative_path_is_one_of_this_directory(
 
 
 @pytest.mark.parametrize("content", [b"old: 2\n", OLD + b"more\n", b"", OLD[:-1]])
-def test_what_somebody_else_wrote_meanwhile_is_not_overwritten(file: Path, content: bytes) -> None:
+def test_a_concurrent_edit_is_not_overwritten(file: Path, content: bytes) -> None:
     file.write_bytes(content)
     with pytest.raises(SaveError, match="it has been changed"):
         save(str(file), NEW, known=OLD)
@@ -159,7 +159,7 @@ def test_a_read_only_volume_says_where_the_file_comes_from(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("name", ["missing.yaml", "missing/corsproxy.yaml"])
-def test_a_file_that_is_not_there_is_not_made(tmp_path: Path, name: str) -> None:
+def test_a_missing_file_is_not_created(tmp_path: Path, name: str) -> None:
     with pytest.raises(SaveError):
         save(str(tmp_path / name), NEW, known=OLD)
     assert names(tmp_path) == []

@@ -29,7 +29,7 @@ def turns(addresses: Addresses, count: int, now: float = 0.0) -> list[str]:
     return [endpoint.info[4][0] for endpoint in found if endpoint is not None]
 
 
-def test_nothing_is_known_at_first() -> None:
+def test_it_starts_without_addresses() -> None:
     assert Addresses().turn(0.0) is None
     assert Addresses().in_order(None, 0.0) == []
 
@@ -90,7 +90,7 @@ def test_one_that_fails_is_passed_over_for_a_while() -> None:
     assert failed in turns(addresses, 3, SHUN_SECONDS)
 
 
-def test_where_all_fail_all_are_tried() -> None:
+def test_if_all_fail_all_are_tried() -> None:
     addresses = of(v4(1), v4(2))
     for _ in range(2):
         endpoint = addresses.turn(0.0)
@@ -99,7 +99,7 @@ def test_where_all_fail_all_are_tried() -> None:
     assert set(turns(addresses, 2, 1.0)) == {"10.0.0.1", "10.0.0.2"}
 
 
-def test_what_the_name_has_left_takes_no_turns() -> None:
+def test_former_addresses_are_not_used() -> None:
     addresses = of(v4(1), v4(2), now=5.0)
     addresses.update([v4(2), v4(3)], 10.0)
     assert set(turns(addresses, 4)) == {"10.0.0.2", "10.0.0.3"}
@@ -110,7 +110,7 @@ def test_what_the_name_has_left_takes_no_turns() -> None:
     assert left.last_seen == 20.0
 
 
-def test_the_same_look_up_again_says_nothing_new() -> None:
+def test_the_same_look_up_changes_nothing() -> None:
     addresses = Addresses()
     infos = [v4(1)]
     addresses.update(infos, 1.0)

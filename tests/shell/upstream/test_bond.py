@@ -35,7 +35,7 @@ async def log_in(pools: UpstreamPools, route: Route, bond: Bond | None, user: by
     return await ask(pools, route, bond, message(b"TYPE3 " + user))
 
 
-async def test_a_bound_connection_is_its_clients_alone(pools: UpstreamPools) -> None:
+async def test_a_bound_connection_serves_only_its_client(pools: UpstreamPools) -> None:
     async with RawPeer(logs_in()) as peer:
         route, alice, bob = make_route(peer.port), Bond(), Bond()
         assert await log_in(pools, route, alice, b"alice") == b"alice"
@@ -72,7 +72,7 @@ async def test_a_client_that_asks_twice_at_once_gets_a_second_one(pools: Upstrea
         alice.end()
 
 
-async def test_what_ends_behind_its_client_is_not_kept(pools: UpstreamPools) -> None:
+async def test_a_connection_is_not_kept_after_its_client_has_left(pools: UpstreamPools) -> None:
     async with RawPeer(logs_in()) as peer:
         route, alice = make_route(peer.port), Bond()
         response = pools.send(route, message(b"TYPE1 alice"), None, LIMITS, alice)

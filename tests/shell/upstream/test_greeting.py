@@ -19,7 +19,7 @@ async def said(policy: Policy) -> list[tuple[str, bool]]:
     return [each async for each in greetings(policy, Dialer())]
 
 
-async def test_one_that_answers_is_not_asked_anything() -> None:
+async def test_a_reachable_upstream_gets_no_request() -> None:
     async with RawPeer(answers(b"")) as upstream:
         url = f"http://127.0.0.1:{upstream.port}"
         [(sentence, answered)] = await said(policy_for_url(url, ()))
@@ -27,7 +27,7 @@ async def test_one_that_answers_is_not_asked_anything() -> None:
     assert sentence.startswith(f"{url} answers (")
 
 
-async def test_one_that_does_not_comes_with_what_to_do() -> None:
+async def test_an_unreachable_upstream_is_reported_with_advice() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     [(sentence, answered)] = await said(policy_for_url(f"http://127.0.0.1:{port}", ()))

@@ -33,12 +33,12 @@ def test_each_refusal_has_its_cause(text: str, cause: UpstreamCause | None) -> N
     assert "https://api.test" in error.detail
 
 
-def test_what_ends_without_a_word_may_be_no_tls() -> None:
+def test_a_silent_close_may_mean_no_tls() -> None:
     assert handshake_error(API, ConnectionResetError()).cause is UpstreamCause.NOT_TLS
     assert handshake_timeout(API, 5.0).cause is UpstreamCause.NOT_TLS
 
 
-def test_a_certificate_may_be_refused_behind_the_handshake() -> None:
+def test_a_client_certificate_may_be_refused_after_the_handshake() -> None:
     error = refused_later(failure("tlsv13 alert certificate required"))
     assert error.cause is UpstreamCause.CLIENT_CERTIFICATE
     assert "certificate required (tls.cert_file)" in error.detail

@@ -282,7 +282,7 @@ async def test_requests_survive_an_upstream_that_closes_after_each_answer(
         assert len(peer.heads) == 100
 
 
-async def test_what_cannot_be_repeated_takes_no_connection_that_was_idle_for_long(
+async def test_an_unrepeatable_request_gets_no_long_idle_connection(
     pools: UpstreamPools,
 ) -> None:
     async with RawPeer(answers(OK)) as peer:
@@ -304,7 +304,7 @@ async def test_what_cannot_be_repeated_takes_no_connection_that_was_idle_for_lon
 # Limits.
 
 
-async def test_requests_above_the_limit_wait_in_line(pools: UpstreamPools) -> None:
+async def test_requests_above_the_limit_wait(pools: UpstreamPools) -> None:
     gate = asyncio.Event()
 
     async def script(peer: PeerConnection) -> None:
@@ -331,7 +331,7 @@ async def test_requests_above_the_limit_wait_in_line(pools: UpstreamPools) -> No
         assert pools.figures()[0].waiting == 0
 
 
-async def test_waiting_in_line_has_a_bound(pools: UpstreamPools) -> None:
+async def test_waiting_is_limited(pools: UpstreamPools) -> None:
     async def script(peer: PeerConnection) -> None:
         await peer.head()
         await peer.closed()

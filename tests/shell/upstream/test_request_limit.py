@@ -15,7 +15,7 @@ async def enter(turns: RequestLimit, limits: Limits) -> None:
         await turns.queue(limits)
 
 
-async def test_turns_are_had_up_to_the_limit() -> None:
+async def test_turns_are_given_up_to_the_limit() -> None:
     turns, limits = RequestLimit(), Limits(in_flight=2, queue_timeout=0)
     await enter(turns, limits)
     await enter(turns, limits)
@@ -27,7 +27,7 @@ async def test_turns_are_had_up_to_the_limit() -> None:
     assert (turns.in_flight, turns.waiting) == (2, 0)
 
 
-async def test_whoever_waits_longest_is_next() -> None:
+async def test_the_longest_waiting_request_is_next() -> None:
     turns, limits = RequestLimit(), Limits(in_flight=1)
     order: list[int] = []
 
@@ -47,7 +47,7 @@ async def test_whoever_waits_longest_is_next() -> None:
     assert (turns.in_flight, turns.waiting) == (0, 0)
 
 
-async def test_nobody_overtakes_the_line() -> None:
+async def test_requests_do_not_overtake_each_other() -> None:
     turns, limits = RequestLimit(), Limits(in_flight=1, queue_timeout=1)
     await enter(turns, limits)
     waiting = asyncio.ensure_future(enter(turns, limits))
@@ -82,7 +82,7 @@ async def test_a_limit_that_a_reload_raises_lets_more_in() -> None:
     assert turns.in_flight == 3
 
 
-def test_what_waits_has_a_bound_and_many_small_fields_count_for_what_they_take() -> None:
+def test_waiting_heads_are_limited_with_overhead_per_field() -> None:
     room = WaitingRoom(1000)
     large = room.enter([(b"X", b"a" * 600)])
     for fields in ([(b"X", b"a" * 600)], [(b"X", b"")] * 2):

@@ -110,6 +110,6 @@ async def test_one_lookup_serves_all_and_survives_a_caller_that_leaves() -> None
 
 
 @pytest.mark.parametrize("host", ["a" * 64 + ".test", "..", "no-such-host.invalid"])
-async def test_what_is_no_name_is_not_found(host: str) -> None:
+async def test_an_invalid_name_is_not_found(host: str) -> None:
     with pytest.raises(socket.gaierror):
         await Resolver().resolve(host, 80)

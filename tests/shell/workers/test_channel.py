@@ -33,7 +33,7 @@ async def test_answers_come_in_the_order_of_the_questions(ends: Ends) -> None:
     assert await asyncio.gather(*asked) == [{"answer": number} for number in range(3)]
 
 
-async def test_an_answer_that_nobody_awaits_any_more_is_not_another_questions(ends: Ends) -> None:
+async def test_a_late_answer_is_not_given_to_another_question(ends: Ends) -> None:
     questions, answers, _ = ends
     impatient = asyncio.create_task(questions.ask(Order.COUNT))
     await answers.question()
@@ -56,7 +56,7 @@ async def test_the_largest_file_gets_through(ends: Ends) -> None:
     await asked
 
 
-async def test_who_waits_for_a_worker_that_has_gone_is_told(ends: Ends) -> None:
+async def test_waiting_for_a_lost_worker_raises(ends: Ends) -> None:
     questions, answers, again = ends
     asked = asyncio.create_task(questions.ask(Order.COUNT))
     await answers.question()
@@ -80,7 +80,7 @@ async def test_a_worker_that_ends_in_the_middle_of_an_answer_has_gone(ends: Ends
         await asked
 
 
-async def test_a_supervisor_that_has_gone_asks_nothing(ends: Ends) -> None:
+async def test_a_lost_supervisor_ends_the_questions(ends: Ends) -> None:
     questions, answers, _ = ends
     questions.close()
     assert await answers.question() is None

@@ -40,7 +40,7 @@ def test_a_line_that_was_cut_off_is_not_passed_on() -> None:
     assert relayed.finish() == b'{"whole": 1}\n'
 
 
-def test_what_has_no_end_is_not_kept_for_ever() -> None:
+def test_an_endless_line_is_not_kept_forever() -> None:
     relayed = Relayed()
     endless = b"x" * (2 << 20)
     seen = threading.Event()

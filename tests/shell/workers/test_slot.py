@@ -56,7 +56,7 @@ async def test_figures_are_those_of_the_last_answer(slot: Slot) -> None:
     assert slot.figures.as_json() == everything().as_json()
 
 
-async def test_what_was_counted_stays_when_the_process_has_ended(slot: Slot) -> None:
+async def test_figures_of_ended_processes_are_kept(slot: Slot) -> None:
     await slot.count()
     assert await slot.ask(Order.DRAIN) is None
     assert await slot.ended() == "exit code 0"
@@ -69,9 +69,7 @@ async def test_what_was_counted_stays_when_the_process_has_ended(slot: Slot) -> 
     assert requests(slot.past) + requests(slot.figures) == 6
 
 
-async def test_shares_are_those_that_it_has_confirmed(
-    slot: Slot, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_only_confirmed_shares_count(slot: Slot, monkeypatch: pytest.MonkeyPatch) -> None:
     await slot.accept(frozenset({0, 1}))
     assert slot.shares == {0, 1}
     monkeypatch.setattr(slots, "_ANSWER_S", 0.05)

@@ -122,7 +122,7 @@ async def test_a_taken_port_is_refused_and_a_shared_one_is_taken() -> None:
         assert f"port {port} is in use" in err
 
 
-async def test_a_worker_that_cannot_start_is_the_end() -> None:
+async def test_a_worker_that_cannot_start_ends_the_run() -> None:
     variables = {"HTTP_PROXY": "socks5h://127.0.0.1:9"}
     code, _, err = await finished("http://api.test", *FREE_PORTS, *WORKERS, env=variables)
     assert code == 3
@@ -197,7 +197,7 @@ async def test_a_reload_reaches_every_worker(tmp_path: Path) -> None:
 # Failing
 
 
-async def test_a_killed_worker_costs_what_it_was_answering_and_no_more(tmp_path: Path) -> None:
+async def test_a_killed_worker_loses_only_its_current_requests(tmp_path: Path) -> None:
     async with in_flight(tmp_path) as (proxy, held, clients):
         before = await proxy.metrics()
         os.kill(workers_of(proxy)[0], signal.SIGKILL)
@@ -232,7 +232,7 @@ async def counted(proxy: Running, name: str, value: float) -> None:
             pass
 
 
-async def test_what_a_worker_has_counted_does_not_end_with_it(tmp_path: Path) -> None:
+async def test_figures_outlive_their_worker(tmp_path: Path) -> None:
     labels = 'decision="allowed",method="GET",outcome="readable",route="/",status_class="2xx"'
     name = f"corsproxy_requests_total{{{labels}}}"
     async with (
@@ -304,7 +304,7 @@ async def test_every_request_in_flight_is_answered_before_the_end(tmp_path: Path
         assert await proxy.command.complaints() == ""
 
 
-async def test_signals_to_a_whole_group_mean_no_more_than_to_the_supervisor(
+async def test_signals_to_the_process_group_act_only_on_the_supervisor(
     tmp_path: Path,
 ) -> None:
     async with in_flight(tmp_path) as (proxy, held, clients):
@@ -329,7 +329,7 @@ async def test_a_second_signal_ends_every_process_at_once(tmp_path: Path) -> Non
         assert [await outcome(client) for client in clients] == [0] * MANY
 
 
-async def test_what_outlives_the_grace_is_told_so(tmp_path: Path) -> None:
+async def test_requests_beyond_the_grace_period_get_503(tmp_path: Path) -> None:
     held = Held()
     arguments = (*WORKERS, "--shutdown-grace", "200ms")
     async with (

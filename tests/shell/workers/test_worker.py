@@ -59,7 +59,7 @@ async def supervised(upstream: RawPeer, shares: int = 1) -> AsyncIterator[Superv
     await questions.lost()
 
 
-async def test_it_answers_where_it_has_been_told_to_accept() -> None:
+async def test_it_accepts_only_on_its_shares() -> None:
     async with RawPeer(answers(OK)) as upstream, supervised(upstream, shares=2) as worker:
         first, second = worker.ports
         assert (await ask(first, get())).status == 200
@@ -82,7 +82,7 @@ async def test_it_adopts_what_the_supervisor_has_read() -> None:
         assert (await ask(worker.ports[0], get(origin=OTHER))).grant == OTHER
 
 
-async def test_it_says_what_it_has_counted() -> None:
+async def test_it_reports_its_figures() -> None:
     async with RawPeer(answers(OK)) as upstream, supervised(upstream) as worker:
         await ask(worker.ports[0], get())
         figures = Figures.from_json(await worker.ask(Order.COUNT))  # type: ignore[arg-type] # as in Slot
@@ -117,7 +117,7 @@ async def test_without_its_supervisor_it_drains() -> None:
         await client.close()
 
 
-async def test_a_second_beginning_is_a_fault_that_ends_it() -> None:
+async def test_a_second_begin_order_ends_it() -> None:
     async with RawPeer(answers(OK)) as upstream:
         ours, theirs = socket.socketpair()
         questions, replies = await Questions.connect(ours), await Answers.connect(theirs)

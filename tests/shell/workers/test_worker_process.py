@@ -48,7 +48,7 @@ def command_is(monkeypatch: pytest.MonkeyPatch) -> Prepare:
     return prepare
 
 
-async def test_it_is_this_command_once_more_and_answers(
+async def test_it_runs_the_same_command_and_answers(
     command_is: Prepare, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     command_is(ANSWERING)
@@ -75,7 +75,7 @@ async def test_it_inherits_the_sockets_and_nothing_else(command_is: Prepare) -> 
 
 
 @pytest.mark.parametrize("code", [0, 3])
-async def test_how_it_ended_is_known(command_is: Prepare, code: int) -> None:
+async def test_it_reports_how_it_ended(command_is: Prepare, code: int) -> None:
     command_is(ANSWERING)
     process = await WorkerProcess.start([], Sink(None))
     with pytest.raises(ConnectionError):
@@ -97,7 +97,7 @@ async def test_its_lines_have_been_passed_on_when_it_has_ended(command_is: Prepa
     os.close(reader)
 
 
-async def test_one_that_says_nothing_more_and_does_not_end_is_ended(
+async def test_a_process_that_closes_its_channel_but_does_not_end_is_killed(
     command_is: Prepare, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("corsproxy.shell.workers.worker_process._LAST_SECONDS", 0.1)
