@@ -1,1 +1,1 @@
-"""corsproxy beside its peers: the same job, on the same core, in alternating rounds."""
+"""corsproxy and its peers: the same job, on the same core, in alternating rounds."""

@@ -1,7 +1,7 @@
-"""The command: chooses what is measured, measures it, and writes the results.
+"""The command: selects what to measure, measures it, and writes the results.
 
-Exit codes: 0 measured, 1 corsproxy itself could not be measured, 2 usage, 3 the machine
-lacks something that every measurement needs.
+Exit codes: 0 measured, 1 corsproxy itself could not be measured, 2 usage, 3 the machine lacks
+something that every measurement needs.
 """
 
 import argparse
@@ -41,7 +41,7 @@ QUICK_SETTINGS = Settings(rounds=2, seconds=2, warm_up_seconds=1, held_connectio
 
 
 class Selection(argparse.Namespace):
-    """What the command line asks for."""
+    """The options of the command line."""
 
     quick: bool
     rounds: int | None
@@ -106,8 +106,8 @@ def _parser() -> argparse.ArgumentParser:
         help="where results go; without it a full run replaces RESULTS.md, "
         "any other is kept in .cache/results",
     )
-    add("--render", type=Path, metavar="FILE", help="only write the tables of a results.json anew")
-    add("--list", action="store_true", help="name the peers and the scenarios")
+    add("--render", type=Path, metavar="FILE", help="only rewrite the tables of a results.json")
+    add("--list", action="store_true", help="list the peers and the scenarios")
     return parser
 
 
@@ -117,7 +117,7 @@ def _print_choices() -> None:
 
 
 def _choose(selection: Selection) -> tuple[list[Peer], list[Scenario]]:
-    """Return the peers and the scenarios asked for. Raises ValueError for others."""
+    """Return the selected peers and scenarios. Raises ValueError for unknown names."""
     everybody = (*PEERS, DIRECT)
     asked = {name.strip().lower() for names in selection.only for name in names.split(",")}
     peers = [peer for peer in everybody if peer.name.lower() in asked]
@@ -165,8 +165,8 @@ def _measure(
 def _gather(
     stand: Stand, peers: Sequence[Peer]
 ) -> tuple[list[Peer], list[PeerFacts], dict[str, str]]:
-    """Find, install and start each peer once. Returns those that do run, what is known
-    about them, and why the others do not."""
+    """Find, install and start each peer once. Returns the peers that run, what is known about
+    them, and why the others do not."""
     present, facts, missing = [], [], {}
     for peer in peers:
         try:
@@ -193,7 +193,7 @@ def _gather(
 
 
 def _commit() -> str:
-    """Return the commit measured, marked where the tree has changes of its own."""
+    """Return the measured commit, marked if the tree has uncommitted changes."""
     git = ["git", "-C", str(PROJECT), "describe", "--always", "--dirty", "--abbrev=10"]
     try:
         return subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()

@@ -1,7 +1,7 @@
 """The upstream for what nginx does not serve: uploads, WebSocket echo, event streams.
 
-`python -m benchmarks.backend PORT`. It is as thin as it can be, because it must never be
-what is measured. It answers
+`python -m benchmarks.backend PORT`. It is as thin as possible, because it must never be the
+bottleneck. It answers
   GET /ws with a WebSocket handshake, and then every message with itself;
   GET /events with one event of an endless stream;
   GET /received with {"bytes": the content received by all connections so far};
@@ -23,10 +23,10 @@ EVENT = b"data: ready\n\n"
 
 
 class Connection(asyncio.BufferedProtocol):
-    """One client: a head, then a body to swallow or frames to send back."""
+    """One client: a head, then a body to discard or frames to send back."""
 
     received = 0
-    """Bytes of content, of all connections."""
+    """Bytes of content, over all connections."""
 
     _transport: asyncio.Transport
 
@@ -39,7 +39,7 @@ class Connection(asyncio.BufferedProtocol):
         self._websocket = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # uvloop's transports are none of asyncio's classes.
+        # uvloop's transports are not asyncio's classes.
         self._transport = cast(asyncio.Transport, transport)
 
     def get_buffer(self, _sizehint: int) -> bytearray:
@@ -107,7 +107,7 @@ class Connection(asyncio.BufferedProtocol):
     def _echo(self, data: bytes) -> None:
         try:
             payloads, self._pending = split_frames(self._pending + data)
-        except ValueError:  # a close frame, or a client that is none of ours
+        except ValueError:  # a close frame, or an unknown client
             self._transport.close()
             return
         if payloads:

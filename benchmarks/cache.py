@@ -1,7 +1,7 @@
-"""`.cache`: where peers that are packages are installed and running peers keep files.
+"""`.cache`: where packaged peers are installed and running peers keep files.
 
-Nothing is installed outside of it, and nothing twice. Programs of the system (nginx,
-HAProxy, Caddy, wrk) are used where they are there and named as missing where not.
+Nothing is installed outside of it, and nothing twice. Programs of the system (nginx, HAProxy,
+Caddy, wrk) are used if they are installed, and reported as missing otherwise.
 """
 
 import fcntl
@@ -22,21 +22,21 @@ CONFIGS = HERE / "configs"
 CACHE = HERE / ".cache"
 NODE = CACHE / "node"
 CERTIFICATE = CACHE / "tls" / "server.pem"
-"""What the upstream over TLS shows, with its key."""
+"""The certificate of the TLS upstream, with its key."""
 AUTHORITY = CACHE / "tls" / "authority.pem"
-"""Who vouches for it."""
+"""The authority that signed it."""
 INSTALL_SECONDS = 600.0
 
-# Debian keeps servers such as nginx where only root looks.
+# Debian installs servers such as nginx outside of a user's PATH.
 SYSTEM_PATH = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"))
 
 
 class MissingError(Exception):
-    """A peer cannot be had on this machine; the message says why and what would help."""
+    """A peer is not available on this machine; the message says why and what would help."""
 
 
 class BusyError(Exception):
-    """Another benchmark runs in this working tree."""
+    """Another benchmark is running in this working tree."""
 
 
 def system_program(name: str) -> str:
@@ -48,7 +48,7 @@ def system_program(name: str) -> str:
 
 
 def node_module(name: str) -> Path:
-    """Return the directory of an npm package, installing all of them first if need be.
+    """Return the directory of an npm package, first installing all of them if needed.
 
     Raises MissingError.
     """
@@ -67,7 +67,7 @@ def node_module(name: str) -> Path:
 
 
 def python_program(package: str, program: str) -> str:
-    """Return the path of `program` from a Python package in an environment of its own.
+    """Return the path of `program` from a Python package in a separate environment.
 
     Raises MissingError.
     """
@@ -82,8 +82,8 @@ def python_program(package: str, program: str) -> str:
 
 @cache
 def installed_project() -> Path:
-    """Return the directory of the programs of an environment into which this project has been
-    installed, compiled as in a release; anew in every run. Raises MissingError."""
+    """Return the programs' directory of an environment with this project installed, compiled as
+    in a release, and newly installed in every run. Raises MissingError."""
     environment = CACHE / "corsproxy"
     _run([sys.executable, "-m", "venv", "--clear", str(environment)], CACHE, "corsproxy")
     pip = [str(environment / "bin" / "python"), "-m", "pip", "install", "--quiet"]
@@ -114,7 +114,7 @@ def make_certificate() -> None:
 
 @contextmanager
 def exclusive() -> Iterator[None]:
-    """Hold the cache for one benchmark. Raises BusyError where another one runs."""
+    """Lock the cache for one benchmark. Raises BusyError if another one is running."""
     CACHE.mkdir(exist_ok=True)
     with (CACHE / "lock").open("w") as lock:
         try:

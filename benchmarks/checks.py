@@ -1,7 +1,7 @@
 """Correctness before speed: what a peer must answer to be measured at all.
 
-A peer that serves errors, cut bodies or no grant can be very fast. Each job is checked
-through the same path and with the same fields as its load.
+A peer that serves errors, truncated bodies or no grant can be very fast. Each job is checked over
+the same path and with the same fields as its load.
 """
 
 import hashlib
@@ -41,7 +41,7 @@ class DisqualifiedError(Exception):
 
 
 class Strictness(StrEnum):
-    """What a peer does with a request whose origin nobody listed."""
+    """What a peer does with a request from an unlisted origin."""
 
     REFUSES = "refuses it"
     WITHHOLDS = "forwards it, without a grant"
@@ -73,7 +73,7 @@ def ask(
 ) -> Reply:
     """Send one request to a peer and read the whole response.
 
-    Raises DisqualifiedError where there is none.
+    Raises DisqualifiedError if there is none.
     """
     connection = http.client.HTTPConnection("127.0.0.1", site.port, timeout=SECONDS)
     headers = {"Origin": origin, **(fields or {})}
@@ -109,7 +109,7 @@ def check_download(
     length: int,
     fields: dict[str, str] | None = None,
 ) -> Reply:
-    """The body arrives whole and unchanged, with the grant; `expected` is its digest.
+    """Check that the body arrives complete and unchanged, with the grant; `expected` is its digest.
 
     Raises DisqualifiedError.
     """
@@ -122,8 +122,8 @@ def check_download(
 
 
 def check_varied(peer: Peer, site: Site, path: str, expected: str, length: int) -> None:
-    """The same with a browser's fields, a query, and a field of the request's own that the
-    upstream says again. Raises DisqualifiedError.
+    """Check the same with a browser's fields, a query, and a field that the upstream repeats.
+    Raises DisqualifiedError.
     """
     own = "5a1c83e2-91b7-4c1e-a6d0-00000000beef"
     fields = BROWSER_FIELDS | {"X-Correlation-Id": own}
@@ -135,7 +135,7 @@ def check_varied(peer: Peer, site: Site, path: str, expected: str, length: int) 
 
 
 def check_upload(peer: Peer, site: Site, path: str) -> None:
-    """Every byte of an upload reaches the upstream. Raises DisqualifiedError."""
+    """Check that every byte of an upload reaches the upstream. Raises DisqualifiedError."""
     reply = ask(site, peer.path(site, path), "POST", upload_bytes=UPLOAD_BYTES)
     _require(reply.status == 200, f"POST {path} answered {reply.status}")
     try:
@@ -147,7 +147,7 @@ def check_upload(peer: Peer, site: Site, path: str) -> None:
 
 
 def check_preflight(peer: Peer, site: Site, path: str) -> None:
-    """A preflight is answered with what a browser needs to go on. Raises DisqualifiedError."""
+    """Check that a preflight gets the response that a browser needs. Raises DisqualifiedError."""
     reply = ask(
         site,
         peer.path(site, path),
@@ -169,7 +169,7 @@ def check_preflight(peer: Peer, site: Site, path: str) -> None:
 
 
 def check_websocket(peer: Peer, site: Site, path: str) -> None:
-    """A handshake reaches the upstream and comes back. Raises DisqualifiedError."""
+    """Check that a handshake reaches the upstream and comes back. Raises DisqualifiedError."""
     try:
         open_websocket(peer, site, path).close()
     except OSError as error:
@@ -177,7 +177,7 @@ def check_websocket(peer: Peer, site: Site, path: str) -> None:
 
 
 def open_websocket(peer: Peer, site: Site, path: str) -> socket.socket:
-    """Shake hands and return the connection. Raises OSError where that fails."""
+    """Shake hands and return the connection. Raises OSError if that fails."""
     connection = socket.create_connection(("127.0.0.1", site.port), SECONDS)
     connection.sendall(
         f"GET {peer.path(site, path)} HTTP/1.1\r\nHost: 127.0.0.1:{site.port}\r\n"

@@ -1,8 +1,8 @@
-"""Decisions as fast as one core makes them: no sockets, no event loop, no log.
+"""Decisions as fast as one core can make them: no sockets, no event loop, no log.
 
-`python benchmarks/decision_load.py` prints nanoseconds per decision as one JSON object,
-by kind of request and size of the allowlist. Every second entry is an exact origin, the
-others are patterns; the origin that asks is the last exact entry, or none of them.
+`python benchmarks/decision_load.py` prints nanoseconds per decision as one JSON object, by kind
+of request and size of the allowlist. Every second entry is an exact origin, the others are
+patterns; the calling origin is the last exact entry, or not listed.
 """
 
 import json

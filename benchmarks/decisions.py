@@ -1,4 +1,4 @@
-"""The scenario without sockets: what a decision costs by size of the allowlist."""
+"""The scenario without sockets: the cost of a decision by size of the allowlist."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ LOAD_SECONDS = 30.0
 
 
 class Decisions:
-    """`corsproxy.core`'s decisions in process; other programs have no such seam."""
+    """`corsproxy.core`'s decisions in process; other programs have no such interface."""
 
     key = "decisions"
     title = "Cost of a decision"
@@ -27,14 +27,14 @@ class Decisions:
     most_rounds = None
 
     def excuse(self, peer: Peer) -> str | None:
-        """Say why the peer is not measured, or None where it is."""
+        """Say why the peer is not measured; None if it is."""
         return None if peer.family == "corsproxy" else "does not apply"
 
     @contextmanager
     def prepare(
         self, stand: Stand, _peer: Peer, _settings: Settings
     ) -> Iterator[Callable[[], dict[str, Sample]]]:
-        """Yield what takes one sample of each metric, in a process of its own."""
+        """Yield a function that takes one sample of each metric, in a separate process."""
 
         def sample() -> dict[str, Sample]:
             program = [str(installed_project() / "python"), "-I", str(HERE / "decision_load.py")]

@@ -1,7 +1,7 @@
 """WebSocket frames of benchmark size (RFC 6455, 5.2): one text message, one frame.
 
-Both ends of the benchmark know their messages, so that only lengths must be read. The
-client masks with the key 0: legal bytes, which cost the ends nothing and a proxy the same.
+Both ends of the benchmark know their messages, so only lengths must be read. The client masks
+with the key 0, which is legal, and costs the ends nothing and a proxy the same.
 """
 
 MASK_KEY = bytes(4)
@@ -18,9 +18,9 @@ def server_frame(payload: bytes) -> bytes:
 
 
 def split_frames(received: bytes) -> tuple[list[bytes], bytes]:
-    """Return the payloads of the whole client frames in `received`, and what is left.
+    """Return the payloads of the complete client frames in `received`, and the rest.
 
-    Raises ValueError for a frame that is no short text message with a mask.
+    Raises ValueError for anything but a short masked text frame.
     """
     payloads = []
     at = 0
@@ -31,7 +31,7 @@ def split_frames(received: bytes) -> tuple[list[bytes], bytes]:
         if len(received) < end:
             break
         key, payload = received[at + 2 : at + 6], received[at + 6 : end]
-        # A proxy that reads frames masks again with a key of its own.
+        # A proxy that parses frames masks them again with its own key.
         payloads.append(payload if key == MASK_KEY else _unmask(key, payload))
         at = end
     return payloads, received[at:]

@@ -1,4 +1,4 @@
-"""What corsproxy wants of itself, and whether a run has shown it."""
+"""corsproxy's goals, and whether a run meets them."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -7,11 +7,11 @@ from benchmarks.results import BASE, Results, measured
 
 
 class Goal(NamedTuple):
-    """A promise in words, a number to compare, and the bound it must keep."""
+    """A goal in words, the measured number, and its limit."""
 
     words: str
     value: float | None
-    """None where the run did not measure it."""
+    """None if the run did not measure it."""
     bound: float
     at_least: bool = True
 
@@ -23,7 +23,7 @@ class Goal(NamedTuple):
 
 
 def goals(results: Results) -> list[Goal]:
-    """Return every goal with the number that this run found."""
+    """Return every goal with the number that this run measured."""
 
     def ratio(scenario: str, peer: str, metric: str = "rate") -> float | None:
         found = measured(results, scenario, peer, metric)
@@ -63,19 +63,19 @@ def goals(results: Results) -> list[Goal]:
 
 
 def _times(ratio: float | None) -> float | None:
-    """Return how many times as much corsproxy needs, of how many times better it is."""
+    """Return how many times as much corsproxy needs, from how many times better it is."""
     return 1 / ratio if ratio else None
 
 
 def _fastest_node(results: Results, ratio: Callable[..., float | None]) -> float | None:
-    """Return the ratio to the Node proxy that comes nearest."""
+    """Return the ratio to the fastest Node proxy."""
     nodes = [peer["name"] for peer in results["peers"] if peer["family"] == "node"]
     found = [value for name in nodes if (value := ratio("forwards", name)) is not None]
     return min(found, default=None)
 
 
 def _growth(own: Callable[[str, str], float | None]) -> float | None:
-    """Return how much dearer the decisions of the longest allowlist are, at worst."""
+    """Return how much more expensive decisions of the longest allowlist are, at worst."""
     growth = []
     for kind in ("forward", "preflight", "refused"):
         few, many = own("decisions", f"{kind}-10"), own("decisions", f"{kind}-10000")

@@ -1,12 +1,13 @@
-"""What a request over HTTP/2 costs, beside other servers: processor time, by h2load.
+"""The cost of a request over HTTP/2, compared with other servers: processor time, with h2load.
 
     python -m benchmarks.http2 [WHEEL]
 
-Needs h2load (nghttp2-client) and nginx, and measures Envoy, Caddy, hypercorn and granian where they
-are on the PATH or beside the interpreter (`make .venv/engines.stamp`). nginx answers behind those
-that forward; hypercorn and granian answer themselves. WHEEL is the directory of an unpacked wheel,
-to measure corsproxy compiled. All run at once and are measured in turn, so that a busy machine is
-as busy for each. Processor time is compared and not requests per second: it depends less on that.
+Needs h2load (nghttp2-client) and nginx. Envoy, Caddy, hypercorn and granian are measured if they
+are on the PATH or beside the interpreter (`make .venv/engines.stamp`). nginx is the upstream of
+those that forward; hypercorn and granian answer themselves. WHEEL is the directory of an unpacked
+wheel, to measure corsproxy compiled. All run at once and are measured in turn, so that a busy
+machine affects each the same. Processor time is compared, not requests per second, because it
+depends less on that.
 """
 
 import os
@@ -106,12 +107,12 @@ class Peer(NamedTuple):
     name: str
     command: Sequence[str]
     http1: bool = False
-    """Whether its HTTP/1.1 is measured, too."""
+    """Whether to measure its HTTP/1.1, too."""
     environ: Mapping[str, str] = {}
 
 
 def found(program: str) -> str | None:
-    """The path of a program, also of the engines that exports are tested on."""
+    """The path of a program; also looks among the engines that exports are tested on."""
     beside = Path(sys.executable).parent
     places = [str(beside), str(beside.parent / "engines" / "bin"), os.environ["PATH"], "/usr/sbin"]
     return which(program, path=os.pathsep.join(places))
@@ -169,7 +170,7 @@ def end(pid: int) -> None:
 
 
 def family(pid: int) -> list[int]:
-    """A process and all below it."""
+    """A process and its descendants."""
     children = Path(f"/proc/{pid}/task/{pid}/children")
     found = children.read_text().split() if children.exists() else []
     return [pid, *(each for child in found for each in family(int(child)))]
@@ -191,7 +192,7 @@ def load(port: int, requests: int, *, http1: bool) -> bool:
 
 
 def measure(pid: int, port: int, *, http1: bool) -> float | None:
-    """Microseconds for a request; None where any failed."""
+    """Microseconds per request; None if any failed."""
     before = processor_time(family(pid))
     if not load(port, REQUESTS, http1=http1):
         return None

@@ -1,4 +1,4 @@
-"""Scenarios that start each peer afresh: start-up, memory, and the request log."""
+"""Scenarios that start each peer anew: start-up, memory, and the request log."""
 
 import http.client
 import socket
@@ -18,13 +18,13 @@ SETTLE_SECONDS = 6.0
 SETTLE_STEP_SECONDS = 0.25
 SETTLED_SHARE = 0.005
 MOST_MEMORY = 3 << 30
-"""A peer that grows beyond is buffering without bound; it is stopped before the machine is."""
+"""A peer that grows beyond this is buffering without limit, and is stopped."""
 STALLED_RECEIVE_BYTES = 64 << 10
 OPEN_SECONDS = 30.0
 
 
 class StartUp:
-    """From the start of the process to the first whole response."""
+    """From the start of the process to the first complete response."""
 
     key = "startup"
     title = "Start-up"
@@ -33,14 +33,14 @@ class StartUp:
     most_rounds = None
 
     def excuse(self, peer: Peer) -> str | None:
-        """Say why the peer is not measured, or None where it is."""
+        """Say why the peer is not measured; None if it is."""
         return "does not apply" if peer.family == "none" else None
 
     @contextmanager
     def prepare(
         self, stand: Stand, peer: Peer, _settings: Settings
     ) -> Iterator[Callable[[], dict[str, Sample]]]:
-        """Start once, so that every file has been read before; yield what takes a sample."""
+        """Start once to warm the file cache; yield a function that takes a sample."""
 
         def sample() -> dict[str, Sample]:
             with stand.launch(peer, "files") as running:
@@ -51,7 +51,7 @@ class StartUp:
 
 
 class Held(NamedTuple):
-    """A kind of connection that costs memory while nothing happens on it."""
+    """A kind of connection that uses memory while it is idle."""
 
     key: str
     title: str
@@ -89,7 +89,7 @@ HELD = (
 
 
 class Memory:
-    """Resident memory: idle, under load, and what held connections add."""
+    """Resident memory: idle, under load, and added by held connections."""
 
     key = "memory"
     title = "Memory"
@@ -105,14 +105,14 @@ class Memory:
     most_rounds = 3
 
     def excuse(self, peer: Peer) -> str | None:
-        """Say why the peer is not measured, or None where it is."""
+        """Say why the peer is not measured; None if it is."""
         return "does not apply" if peer.family == "none" else None
 
     @contextmanager
     def prepare(
         self, stand: Stand, peer: Peer, settings: Settings
     ) -> Iterator[Callable[[], dict[str, Sample]]]:
-        """Yield what takes one sample of each metric, from processes of its own."""
+        """Yield a function that takes one sample of each metric, in separate processes."""
 
         def sample() -> dict[str, Sample]:
             samples = self._whole_process(stand, peer, settings)
@@ -136,8 +136,8 @@ class Memory:
     def _held(self, stand: Stand, peer: Peer, held: Held, settings: Settings) -> Sample:
         count = int(settings.held_connections * held.share)
         with stand.start(peer, held.upstream) as running, ExitStack() as connections:
-            # A first batch pays for the code and the tables that all of them share. It stays
-            # open, because what it gave back would be used again unseen.
+            # A first batch pays for the shared code and tables. It stays open, because the
+            # memory it would free would be reused unnoticed.
             for _ in range(count // 4):
                 connections.enter_context(held.open(running))
             before = _settled_memory(running)
@@ -155,7 +155,7 @@ def _request(
     """
     connection = socket.socket()
     connection.settimeout(OPEN_SECONDS)
-    if receive_bytes is not None:  # before connecting: it bounds the window
+    if receive_bytes is not None:  # before connecting, because it limits the window
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
     target = running.peer.path(running.site, path)
     try:
@@ -177,9 +177,9 @@ def _request(
 
 
 def _settled_memory(running: Running) -> int:
-    """Return the resident memory once it has stopped to change, or after a while.
+    """Return the resident memory once it has stopped changing, or after a while.
 
-    Raises LoadError where it grows without bound.
+    Raises LoadError if it grows without limit.
     """
     process = running.process
     assert process is not None
@@ -199,7 +199,7 @@ def _settled_memory(running: Running) -> int:
 
 @dataclass(frozen=True)
 class RequestLog:
-    """What a line per request costs: the same load without and with it."""
+    """The cost of a log line per request: the same load with and without it."""
 
     key: str = "log"
     title: str = "Request log"
@@ -212,14 +212,14 @@ class RequestLog:
     most_rounds: int | None = None
 
     def excuse(self, peer: Peer) -> str | None:
-        """Say why the peer is not measured, or None where it is."""
+        """Say why the peer is not measured; None if it is."""
         return None if peer.can_log else "no switch for a log"
 
     @contextmanager
     def prepare(
         self, stand: Stand, peer: Peer, settings: Settings
     ) -> Iterator[Callable[[], dict[str, Sample]]]:
-        """Start the peer twice, with and without its log; yield what takes a sample."""
+        """Start the peer with and without its log; yield a function that takes a sample."""
         with (
             stand.start(peer, "files") as silent,
             stand.start(peer, "files", log=True) as logging,
@@ -229,7 +229,7 @@ class RequestLog:
 
 @dataclass(frozen=True)
 class Counting:
-    """What metrics cost: the same load without and with them."""
+    """The cost of metrics: the same load with and without them."""
 
     key: str = "metrics"
     title: str = "Metrics"
@@ -242,14 +242,14 @@ class Counting:
     most_rounds: int | None = None
 
     def excuse(self, peer: Peer) -> str | None:
-        """Say why the peer is not measured, or None where it is."""
+        """Say why the peer is not measured; None if it is."""
         return None if peer.can_count else "no switch for metrics"
 
     @contextmanager
     def prepare(
         self, stand: Stand, peer: Peer, settings: Settings
     ) -> Iterator[Callable[[], dict[str, Sample]]]:
-        """Start the peer twice, with and without metrics; yield what takes a sample."""
+        """Start the peer with and without metrics; yield a function that takes a sample."""
         with (
             stand.start(peer, "files", metrics=False) as without,
             stand.start(peer, "files") as counting,
@@ -259,7 +259,7 @@ class Counting:
 
 @dataclass(frozen=True)
 class Inspecting:
-    """What an inspector costs that nobody looks at: the same load without and with it."""
+    """The cost of an inspector without a viewer: the same load with and without it."""
 
     key: str = "inspector"
     title: str = "Inspector"
@@ -290,8 +290,8 @@ class Inspecting:
 def _side_by_side(
     stand: Stand, without: Running, with_it: Running, settings: Settings
 ) -> Callable[[], dict[str, Sample]]:
-    """Warm both up, and return what samples the rate `with_it`, how much that is of the
-    rate `without`, and what it costs in CPU time."""
+    """Warm both up; return a function that samples the rate `with_it`, its share of the rate
+    `without`, and its cost in CPU time."""
     turn = [without, with_it]
 
     def sample(seconds: int = settings.seconds) -> dict[str, Sample]:

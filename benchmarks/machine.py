@@ -10,7 +10,7 @@ TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
 class Cores(NamedTuple):
-    """Which core does what. Equal numbers share a core, which falsifies everything."""
+    """Which core does what. Equal numbers share a core, which distorts everything."""
 
     peer: int
     load: int
@@ -22,10 +22,10 @@ class Cores(NamedTuple):
 
 
 def choose_cores(asked: str | None) -> Cores:
-    """Return the cores named by `asked` ("3,2,1": peer, load, upstream) or the last ones.
+    """Return the cores in `asked` ("3,2,1": peer, load, upstream), or the last ones.
 
-    The first core is left alone where it can be: it serves most interrupts.
-    Raises ValueError where `asked` is not three cores that this process may use.
+    The first core is avoided if possible: it serves most interrupts. Raises ValueError if
+    `asked` is not three cores that this process may use.
     """
     usable = sorted(os.sched_getaffinity(0), reverse=True)
     if asked is None:
@@ -37,7 +37,7 @@ def choose_cores(asked: str | None) -> Cores:
 
 
 def raise_descriptor_limit() -> int:
-    """Let this process and its children open as many files as they may; return that."""
+    """Raise the limit of open files for this process and its children; return the limit."""
     _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     return hard
@@ -48,8 +48,8 @@ class CoreTime(NamedTuple):
 
     programs: float
     interrupts: float
-    """Hardware and soft interrupts. On loopback they are the network's work, done on the
-    core of who sends, and charged to no program."""
+    """Hardware and soft interrupts. On loopback they are the network's work; they run on the
+    sender's core, and are charged to no program."""
     stolen: float
     """Given to other guests by the hypervisor."""
 
@@ -58,7 +58,7 @@ class CoreTime(NamedTuple):
         return self.programs + self.interrupts
 
     def since(self, before: "CoreTime") -> "CoreTime":
-        """Return what has passed since `before`."""
+        """Return the time since `before`."""
         return CoreTime(*(now - then for now, then in zip(self, before, strict=True)))
 
 
@@ -75,7 +75,7 @@ def read_core_time(core: int) -> CoreTime:
 
 
 def describe(cores: Cores) -> dict[str, str]:
-    """Return the facts that somebody needs to judge or repeat the numbers."""
+    """Return the facts needed to judge or repeat the numbers."""
     return {
         "processor": _processor(),
         "cores": f"{os.cpu_count()} (peer on {cores.peer}, load on {cores.load}, "

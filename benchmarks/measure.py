@@ -1,4 +1,4 @@
-"""Measuring: one sample of one peer, and what several samples say together."""
+"""Measuring: one sample of one peer, and the statistics of several samples."""
 
 import json
 import statistics
@@ -15,15 +15,15 @@ from benchmarks.processes import Process, ThreadTimes
 
 LOAD_MARGIN_SECONDS = 30.0
 MOST_ERRORS = 0.001
-"""A greater share of failed requests disqualifies: errors are fast to serve."""
+"""A larger share of failed requests disqualifies: errors are fast to serve."""
 IDLE_PEER = 0.9
-"""Below this share of its core a peer was not what limited the rate."""
+"""Below this share of its core, a peer did not limit the rate."""
 DISTURBED = 0.05
-"""Above this share of the peer's core used by others a sample is doubtful."""
+"""If others use more than this share of the peer's core, a sample is doubtful."""
 
 
 class LoadError(Exception):
-    """The load generator could not do its work; the message holds its last words."""
+    """The load generator failed; the message has its last output."""
 
 
 class Sample(NamedTuple):
@@ -31,14 +31,14 @@ class Sample(NamedTuple):
 
     value: float
     cpu_seconds: float | None = None
-    """CPU time per unit of work, where one was counted: the peer's own and that of the
-    network interrupts on its core."""
+    """CPU time per unit of work, if counted: the peer's own and that of the network
+    interrupts on its core."""
     errors: int = 0
     peer_share: float | None = None
     load_share: float | None = None
     upstream_share: float | None = None
     others_share: float | None = None
-    """Of the peer's core, by programs that are none of ours."""
+    """Share of the peer's core used by other programs."""
 
 
 class Counted(NamedTuple):
@@ -56,7 +56,7 @@ class Counted(NamedTuple):
 
 @dataclass(frozen=True)
 class Watch:
-    """The three processes of a measurement and where they run."""
+    """The three processes of a measurement and their cores."""
 
     peer: Process | None
     upstream: Process
@@ -64,7 +64,7 @@ class Watch:
 
 
 class Usage:
-    """Who used the cores, from the creation of this object on."""
+    """How the cores were used since this object was created."""
 
     def __init__(self, watch: Watch) -> None:
         self._watch = watch
@@ -72,7 +72,7 @@ class Usage:
         self._threads = watch.peer.thread_times() if watch.peer else {}
 
     def sample(self, counted: Counted, value: float) -> Sample:
-        """Return the sample of `value`, with what each party used since the start."""
+        """Return the sample of `value`, with each party's usage since the start."""
         seconds = counted.seconds
         peer, load, upstream = (
             now.since(before) for now, before in zip(self._read(), self._cores, strict=True)
@@ -94,10 +94,10 @@ class Usage:
         )
 
     def _others_seconds(self, peer: Process) -> float:
-        """Return how long the peer's busiest thread waited for programs of others.
+        """Return how long the peer's busiest thread waited for other programs.
 
-        What the kernel charges to a program may or may not hold the interrupts that it
-        caused, so that the core's time minus the peer's would say nothing.
+        The kernel may or may not charge a program for the interrupts that it caused, so the core's
+        time minus the peer's would mean nothing.
         """
         none = ThreadTimes(0.0, 0.0)
         times = []
@@ -122,8 +122,8 @@ def run_wrk(
     upload_bytes: int = 0,
     varied: int = 0,
 ) -> Counted:
-    """Load `url` with wrk; the work counted is requests. `varied` requests, sent by turns,
-    all differ; by default, one is sent again and again.
+    """Load `url` with wrk; the work counted is requests. `varied` distinct requests are sent in
+    turn; by default, one is repeated.
 
     Raises LoadError.
     """
@@ -150,7 +150,7 @@ def run_wrk(
 
 
 def run_websockets(port: int, path: str, *, core: int, connections: int, seconds: float) -> Counted:
-    """Load a WebSocket echo; the work counted is messages there and back.
+    """Load a WebSocket echo; the work counted is round trips.
 
     Raises LoadError.
     """
@@ -214,7 +214,7 @@ class Series:
         return sum(sample.errors for sample in self.samples)
 
     def doubts(self) -> list[str]:
-        """Return what speaks against these samples, in words; nothing if nothing does."""
+        """Return the doubts about these samples, in words; empty if there are none."""
         doubts = []
         if self.errors:
             doubts.append(f"{self.errors} errors")

@@ -1,6 +1,6 @@
-"""What a peer is: a program, where it stands, and how it is asked.
+"""A peer: a program, its place on the stand, and how it is asked.
 
-The list of them is in `peers`.
+The list of peers is in `peers`.
 """
 
 from collections.abc import Callable
@@ -17,17 +17,17 @@ Family = Literal["corsproxy", "server", "node", "python", "bound", "none"]
 
 
 class Site(NamedTuple):
-    """Where a peer is to listen, whom it asks, and where its files are."""
+    """Where a peer listens, its upstream, and its files."""
 
     port: int
     upstream_port: int
     directory: Path
     log: bool = False
-    """Whether each request is logged, to standard output."""
+    """Whether each request is logged to standard output."""
     metrics: bool = True
-    """Whether requests are counted, where there is a switch for it."""
+    """Whether requests are counted, if there is a switch for it."""
     tls: bool = False
-    """Whether the upstream speaks TLS; AUTHORITY vouches for it."""
+    """Whether the upstream speaks TLS; AUTHORITY signs its certificate."""
     inspector: bool = False
     """Whether there is an inspector that sees each request."""
 
@@ -40,11 +40,11 @@ class Site(NamedTuple):
         return f"{self.scheme}://127.0.0.1:{self.upstream_port}"
 
     def if_tls(self, text: str) -> str:
-        """Return what a configuration has for an upstream over TLS only."""
+        """Return `text` for a configuration if the upstream speaks TLS, else ""."""
         return text if self.tls else ""
 
     def render(self, name: str, **values: str) -> str:
-        """Return the path of `configs/NAME` made out for this site."""
+        """Return the path of `configs/NAME`, filled in for this site."""
         common = {
             "PORT": str(self.port),
             "UPSTREAM": str(self.upstream_port),
@@ -59,15 +59,15 @@ class Site(NamedTuple):
 
 @dataclass(frozen=True)
 class Peer:
-    """One program that can do the job."""
+    """A program that can do the job."""
 
     name: str
     family: Family
     about: str
     """How it is set up, in a few words for the reader of the results."""
     version: Callable[[], str]
-    """Finds it, installs it where that is possible, and returns its version.
-    Raises cache.MissingError."""
+    """Finds it, installs it if possible, and returns its version. Raises
+    cache.MissingError."""
     command: Callable[[Site], list[str]]
     environment: dict[str, str] = field(default_factory=dict)
     websockets: bool = True
@@ -83,10 +83,10 @@ class Peer:
     """Whether the request's path must start with the upstream's URL."""
     start_seconds: float = 20.0
     scenarios: frozenset[str] | None = None
-    """The keys of the scenarios that it can do anything in; None for all."""
+    """The keys of the scenarios that it supports; None for all."""
 
     def excuse(self, scenario: str) -> str | None:
-        """Say why the peer takes no part in a scenario, or None where it does."""
+        """Say why the peer takes no part in a scenario; None if it does."""
         if self.scenarios is None or scenario in self.scenarios:
             return None
         return "does not apply"
@@ -96,7 +96,7 @@ class Peer:
         return f"/{site.upstream}{path}" if self.upstream_in_path else path
 
     def env(self, site: Site) -> dict[str, str]:
-        """Return what the configurations that are programs read."""
+        """Return the environment for configurations that are programs."""
         return {
             "PORT": str(site.port),
             "UPSTREAM": site.upstream,

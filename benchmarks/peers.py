@@ -1,8 +1,8 @@
 """The peers: how each is found, configured for the common job, and started.
 
-The job is the same for all: one listed origin, one upstream, kept-alive connections, one
-worker, no request log. `configs/` holds what each is given; what a peer cannot do is said
-in `about`, and how strict it really is, `checks` finds out.
+The job is the same for all: one listed origin, one upstream, keep-alive connections, one worker,
+no request log. `configs/` has their configurations; `about` says what a peer cannot do, and
+`checks` finds out how strict it is.
 """
 
 import json
@@ -27,7 +27,7 @@ from benchmarks.peer import ORIGIN, Peer, Site
 
 
 def _output(argv: list[str], pattern: str, path: str = "") -> str:
-    """Return the version that a program prints; `path` is where Python looks for modules first."""
+    """Return the version that a program prints; Python first looks for modules in `path`."""
     result = subprocess.run(
         argv,
         capture_output=True,
@@ -54,7 +54,7 @@ def _node_version(package: str) -> Callable[[], str]:
 
 
 def _node_script(name: str) -> Callable[[Site], list[str]]:
-    """Run a script from where the installed packages are found."""
+    """Run a script where Node finds the installed packages."""
 
     def command(site: Site) -> list[str]:
         return [system_program("node"), str(render(name, NODE, {}))]
@@ -143,7 +143,7 @@ def _envoy_version() -> str:
 
 
 def _vite(site: Site) -> list[str]:
-    # Its configuration must be where its packages are found, and is named by a full path.
+    # Its configuration must be beside its packages, and needs a full path.
     config = render("vite.config.mjs", NODE, {})
     site.directory.mkdir(parents=True, exist_ok=True)
     program = NODE / "node_modules" / "vite" / "bin" / "vite.js"
@@ -341,4 +341,4 @@ PEERS = (
 QUICK = ("corsproxy", "nginx", "Envoy", "Caddy", "http-proxy-3")
 
 NOT_COVERED = dict.fromkeys(("Traefik", "Kong", "Apache APISIX"), "in none of Debian, npm and PyPI")
-"""Peers that one would look for, and why they are not here."""
+"""Peers that one would expect, and why they are missing."""

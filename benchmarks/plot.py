@@ -1,7 +1,7 @@
 """The main numbers as a picture: bars, one panel per question, corsproxy in colour.
 
-Plain SVG written by hand, so that it needs nothing, stays small, and follows the
-reader's light or dark theme.
+The SVG is written by hand, so it needs no library, stays small, and follows the reader's light
+or dark theme.
 """
 
 from html import escape
@@ -54,7 +54,7 @@ class Bar(NamedTuple):
 
 
 def svg(results: Results) -> str | None:
-    """Return the picture, or None where there is nothing to show."""
+    """Return the picture; None if there is nothing to show."""
     panels = [
         (title, hint, bars)
         for scenario, metric, title, hint in PANELS
@@ -93,7 +93,7 @@ def svg(results: Results) -> str | None:
 
 
 def _bars(results: Results, scenario: str, metric: str) -> list[Bar]:
-    """Return a panel's bars, the best first. The load without a proxy is no peer."""
+    """Return a panel's bars, best first. The load without a proxy is not a peer."""
     for found in results["scenarios"]:
         if found["key"] == scenario:
             better = {m["key"]: m["better"] for m in found["metrics"]}[metric]

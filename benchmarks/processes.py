@@ -1,8 +1,7 @@
-"""Child processes on one core: started, measured and certainly ended.
+"""Child processes on one core: started, measured and reliably ended.
 
-Every process runs in a session of its own, so that its descendants are found and none
-outlives the benchmark; should the benchmark itself be killed, the kernel ends them.
-Linux only: it reads /proc.
+Every process runs in its own session, so that its descendants are found and none outlives the
+benchmark; if the benchmark itself is killed, the kernel ends them. Linux only: it reads /proc.
 """
 
 import os
@@ -22,15 +21,15 @@ PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 class ProcessError(Exception):
-    """A process did not start, or ended by itself; the message holds its last words."""
+    """A process did not start, or ended by itself; the message has its last output."""
 
 
 class ThreadTimes(NamedTuple):
-    """What a thread has had of its core, in seconds."""
+    """A thread's times on its core, in seconds."""
 
     ran: float
     waited: float
-    """Ready to run while the core was somebody else's."""
+    """Ready to run while others used the core."""
 
 
 class Process:
@@ -45,9 +44,9 @@ class Process:
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
     ) -> None:
-        """Start `argv` on `core`; what it prints goes to the file `log`.
+        """Start `argv` on `core`; its output goes to the file `log`.
 
-        Raises ProcessError where the program cannot be executed.
+        Raises ProcessError if the program cannot be executed.
         """
         self._log = log
         prefix = ["taskset", "-c", str(core)]
@@ -81,7 +80,7 @@ class Process:
         self.stop()
 
     def stop(self) -> None:
-        """End the process and its descendants: ask, wait, then kill. Safe to repeat."""
+        """End the process and its descendants: ask, wait, then kill. May be called again."""
         for number in (signal.SIGTERM, signal.SIGKILL):
             try:
                 os.killpg(self._popen.pid, number)
@@ -94,13 +93,13 @@ class Process:
         self._popen.wait(STOP_SECONDS)
 
     def check_alive(self) -> None:
-        """Raise ProcessError where the process has ended."""
+        """Raise ProcessError if the process has ended."""
         status = self._popen.poll()
         if status is not None:
             raise ProcessError(f"ended with status {status}: {self._last_words()}")
 
     def thread_times(self) -> dict[int, ThreadTimes]:
-        """Return what each living thread of all the processes has used, by its id."""
+        """Return the times of each living thread of all the processes, by its id."""
         times = {}
         for process in self._directories():
             for task in _entries(process / "task"):
@@ -129,7 +128,7 @@ class Process:
                 text = (process / "stat").read_text()
             except OSError:  # it ended meanwhile
                 continue
-            # The program's name is in parentheses and may hold anything.
+            # The program's name is in parentheses and may contain anything.
             if text.rpartition(")")[2].split()[3] == session:
                 yield process
 
@@ -139,7 +138,7 @@ class Process:
 
 
 def _entries(directory: Path) -> list[Path]:
-    """Return the numbered entries of a directory of /proc; none where it has gone."""
+    """Return the numbered entries of a directory of /proc; none if it is gone."""
     try:
         return [Path(entry.path) for entry in os.scandir(directory) if entry.name.isdigit()]
     except OSError:
@@ -157,7 +156,7 @@ def free_port() -> int:
 def wait_for_port(process: Process, port: int, seconds: float) -> None:
     """Wait until something accepts connections on `port`.
 
-    Raises ProcessError where the process ends first, or `seconds` have passed.
+    Raises ProcessError if the process ends first, or after `seconds`.
     """
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

@@ -24,7 +24,7 @@ SUMMARY = (
 """Scenario, metric and heading of each column of the ratio table."""
 
 MOST_WIDE_METRICS = 3
-"""Scenarios with more metrics show values alone, or no page would hold them."""
+"""Scenarios with more metrics show only values, to fit a page."""
 
 INTRODUCTION = """\
 Written by `benchmarks/run`; [README.md](README.md) says what is measured, and how to
@@ -48,7 +48,7 @@ class Table(NamedTuple):
         return "\n".join(line.rstrip() for line in lines)
 
     def markdown(self) -> str:
-        """Return the table as GitHub reads it, aligned for those who read the source."""
+        """Return the table as Markdown, aligned for readers of the source."""
         widths = self._widths()
         rule = [
             "-" * width if index in self.text_columns else "-" * (width - 1) + ":"
@@ -94,7 +94,7 @@ def goal_table(results: Results) -> Table:
 
 
 def scenario_table(scenario: ScenarioResults) -> Table:
-    """Return a scenario's numbers, the best peer first, and those that have none last."""
+    """Return a scenario's numbers, best peer first, peers without numbers last."""
     metrics = scenario["metrics"]
     if len(metrics) > MOST_WIDE_METRICS and len(scenario["peers"]) == 1:
         return _single_peer_table(scenario)
@@ -115,7 +115,7 @@ def scenario_table(scenario: ScenarioResults) -> Table:
 
 
 def _single_peer_table(scenario: ScenarioResults) -> Table:
-    """Return many numbers of one peer, one in each row."""
+    """Return many numbers of one peer, one per row."""
     ((name, found),) = scenario["peers"].items()
     rows = []
     for metric in scenario["metrics"]:
@@ -126,7 +126,7 @@ def _single_peer_table(scenario: ScenarioResults) -> Table:
 
 
 def text(results: Results) -> str:
-    """Return what the terminal shows: every scenario, then ratios and goals."""
+    """Return the text for the terminal: every scenario, then ratios and goals."""
     parts = []
     for scenario in results["scenarios"]:
         parts += [f"{scenario['title']}: {scenario['method']}", scenario_table(scenario).text()]
@@ -184,7 +184,7 @@ def _extent(results: Results) -> str:
 
 
 def _ranking(scenario: ScenarioResults) -> list[str]:
-    """Return the peers by the scenario's first metric, the best first."""
+    """Return the peers by the scenario's first metric, best first."""
     first = scenario["metrics"][0]
 
     def rank(name: str) -> float:
@@ -201,7 +201,7 @@ def _value(number: Measured | None, metric: MetricFacts) -> str:
 
 
 def _spread(number: Measured | None) -> str:
-    """Return how far the rounds lie from the median, as -a/+b percent of it."""
+    """Return the deviation of the rounds from the median, as -a/+b percent."""
     if number is None or number["median"] <= 0:
         return NOTHING
     median = number["median"]
@@ -215,7 +215,7 @@ def _ratio(number: Measured | None) -> str:
 
 
 def _remarks(scenario: ScenarioResults) -> list[str]:
-    """Return what a reader must know before believing a number."""
+    """Return what a reader must know before trusting a number."""
     remarks = []
     for name, found in scenario["peers"].items():
         doubts = dict.fromkeys(doubt for number in found.values() for doubt in number["doubts"])

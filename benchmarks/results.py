@@ -1,7 +1,6 @@
-"""The results: what was measured, as one value that is written as JSON and read again.
+"""The results of a run as one value that is written and read as JSON.
 
-`report` and `plot` draw from nothing else, so that results can be shown anew without
-measuring anew.
+`report` and `plot` use nothing else, so results can be redrawn without measuring again.
 """
 
 import json
@@ -14,19 +13,19 @@ from benchmarks.rounds import Outcome
 from benchmarks.scenarios import Metric
 
 BASE = "corsproxy"
-"""Whom every other peer is compared with."""
+"""The peer that all others are compared with."""
 NO_PROXY = "no proxy"
 
 
 class PeerFacts(TypedDict):
-    """Who was measured."""
+    """A measured peer."""
 
     name: str
     family: str
     version: str
     about: str
     unlisted: str
-    """What it does with a request from an origin that is not listed."""
+    """What it does with a request from an unlisted origin."""
 
 
 class MetricFacts(TypedDict):
@@ -47,8 +46,8 @@ class Measured(TypedDict):
     low: float
     high: float
     ratio: float | None
-    """How many times better corsproxy is, above 1, or worse, below 1: the median of the
-    rounds' own ratios, so that a slow minute of the machine cancels out."""
+    """How many times better (above 1) or worse (below 1) corsproxy is: the median of the
+    rounds' ratios, so that a slow minute of the machine cancels out."""
     doubts: list[str]
 
 
@@ -64,7 +63,7 @@ class ScenarioResults(TypedDict):
 
 
 class Results(TypedDict):
-    """Everything that one run found."""
+    """All results of one run."""
 
     date: str
     commit: str
@@ -78,7 +77,7 @@ class Results(TypedDict):
 
 
 def of_outcome(outcome: Outcome) -> ScenarioResults:
-    """Return what a scenario found, compared with corsproxy."""
+    """Return a scenario's results, compared with corsproxy."""
     scenario = outcome.scenario
     base = outcome.series.get(BASE, {})
     return {
@@ -113,7 +112,7 @@ def _measured(metric: Metric, series: Series, base: Series | None) -> Measured:
 
 
 def _ratio(metric: Metric, series: Series, base: Series) -> float | None:
-    """Return the median of the rounds' ratios; None where one would divide by nothing."""
+    """Return the median of the rounds' ratios; None if one would divide by zero."""
     pairs = [(b.value, s.value) for b, s in zip(base.samples, series.samples, strict=False)]
     if metric.better == "less":
         pairs = [(theirs, ours) for ours, theirs in pairs]
@@ -123,7 +122,7 @@ def _ratio(metric: Metric, series: Series, base: Series) -> float | None:
 
 
 def measured(results: Results, scenario: str, peer: str, metric: str) -> Measured | None:
-    """Return one number, or None where it was not measured."""
+    """Return one number; None if it was not measured."""
     for found in results["scenarios"]:
         if found["key"] == scenario:
             return found["peers"].get(peer, {}).get(metric)

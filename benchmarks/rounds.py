@@ -1,4 +1,4 @@
-"""Rounds: every peer in turn, again and again, so that a slow minute hits them all."""
+"""Rounds: every peer in turn, repeatedly, so that a slow minute affects them all."""
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -18,7 +18,7 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a scenario found: series by peer and metric, and who has none, and why."""
+    """A scenario's result: series by peer and metric, and the reasons of peers without one."""
 
     scenario: Scenario
     series: dict[str, dict[str, Series]] = field(default_factory=dict)
@@ -28,8 +28,8 @@ class Outcome:
 def run(
     stand: Stand, scenario: Scenario, peers: Sequence[Peer], settings: Settings, tell: Tell
 ) -> Outcome:
-    """Measure `scenario` for every peer that can do it. A peer that fails is excused
-    with the reason, and keeps none of its samples."""
+    """Measure `scenario` for every peer that supports it. A peer that fails is excused with the
+    reason, and loses all its samples."""
     outcome = Outcome(scenario)
     samples: dict[str, list[dict[str, Sample]]] = {}
     with ExitStack() as stack:
@@ -46,7 +46,7 @@ def run(
                 tell(f"{scenario.key}: {peer.name}: {_reason(error)}")
         rounds = min(settings.rounds, scenario.most_rounds or settings.rounds)
         for number in range(rounds):
-            # There and back, so that nobody always follows the same neighbour.
+            # Forwards and backwards, so that no peer always follows the same one.
             order = list(ready) if number % 2 == 0 else list(reversed(ready))
             for name in order:
                 try:

@@ -1,7 +1,7 @@
 """The load scenarios: what each sends, what it counts, and what must be right first.
 
-In these, every peer stands ready and the load goes round among them. Scenarios that
-start a peer afresh for each sample are in `lifecycle`.
+In these, every peer is running and the load visits them in turn. Scenarios that start a peer
+anew for each sample are in `lifecycle`.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -27,7 +27,7 @@ MIB = 1 << 20
 CONNECTIONS = 32
 BULK_CONNECTIONS = 4
 VARIED_REQUESTS = 4096
-"""Requests that all differ, before the first comes again."""
+"""Distinct requests before the first is repeated."""
 
 
 class Settings(NamedTuple):
@@ -35,10 +35,10 @@ class Settings(NamedTuple):
 
     rounds: int
     seconds: int
-    """Of each load."""
+    """The duration of each load."""
     warm_up_seconds: int
     held_connections: int
-    """Idle connections opened to learn what one costs; a third as many of other kinds."""
+    """Idle connections opened to measure the cost of one; a third as many of other kinds."""
 
 
 class Metric(NamedTuple):
@@ -52,7 +52,7 @@ class Metric(NamedTuple):
 
 
 class Scenario(Protocol):
-    """Something to measure. Every peer that can do it is measured in every round."""
+    """Something to measure. Every peer that supports it is measured in every round."""
 
     @property
     def key(self) -> str: ...
@@ -70,27 +70,27 @@ class Scenario(Protocol):
 
     @property
     def most_rounds(self) -> int | None:
-        """A bound on the rounds where each takes long; None for as many as asked."""
+        """A limit on the rounds if each takes long; None for as many as asked."""
         ...
 
     def excuse(self, peer: Peer) -> str | None:
-        """Say why the peer is not measured, or None where it is."""
+        """Say why the peer is not measured; None if it is."""
         ...
 
     def prepare(
         self, stand: Stand, peer: Peer, settings: Settings
     ) -> AbstractContextManager[Callable[[], dict[str, Sample]]]:
-        """Make the peer ready, check that it does the job, and warm it up.
+        """Start the peer, check that it does the job, and warm it up.
 
-        Yields what takes one sample of each metric. Raises DisqualifiedError, ProcessError,
-        LoadError and MissingError; taking a sample raises the same.
+        Yields a function that takes one sample of each metric. Raises DisqualifiedError,
+        ProcessError, LoadError and MissingError, and so does taking a sample.
         """
         ...
 
 
 @dataclass(frozen=True)
 class LoadScenario:
-    """Load on a peer that stays up through all rounds."""
+    """Load on a peer that keeps running through all rounds."""
 
     key: str
     title: str
@@ -106,7 +106,7 @@ class LoadScenario:
     most_rounds: int | None = None
 
     def excuse(self, peer: Peer) -> str | None:
-        """Say why the peer is not measured, or None where it is."""
+        """Say why the peer is not measured; None if it is."""
         if peer.family == "none" and not self.without_proxy:
             return "does not apply"
         if self.websocket and not peer.websockets:
@@ -119,7 +119,7 @@ class LoadScenario:
     def prepare(
         self, stand: Stand, peer: Peer, settings: Settings
     ) -> Iterator[Callable[[], dict[str, Sample]]]:
-        """Start, check and warm up the peer; yield what takes a sample."""
+        """Start, check and warm up the peer; yield a function that takes a sample."""
         with stand.start(peer, self.upstream) as running:
             self.check(stand, running)
             self.load(stand, running, settings.warm_up_seconds)
@@ -151,7 +151,7 @@ def load_requests(
 ) -> dict[str, Sample]:
     """Load with small requests over 32 connections; sample `rate` and `cpu` (µs each).
 
-    `varied` is how many requests there are that all differ; 0 for one, again and again.
+    `varied` is the number of distinct requests; 0 repeats a single one.
     """
     usage = Usage(running.watch)
     counted = run_wrk(
@@ -176,7 +176,7 @@ def _load_one(stand: Stand, running: Running, seconds: int) -> dict[str, Sample]
         seconds=seconds,
         method="GET",
     )
-    # One connection leaves the peer idle by design, so its share says nothing here.
+    # One connection leaves the peer idle by design, so its share means nothing here.
     others = usage.sample(counted, 0).others_share
     return {
         "p50": Sample(counted.p50 * 1e6, errors=counted.errors, others_share=others),
@@ -193,7 +193,7 @@ def _load_downloads(stand: Stand, running: Running, seconds: int) -> dict[str, S
         seconds=seconds,
         method="GET",
     )
-    # wrk counts the bytes of unfinished bodies too, so that slow peers are not rounded.
+    # wrk also counts the bytes of unfinished bodies, so that slow peers are not rounded.
     counted = counted._replace(work=counted.bytes)
     rate = usage.sample(counted, counted.work / counted.seconds / MIB)
     return {"rate": rate} | _per_unit("cpu", rate, GIB)
@@ -228,7 +228,7 @@ def _load_websockets(stand: Stand, running: Running, seconds: int) -> dict[str, 
 
 
 def _per_unit(key: str, rate: Sample, factor: float) -> dict[str, Sample]:
-    """Return the CPU time per unit of work as a sample of its own, where there is one."""
+    """Return the CPU time per unit of work as a separate sample, if there is one."""
     if rate.cpu_seconds is None:
         return {}
     return {key: Sample(rate.cpu_seconds * factor, others_share=rate.others_share)}

@@ -32,7 +32,7 @@ READY_PATHS: dict[UpstreamName, str] = {
     "tls": "/1k.json",
     "backend": "/received",
 }
-"""What a peer must get from each upstream before it counts as started."""
+"""What a peer must get from each upstream to count as started."""
 
 
 class File(NamedTuple):
@@ -45,7 +45,7 @@ class File(NamedTuple):
 
 @dataclass(frozen=True)
 class Running:
-    """A peer at work: where it listens, and its process (None for no proxy at all)."""
+    """A running peer: where it listens, and its process (None for no proxy at all)."""
 
     peer: Peer
     site: Site
@@ -53,7 +53,7 @@ class Running:
     watch: Watch
 
     def url(self, path: str) -> str:
-        """Return the URL that a client asks this peer for."""
+        """Return the URL that a client requests from this peer."""
         return f"http://127.0.0.1:{self.site.port}{self.peer.path(self.site, path)}"
 
 
@@ -97,7 +97,7 @@ class Stand:
             yield Running(peer, site, None, self._watch(None, upstream))
             return
         with self.launch(peer, upstream, log=log, metrics=metrics, inspector=inspector) as running:
-            # Listening is not enough: some try a port with a server of the moment first.
+            # Listening is not enough: some first try a port with a temporary server.
             wait_for_response(running, READY_PATHS[upstream])
             yield running
 
@@ -177,9 +177,9 @@ class Stand:
 
 
 def wait_for_response(running: Running, path: str) -> float:
-    """Ask until the first complete 200, and return the seconds since the process started.
+    """Send requests until the first complete 200; return the seconds since the process started.
 
-    Raises ProcessError where the peer ends or does not answer in its time.
+    Raises ProcessError if the peer ends or does not answer in time.
     """
     process = running.process
     assert process is not None
@@ -201,7 +201,7 @@ def wait_for_response(running: Running, path: str) -> float:
 
 
 def _write_files(directory: Path) -> dict[str, File]:
-    """Write what the upstream serves, once, and return it by name."""
+    """Write the upstream's files once, and return them by name."""
     directory.mkdir(parents=True, exist_ok=True)
     files = {}
     for name, length in {"1k.json": 1 << 10, "100k.json": 100 << 10, "64m.bin": 64 << 20}.items():

@@ -1,8 +1,8 @@
-"""WebSocket load: connections that each keep one message on its way, as fast as it returns.
+"""WebSocket load: connections that each keep one message in flight, as fast as it returns.
 
-`python -m benchmarks.websocket_load PORT PATH ORIGIN CONNECTIONS SECONDS` prints one JSON
-object. A message counts when its echo has come back whole; a connection that closes or
-answers with other bytes is an error. Nothing is pipelined: a proxy pays for each message.
+`python -m benchmarks.websocket_load PORT PATH ORIGIN CONNECTIONS SECONDS` prints one JSON object.
+A message counts when its echo has arrived completely; a connection that closes or answers with
+other bytes is an error. Nothing is pipelined, so a proxy pays for each message.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ HANDSHAKE_SECONDS = 10.0
 
 
 class Echoed(asyncio.Protocol):
-    """One connection: shakes hands, then sends the next message when the last is back."""
+    """One connection: shakes hands, then sends the next message when the last one returns."""
 
     _transport: asyncio.Transport
 
@@ -36,7 +36,7 @@ class Echoed(asyncio.Protocol):
         self._stopped = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # uvloop's transports are none of asyncio's classes.
+        # uvloop's transports are not asyncio's classes.
         self._transport = cast(asyncio.Transport, transport)
         self._transport.write(self._handshake)
 
@@ -78,7 +78,7 @@ class Echoed(asyncio.Protocol):
         self._transport.write(self._message)
 
     def stop(self, *, failed: bool = False) -> None:
-        """Send nothing more and leave."""
+        """Send nothing more, and close."""
         self._stopped = True
         self.failed |= failed
         self._transport.abort()
@@ -87,9 +87,9 @@ class Echoed(asyncio.Protocol):
 async def load(
     port: int, path: str, origin: str, connections: int, seconds: float
 ) -> dict[str, float]:
-    """Run the load and return messages, errors and the seconds it really took.
+    """Run the load; return messages, errors and the actual seconds.
 
-    Raises OSError or TimeoutError where a connection or its handshake fails.
+    Raises OSError or TimeoutError if a connection or its handshake fails.
     """
     loop = asyncio.get_running_loop()
     handshake = (
@@ -122,7 +122,7 @@ async def load(
 
 
 def main() -> int:
-    """Run from the command line; a failed handshake is told on stderr."""
+    """Run from the command line; a failed handshake is reported on stderr."""
     port, path, origin, connections, seconds = sys.argv[1:]
     try:
         result = uvloop.run(load(int(port), path, origin, int(connections), float(seconds)))

@@ -1,4 +1,4 @@
-"""The proxy that everybody writes with aiohttp: `web.Application` and `ClientSession`."""
+"""The usual proxy in aiohttp: `web.Application` and `ClientSession`."""
 
 import asyncio
 import os

@@ -1,8 +1,8 @@
-"""What a proxy in Python cannot go below: programs that do the least, and are none.
+"""A lower bound for proxies in Python: programs that do the minimum, and are not proxies.
 
-Both keep connections and put the grant into every response, decide nothing, check nothing
-and know neither errors nor limits. MODE=carry copies bytes and looks for one line end.
-MODE=parse has llhttp read both messages, and writes both heads anew.
+Both keep connections and add the grant to every response. They decide nothing, check nothing and
+know neither errors nor limits. MODE=carry copies bytes and looks for one line end. MODE=parse has
+llhttp parse both messages, and writes both heads anew.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ class Upstream(asyncio.Protocol):
 
 
 class ParsedUpstream(Upstream):
-    """The same, with its answers parsed."""
+    """The same, with parsed responses."""
 
     def ask(self, client: "Client", request: bytes) -> None:
         self.fields: list[bytes] = [GRANT]
@@ -87,7 +87,7 @@ class Client(asyncio.Protocol):
 
 
 class ParsedClient(Client):
-    """The same, with its requests parsed."""
+    """The same, with parsed requests."""
 
     upstream = ParsedUpstream
 

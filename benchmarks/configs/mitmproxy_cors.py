@@ -31,7 +31,7 @@ def request(flow: http.HTTPFlow) -> None:
 
 
 def responseheaders(flow: http.HTTPFlow) -> None:
-    """Replace the upstream's grants by ours, and let the body pass as it arrives."""
+    """Replace the upstream's grants by ours, and stream the body."""
     assert flow.response is not None
     if "answered" in flow.metadata:
         return
