@@ -8,7 +8,7 @@ in one task.
 import asyncio
 import logging
 import time
-from typing import Final, cast
+from typing import Final
 
 from corsproxy.core.answers import Answer
 from corsproxy.core.messages import RequestHead
@@ -79,7 +79,7 @@ class Http1Connection(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         wire = self.wire
         wire.reading.set(self._limits.head_timeout)
-        wire.made(cast(asyncio.Transport, transport))
+        wire.made(transport)
         self.queue.reader.begin(wire.client, wire.secure)
         self._server.opened(self)
         self._task.step()

@@ -5,7 +5,7 @@ Bytes become events in `http2.protocol`; every wait on the client has a bound he
 """
 
 import asyncio
-from typing import Final, cast
+from typing import Final
 
 from corsproxy.core.messages import RequestHead
 from corsproxy.core.verdicts import Code
@@ -72,7 +72,7 @@ class Http2Connection(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.wire.reading.set(self._limits.head_timeout)
-        self.wire.made(cast(asyncio.Transport, transport))
+        self.wire.made(transport)
         self._server.opened(self)
         self.flush()
 

@@ -19,6 +19,7 @@ from corsproxy.shell.listener.faults import ClientLeftError
 from corsproxy.shell.listener.peer_closed import peer_closed
 from corsproxy.shell.listener.write_timeout import WriteTimeout
 from corsproxy.shell.streams.deadline import Deadline
+from corsproxy.shell.streams.gathered import gathered
 from corsproxy.shell.streams.piece import PIECE_SIZE, Piece, descriptor, room, write
 
 LINGER_S: Final = 5.0
@@ -101,9 +102,9 @@ class Wire:
 
     # What asyncio tells.
 
-    def made(self, transport: asyncio.Transport) -> None:
+    def made(self, raw: asyncio.BaseTransport) -> None:
         """The connection is there."""
-        self.transport = transport
+        transport = self.transport = gathered(raw, self._loop)
         transport.set_write_buffer_limits(high=_WRITE_BUFFER)
         self._descriptor = descriptor(transport)
         peer = transport.get_extra_info("peername")

@@ -7,7 +7,7 @@ even where a write meets the reset first.
 
 The event loops' own TLS transports have none of the three, raise an exception for each read, and
 keep 256 KiB for each connection. To HTTP this is an `asyncio.Transport`, to the socket's
-transport a protocol.
+transport a protocol; small writes are gathered as in `shell.streams.gathered`.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ from contextlib import suppress
 from enum import Enum
 from typing import Any, Final, Protocol, cast
 
+from corsproxy.shell.streams.gathered import AT_ONCE
 from corsproxy.shell.streams.unread import unread
 
 
@@ -66,6 +67,7 @@ class TlsConnection(asyncio.BufferedProtocol):
         "_handshake",
         "_has_rest",
         "_incoming",
+        "_is_due",
         "_is_ending",
         "_is_paused",
         "_loop",
@@ -105,6 +107,7 @@ class TlsConnection(asyncio.BufferedProtocol):
         self._raw: asyncio.Transport
         self._space: memoryview
         self._failure: ssl.SSLError | None = None
+        self._is_due = False  # whether the end of this turn will flush
         self._is_paused = False
         self._has_rest = False  # whether some of what has arrived has not been delivered
         self._is_ending = False  # whether nothing more may be written
@@ -221,7 +224,7 @@ class TlsConnection(asyncio.BufferedProtocol):
             self._write_unsent()
         if self._is_ending and not self._has_rest:
             self._say_end()
-        elif self._outgoing.pending:
+        elif not self._is_due:
             self._flush()
 
     def _read_into(self, space: memoryview) -> int:
@@ -289,7 +292,15 @@ class TlsConnection(asyncio.BufferedProtocol):
         except ssl.SSLError:
             self.abort()
             return
-        raw.write(self._outgoing.read())
+        if len(data) >= AT_ONCE or self._outgoing.pending >= AT_ONCE:
+            self._flush()
+        elif not self._is_due:
+            self._is_due = True
+            self._loop.call_soon(self._flush_due)
+
+    def _flush_due(self) -> None:
+        self._is_due = False
+        self._flush()
 
     def _write_unsent(self) -> None:
         data, self._unsent = self._unsent, b""
@@ -351,8 +362,9 @@ class TlsConnection(asyncio.BufferedProtocol):
         self._raw.close()
 
     def abort(self) -> None:
-        """Drop the connection without a word."""
+        """Send what has been written, and drop the connection without another word."""
         self._stage = _DEAF
+        self._flush()
         self._raw.abort()
 
     def is_closing(self) -> bool:
@@ -375,4 +387,4 @@ class TlsConnection(asyncio.BufferedProtocol):
         self._raw.set_write_buffer_limits(high, low)
 
     def get_write_buffer_size(self) -> int:
-        return self._raw.get_write_buffer_size()
+        return self._raw.get_write_buffer_size() + self._outgoing.pending

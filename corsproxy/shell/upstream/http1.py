@@ -7,7 +7,7 @@ dropped. A truncated response never ends properly.
 
 import asyncio
 import ssl
-from typing import Final, Protocol, cast
+from typing import Final, Protocol
 
 from corsproxy.core.messages import Framing, UpstreamRequest
 from corsproxy.core.policy import Limits, Timeouts
@@ -18,6 +18,7 @@ from corsproxy.http1.response_parser import ResponseParser
 from corsproxy.http1.writer import RequestForm
 from corsproxy.shell.streams.deadline import Deadline
 from corsproxy.shell.streams.eager_task import EagerTask
+from corsproxy.shell.streams.gathered import gathered
 from corsproxy.shell.streams.outflow import Outflow
 from corsproxy.shell.streams.piece import ReadBuffer
 from corsproxy.shell.streams.seams import RequestBody
@@ -196,7 +197,7 @@ class Http1Connection(asyncio.BufferedProtocol):
     # The transport's view: asyncio.BufferedProtocol.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
+        self._transport = gathered(transport, self._loop)
         self._transport.set_write_buffer_limits(high=_WRITE_BUFFER)
         self._outflow = Outflow(self._transport, self._stalled)
 

@@ -432,7 +432,8 @@ async def test_an_early_refusal_survives_the_reset_behind_it(
 
 
 class StandingStill:
-    """A body that holds up the event loop until `refused`, and then has more to send."""
+    """A body that lets what was written leave, holds up the event loop until `refused`, and then
+    has more to send."""
 
     at_end = False
 
@@ -443,8 +444,7 @@ class StandingStill:
         return b"x"
 
     async def read(self, most: int = 0) -> bytes:
-        if self.refused.is_set():
-            await asyncio.sleep(0)
+        await asyncio.sleep(0)
         assert self.refused.wait(10)
         return b"x" * 100_000
 
