@@ -71,6 +71,7 @@ class UpstreamCause(StrEnum):
     HTTP2 = "http2"  # the upstream speaks nothing older
     NOT_HTTP = "not-http"
     BAD_HTTP = "bad-http"  # HTTP, with a fault
+    CUT_HEAD = "cut-head"  # HTTP, but the connection ended before the head did
 
 
 class UpstreamError(CorsproxyError):

@@ -137,10 +137,10 @@ class ResponseParser:
         Raises UpstreamError: CLOSED before a whole head, TRUNCATED inside the content.
         """
         if self.head is None:
-            before = "unanswered" if self.untouched else "in the middle of the response's head"
-            raise UpstreamError(
-                UpstreamFault.CLOSED, f"the upstream closed the connection {before}"
-            )
+            cause = None if self.untouched else UpstreamCause.CUT_HEAD
+            before = "unanswered" if cause is None else "before the end of the response's head"
+            detail = f"the upstream closed the connection {before}"
+            raise UpstreamError(UpstreamFault.CLOSED, detail, cause)
         if self._state is State.CLOSE or self._state is State.SWITCHED:
             self._end()
         elif not self.complete:

@@ -272,6 +272,29 @@ def test_a_refusal_knows_its_cause(response: bytes, cause: UpstreamCause) -> Non
     assert caught.value.cause is cause
 
 
+@pytest.mark.parametrize(
+    ("received", "cause"),
+    [
+        (b"", None),
+        (b"HTT", UpstreamCause.CUT_HEAD),
+        (OK, UpstreamCause.CUT_HEAD),
+        # As some test servers and small devices write it.
+        (b"HTTP/1.1 200 OK\nX-A: b\n", UpstreamCause.CUT_HEAD),
+        (b"HTTP/1.1 103 Early Hints\r\n\r\n", UpstreamCause.CUT_HEAD),
+    ],
+)
+def test_a_head_that_the_connection_cuts_off_is_not_taken_for_tls(
+    received: bytes, cause: UpstreamCause | None
+) -> None:
+    reading = Reading()
+    if received:
+        reading.feed(received)
+    with pytest.raises(UpstreamError) as caught:
+        reading.parser.feed_eof()
+    assert caught.value.fault is UpstreamFault.CLOSED
+    assert caught.value.cause is cause
+
+
 @pytest.mark.parametrize("response", MALFORMED.values(), ids=MALFORMED.keys())
 def test_what_leaves_a_doubt_is_refused(response: bytes) -> None:
     assert fault_of(response) is UpstreamFault.MALFORMED

@@ -60,4 +60,8 @@ ADVICE: Final[dict[UpstreamCause, Advice]] = {
         "This is a fault of the upstream's server, or of the code there that writes the response."
         " Clients may disagree about what such a response means, so it is not passed on."
     ),
+    UpstreamCause.CUT_HEAD: _both(
+        "The upstream's server stopped before the empty line that ends a response's head: its own"
+        " log may say why. Fields may be missing, so the response is not passed on."
+    ),
 }
