@@ -35,7 +35,7 @@ def listen_addresses(
 
 def port_number(ctx: click.Context, param: click.Parameter, text: str | None) -> int | None:
     """A click callback; None if the flag is not given. Raises click.BadParameter."""
-    if text is None or _is_of_kubernetes(ctx, param, text):
+    if text is None or _is_kubernetes_url(ctx, param, text):
         return None
     try:
         return parse_port(text, zero=True)
@@ -44,7 +44,7 @@ def port_number(ctx: click.Context, param: click.Parameter, text: str | None) ->
         raise click.BadParameter(message, ctx, param) from None
 
 
-def _is_of_kubernetes(ctx: click.Context, param: click.Parameter, text: str) -> bool:
+def _is_kubernetes_url(ctx: click.Context, param: click.Parameter, text: str) -> bool:
     """Whether the value is the URL that Kubernetes sets in every container beside a Service
     named `corsproxy`."""
     source = ctx.get_parameter_source(param.name or "")

@@ -102,12 +102,15 @@ def _route_rows(routes: Sequence[Route]) -> Iterator[tuple[str, str]]:
     width = max((len(route.path) for route in shown), default=0)
     for route in shown:
         path = route.path.decode("ascii", "backslashreplace")
-        yield "Route", f"{path:<{width}}  →  {route.upstream}  for {_allowed(route)}{_told(route)}"
+        yield (
+            "Route",
+            f"{path:<{width}}  →  {route.upstream}  for {_allowed(route)}{_address_note(route)}",
+        )
     if len(routes) > len(shown):
         yield "Route", f"and {len(routes) - len(shown)} more"
 
 
-def _told(route: Route) -> str:
+def _address_note(route: Route) -> str:
     """Say which address the upstream is told, if it is not its own."""
     return f"  ({address_told(route)})" if route.tells_public_address else ""
 

@@ -65,13 +65,13 @@ class Flags(NamedTuple):
             via=None if policy.via is None else f"{policy.via}-{self.instance}",
         )
 
-    def settling(self, reading: Reading) -> tuple[Problem, ...]:
+    def remaining_warnings(self, reading: Reading) -> tuple[Problem, ...]:
         """Return the file's warnings, except those that the flags resolve."""
         if not self.https and not any(address.https for address in self.listen):
             return reading.warnings
         return tuple(each for each in reading.warnings if each.code != "tls-without-listener")
 
-    def overriding(self, reading: Reading) -> tuple[Problem, ...]:
+    def override_warnings(self, reading: Reading) -> tuple[Problem, ...]:
         """Return a warning for each key that an environment variable overrides, because the file
         does not show it. A flag that was typed is intentional."""
         ours = dict(_values(self.applied_to(reading.policy)))

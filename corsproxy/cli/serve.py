@@ -50,7 +50,7 @@ from corsproxy.shell.system.descriptors import affordable_clients, descriptor_li
 
 if TYPE_CHECKING:
     from corsproxy.shell.run.lifecycle import Workforce
-    from corsproxy.shell.workers.channel import Beginning
+    from corsproxy.shell.workers.channel import WorkerSetup
 
 _MOST_WORKERS = 64
 _STDIN = 0
@@ -230,7 +230,9 @@ def _source(config: str | None, quick: Quick | None, flags: Flags) -> Source:
             f"--https goes with UPSTREAM or a file without `listen`. In {file}, write "
             f"`listen: {replace(reading.policy.listen[0], https=True)}`."
         )
-    warnings = flags.settling(reading) + mount_warnings(file) + flags.overriding(reading)
+    warnings = (
+        flags.remaining_warnings(reading) + mount_warnings(file) + flags.override_warnings(reading)
+    )
     warnings += _descriptor_warnings(reading)
     return Source(reading.policy, warnings, file, content)
 
@@ -348,7 +350,7 @@ def _workforce(source: Source, listeners: Listeners, flags: Flags, terms: Terms)
     from corsproxy.shell.workers.channel import text_of
     from corsproxy.shell.workers.supervisor import Supervisor
 
-    beginning: Beginning = {
+    setup: WorkerSetup = {
         "shares": [[each.fileno() for each in share] for share in shares],
         "https": listeners.https,
         "file": source.file,
@@ -357,13 +359,17 @@ def _workforce(source: Source, listeners: Listeners, flags: Flags, terms: Terms)
         "form": form,
         "color": color,
     }
-    return Supervisor(source.policy, beginning, shares, announcer, terms.outlet.sink)
+    return Supervisor(source.policy, setup, shares, announcer, terms.outlet.sink)
 
 
 def _reread(file: str, flags: Flags, content: bytes) -> Reading:
     reading = read_to_serve(content, file)
     policy = flags.applied_to(reading.policy)
-    warnings = flags.settling(reading) + flags.overriding(reading) + _descriptor_warnings(reading)
+    warnings = (
+        flags.remaining_warnings(reading)
+        + flags.override_warnings(reading)
+        + _descriptor_warnings(reading)
+    )
     return reading._replace(policy=policy, warnings=warnings)
 
 

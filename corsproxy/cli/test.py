@@ -8,7 +8,7 @@ import click
 from corsproxy.cli.failures import Exit, Failure, RefusedConfig
 from corsproxy.cli.options import option
 from corsproxy.cli.terminal import wants_color
-from corsproxy.cli.trials import Trials, judged, live_plan, read_subject, tried
+from corsproxy.cli.trials import Trials, judge_answers, live_plan, read_subject, run_offline
 from corsproxy.config.expectations import Case
 from corsproxy.config.problems import ConfigError, annotation, escape
 from corsproxy.core.source import Source
@@ -79,7 +79,7 @@ def _trials(name: str, live: str | None) -> Trials:
         raise RefusedConfig(name, error.problems, Exit.USAGE) from None
     try:
         if live is None:
-            return tried(subject)
+            return run_offline(subject)
         plan = live_plan(subject)
     except ConfigError as error:
         raise RefusedConfig(subject.config, error.problems) from None
@@ -87,7 +87,7 @@ def _trials(name: str, live: str | None) -> Trials:
     from corsproxy.shell.deployment import judge_deployment
 
     try:
-        return judged(subject, plan, judge_deployment(live, plan.calls))
+        return judge_answers(subject, plan, judge_deployment(live, plan.calls))
     except StartError as error:
         raise Failure(str(error), Exit.NOT_STARTED) from None
 

@@ -87,7 +87,7 @@ def read_subject(name: str) -> Subject:
     return Subject(name, suite, os.path.normpath(os.path.join(os.path.dirname(name), suite.config)))
 
 
-def tried(subject: Subject) -> Trials:
+def run_offline(subject: Subject) -> Trials:
     """Test the file itself. Raises ConfigError and Failure."""
     policies: dict[str | None, Policy] = {None: subject.policy()}
     for case in subject.suite.cases:
@@ -163,7 +163,7 @@ def live_plan(subject: Subject) -> LivePlan:
     return LivePlan(subject.suite.cases, tuple(alike), tuple(errors))
 
 
-def judged(subject: Subject, plan: LivePlan, answers: Sequence[Judgement]) -> Trials:
+def judge_answers(subject: Subject, plan: LivePlan, answers: Sequence[Judgement]) -> Trials:
     """Judge a deployment by its responses to the calls of the plan."""
     cases, alike = len(plan.cases), len(plan.look_alikes)
     errors = answers[cases + alike :]

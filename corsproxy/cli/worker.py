@@ -21,7 +21,7 @@ from corsproxy.config.without_file import Quick
 from corsproxy.core.policy import Policy
 
 if TYPE_CHECKING:
-    from corsproxy.shell.workers.channel import Beginning
+    from corsproxy.shell.workers.channel import WorkerSetup
 
 
 def supervisors_channel() -> socket.socket | None:
@@ -60,12 +60,12 @@ def work(channel: socket.socket, flags: Flags, quick: Quick | None) -> Exit:
     return Exit.OK
 
 
-def _policy(flags: Flags, quick: Quick | None, beginning: "Beginning", content: bytes) -> Policy:
-    file = beginning["file"]
+def _policy(flags: Flags, quick: Quick | None, setup: "WorkerSetup", content: bytes) -> Policy:
+    file = setup["file"]
     if file is not None:
         policy = read(content, file).policy
     elif quick is not None:
         policy = policy_of(quick)
     else:
         raise ValueError("a worker needs a file or an upstream")
-    return flags._replace(instance=beginning["instance"]).applied_to(policy)
+    return flags._replace(instance=setup["instance"]).applied_to(policy)

@@ -48,7 +48,7 @@ class BlockReader:
         self._small = 0
 
     @property
-    def is_amid(self) -> bool:
+    def is_unfinished(self) -> bool:
         """Whether a block has begun and not ended."""
         return self._stream != 0
 

@@ -136,7 +136,7 @@ class FrameReader:
         self._has_preface = False
 
     @property
-    def is_amid(self) -> bool:
+    def is_unfinished(self) -> bool:
         """Whether a preface or a frame other than DATA has begun and not ended."""
         pending = self._pending
         return not self._has_preface or (
@@ -146,7 +146,7 @@ class FrameReader:
     @property
     def held(self) -> int:
         """How many bytes of it are held."""
-        return len(self._pending) if self.is_amid else 0
+        return len(self._pending) if self.is_unfinished else 0
 
     def read(self, data: bytes | memoryview) -> Iterator[Frame]:
         """Yield the frames that `data` completes. Raises ConnectionFaultError."""

@@ -90,7 +90,7 @@ class Http2Protocol:
     @property
     def is_in_head(self) -> bool:
         """Whether something other than content has begun and not ended."""
-        return not self._has_begun or self._blocks.is_amid or self._frames.is_amid
+        return not self._has_begun or self._blocks.is_unfinished or self._frames.is_unfinished
 
     @property
     def held(self) -> int:

@@ -82,14 +82,14 @@ def test_a_key_that_a_variable_overrides_is_warned_about(
     more: str, message: str, variable: str, at: str
 ) -> None:
     reading = read_policy(f"{HEAD}{more}\n", "c.yaml", {}, "/")
-    (warning,) = EVERY.overriding(reading)
+    (warning,) = EVERY.override_warnings(reading)
     assert (warning.severity, warning.code) == ("warning", "overridden-key")
     assert message in warning.message
     assert f"in CORSPROXY_{variable}, which takes precedence" in warning.message
     assert f"set CORSPROXY_{variable} to the empty string" in warning.help
     assert str(warning.source) == f"c.yaml:{at}"
     # A flag that was typed is intentional.
-    assert EVERY._replace(of_environment=frozenset()).overriding(reading) == ()
+    assert EVERY._replace(of_environment=frozenset()).override_warnings(reading) == ()
 
 
 @pytest.mark.parametrize(
@@ -98,4 +98,4 @@ def test_a_key_that_a_variable_overrides_is_warned_about(
 )
 def test_a_variable_that_changes_nothing_is_no_warning(more: str) -> None:
     reading = read_policy(f"{HEAD}{more}\n", "c.yaml", {}, "/")
-    assert EVERY.overriding(reading) == ()
+    assert EVERY.override_warnings(reading) == ()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from corsproxy.cli.trials import Subject, judged, live_plan, read_subject, tried
+from corsproxy.cli.trials import Subject, judge_answers, live_plan, read_subject, run_offline
 from corsproxy.core.browser import Obstacle
 from corsproxy.core.explain.live import Judgement
 from corsproxy.core.origins.look_alikes import LookAlike
@@ -36,7 +36,7 @@ def subject(tmp_path: Path) -> Subject:
 
 
 def test_the_file_itself_is_as_expected(subject: Subject) -> None:
-    trials = tried(subject)
+    trials = run_offline(subject)
     assert trials.passed
     assert [each.got for each in trials.cases] == [
         "origin-allowed",
@@ -59,7 +59,7 @@ def answers_to(subject: Subject, *cases: Judgement) -> list[Judgement]:
 
 def test_right_answers_pass(subject: Subject) -> None:
     answers = answers_to(subject, ALLOWED, REFUSED, REFUSED)
-    trials = judged(subject, live_plan(subject), answers)
+    trials = judge_answers(subject, live_plan(subject), answers)
     assert trials.passed
     assert [each.got for each in trials.cases] == ["allowed", "refused", "not-judged"]
 
@@ -67,7 +67,7 @@ def test_right_answers_pass(subject: Subject) -> None:
 def test_too_much_and_too_little_access_are_found(subject: Subject) -> None:
     answers = answers_to(subject, REFUSED, ALLOWED, REFUSED)
     answers[3], answers[-1] = ALLOWED, REFUSED
-    trials = judged(subject, live_plan(subject), answers)
+    trials = judge_answers(subject, live_plan(subject), answers)
     assert [each.passed for each in trials.cases] == [False, False, True]
     assert "MissingAllowOriginHeader" in trials.cases[0].why
     [alike] = [each.look_alike for each in trials.look_alikes if not each.passed]
@@ -77,5 +77,5 @@ def test_too_much_and_too_little_access_are_found(subject: Subject) -> None:
 
 def test_a_grant_that_caches_may_mix_up_is_found(subject: Subject) -> None:
     answers = answers_to(subject, ALLOWED._replace(varies=False), REFUSED, REFUSED)
-    trials = judged(subject, live_plan(subject), answers)
+    trials = judge_answers(subject, live_plan(subject), answers)
     assert [(each.code, each.request) for each in trials.findings] == [("missing-vary", "GET /")]

@@ -14,11 +14,11 @@ def read(kind: int, flags: int, payload: bytes) -> Frame:
 def test_a_block_may_come_in_pieces() -> None:
     reader, sent = BlockReader(70_000), block(GET)
     assert reader.headers(read(1, END_STREAM, sent[:4])) is None
-    assert reader.is_amid
+    assert reader.is_unfinished
     assert reader.continuation(read(9, 0, sent[4:9])) is None
     section = reader.continuation(read(9, END_HEADERS, sent[9:]))
     assert section == FieldSection(1, GET, has_ended=True, is_too_large=False)
-    assert not reader.is_amid
+    assert not reader.is_unfinished
 
 
 @pytest.mark.parametrize("payload", [b"", bytes(16_384)])

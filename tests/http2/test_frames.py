@@ -29,7 +29,7 @@ def test_frames_are_read_as_they_were_written(written: list[bytes], sizes: list[
         sent = sent[size:]
     assert [each.data for each in found] == written
     assert all(len(each.payload) == each.size for each in found)
-    assert not reader.is_amid
+    assert not reader.is_unfinished
 
 
 def test_too_large_a_frame_is_refused_by_its_header() -> None:
@@ -40,7 +40,7 @@ def test_too_large_a_frame_is_refused_by_its_header() -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "is_amid"),
+    ("data", "is_unfinished"),
     [
         (b"", True),
         (PREFACE[:5], True),
@@ -50,7 +50,7 @@ def test_too_large_a_frame_is_refused_by_its_header() -> None:
         (PREFACE + frame(FrameType.DATA, 0, 1, b"abc")[:-1], False),
     ],
 )
-def test_an_unfinished_frame_is_known(data: bytes, is_amid: bool) -> None:
+def test_an_unfinished_frame_is_known(data: bytes, is_unfinished: bool) -> None:
     reader = FrameReader()
     list(reader.read(data))
-    assert reader.is_amid is is_amid
+    assert reader.is_unfinished is is_unfinished

@@ -254,7 +254,7 @@ def forward(plan: Plan, route: RoutePlan, step: Step | None) -> list[Node]:
     """Return the routes to an upstream, one for each mapping of its paths. `step` is None if the
     upstream answers CORS itself."""
     vouched = step is not None and step.vouched and step.asker is not Asker.ABSENT
-    told = {"filter_metadata": {"envoy.filters.http.lua": _told(plan, route, step)}}
+    told = {"filter_metadata": {"envoy.filters.http.lua": _script_parameters(plan, route, step)}}
     found = []
     for mapping in route.mappings:
         special = mapping.expression.removesuffix(_QUERY_GROUP)
@@ -297,7 +297,7 @@ def _action(route: RoutePlan, mapping: Mapping) -> Node:
     return action
 
 
-def _told(plan: Plan, route: RoutePlan, step: Step | None) -> Node:
+def _script_parameters(plan: Plan, route: RoutePlan, step: Step | None) -> Node:
     """Return the script's parameters for a route."""
     upstream = route.route.upstream
     links = []

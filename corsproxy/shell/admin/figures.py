@@ -222,7 +222,7 @@ class Figures:
         self._work_out()
         return self._seconds[which]
 
-    def look(self, in_flight: int, clients: int, pools: Iterable[ConnectionFigures]) -> None:
+    def set_gauges(self, in_flight: int, clients: int, pools: Iterable[ConnectionFigures]) -> None:
         """Record the gauges."""
         self.in_flight = in_flight
         self.clients = clients

@@ -112,7 +112,7 @@ def known_authority(places: Places, now: datetime, tell: list[str]) -> Authority
 def _made(directory: Path, now: datetime) -> Authority:
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with _alone_in(directory):
+        with _locked(directory):
             # Another process may have been faster.
             with suppress(_PassedOverError):
                 return _read(directory, now, is_ours=True)
@@ -184,7 +184,7 @@ def _make(directory: Path, now: datetime) -> None:
 
 
 @contextmanager
-def _alone_in(directory: Path) -> Iterator[None]:
+def _locked(directory: Path) -> Iterator[None]:
     """Keep other processes from creating an authority in the same directory. Raises OSError."""
     with (directory / ".lock").open("wb") as lock:
         if sys.platform != "win32":

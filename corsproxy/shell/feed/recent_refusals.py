@@ -47,7 +47,7 @@ class Refusals:
         self._refusals.clear()
 
 
-class Told:
+class AdviceCounts:
     """Counts pieces of advice by cause and subject."""
 
     def __init__(self) -> None:

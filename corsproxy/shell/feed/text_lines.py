@@ -16,7 +16,7 @@ from corsproxy.shell.feed.ansi import Style, paint
 from corsproxy.shell.feed.clock import clock_time
 from corsproxy.shell.feed.layout import INDENT, paragraph, shortened, terminal_width
 from corsproxy.shell.feed.quoting import printable, redacted
-from corsproxy.shell.feed.recent_refusals import Refusals, Told
+from corsproxy.shell.feed.recent_refusals import AdviceCounts, Refusals
 from corsproxy.shell.feed.records import ExchangeRecord
 
 _MAX_ORIGIN: Final = 512
@@ -60,7 +60,7 @@ class TextLines:
         self._color = color
         self._refusals = Refusals() if refusals is None else refusals
         self._width = width
-        self._told = Told()
+        self._told = AdviceCounts()
         self._origin = b""
         self._has_remarked = False
 

@@ -158,7 +158,7 @@ class Engine:
 
     def figures(self) -> Figures:
         """Return the counters with the gauges brought up to date; not a copy."""
-        self._figures.look(self.in_flight, self._server.clients, self._pools.figures())
+        self._figures.set_gauges(self.in_flight, self._server.clients, self._pools.figures())
         return self._figures
 
     def begin_drain(self) -> None:
@@ -217,7 +217,7 @@ def _accepted(listener: socket.socket) -> list[socket.socket]:
     return waiting
 
 
-def settle() -> None:
+def freeze_startup_objects() -> None:
     """Exempt the objects made so far, which live as long as the process, from garbage
     collection: walking them would delay every request by some ten milliseconds. Memory left
     over from importing is returned to the system."""

@@ -126,11 +126,11 @@ class Offer:
         try:
             return (await asyncio.to_thread(read_and_edit, file, remedies)).edit
         except ConfigError as error:
-            self._left(file, "what is wrong with it is above", problems=error.problems)
+            self._report_unchanged(file, "what is wrong with it is above", problems=error.problems)
         except EditError as error:
-            self._left(file, error.reason, error.help, error.problems)
+            self._report_unchanged(file, error.reason, error.help, error.problems)
         except OSError as error:
-            self._left(file, f"it cannot be read: {_reason(error)}")
+            self._report_unchanged(file, f"it cannot be read: {_reason(error)}")
         return None
 
     def _show(self, file: str, edit: Edit) -> None:
@@ -146,11 +146,11 @@ class Offer:
         try:
             await asyncio.to_thread(save, file, edit.after, known=edit.before)
         except SaveError as error:
-            self._left(file, str(error), "make the change above by hand")
+            self._report_unchanged(file, str(error), "make the change above by hand")
         else:
             await self._written()
 
-    def _left(
+    def _report_unchanged(
         self, file: str, reason: str, help: str = "", problems: Iterable[Problem] = ()
     ) -> None:
         self._announcer.warned(tuple(problems))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from corsproxy.core.policy import Policy
 from corsproxy.shell.admin.figures import Figures, WorkerState
 from corsproxy.shell.feed.watching import Observer
-from corsproxy.shell.run.engine import Engine, settle
+from corsproxy.shell.run.engine import Engine, freeze_startup_objects
 
 
 class SingleProcess:
@@ -21,7 +21,7 @@ class SingleProcess:
 
     async def start(self) -> None:
         await self._engine.listen(self._sockets)
-        settle()
+        freeze_startup_objects()
 
     async def adopt(self, policy: Policy, content: bytes) -> None:
         self._engine.adopt(policy)

@@ -50,7 +50,7 @@ class Order(StrEnum):
     """Accept for some seconds more, finish what is in flight, and end."""
 
 
-class Beginning(TypedDict):
+class WorkerSetup(TypedDict):
     """The first message to a worker."""
 
     shares: list[list[int]]

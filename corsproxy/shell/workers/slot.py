@@ -48,12 +48,12 @@ class Slot:
             return False
         return self._loop.time() - self.process.questions.heard_at > HANGING_S
 
-    async def begin(self, sockets: Sequence[socket.socket], sink: Sink, beginning: Facts) -> None:
+    async def begin(self, sockets: Sequence[socket.socket], sink: Sink, setup: Facts) -> None:
         """Start a process. Raises StartError if it ends before it is up."""
         self._began = self._loop.time()
         process = self.process = await WorkerProcess.start(sockets, sink)
         try:
-            await asyncio.wait_for(process.questions.ask(Order.BEGIN, beginning), HANGING_S)
+            await asyncio.wait_for(process.questions.ask(Order.BEGIN, setup), HANGING_S)
         except ConnectionError:
             how = await self.ended()
         except TimeoutError:

@@ -17,7 +17,7 @@ from corsproxy.shell.admin.figures import Figures, WorkerState
 from corsproxy.shell.feed.announcements import Announcer
 from corsproxy.shell.feed.sink import Sink
 from corsproxy.shell.feed.watching import Observer
-from corsproxy.shell.workers.channel import Beginning, Facts, Order, text_of
+from corsproxy.shell.workers.channel import Facts, Order, WorkerSetup, text_of
 from corsproxy.shell.workers.slot import Slot
 
 # The figures are collected this often, so that most are kept when a worker ends.
@@ -32,7 +32,7 @@ class Supervisor:
     def __init__(
         self,
         policy: Policy,
-        beginning: Beginning,
+        setup: WorkerSetup,
         shares: Sequence[Sequence[socket.socket]],
         announcer: Announcer,
         sink: Sink,
@@ -40,10 +40,10 @@ class Supervisor:
         """Must be called while the event loop runs.
 
         `shares` are the listening sockets, one share for each worker, in the same order as in
-        `beginning`. The workers' log lines go to `sink`.
+        `setup`. The workers' log lines go to `sink`.
         """
         self._policy = policy
-        self._beginning = beginning
+        self._setup = setup
         self._sockets = [each for share in shares for each in share]
         self._announcer = announcer
         self._sink = sink
@@ -70,10 +70,10 @@ class Supervisor:
 
     async def adopt(self, policy: Policy, content: bytes) -> None:
         self._policy = policy
-        self._beginning["content"] = text_of(content)
+        self._setup["content"] = text_of(content)
         # Includes workers that are still starting: they started with the old content.
         processes = [slot.process for slot in self._slots if slot.process is not None]
-        facts: Facts = {"content": self._beginning["content"]}
+        facts: Facts = {"content": self._setup["content"]}
         asked = [each.questions.ask(Order.ADOPT, facts) for each in processes]
         # A worker that ends meanwhile is replaced by one that starts with this content.
         await asyncio.gather(*asked, return_exceptions=True)
@@ -120,7 +120,7 @@ class Supervisor:
             slot.kill()
 
     async def _begin(self, slot: Slot) -> None:
-        await slot.begin(self._sockets, self._sink, cast(Facts, self._beginning))
+        await slot.begin(self._sockets, self._sink, cast(Facts, self._setup))
         if self._is_lame_duck:
             await slot.ask(Order.END_CONNECTIONS)
 

@@ -15,8 +15,8 @@ from corsproxy.core.policy import Policy
 from corsproxy.shell.feed.announcements import Announcer, FaultLog, dropped_lines
 from corsproxy.shell.feed.outlet import Outlet
 from corsproxy.shell.run.background import in_background
-from corsproxy.shell.run.engine import Engine, settle
-from corsproxy.shell.workers.channel import Answers, Beginning, Facts, Order, bytes_of
+from corsproxy.shell.run.engine import Engine, freeze_startup_objects
+from corsproxy.shell.workers.channel import Answers, Facts, Order, WorkerSetup, bytes_of
 
 _STDOUT = 1
 
@@ -104,7 +104,7 @@ class Worker:
         self._over.set()
 
 
-async def work(end: socket.socket, policy_of: Callable[[Beginning, bytes], Policy]) -> None:
+async def work(end: socket.socket, policy_of: Callable[[WorkerSetup, bytes], Policy]) -> None:
     """Be a worker of the supervisor at the other end of `end`, until it says drain.
 
     `policy_of` compiles a file's content to a policy. Raises StartError.
@@ -113,16 +113,16 @@ async def work(end: socket.socket, policy_of: Callable[[Beginning, bytes], Polic
     asked = await answers.question()
     if asked is None:
         return
-    beginning = cast(Beginning, asked[1])
-    form, color = beginning["form"], beginning["color"]
+    setup = cast(WorkerSetup, asked[1])
+    form, color = setup["form"], setup["color"]
     outlet = Outlet(_STDOUT, dropped_line=dropped_lines(form))
     try:
         logging.getLogger().addHandler(FaultLog(Announcer(outlet.write, form, color=color)))
-        policy = policy_of(beginning, bytes_of(beginning["content"]))
-        engine = Engine(policy, outlet.write, form, color=color, https=beginning["https"])
-        read = partial(policy_of, beginning)
-        worker = Worker(engine, beginning["shares"], read, lambda: outlet.lost)
-        settle()
+        policy = policy_of(setup, bytes_of(setup["content"]))
+        engine = Engine(policy, outlet.write, form, color=color, https=setup["https"])
+        read = partial(policy_of, setup)
+        worker = Worker(engine, setup["shares"], read, lambda: outlet.lost)
+        freeze_startup_objects()
         answers.say({})
         await worker.until_drained(answers)
     finally:

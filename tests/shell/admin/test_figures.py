@@ -129,12 +129,14 @@ def test_nothing_is_counted_by_what_a_client_chose() -> None:
 def test_pools_of_one_upstream_are_counted_together() -> None:
     figures = Figures()
     other = Pool("unix:/b")
-    figures.look(4, 5, [Pool("http://a", open=2, connects=3), Pool("http://a", open=1), other])
+    figures.set_gauges(
+        4, 5, [Pool("http://a", open=2, connects=3), Pool("http://a", open=1), other]
+    )
     assert figures.in_flight == 4
     assert figures.upstreams["http://a"]["open"] == 3
     assert figures.upstreams["http://a"]["connects"] == 3
     assert figures.upstreams["unix:/b"]["open"] == 0
-    figures.look(0, 0, [other])
+    figures.set_gauges(0, 0, [other])
     assert list(figures.upstreams) == ["unix:/b"]
 
 
@@ -142,7 +144,7 @@ def everything() -> Figures:
     figures = counted(
         record(upstream_s=0.1), record(PREFLIGHT, "OPTIONS", 204), record(DOWN, status=502)
     )
-    figures.look(2, 9, [Pool("http://a", 3, 1, 2, 0, 7, 1, 1)])
+    figures.set_gauges(2, 9, [Pool("http://a", 3, 1, 2, 0, 7, 1, 1)])
     return figures
 
 

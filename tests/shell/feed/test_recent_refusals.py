@@ -2,7 +2,7 @@
 
 from corsproxy.core.advice.remedies import Remedy
 from corsproxy.core.source import Source
-from corsproxy.shell.feed.recent_refusals import Refusals, Told
+from corsproxy.shell.feed.recent_refusals import AdviceCounts, Refusals
 
 AT = Source("corsproxy.yaml", 3, 3)
 METHOD = (Remedy("allow_methods", "PURGE", AT),)
@@ -35,7 +35,7 @@ def test_clients_cannot_make_it_grow() -> None:
 
 
 def test_the_same_advice_is_counted_together() -> None:
-    told = Told()
+    told = AdviceCounts()
     assert [told.count("refused", subject) for subject in ("a", "a", "b")] == [1, 2, 1]
     assert [told.count("refused", "x" * length) for length in (9_000, 10_000)] == [1, 2]
     told.forget()

@@ -13,7 +13,7 @@ from corsproxy.core.advice.operation import PRESS_A
 from corsproxy.core.policy import Log, LogRequests, Policy, Route, UpstreamAddress
 from corsproxy.shell.admin.figures import Count
 from corsproxy.shell.feed.recent_refusals import Refusals
-from corsproxy.shell.run.engine import Engine, settle
+from corsproxy.shell.run.engine import Engine, freeze_startup_objects
 from tests.fakes import Client, get
 from tests.peers import RawPeer, answers, until
 from tests.policies import PAGE, policy, route, rules
@@ -249,7 +249,7 @@ async def test_other_answers_open_no_streams() -> None:
 
 def test_long_lived_objects_are_exempt_from_garbage_collection() -> None:
     try:
-        settle()
+        freeze_startup_objects()
         assert gc.get_freeze_count() > 1000
     finally:
         gc.unfreeze()
