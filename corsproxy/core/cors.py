@@ -87,8 +87,10 @@ def judge_origin(rules: CorsRules, origins: Sequence[bytes] | None) -> OriginJud
     pattern = rules.origins.match(value) if value else None
     if value is None or pattern is None:
         return OriginJudgement(value, None, NO_GRANT)
-    fields = ((ALLOW_ORIGIN, value), *rules.actual_fields)
-    return OriginJudgement(value, pattern, Grant(fields, True, expose_all))
+    allowed: tuple[Field, ...] = ((ALLOW_ORIGIN, value),)
+    if rules.actual_fields:
+        allowed += rules.actual_fields
+    return OriginJudgement(value, pattern, Grant(allowed, True, expose_all))
 
 
 class PreflightJudgement:

@@ -146,10 +146,13 @@ class RequestContext:
     @property
     def is_secure(self) -> bool:
         """Whether the browser reaches this proxy by https."""
-        reported = self._reported(b"x-forwarded-proto").lower()
-        if reported in (b"https", b"wss"):
-            return True
-        return self.request.secure and reported not in (b"http", b"ws")
+        reported = self._reported(b"x-forwarded-proto")
+        if not reported:
+            return self.request.secure
+        scheme = reported.lower()
+        return scheme in (b"https", b"wss") or (
+            self.request.secure and scheme not in (b"http", b"ws")
+        )
 
     def _reported(self, name: bytes) -> bytes:
         """Return what a trusted proxy says; empty if it says nothing, or is not trusted.

@@ -34,6 +34,7 @@ NOT_NOMINABLE: Final = frozenset(
         b"upgrade",
     }
 )
+_KEEP_ALIVE: Final = [b"keep-alive"]
 _VIA: Final[tuple[Field, ...]] = ((b"via", b"Via"),)
 _IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 _REWRITTEN: Final = frozenset({b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto"})
@@ -110,7 +111,7 @@ def to_upstream(
 def _end_to_end(context: RequestContext) -> list[Field]:
     """Return the lines to pass on, without those that Connection names (RFC 9110, 7.6.1)."""
     connection = context.found.get(b"connection")
-    if connection is None or connection == [b"keep-alive"]:
+    if connection is None or connection == _KEEP_ALIVE:
         return context.passed
     nominated = {token.lower() for token in split_list(connection)} - NOT_NOMINABLE
     return without(context.passed, frozenset(nominated)) if nominated else context.passed
@@ -156,11 +157,12 @@ def _copy(fields: list[Field], found: dict[bytes, list[bytes]], names: tuple[Fie
 def _of_own_page(context: RequestContext, route: Route, referer: bytes) -> bytes | None:
     """Return the Referer of a page of this proxy as the upstream knows it, so that a redirect
     back leads there; None for another page's."""
-    scheme, _, rest = referer.partition(b"://")
     host = context.public_host
-    path = rest[len(host) :]
-    if not host or scheme not in (b"http", b"https") or not rest.startswith(host + b"/"):
+    start = len(b"http://") if referer[4:5] == b":" else len(b"https://")
+    own = referer[start:].startswith(host + b"/")
+    if not own or not host or referer[:start] not in (b"http://", b"https://"):
         return None
+    path = referer[start + len(host) :]
     target = parse_target(path)
     page = None if target is None else find_route(context.policy, target.path)
     if target is None or page is None or page.upstream.site != route.upstream.site:
