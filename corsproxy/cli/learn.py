@@ -1,7 +1,7 @@
 """`corsproxy learn`: proposes the allowlist that the refused calls would need."""
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import IO
 
@@ -17,6 +17,7 @@ from corsproxy.config.learning.har import read_har
 from corsproxy.config.learning.json_log import read_log_line
 from corsproxy.config.learning.observations import Observation, Seen, counted
 from corsproxy.config.learning.proposal import Proposal, propose
+from corsproxy.config.learning.unfollowed import with_unfollowed
 from corsproxy.config.learning.unused import unused
 from corsproxy.config.problems import ConfigError, escape
 from corsproxy.core.origins.hosts import is_public_suffix
@@ -65,10 +66,11 @@ def command(
     domains = [_domain(each) for each in suffixes]
     file = editable(config or default_file(_WITHOUT_FILE))
     logs = logs or ("-",)
-    found = chain.from_iterable(_observations(name) for name in logs)
-    observations = _noted(found, logs)
     try:
         policy = file.reading.policy
+        servers = {f"{each.scheme}://{each.authority}" for each in policy.listen}
+        found = chain.from_iterable(_observations(name, servers) for name in logs)
+        observations = with_unfollowed(_noted(found, logs))
         if want_unused:
             _print_unused(policy, observations)
             return
@@ -90,28 +92,28 @@ def _domain(text: str) -> str:
     return domain
 
 
-def _observations(name: str) -> Iterator[Observation]:
+def _observations(name: str, servers: Collection[str]) -> Iterator[Observation]:
     """Yield the observations in a log or a HAR file. Raises Failure if it cannot be read."""
     if name == "-":
         if sys.stdin is None:
             raise Failure("cannot read standard input: it is closed", Exit.USAGE)
-        yield from _read(sys.stdin.buffer, "standard input")
+        yield from _read(sys.stdin.buffer, "standard input", servers)
         return
     try:
         with open(name, "rb") as source:
-            yield from _read(source, name)
+            yield from _read(source, name, servers)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         message = f"cannot read {name or repr(name)}: {reason[:1].lower()}{reason[1:]}"
         raise Failure(message, Exit.USAGE) from None
 
 
-def _read(source: IO[bytes], name: str) -> Iterator[Observation]:
+def _read(source: IO[bytes], name: str, servers: Collection[str]) -> Iterator[Observation]:
     first = source.readline(_LONGEST_LINE)
     if (first.lstrip().startswith(b"{") and not first.rstrip().endswith(b"}")) or b'"log"' in first:
         text = (first + source.read(_LARGEST_HAR)).decode("utf-8", "replace")
         try:
-            yield from read_har(text.removeprefix("\ufeff"))
+            yield from read_har(text.removeprefix("\ufeff"), servers)
         except ValueError as error:
             message = f"{name} is neither a log of JSON lines nor a HAR file: {error}"
             raise Failure(message, Exit.USAGE) from None
@@ -175,7 +177,14 @@ def _on(route: str | None) -> str:
 
 def _words(seen: Seen) -> str:
     times = "once" if seen.times == 1 else f"{seen.times} times"
-    return f"{times}, last at {seen.last}" if seen.last else times
+    words = f"{times}, last at {seen.last}" if seen.last else times
+    if seen.unfollowed:
+        words += f": no call came after {_count(seen.unfollowed)} that passed"
+    return words
+
+
+def _count(preflights: int) -> str:
+    return "a preflight" if preflights == 1 else f"{preflights} preflights"
 
 
 def _write(file: File, proposal: Proposal) -> None:

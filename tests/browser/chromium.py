@@ -35,8 +35,9 @@ ARGUMENTS = (
 
 
 @asynccontextmanager
-async def launch(environ: Mapping[str, str] | None = None) -> AsyncIterator[Browser]:
-    """Run Debian's Chromium without a window, with further variables where they are given."""
+async def launch(environ: Mapping[str, str] | None = None, *more: str) -> AsyncIterator[Browser]:
+    """Run Debian's Chromium without a window, with further variables and arguments where they
+    are given."""
     executable = program("chromium")
     # Chromium refuses to run its sandbox as root, which is who runs in containers.
     as_root = ("--no-sandbox",) if hasattr(os, "getuid") and os.getuid() == 0 else ()
@@ -44,7 +45,7 @@ async def launch(environ: Mapping[str, str] | None = None) -> AsyncIterator[Brow
         browser = await playwright.chromium.launch(
             executable_path=executable,
             headless=True,
-            args=[*ARGUMENTS, *as_root],
+            args=[*ARGUMENTS, *as_root, *more],
             env={**os.environ, **(environ or {})},
         )
         try:

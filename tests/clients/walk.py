@@ -7,10 +7,8 @@ of what a library needs.
 """
 
 import json
-import os
 import re
 import shlex
-import sys
 import urllib.request
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -22,8 +20,8 @@ import pytest
 from playwright.async_api import Browser, Page
 
 from tests.browser import chromium, servers
-from tests.browser.programs import program, running
 from tests.browser.scopes import fresh, shared
+from tests.clients.services import WORKS, services, use
 from tests.frameworks.servers import free_port
 from tests.process import finished
 from tests.terminal import Terminal, at_terminal
@@ -42,14 +40,6 @@ INSTRUCTION = re.compile(
 )
 
 
-def node_directory() -> Path:
-    """Where `make clients` put the libraries and the pages' script."""
-    found = Path(os.environ.get("NODE_CLIENTS") or Path(sys.prefix) / "clients")
-    if not (found / "pages.js").is_file():
-        pytest.fail(f"nothing is built in {found}: run `make clients`", pytrace=False)
-    return found
-
-
 @shared
 async def browser() -> AsyncIterator[Browser]:
     async with chromium.launch() as running_browser:
@@ -65,10 +55,8 @@ async def origin() -> AsyncIterator[str]:
 @shared
 async def ports(origin: str) -> AsyncIterator[dict[str, int]]:
     """The port of each service."""
-    command = [program("node"), "servers.mjs", origin]
-    async with running(command, cwd=node_directory()) as server:
-        line = await server.until(lambda line: line.startswith("Listening "))
-        yield json.loads(line.removeprefix("Listening "))
+    async with services(origin) as found:
+        yield found
 
 
 @fresh
@@ -117,33 +105,9 @@ class Newcomer:
         self._read = len(self._terminal.seen)
         await self._page.context.clear_cookies()
         await self._page.goto(self._origin)
-        await self._load()
-        became = await (self._logs_in() if self._client == "oidc" else self._called())
+        became = await use(self._page, self._client, self._url, self._settings)
         self.said.append(became)
-        return became == "works"
-
-    async def _load(self) -> None:
-        await self._page.add_script_tag(path=node_directory() / "pages.js")
-
-    async def _called(self) -> str:
-        call = "([name, url, settings]) => called(name, url, settings)"
-        found: str = await self._page.evaluate(call, [self._client, self._url, self._settings])
-        return found
-
-    async def _logs_in(self) -> str:
-        """At the provider: log in, consent, and come back to the page."""
-        # The page is left before it can say anything.
-        await self._page.evaluate(
-            "([url, settings]) => { called('oidc', url, settings); }", [self._url, self._settings]
-        )
-        await self._page.fill("input[name=login]", "ada")
-        await self._page.fill("input[name=password]", "x")
-        await self._page.click("button[type=submit]")
-        await self._page.wait_for_selector("text=Authorize")
-        await self._page.click("button[type=submit]")
-        await self._page.wait_for_url(f"{self._origin}/?code=*")
-        await self._load()
-        return await self._called()
+        return became == WORKS
 
     async def follows(self) -> None:
         """Do what the terminal says about the call."""

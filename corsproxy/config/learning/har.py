@@ -5,7 +5,7 @@ an answer of the same proxy from the page and names its own error.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from urllib.parse import urlsplit
 
 from corsproxy.config.learning.observations import Observation, observed_call, text_of
@@ -27,8 +27,10 @@ def is_har(document: object) -> bool:
     return isinstance(log, dict) and isinstance(log.get("entries"), list)
 
 
-def read_har(text: str) -> list[Observation]:
-    """Return the observations in a HAR file. Raises ValueError where it is none."""
+def read_har(text: str, servers: Collection[str] = ()) -> list[Observation]:
+    """Return the observations in a HAR file of calls to this proxy: to one of `servers`
+    (`http://localhost:8010`), or to where an answer names its reason. Raises ValueError where the
+    text is no HAR file."""
     try:
         document = json.loads(text)
     except RecursionError:
@@ -36,8 +38,24 @@ def read_har(text: str) -> list[Observation]:
     if not is_har(document):
         raise ValueError("it has no log.entries")
     entries = [_Entry(each) for each in document["log"]["entries"] if isinstance(each, dict)]
-    proxies = {entry.server for entry in entries if entry.reason}
-    return [found for entry in entries for found in entry.observations(proxies)]
+    proxies = {entry.server for entry in entries if entry.reason}.union(servers)
+    return list(_observations([entry for entry in entries if entry.server in proxies]))
+
+
+def _observations(entries: Iterable["_Entry"]) -> Iterator[Observation]:
+    """Yield what the entries tell; DevTools lists a call before its preflight."""
+    unsent: dict[tuple[str, str], _Entry] = {}
+    for entry in entries:
+        found = entry.observation()
+        if entry.is_unsent:
+            unsent[entry.url, entry.method] = entry
+        elif found is not None and entry.is_preflight:
+            held = unsent.pop((entry.url, found.call.method), None)
+            if held is not None and not found.refused:
+                # The preflight passed here, and the browser held back the call.
+                found = found._replace(call=found.call._replace(credentials=True), refused=True)
+        if found is not None:
+            yield found
 
 
 class _Entry:
@@ -45,45 +63,58 @@ class _Entry:
 
     def __init__(self, entry: dict[str, object]) -> None:
         request, response = _mapping(entry.get("request")), _mapping(entry.get("response"))
+        self.url = text_of(request.get("url")).partition("#")[0]
         try:
-            url = urlsplit(text_of(request.get("url")))
+            url = urlsplit(self.url)
             self.server = f"{url.scheme}://{url.netloc}"
             self._path = url.path or "/"
         except ValueError:
             self.server, self._path = "", ""
-        self._method = text_of(request.get("method"))
+        self.method = text_of(request.get("method"))
         self._asked = _headers(request.get("headers"))
-        self._error = text_of(response.get("_error"))
-        self._status = response.get("status")
+        self._answered = _headers(response.get("headers"))
         self._when = text_of(entry.get("startedDateTime"))
         self._has_cookie = "cookie" in self._asked or bool(request.get("cookies"))
-        self.reason = _headers(response.get("headers")).get(_REASON, "").partition(";")[0]
+        self.reason = self._answered.get(_REASON, "").partition(";")[0]
+        # The browser names no more than that where it keeps an answer from the page.
+        self._is_kept = not self.reason and text_of(response.get("_error")) == "net::ERR_FAILED"
+        self._has_answer = response.get("status") != 0
 
     @property
-    def _is_preflight(self) -> bool:
-        return self._method == "OPTIONS" and "access-control-request-method" in self._asked
+    def is_preflight(self) -> bool:
+        return self.method == "OPTIONS" and "access-control-request-method" in self._asked
 
-    def observations(self, proxies: set[str]) -> Iterator[Observation]:
-        """Yield what the entry tells, where it is about one of the proxies."""
-        if self.server not in proxies:
-            return
-        refused = self.reason in _ALLOWLIST
-        # The browser shows no answer where it keeps it, and names no more than that.
-        kept = not self.reason and self._status == 0 and self._error == "net::ERR_FAILED"
-        method, headers = self._method, ""
-        if self._is_preflight:
+    @property
+    def is_unsent(self) -> bool:
+        """Whether the browser had to make a preflight first, and then held it back."""
+        return self._is_kept and not self._has_answer and "origin" not in self._asked
+
+    def observation(self) -> Observation | None:
+        """Return what the entry tells by itself."""
+        method, headers = self.method, ""
+        if self.is_preflight:
             method = self._asked["access-control-request-method"]
             headers = self._asked.get("access-control-request-headers", "")
         names = [name.strip() for name in headers.split(",")]
+        credentials = self._is_kept and not self.is_preflight and self._lacks_credentials
         call = observed_call(
-            self._asked.get("origin"),
-            self._path,
-            method,
-            names,
-            credentials=kept and self._has_cookie and not self._is_preflight,
+            self._asked.get("origin"), self._path, method, names, credentials=credentials
         )
-        if call is not None:
-            yield Observation(call, refused or call.credentials, self._when)
+        if call is None:
+            return None
+        return Observation(call, self.reason in _ALLOWLIST or credentials, self._when)
+
+    @property
+    def _lacks_credentials(self) -> bool:
+        """Whether the answer can have been kept for nothing else (Fetch, "CORS check")."""
+        granted = self._answered.get("access-control-allow-origin")
+        if granted is not None:
+            return (
+                granted == self._asked.get("origin")
+                and self._asked.get("sec-fetch-mode") == "cors"
+                and "access-control-allow-credentials" not in self._answered
+            )
+        return self._has_cookie and not self._has_answer
 
 
 def _mapping(value: object) -> dict[str, object]:

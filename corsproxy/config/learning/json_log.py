@@ -3,6 +3,7 @@
 import json
 
 from corsproxy.config.learning.observations import Observation, observed_call, text_of
+from corsproxy.core.advice.families import is_handshake
 from corsproxy.core.verdicts import Code
 
 _REFUSED = frozenset(
@@ -15,6 +16,8 @@ _REFUSED = frozenset(
         Code.CREDENTIALS_NOT_ALLOWED,
     }
 )
+# How every browser begins its User-Agent.
+_BROWSERS = "Mozilla/"
 _KINDS = frozenset({"preflight", "actual", "websocket"})
 
 
@@ -35,6 +38,10 @@ def read_log_line(line: str) -> Observation | None:
     if kind == "preflight":
         method = record.get("asked_method")
     # The browser's own check, and the one that only an actual answer meets.
+    is_allowed = text_of(record.get("code")) == Code.ORIGIN_ALLOWED
+    is_first = kind == "preflight" or is_handshake(text_of(record.get("path")).encode())
+    # Other programs ask, too, and stop there.
+    is_browser = text_of(record.get("user_agent")).startswith(_BROWSERS)
     credentials = text_of(record.get("browser_error")).endswith("InvalidAllowCredentials")
     call = observed_call(
         record.get("origin"), record.get("path"), method, headers, credentials=credentials
@@ -42,4 +49,5 @@ def read_log_line(line: str) -> Observation | None:
     if call is None:
         return None
     refused = text_of(record.get("code")) in _REFUSED or credentials
-    return Observation(call, refused, text_of(record.get("ts")))
+    awaits = is_allowed and is_first and is_browser and not refused
+    return Observation(call, refused, text_of(record.get("ts")), awaits)

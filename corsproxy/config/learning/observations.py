@@ -7,9 +7,10 @@ behind it is never sent; credentials show only on calls.
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from corsproxy.core.advice.families import missing_exposed, needs_of
 from corsproxy.core.guard import is_origin
 from corsproxy.core.page_call import PageCall
-from corsproxy.core.policy import Policy
+from corsproxy.core.policy import CorsRules, Policy
 from corsproxy.core.routing import find_route
 
 MOST_KINDS = 10_000
@@ -24,6 +25,11 @@ class Observation(NamedTuple):
     """Whether an entry of the allowlist was missing."""
     when: str
     """When it began, as RFC 3339 has it; empty where that is not known."""
+    awaits: bool = False
+    """Whether a browser that may go on sends another request to the same path: after a granted
+    preflight, and after the first request of socket.io."""
+    unfollowed: int = 0
+    """Of how many such requests it is the conclusion; 0 for a request itself."""
 
 
 class Seen(NamedTuple):
@@ -31,9 +37,11 @@ class Seen(NamedTuple):
 
     times: int = 0
     last: str = ""
+    unfollowed: int = 0
+    """How often it was concluded from what did not come."""
 
-    def again(self, when: str, times: int = 1) -> "Seen":
-        return Seen(self.times + times, max(self.last, when))
+    def again(self, when: str, times: int = 1, unfollowed: int = 0) -> "Seen":
+        return Seen(self.times + times, max(self.last, when), self.unfollowed + unfollowed)
 
 
 def text_of(value: object) -> str:
@@ -58,16 +66,25 @@ def counted(
 ) -> dict[PageCall, Seen]:
     """Return each kind of call that was refused, or that was not, with how often it was seen.
 
-    Calls of one route are of one kind: their target is the route's path.
+    A call counts as refused, too, where its client cannot read what it needs of the answer. Calls
+    of one route are of one kind: their target is the route's path.
     """
     found: dict[PageCall, Seen] = {}
     for each in observations:
-        if each.refused is not refused:
-            continue
         route = find_route(policy, each.call.target.encode("utf-8", "replace"))
         if route is None:
             continue
+        if (each.refused or bool(unreadable(route.cors, each.call))) is not refused:
+            continue
         call = each.call._replace(target=route.path.decode("ascii"))
         if call in found or len(found) < MOST_KINDS:
-            found[call] = found.get(call, Seen()).again(each.when)
+            times = each.unfollowed or 1
+            found[call] = found.get(call, Seen()).again(each.when, times, each.unfollowed)
     return found
+
+
+def unreadable(rules: CorsRules | str, call: PageCall) -> list[str]:
+    """Return the response headers that the client needs, to go on, and cannot read."""
+    if not isinstance(rules, CorsRules):
+        return []
+    return missing_exposed(needs_of(call.method, call.asked_headers), rules)

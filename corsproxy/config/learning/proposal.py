@@ -12,15 +12,17 @@ from typing import NamedTuple
 
 from corsproxy.config.editing.edits import File, allow
 from corsproxy.config.editing.splices import EditError
-from corsproxy.config.learning.observations import Seen
+from corsproxy.config.learning.observations import Seen, unreadable
 from corsproxy.config.problems import ConfigError
-from corsproxy.core.advice.remedies import KINDS, Remedy, RemedyKey
+from corsproxy.core.advice.families import needs_of
+from corsproxy.core.advice.remedies import KINDS, Remedy, RemedyKey, expose_remedy
 from corsproxy.core.explain.explanation import explain
 from corsproxy.core.origins import Origin, OriginSet, parse_origin, parse_origin_pattern
 from corsproxy.core.origins.hosts import is_loopback, is_public_suffix
 from corsproxy.core.page_call import PageCall
 from corsproxy.core.policy import CorsRules
 from corsproxy.core.routing import find_route
+from corsproxy.core.verdicts import Verdict
 
 _PORTS_FOR_A_WILDCARD = 2
 _SIBLINGS_FOR_A_WILDCARD = 3
@@ -32,7 +34,7 @@ class Addition(NamedTuple):
     """One entry to add, and the calls that need it."""
 
     kind: str
-    """origin, method, header or credentials."""
+    """origin, method, header, expose or credentials."""
     value: str
     route: str | None
     seen: Seen
@@ -130,9 +132,11 @@ class _Maker:
                 explanation = explain(self._policy, call)
             except ValueError as error:
                 return str(error)
-            if explanation.allowed:
-                return None
             remedy = explanation.remedy
+            if explanation.allowed:
+                remedy = self._reading(call, explanation.verdict)
+                if remedy is None:
+                    return None
             if remedy is None:
                 return f"{explanation.verdict.code}: no entry of the file would allow it"
             try:
@@ -142,6 +146,14 @@ class _Maker:
             except ConfigError as error:
                 return error.problems[0].message
         return "it needs too much"
+
+    def _reading(self, call: PageCall, verdict: Verdict) -> Remedy | None:
+        """Return the change that lets an allowed call read what its client needs."""
+        route = find_route(self._policy, call.target.encode("ascii"))
+        if route is None or not isinstance(route.cors, CorsRules):
+            return None
+        names = unreadable(route.cors, call)
+        return expose_remedy(verdict, self._policy, route.cors, names) if names else None
 
     def _add(self, remedy: Remedy, wider: Mapping[str, str]) -> None:
         for value in remedy.values:
@@ -156,7 +168,8 @@ class _Maker:
         total = Seen()
         for call, seen in self.wanted.items():
             if _needs(call, key, value):
-                total = total.again(seen.last, seen.times)
+                unfollowed = seen.unfollowed if key == "allow_credentials" else 0
+                total = total.again(seen.last, seen.times, unfollowed)
         return Addition(KINDS[key], value, route, total)
 
 
@@ -169,6 +182,8 @@ def _needs(call: PageCall, key: RemedyKey, value: str) -> bool:
             return call.normalized_method == value
         case "allow_headers":
             return value.lower() in call.asked_headers
+        case "expose_headers":
+            return value in needs_of(call.method, call.asked_headers)
         case _:
             return call.credentials
 

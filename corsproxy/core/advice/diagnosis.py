@@ -187,7 +187,7 @@ def _with_family(
     names = list(dict.fromkeys([*refused, *missing_headers(family, rules)]))
     if names:
         others.append(headers_remedy(verdict, policy, rules, names))
-    exposed = missing_exposed(family, rules)
+    exposed = missing_exposed(family.response_headers, rules)
     if exposed:
         others.append(expose_remedy(verdict, policy, rules, exposed))
     return others

@@ -93,8 +93,24 @@ def missing_headers(family: Family, rules: CorsRules) -> list[str]:
     return [name.decode("ascii") for name in refused_headers(rules, names)]
 
 
-def missing_exposed(family: Family, rules: CorsRules) -> list[str]:
-    """Return the response headers of the family that pages cannot read."""
+def needs_of(method: str, names: Sequence[str]) -> tuple[str, ...]:
+    """Return the response headers without which the client that makes this call cannot go on.
+
+    `names` are the request headers that the call asks for, in lower case. Of other families no
+    client depends on a single header.
+    """
+    if "tus-resumable" not in names:
+        return ()
+    if method == "HEAD":
+        return ("upload-offset", "upload-length")  # tus 1.0.0, "HEAD"
+    if "upload-length" in names or "upload-defer-length" in names:
+        # "Creation", and "Creation With Upload", whose content has a type.
+        return ("location", "upload-offset") if "content-type" in names else ("location",)
+    return ("upload-offset",) if "upload-offset" in names else ()
+
+
+def missing_exposed(names: Sequence[str], rules: CorsRules) -> list[str]:
+    """Return those of the response headers that pages cannot read."""
     if rules.expose_headers.any:
         return []
-    return [name for name in family.response_headers if name not in rules.expose_headers.names]
+    return [name for name in names if name not in rules.expose_headers.names]

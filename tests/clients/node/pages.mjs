@@ -9,9 +9,9 @@ import OpenAI from "openai";
 import { io } from "socket.io-client";
 import { Upload } from "tus-js-client";
 
-async function openai(url) {
+async function openai(url, settings = {}) {
   const client = new OpenAI({
-    baseURL: `${url}/v1`, apiKey: "k", dangerouslyAllowBrowser: true, maxRetries: 0,
+    baseURL: `${url}/v1`, apiKey: "k", dangerouslyAllowBrowser: true, maxRetries: 0, ...settings,
   });
   const messages = [{ role: "user", content: "Hi" }];
   let text = "";
@@ -23,14 +23,23 @@ async function openai(url) {
   return text === "Hello world";
 }
 
-function tus(url) {
+function tus(url, { credentials = false, deletes = false, ...settings } = {}) {
   const body = new Blob(["x".repeat(300_000)]);
   return new Promise((resolve) => {
-    new Upload(body, {
+    const upload = new Upload(body, {
       endpoint: `${url}/files`, retryDelays: null, chunkSize: 100_000,
       storeFingerprintForResuming: false, metadata: { filename: "a.txt" },
-      onError: () => resolve(false), onSuccess: () => resolve(true),
-    }).start();
+      onBeforeRequest: (request) => {
+        request.getUnderlyingObject().withCredentials = credentials;
+      },
+      onError: () => resolve(false),
+      onSuccess: () => {
+        if (!deletes) return resolve(true);
+        upload.abort(true).then(() => resolve(true), () => resolve(false));
+      },
+      ...settings,
+    });
+    upload.start();
   });
 }
 
@@ -41,8 +50,23 @@ async function axiosLogin(url) {
   return data.user === "ada" && headers["x-total-count"] === "1";
 }
 
-function socketio(url) {
-  const socket = io(url, { withCredentials: true, reconnection: false, forceNew: true });
+// Some other calls; each is what `axios.request` takes.
+async function axiosCalls(url, { calls, form = false, watched = false, ...settings }) {
+  const api = axios.create({ baseURL: url, ...settings });
+  const onUploadProgress = watched ? () => {} : undefined;
+  for (const call of calls) {
+    const data = form ? new FormData() : call.data;
+    if (form) data.append("file", new Blob(["x".repeat(300_000)]), "a.txt");
+    const { status } = await api.request({ ...call, data, onUploadProgress });
+    if (status !== 200) return false;
+  }
+  return true;
+}
+
+function socketio(url, { upgrades = true, ...settings } = {}) {
+  const socket = io(url, {
+    withCredentials: true, reconnection: false, forceNew: true, ...settings,
+  });
   return new Promise((resolve) => {
     socket.on("connect_error", () => resolve(false));
     socket.on("connect", () => {
@@ -51,25 +75,26 @@ function socketio(url) {
         socket.emit("echo", "hi", (text) => { socket.close(); resolve(text === "hi"); });
       };
       // The first transport is polling; wait for the upgrade, too, which may have come already.
-      if (engine.transport.name === "websocket") talk();
+      if (!upgrades || engine.transport.name === "websocket") talk();
       else engine.on("upgrade", talk);
     });
   });
 }
 
-async function s3(url) {
+async function s3(url, { reads = true } = {}) {
   const client = new S3Client({
     endpoint: url, region: "us-east-1", forcePathStyle: true, maxAttempts: 1,
     credentials: { accessKeyId: "key", secretAccessKey: "secret" },
   });
   const object = { Bucket: "bucket", Key: "a" };
   const put = await client.send(new PutObjectCommand({ ...object, Body: "hello" }));
+  if (!reads) return true;
   const { Body } = await client.send(new GetObjectCommand(object));
   return Boolean(put.ETag) && (await Body.transformToString()) === "hello";
 }
 
-async function graphql(url) {
-  const link = new HttpLink({ uri: `${url}/graphql`, credentials: "include" });
+async function graphql(url, settings = {}) {
+  const link = new HttpLink({ uri: `${url}/graphql`, credentials: "include", ...settings });
   const client = new ApolloClient({
     link, cache: new InMemoryCache(), name: "web", version: "1",
   });
@@ -92,7 +117,7 @@ async function oidc(url, settings = {}) {
   return Boolean(user.profile.sub);
 }
 
-const calls = { openai, tus, axios: axiosLogin, socketio, s3, graphql, oidc };
+const calls = { openai, tus, axios: axiosLogin, axiosCalls, socketio, s3, graphql, oidc };
 
 window.called = async (name, ...given) => {
   try {
