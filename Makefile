@@ -32,7 +32,7 @@ EDITABLE = CORSPROXY_COMPILE=0 $(BIN)/python -m pip install --quiet --no-build-i
 # Debian installs servers such as nginx outside of a user's PATH.
 export PATH := $(PATH):/usr/sbin:/sbin
 
-.PHONY: help demo test unit test-compiled test-newest explore lock lint format soak frameworks inspector-memory http2 clients recipes reloads devtools fuzz export-check bench image sbom image-check clean
+.PHONY: help demo test unit test-compiled test-newest explore lock lint format soak frameworks inspector-memory http2 clients learned recipes reloads devtools fuzz export-check bench image sbom image-check clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -89,6 +89,10 @@ frameworks: $(VENV)/dev.stamp $(VENV)/httpbin.stamp $(VENV)/node.stamp ## logins
 
 clients: $(VENV)/dev.stamp $(VENV)/clients.stamp ## openai, tus, axios, socket.io, S3, GraphQL and OIDC in Chromium, following the hints in the terminal
 	$(BIN)/python -m pytest -q tests/clients/walk.py $(ARGS)
+
+learned: $(VENV)/dev.stamp $(VENV)/clients.stamp ## 60 sessions of real clients: each passes with what `corsproxy learn` proposes, and needs all of it
+	@scripts/install-test-programs
+	$(BIN)/python -m pytest -q -rA --timeout=240 tests/learned/walk.py $(ARGS)
 
 recipes: $(VENV)/dev.stamp $(VENV)/recipes.stamp ## try docs/recipes/frontends.md in the dev servers of Vite, Next.js, Nuxt, SvelteKit, Angular, webpack, Storybook
 	$(BIN)/python -m pytest -q --timeout=300 tests/recipes/walk.py $(ARGS)

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.config.learning.test_har import KEPT, answered, har
+from tests.config.learning.test_har import entry as har_entry
 from tests.peers import RawPeer, answers
 from tests.process import FREE_PORTS, finished, started
 from tests.running import ask, port_of
@@ -70,19 +72,42 @@ async def test_without_refusals_nothing_is_proposed(tmp_path: Path) -> None:
     assert err.startswith("corsproxy: no calls of pages in log: learn reads JSON log lines")
 
 
+REFUSED = {
+    "event": "request",
+    "kind": "actual",
+    "method": "GET",
+    "path": "/",
+    "origin": PAGE,
+    "code": "origin-not-allowed",
+}
+
+
+async def test_credentials_are_told_by_what_did_not_come(tmp_path: Path) -> None:
+    (tmp_path / "corsproxy.yaml").write_text(FILE.format(port=1))
+    passed = {**REFUSED, "kind": "preflight", "asked_method": "PUT", "code": "origin-allowed"}
+    log = [REFUSED, {**passed, "user_agent": "Mozilla/5.0", "ts": "2026-11-29T10:11:12Z"}]
+    given = "".join(f"{json.dumps(line)}\n" for line in log).encode()
+    code, out, _ = await finished("learn", cwd=tmp_path, given=given)
+    assert code == 0
+    assert "+  allow_credentials: true\n" in out
+    why = "once, last at 2026-11-29T10:11:12Z: no call came after a preflight that passed"
+    assert f"credentials true              {why}\n" in out
+
+
+async def test_the_listeners_of_the_file_are_known_in_a_har(tmp_path: Path) -> None:
+    (tmp_path / "corsproxy.yaml").write_text(FILE.format(port=1))
+    kept = har_entry("http://localhost:8010/a", error=KEPT, Sec_Fetch_Mode="cors")
+    text = har(answered(kept, Access_Control_Allow_Origin=PAGE))
+    code, out, _ = await finished("learn", cwd=tmp_path, given=text.encode())
+    assert code == 0
+    assert "credentials true" in out
+
+
 @pytest.mark.parametrize(("answer", "written"), [("y", True), ("n", False)])
 async def test_it_asks_before_it_writes(tmp_path: Path, answer: str, written: bool) -> None:
     text = FILE.format(port=1)
     (tmp_path / "corsproxy.yaml").write_text(text)
-    refused = {
-        "event": "request",
-        "kind": "actual",
-        "method": "GET",
-        "path": "/",
-        "origin": PAGE,
-        "code": "origin-not-allowed",
-    }
-    (tmp_path / "log").write_text(json.dumps(refused))
+    (tmp_path / "log").write_text(json.dumps(REFUSED))
     async with at_terminal(tmp_path, "learn", "log", "--write") as terminal:
         await terminal.shows("Write corsproxy.yaml? [y/N]")
         terminal.press(answer)

@@ -2,7 +2,7 @@
 
 The command runs as its users run it. As a browser stops at the first refusal, there are rounds:
 the session, `learn` on the whole log, its edit, the session again. They end where the session
-passes, or nothing new is proposed. Then each entry that was added is taken away alone, to see
+passes, or where it was tried twice and nothing new is proposed. Then each entry that was added is taken away alone, to see
 that the session needs it.
 """
 
@@ -108,18 +108,22 @@ class _Recorder:
 
     async def result(self) -> Learned:
         before = yaml.safe_load(self._file.read_text())
-        rounds, said = 0, ""
-        # One person's browser: what it has got, such as cookies, it has in the next round.
+        rounds, fruitless, said = 0, 0, ""
+        # One person's browser: what it has got, such as cookies, it has at the next try.
         context = await self._context()
-        became = await self._become(context)
-        while became != WORKS and rounds < MOST_ROUNDS:
-            content, known = self._file.read_text(), set(self._running.program.lines)
-            said = await self._propose()
-            if self._file.read_text() == content:
-                break
-            rounds += 1
-            await self._reloaded(known)
+        while True:
             became = await self._become(context)
+            if became == WORKS or rounds == MOST_ROUNDS:
+                break
+            known = set(self._running.program.lines)
+            content, said = self._file.read_text(), await self._propose()
+            if self._file.read_text() != content:
+                rounds, fruitless = rounds + 1, 0
+                await self._reloaded(known)
+            elif fruitless:
+                break
+            else:
+                fruitless = 1
         await context.close()
         after = yaml.safe_load(self._file.read_text())
         added = list(_added(before, after))

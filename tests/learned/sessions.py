@@ -190,7 +190,6 @@ LIBRARIES = {
     "tus with a token": Session("tus", {"headers": BEARER}, "tus", file=NARROW),
     "tus with credentials": Session("tus", {"credentials": True}, "tus"),
     "tus that creates with content": Session("tus", {"uploadDataDuringCreation": True}, "tus"),
-    "tus without PATCH": Session("tus", {"overridePatchMethod": True}, "tus", file=TIGHT),
     "tus that deletes": Session("tus", {"deletes": True}, "tus", file=TIGHT),
     "tus of a length not known": Session(
         "tus", {"uploadLengthDeferred": True, "deletes": True}, "tus"

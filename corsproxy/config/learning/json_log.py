@@ -38,10 +38,6 @@ def read_log_line(line: str) -> Observation | None:
     if kind == "preflight":
         method = record.get("asked_method")
     # The browser's own check, and the one that only an actual answer meets.
-    is_allowed = text_of(record.get("code")) == Code.ORIGIN_ALLOWED
-    is_first = kind == "preflight" or is_handshake(text_of(record.get("path")).encode())
-    # Other programs ask, too, and stop there.
-    is_browser = text_of(record.get("user_agent")).startswith(_BROWSERS)
     credentials = text_of(record.get("browser_error")).endswith("InvalidAllowCredentials")
     call = observed_call(
         record.get("origin"), record.get("path"), method, headers, credentials=credentials
@@ -49,5 +45,16 @@ def read_log_line(line: str) -> Observation | None:
     if call is None:
         return None
     refused = text_of(record.get("code")) in _REFUSED or credentials
-    awaits = is_allowed and is_first and is_browser and not refused
+    awaits = not refused and _is_first(kind, record)
     return Observation(call, refused, text_of(record.get("ts")), awaits)
+
+
+def _is_first(kind: str, record: dict[str, object]) -> bool:
+    """Whether a browser sends another request after this one, if it may."""
+    if text_of(record.get("code")) != Code.ORIGIN_ALLOWED:
+        return False
+    # Other programs ask, too, and stop there.
+    if not text_of(record.get("user_agent")).startswith(_BROWSERS):
+        return False
+    target = text_of(record.get("path")).encode("utf-8", "replace")
+    return kind == "preflight" or is_handshake(target)

@@ -1,6 +1,7 @@
 """HAR files: what they tell of calls to this proxy."""
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -22,7 +23,7 @@ def entry(
     status: int = 200,
     error: str | None = None,
     **headers: str,
-) -> dict[str, object]:
+) -> dict[str, Any]:
     asked = {"Origin": PAGE, **{name.replace("_", "-"): value for name, value in headers.items()}}
     answered = {} if reason is None else {"Corsproxy-Reason": reason}
     return {
@@ -40,8 +41,12 @@ def entry(
     }
 
 
+def har(*entries: object) -> str:
+    return json.dumps({"log": {"entries": entries}})
+
+
 def read(*entries: object) -> list[Observation]:
-    return read_har(json.dumps({"log": {"entries": entries}}))
+    return read_har(har(*entries))
 
 
 def test_the_reason_is_the_evidence() -> None:
@@ -65,6 +70,66 @@ def test_an_answer_with_cookies_that_the_browser_kept() -> None:
         ("/a", False),
         ("/b", True),
     ]
+
+
+KEPT = "net::ERR_FAILED"
+
+
+def answered(found: dict[str, Any], **more: str) -> dict[str, Any]:
+    """The entry with headers of the answer."""
+    lines = [{"name": name.replace("_", "-"), "value": value} for name, value in more.items()]
+    found["response"]["headers"] += lines
+    return found
+
+
+@pytest.mark.parametrize(
+    ("more", "credentials"),
+    [
+        ({"Access_Control_Allow_Origin": PAGE}, True),
+        ({"Access_Control_Allow_Origin": PAGE, "Access_Control_Allow_Credentials": "true"}, False),
+        ({"Access_Control_Allow_Origin": "http://localhost:1"}, False),
+        ({}, False),
+    ],
+)
+def test_an_answer_for_the_page_that_the_browser_kept(
+    more: dict[str, str], *, credentials: bool
+) -> None:
+    kept = entry(f"{PROXY}/b", error=KEPT, Sec_Fetch_Mode="cors")
+    [found] = read_har(har(answered(kept, **more)), [PROXY])
+    assert found.refused is found.call.credentials is credentials
+
+
+def preflight(reason: str | None = None) -> dict[str, Any]:
+    asked = {"Access_Control_Request_Method": "PUT", "Access_Control_Request_Headers": "x-a"}
+    return entry(f"{PROXY}/a", "OPTIONS", reason, status=204, **asked)
+
+
+def unsent() -> dict[str, Any]:
+    found = entry(f"{PROXY}/a", "PUT", status=0, error=KEPT)
+    found["request"]["headers"] = []  # as nothing was sent
+    return found
+
+
+@pytest.mark.parametrize(
+    ("reasons", "expected"),
+    [
+        ([None], [(True, True)]),
+        (["header-not-allowed"], [(True, False)]),
+        (["header-not-allowed", None], [(True, False), (True, True)]),
+    ],
+)
+def test_a_call_that_was_held_back_after_its_preflight(
+    reasons: list[str | None], expected: list[tuple[bool, bool]]
+) -> None:
+    entries = [each for reason in reasons for each in (unsent(), preflight(reason))]
+    found = read_har(har(*entries), [PROXY])
+    assert [(each.refused, each.call.credentials) for each in found] == expected
+    assert all(each.call.headers == ("x-a",) for each in found)
+
+
+def test_a_call_that_followed_its_preflight_needs_nothing() -> None:
+    found = read_har(har(preflight(), entry(f"{PROXY}/a", "PUT")), [PROXY])
+    assert not any(each.refused for each in found)
 
 
 def test_calls_to_other_servers_tell_nothing() -> None:

@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -48,6 +49,30 @@ def test_a_call_that_the_browser_kept_for_want_of_credentials() -> None:
     assert found.call.credentials
 
 
+BROWSER = {"code": "origin-allowed", "user_agent": "Mozilla/5.0 (X11) Chrome/156"}
+PREFLIGHT = {**BROWSER, "kind": "preflight", "asked_method": "PUT"}
+HANDSHAKE = {**BROWSER, "path": "/socket.io/?EIO=4&transport=polling&t=a"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "awaits"),
+    [
+        (PREFLIGHT, True),
+        ({**PREFLIGHT, "user_agent": "curl/8"}, False),
+        ({**PREFLIGHT, "code": "method-not-allowed"}, False),
+        (BROWSER, False),
+        (HANDSHAKE, True),
+        ({**HANDSHAKE, "path": f"{HANDSHAKE['path']}&sid=b"}, False),
+        ({**HANDSHAKE, "browser_error": "InvalidAllowCredentials"}, False),
+        ({**HANDSHAKE, "path": "/\ud800"}, False),
+    ],
+)
+def test_after_what_a_browser_sends_more(changes: dict[str, object], *, awaits: bool) -> None:
+    found = read(**changes)
+    assert found is not None
+    assert found.awaits is awaits
+
+
 def test_what_was_allowed_is_not_refused() -> None:
     found = read(code="origin-allowed")
     assert found is not None
@@ -61,7 +86,9 @@ JSON = st.recursive(
 )
 
 
-@given(st.dictionaries(st.sampled_from([*CALL, "asked_method", "browser_error"]), JSON))
+@given(
+    st.dictionaries(st.sampled_from([*CALL, "asked_method", "browser_error", "user_agent"]), JSON)
+)
 def test_whatever_the_members_are_nothing_is_raised(changes: dict[str, object]) -> None:
     read(**changes)
 

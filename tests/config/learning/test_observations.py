@@ -13,13 +13,12 @@ from corsproxy.config.reader import read_policy
 from corsproxy.core.page_call import PageCall
 
 PAGE = "http://localhost:5173"
-POLICY = read_policy(
+ROUTES = (
     f"cors: {{allow_origins: [{PAGE}]}}\n"
-    "routes: [{path: /a, upstream: 'http://a.test'}, {path: /b, upstream: 'http://b.test'}]",
-    "corsproxy.yaml",
-    {},
-    "/",
-).policy
+    "routes: [{path: /a, upstream: 'http://a.test', cors: {expose_headers: [location]}},"
+    " {path: /b, upstream: 'http://b.test'}]"
+)
+POLICY = read_policy(ROUTES, "corsproxy.yaml", {}, "/").policy
 
 
 def test_calls_of_one_route_are_counted_together() -> None:
@@ -30,6 +29,14 @@ def test_calls_of_one_route_are_counted_together() -> None:
         PageCall(PAGE, "/a"): Seen(2, "t1"),
         PageCall(PAGE, "/b"): Seen(1, "t2"),
     }
+
+
+def test_an_answer_that_its_client_cannot_read_counts_as_refused() -> None:
+    creates = PageCall(PAGE, "/a", "POST", ("tus-resumable", "upload-length"))
+    sends = PageCall(PAGE, "/b", "PATCH", ("tus-resumable", "upload-offset"))
+    observations = [Observation(call, False, "t") for call in (creates, sends)]
+    assert list(counted(POLICY, observations, refused=True)) == [sends]
+    assert list(counted(POLICY, observations, refused=False)) == [creates]
 
 
 @pytest.mark.parametrize(

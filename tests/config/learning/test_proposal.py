@@ -101,6 +101,18 @@ def test_siblings_are_one_entry_from_three_on() -> None:
     assert len(additions(proposal)) == 2
 
 
+def test_an_upload_needs_the_headers_that_its_client_reads() -> None:
+    creates = PageCall(PAGE, "/", "POST", ("tus-resumable", "upload-length"))
+    sends = PageCall(PAGE, "/", "PATCH", ("content-type", "tus-resumable", "upload-offset"))
+    assert additions(proposed(creates, sends)) == [
+        "header tus-resumable",
+        "header upload-length",
+        "expose location",
+        "header upload-offset",
+        "expose upload-offset",
+    ]
+
+
 def test_a_listed_page_needs_no_suffix() -> None:
     assert additions(proposed(PageCall(PAGE, "/", credentials=True))) == ["credentials true"]
 

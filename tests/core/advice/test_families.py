@@ -2,7 +2,14 @@
 
 from dataclasses import replace
 
-from corsproxy.core.advice.families import family_of, missing_exposed, missing_headers
+import pytest
+
+from corsproxy.core.advice.families import (
+    family_of,
+    missing_exposed,
+    missing_headers,
+    needs_of,
+)
 from tests.policies import listed, rules
 
 
@@ -21,3 +28,19 @@ def test_only_what_is_missing_is_named() -> None:
     assert "grpc-status" in missing_exposed(found.response_headers, bare)
     wide = replace(bare, request_headers=listed("*"), expose_headers=listed("*"))
     assert missing_headers(found, wide) == missing_exposed(found.response_headers, wide) == []
+
+
+@pytest.mark.parametrize(
+    ("method", "names", "needed"),
+    [
+        ("POST", "tus-resumable upload-length", "location"),
+        ("POST", "tus-resumable upload-defer-length", "location"),
+        ("POST", "content-type tus-resumable upload-length", "location upload-offset"),
+        ("PATCH", "content-type tus-resumable upload-offset", "upload-offset"),
+        ("HEAD", "tus-resumable", "upload-offset upload-length"),
+        ("DELETE", "tus-resumable", ""),
+        ("PUT", "x-amz-date", ""),
+    ],
+)
+def test_what_a_client_cannot_do_without(method: str, names: str, needed: str) -> None:
+    assert needs_of(method, names.split()) == tuple(needed.split())
