@@ -2,8 +2,8 @@
 
 The command runs as its users run it. As a browser stops at the first refusal, there are rounds:
 the session, `learn` on the whole log, its edit, the session again. They end where the session
-passes, or where it was tried twice and nothing new is proposed. Then each entry that was added is taken away alone, to see
-that the session needs it.
+passes, or where it was tried twice and nothing new is proposed. Then each entry that was added
+is taken away alone, to see that the session needs it.
 """
 
 import asyncio
