@@ -133,9 +133,11 @@ OWN = {
         "xhr", {"method": "POST", "headers": JSON, "body": "{}", "credentials": True}, file=LISTED
     ),
     "EventSource": Session("events"),
-    "EventSource with credentials": Session("events", {"credentials": True}, file=LISTED),
+    "EventSource with credentials": Session(
+        "events", {"credentials": True}, pages=(PAGE, PAGE), file=LISTED
+    ),
     "WebSocket": Session("socket"),
-    "WebSocket with a protocol": Session("socket", {"protocols": ["chat"]}),
+    "WebSocket on two ports": Session("socket", pages=(PAGE, OTHER)),
     "an image": Session("image"),
     "a module": Session("module"),
     "two ports": Session("calls", _calls(("/a", PUT)), pages=(PAGE, OTHER)),
@@ -188,6 +190,7 @@ LIBRARIES = {
     "tus with a token": Session("tus", {"headers": BEARER}, "tus", file=NARROW),
     "tus with credentials": Session("tus", {"credentials": True}, "tus"),
     "tus that creates with content": Session("tus", {"uploadDataDuringCreation": True}, "tus"),
+    "tus without PATCH": Session("tus", {"overridePatchMethod": True}, "tus", file=TIGHT),
     "tus that deletes": Session("tus", {"deletes": True}, "tus", file=TIGHT),
     "tus of a length not known": Session(
         "tus", {"uploadLengthDeferred": True, "deletes": True}, "tus"
