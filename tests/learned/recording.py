@@ -137,15 +137,14 @@ class _Recorder:
         return context
 
     async def _become(self, context: BrowserContext) -> str:
-        """Return what becomes of the session: WORKS, or how its first page fails."""
+        """Return what becomes of the session: WORKS, or how its last page to fail does."""
         became = WORKS
         for each in self._session.pages:
             page = await context.new_page()
             await page.goto(each.format(**self._where.ports))
-            became = await self._use(page)
+            of_page = await self._use(page)
+            became = became if of_page == WORKS else of_page
             await page.close()
-            if became != WORKS:
-                break
         # The log is in the order of time: what came before the mark is there.
         mark = f"/mark-{next(self._marks)}"
         await ask(self._running.port, f"GET {mark} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
