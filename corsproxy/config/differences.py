@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Literal, NamedTuple
 
 from corsproxy.core.origins import OriginPattern, OriginSet
-from corsproxy.core.origins.coverage import covers
+from corsproxy.core.origins.coverage import covers, widest
 from corsproxy.core.policy import CorsRules, Listed, Policy, Route
 from corsproxy.core.routing import find_route
 from corsproxy.core.source import Source
@@ -109,13 +109,9 @@ def _more_in_rules(other: CorsRules | None, rules: CorsRules) -> Iterator[_Found
 
 def _uncovered(origins: OriginSet, others: OriginSet) -> Iterator[OriginPattern]:
     """Yield the entries that allow what none of the others does, except those under a wider one."""
-    for pattern in origins:
-        if covers(others, pattern):
-            continue
-        beside = OriginSet(each for each in origins if each.text != pattern.text)
-        wider = covers(beside, pattern)
-        if not wider:
-            yield pattern
+    # What covers an entry that is not covered is not covered either.
+    uncovered = OriginSet(each for each in origins if not covers(others, each))
+    return widest(uncovered)
 
 
 def _names(listed: Listed, allowed: frozenset[bytes], others: frozenset[bytes]) -> Iterable[str]:

@@ -36,6 +36,18 @@ class _Labels:
         if shape not in self._shapes:
             self._shapes.append(shape)
 
+    def including(self, narrow: OriginPattern) -> Iterator[OriginPattern]:
+        """The entries whose `*` stands for all that the one of `narrow` stands for."""
+        prefix, suffix = narrow.prefix, narrow.suffix
+        for before, after in self._shapes:
+            end = len(suffix) - after
+            if before > len(prefix) or end < 0:
+                continue
+            found = self._entries.get((prefix[:before], suffix[end:]))
+            # A `*` stands for no underscore.
+            if found is not None and "_" not in prefix[before:] + suffix[:end]:
+                yield found
+
     def match(self, label: str) -> OriginPattern | None:
         length = len(label)
         for before, after in self._shapes:
@@ -114,10 +126,10 @@ class OriginSet:
         if host:
             self._at_host.setdefault(host, []).append(pattern)
         match pattern.kind:
+            case PatternKind.EXACT | PatternKind.NULL:
+                self._exact.setdefault(pattern.text.encode("ascii"), pattern)
             case PatternKind.ANY:
                 self.any = self.any or pattern
-            case PatternKind.NULL | PatternKind.EXACT:
-                self._exact.setdefault(pattern.text.encode("ascii"), pattern)
             case PatternKind.ANY_PORT:
                 self._any_port.setdefault(f"{scheme}://{host}".encode("ascii"), pattern)
             case PatternKind.SUBDOMAINS:
@@ -208,6 +220,27 @@ class OriginSet:
             for pattern in self.at_host(parent):
                 if pattern.kind is PatternKind.SUBDOMAINS:
                     yield pattern
+            parent = parent.partition(".")[2]
+
+    def including(self, narrow: OriginPattern) -> Iterator[OriginPattern]:
+        """The wildcards that each allow all that `narrow` allows, a wildcard itself; it is one
+        of them where it is an entry. `"*"` is left out."""
+        scheme, host = narrow.scheme, narrow.host
+        ports = (_ANY_PORT,) if narrow.any_port else (narrow.port, _ANY_PORT)
+        parent = host
+        if narrow.kind is PatternKind.ANY_PORT:
+            found = self._any_port.get(f"{scheme}://{host}".encode("ascii"))
+            if found is not None:
+                yield found
+            parent = host.partition(".")[2]
+        elif narrow.kind is PatternKind.LABEL:
+            for port in ports:
+                labels = self._labels.get((scheme, host, port))
+                if labels is not None:
+                    yield from labels.including(narrow)
+        while parent:
+            at_ports = self._subdomains.get((scheme, parent), {})
+            yield from (at_ports[port] for port in ports if port in at_ports)
             parent = parent.partition(".")[2]
 
     def __len__(self) -> int:

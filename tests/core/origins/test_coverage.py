@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from corsproxy.core.origins import OriginSet, parse_origin_pattern
-from corsproxy.core.origins.coverage import covers
+from corsproxy.core.origins.coverage import covers, widest
 
 ENTRIES = (
     "http://localhost:*",
@@ -59,3 +59,11 @@ def test_everything_is_covered_by_the_star_alone() -> None:
     assert covers(entries("*"), parse_origin_pattern("null"))
     assert covers(entries("*"), parse_origin_pattern("*"))
     assert not covers(entries(*ENTRIES), parse_origin_pattern("*"))
+
+
+@given(st.lists(st.sampled_from((*ENTRIES, "*")), max_size=6))
+def test_the_widest_entries_are_those_that_no_other_covers(listed: list[str]) -> None:
+    others = {text: entries(*(each for each in listed if each != text)) for text in listed}
+    assert [pattern.text for pattern in widest(entries(*listed))] == [
+        text for text in listed if not covers(others[text], parse_origin_pattern(text))
+    ]

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from corsproxy.core.origins.grammar import read_pattern
+from corsproxy.core.origins.origin import parse_origin
 
 
 @pytest.mark.parametrize(
@@ -48,3 +49,19 @@ def test_names_that_nobody_sells_may_hold_patterns_for_one_label(text: str) -> N
 def test_no_text_raises(text: str) -> None:
     pattern = read_pattern(text)
     assert pattern is None or pattern.text == text
+
+
+LABELS = st.sampled_from(
+    ["a", "-", "_x", "7", "0x1f", "08", "xn--p1ai", "a" * 63, "a" * 64, "A", ""]
+)
+
+
+@given(st.sampled_from(["http", "https", "ftp"]), st.lists(LABELS, min_size=1, max_size=6))
+def test_an_exact_entry_is_what_browsers_send(scheme: str, labels: list[str]) -> None:
+    """The short way that plain entries take leads to where the parser of origins does."""
+    text = f"{scheme}://{'.'.join(labels)}"
+    pattern, origin = read_pattern(text), parse_origin(text.encode())
+    assert (pattern is None) == (origin is None)
+    if pattern is not None:
+        assert pattern.is_exact
+        assert (pattern.scheme, pattern.host, pattern.port) == origin
