@@ -111,6 +111,8 @@ def check_list(origins: OriginSet, report: Report) -> None:
 
 def _check_subsumed(patterns: list[OriginPattern], report: Report) -> None:
     wildcards = [pattern for pattern in patterns if not (pattern.is_exact or pattern.is_null)]
+    if not wildcards:
+        return
     wider = OriginSet(wildcards)
     for pattern in patterns:
         if pattern.is_exact:
@@ -147,10 +149,10 @@ def _check_loopback_names(patterns: list[OriginPattern], report: Report) -> None
 
     Only where a list uses both names: then its author knows that they are two origins.
     """
-    places = {
-        host: [pattern for pattern in patterns if pattern.host == host and not pattern.prefix]
-        for host in ("localhost", "127.0.0.1")
-    }
+    places: dict[str, list[OriginPattern]] = {"localhost": [], "127.0.0.1": []}
+    for pattern in patterns:
+        if pattern.host in places and not pattern.prefix:
+            places[pattern.host].append(pattern)
     if not all(places.values()):
         return
     allowed = OriginSet(patterns)

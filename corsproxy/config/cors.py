@@ -155,7 +155,8 @@ class _Rules:
             if terms and value.node in terms:
                 term = terms[value.node]
                 pattern = replace(pattern, until=term.until, reason=term.reason)
-            (expired if self._is_over(pattern) else listed).append(pattern)
+            is_over = pattern.until is not None and self._is_over(pattern, pattern.until)
+            (expired if is_over else listed).append(pattern)
         return OriginSet(listed, self._findings.source(found.node), expired)
 
     def _entry(self, terms: "dict[Scalar, _Terms]", item: Mapping) -> Value | None:
@@ -180,11 +181,9 @@ class _Rules:
             self._findings.mistake(value, mistake, path)
             return None
 
-    def _is_over(self, pattern: OriginPattern) -> bool:
+    def _is_over(self, pattern: OriginPattern, until: str) -> bool:
         """Whether the entry's last day is over. Warns of it, and some days before."""
-        until, day = pattern.until, self._findings.day
-        if until is None:
-            return False
+        day = self._findings.day
         left = -1 if day is None else days_left(until, day)
         if left < 0 and day is not None:
             message = f"`{pattern}` expired after {until}: it is refused"

@@ -10,6 +10,7 @@ from corsproxy.config.spelling import as_list, as_value, shown
 from corsproxy.config.yaml.nodes import Mapping, Node, Scalar, is_null
 from corsproxy.config.yaml.source_text import Extent
 
+_TEXT = re.compile(r"[^\s,;$]+")
 _BETWEEN = re.compile(r"[\s,;]+")
 _DASH = re.compile(r"-[A-Za-z]")
 _SPLIT = re.compile(r"[0-9*]+$|//")
@@ -49,7 +50,10 @@ def read_listing(
     values = []
     pattern = "{}" if node.flow else ""
     for item in node.items:
-        if is_null(item):
+        if isinstance(item, Scalar) and _TEXT.fullmatch(item.text) and not is_null(item):
+            # By far the most entries of long lists: nothing to fill in, nothing to split.
+            values.append(Value(item, item.text, item.plain))
+        elif is_null(item):
             _empty_entry(findings, item, path)
         elif isinstance(item, Mapping) and not (read_mapping and _says_more(item)):
             _pair(findings, item, path)

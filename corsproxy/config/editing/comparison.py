@@ -1,7 +1,9 @@
 """Whether two policies say the same, wherever it is written."""
 
+from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from functools import cache
+from operator import attrgetter
 from typing import Any, Final
 
 from corsproxy.core.origins import OriginSet
@@ -20,23 +22,31 @@ def same_but_places(one: Policy, other: Policy) -> bool:
 
 
 def _same(one: Any, other: Any) -> bool:
-    if type(one) is not type(other):
+    kind = type(one)
+    if kind is not type(other):
         return False
-    if type(one) in _PLAIN:
+    if kind in _PLAIN:
         return bool(one == other)
     if isinstance(one, Source):
         return True
     if isinstance(one, tuple):
-        return len(one) == len(other) and all(map(_same, one, other))
-    names = _parts(one.__class__)
-    return all(_same(getattr(one, name), getattr(other, name)) for name in names) and (
-        bool(names) or bool(one == other)
+        return _same_parts(one, other)
+    parts = _parts(kind)
+    return bool(one == other) if parts is None else _same_parts(parts(one), parts(other))
+
+
+def _same_parts(ones: tuple[Any, ...], others: tuple[Any, ...]) -> bool:
+    """Compare part by part; most are not only equal but the same object."""
+    return len(ones) == len(others) and all(
+        one is other or _same(one, other) for one, other in zip(ones, others, strict=True)
     )
 
 
 @cache
-def _parts(kind: Any) -> tuple[str, ...]:
-    """The parts by which values of a type are told apart; none where it has no parts."""
+def _parts(kind: Any) -> Callable[[Any], tuple[Any, ...]] | None:
+    """What takes apart the values of a type; None where they have no parts."""
     if kind is OriginSet:
-        return "patterns", "expired"
-    return tuple(each.name for each in fields(kind) if each.compare) if is_dataclass(kind) else ()
+        return attrgetter("patterns", "expired")
+    names = [each.name for each in fields(kind) if each.compare] if is_dataclass(kind) else []
+    # With one name, attrgetter returns no tuple: the class adds nothing to what is told apart.
+    return attrgetter("__class__", *names) if names else None

@@ -1,10 +1,12 @@
 """A change of a file as a unified diff."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from difflib import unified_diff
 
-from corsproxy.config.yaml.source_text import LINE_BREAK
-
+_CONTEXT = 3
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|\n|\r)|[^\r\n]+")
+_HUNK = re.compile(r"^@@ -(\d+)((?:,\d+)?) \+(\d+)((?:,\d+)?) @@")
 _NO_NEWLINE = "\\ No newline at end of file"
 
 
@@ -16,22 +18,31 @@ def diff(name: str, before: bytes, after: bytes) -> list[str]:
     """
     # As git has it, so that `patch -p1` and `git apply` find a file in this directory.
     old, new = (name, name) if name.startswith("/") else (f"a/{name}", f"b/{name}")
-    found = unified_diff(_lines(before), _lines(after), old, new)
-    return [line for changed in found for line in _shown(changed)]
+    # Without most of what the files share, which takes the longest to be compared.
+    one, other = _lines(before), _lines(after)
+    head = max(_shared(one, other) - _CONTEXT, 0)
+    tail = max(_shared(one[:head:-1], other[:head:-1]) - _CONTEXT, 0)
+    one, other = one[head : len(one) - tail], other[head : len(other) - tail]
+    found = unified_diff(one, other, old, new, n=_CONTEXT)
+    return [line for changed in found for line in _shown(_moved(changed, head))]
+
+
+def _shared(one: Sequence[str], other: Sequence[str]) -> int:
+    """Return how many lines are the same before the first that is not."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((number for number, (a, b) in pairs if a != b), min(len(one), len(other)))
+
+
+def _moved(line: str, by: int) -> str:
+    """Return the head of a hunk as that of one further down; other lines as they are."""
+    return _HUNK.sub(
+        lambda found: f"@@ -{int(found[1]) + by}{found[2]} +{int(found[3]) + by}{found[4]} @@", line
+    )
 
 
 def _lines(data: bytes) -> list[str]:
-    return list(_split(data.decode("utf-8")))
-
-
-def _split(text: str) -> Iterator[str]:
-    """The lines of `text` with their line breaks."""
-    start = 0
-    for found in LINE_BREAK.finditer(text):
-        yield text[start : found.end()]
-        start = found.end()
-    if start < len(text):
-        yield text[start:]
+    """The lines of a file with their line breaks."""
+    return _LINE.findall(data.decode("utf-8"))
 
 
 def _shown(line: str) -> Iterator[str]:

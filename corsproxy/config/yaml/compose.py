@@ -121,10 +121,16 @@ class Composer:
 
     def _scalar(self, event: yaml.ScalarEvent) -> None:
         plain = not event.style
-        if event.anchor is None and event.tag is None:
-            # By far the most events of a file: no properties to step over.
-            start, end = _mark(event.start_mark), _mark(event.end_mark)
-            self._add(Scalar(start, end, event.value, plain), 1, 1)
+        start, end = event.start_mark, event.end_mark
+        if event.anchor is None and event.tag is None and start and end:
+            # By far the most events of a file: no properties to step over, and `_mark` inline.
+            node = Scalar(
+                Mark(start.index, start.line + 1, start.column + 1),
+                Mark(end.index, end.line + 1, end.column + 1),
+                event.value,
+                plain,
+            )
+            self._add(node, 1, 1)
             return
         node = Scalar(*self._extent(event), event.value, plain, event.anchor)
         if self._check_tag(event):
@@ -200,7 +206,8 @@ class Composer:
             return
         frame = self._frames[-1]
         frame.weight += weight
-        frame.height = max(frame.height, height + 1)
+        if frame.height <= height:
+            frame.height = height + 1
         if isinstance(frame.node, Sequence):
             frame.node.items.append(node)
         elif frame.key is None:

@@ -8,6 +8,7 @@ import re
 from corsproxy.core.origins.hosts import (
     DOMAIN,
     LABEL,
+    MAX_HOST_LENGTH,
     MAX_LABEL_LENGTH,
     ends_in_number,
     is_registry_suffix,
@@ -17,6 +18,8 @@ from corsproxy.core.origins.origin import DEFAULT_PORTS, MAX_LENGTH, parse_origi
 from corsproxy.core.origins.pattern import OriginPattern, PatternKind
 from corsproxy.core.source import DEFAULT, Source
 
+# What most entries are, and nothing that could be a number: read without a parser.
+_PLAIN = re.compile(rf"(https?)://((?:{LABEL}\.)*[a-z_-][a-z0-9_-]{{0,62}})")
 _WILDCARD = re.compile(
     r"(?P<scheme>https?)://"
     r"(?:(?P<prefix>[a-z0-9_-]*)(?P<star>\*)(?P<suffix>[a-z0-9_-]*)\.)?"
@@ -27,6 +30,9 @@ _WILDCARD = re.compile(
 
 def read_pattern(text: str, source: Source = DEFAULT) -> OriginPattern | None:
     """The entry that `text` is, or None if it is none. Never raises."""
+    plain = _PLAIN.fullmatch(text)
+    if plain is not None and len(text) <= MAX_HOST_LENGTH:
+        return OriginPattern(text, source, PatternKind.EXACT, plain[1], plain[2])
     match text:
         case "*":
             return OriginPattern(text, source, PatternKind.ANY)

@@ -1,5 +1,6 @@
 """Unified diffs of files."""
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -38,6 +39,37 @@ def test_only_line_breaks_of_yaml_break_lines() -> None:
 @given(st.binary(max_size=20).filter(bytes.isascii))
 def test_equal_files_have_no_diff(data: bytes) -> None:
     assert diff("c.yaml", data, data) == []
+
+
+lines = st.lists(st.sampled_from(["a\n", "b\n", "c\n"]), max_size=12).map("".join)
+
+
+@given(lines, lines, st.integers(0, 9), st.integers(0, 9))
+def test_each_hunk_stands_where_it_belongs(old: str, new: str, head: int, tail: int) -> None:
+    start = "".join(f"{number}\n" for number in range(head))
+    end = "".join(f"-{number}\n" for number in range(tail))
+    before, after = f"{start}{old}\n{end}", f"{start}{new}\n{end}"
+    assert applied(before, diff("c.yaml", before.encode(), after.encode())) == after
+
+
+def applied(before: str, hunks: list[str]) -> str:
+    """Return the text with the hunks applied, each at the very line that it names."""
+    old = [line for line in re.split(r"(?<=\n)", before) if line]
+    new: list[str] = []
+    taken = 0
+    for line in hunks[2:]:
+        text = f"{line[1:]}\n"
+        if line.startswith("@@"):
+            at, count = (int(part or 1) for part in re.findall(r"-(\d+),?(\d*)", line)[0])
+            new += old[taken : at - (count > 0)]
+            taken = at - (count > 0)
+        elif line.startswith("+"):
+            new.append(text)
+        else:
+            assert old[taken] == text
+            new += [text] if line.startswith(" ") else []
+            taken += 1
+    return "".join([*new, *old[taken:]])
 
 
 @pytest.mark.parametrize(
