@@ -31,7 +31,7 @@ def _same(one: Any, other: Any) -> bool:
         return True
     if isinstance(one, tuple):
         return _same_parts(one, other)
-    parts = _parts(kind)
+    parts = _parts(one.__class__)
     return bool(one == other) if parts is None else _same_parts(parts(one), parts(other))
 
 
