@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from typing import Literal, NamedTuple
 
-from corsproxy.core.origins import OriginPattern
+from corsproxy.core.origins import OriginPattern, OriginSet
 from corsproxy.core.policy import (
     CorsRules,
     HeaderRules,
@@ -50,7 +50,7 @@ def changes(before: Policy, after: Policy) -> tuple[Change, ...]:
     seen = {(change.sign, change.what) for change in found}
     found += [
         change._replace(where="by default")
-        for change in _cors(before.default_cors, after.default_cors)
+        for change in _cors(before.default_cors, after.default_cors, {})
         if (change.sign, change.what) not in seen
     ]
     found += _whole(before, after)
@@ -79,12 +79,17 @@ def _routes(before: Policy, after: Policy) -> Iterator[Change]:
         route = new[path]
         yield Change("+", f"route {route.name} at {path.decode()} to {route.upstream}")
     grouped: dict[Change, list[str]] = {}
+    lists: _Lists = {}
     kept = [path for path in new if path in old]
     for path in kept:
-        for change in _route(old[path], new[path]):
+        for change in _route(old[path], new[path], lists):
             grouped.setdefault(change, []).append(new[path].name)
     for change, names in grouped.items():
         yield change._replace(where=_on_routes(names, len(kept)))
+
+
+_Lists = dict[tuple[int, int], tuple[Change, ...]]
+"""How two lists of origins differ, by their identities: many routes share one."""
 
 
 def _on_routes(names: Sequence[str], total: int) -> str:
@@ -109,11 +114,11 @@ _VALUES = tuple(
 )
 
 
-def _route(before: Route, after: Route) -> Iterator[Change]:
+def _route(before: Route, after: Route, lists: _Lists) -> Iterator[Change]:
     for key in _VALUES:
         yield from _value(key, getattr(before, key), getattr(after, key))
     if isinstance(before.cors, CorsRules) and isinstance(after.cors, CorsRules):
-        yield from _cors(before.cors, after.cors)
+        yield from _cors(before.cors, after.cors, lists)
     elif before.cors != after.cors:
         word = "rules" if isinstance(after.cors, CorsRules) else "passthrough"
         yield Change("~", f"cors {word}", narrows=True)
@@ -126,10 +131,11 @@ def _route(before: Route, after: Route) -> Iterator[Change]:
         yield from _value(f"tls.{key}", getattr(before.tls, key), getattr(after.tls, key))
 
 
-def _cors(before: CorsRules, after: CorsRules) -> Iterator[Change]:
-    old = [_dated(pattern) for pattern in before.origins.patterns]
-    new = [_dated(pattern) for pattern in after.origins.patterns]
-    yield from _members("origin", old, new)
+def _cors(before: CorsRules, after: CorsRules, lists: _Lists) -> Iterator[Change]:
+    pair = id(before.origins), id(after.origins)
+    if pair not in lists:
+        lists[pair] = tuple(_origins(before.origins, after.origins))
+    yield from lists[pair]
     yield from _members("method", _names(before.methods), _names(after.methods))
     yield from _members("header", _names(before.request_headers), _names(after.request_headers))
     exposed = _names(before.expose_headers), _names(after.expose_headers)
@@ -138,6 +144,12 @@ def _cors(before: CorsRules, after: CorsRules) -> Iterator[Change]:
         yield change._replace(narrows=before.credentials)
     yield from _value("max_age", before.max_age, after.max_age)
     yield from _value("unlisted_origins", before.unlisted_origins, after.unlisted_origins)
+
+
+def _origins(before: OriginSet, after: OriginSet) -> Iterator[Change]:
+    old = [_dated(pattern) for pattern in before.patterns]
+    new = [_dated(pattern) for pattern in after.patterns]
+    return _members("origin", old, new)
 
 
 def _dated(pattern: OriginPattern) -> str:

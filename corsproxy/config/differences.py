@@ -19,6 +19,8 @@ Kind = Literal[
     "max_age", "upstream", "request_headers", "response_headers",
 ]  # fmt: skip
 
+_NO_ORIGINS = OriginSet(())
+
 _WIDER: frozenset[Kind] = frozenset(
     {"origin", "method", "header", "credentials", "expose", "host", "cors", "unlisted_origins"}
 )
@@ -44,12 +46,13 @@ class Difference(NamedTuple):
 def differences(old: Policy, new: Policy) -> tuple[Difference, ...]:
     """Return what `new` allows that `old` did not, and the other way round, by path."""
     found: list[Difference] = []
+    lists: _Lists = {}
     for path in sorted({*old.routes_by_path, *new.routes_by_path}):
         before, after = find_route(old, path), find_route(new, path)
         route = after or before
         name = None if route is None else route.name
-        found += _one_way("allowed", name, before, after)
-        found += _one_way("no-longer-allowed", name, after, before)
+        found += _one_way("allowed", name, before, after, lists)
+        found += _one_way("no-longer-allowed", name, after, before, lists)
     found += _hosts("allowed", old, new)
     found += _hosts("no-longer-allowed", new, old)
     # A route that was split in two is compared twice.
@@ -59,34 +62,41 @@ def differences(old: Policy, new: Policy) -> tuple[Difference, ...]:
 Change = Literal["allowed", "no-longer-allowed"]
 
 
+_Lists = dict[tuple[int, int], tuple[OriginPattern, ...]]
+"""What one list of origins has more than another, by their identities: many routes share one."""
+
+
 def _one_way(
-    change: Change, name: str | None, without: Route | None, having: Route | None
+    change: Change, name: str | None, without: Route | None, having: Route | None, lists: _Lists
 ) -> Iterator[Difference]:
     """Yield what `having` allows or does for a path, and `without` does not."""
     if having is None:
         return
-    for kind, value, at in _more(without, having):
+    for kind, value, at in _more(without, having, lists):
         yield Difference(change, name, kind, value, at)
 
 
 _Found = tuple[Kind, str, Source]
 
 
-def _more(without: Route | None, having: Route) -> Iterator[_Found]:
+def _more(without: Route | None, having: Route, lists: _Lists) -> Iterator[_Found]:
     rules, other = having.cors, None if without is None else without.cors
     if not isinstance(rules, CorsRules):
         if other != "passthrough":
             yield "cors", "passthrough", having.source
     elif other != "passthrough":
         # The file does not tell what the upstream itself allows.
-        yield from _more_in_rules(other, rules)
+        yield from _more_in_rules(other, rules, lists)
     if without is not None:
         yield from _done_otherwise(without, having)
 
 
-def _more_in_rules(other: CorsRules | None, rules: CorsRules) -> Iterator[_Found]:
-    origins = OriginSet(()) if other is None else other.origins
-    for pattern in _uncovered(rules.origins, origins):
+def _more_in_rules(other: CorsRules | None, rules: CorsRules, lists: _Lists) -> Iterator[_Found]:
+    origins = _NO_ORIGINS if other is None else other.origins
+    pair = id(rules.origins), id(origins)
+    if pair not in lists:
+        lists[pair] = tuple(_uncovered(rules.origins, origins))
+    for pattern in lists[pair]:
         yield "origin", pattern.text, pattern.source
     if other is not None and rules.unlisted_origins == "forward" != other.unlisted_origins:
         yield "unlisted_origins", "forward", rules.source

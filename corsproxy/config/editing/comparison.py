@@ -18,10 +18,14 @@ def same_but_places(one: Policy, other: Policy) -> bool:
 
     Every field of every part counts, those of later versions included.
     """
-    return _same(one, other)
+    return _same(one, other, set())
 
 
-def _same(one: Any, other: Any) -> bool:
+_Pairs = set[tuple[int, int]]
+"""Lists of origins that were found to be the same: many routes share one."""
+
+
+def _same(one: Any, other: Any, known: _Pairs) -> bool:
     kind = type(one)
     if kind is not type(other):
         return False
@@ -30,16 +34,27 @@ def _same(one: Any, other: Any) -> bool:
     if isinstance(one, Source):
         return True
     if isinstance(one, tuple):
-        return _same_parts(one, other)
+        return _same_parts(one, other, known)
+    pair = id(one), id(other)
+    if pair in known:
+        return True
     parts = _parts(one.__class__)
-    return bool(one == other) if parts is None else _same_parts(parts(one), parts(other))
+    if parts is None:
+        return bool(one == other)
+    same = _same_parts(parts(one), parts(other), known)
+    if same and kind is OriginSet:
+        known.add(pair)
+    return same
 
 
-def _same_parts(ones: tuple[Any, ...], others: tuple[Any, ...]) -> bool:
+def _same_parts(ones: tuple[Any, ...], others: tuple[Any, ...], known: _Pairs) -> bool:
     """Compare part by part; most are not only equal but the same object."""
-    return len(ones) == len(others) and all(
-        one is other or _same(one, other) for one, other in zip(ones, others, strict=True)
-    )
+    if len(ones) != len(others):
+        return False
+    for one, other in zip(ones, others, strict=True):  # `all` takes twice as long
+        if one is not other and not _same(one, other, known):
+            return False
+    return True
 
 
 @cache

@@ -25,6 +25,7 @@ from corsproxy.config.reader import Reading, read_policy
 from corsproxy.config.yaml.document import Document, read_document
 from corsproxy.config.yaml.nodes import Entry, Mapping, Node, Scalar, Sequence
 from corsproxy.core.advice.remedies import RemedyKey, list_source, split_values
+from corsproxy.core.origins import OriginSet
 from corsproxy.core.policy import CorsRules, Policy, Route
 
 # Where `cors` is put, if it is missing: behind the last of these that comes before `routes`.
@@ -225,8 +226,18 @@ def _intended(policy: Policy, place: Place, entry: NewEntry) -> Policy:
     source = list_source(place.rules, entry.key)
     writes_list = place.node is None
 
+    longer: dict[int, OriginSet] = {}
+
     def widened(rules: CorsRules) -> CorsRules:
-        return entry.alone_in(rules) if writes_list and entry.any else entry.added_to(rules)
+        if writes_list and entry.any:
+            return entry.alone_in(rules)
+        if id(rules.origins) in longer:
+            return replace(rules, origins=longer[id(rules.origins)])
+        found = entry.added_to(rules)
+        if entry.key == "allow_origins":
+            # Routes share a list, which may be long.
+            longer[id(rules.origins)] = found.origins
+        return found
 
     def affected(route: Route, rules: CorsRules) -> bool:
         if writes_list and place.route is not None:

@@ -37,11 +37,12 @@ def unused(policy: Policy, observations: Iterable[Observation]) -> Iterator[Unus
         preflights = preflights or each.call.needs_preflight
         names.add((rules.methods.source, each.call.method))
         names.update((rules.request_headers.source, name) for name in each.call.headers)
+    judged: set[int] = set()
     found = {
         entry: None
         for rules in (policy.default_cors, *(route.cors for route in policy.routes))
         if isinstance(rules, CorsRules)
-        for entry in _entries(rules, origins, names, preflights=preflights)
+        for entry in _entries(rules, origins, names, judged, preflights=preflights)
     }
     yield from sorted(found, key=lambda entry: entry.at[1:])
 
@@ -55,10 +56,15 @@ def _entries(
     rules: CorsRules,
     origins: set[OriginPattern],
     names: set[tuple[Source, str]],
+    judged: set[int],
     *,
     preflights: bool,
 ) -> Iterator[Unused]:
-    for pattern in rules.origins:
+    """`judged` are the identities of the lists of origins that were gone through: many routes
+    share one."""
+    shared = id(rules.origins) in judged
+    judged.add(id(rules.origins))
+    for pattern in () if shared else rules.origins:
         if pattern not in origins:
             yield Unused("origin", pattern.text, pattern.source)
     if not preflights:
