@@ -8,9 +8,10 @@ import asyncio
 import time
 import zlib
 from collections import deque
+from typing import Final
 
 from corsproxy.core.decision import Decision, Forward
-from corsproxy.core.messages import ClientHead, RequestHead, UpstreamHead
+from corsproxy.core.messages import ClientHead, Fields, RequestHead, UpstreamHead
 from corsproxy.core.policy import Policy
 from corsproxy.shell.admin.inspector.exchanges import (
     Direction,
@@ -18,6 +19,7 @@ from corsproxy.shell.admin.inspector.exchanges import (
     Message,
     value_of,
     weight,
+    weight_and_type,
 )
 from corsproxy.shell.admin.inspector.ring import Ring
 from corsproxy.shell.admin.inspector.taps import EventTap, Note, WebSocketTap
@@ -28,7 +30,7 @@ from corsproxy.shell.streams.piece import Piece
 
 # An explanation needs the policy that decided. Each reload makes a new one; the latest are kept.
 _POLICIES = 10
-_EVENTS = b"text/event-stream"
+_EVENTS: Final = b"text/event-stream"
 # Limit for one chunk of an event stream, inflated.
 _MOST_INFLATED = 1024 * 1024
 
@@ -77,6 +79,8 @@ class Capture(Observer):
         self.usage = usage
         self._policies = policies
         self._expected: list[Expected] = []
+        self._fields: Fields = ()
+        self._weight = 0
 
     def expect(self, expected: Expected) -> None:
         """Take the next request that matches as this replay."""
@@ -103,6 +107,13 @@ class Capture(Observer):
             self.ring.settle()
             self._tell_replayer(exchange)
         return exchange
+
+    def weight(self, fields: Fields) -> int:
+        """Return the weight of a request's fields, which often are those of the last one."""
+        if fields is not self._fields:
+            self._fields = fields
+            self._weight = weight(fields)
+        return self._weight
 
     # Replays.
 
@@ -131,7 +142,7 @@ class Captured(Exchange):
         self._capture = capture
         self._taps: tuple[WebSocketTap, WebSocketTap] | None = None
         self._reading: EventReading | None = None
-        self.head_bytes = weight(request.fields) + len(request.target)
+        self.head_bytes = capture.weight(request.fields) + len(request.target)
 
     def response_begins(
         self, head: ClientHead, first: bytes, came: UpstreamHead | None, waited: float
@@ -143,12 +154,13 @@ class Captured(Exchange):
         else:
             self.upstream_head = came
             self.answered_at = self.headed = self.clock + waited
+        size, content_type = weight_and_type(head.fields)
         if head.status == 101:
             self._tap(head)
-        elif came is not None:
-            self._reading = event_reading(head, self._note)
+        elif came is not None and len(content_type) >= len(_EVENTS):
+            self._reading = event_reading(head, content_type, self._note)
         kept = self.take(first) if first and self.row else 0
-        self._capture.ring.answered(self, weight(head.fields), kept)
+        self._capture.ring.answered(self, size, kept)
         if self._reading is not None and first:
             self._reading.feed(first)
 
@@ -226,11 +238,9 @@ class EventReading:
                 self._tap = None  # no real event stream has this much
 
 
-def event_reading(head: ClientHead, note: Note) -> EventReading | None:
+def event_reading(head: ClientHead, content_type: bytes, note: Note) -> EventReading | None:
     """Return a reader for the events of a response; None if it is no stream of events."""
-    content_type = value_of(head.fields, b"content-type") or b""
-    is_long_enough = len(content_type) >= len(_EVENTS)
-    if not is_long_enough or not content_type.lower().startswith(_EVENTS):
+    if not content_type.lower().startswith(_EVENTS):
         return None
     coding = (value_of(head.fields, b"content-encoding") or b"").lower()
     return EventReading(EventTap(note), coding) if coding in (b"", b"gzip") else None

@@ -9,7 +9,7 @@ import time
 from collections import deque
 from email.utils import formatdate
 from enum import StrEnum
-from typing import NamedTuple, cast
+from typing import Final, NamedTuple, cast
 
 from corsproxy.core.messages import (
     Boxed,
@@ -93,6 +93,8 @@ class AnsweredHead(NamedTuple):
     reason: bytes
     fields: Fields
 
+
+_TYPE_LENGTH: Final = len(b"content-type")
 
 # Nearly all exchanges have no messages, and a deque takes half a kilobyte.
 _NO_MESSAGES: deque[Message] = deque(maxlen=0)
@@ -271,6 +273,17 @@ def weight(fields: Fields) -> int:
     for line in _boxed(fields):
         total += len(line[0]) + len(line[1])
     return total
+
+
+def weight_and_type(fields: Fields) -> tuple[int, bytes]:
+    """Return the weight of field lines and their Content-Type, in one pass; empty without one."""
+    total, content_type = 0, b""
+    for line in _boxed(fields):
+        name = line[0]
+        total += len(name) + len(line[1])
+        if len(name) == _TYPE_LENGTH and name.lower() == b"content-type":
+            content_type = line[1]
+    return total, content_type
 
 
 def value_of(fields: Fields, name: bytes) -> bytes | None:

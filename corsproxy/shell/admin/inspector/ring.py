@@ -170,12 +170,15 @@ class Ring:
         if not exchange.row:
             return
         exchange.head_bytes += head_bytes
-        if exchange.row == WAITING:
-            self._line_head_bytes += head_bytes
-        else:
+        if exchange.row != WAITING:
             self._head_bytes += head_bytes
-        self.grew(exchange, body_bytes)
-        self.changed(exchange)
+            self.grew(exchange, body_bytes)
+            self.changed(exchange)
+            return
+        self._line_head_bytes += head_bytes
+        self._line_bytes += body_bytes
+        if self._line_bytes > self._most_body_bytes:
+            self.settle()
 
     def clear(self) -> None:
         """Forget everything."""
