@@ -11,9 +11,9 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from itertools import count
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -31,6 +31,8 @@ from tests.process import Command, started
 BUDGET_KIB = (MOST_BODY_BYTES + MOST_HEAD_BYTES) // 1024
 _ORIGINS = (b"http://localhost:5173",) * 63 + (b"https://stranger.example",)
 _CONNECTIONS = 16
+# Seconds without any answer.
+_PATIENCE = 60.0
 # By then all of the ring and the allocator's pools have been used once.
 _WARM = 2 * MOST_EXCHANGES
 
@@ -87,13 +89,27 @@ class Upstream(Peer):
         self.transport.write(self._answer)
 
 
+class Numbers:
+    """The numbers of the calls to make, from `first` to before `most`."""
+
+    def __init__(self, first: int, most: int) -> None:
+        self.next = first
+        self._most = most
+
+    def take(self) -> int | None:
+        """Return the next number; None if all are used."""
+        if self.next >= self._most:
+            return None
+        self.next += 1
+        return self.next - 1
+
+
 class Caller(Peer):
     """Calls until the numbers are used up."""
 
-    def __init__(self, numbers: "count[int]", most: int, done: asyncio.Future[None]) -> None:
+    def __init__(self, numbers: Numbers, done: asyncio.Future[None]) -> None:
         super().__init__()
         self._numbers = numbers
-        self._most = most
         self._done = done
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -101,11 +117,11 @@ class Caller(Peer):
         self.message()
 
     def message(self) -> None:
-        number = next(self._numbers)
-        if number < self._most:
-            self.transport.write(_request(number))
-        else:
+        number = self._numbers.take()
+        if number is None:
             self.transport.close()
+        else:
+            self.transport.write(_request(number))
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self._done.done():
@@ -123,14 +139,21 @@ def _request(number: int) -> bytes:
 
 
 async def _call(port: int, first: int, most: int) -> None:
-    """Make the calls with those numbers."""
-    loop, numbers = asyncio.get_running_loop(), count(first)
-    waiting = []
+    """Make the calls with those numbers, however long that takes on a busy machine.
+
+    Raises: TimeoutError if no call is answered for a long time.
+    """
+    loop, numbers = asyncio.get_running_loop(), Numbers(first, most)
+    waiting: set[asyncio.Future[None]] = set()
     for _ in range(_CONNECTIONS):
         done = loop.create_future()
-        waiting.append(done)
-        await loop.create_connection(lambda: Caller(numbers, most, done), "127.0.0.1", port)  # noqa: B023
-    await asyncio.gather(*waiting)
+        waiting.add(done)
+        await loop.create_connection(lambda: Caller(numbers, done), "127.0.0.1", port)  # noqa: B023
+    while waiting:
+        before = numbers.next
+        over, waiting = await asyncio.wait(waiting, timeout=_PATIENCE)
+        if not over and numbers.next == before:
+            raise TimeoutError(f"no answer for {_PATIENCE:.0f} s, of {before - first} calls")
 
 
 @asynccontextmanager
@@ -162,6 +185,12 @@ async def _read_away(command: Command) -> None:
         pass
 
 
+def _tenths(first: int, last: int) -> Iterator[tuple[int, int]]:
+    """Yield the beginning and the end of each tenth of the way; nothing if there is no way."""
+    marks = [first + (last - first) * tenth // 10 for tenth in range(11)]
+    return pairwise(marks if last > first else ())
+
+
 async def run(asked: Asked, directory: Path) -> list[str]:
     """Send everything and print the measurements; returns the faults."""
     content = b"x" * asked.content
@@ -185,7 +214,11 @@ async def run(asked: Asked, directory: Path) -> list[str]:
             await _call(proxy, 0, min(_WARM, asked.exchanges))
             warm = usage.sample().resident_kib
             begun = time.monotonic()
-            await _call(proxy, _WARM, asked.exchanges)
+            for first, last in _tenths(_WARM, asked.exchanges):
+                await _call(proxy, first, last)
+                mib = usage.sample().resident_kib / 1024
+                passed = time.monotonic() - begun
+                print(f"{last:9} exchanges, {passed:5.0f} s: {mib:.1f} MiB", flush=True)
             seconds = time.monotonic() - begun
             usage.samples.append(usage.sample())
             async with session.get("/inspector/rows") as response:
