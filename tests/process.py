@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 PROJECT = Path(__file__).resolve().parents[1]
-DEADLINE_S = 30.0
+DEADLINE_S = 60.0
 FREE_PORTS = ("-l", "127.0.0.1:0", "--admin", "127.0.0.1:0")
 
 
