@@ -30,7 +30,8 @@ def serialize_fields(fields: Sequence[Field]) -> bytes:
     Raises ValueError where a line break is in what must be one line: it would be read as two.
     Nothing that a client or an upstream can send gets here in that shape.
     """
-    listed = fields if isinstance(fields, list) else list(fields)
+    # Declared, because compiled code formats only what it knows to be bytes.
+    listed: list[Field] = fields if isinstance(fields, list) else list(fields)
     lines = [b"%b: %b" % (name, value) for name, value in listed]
     text = b"".join(lines)
     if LF in text or CR in text:
