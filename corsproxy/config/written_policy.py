@@ -28,8 +28,8 @@ def written_policy(quick: Quick, policy: Policy, directory: str) -> str:
 def _lines(quick: Quick, policy: Policy, directory: str) -> Iterator[str]:
     yield "# Which pages may call which API; what `corsproxy " + _word(quick.upstream) + "` allows."
     yield "# While the proxy runs, a saved edit takes effect at once."
-    yield "#   corsproxy check                             says what is wrong with this file"
-    yield "#   corsproxy explain                           says what becomes of a call, and why"
+    yield "#   corsproxy check                             reports problems in this file"
+    yield "#   corsproxy explain                           explains what happens to a call, and why"
     yield "#   corsproxy schema > corsproxy.schema.json    lets editors complete it"
     yield ""
     yield from _top(policy)
@@ -41,11 +41,11 @@ def _lines(quick: Quick, policy: Policy, directory: str) -> Iterator[str]:
     yield "  allow_origins:"
     for origin in (*LOOPBACK_ORIGINS, *quick.allow_origins):
         yield f"    - {_text(origin)}"
-    yield '  # Name what your pages use in place of "*" before others rely on this file.'
+    yield '  # Replace "*" by what your pages use before others rely on this file.'
     yield '  allow_methods: ["*"]'
     yield '  allow_headers: ["*"]'
     yield '  expose_headers: ["*"]   # what scripts may read of a response'
-    yield "  allow_credentials: true # pages may call with the cookies of their user"
+    yield "  allow_credentials: true # pages may send their user's cookies"
     if own:
         yield "routes:"
         yield "  - path: /"
@@ -83,7 +83,7 @@ def _route(quick: Quick, policy: Policy, directory: str) -> Iterator[str]:
     problems: list[Problem] = []
     fields = read_headers(quick.headers, problems)
     if fields:
-        yield "    # Better kept in the environment: write ${NAME} in place of a secret."
+        yield "    # Keep secrets in the environment: write ${NAME} instead."
         yield "    request_headers:"
         yield "      set:"
         for name, value in fields:

@@ -60,12 +60,16 @@ class BlockReader:
     def check(self, frame: Frame) -> None:
         """Raise ConnectionFaultError for a frame that must not come now."""
         if self._stream and (frame.kind != CONTINUATION or frame.stream != self._stream):
-            raise ConnectionFaultError(ErrorCode.PROTOCOL_ERROR, "a frame inside of a field block")
+            raise ConnectionFaultError(ErrorCode.PROTOCOL_ERROR, "a frame inside a field block")
 
     def headers(self, frame: Frame) -> FieldSection | None:
         """Begin a block; return it decoded if it is complete, None if it continues. Raises
         ConnectionFaultError."""
-        check(frame.stream % 2 == 1, ErrorCode.PROTOCOL_ERROR, "a request on no client's stream")
+        check(
+            frame.stream % 2 == 1,
+            ErrorCode.PROTOCOL_ERROR,
+            "a request on a stream that is not the client's",
+        )
         payload, begin, end = frame.payload, 0, frame.size
         if frame.flags & PADDED:
             check(bool(payload), ErrorCode.FRAME_SIZE_ERROR, "padding without its length")
@@ -81,7 +85,7 @@ class BlockReader:
 
     def continuation(self, frame: Frame) -> FieldSection | None:
         """Do the same for a frame that continues the block."""
-        check(self._stream != 0, ErrorCode.PROTOCOL_ERROR, "CONTINUATION of nothing")
+        check(self._stream != 0, ErrorCode.PROTOCOL_ERROR, "CONTINUATION without HEADERS")
         self._data += frame.payload
         self._small += frame.size < _SMALL
         if len(self._data) > _MOST_IN_BLOCK or self._small > _MOST_SMALL:

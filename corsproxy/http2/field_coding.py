@@ -73,7 +73,7 @@ class FieldDecoder:
         while at < len(block) and block[at] & 0xE0 == 0x20:
             size, at = _integer(block, at, 0x1F)
             if size > TABLE_SIZE or at > _MOST_UPDATES * (_MOST_CONTINUED + 1):
-                raise FieldCodingError("a table larger than it may be")
+                raise FieldCodingError("a table size over the limit")
             self._table_size = size
             self._evict()
         return at
@@ -102,7 +102,7 @@ class FieldDecoder:
             return _STATIC[index - 1]
         at = index - len(_STATIC)
         if not 0 < at <= len(self._entries):
-            raise FieldCodingError("an index of nothing")
+            raise FieldCodingError("an index without an entry")
         return self._entries[-at]
 
     def _evict(self) -> None:

@@ -141,7 +141,7 @@ class Http2Protocol:
 
     def _settings(self, frame: Frame, events: list[Event]) -> None:
         has_nothing = frame.size == 0 or not frame.flags & ACK
-        check(has_nothing, ErrorCode.FRAME_SIZE_ERROR, "an acknowledgement of something")
+        check(has_nothing, ErrorCode.FRAME_SIZE_ERROR, "an acknowledgement with a payload")
         self._spend("settings")
         self._pass_on(frame, events)
 
@@ -219,7 +219,7 @@ class Http2Protocol:
         if state is None:
             closed = 0 < stream <= self._highest
             code = ErrorCode.STREAM_CLOSED if closed else ErrorCode.PROTOCOL_ERROR
-            raise ConnectionFaultError(code, "content on no open stream")
+            raise ConnectionFaultError(code, "DATA on a stream that is not open")
         if state.remote_ended:
             self._break(stream, ErrorCode.STREAM_CLOSED, events)
             return
@@ -243,14 +243,18 @@ class Http2Protocol:
             events.append(ContentEnded(stream))
 
     def _window_update(self, frame: Frame, events: list[Event]) -> None:
-        check(frame.stream <= self._highest, ErrorCode.PROTOCOL_ERROR, "a window of no stream")
+        check(
+            frame.stream <= self._highest,
+            ErrorCode.PROTOCOL_ERROR,
+            "WINDOW_UPDATE for an idle stream",
+        )
         self._spend("window updates")
         if frame.stream == 0 or frame.stream in self._streams:
             self._pass_on(frame, events)
 
     def _rst_stream(self, frame: Frame, events: list[Event]) -> None:
         stream = frame.stream
-        check(stream <= self._highest, ErrorCode.PROTOCOL_ERROR, "a reset of no stream")
+        check(stream <= self._highest, ErrorCode.PROTOCOL_ERROR, "RST_STREAM for an idle stream")
         self._spend("resets")
         if stream in self._streams:
             self._pass_on(frame, events)

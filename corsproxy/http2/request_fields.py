@@ -110,7 +110,7 @@ def check_trailers(fields: list[Field]) -> None:
     """Raise MalformedRequestError for malformed trailers. Trailers are not passed on."""
     for name, value in fields:
         if name in _OF_CONNECTIONS or not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
-            raise MalformedRequestError("a trailer that is none")
+            raise MalformedRequestError("a malformed trailer")
 
 
 def _split(fields: list[Field]) -> tuple[dict[bytes, bytes], list[Field]]:
