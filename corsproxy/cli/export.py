@@ -1,7 +1,6 @@
 """`corsproxy export`: the allowlist as another proxy's configuration, with a loss report."""
 
 import json
-import sys
 
 import click
 
@@ -10,6 +9,7 @@ from corsproxy.cli.files import default_file, read_bytes, read_to_serve
 from corsproxy.cli.options import config_option, option
 from corsproxy.config.places import read_places
 from corsproxy.config.problems import ConfigError, escape
+from corsproxy.config.yaml.document import read_document
 from corsproxy.export.engines import ENGINES, Exported, NothingToExportError, export
 
 _WITHOUT_FILE = "name the file (corsproxy export ENGINE -c FILE), or write one (corsproxy init)"
@@ -43,9 +43,7 @@ def command(ctx: click.Context, engine: str, config: str | None, form: str, stri
         click.echo(json.dumps(_as_json(engine, file, exported), indent=2))
     else:
         # Written as bytes, because a value from the environment may not be UTF-8.
-        sys.stdout.flush()
-        sys.stdout.buffer.write(exported.text.encode("utf-8", "surrogateescape"))
-        sys.stdout.buffer.flush()
+        click.echo(exported.text.encode("utf-8", "surrogateescape"), nl=False)
         for loss in exported.losses:
             click.echo(escape(str(loss)), err=True)
         for words in exported.always:
@@ -55,13 +53,13 @@ def command(ctx: click.Context, engine: str, config: str | None, form: str, stri
 
 
 def _exported(engine: str, file: str) -> Exported:
-    content = read_bytes(file)
     try:
-        policy = read_to_serve(content, file).policy
+        document = read_document(read_bytes(file), file)
+        policy = read_to_serve(document, file).policy
     except ConfigError as error:
         raise RefusedConfig(file, error.problems) from None
     try:
-        return export(engine, policy, file, read_places(content, file))
+        return export(engine, policy, file, read_places(document, file))
     except NothingToExportError as nothing:
         message = f"no listener of {file} can be exported: {nothing}"
         raise Failure(message, Exit.FINDINGS, _LISTENER) from None

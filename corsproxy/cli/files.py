@@ -12,6 +12,7 @@ from corsproxy.cli.options import environment_variable
 from corsproxy.config.https import CertificateFault
 from corsproxy.config.problems import Problem
 from corsproxy.config.reader import Reading, read_policy
+from corsproxy.config.yaml.document import Document
 from corsproxy.config.yaml.source_text import MAX_BYTES
 from corsproxy.core.policy import ListenerTls, Tls
 from corsproxy.core.source import DEFAULT_FILE, Source
@@ -82,7 +83,7 @@ def read(content: bytes, file: str, environ: Mapping[str, str] | None = None) ->
     return read_policy(content, file, environ, directory, day=utc_day())
 
 
-def read_to_serve(content: bytes, file: str) -> Reading:
+def read_to_serve(content: bytes | Document, file: str) -> Reading:
     """Like `read`, but also check the files that `tls` names. Raises ConfigError."""
     directory = os.path.dirname(os.path.abspath(file))
     # Routes share settings, and checking the files of each takes tens of milliseconds.

@@ -2,16 +2,17 @@
 
 from collections.abc import Iterator
 
-from corsproxy.config.yaml.document import read_document
+from corsproxy.config.yaml.document import Document, read_document
 from corsproxy.config.yaml.nodes import Mapping, Node, Sequence
 from corsproxy.core.source import Source
 
 
-def read_places(text: str | bytes, name: str) -> dict[str, Source]:
+def read_places(text: str | bytes | Document, name: str) -> dict[str, Source]:
     """Return where the values stand, by their paths: `limits`, `limits.body`, `routes[0]`,
-    `routes[0].tls`. What lies deeper is left out. Never raises for a file that has a policy.
+    `routes[0].tls`. What lies deeper is left out; `text` may be parsed already. Never raises
+    for a file that has a policy.
     """
-    document = read_document(text, name)
+    document = text if isinstance(text, Document) else read_document(text, name)
     found = {}
     for path, node in _keys("", document.root):
         children = list(_keys(path, node))

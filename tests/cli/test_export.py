@@ -1,11 +1,14 @@
 """The allowlist as another proxy's configuration."""
 
 import json
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.process import finished
+from tests.process import environment, finished
 
 GOOD = "upstream: http://127.0.0.1:9\ncors: {allow_origins: [https://app.example.com]}\n"
 LOSSY = f"{GOOD}trusted_proxies: [10.0.0.0/8]\n"
@@ -78,3 +81,16 @@ async def test_a_file_refused_for_its_certificates_alone_exits_as_any_other(tmp_
     code, _, err = await finished("export", "nginx", cwd=tmp_path)
     assert code == 1
     assert "missing.pem" in err
+
+
+def test_a_closed_standard_output_is_no_failure(directory: Path) -> None:
+    command = shlex.join([sys.executable, "-m", "corsproxy", "export", "nginx"])
+    ended = subprocess.run(
+        ["sh", "-c", f"exec {command} >&-"],
+        cwd=directory,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ended.returncode, "Traceback" in ended.stderr) == (0, False)
