@@ -134,6 +134,8 @@ class _Recorder:
         context = await self._where.browser.new_context()
         if self._session.pages[0].startswith("https:"):
             await context.route("https://*.example.test/", _blank)
+            # Asked by a dialog otherwise, which nobody sees.
+            await context.grant_permissions(["local-network-access"])
         return context
 
     async def _become(self, context: BrowserContext) -> str:
