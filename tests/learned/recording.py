@@ -147,9 +147,10 @@ class _Recorder:
             of_page = await self._use(page)
             became = became if of_page == WORKS else of_page
             await page.close()
-        # The log is in the order of time: what came before the mark is there.
+        # The log is in the order of time: what came before the mark is there. The host keeps it
+        # from the upstream.
         mark = f"/mark-{next(self._marks)}"
-        await ask(self._running.port, f"GET {mark} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        await ask(self._running.port, f"GET {mark} HTTP/1.1\r\nHost: mark.test\r\n\r\n".encode())
         await self._running.logged(mark)
         return became
 
