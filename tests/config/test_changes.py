@@ -45,7 +45,7 @@ def test_nothing_changed() -> None:
     assert words(policy(), policy()) == []
 
 
-def test_where_a_rule_is_written_is_no_difference() -> None:
+def test_the_place_of_a_rule_does_not_count() -> None:
     moved = Source("corsproxy.yaml", 40, 2)
     after = policy(
         route(cors=replace(rules("http://localhost:5173"), source=moved)),
@@ -132,7 +132,7 @@ def test_header_values_are_never_shown() -> None:
     ]
 
 
-def test_routes_that_came_and_went() -> None:
+def test_added_and_removed_routes() -> None:
     assert words(policy(route("/a"), route("/b")), policy(route("/b"), route("/c"))) == [
         "- route a at /a",
         "+ route c at /c to https://api.example.com",
@@ -158,7 +158,7 @@ def test_one_change_on_many_routes_is_one_line(changed: int, where: str) -> None
     assert found[0] == f"+ origin https://app.example {where}"
 
 
-def test_the_default_policy_is_told_once() -> None:
+def test_the_default_policy_is_reported_once() -> None:
     before = policy(route("/a"), default_cors=rules("http://localhost:5173"))
     wider = rules("http://localhost:5173", "https://app.example")
     both = policy(route("/a", cors=wider), default_cors=wider)
@@ -196,7 +196,7 @@ def test_the_rest_of_the_file() -> None:
     ]
 
 
-def test_taking_away_narrows_and_adding_does_not() -> None:
+def test_removing_narrows_and_adding_does_not() -> None:
     wide = policy(route("/", "https://a.example", "https://b.example"))
     narrow = policy(route("/", "https://a.example"))
     assert [change.narrows for change in changes(wide, narrow)] == [True]

@@ -20,7 +20,7 @@ def test_timeouts_are_seconds(text: str, expected: Timeouts) -> None:
     assert route_of(f"timeout: {text}").timeout == expected
 
 
-def test_connecting_always_has_an_end() -> None:
+def test_connecting_always_has_a_timeout() -> None:
     assert codes_of(route_text("timeout: {connect: none}")) == ["bad-duration"]
 
 

@@ -65,7 +65,7 @@ def judged(text: str, credentials: bool) -> list[tuple[str, str]]:
         ("capacitor://localhost", None, None),
     ],
 )  # fmt: skip
-def test_credentials_are_for_origins_that_nobody_else_can_be(
+def test_insecure_origins_with_credentials_are_reported(
     text: str, with_credentials: tuple[str, str] | None, without: tuple[str, str] | None
 ) -> None:
     for credentials, expected in ((True, with_credentials), (False, without)):
@@ -105,9 +105,7 @@ def test_credentials_are_for_origins_that_nobody_else_can_be(
         (["null", "https://a.test", "chrome-extension://abc"], []),
     ],
 )  # fmt: skip
-def test_entries_say_something_of_their_own(
-    texts: list[str], expected: list[tuple[str, int]]
-) -> None:
+def test_pointless_entries_are_reported(texts: list[str], expected: list[tuple[str, int]]) -> None:
     reports = Reports()
     check_list(origins(*texts), reports)
     assert sorted((report.at, report.code) for report in reports) == sorted(
@@ -122,14 +120,14 @@ def test_many_wildcards_are_not_compared_with_each_other() -> None:
     assert [report.at for report in reports] == [62]
 
 
-def test_what_two_mappings_contradict_is_at_the_inner_one() -> None:
+def test_a_contradiction_is_reported_at_the_inner_mapping() -> None:
     above = 'cors: {allow_origins: "*"}\n'
     routes = "routes:\n  - path: /\n    upstream: http://a\n    cors: {allow_credentials: true}\n"
     for text in (above + routes, routes + above):
         assert codes_of(text) == ["wildcard-with-credentials"]
 
 
-def test_a_contradiction_is_reported_once_for_all_routes_that_take_it_over() -> None:
+def test_an_inherited_contradiction_is_reported_once() -> None:
     routes = "".join(f"  - {{path: /{number}, upstream: 'http://a'}}\n" for number in range(5))
     text = f'cors: {{allow_origins: "*", allow_credentials: true}}\nroutes:\n{routes}'
     assert codes_of(text) == ["wildcard-with-credentials"]

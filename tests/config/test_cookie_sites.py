@@ -55,7 +55,7 @@ def test_pages_of_one_upstream_can_call_another(upstream: str) -> None:
     assert codes_of(routes_to("http://localhost:3000/base", upstream)) == shared
 
 
-def test_pages_that_are_apart_cannot() -> None:
+def test_sandboxed_pages_cannot_call_other_upstreams() -> None:
     apart = ", documents: sandbox"
     assert codes_of(routes_to("http://localhost:1", "http://localhost:2", cors=apart)) == []
     one = routes_to("http://localhost:1", "http://localhost:2").replace(
@@ -64,7 +64,7 @@ def test_pages_that_are_apart_cannot() -> None:
     assert codes_of(one) == []
 
 
-def test_upstreams_of_two_owners_should_not() -> None:
+def test_upstreams_of_two_owners_are_warned_about() -> None:
     text = routes_to("https://a.example.com", "https://b.example.org", "https://c.example.net")
     assert codes_of(text) == ["shared-cookies"]
 

@@ -64,7 +64,7 @@ def test_a_text_is_a_list_of_one_and_both_are_at_its_place() -> None:
     assert rules.origins.patterns[0].source == (NAME, 2, 23)
 
 
-def test_what_is_not_written_is_the_default_at_the_mapping_that_lacks_it() -> None:
+def test_missing_keys_have_defaults_placed_at_the_mapping() -> None:
     rules = rules_of("upstream: http://a\ncors:\n  # first\n  allow_origins: http://localhost:1\n")
     assert (rules.methods.names, rules.methods.any) == (DEFAULT_METHODS, False)
     assert rules.request_headers.names == DEFAULT_REQUEST_HEADERS
@@ -139,7 +139,7 @@ routes:
     assert second.source == (NAME, 20, 7)
 
 
-def test_none_takes_back_an_age() -> None:
+def test_max_age_none_removes_an_inherited_age() -> None:
     policy = policy_of(
         f"{FULL}routes:\n  - path: /a\n    upstream: https://api.example.com\n"
         "    cors: {max_age: none}\n"
@@ -169,7 +169,7 @@ routes:
     assert policy.default_cors.origins.patterns == ()
 
 
-def test_nobody_is_allowed_where_nothing_is_written() -> None:
+def test_without_cors_no_origin_is_allowed() -> None:
     text = "# nothing\nroutes:\n  - path: /\n    upstream: http://a\n    cors: passthrough\n"
     rules = policy_of(text).default_cors
     assert rules.origins.patterns == ()

@@ -28,7 +28,7 @@ def policy_on(day: str | None, text: str = FILE) -> tuple[Policy, tuple[Problem,
 
 
 @pytest.mark.parametrize("day", ["2026-11-29", "2026-12-31"])
-def test_an_entry_holds_to_the_end_of_its_last_day(day: str) -> None:
+def test_an_entry_is_valid_to_the_end_of_its_last_day(day: str) -> None:
     policy, _ = policy_on(day)
     decision = decide(policy, request(fields=[(b"Origin", DEMO.encode())]))
     assert isinstance(decision, Forward)
@@ -54,7 +54,7 @@ def test_a_preflight_of_an_expired_origin_is_refused_likewise() -> None:
     assert all(not name.lower().startswith(b"access-control-") for name, _ in answer.head.fields)
 
 
-def test_another_entry_may_allow_what_one_no_longer_does() -> None:
+def test_another_entry_may_still_allow_an_expired_origin() -> None:
     text = FILE + "    - https://pr-*.example.com\n"
     policy, _ = policy_on("2027-01-01", text)
     assert isinstance(decide(policy, request(fields=[(b"Origin", DEMO.encode())])), Forward)
@@ -70,7 +70,7 @@ def test_another_entry_may_allow_what_one_no_longer_does() -> None:
         ("2027-01-01", "origin-expired", "expired after 2026-12-31"),
     ],
 )
-def test_it_is_warned_of_from_a_week_before(day: str, code: str | None, words: str) -> None:
+def test_a_warning_starts_a_week_before(day: str, code: str | None, words: str) -> None:
     _, warnings = policy_on(day)
     assert [warning.code for warning in warnings] == ([] if code is None else [code])
     for warning in warnings:
@@ -79,12 +79,12 @@ def test_it_is_warned_of_from_a_week_before(day: str, code: str | None, words: s
 
 
 @pytest.mark.parametrize("text", ["2027-02-29", "2027-1-1", "20270101", "2027-W01-1", "soon", ""])
-def test_what_is_not_such_a_date_is_refused(text: str) -> None:
+def test_invalid_dates_are_refused(text: str) -> None:
     with pytest.raises(BadValueError):
         parse_day(text)
 
 
-def test_days_are_those_of_the_calendar() -> None:
+def test_day_arithmetic_follows_the_calendar() -> None:
     assert day_after("2028-02-28") == "2028-02-29"
     assert day_after("2026-12-31") == "2027-01-01"
     assert days_left("2027-01-01", "2026-12-25") == 7

@@ -36,7 +36,7 @@ def test_the_same_policy_has_no_differences() -> None:
     assert differences(one, policy(f"{{allow_origins: ['{PAGE}']}}")) == ()
 
 
-def test_an_entry_that_another_covers_makes_none() -> None:
+def test_covered_entries_make_no_difference() -> None:
     old = policy('{allow_origins: ["https://*.a.test"]}')
     new = policy('{allow_origins: ["https://*.a.test", https://x.a.test, "https://p-*.a.test"]}')
     assert rows(old, new) == rows(new, old) == []
@@ -49,12 +49,12 @@ def test_a_wider_list_is_named_by_its_star() -> None:
     assert rows(new, old) == ["- / method *", "- / header *"]
 
 
-def test_lists_that_let_no_page_in_make_none() -> None:
+def test_lists_that_allow_no_page_make_no_difference() -> None:
     old, new = "{allow_origins: []}", "{allow_origins: [], allow_methods: [PURGE]}"
     assert rows(policy(old), policy(new)) == []
 
 
-def test_a_route_that_is_new_is_compared_with_what_took_its_path() -> None:
+def test_a_new_route_is_compared_with_the_one_that_took_its_path() -> None:
     cors = f"{{allow_origins: [{PAGE}]}}"
     root = "{path: /, upstream: 'http://a.test'}"
     wide = "{path: /x, upstream: 'http://a.test', cors: {allow_credentials: true}}"
@@ -62,7 +62,7 @@ def test_a_route_that_is_new_is_compared_with_what_took_its_path() -> None:
     assert rows(policy(cors, root, wide), policy(cors, root)) == ["- / credentials true"]
 
 
-def test_what_is_neither_wider_nor_narrower_is_named_as_what_it_is() -> None:
+def test_other_differences_are_named_by_their_kind() -> None:
     cors = f"{{allow_origins: [{PAGE}]}}"
     more = "request_headers: {set: {X-Key: secret}}, cors: {max_age: 60}"
     old = policy(cors, "{name: a, path: /, upstream: 'http://a.test'}")
@@ -186,7 +186,7 @@ def accounts_for(row: Difference, call: PageCall, old: Policy, new: Policy) -> b
 
 @settings(max_examples=8, deadline=None)
 @given(POLICIES, POLICIES)
-def test_it_says_what_the_decisions_say(old: Policy, new: Policy) -> None:
+def test_it_agrees_with_the_decisions(old: Policy, new: Policy) -> None:
     found = differences(old, new)
     seen: set[Difference] = set()
     for call in calls():

@@ -77,7 +77,7 @@ def test_lists_multiply() -> None:
         (("origin: x",), ["3:3 wrong-type"]),
     ],
 )
-def test_every_mistake_is_found_where_it_is(lines: tuple[str, ...], places: list[str]) -> None:
+def test_every_mistake_has_its_place(lines: tuple[str, ...], places: list[str]) -> None:
     with pytest.raises(ConfigError) as refused:
         cases(*lines)
     found = refused.value.problems
@@ -109,7 +109,7 @@ def test_an_expectation_is_met_by_its_result_at_its_place(expected: Expectation,
 
 
 @pytest.mark.parametrize("code", [Code.PASSTHROUGH, Code.ORIGIN_FORWARDED])
-def test_what_the_upstream_decides_is_forwarded(code: Code) -> None:
+def test_passthrough_results_are_forwarded(code: Code) -> None:
     allowed = code is Code.PASSTHROUGH
     assert Expectation("forwarded").is_met_by(REFUSED.replace(code=code, allowed=allowed))
     assert not Expectation("allowed").is_met_by(REFUSED.replace(code=code, allowed=allowed))

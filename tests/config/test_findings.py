@@ -28,7 +28,7 @@ def test_problems_are_in_file_order_and_once_each() -> None:
     assert (found.count, found.errors) == (2, 1)
 
 
-def test_warnings_are_no_errors() -> None:
+def test_warnings_are_not_errors() -> None:
     found = findings()
     found.warning("x", node("a"), "first")
     assert found.errors == 0
@@ -73,7 +73,7 @@ def test_a_value_is_filled_in() -> None:
     assert found.secrets == {"val"}
 
 
-def test_what_is_no_value_is_reported() -> None:
+def test_an_invalid_value_is_reported() -> None:
     found = findings()
     assert found.value(child(DOCUMENT.root, "b"), "b") is None
     assert found.value(node("c"), "c") is None

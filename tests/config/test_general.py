@@ -43,13 +43,13 @@ limits:
     )
 
 
-def test_a_limit_that_may_be_missing_says_none() -> None:
+def test_an_optional_limit_accepts_none() -> None:
     policy = policy_of(f"{MINIMAL}limits: {{body: none, connections: none}}\n")
     assert (policy.limits.body, policy.limits.connections) == (None, None)
 
 
 @pytest.mark.parametrize("key", ["head_timeout", "target", "fields", "in_flight"])
-def test_a_limit_that_is_always_there_has_no_none(key: str) -> None:
+def test_a_required_limit_refuses_none(key: str) -> None:
     assert len(codes_of(f"{MINIMAL}limits: {{{key}: none}}\n")) == 1
 
 
@@ -79,13 +79,13 @@ def test_trusted_proxies_are_networks() -> None:
 
 
 @pytest.mark.parametrize("key", ["cookies: auto", "forwarded: auto", "preserve_host: false"])
-def test_a_report_that_no_upstream_is_told_is_a_warning(key: str) -> None:
+def test_a_trusted_report_that_no_upstream_gets_is_a_warning(key: str) -> None:
     assert codes_of(f"{route_text(key)}trusted_proxies: 10.0.0.0/8\n") == ["story-without-host"]
     assert codes_of(f"{MINIMAL}trusted_proxies: 10.0.0.0/8\n") == ["story-without-host"]
 
 
 @pytest.mark.parametrize("key", ["preserve_host: true", "forwarded: on", "forwarded: off"])
-def test_one_that_is_told_or_kept_on_purpose_is_none(key: str) -> None:
+def test_a_trusted_report_that_is_used_or_dropped_on_purpose_is_fine(key: str) -> None:
     assert codes_of(f"{route_text(key)}trusted_proxies: 10.0.0.0/8\n") == []
 
 

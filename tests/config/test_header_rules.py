@@ -32,7 +32,7 @@ def test_names_stay_as_written_and_values_are_bytes() -> None:
     assert rules.response_headers == HeaderRules((), frozenset({b"server"}))
 
 
-def test_bytes_of_the_environment_that_are_no_text_stay_bytes() -> None:
+def test_non_utf8_bytes_from_the_environment_are_kept() -> None:
     route = route_of("request_headers: {set: {X-Raw: '${RAW}'}}", environ={"RAW": "\udcff"})
     assert route.request_headers.set == ((b"X-Raw", b"\xff"),)
 
@@ -45,7 +45,7 @@ def test_bytes_of_the_environment_that_are_no_text_stay_bytes() -> None:
         "access-control-request-method", "X Y", "X:", "", "Ü", "X-*", "X\n",
     ],
 )  # fmt: skip
-def test_what_this_proxy_answers_for_is_no_rule(name: str) -> None:
+def test_rules_for_managed_or_invalid_names_are_refused(name: str) -> None:
     assert refused_name(name) is not None
 
 
@@ -54,7 +54,7 @@ def test_what_this_proxy_answers_for_is_no_rule(name: str) -> None:
     ["Authorization", "Cookie", "Origin", "Referer", "X-Forwarded-For", "Vary", "Set-Cookie",
      "Cache-Control", "Content-Type", "Content-Security-Policy", "Sec-Fetch-Site"],
 )  # fmt: skip
-def test_everything_else_is_the_users(name: str) -> None:
+def test_rules_for_other_fields_are_accepted(name: str) -> None:
     assert refused_name(name) is None
 
 
@@ -73,5 +73,5 @@ def test_a_tab_inside_of_a_value_may_stay() -> None:
 
 
 @pytest.mark.parametrize("rules", ["{}", "{set: {}, remove: []}"])
-def test_no_rules_are_no_rules(rules: str) -> None:
+def test_empty_rules_change_nothing(rules: str) -> None:
     assert route_of(f"request_headers: {rules}").request_headers == HeaderRules()

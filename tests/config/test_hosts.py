@@ -32,7 +32,7 @@ def test_hosts_are_in_lower_case(text: str, host: str) -> None:
         ("a." * 127 + "aa", None), (".", None),
     ],
 )  # fmt: skip
-def test_what_is_no_host_is_refused(text: str, suggestion: str | None) -> None:
+def test_invalid_hosts_are_refused(text: str, suggestion: str | None) -> None:
     with pytest.raises(BadValueError) as refused:
         parse_host(text)
     assert (refused.value.code, refused.value.suggestion) == ("bad-host", suggestion)
@@ -61,7 +61,7 @@ def test_port_0_is_one_only_where_it_means_any_free_one() -> None:
         ("0x50", None),
     ],
 )
-def test_what_is_no_port_is_refused(text: str, suggestion: str | None) -> None:
+def test_invalid_ports_are_refused(text: str, suggestion: str | None) -> None:
     with pytest.raises(BadValueError) as refused:
         parse_port(text)
     assert (refused.value.code, refused.value.suggestion) == ("bad-port", suggestion)
@@ -85,7 +85,7 @@ def test_allowed_hosts_are_names_as_host_carries_them(text: str, name: str) -> N
         ("http://", None),
     ],
 )  # fmt: skip
-def test_what_is_no_allowed_host_is_refused(text: str, suggestion: str | None) -> None:
+def test_invalid_allowed_hosts_are_refused(text: str, suggestion: str | None) -> None:
     with pytest.raises(BadValueError) as refused:
         parse_allowed_host(text)
     assert refused.value.suggestion == suggestion
@@ -103,7 +103,7 @@ def test_networks_are_read(text: str) -> None:
         ("10.0.0.0/33", None), ("10.0.0", None), ("fe80::1%eth0", None), ("", None), ("10/8", None),
     ],
 )  # fmt: skip
-def test_what_is_no_network_is_refused(text: str, suggestion: str | None) -> None:
+def test_invalid_networks_are_refused(text: str, suggestion: str | None) -> None:
     with pytest.raises(BadValueError) as refused:
         parse_network(text)
     assert (refused.value.code, refused.value.suggestion) == ("bad-network", suggestion)

@@ -37,7 +37,7 @@ def test_http2_can_be_left_out() -> None:
         "[0.0.0.0:8010, https://localhost:8443]",
     ],
 )
-def test_on_this_machine_a_certificate_is_made(listen: str) -> None:
+def test_on_loopback_no_certificate_is_needed(listen: str) -> None:
     assert codes_of(f"{MINIMAL}listen: {listen}\n") == []
 
 
@@ -52,7 +52,7 @@ def test_on_this_machine_a_certificate_is_made(listen: str) -> None:
         "https://mytest:8443",
     ],
 )
-def test_elsewhere_one_must_be_given(listen: str) -> None:
+def test_beyond_loopback_a_certificate_is_required(listen: str) -> None:
     assert codes_of(f"{MINIMAL}listen: {listen}\n") == ["https-without-tls"]
     given = "tls: {cert_file: cert.pem, key_file: key.pem}\n"
     assert codes_of(f"{MINIMAL}listen: {listen}\n{given}") == []
@@ -64,7 +64,7 @@ def test_tls_without_an_https_listener_is_a_warning() -> None:
 
 
 @pytest.mark.parametrize(("severity", "refused"), [("error", True), ("warning", False)])
-def test_what_is_wrong_with_the_files_points_at_their_keys(severity: str, refused: bool) -> None:
+def test_file_problems_point_at_their_keys(severity: str, refused: bool) -> None:
     fault = CertificateFault(
         "error" if severity == "error" else "warning", "a-code", "key_file", "it is bad", "mend it"
     )

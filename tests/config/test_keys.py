@@ -114,7 +114,7 @@ def test_another_spelling_is_known_as_one(key: str, own: str) -> None:
         ("allow_methods", "allow_origins"),
     ],
 )
-def test_a_guess_is_no_spelling(key: str, own: str) -> None:
+def test_a_guess_is_not_treated_as_another_spelling(key: str, own: str) -> None:
     assert not is_spelling_of(key, own)
 
 

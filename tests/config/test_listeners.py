@@ -46,7 +46,7 @@ def test_https_listens_with_tls(text: str) -> None:
         ("http://localhost:8010", "localhost:8010"),
     ],
 )
-def test_a_url_that_is_no_address_leads_to_one(text: str, suggestion: str) -> None:
+def test_a_url_is_refused_with_its_address(text: str, suggestion: str) -> None:
     with pytest.raises(BadValueError) as refused:
         parse_listen(text)
     assert refused.value.suggestion == suggestion
@@ -119,7 +119,7 @@ def test_the_default_of_admin_gives_way_to_off() -> None:
     assert codes_of(f"{MINIMAL}listen: localhost:8011\nadmin: off\n") == []
 
 
-def test_there_is_an_end_to_addresses() -> None:
+def test_the_number_of_addresses_is_limited() -> None:
     ports = ", ".join(map(str, range(9000, 9100)))
     assert codes_of(f"{MINIMAL}listen: [{ports}]\n") == ["out-of-range"]
 

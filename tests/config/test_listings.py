@@ -46,7 +46,9 @@ def test_a_list_is_its_texts(text: str, values: list[str]) -> None:
         ("\n  -one", "missing-space", "- one"),
     ],
 )
-def test_what_is_no_list_of_texts_is_refused(text: str, code: str, fix: str | None) -> None:
+def test_other_values_than_lists_of_texts_are_refused(
+    text: str, code: str, fix: str | None
+) -> None:
     (problem,) = listed(text)[1]
     assert (problem.code, problem.fix) == (code, fix)
 

@@ -13,11 +13,11 @@ def even(text: str) -> int:
     return number
 
 
-def test_what_is_accepted_is_returned() -> None:
+def test_accepted_values_are_returned() -> None:
     assert checked(even, "4") == 4
 
 
-def test_a_suggestion_that_would_be_refused_too_is_none() -> None:
+def test_an_unacceptable_suggestion_is_dropped() -> None:
     with pytest.raises(BadValueError) as kept:
         checked(even, "1")
     with pytest.raises(BadValueError) as dropped:

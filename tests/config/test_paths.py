@@ -37,12 +37,12 @@ def test_paths_are_bytes_as_they_are_written(text: str) -> None:
         ("/a/😀", b"/a/%F0%9F%98%80"),
     ],
 )
-def test_what_is_not_ascii_is_as_browsers_send_it(text: str, path: bytes) -> None:
+def test_non_ascii_characters_are_percent_encoded(text: str, path: bytes) -> None:
     assert parse_path(text) == path
 
 
 @pytest.mark.parametrize("text", ["/\x85", "/\u2028", "/\u202e", "/\udcff", "/\xa0", "/é b"])
-def test_what_cannot_be_seen_is_no_path(text: str) -> None:
+def test_invisible_characters_are_refused(text: str) -> None:
     with pytest.raises(BadValueError):
         parse_path(text)
 
@@ -50,7 +50,7 @@ def test_what_cannot_be_seen_is_no_path(text: str) -> None:
 @pytest.mark.parametrize(
     "text", ["/.", "/..", "/a/..", "/./a", "/a//b", "//", "/a/", "/:id", "/a%2Fb", "/" + "a" * 1024]
 )
-def test_what_could_match_otherwise_than_it_looks_is_refused(text: str) -> None:
+def test_misleading_paths_are_refused(text: str) -> None:
     with pytest.raises(BadValueError) as refused:
         parse_path(text)
     assert refused.value.code == "bad-path"

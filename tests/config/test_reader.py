@@ -47,7 +47,7 @@ def test_the_admin_address_is_known_whatever_else_is_wrong(text: str, admin: str
 
 
 @pytest.mark.parametrize("text", ["admin: [", "", "admin: localhost", "admin:", "admin: ${X}"])
-def test_an_admin_address_that_cannot_be_known_is_not_guessed(text: str) -> None:
+def test_an_unreadable_admin_address_is_not_guessed(text: str) -> None:
     with pytest.raises(ConfigError):
         read_admin_address(text, NAME, {})
 
@@ -219,7 +219,7 @@ def test_the_fix_of_a_broken_file_passes(case: Case) -> None:
 
 
 @each_case
-def test_what_a_problem_suggests_is_rid_of_that_problem(case: Case) -> None:
+def test_a_suggestion_resolves_its_problem(case: Case) -> None:
     for problem in broken_files.problems_of(case.text):
         fixed = fixed_line(problem)
         if fixed is None:

@@ -46,7 +46,7 @@ def test_the_short_form_is_the_route_at_the_root() -> None:
     assert str(route.upstream) == "https://api.example.com"
 
 
-def test_beside_routes_the_short_form_takes_what_no_route_takes() -> None:
+def test_the_short_form_takes_requests_of_no_other_route() -> None:
     policy = policy_of(f"{MINIMAL}routes:\n  - {{path: /b, upstream: 'http://b'}}\n")
     assert [(route.path, str(route.upstream)) for route in policy.routes] == [
         (b"/b", "http://b"),

@@ -39,7 +39,7 @@ def test_booleans_are_those_of_yaml_1_2(text: str, expected: bool) -> None:
 
 
 @pytest.mark.parametrize("text", ["yes", "no", "on", "off", "1", "0", '"true"', "tRUE", "y", "~x"])
-def test_everything_else_is_no_boolean(text: str) -> None:
+def test_other_values_are_not_booleans(text: str) -> None:
     section = section_of(f"allow_credentials: {text}\n")
     assert section.flag("allow_credentials", True) is True
     assert codes(section) == ["wrong-type"]
@@ -67,7 +67,7 @@ def test_counts_are_whole_numbers(text: str, number: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["0", "010", "1.0", "-1", "1e3", "0x1", "1" * 17, "a", '"1"'])
-def test_everything_else_is_no_count(text: str) -> None:
+def test_other_values_are_not_counts(text: str) -> None:
     section = section_of(f"max_age: {text}\n")
     assert section.count("max_age", 5) == 5
     assert len(codes(section)) == 1

@@ -46,7 +46,7 @@ def test_usual_values_need_no_quotes(text: str) -> None:
         "é",
     ],
 )
-def test_what_yaml_reads_otherwise_is_quoted(text: str) -> None:
+def test_ambiguous_values_are_quoted(text: str) -> None:
     assert as_value(text) == quoted(text)
 
 
@@ -84,7 +84,7 @@ def test_a_value_without_quotes_is_the_same_to_other_parsers(text: str) -> None:
         ("localhost:3000", "localhost: 3000"),
     ],
 )
-def test_a_missing_space_is_put_in(text: str, expected: str | None) -> None:
+def test_a_missing_space_is_inserted(text: str, expected: str | None) -> None:
     assert with_space(text) == expected
 
 

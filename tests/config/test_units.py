@@ -30,7 +30,7 @@ def test_durations_are_seconds(text: str, seconds: float) -> None:
         ("9" * 500, None), ("1s" * 30, None),
     ],
 )  # fmt: skip
-def test_what_is_no_duration_is_refused(text: str, suggestion: str | None) -> None:
+def test_invalid_durations_are_refused(text: str, suggestion: str | None) -> None:
     with pytest.raises(BadValueError) as refused:
         parse_duration(text)
     assert (refused.value.code, refused.value.suggestion) == ("bad-duration", suggestion)
@@ -56,7 +56,7 @@ def test_sizes_are_bytes(text: str, size: int) -> None:
         ("1_000", None), ("unlimited", None), ("0x10", None), ("9" * 30, None),
     ],
 )  # fmt: skip
-def test_what_is_no_size_is_refused(text: str, suggestion: str | None) -> None:
+def test_invalid_sizes_are_refused(text: str, suggestion: str | None) -> None:
     with pytest.raises(BadValueError) as refused:
         parse_size(text)
     assert (refused.value.code, refused.value.suggestion) == ("bad-size", suggestion)

@@ -43,7 +43,7 @@ def test_every_port_of_this_machine_is_allowed(origin: bytes) -> None:
     "origin",
     [b"null", b"https://evil.example", b"http://localhost.evil.example", b"http://10.0.0.1"],
 )
-def test_nobody_else_is(origin: bytes) -> None:
+def test_other_origins_are_not_allowed(origin: bytes) -> None:
     assert policy_for_url(API, []).default_cors.origins.match(origin) is None
 
 

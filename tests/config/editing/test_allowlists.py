@@ -33,7 +33,7 @@ def line(place: Place) -> int | None:
     return None if place.node is None else place.node.start.line
 
 
-def test_the_default_decides_for_whoever_has_no_list() -> None:
+def test_the_default_decides_for_routes_without_a_list() -> None:
     place = lists(TEXT).place("allow_origins", None)
     assert (line(place), place.route, place.untouched) == (2, None, ("own",))
 
@@ -46,7 +46,7 @@ def test_a_route_is_found_by_its_name_and_by_its_path() -> None:
         assert place.route.name == "own"
 
 
-def test_a_route_without_a_list_has_a_place_for_one() -> None:
+def test_a_list_can_be_added_to_a_route() -> None:
     place = lists(TEXT).place("allow_origins", "/shared")
     assert (place.cors, place.node) == (None, None)
     assert place.holder.start.line == 4
@@ -60,26 +60,26 @@ def test_the_rules_are_those_in_force() -> None:
     assert [str(pattern) for pattern in place.rules.origins] == ["https://b.test"]
 
 
-def test_without_a_default_a_route_keeps_its_keys_to_itself() -> None:
+def test_without_a_default_a_route_keeps_its_own_keys() -> None:
     text = "routes:\n- path: /\n  upstream: https://a.test\n  cors: {allow_origins: []}\n"
     place = lists(text).place("allow_methods", None)
     assert place.route is not None
     assert place.cors is not None
 
 
-def test_the_default_list_is_what_routes_take_over() -> None:
+def test_routes_inherit_the_default_list() -> None:
     found = lists(TEXT).inherited("allow_origins")
     assert found is not None
     assert found.start.line == 2
     assert lists(TEXT).inherited("allow_methods") is None
 
 
-def test_nothing_is_decided_where_everything_passes_through() -> None:
+def test_passthrough_has_no_list() -> None:
     with pytest.raises(EditError, match="answers CORS itself"):
         lists("upstream: https://a.test\ncors: passthrough\n").place("allow_origins", None)
 
 
-def test_what_an_alias_repeats_is_not_alone() -> None:
+def test_an_aliased_list_is_shared() -> None:
     document = read_document("a: &a {b: 1}\nc: *a\nd: {<<: *a, e: 1}\nf: &f 1\n", "c.yaml")
     for key in ("a", "c"):
         node = value_of(document.root, key)

@@ -34,5 +34,5 @@ def test_after_the_edit_the_call_is_allowed(call: PageCall) -> None:
 
 
 @pytest.mark.parametrize("call", [PageCall(PAGE, "/"), PageCall("null", "/")])
-def test_where_nothing_is_to_be_allowed_there_is_none(call: PageCall) -> None:
+def test_an_allowed_call_has_no_edit(call: PageCall) -> None:
     assert allow_call(FILE, call) is None

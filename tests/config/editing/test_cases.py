@@ -47,7 +47,7 @@ def test_a_case_comes_last_and_the_rest_stays(text: str) -> None:
         assert line.rstrip("]\n")[:20] in content.decode()
 
 
-def test_a_file_without_cases_has_no_place_for_one() -> None:
+def test_a_file_without_cases_cannot_be_extended() -> None:
     with pytest.raises(EditError):
         with_case(b"config: a.yaml", NAME, case_text(CALL, None, "allowed"))
 

@@ -48,7 +48,7 @@ def test_places_do_not_count() -> None:
         ("cors:", "via: false\ncors:"),
     ],
 )
-def test_everything_else_does(old: str, new: str) -> None:
+def test_all_other_differences_count(old: str, new: str) -> None:
     assert not same_but_places(policy(TEXT), policy(TEXT.replace(old, new)))
 
 

@@ -21,7 +21,7 @@ def test_a_path_from_the_root_stays_one() -> None:
     assert diff("/etc/c.yaml", b"a\n", b"b\n")[:2] == ["--- /etc/c.yaml", "+++ /etc/c.yaml"]
 
 
-def test_a_missing_line_break_at_the_end_is_told() -> None:
+def test_a_missing_final_line_break_is_reported() -> None:
     lines = diff("c.yaml", b"a", b"a\nb")
     assert lines[3:] == ["-a", "\\ No newline at end of file", "+a", "+b",
                          "\\ No newline at end of file"]  # fmt: skip

@@ -84,7 +84,7 @@ def test_there_are_many_layouts() -> None:
 
 
 @pytest.mark.parametrize("layout", GRID, ids=lambda layout: layout.style)
-def test_one_entry_is_new_and_nothing_else(layout: Written) -> None:
+def test_only_one_entry_is_added(layout: Written) -> None:
     origins = ORIGINS[:1] if layout.style == "one" else ORIGINS
     assert_adds_origin(layout.file(origins), NEW)
 
@@ -94,9 +94,7 @@ def test_one_entry_is_new_and_nothing_else(layout: Written) -> None:
     st.lists(st.sampled_from([*ORIGINS, "http://127.0.0.1:*"]), min_size=1, unique=True),
     st.sampled_from([NEW, "https://*.new.example.com", "http://new.test:8080", "app://new"]),
 )
-def test_one_entry_is_new_whatever_the_layout(
-    layout: Written, origins: list[str], value: str
-) -> None:
+def test_one_entry_is_added_in_any_layout(layout: Written, origins: list[str], value: str) -> None:
     assert_adds_origin(layout.file(origins), value)
 
 
@@ -113,7 +111,7 @@ def test_line_breaks_are_those_of_the_file() -> None:
 
 
 @given(layouts.filter(lambda layout: layout.newline == "\r\n"))
-def test_no_line_feed_comes_without_its_carriage_return(layout: Written) -> None:
+def test_crlf_line_breaks_are_kept(layout: Written) -> None:
     after = allow(file(layout.file(ORIGINS)), "allow_origins", NEW).after
     assert after.count(b"\n") == after.count(b"\r\n")
 
@@ -180,13 +178,13 @@ def test_a_value_is_quoted_where_it_must_be(key: RemedyKey, value: str, line: st
     assert line in edited(CORS, value, key).splitlines()
 
 
-def test_false_becomes_true() -> None:
+def test_credentials_false_becomes_true() -> None:
     text = f"{CORS}  allow_credentials: false # no\n"
     after = allow(file(text), "allow_credentials", "true").after.decode()
     assert after == f"{CORS}  allow_credentials: true # no\n"
 
 
-def test_a_host_joins_the_others() -> None:
+def test_a_host_is_added_to_the_list() -> None:
     text = f"{CORS}allowed_hosts: one.test\n"
     assert edited(text, "two.test", "allowed_hosts").endswith("[one.test, two.test]\n")
 
@@ -260,7 +258,7 @@ def test_with_a_route_it_is_the_list_of_that_route() -> None:
         )
 
 
-def test_a_route_without_a_list_gets_one_with_all_that_it_took_over() -> None:
+def test_a_route_without_a_list_gets_one_with_the_inherited_entries() -> None:
     after = edited(ROUTES, route="shared")
     assert origins_of(after, "shared") == ["https://b.test", NEW]
     assert after == ROUTES.replace(
@@ -275,12 +273,12 @@ def test_a_route_with_other_rules_gets_the_list_among_them() -> None:
     assert f"{{allow_origins: [https://c.test], {methods}}}" in after
 
 
-def test_the_only_route_is_meant_without_being_named() -> None:
+def test_the_only_route_needs_no_name() -> None:
     text = "routes:\n- path: /\n  upstream: https://a.test\n  cors: {allow_origins: []}\n"
     assert edited(text).endswith(f"  cors: {{allow_origins: [{NEW}]}}\n")
 
 
-def test_routes_that_take_over_a_list_get_the_entry_too() -> None:
+def test_routes_inheriting_a_list_get_the_entry_too() -> None:
     after = edited(ROUTES.replace("{allow_origins: [https://c.test]}", "{max_age: 5}"))
     assert origins_of(after, "shared") == origins_of(after, "own") == ["https://b.test", NEW]
 
@@ -302,7 +300,7 @@ def test_routes_that_take_over_a_list_get_the_entry_too() -> None:
         ("allowed_hosts", "[::1]", "always"),
     ],
 )
-def test_what_is_allowed_already_changes_nothing(key: RemedyKey, value: str, by: str) -> None:
+def test_an_already_allowed_value_changes_nothing(key: RemedyKey, value: str, by: str) -> None:
     text = f"{HEAD}cors:\n  allow_origins: [https://b.test, https://*.c.test]\n"
     edit = allow(file(text), key, value)
     assert not edit.changed
@@ -323,7 +321,7 @@ def test_an_asterisk_allows_everything_already(key: RemedyKey, value: str) -> No
 @pytest.mark.parametrize(
     ("key", "value"), [("allow_credentials", "true"), ("allowed_hosts", "proxy.test")]
 )
-def test_what_is_open_to_all_stays_so(key: RemedyKey, value: str) -> None:
+def test_a_list_open_to_all_stays_open(key: RemedyKey, value: str) -> None:
     text = f"{CORS}  allow_credentials: true\nallowed_hosts: '*'\n"
     assert not allow(file(text), key, value).changed
 
@@ -364,7 +362,7 @@ def refusal(
         ),
     ],
 )
-def test_what_is_written_for_several_places_is_refused(text: str, why: str) -> None:
+def test_uneditable_lists_are_refused(text: str, why: str) -> None:
     assert why in refusal(text)
 
 
@@ -405,9 +403,7 @@ def test_credentials_from_the_environment_are_not_overwritten() -> None:
         ),
     ],
 )
-def test_what_would_contradict_the_file_is_refused(
-    text: str, key: RemedyKey, value: str, code: str
-) -> None:
+def test_a_contradiction_is_refused(text: str, key: RemedyKey, value: str, code: str) -> None:
     with pytest.raises(EditError) as refused:
         allow(file(text), key, value)
     assert code in [problem.code for problem in refused.value.problems]
@@ -434,7 +430,7 @@ def test_a_file_that_would_grow_too_large_is_refused() -> None:
         "  allow_credentials: true\n",
     ],
 )
-def test_a_file_that_means_anything_else_is_not_believed(
+def test_an_edit_with_another_meaning_is_refused(
     monkeypatch: pytest.MonkeyPatch, wrong: str
 ) -> None:
     """The last check catches what the layout gets wrong, whatever that is."""
@@ -442,7 +438,7 @@ def test_a_file_that_means_anything_else_is_not_believed(
     assert "without changing more than is asked for" in refusal(CORS)
 
 
-def test_a_new_warning_is_told_and_an_old_one_is_not() -> None:
+def test_only_new_warnings_are_reported() -> None:
     text = f"{HEAD}allowed_hosts: '*'\n{CORS.removeprefix(HEAD)}  allow_credentials: true\n"
     edit = allow(file(text), "allow_origins", "http://plain.example.com")
     assert [problem.code for problem in edit.warnings] == ["insecure-with-credentials"]
@@ -460,9 +456,7 @@ TEXTS = st.text(
     ),
     st.sampled_from([CORS, ROUTES, *(shape.before for shape in SHAPES.values())]),
 )
-def test_no_value_makes_more_of_the_file_than_it_says(
-    value: str, key: RemedyKey, text: str
-) -> None:
+def test_no_value_can_inject_yaml(value: str, key: RemedyKey, text: str) -> None:
     """Whatever somebody gives: one more entry, or a refusal."""
     try:
         edit = allow(file(text), key, value)

@@ -38,7 +38,7 @@ def rules(text: str) -> CorsRules:
         ("allowed_hosts", "A.test", "A.test"),
     ],
 )
-def test_a_value_is_written_as_the_standards_have_it(key: RemedyKey, value: str, text: str) -> None:
+def test_values_are_written_in_canonical_form(key: RemedyKey, value: str, text: str) -> None:
     assert read_entry(key, value).text == text
 
 
@@ -64,7 +64,7 @@ hosts = st.text("az09-_.*[]", min_size=1, max_size=300)
 )
 @example(code=Code.HOST_NOT_ALLOWED, subject="a..test")
 @example(code=Code.HEADER_NOT_ALLOWED, subject="x*")
-def test_what_is_proposed_is_never_refused(code: Code, subject: str) -> None:
+def test_a_proposed_value_is_accepted(code: Code, subject: str) -> None:
     verdict = Verdict(Kind.ACTUAL, code, False, "default", Source("c.yaml", 1, 1), subject)
     remedy = remedy_for(verdict, some_policy())
     if remedy is not None:
@@ -89,7 +89,7 @@ def test_what_is_proposed_is_never_refused(code: Code, subject: str) -> None:
         ("allowed_hosts", "0.0.0.0", "bad-allowed-host"),
     ],
 )
-def test_a_bad_value_is_the_readers_problem(key: RemedyKey, value: str, code: str) -> None:
+def test_a_bad_value_gives_the_readers_problem(key: RemedyKey, value: str, code: str) -> None:
     with pytest.raises(ConfigError) as refused:
         read_entry(key, value)
     [problem] = refused.value.problems
@@ -114,7 +114,7 @@ def test_any_text_is_an_entry_or_a_problem(key: RemedyKey, value: str) -> None:
     assert entry.text
 
 
-def test_dollar_signs_are_no_references() -> None:
+def test_dollar_signs_are_escaped() -> None:
     assert read_entry("allow_headers", "$x").rules.request_headers.names == ("$x",)
     with pytest.raises(ConfigError):
         read_entry("allow_origins", "${HOME}")
@@ -162,7 +162,7 @@ def test_a_host_is_added_to_the_policy() -> None:
         ("allow_credentials", "true", "", None),
     ],
 )
-def test_it_knows_what_allows_it_already(
+def test_an_already_allowed_value_is_recognized(
     key: RemedyKey, value: str, text: str, by: str | None
 ) -> None:
     assert read_entry(key, value).allowed_by(rules(text), written=text != "") == by
@@ -179,7 +179,7 @@ def test_it_knows_what_allows_it_already(
         ("127.0.0.1", "", "always"),
     ],
 )
-def test_it_knows_what_lets_the_host_in_already(value: str, text: str, by: str | None) -> None:
+def test_an_already_allowed_host_is_recognized(value: str, text: str, by: str | None) -> None:
     assert read_entry("allowed_hosts", value).host_allowed_by(policy(f"{text}\n")) == by
 
 

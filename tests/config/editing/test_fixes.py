@@ -47,7 +47,7 @@ def mended(lines: str) -> str:
         ("Origins: [HTTPS://b.test, https://b.test, *]", 'allow_origins: [https://b.test, "*"]'),
     ],
 )
-def test_what_can_mean_one_thing_only_is_corrected(before: str, after: str) -> None:
+def test_unambiguous_mistakes_are_corrected(before: str, after: str) -> None:
     assert mended(f"  {before}") == f"  {after}"
 
 
@@ -74,11 +74,11 @@ def test_what_can_mean_one_thing_only_is_corrected(before: str, after: str) -> N
         "  allow_origins:\n  - &b https://b.test\n  - *b\n",
     ],
 )
-def test_what_is_its_authors_to_decide_stays(lines: str) -> None:
+def test_ambiguous_mistakes_are_left(lines: str) -> None:
     assert mended(lines) == lines
 
 
-def test_it_tells_what_it_did_and_what_is_left() -> None:
+def test_it_reports_corrections_and_remaining_problems() -> None:
     found = corrected(f"{HEAD}cors:\n  origins: [https://b.test/, b.test]\n")
     assert [problem.code for problem in found.fixed] == ["unknown-key", "origin-trailing-slash"]
     assert [problem.code for problem in found.problems] == ["origin-missing-scheme"]
@@ -96,7 +96,7 @@ def test_a_byte_order_mark_and_other_alphabets_do_not_move_it() -> None:
     assert corrected(text).after.decode() == text.replace("b.test/", "b.test")
 
 
-def test_a_correction_is_undone_by_no_other() -> None:
+def test_corrections_do_not_undo_each_other() -> None:
     """Correcting twice is correcting once."""
     for case in BROKEN.values():
         once = corrected(case.text)

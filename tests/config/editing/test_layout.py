@@ -166,6 +166,6 @@ def test_values_are_quoted_where_they_must_be(text: str, value: str, written: st
         "a: {b: c}\n",
     ],
 )
-def test_a_place_that_is_not_known_is_refused(text: str) -> None:
+def test_an_unknown_place_is_refused(text: str) -> None:
     with pytest.raises(EditError):
         with_item(text)

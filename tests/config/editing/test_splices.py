@@ -22,9 +22,7 @@ def test_overlapping_splices_are_a_bug() -> None:
 
 
 @given(st.text(), st.lists(st.tuples(st.integers(0, 20), st.text(max_size=3)), max_size=5))
-def test_without_what_was_inserted_it_is_the_old_text(
-    text: str, places: list[tuple[int, str]]
-) -> None:
+def test_removing_insertions_gives_the_old_text(text: str, places: list[tuple[int, str]]) -> None:
     splices = [insertion(min(place, len(text)), new) for place, new in places]
     left = spliced(text, splices)
     for splice in sorted(splices, key=lambda splice: splice.start):

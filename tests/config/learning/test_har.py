@@ -132,18 +132,16 @@ def test_a_call_that_followed_its_preflight_needs_nothing() -> None:
     assert not any(each.refused for each in found)
 
 
-def test_calls_to_other_servers_tell_nothing() -> None:
+def test_calls_to_other_servers_are_ignored() -> None:
     assert read(entry("https://elsewhere.test/a", status=403)) == []
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"log": {"entries": 1}}', "[" * 100_000])
-def test_what_is_no_har_is_said(text: str) -> None:
+def test_an_invalid_har_is_an_error(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         read_har(text)
 
 
 @given(JSON, JSON, JSON)
-def test_whatever_an_entry_holds_nothing_else_is_raised(
-    one: object, other: object, third: object
-) -> None:
+def test_arbitrary_entries_raise_nothing_else(one: object, other: object, third: object) -> None:
     read(one, {"request": other, "response": third}, {"request": {"url": one, "headers": [other]}})

@@ -30,7 +30,7 @@ def test_a_refused_call() -> None:
     assert read() == Observation(PageCall(PAGE, "/users"), True, "2026-11-29T10:11:12.000Z")
 
 
-def test_a_preflight_tells_what_the_call_would_have_been() -> None:
+def test_a_preflight_describes_its_call() -> None:
     found = read(
         kind="preflight",
         method="OPTIONS",
@@ -42,7 +42,7 @@ def test_a_preflight_tells_what_the_call_would_have_been() -> None:
     assert found.call == PageCall(PAGE, "/users", "PUT", ("x-a", "x-b"))
 
 
-def test_a_call_that_the_browser_kept_for_want_of_credentials() -> None:
+def test_a_call_blocked_for_missing_credentials() -> None:
     found = read(code="origin-allowed", outcome="blocked", browser_error="InvalidAllowCredentials")
     assert found is not None
     assert found.refused
@@ -73,7 +73,7 @@ def test_after_what_a_browser_sends_more(changes: dict[str, object], *, awaits: 
     assert found.awaits is awaits
 
 
-def test_what_was_allowed_is_not_refused() -> None:
+def test_allowed_calls_are_not_refusals() -> None:
     found = read(code="origin-allowed")
     assert found is not None
     assert not found.refused
@@ -89,11 +89,11 @@ JSON = st.recursive(
 @given(
     st.dictionaries(st.sampled_from([*CALL, "asked_method", "browser_error", "user_agent"]), JSON)
 )
-def test_whatever_the_members_are_nothing_is_raised(changes: dict[str, object]) -> None:
+def test_arbitrary_members_raise_nothing(changes: dict[str, object]) -> None:
     read(**changes)
 
 
 @given(st.text())
-def test_whatever_the_line_is_nothing_is_raised(line: str) -> None:
+def test_arbitrary_lines_raise_nothing(line: str) -> None:
     read_log_line(line)
     read_log_line("{" + line)

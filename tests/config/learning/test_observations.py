@@ -49,9 +49,7 @@ def test_an_answer_that_its_client_cannot_read_counts_as_refused() -> None:
         (PAGE, "/", None),
     ],
 )
-def test_what_no_page_could_have_asked_is_no_call(
-    origin: object, path: object, method: object
-) -> None:
+def test_impossible_calls_are_ignored(origin: object, path: object, method: object) -> None:
     assert observed_call(origin, path, method) is None
 
 
@@ -61,5 +59,5 @@ def test_names_are_in_lower_case_and_sorted_without_the_query_of_the_path() -> N
     )
 
 
-def test_only_a_text_is_one() -> None:
+def test_only_strings_are_texts() -> None:
     assert (text_of("a"), text_of(None), text_of(["a"])) == ("a", "", "")

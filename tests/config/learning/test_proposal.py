@@ -67,7 +67,7 @@ def test_each_addition_is_needed_and_all_are_enough() -> None:
         ("chrome-extension://abc", "not an origin of the web"),
     ],
 )
-def test_what_is_only_listed(origin: str, words: str) -> None:
+def test_some_origins_are_only_listed(origin: str, words: str) -> None:
     proposal = proposed(PageCall(origin, "/"), suffixes=("example.org",))
     assert proposal.after == proposal.before
     [other] = proposal.others
@@ -89,7 +89,7 @@ def test_several_ports_of_one_loopback_host_are_one_entry() -> None:
     assert [each.seen.times for each in proposal.additions] == [2, 1]
 
 
-def test_siblings_are_one_entry_from_three_on() -> None:
+def test_three_or_more_siblings_become_one_entry() -> None:
     calls = [PageCall(f"https://pr-{n}.example.org", "/") for n in (1, 22, 3)]
     other = PageCall("https://app.example.org", "/")
     proposal = proposed(*calls, other, suffixes=("example.org",))

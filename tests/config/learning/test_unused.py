@@ -40,5 +40,5 @@ def test_methods_and_headers_are_judged_by_preflights() -> None:
     ]
 
 
-def test_what_was_refused_used_nothing() -> None:
+def test_refused_calls_use_no_entry() -> None:
     assert len(found(PageCall("http://localhost:5173", "/"), refused=True)) == 3

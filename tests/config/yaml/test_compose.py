@@ -19,7 +19,7 @@ def test_an_anchor_may_be_set_anew() -> None:
     assert text_at("a: &x one\nb: &x two\nc: *x\n", "c") == "two"
 
 
-def test_a_merge_takes_over_what_is_not_written() -> None:
+def test_a_merge_adds_missing_keys() -> None:
     text = "a: &x {one: 1, two: 2}\nb:\n  <<: *x\n  two: 3\n"
     node = child(document_of(text).root, "b")
     assert isinstance(node, Mapping)
@@ -34,7 +34,7 @@ def test_the_first_of_several_merges_wins() -> None:
     assert (text_at(text, "c", "k"), text_at(text, "c", "l")) == ("1", "3")
 
 
-def test_a_merge_may_take_over_a_merge() -> None:
+def test_merges_may_be_nested() -> None:
     text = "a: &x {k: 1}\nb: &y {<<: *x}\nc: {<<: *y}\n"
     assert text_at(text, "c", "k") == "1"
 

@@ -115,7 +115,7 @@ def test_json_is_yaml() -> None:
         ("a: 1\na: 2\nb: " + "[" * 100_000, "too-deep", 3, 3 + MAX_DEPTH),
     ],
 )
-def test_what_is_no_such_file_is_refused(
+def test_other_documents_are_refused(
     loader: Loader, text: str, code: str, line: int, column: int
 ) -> None:
     problem = refusal_of(text, loader)

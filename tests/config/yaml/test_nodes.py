@@ -7,7 +7,7 @@ from tests.config.trees import child, document_of
 
 
 @pytest.mark.parametrize("text", ["", "~", "null", "Null", "NULL"])
-def test_null_is_that_of_yaml_1_2(text: str) -> None:
+def test_null_is_as_in_yaml_1_2(text: str) -> None:
     assert is_null(child(document_of(f"a: {text}\n").root, "a"))
 
 

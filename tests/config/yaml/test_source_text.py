@@ -6,7 +6,7 @@ from corsproxy.config.problems import ConfigError
 from corsproxy.config.yaml.source_text import MAX_BYTES, Extent, Mark, SourceText, read_text
 
 
-def test_a_byte_order_mark_is_no_text() -> None:
+def test_a_byte_order_mark_is_skipped() -> None:
     assert read_text(b"\xef\xbb\xbfa: 1\n", "f").text == "a: 1\n"
     assert read_text("\ufeffa: 1\n", "f").text == "a: 1\n"
 
@@ -18,7 +18,7 @@ def test_lines_end_as_editors_see_them(line_break: str) -> None:
     assert (source.line(2), source.line(0), source.line(9)) == ("b: 2", "", "")
 
 
-def test_the_size_of_a_file_that_is_not_read_to_its_end_is_not_made_up() -> None:
+def test_the_size_of_a_truncated_file_is_not_stated() -> None:
     with pytest.raises(ConfigError) as refused:
         read_text(b"a" * (MAX_BYTES + 1), "f.yaml")
     assert refused.value.problems[0].message == "the file has more than 1,048,576 bytes"
@@ -36,7 +36,7 @@ def test_the_size_of_a_file_that_is_not_read_to_its_end_is_not_made_up() -> None
         ("a: \udcff", "not-utf-8", 1, 4),
     ],
 )
-def test_what_is_no_text_is_refused(data: str | bytes, code: str, line: int, column: int) -> None:
+def test_invalid_text_is_refused(data: str | bytes, code: str, line: int, column: int) -> None:
     with pytest.raises(ConfigError) as refused:
         read_text(data, "f.yaml")
     (problem,) = refused.value.problems

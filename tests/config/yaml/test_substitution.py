@@ -46,13 +46,13 @@ def test_nothing_is_expanded_twice() -> None:
     assert expand("${DOLLARS}", ENVIRON).text == "$NAME ${NAME} $$"
 
 
-def test_what_the_environment_gave_is_a_secret_and_a_default_is_none() -> None:
+def test_environment_values_are_secret_and_defaults_are_not() -> None:
     assert expand("a ${NAME} ${EMPTY} ${UNSET:-d}", ENVIRON) == Expansion(
         "a value  d", True, ("value",)
     )
 
 
-def test_a_dollar_sign_is_no_reference() -> None:
+def test_a_bare_dollar_sign_is_not_a_reference() -> None:
     assert not expand("$$", ENVIRON).found
 
 
@@ -74,7 +74,7 @@ def test_a_dollar_sign_is_no_reference() -> None:
         ("${A:-${B}}", "bad-substitution", "${A:-${B}", "not a reference"),
     ],
 )
-def test_what_cannot_be_filled_in_is_refused(text: str, code: str, part: str, said: str) -> None:
+def test_unset_variables_are_refused(text: str, code: str, part: str, said: str) -> None:
     with pytest.raises(BadValueError) as refused:
         expand(text, ENVIRON)
     mistake = refused.value

@@ -69,13 +69,13 @@ def test_the_suggested_line_has_no_invisible_character_left() -> None:
     assert fixed_line(caught.value.problems[0]) == "   b: c  # d"
 
 
-def test_a_line_too_long_to_search_keeps_the_words_of_the_parser() -> None:
+def test_very_long_lines_keep_the_parsers_message() -> None:
     problem = refusal_of(f"a: [{'x' * 3000} {{b: c}} d]\n")
     assert problem.code == "yaml-syntax"
 
 
 @pytest.mark.parametrize("loader", LOADERS)
-def test_what_no_rule_knows_keeps_the_words_of_the_parser(loader: Loader) -> None:
+def test_unknown_errors_keep_the_parsers_message(loader: Loader) -> None:
     problem = refusal_of("a: 'b\n---\nc'\n", loader)
     assert problem.code == "yaml-syntax"
     assert "document" in problem.message

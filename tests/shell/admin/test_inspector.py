@@ -141,7 +141,7 @@ async def test_without_the_cookie_nothing_is_read(page: Page, path: str) -> None
 
 
 @pytest.mark.parametrize("path", GETS)
-async def test_by_a_rebound_name_nothing_is_read(page: Page, path: str) -> None:
+async def test_a_rebound_name_reads_nothing(page: Page, path: str) -> None:
     response = await page.get(path, Host="rebound.example")
     assert response.status == 421
     assert response.headers["Cache-Control"] == "no-store"
@@ -184,7 +184,7 @@ async def test_a_wrong_token_opens_nothing_and_takes_nothing_away(page: Page) ->
 @pytest.mark.parametrize(
     "path", ["/", "/inspector/main.js", "/inspector/rows", "/inspector/none.js"]
 )
-async def test_every_answer_is_stored_nowhere_and_runs_no_stranger(page: Page, path: str) -> None:
+async def test_every_response_is_no_store_with_a_strict_csp(page: Page, path: str) -> None:
     headers = (await page.get(path)).headers
     assert headers["Cache-Control"] == "no-store"
     assert headers["X-Content-Type-Options"] == "nosniff"
@@ -196,7 +196,7 @@ async def test_every_answer_is_stored_nowhere_and_runs_no_stranger(page: Page, p
 @pytest.mark.parametrize(
     "data", [b"[]", b"{", b"", b"[" * 60_000, b"\xff", b'"' + b"x" * 70_000 + b'"']
 )
-async def test_what_is_no_object_is_refused(page: Page, data: bytes) -> None:
+async def test_a_body_other_than_a_json_object_is_refused(page: Page, data: bytes) -> None:
     headers = {"Sec-Fetch-Site": "same-origin", "Content-Type": "application/json"}
     response = await page._session.post(f"{page.url}/inspector/har", data=data, headers=headers)
     assert response.status == 422
@@ -221,7 +221,7 @@ async def test_rows(page: Page) -> None:
     )  # fmt: skip
 
 
-async def test_what_could_not_be_read_is_a_row_to_be_looked_at_and_no_more(page: Page) -> None:
+async def test_a_malformed_request_is_a_row_without_actions(page: Page) -> None:
     exchange = captured("", b"\x16\x03\x01" + b"\xff" * 9, origin=None)
     exchange.verdict = refuse_unread(policy(), exchange.request.target).verdict
     page.add(exchange)
@@ -283,7 +283,7 @@ async def test_messages(page: Page) -> None:
     ]  # fmt: skip
 
 
-async def test_one_secret_comes_when_it_is_asked_for(page: Page) -> None:
+async def test_a_secret_is_sent_on_request(page: Page) -> None:
     exchange = captured(fields=[(b"Authorization", f"Bearer {SECRET}".encode())])
     page.add(exchange)
     text = json.dumps(await page.ask(f"rows/{exchange.row}"))
@@ -292,7 +292,7 @@ async def test_one_secret_comes_when_it_is_asked_for(page: Page) -> None:
     assert (await page.post(f"rows/{exchange.row}/reveal", {"mark": "0" * 16})).status == 404
 
 
-async def test_the_allowlist_and_what_it_was_good_for(page: Page) -> None:
+async def test_the_allowlist_view_shows_the_use_of_entries(page: Page) -> None:
     usage, by = page._parts.capture.usage, read(page.file)
     for exchange in (preflight("POST", headers=b"content-type", by=by), captured("POST", by=by),
                      captured(by=by), preflight("DELETE", by=by),
@@ -331,7 +331,7 @@ async def test_uses_follow_an_entry_to_its_new_line(page: Page) -> None:
 # What its buttons do.
 
 
-async def test_allow_writes_what_it_shows_and_undo_takes_it_back(page: Page) -> None:
+async def test_allow_writes_the_shown_edit_and_undo_reverts_it(page: Page) -> None:
     exchange = preflight("DELETE", by=read(page.file))
     exchange.generation = 1
     page.add(exchange)
@@ -389,7 +389,7 @@ async def test_a_granted_preflight_without_a_call_names_credentials(page: Page) 
     assert "credentials" not in json.dumps(why)
 
 
-async def test_what_was_edited_meanwhile_survives(page: Page) -> None:
+async def test_concurrent_edits_survive(page: Page) -> None:
     exchange = preflight("DELETE", by=read(page.file))
     page.add(exchange)
     edit = await page.do(f"rows/{exchange.row}/edit")
@@ -442,7 +442,7 @@ async def test_a_broken_file_is_left_alone(page: Page, broken: str) -> None:
     assert page.file.read_text() == broken
 
 
-async def test_what_no_entry_allows_has_no_edit(page: Page) -> None:
+async def test_a_call_that_no_entry_can_allow_has_no_edit(page: Page) -> None:
     exchange = captured(origin="null")
     page.add(exchange)
     edit = await page.do(f"rows/{exchange.row}/edit")
@@ -526,7 +526,7 @@ async def events(page: Page, count: int, **headers: str) -> list[Any]:
     return found
 
 
-async def test_the_feed_begins_with_what_is_there_and_goes_on(page: Page) -> None:
+async def test_the_feed_begins_with_a_snapshot_and_continues(page: Page) -> None:
     page.add(captured())
     reading = asyncio.create_task(events(page, 2))
     await until(lambda: bool(page.ring._followers))
@@ -536,7 +536,7 @@ async def test_the_feed_begins_with_what_is_there_and_goes_on(page: Page) -> Non
     assert [row["path"] for row in second["rows"]] == ["/second"]
 
 
-async def test_whoever_comes_back_gets_what_it_missed(page: Page) -> None:
+async def test_a_returning_reader_gets_what_it_missed(page: Page) -> None:
     page.add(captured())
     (first,) = await events(page, 1)
     page.add(captured(target=b"/missed"))
@@ -548,13 +548,13 @@ async def test_whoever_comes_back_gets_what_it_missed(page: Page) -> None:
 @pytest.mark.parametrize(
     "seen", ["other-1", "nonsense", "-", "epoch-\u00b2", "x-99999999999999999999"]
 )
-async def test_whoever_comes_from_another_run_gets_everything(page: Page, seen: str) -> None:
+async def test_a_reader_from_another_run_gets_everything(page: Page, seen: str) -> None:
     page.add(captured())
     (found,) = await events(page, 1, **{"Last-Event-ID": seen})
     assert len(found["rows"]) == 1
 
 
-async def test_a_reader_who_has_left_is_followed_no_more(page: Page) -> None:
+async def test_a_reader_that_has_left_is_forgotten(page: Page) -> None:
     await events(page, 1)
 
     def is_left() -> bool:

@@ -52,7 +52,9 @@ def test_the_page_may_read_and_write(admission: Admission, host: str) -> None:
         ({"Sec_Fetch_Site": "none"}, 403),
     ],
 )
-def test_nobody_else_may(admission: Admission, changes: dict[str, str | None], status: int) -> None:
+def test_other_callers_are_refused(
+    admission: Admission, changes: dict[str, str | None], status: int
+) -> None:
     for check in (admission.check_read, admission.check_write):
         with pytest.raises(web.HTTPException) as refused:
             check(headers(**changes))
@@ -70,7 +72,7 @@ def test_nobody_else_may(admission: Admission, changes: dict[str, str | None], s
         ({"Content_Type": None}, 415),
     ],
 )
-def test_writing_wants_more(
+def test_writing_has_stricter_checks(
     admission: Admission, changes: dict[str, str | None], status: int
 ) -> None:
     with pytest.raises(web.HTTPException) as refused:

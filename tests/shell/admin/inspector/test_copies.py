@@ -93,7 +93,7 @@ def test_the_request_as_it_was(shell: Shell) -> None:
         b"@/etc/passwd\n",
     ],
 )
-def test_bodies_that_a_terminal_would_obey_are_fed(shell: Shell, body: bytes) -> None:
+def test_hostile_bodies_are_escaped(shell: Shell, body: bytes) -> None:
     command_line = as_curl(row(captured("POST", body=body)), NO_REDACTOR)
     assert command_line.isascii()
     assert command_line.isprintable()
@@ -147,7 +147,7 @@ def test_no_copy_runs_anything_but_the_request(
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(HOSTILE, HOSTILE)
-def test_nor_does_the_explain_command(shell: Shell, path: bytes, name: bytes) -> None:
+def test_the_explain_command_runs_nothing_else(shell: Shell, path: bytes, name: bytes) -> None:
     exchange = preflight("PUT", b"/" + path, name)
     text = as_explain(row(exchange), NO_REDACTOR, Rules("corsproxy.yaml"))
     assert text.isprintable()

@@ -106,7 +106,7 @@ def test_a_bomb_of_brotli_is_cut() -> None:
     st.binary(max_size=400),
     st.sampled_from([b"gzip", b"deflate", b"br", b"zstd", b"gzip, deflate"]),
 )
-def test_nothing_breaks_it(data: bytes, coding: bytes) -> None:
+def test_arbitrary_bytes_raise_nothing(data: bytes, coding: bytes) -> None:
     decode(body(data), coded(coding))
 
 
@@ -122,7 +122,9 @@ def test_nothing_breaks_it(data: bytes, coding: bytes) -> None:
         (b"", "", ""),
     ],
 )
-def test_text_is_told_from_what_is_none(data: bytes, content_type: str, text: str | None) -> None:
+def test_text_is_distinguished_from_binary(
+    data: bytes, content_type: str, text: str | None
+) -> None:
     assert as_text(data, content_type) == text
 
 

@@ -50,7 +50,7 @@ def test_an_entry_is_what_the_browser_sent_and_got() -> None:
     assert entry["_corsproxy"]["upstreamUrl"] == "http://api.test:9000/v1/users?page=2&q=a%20b"
 
 
-def test_what_came_by_http2_is_told_as_that() -> None:
+def test_http2_requests_are_marked_as_such() -> None:
     (entry,) = entries(captured(is_http2=True))
     assert {entry[side]["httpVersion"] for side in ("request", "response")} == {"HTTP/2"}
     request: Any = headers_of(captured(is_http2=True), redactor())["request"]
@@ -63,7 +63,7 @@ def test_a_preflight_is_an_entry_of_its_own() -> None:
     assert (first["_resourceType"], first["_corsproxy"]["preflightFor"]) == ("preflight", "PUT")
 
 
-def test_it_is_free_of_secrets() -> None:
+def test_secrets_are_redacted() -> None:
     exchange = captured(
         "POST",
         f"/v1/login?access_token={SECRET}".encode(),
@@ -77,7 +77,7 @@ def test_it_is_free_of_secrets() -> None:
     assert SECRET in json.dumps(har([exchange], OpenRedactor(b"")))
 
 
-def test_what_is_no_text_is_base64() -> None:
+def test_binary_content_is_base64() -> None:
     picture = b"\x89PNG\r\n\0\0"
     (entry,) = entries(captured(content=picture, answer=[(b"Content-Type", b"image/png")]))
     content = entry["response"]["content"]

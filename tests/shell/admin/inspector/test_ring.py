@@ -27,7 +27,7 @@ def test_a_preflight_and_its_call_are_one_row() -> None:
     ],
     ids=["method", "target", "origin"],
 )
-def test_what_differs_is_no_pair(call: object) -> None:
+def test_different_requests_do_not_pair(call: object) -> None:
     ring = ring_of(preflight("PUT"))
     ring.add(call)  # type: ignore[arg-type]
     assert len(ring.since(0)) == 2
@@ -60,7 +60,7 @@ def test_ids_grow_and_the_oldest_go() -> None:
     assert ring.get(2) is None
 
 
-def test_while_nobody_follows_the_last_ones_wait_for_their_rows() -> None:
+def test_without_followers_exchanges_wait_for_their_rows() -> None:
     exchanges = [captured() for _ in range(7)]
     ring = ring_of(*exchanges, most=5)
     assert [exchange.row > 0 for exchange in exchanges] == [False] * 7
@@ -68,7 +68,7 @@ def test_while_nobody_follows_the_last_ones_wait_for_their_rows() -> None:
     assert [exchange.row for exchange in exchanges] == [0, 0, 1, 2, 3, 4, 5]
 
 
-def test_whoever_has_seen_a_change_is_told_the_later_ones() -> None:
+def test_a_reader_gets_the_changes_after_its_last() -> None:
     one, other = captured(), captured(target=b"/b")
     ring = ring_of(one, other)
     ring.settle()
@@ -112,7 +112,7 @@ def test_bodies_keep_their_beginning_only() -> None:
     assert (exchange.answer_body.size, exchange.answer_body.is_whole) == (30_000, False)
 
 
-def test_the_oldest_bodies_are_let_go_and_their_rows_stay() -> None:
+def test_the_oldest_bodies_are_dropped_and_their_rows_stay() -> None:
     ring = Ring("epoch", most_body_bytes=1000)
     for _ in range(5):
         grow(ring, 300)
@@ -144,7 +144,7 @@ OPERATIONS = st.lists(
 
 
 @given(OPERATIONS, st.booleans())
-def test_whatever_arrives_the_budget_holds(
+def test_the_budget_holds_for_any_traffic(
     operations: Sequence[tuple[str, int, int]], followed: bool
 ) -> None:
     ring = Ring("epoch", most=8, most_body_bytes=20_000, most_head_bytes=20_000)

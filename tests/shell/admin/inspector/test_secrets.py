@@ -112,7 +112,7 @@ def test_equal_secrets_have_equal_marks_and_other_runs_others() -> None:
     assert Redactor(b"another key").mark(SECRET) != one.mark(SECRET)
 
 
-def test_what_was_replaced_can_be_looked_up() -> None:
+def test_secrets_can_be_looked_up_by_mark() -> None:
     one = redactor()
     _, shown = one.field(b"Authorization", b"Bearer " + SECRET)
     mark = MARK.search(shown.decode())
@@ -125,7 +125,7 @@ def test_the_open_one_replaces_nothing() -> None:
 
 
 @given(st.binary(max_size=300), st.sampled_from(["application/json", "multipart/form-data", ""]))
-def test_nothing_breaks_it(content: bytes, content_type: str) -> None:
+def test_arbitrary_bytes_raise_nothing(content: bytes, content_type: str) -> None:
     one = redactor()
     one.body(content, content_type)
     one.target(content)

@@ -48,7 +48,7 @@ MESSAGES = st.lists(
 
 
 @given(MESSAGES, st.booleans(), st.lists(st.integers(1, 40), max_size=12))
-def test_messages_are_heard_however_they_are_cut(
+def test_messages_are_read_however_they_are_split(
     messages: Sequence[tuple[Opcode, bytes]], masked: bool, sizes: Sequence[int]
 ) -> None:
     data = b"".join(frame(content, opcode, masked=masked) for opcode, content in messages)
@@ -68,7 +68,7 @@ def test_fragments_are_one_message_with_control_frames_between_them() -> None:
 
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("size", [126, 70_000])
-def test_of_a_long_one_the_beginning_is_kept(masked: bool, size: int) -> None:
+def test_the_beginning_of_a_long_message_is_kept(masked: bool, size: int) -> None:
     content = bytes(range(256)) * (size // 256 + 1)
     data = frame(content[:size], Opcode.BINARY, masked=masked)
     kept = content[: min(size, MOST_OF_MESSAGE)]
@@ -111,13 +111,13 @@ def test_a_bomb_in_a_message_ends_the_listening_to_compressed_ones() -> None:
     [b"\x83\x00", b"\xc1\x01a", b"\x80\x00", frame(b"a", fin=False) + frame(b"b")],
     ids=["reserved opcode", "compressed without an agreement", "continues nothing", "begins twice"],
 )
-def test_behind_what_is_no_websocket_it_is_silent(data: bytes) -> None:
+def test_after_invalid_frames_it_is_silent(data: bytes) -> None:
     found = heard(data + frame(b"later"))
     assert all(content != b"later" for _, content, _ in found)
 
 
 @given(st.binary(max_size=300), st.sampled_from(["", "permessage-deflate"]))
-def test_nothing_breaks_the_websocket_tap(data: bytes, extensions: str) -> None:
+def test_arbitrary_bytes_do_not_break_the_websocket_tap(data: bytes, extensions: str) -> None:
     heard(data, extensions=extensions, sizes=[3, 5])
 
 
@@ -136,7 +136,7 @@ STREAM = (
 
 
 @given(st.lists(st.integers(1, 20), max_size=20))
-def test_events_are_heard_however_they_are_cut(sizes: Sequence[int]) -> None:
+def test_events_are_read_however_they_are_split(sizes: Sequence[int]) -> None:
     assert events(STREAM, sizes) == [
         ("message", b"one", ""),
         ("order", b"two\nlines", "7"),
@@ -145,7 +145,7 @@ def test_events_are_heard_however_they_are_cut(sizes: Sequence[int]) -> None:
     ]
 
 
-def test_of_a_long_event_the_beginning_is_kept() -> None:
+def test_the_beginning_of_a_long_event_is_kept() -> None:
     found: list[Message] = []
     tap = EventTap(found.append)
     tap.feed(b"data: ")
@@ -157,5 +157,5 @@ def test_of_a_long_event_the_beginning_is_kept() -> None:
 
 
 @given(st.binary(max_size=300))
-def test_nothing_breaks_the_event_tap(data: bytes) -> None:
+def test_arbitrary_bytes_do_not_break_the_event_tap(data: bytes) -> None:
     events(data, [1, 2, 3])
