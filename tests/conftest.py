@@ -1,4 +1,4 @@
-"""How hypothesis looks for counterexamples; `--hypothesis-profile` names the other way."""
+"""Hypothesis profiles; `--hypothesis-profile` selects another one."""
 
 from hypothesis import settings
 

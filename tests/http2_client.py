@@ -1,4 +1,4 @@
-"""A client of HTTP/2 that a test drives: requests by the h2 library, or frames by hand."""
+"""An HTTP/2 client for tests: requests with the h2 library, or frames by hand."""
 
 import asyncio
 import ssl

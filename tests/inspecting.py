@@ -1,4 +1,4 @@
-"""Exchanges that were never captured, for tests of what is made of them."""
+"""Exchanges that were never captured, for tests of the inspector's output."""
 
 from collections.abc import Sequence
 from itertools import count

@@ -1,7 +1,7 @@
 """An upstream that logs users in on their connection, as NTLM and Negotiate do.
 
 `TYPE1 alice` begins alice's handshake and `TYPE3 alice` completes it, on the same connection only;
-from then on whoever sends a request there is alice.
+from then on every request on it is alice's.
 """
 
 from tests.fakes import Client, Reply

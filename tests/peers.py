@@ -1,4 +1,4 @@
-"""A TCP or Unix peer whose every byte a test decides.
+"""A TCP or Unix peer whose every byte is scripted by a test.
 
     async def script(peer: PeerConnection) -> None:
         await peer.head()
@@ -6,8 +6,8 @@
 
     async with RawPeer(script) as upstream: ...
 
-The script runs once per accepted connection; a connection whose script has returned is
-closed. What it received is recorded. A script that fails, fails the test.
+The script runs once per accepted connection; a connection is closed when its script returns.
+Received bytes are recorded. A failing script fails the test.
 """
 
 import asyncio

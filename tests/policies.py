@@ -1,4 +1,4 @@
-"""Policies and requests for tests, built from a few words."""
+"""Short ways to build policies and requests for tests."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The real command in a process of its own, and what it says."""
+"""The real command in a separate process, and its output."""
 
 import asyncio
 import json

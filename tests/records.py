@@ -1,4 +1,4 @@
-"""Records of exchanges that never were."""
+"""Records of exchanges that never happened."""
 
 from typing import Any
 

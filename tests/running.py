@@ -1,4 +1,4 @@
-"""The command at work in front of an upstream that a test plays, with a file to edit."""
+"""The running command with a scripted upstream and a file to edit."""
 
 import asyncio
 import ssl

@@ -1,7 +1,7 @@
-"""The house rules that a reader relies on, checked instead of remembered.
+"""The rules that readers rely on, as tests.
 
-Which layer may import which is declared in `pyproject.toml` and checked by import-linter; here it
-is also shown that those contracts notice a breach.
+`pyproject.toml` declares which layer may import which, and import-linter checks it; these tests
+also show that the contracts detect a breach.
 """
 
 import ast

@@ -1,4 +1,4 @@
-"""The command in a person's terminal: what a refusal offers, and what is typed."""
+"""The command at a terminal: what a refusal offers, and what the user types."""
 
 import asyncio
 import re

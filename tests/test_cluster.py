@@ -1,4 +1,4 @@
-"""What a cluster does with the manifests: ends pods, and scrapes them by name."""
+"""What a cluster does with the manifests: it ends pods, and scrapes them by name."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""The compiled package is what the tests that `make test-compiled` runs are about."""
+"""`make test-compiled` really tests compiled modules."""
 
 import subprocess
 import sys

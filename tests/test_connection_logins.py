@@ -1,6 +1,6 @@
-"""Logins that hold for a connection, through the running command and through HAProxy.
+"""Logins that are bound to a connection, through the running command and through HAProxy.
 
-What must come out is what HAProxy makes of the same bytes: each test runs on both.
+Each test runs on both, and expects HAProxy's behaviour.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
 """The image and the examples under `deploy/` fit each other, their formats, and the command line.
 
-That the image runs as it should is checked by `make image-check`, which needs root and minutes.
+`make image-check` runs the image itself; it needs root and minutes.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""The README and docs/ tell the truth: files are read, commands run, links followed."""
+"""The README and docs/ are correct: files are read, commands run, links followed."""
 
 import re
 import shlex

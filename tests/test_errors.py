@@ -1,4 +1,4 @@
-"""Failures that somebody outside can cause have one base, and keep their parts."""
+"""Failures that users and peers can cause have one base, and keep their details."""
 
 from corsproxy.config.problems import ConfigError
 from corsproxy.errors import CorsproxyError, StartError, UpstreamError, UpstreamFault

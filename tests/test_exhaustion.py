@@ -1,4 +1,4 @@
-"""What runs out: descriptors, and the disk under the log."""
+"""Running out of descriptors, and of disk space for the log."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""What a hint tells to run makes the same call work: copied from the terminal, run, repeated."""
+"""The command in a hint makes the same call work: copied from the terminal, run, repeated."""
 
 import asyncio
 import json

@@ -1,6 +1,6 @@
-"""Whatever a file holds, it becomes a policy or a list of problems, and soon.
+"""Any file becomes a policy or a list of problems, and quickly.
 
-Never a traceback, never a hang, and never a policy that is not whole.
+Never a traceback, never a hang, and never an incomplete policy.
 """
 
 import re

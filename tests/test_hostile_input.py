@@ -1,7 +1,7 @@
 """Thousands of malformed inputs against the real command: no traceback, no grant, no hang.
 
-Every request goes over a real socket on a connection of its own, because what cannot be
-parsed ends its connection. The seed is fixed, so that a failure can be repeated.
+Every request has its own connection, because unparsable input ends its connection. The seed is
+fixed, so that a failure can be repeated.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
-"""Floods over HTTP/2 against the command: what they cost it in memory, and who is served meanwhile.
+"""Floods over HTTP/2 against the command: their cost in memory, and service for other clients.
 
-The counts of `tests/http2/test_protocol.py` say when a connection ends. Here a whole process has to
-bear it, upstream connections included.
+`tests/http2/test_protocol.py` tests when a connection ends. Here a whole process must survive it,
+upstream connections included.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""https by the command: flags, files, exit codes, and certificates that change under it."""
+"""https by the command: flags, files, exit codes, and certificates that change at run time."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""The lock files: everything that pyproject.toml asks for, with hashes, and no registry's name."""
+"""The lock files: everything that pyproject.toml requires, with hashes, and no registry's name."""
 
 import re
 import tomllib

@@ -1,4 +1,4 @@
-"""What `deploy/` says of metrics and logs is what a proxy shows, no more and no less."""
+"""`deploy/` documents exactly the metrics and logs of the proxy."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What is handed to others: the wheel, the source archive, and what they say about themselves."""
+"""The wheel and the source archive, and their metadata."""
 
 import ast
 import os

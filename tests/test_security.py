@@ -1,6 +1,6 @@
-"""What SECURITY.md says that is refused, tried on the running command over raw sockets.
+"""The claims of SECURITY.md, attacked on the running command over raw sockets.
 
-Each claim there has a test of its name here, which attacks it as somebody outside would.
+Each claim has a test of the same name.
 """
 
 import os

@@ -1,6 +1,6 @@
-"""A name with several addresses, one of which moves, through the system's own resolver.
+"""A name with several addresses, one of which changes, through the system's own resolver.
 
-The command runs in a mount namespace of its own, where /etc/hosts is a file of the test's.
+The command runs in a separate mount namespace, in which /etc/hosts is a file of the test.
 """
 
 import asyncio

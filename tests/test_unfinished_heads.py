@@ -1,4 +1,4 @@
-"""Heads that never end: what they cost together, and that it comes back."""
+"""Unfinished heads: their total cost in memory, and that it is returned."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""An application of ours at work, and clients and upstreams that speak in bytes."""
+"""An application under test, and clients and upstreams that speak in bytes."""
 
 import asyncio
 import ssl

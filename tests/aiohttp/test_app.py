@@ -1,4 +1,4 @@
-"""The proxy as an aiohttp application, asked what the listener is asked."""
+"""The proxy as an aiohttp application, tested like the listener."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Content through an application: as it arrives, however much it is, and over TLS."""
+"""Content through an application: streamed, of any size, and over TLS."""
 
 import asyncio
 from pathlib import Path

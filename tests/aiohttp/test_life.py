@@ -1,4 +1,4 @@
-"""What an application holds on to, and what it lets go of: connections, exchanges, streams."""
+"""The lifetime of connections, exchanges and streams of an application."""
 
 import asyncio
 

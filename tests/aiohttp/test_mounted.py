@@ -1,4 +1,4 @@
-"""An application mounted two deep: what leads back to its upstream leads below its prefix."""
+"""An application mounted two levels deep: links back to its upstream are below its prefix."""
 
 import json
 from collections.abc import AsyncIterator

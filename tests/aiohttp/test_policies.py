@@ -1,4 +1,4 @@
-"""aiohttp/policies.py: what an application is told, by arguments or by a file."""
+"""aiohttp/policies.py: policies from arguments and from files."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""A proxy with its inspector, an API behind it, and a browser that has the inspector open."""
+"""A proxy with its inspector, an API behind it, and a browser that shows the inspector."""
 
 import asyncio
 import gzip

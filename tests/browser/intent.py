@@ -1,7 +1,7 @@
-"""What the author of an allowlist means by it, read without the package.
+"""The meaning of an allowlist, read without the package.
 
-A `Spec` is an allowlist in its smallest form. `permits` answers the only question that
-counts, from the documentation's sentences alone: may this page read this answer?
+A `Spec` is an allowlist in its smallest form. `permits` answers one question, from the
+documentation alone: may this page read this response?
 """
 
 import re

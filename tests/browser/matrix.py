@@ -1,4 +1,4 @@
-"""Allowlists, pages and calls, every one with every other; and paths that lead astray.
+"""Allowlists, pages and calls in all combinations, and ambiguous paths.
 
 Pages are on origins that Chromium can open.
 """

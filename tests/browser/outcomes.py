@@ -1,7 +1,7 @@
-"""Calls of many kinds, and what Chromium makes of the answer to each.
+"""Calls of many kinds, and what Chromium does with the response to each.
 
-The upstream answers what the call's own path tells it to, byte for byte. Chromium's half is
-read from the script and from DevTools; nothing here shares code with the package.
+The upstream answers byte for byte as the call's path says. Chromium's results come from the script
+and from DevTools; nothing here shares code with the package.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Programs in processes of their own: started on demand, read as lines, always stopped."""
+"""Programs in separate processes: started on demand, read by lines, always stopped."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""The proxy under test: the installed command in a process of its own."""
+"""The proxy under test: the installed command in a separate process."""
 
 import json
 import sys

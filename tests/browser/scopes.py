@@ -1,4 +1,4 @@
-"""How long the fixtures of the browser tests live; all of them on one event loop."""
+"""The scopes of the browser tests' fixtures, all on one event loop."""
 
 import pytest_asyncio
 

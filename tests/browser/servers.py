@@ -1,4 +1,4 @@
-"""Servers around the proxy under test: pages, upstreams we wrote and ones we did not."""
+"""Servers around the proxy under test: pages, our own upstreams and others."""
 
 import asyncio
 import os

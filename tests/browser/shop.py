@@ -1,7 +1,6 @@
-"""An API over TLS that knows itself by its own address: cookies, redirects and links of its own.
+"""An API over TLS that uses its own address in cookies, redirects and links.
 
-Its certificate is for NAME, its paths start with BASE or ACCOUNTS, and nothing in it knows
-of a proxy.
+Its certificate is for NAME, its paths start with BASE or ACCOUNTS, and it does not know of a proxy.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""What becomes of cookies in Chromium is what `core/outcome/set_cookie` says of them."""
+"""`core/outcome/set_cookie` predicts what Chromium does with cookies."""
 
 import asyncio
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""The demo in a real browser: every call as it is told, and the edits do what they say."""
+"""The demo in a real browser: its calls and edits do what it says."""
 
 import re
 import sys

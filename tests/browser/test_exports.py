@@ -1,5 +1,4 @@
-"""Calls of a real page through every engine: what comes of them is what comes of them through
-the proxy itself."""
+"""A real page's calls through every engine end as they do through the proxy."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""An upstream that fails: the page is told what happened, and never told half of it."""
+"""An upstream that fails: the page is told, and never gets a truncated response as complete."""
 
 import json
 import socket

@@ -1,4 +1,4 @@
-"""A page that is refused, and the person who allows it: two keys, and it reads."""
+"""A refused page, and a user who allows it with two keys."""
 
 import re
 from pathlib import Path

@@ -1,7 +1,7 @@
-"""From a short file to a working call, following only what the terminal prints, word for word.
+"""From a short file to a working call, following only what the terminal prints.
 
-Each call is what a well-known client library sends; what it needs, nobody knows beforehand.
-Whoever reads the terminal runs the commands that it prints, and calls again.
+Each call is what a well-known client library sends. The test runs the commands that the terminal
+prints, and calls again.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""What the log says became of a call is what Chromium did, and what Chromium called it."""
+"""The log reports what Chromium did with a call, and Chromium's name for it."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What the tests drive is there, or they say how to get it."""
+"""The programs that the tests use are found, or the failure says how to install them."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What the allowlist refuses: the page reads nothing, and Chromium's reason is ours."""
+"""Refused pages read nothing, and Chromium's reason is ours."""
 
 import json
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""What stays open: event streams and WebSockets, for the pages that are listed."""
+"""Event streams and WebSockets, for listed pages only."""
 
 import asyncio
 import re

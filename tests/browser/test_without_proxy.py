@@ -1,4 +1,4 @@
-"""What is said about the browser alone is what Chromium does without the proxy."""
+"""`explain --ask-upstream` predicts what Chromium does without the proxy."""
 
 import asyncio
 

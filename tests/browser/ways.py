@@ -1,8 +1,7 @@
-"""Three ways to learn what a page gets for a call: `explain`, raw HTTP, and Chromium.
+"""Three ways to find out what a page gets for a call: `explain`, raw HTTP, and Chromium.
 
-They share nothing but the file and the call: `explain` asks the package, raw HTTP sends
-the fields that a browser would send and reads the answers as the model of a browser does,
-and Chromium does what it does.
+They share only the file and the call. `explain` asks the package. Raw HTTP sends the fields of a
+browser and reads the responses with the model of a browser.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""What a person reads when the proxy is ready."""
+"""The text shown when the proxy is ready."""
 
 import socket
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Saying what is wrong with a file."""
+"""Reporting problems in a file."""
 
 import json
 import shlex

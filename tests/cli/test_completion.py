@@ -1,4 +1,4 @@
-"""Completion scripts, and what a shell is offered."""
+"""Completion scripts, and their suggestions."""
 
 import asyncio
 

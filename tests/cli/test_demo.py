@@ -1,4 +1,4 @@
-"""`corsproxy demo`: says where everything is, and stops when it is told to."""
+"""`corsproxy demo`: prints its URLs, and stops on request."""
 
 import asyncio
 import re

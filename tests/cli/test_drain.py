@@ -1,4 +1,4 @@
-"""Telling a running proxy that its end is near."""
+"""Telling a running proxy that it will be stopped soon."""
 
 import asyncio
 import signal

@@ -1,4 +1,4 @@
-"""How a command says that it could not."""
+"""How commands report failures."""
 
 import pytest
 

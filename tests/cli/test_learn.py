@@ -1,4 +1,4 @@
-"""Learning from the log of a real proxy, and what cannot be read."""
+"""Learning from the log of a real proxy, and unreadable input."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Which command is meant, and what every command has in common."""
+"""Which command is meant, and what all commands have in common."""
 
 import re
 import resource

@@ -1,4 +1,4 @@
-"""Every flag has its variable."""
+"""Every flag has an environment variable."""
 
 import click
 import pytest

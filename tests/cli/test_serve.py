@@ -1,4 +1,4 @@
-"""Starting the proxy: where the policy comes from, and what stops it from starting."""
+"""Starting the proxy: where the policy comes from, and what prevents the start."""
 
 import socket
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Colour is decided once, from the environment and the stream."""
+"""Whether output is coloured, decided once from the environment and the stream."""
 
 import sys
 

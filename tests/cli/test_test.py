@@ -1,4 +1,4 @@
-"""Trying expectations: against the file, and against a running deployment."""
+"""Checking expectations against the file and against a running deployment."""
 
 import json
 import xml.etree.ElementTree as ET

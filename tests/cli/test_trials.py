@@ -1,4 +1,4 @@
-"""What is asked of a deployment, and what its answers mean."""
+"""The questions to a deployment, and what its responses mean."""
 
 from pathlib import Path
 

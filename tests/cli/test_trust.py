@@ -1,4 +1,4 @@
-"""`corsproxy trust`, on the stores of a user of their own."""
+"""`corsproxy trust`, on the stores of a temporary user."""
 
 import ssl
 import subprocess

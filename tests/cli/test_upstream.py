@@ -1,4 +1,4 @@
-"""The policy of a command line that names an upstream."""
+"""The policy of a command line with an upstream."""
 
 import click
 import pytest

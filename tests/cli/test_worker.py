@@ -1,4 +1,4 @@
-"""How a process knows that it is a worker. What it then does is tested with its supervisor."""
+"""How a process finds out that it is a worker. Its work is tested with its supervisor."""
 
 import socket
 

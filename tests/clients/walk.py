@@ -1,9 +1,8 @@
-"""From an empty directory to a working call, with the client libraries themselves in Chromium.
+"""From an empty directory to a working call, with real client libraries in Chromium.
 
-`make clients` runs it. The proxy is started at a terminal, with nothing but the upstream or with
-the shortest file. Where the call fails, what the terminal printed about it is done word for word:
-its command is run, its line is written, its setting is made in the page. Nothing else is known
-of what a library needs.
+`make clients` runs it. The proxy is started at a terminal, with only the upstream or with the
+shortest file. If the call fails, the test does what the terminal says: runs its command, writes its
+line, or makes its setting in the page. It knows nothing else about what a library needs.
 """
 
 import json

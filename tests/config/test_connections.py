@@ -1,4 +1,4 @@
-"""A route's timeouts and TLS. What is refused stands in broken/."""
+"""A route's timeouts and TLS. Refused values are in broken/."""
 
 import pytest
 

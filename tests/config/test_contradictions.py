@@ -1,4 +1,4 @@
-"""Rules that contradict each other. Most cases stand in broken/credentials.txt."""
+"""Rules that contradict each other. Most cases are in broken/credentials.txt."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""Which upstreams would be sent each other's cookies."""
+"""Which upstreams would get each other's cookies."""
 
 import pytest
 

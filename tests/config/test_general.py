@@ -1,4 +1,4 @@
-"""The keys of the whole process. What is refused stands in broken/."""
+"""The keys of the whole process. Refused values are in broken/."""
 
 from dataclasses import fields
 from ipaddress import ip_network

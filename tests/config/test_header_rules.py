@@ -1,4 +1,4 @@
-"""Header rules. What is refused, and how, stands in broken/headers.txt."""
+"""Header rules. Refused values are in broken/headers.txt."""
 
 import pytest
 

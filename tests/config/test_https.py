@@ -1,4 +1,4 @@
-"""`tls` and `http2` of the listeners. What is refused stands in broken/listeners.txt."""
+"""`tls` and `http2` of the listeners. Refused values are in broken/listeners.txt."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Addresses to listen on. What is refused, and how, stands in broken/listeners.txt."""
+"""Addresses to listen on. Refused values are in broken/listeners.txt."""
 
 import pytest
 from hypothesis import given

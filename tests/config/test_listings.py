@@ -1,4 +1,4 @@
-"""Lists of texts. What is refused, and how, stands in broken/types.txt."""
+"""Lists of texts. Refused values are in broken/types.txt."""
 
 import pytest
 

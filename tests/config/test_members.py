@@ -1,4 +1,4 @@
-"""Methods and header names in lists. What is refused stands in broken/members.txt."""
+"""Methods and header names in lists. Refused values are in broken/members.txt."""
 
 import pytest
 

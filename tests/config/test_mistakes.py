@@ -1,4 +1,4 @@
-"""Texts that mean nothing where they stand."""
+"""Texts that are not valid in their place."""
 
 import pytest
 

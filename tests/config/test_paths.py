@@ -1,4 +1,4 @@
-"""Route paths. What is refused, and how, stands in broken/routes.txt."""
+"""Route paths. Refused values are in broken/routes.txt."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Where keys stand."""
+"""The places of keys."""
 
 from corsproxy.config.places import read_places
 

@@ -1,4 +1,4 @@
-"""Routes. What is refused, and how, stands in broken/routes.txt."""
+"""Routes. Refused values are in broken/routes.txt."""
 
 import pytest
 

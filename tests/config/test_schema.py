@@ -1,7 +1,7 @@
-"""The JSON Schema and the reader: two descriptions of one format, held against each other.
+"""The JSON Schema and the reader: two descriptions of one format, compared.
 
-The law: what the reader accepts, the schema accepts. The other way round there are
-mistakes that only the reader can know, and each of their codes is listed here.
+The law: the schema accepts whatever the reader accepts. The reverse is not true: some mistakes are
+only known to the reader, and each of their codes is listed here.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Keys of a mapping. What is refused, and how, stands in broken/types.txt."""
+"""Keys of a mapping. Refused values are in broken/types.txt."""
 
 import pytest
 

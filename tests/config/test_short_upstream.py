@@ -1,4 +1,4 @@
-"""What an UPSTREAM stands for that is no URL."""
+"""The meaning of an UPSTREAM that is not a URL."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""How a text is written as a value."""
+"""Writing a text as a value."""
 
 import pytest
 import yaml

@@ -1,4 +1,4 @@
-"""Upstream URLs. What is refused, and how, stands in broken/upstreams.txt."""
+"""Upstream URLs. Refused values are in broken/upstreams.txt."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""The file that `init UPSTREAM` writes allows what the command line allows, and no more."""
+"""The file of `init UPSTREAM` allows exactly what the command line allows."""
 
 import random
 from pathlib import Path

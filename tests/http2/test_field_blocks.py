@@ -1,4 +1,4 @@
-"""Blocks in one frame and in several. What is an error stands in test_protocol."""
+"""Blocks in one frame and in several. Errors are in test_protocol."""
 
 import pytest
 

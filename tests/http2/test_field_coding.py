@@ -1,4 +1,4 @@
-"""The coding of field blocks, against another implementation of RFC 7541."""
+"""The coding of field blocks, compared with another implementation of RFC 7541."""
 
 from contextlib import suppress
 

@@ -1,4 +1,4 @@
-"""Where frames begin and end. What is an error stands in test_protocol."""
+"""Reading and writing frames. Errors are in test_protocol."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""The protocol of a connection: what RFC 9113 says a server MUST, and what each peer may cost."""
+"""The protocol of a connection: the MUSTs of RFC 9113 for servers, and limits for each peer."""
 
 from collections.abc import Callable, Iterator
 

@@ -1,4 +1,4 @@
-"""Which requests are well-formed, and what of HTTP/1.1 they become."""
+"""Which requests are well-formed, and their translation to HTTP/1.1."""
 
 import pytest
 from hypothesis import given, settings

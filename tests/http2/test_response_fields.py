@@ -1,4 +1,4 @@
-"""What a response's fields are in HTTP/2."""
+"""A response's fields in HTTP/2."""
 
 from corsproxy.core.messages import ClientHead, Framing
 from corsproxy.http2.response_fields import response_fields

@@ -1,4 +1,4 @@
-"""What is used of the h2 library, against the same library as a client."""
+"""The parts of the h2 library that are used, tested against its client."""
 
 import h2.config
 import h2.connection

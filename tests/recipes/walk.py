@@ -1,8 +1,8 @@
-"""The recipes for frontends, word for word, in the dev servers of the frameworks themselves.
+"""The recipes for frontends, word for word, in the frameworks' own dev servers.
 
-`make recipes` runs it. What a recipe's shell blocks say is run, its JavaScript is put where it
-belongs, and a page that the dev server serves must show in Chromium what the API answered
-through the proxy. So a recipe that a framework's next version breaks is found here.
+`make recipes` runs it. It runs a recipe's shell blocks and puts its JavaScript in place; a page
+from the dev server must then show in Chromium what the API answered through the proxy. So it fails
+when a new version of a framework breaks a recipe.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""The judge of the reloads notices each thing that must not be, and nothing else."""
+"""The judge of the reloads finds each kind of fault, and nothing else."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A file in odd places, changed in odd ways: the running command notices each."""
+"""Files in unusual places, changed in unusual ways: the running command notices each change."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""Some reloads under load, with the real command."""
+"""A few reloads under load, with the real command."""
 
 from pathlib import Path
 

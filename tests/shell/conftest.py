@@ -1,4 +1,4 @@
-"""What the tests of the upstream connections share: both event loops, and no leaks."""
+"""Common to the tests of upstream connections: both event loops, and no leaks."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping

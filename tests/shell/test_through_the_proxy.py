@@ -1,4 +1,4 @@
-"""From a client's bytes to an upstream's bytes and back, with nothing played in between."""
+"""From a client's bytes to an upstream's bytes and back, with nothing faked in between."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""A few exchanges past the inspector: the program that sends a million of them works."""
+"""The program that sends a million exchanges past the inspector, with a few of them."""
 
 from pathlib import Path
 

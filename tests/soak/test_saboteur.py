@@ -1,4 +1,4 @@
-"""Harm is done on purpose between the visitors and the proxy: the soak must tell of each kind."""
+"""The soak reports each kind of deliberate damage."""
 
 import asyncio
 

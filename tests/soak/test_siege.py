@@ -1,4 +1,4 @@
-"""Slow clients of every kind, a few hundred of them: each is let go, and nobody else notices."""
+"""A few hundred slow clients of every kind: each is dropped, and no other client notices."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The edit that lets a call through, whatever it lacks."""
+"""The edit that allows a call, whatever it lacks."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Calls saved as cases: the file reads them back, and keeps what it was."""
+"""Saving calls as cases: the file reads them back, and the rest stays the same."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Comparing policies by what they say."""
+"""Comparing policies by their meaning."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Adding an entry to a file: the bytes that change, and what the file means then."""
+"""Adding an entry to a file: the changed bytes, and the new meaning."""
 
 import re
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""A value from the command line, judged as the file's own."""
+"""A value from the command line, checked like one in the file."""
 
 import pytest
 from hypothesis import example, given

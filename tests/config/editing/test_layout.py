@@ -1,4 +1,4 @@
-"""Where additions go, in layouts that trip up whoever looks at lines alone."""
+"""Where additions go, in layouts that mislead line-based editing."""
 
 import pytest
 

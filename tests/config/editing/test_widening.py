@@ -1,4 +1,4 @@
-"""What is allowed until the proxy stops."""
+"""Allowing calls until the proxy stops."""
 
 from corsproxy.config.editing.widening import widened
 from corsproxy.config.without_file import policy_for_url

@@ -1,4 +1,4 @@
-"""HAR files: what they tell of calls to this proxy."""
+"""HAR files: what they say about calls to this proxy."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""Log lines: those that tell of a page's call, and all others."""
+"""Log lines: those about a page's call, and all others."""
 
 import json
 

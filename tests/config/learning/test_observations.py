@@ -1,4 +1,4 @@
-"""Calls that were observed, told apart and counted."""
+"""Observed calls, distinguished and counted."""
 
 import pytest
 

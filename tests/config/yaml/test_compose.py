@@ -1,4 +1,4 @@
-"""Anchors, merges, duplicates, tags, and the bounds of a tree."""
+"""Anchors, merges, duplicates, tags, and the limits of a tree."""
 
 import pytest
 

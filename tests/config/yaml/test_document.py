@@ -1,4 +1,4 @@
-"""YAML text to a tree: positions, and what is refused as a whole."""
+"""YAML text to a tree: positions, and files that are refused as a whole."""
 
 import pytest
 

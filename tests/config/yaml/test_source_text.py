@@ -1,4 +1,4 @@
-"""The file's text: what is read as text at all, and where things are in it."""
+"""The file's text: what is accepted as text, and positions in it."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What a parser's refusal means. Most cases stand in broken/yaml-*.txt."""
+"""Explaining a parser's error. Most cases are in broken/yaml-*.txt."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""An admin listener whose run is the test."""
+"""An admin listener whose run is played by the test."""
 
 import asyncio
 import socket

@@ -1,4 +1,4 @@
-"""The admin application: what it answers, and to whom."""
+"""The admin application: its responses, and who gets them."""
 
 import sys
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""What is counted, added up, and carried between processes."""
+"""Figures: counted, added up, and sent between processes."""
 
 import json
 from typing import NamedTuple

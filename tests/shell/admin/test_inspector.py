@@ -1,4 +1,4 @@
-"""The inspector's parts together, over a socket: what its page is told and what it may do."""
+"""The inspector's parts together, over a socket: what its page gets and what it may do."""
 
 import asyncio
 import json

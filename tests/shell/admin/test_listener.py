@@ -1,4 +1,4 @@
-"""Connections to the admin listener: kept apart, bounded, ended."""
+"""Connections to the admin listener: separated, limited, closed."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""What a scrape says."""
+"""The metrics page."""
 
 from corsproxy.shell.admin.figures import Figures, Snapshot, WorkerState
 from corsproxy.shell.admin.metrics import exposition

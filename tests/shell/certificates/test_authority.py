@@ -1,4 +1,4 @@
-"""Local authorities: which is used, what ours may vouch for, who can read its key."""
+"""Local authorities: which is used, what ours may sign, who can read its key."""
 
 import ssl
 import stat

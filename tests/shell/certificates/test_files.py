@@ -1,4 +1,4 @@
-"""The files of a certificate, as `check` and the start look at them."""
+"""A certificate's files, as `check` and the start examine them."""
 
 import os
 from datetime import UTC, datetime, timedelta

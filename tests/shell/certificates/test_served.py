@@ -1,4 +1,4 @@
-"""The certificate that listeners show: the current one, whatever happens to its files."""
+"""The certificate that listeners present: always the current one."""
 
 import os
 import ssl

@@ -1,4 +1,4 @@
-"""The commands that put an authority into the stores of each system."""
+"""The commands that install an authority in the stores of each system."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What a running proxy says besides its log."""
+"""What a running proxy reports besides exchanges."""
 
 import json
 import logging

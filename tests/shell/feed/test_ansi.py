@@ -1,4 +1,4 @@
-"""Colours, where they are wanted."""
+"""Colours, if wanted."""
 
 from corsproxy.shell.feed.ansi import Style, paint
 

@@ -1,4 +1,4 @@
-"""The times that lines begin with."""
+"""The times at the beginning of lines."""
 
 import re
 

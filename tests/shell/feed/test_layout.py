@@ -1,4 +1,4 @@
-"""Paths and sentences that fit."""
+"""Fitting paths and sentences to a width."""
 
 import pytest
 

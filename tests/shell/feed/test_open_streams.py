@@ -1,4 +1,4 @@
-"""Event streams, counted by page as long as they are open."""
+"""Open event streams, counted by page."""
 
 from corsproxy.core.messages import RequestHead
 from corsproxy.shell.feed.open_streams import OpenStreams

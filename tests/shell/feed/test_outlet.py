@@ -1,4 +1,4 @@
-"""Log lines leave through a thread; no reader can hold up or end the process."""
+"""Log lines leave through a thread; no reader can block or end the process."""
 
 import os
 import threading

@@ -1,4 +1,4 @@
-"""What a request may put on a terminal or into a log: nothing that acts, nothing secret."""
+"""What a request may put on a terminal or into a log: no control characters, no secrets."""
 
 import pytest
 from hypothesis import given

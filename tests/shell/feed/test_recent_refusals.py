@@ -1,4 +1,4 @@
-"""What is remembered of what was shown, for one who presses a key."""
+"""The refusals that are kept for the user at the terminal."""
 
 from corsproxy.core.advice.remedies import Remedy
 from corsproxy.core.source import Source

@@ -1,4 +1,4 @@
-"""What a record tells of the request it is about."""
+"""What a record says about its request."""
 
 from corsproxy.core.messages import Field
 from corsproxy.shell.feed.records import ExchangeRecord

@@ -1,4 +1,4 @@
-"""The log of exchanges as people read it."""
+"""The log of exchanges for people."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""Preflights that no call comes after."""
+"""Preflights that no call follows."""
 
 import asyncio
 from typing import Any

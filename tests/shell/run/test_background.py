@@ -1,4 +1,4 @@
-"""A computation in a thread that gives way, and what is as before when it is over."""
+"""A computation in a thread gives way, and restores the settings."""
 
 import gc
 import sys

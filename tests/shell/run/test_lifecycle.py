@@ -1,4 +1,4 @@
-"""A run from start to stop, through the real command: signals, reloads, what is told."""
+"""A run from start to stop, through the real command: signals, reloads, reports."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""The edit that is offered for the last refusal: shown, asked about, written or not."""
+"""The edit offered for the last refusal: shown, confirmed, written or not."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""All requests are answered by this process."""
+"""This process answers all requests."""
 
 import socket
 

@@ -1,4 +1,4 @@
-"""Sockets for the addresses, and the sentences that say why there are none."""
+"""Listening sockets, and the messages if there are none."""
 
 import os
 import re

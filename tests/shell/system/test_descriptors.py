@@ -1,4 +1,4 @@
-"""Running out of descriptors: told, survived, and over as soon as there are some again."""
+"""Running out of descriptors: reported, survived, and recovered from."""
 
 import asyncio
 import os

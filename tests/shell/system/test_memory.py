@@ -1,4 +1,4 @@
-"""A crowd comes and goes, and its memory with it."""
+"""Memory is returned after a crowd of clients has left."""
 
 import platform
 import subprocess

@@ -1,4 +1,4 @@
-"""The service manager is told, where there is one."""
+"""Notifying the service manager, if there is one."""
 
 import socket
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Writing a file in the place of the old one."""
+"""Replacing a file's content."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""shell/upstream/bond.py: the connections that are one client's alone."""
+"""shell/upstream/bond.py: connections that belong to one client."""
 
 import asyncio
 

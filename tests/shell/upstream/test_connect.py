@@ -1,4 +1,4 @@
-"""shell/upstream/connect.py: reaching an upstream, and every way not to."""
+"""shell/upstream/connect.py: reaching an upstream, and all the ways to fail."""
 
 import asyncio
 import errno

@@ -1,4 +1,4 @@
-"""shell/upstream/forward_proxy.py: whom NO_PROXY and the others are about."""
+"""shell/upstream/forward_proxy.py: which upstreams NO_PROXY and the others apply to."""
 
 from base64 import b64decode
 

@@ -1,4 +1,4 @@
-"""Whether an upstream answers, found out without asking it anything."""
+"""Whether an upstream answers, without sending it a request."""
 
 import asyncio
 import socket

@@ -1,4 +1,4 @@
-"""shell/upstream/handshake.py: what a TLS handshake failed of. Real handshakes: test_connect.py."""
+"""shell/upstream/handshake.py: why a TLS handshake failed. Real handshakes: test_connect.py."""
 
 import ssl
 

@@ -1,4 +1,4 @@
-"""shell/upstream/http1_response.py: an answer outlives the connection that it came on."""
+"""shell/upstream/http1_response.py: a response outlives its connection."""
 
 import asyncio
 

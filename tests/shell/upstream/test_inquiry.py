@@ -1,4 +1,4 @@
-"""Asking an upstream on the proxy's own way to it."""
+"""Asking an upstream over the proxy's own connections."""
 
 import asyncio
 

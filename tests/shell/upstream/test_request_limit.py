@@ -1,4 +1,4 @@
-"""shell/upstream/request_limit.py: who may ask now, and who waits."""
+"""shell/upstream/request_limit.py: which request may be sent now, and which waits."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Pauses grow while something ends again and again."""
+"""Pauses grow while a process keeps ending."""
 
 from corsproxy.shell.workers.backoff import Backoff
 

@@ -1,4 +1,4 @@
-"""A worker's lines are passed on whole, or not at all."""
+"""A worker's lines are passed on completely, or not at all."""
 
 import os
 import select

@@ -1,4 +1,4 @@
-"""A worker's place: one process after another, and what they have counted together."""
+"""A worker's slot: one process after another, and their total figures."""
 
 import asyncio
 import sys

@@ -1,4 +1,4 @@
-"""A process is started as this one was, asked, and certainly ended."""
+"""A process is started like this one, asked, and reliably ended."""
 
 import os
 import signal
