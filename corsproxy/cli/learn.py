@@ -26,6 +26,7 @@ from corsproxy.shell.system.saving import SaveError, save
 
 _WITHOUT_FILE = "name the file (corsproxy learn … -c FILE), or write one (corsproxy init)"
 _LONGEST_LINE = 1 << 20
+_MOST_UNBROKEN = 64 << 20
 _LARGEST_HAR = 256 << 20
 
 
@@ -119,10 +120,16 @@ def _read(source: IO[bytes], name: str, servers: Collection[str]) -> Iterator[Ob
             raise Failure(message, Exit.USAGE) from None
         return
     line = first
+    unbroken = 0
     while line:
         found = read_log_line(line.decode("utf-8", "replace"))
         if found is not None:
             yield found
+        unbroken = 0 if line.endswith(b"\n") else unbroken + len(line)
+        if unbroken > _MOST_UNBROKEN:
+            # A device may go on for ever.
+            message = f"{name} is not a log of JSON lines: one line is longer than 64 MiB"
+            raise Failure(message, Exit.USAGE)
         line = source.readline(_LONGEST_LINE)
 
 
