@@ -6,7 +6,7 @@ from functools import cache
 from operator import attrgetter
 from typing import Any, Final
 
-from corsproxy.core.origins import OriginSet
+from corsproxy.core.origins import OriginPattern, OriginSet
 from corsproxy.core.policy import Policy
 from corsproxy.core.source import Source
 
@@ -33,6 +33,8 @@ def _same(one: Any, other: Any, known: _Pairs) -> bool:
         return bool(one == other)
     if isinstance(one, Source):
         return True
+    if kind is OriginPattern and one == other:
+        return True  # written on the same line, as most entries are
     if isinstance(one, tuple):
         return _same_parts(one, other, known)
     pair = id(one), id(other)
