@@ -90,7 +90,7 @@ frameworks: $(VENV)/dev.stamp $(VENV)/httpbin.stamp $(VENV)/node.stamp ## logins
 clients: $(VENV)/dev.stamp $(VENV)/clients.stamp ## openai, tus, axios, socket.io, S3, GraphQL and OIDC in Chromium, following the hints in the terminal
 	$(BIN)/python -m pytest -q tests/clients/walk.py $(ARGS)
 
-learned: $(VENV)/dev.stamp $(VENV)/clients.stamp ## 60 sessions of real clients: each passes with what `corsproxy learn` proposes, and needs all of it
+learned: $(VENV)/dev.stamp $(VENV)/clients.stamp ## 69 sessions of real clients: each passes with what `corsproxy learn` proposes, and needs all of it
 	@scripts/install-test-programs
 	$(BIN)/python -m pytest -q -rA --timeout=240 tests/learned/walk.py $(ARGS)
 

@@ -38,6 +38,13 @@ cors:
 routes:
   - {{path: /, upstream: "{upstream}", preserve_host: true}}
 """
+WITHOUT_ORIGIN = """\
+cors:
+  allow_origins: [https://app.example.com]
+  allow_headers: []
+routes:
+  - {{path: /, upstream: "{upstream}", origin: remove}}
+"""
 COUNTED = f"{STRANGER}  expose_headers: [x-total-count]\n"
 ROUTES = """\
 cors: {{allow_origins: [https://app.example.com]}}
@@ -240,5 +247,10 @@ LIBRARIES = {
     "Apollo with a token": Session(
         "graphql", {"headers": BEARER, "credentials": "same-origin"}, "graphql"
     ),
-    "OIDC": Session("oidc", service="oidc"),
+    "OIDC": Session(
+        "oidc",
+        {"paths": {"token_endpoint": "/token", "userinfo_endpoint": "/me"}},
+        "oidc",
+        file=WITHOUT_ORIGIN,
+    ),
 }

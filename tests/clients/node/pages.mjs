@@ -103,10 +103,12 @@ async function graphql(url, settings = {}) {
 }
 
 // The first call leads to the provider's login; the page that it leads back to calls again.
-async function oidc(url, settings = {}) {
+// `paths` names endpoints that are to be reached through the proxy.
+async function oidc(url, { paths = {}, ...settings } = {}) {
+  const seeded = Object.entries(paths).map(([name, path]) => [name, url + path]);
   const manager = new UserManager({
     authority: url, client_id: "app", redirect_uri: `${location.origin}/`, scope: "openid",
-    loadUserInfo: true, ...settings,
+    loadUserInfo: true, metadataSeed: Object.fromEntries(seeded), ...settings,
   });
   if (!location.search) {
     await manager.signinRedirect();
