@@ -8,6 +8,9 @@ from typing import NamedTuple
 
 from corsproxy.export.layout import Lines, comment
 
+# Everything but printable ASCII, and of that the quote and the backslash.
+_SPECIAL = re.compile(r"[^ !#-\[\]-~]")
+
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
 
 
@@ -30,16 +33,15 @@ class Block(NamedTuple):
 
 def quoted(text: str) -> str:
     """Return a double-quoted scalar (YAML 1.2, 7.3.1)."""
-    escaped = "".join(map(_escaped, text))
+    escaped = _SPECIAL.sub(_escaped, text)
     return '"' + escaped.replace("{{", "\\x7B\\x7B") + '"'
 
 
-def _escaped(character: str) -> str:
+def _escaped(found: re.Match[str]) -> str:
+    character = found[0]
     if character in '"\\':
         return f"\\{character}"
     number = ord(character)
-    if 0x20 <= number < 0x7F:
-        return character
     if number < 0x100:
         return f"\\x{number:02X}"
     return f"\\u{number:04X}" if number < 0x10000 else f"\\U{number:08X}"
