@@ -24,12 +24,13 @@ class Cores(NamedTuple):
 def choose_cores(asked: str | None) -> Cores:
     """Return the cores in `asked` ("3,2,1": peer, load, upstream), or the last ones.
 
-    The first core is avoided if possible: it serves most interrupts. Raises ValueError if
+    The first core is avoided if possible: it serves most interrupts. Where there are too few, load
+    and upstream share one, and the peer has its own as long as it can. Raises ValueError if
     `asked` is not three cores that this process may use.
     """
     usable = sorted(os.sched_getaffinity(0), reverse=True)
     if asked is None:
-        return Cores(*(usable[index % len(usable)] for index in range(3)))
+        return Cores(*(usable[min(index, len(usable) - 1)] for index in range(3)))
     numbers = [int(part) for part in asked.split(",")]
     if len(numbers) != 3 or not set(numbers) <= set(usable):
         raise ValueError(f"--cores wants three of {sorted(usable)}, got {asked!r}")

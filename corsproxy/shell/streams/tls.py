@@ -63,9 +63,7 @@ class TlsConnection(asyncio.BufferedProtocol):
 
     __slots__ = (
         "_app",
-        "_encrypt",
         "_failure",
-        "_feed",
         "_handshake",
         "_has_rest",
         "_incoming",
@@ -102,12 +100,8 @@ class TlsConnection(asyncio.BufferedProtocol):
         self._tls = context.wrap_bio(
             self._incoming, self._outgoing, server_name is None, server_name
         )
-        # SSLObject's methods only call those of the object inside it, with the same arguments. Its
-        # Python frames are interpreted, twice for each small exchange.
-        inner: Any = getattr(self._tls, "_sslobj", self._tls)
-        self._read: Any = inner.read
-        self._encrypt: Any = inner.write
-        self._feed: Any = self._incoming.write
+        # Declared for bytearrays alone, and for what it returns without one: mypyc believes that.
+        self._read: Any = self._tls.read
         self._stage = _HANDSHAKE
         self._app: asyncio.BufferedProtocol | None = None
         self._raw: asyncio.Transport
@@ -194,7 +188,7 @@ class TlsConnection(asyncio.BufferedProtocol):
         """Take `nbytes` that were read; `to_the_end` even where the application has paused."""
         if self._stage is _DEAF:
             return
-        self._feed(self._space[:nbytes])
+        self._incoming.write(self._space[:nbytes])
         handshake = self._handshake
         if handshake is None:
             # The application's, which TLS has just copied.
@@ -290,7 +284,7 @@ class TlsConnection(asyncio.BufferedProtocol):
             self._unsent += data
             return
         try:
-            self._encrypt(data)
+            self._tls.write(data)
         except ssl.SSLWantReadError:
             # A server of TLS 1.2 may want a new handshake at any time (RFC 5246, 7.4.1.1).
             self._unsent = bytes(data)
