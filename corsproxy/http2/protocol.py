@@ -44,11 +44,7 @@ from corsproxy.http2.frames import (
     frame,
     goaway,
 )
-from corsproxy.http2.request_fields import (
-    MalformedRequestError,
-    RequestReader,
-    check_trailers,
-)
+from corsproxy.http2.request_fields import MalformedRequestError, RequestReader, check_trailers
 from corsproxy.http2.stream_states import (
     CONTINUE,
     MOST_STREAMS,
