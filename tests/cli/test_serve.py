@@ -63,7 +63,7 @@ async def test_a_variable_that_overrides_the_file_is_reported(tmp_path: Path) ->
         await command.event("ready")
         assert [event["event"] for event in command.events] == ["warning", "ready"]
         (tmp_path / "corsproxy.yaml").write_text(f"{GOOD}drain_delay: 1s\n")
-        assert "1s here, and 5s" in (await command.event("warning"))["message"]
+        assert "1s here, but 5s" in (await command.event("warning"))["message"]
 
 
 async def test_an_upstream_from_the_environment() -> None:

@@ -73,5 +73,5 @@ def test_a_listener_has_a_certificate_where_it_is_https(scheme: str) -> None:
 
 def test_losses_have_lines() -> None:
     assert losses("envoy", f"{GOOD}limits: {{body: 1MiB}}\n")[-1] == (
-        "corsproxy.yaml:3: limits.body: bodies are not bounded"
+        "corsproxy.yaml:3: limits.body: bodies are not limited"
     )

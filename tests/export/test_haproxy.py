@@ -66,7 +66,7 @@ def test_an_https_listener_has_its_files() -> None:
     [
         (f"{GOOD}limits: {{body: 1MiB}}\n", [("corsproxy.yaml:3: limits: of the limits, only those"
          " of time and of the body are exported"), ("corsproxy.yaml:3: limits.body: a body without"
-         " Content-Length is not bounded")]),
+         " Content-Length is not limited")]),
         (GOOD, []),
     ],
 )  # fmt: skip

@@ -70,7 +70,7 @@ def _without_https(text: str) -> str:
 @pytest.mark.parametrize(
     ("more", "word"),
     [
-        ("response_headers: {remove: [Server]}", "server comes from nginx itself"),
+        ("response_headers: {remove: [Server]}", "server is sent by nginx itself"),
         ("response_headers: {set: {Content-Type: a/b}}", "Content-Type stays as the upstream"),
         ("cors: passthrough", "nginx's own errors carry no grant"),
         (f"request_headers: {{set: {{X-Long: {'x' * 5000}}}}}", "X-Long is left out"),

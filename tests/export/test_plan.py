@@ -50,7 +50,7 @@ def test_port_0_and_generated_certificates_are_lost() -> None:
             "corsproxy.yaml:1: listen: https://localhost:8443 is left out: its certificate is made"
             " when corsproxy runs"
         ),
-        "corsproxy.yaml:1: listen: port 0 is whichever is free; 8010 is exported",
+        "corsproxy.yaml:1: listen: port 0 means any free port; 8010 is exported",
     ]
 
 
@@ -66,7 +66,7 @@ def test_expired_entries_are_left_out_and_expiring_ones_reported() -> None:
             " 2026-01-01"
         ),
         (
-            "corsproxy.yaml:5: allow_origins: https://new.example.com does not end by itself:"
+            "corsproxy.yaml:5: allow_origins: https://new.example.com does not expire by itself:"
             " export again after 2026-12-31"
         ),
     ]

@@ -52,7 +52,7 @@ def test_what_it_cannot_reach_answers_502() -> None:
     chains = [router["middlewares"] for router in dynamic["http"]["routers"].values()]
     assert any("refuse-502" in chain for chain in chains)
     assert losses("traefik", content) == [
-        "corsproxy.yaml:1: upstream: Traefik knows no Unix sockets: 502"
+        "corsproxy.yaml:1: upstream: Traefik does not support Unix sockets: 502"
     ]
 
 

@@ -80,7 +80,7 @@ class GatheredTransport:
         return self._raw.get_extra_info(name, default)
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        self._raw.set_write_buffer_limits(high, low)
+        self._raw.set_write_buffer_limits(high=high, low=low)
 
     def get_write_buffer_size(self) -> int:
         return self._raw.get_write_buffer_size() + len(self._waiting)

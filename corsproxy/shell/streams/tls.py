@@ -384,7 +384,7 @@ class TlsConnection(asyncio.BufferedProtocol):
             self._loop.call_soon(self._deliver_rest)
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        self._raw.set_write_buffer_limits(high, low)
+        self._raw.set_write_buffer_limits(high=high, low=low)
 
     def get_write_buffer_size(self) -> int:
         return self._raw.get_write_buffer_size() + self._outgoing.pending
