@@ -20,6 +20,13 @@ DEFAULT_TEST_FILE = "corsproxy.test.yaml"
 _WITHOUT_FILE = "write one: `config: corsproxy.yaml` and `cases:`, as `corsproxy test --help` shows"
 
 
+def _url(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
+    """A click callback. Raises click.BadParameter."""
+    if value is not None and not value.startswith(("http://", "https://")):
+        raise click.BadParameter(f"write a URL: https://{value}")
+    return value
+
+
 @click.command()
 @click.argument("file", nargs=-1, type=click.Path())
 @option(
@@ -30,7 +37,12 @@ _WITHOUT_FILE = "write one: `config: corsproxy.yaml` and `cases:`, as `corsproxy
     show_default=True,
     help="github: annotations for pull requests; junit: XML for test reports.",
 )
-@option("--live", metavar="URL", help="Ask the deployment at URL instead of the allowlist file.")
+@option(
+    "--live",
+    metavar="URL",
+    callback=_url,
+    help="Ask the deployment at URL instead of the allowlist file.",
+)
 @click.pass_context
 def command(ctx: click.Context, file: tuple[str, ...], form: str, live: str | None) -> None:
     """Check the expectations in FILE, ./corsproxy.test.yaml by default.

@@ -141,6 +141,11 @@ async def test_an_unreachable_deployment_is_exit_code_3(directory: Path) -> None
     assert "cannot ask http://127.0.0.1:1" in err
 
 
+async def test_a_deployment_is_named_by_its_url(directory: Path) -> None:
+    code, _, err = await finished("test", "--live", "api.example.com", cwd=directory)
+    assert (code, "write a URL: https://api.example.com" in err) == (2, True)
+
+
 RIGHT = r"""
 map $http_origin $allowed {
   default "";

@@ -15,6 +15,7 @@ CACHED_PREFLIGHTS: Final = (
 )
 
 # In the inspector.
+ALLOWED: Final = "The current allowlist allows it, and nothing needs to be added."
 ALLOWED_BY_NOW: Final = "The current allowlist allows it: repeat the call."
 NO_ENTRY: Final = "No entry of the allowlist would allow it."
 

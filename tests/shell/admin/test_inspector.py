@@ -449,6 +449,14 @@ async def test_a_call_that_no_entry_can_allow_has_no_edit(page: Page) -> None:
     assert edit == {"possible": False, "reason": "No entry of the allowlist would allow it."}
 
 
+async def test_a_call_that_is_allowed_needs_no_edit(page: Page) -> None:
+    exchange = captured(by=read(page.file))
+    page.add(exchange)
+    edit = await page.do(f"rows/{exchange.row}/edit")
+    told = "The current allowlist allows it, and nothing needs to be added."
+    assert edit == {"possible": False, "reason": told}
+
+
 async def test_without_a_file_it_allows_until_the_end(tmp_path: Path, unused_tcp_port: int) -> None:
     async with serving(unused_tcp_port, tmp_path / "none", None, policy()) as page:
         exchange = captured(origin="https://new.example")

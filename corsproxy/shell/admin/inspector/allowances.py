@@ -15,7 +15,7 @@ from corsproxy.config.editing.diffs import diff
 from corsproxy.config.editing.splices import EditError
 from corsproxy.config.editing.widening import widened
 from corsproxy.config.problems import ConfigError, escape, render
-from corsproxy.core.advice.operation import ALLOWED_BY_NOW, NO_ENTRY
+from corsproxy.core.advice.operation import ALLOWED, ALLOWED_BY_NOW, NO_ENTRY
 from corsproxy.core.advice.remedies import Remedy, remedy_for
 from corsproxy.core.explain.explanation import Explanation, explain
 from corsproxy.core.page_call import PageCall
@@ -148,7 +148,9 @@ class Allowances:
             return None, ALLOWED_BY_NOW
         remedy = None if told is None else told.remedy
         remedy = remedy or remedy_for(verdict, policy)
-        return remedy, "" if remedy else NO_ENTRY
+        if remedy is None:
+            return None, ALLOWED if is_allowed else NO_ENTRY
+        return remedy, ""
 
     def _question(self, row: Row) -> PageCall | None:
         """Return the call to be allowed."""
