@@ -134,7 +134,7 @@ class _Recorder:
         context = await self._where.browser.new_context()
         if self._session.pages[0].startswith("https:"):
             await context.route("https://*.example.test/", _blank)
-            # Asked by a dialog otherwise, which nobody sees.
+            # Without a window, the dialog that asks for it is never answered.
             await context.grant_permissions(["local-network-access"])
         return context
 
