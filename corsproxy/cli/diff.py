@@ -35,12 +35,13 @@ def command(ctx: click.Context, old: str, new: str, form: str, no_wider: bool) -
     """Compare what two allowlist files allow: their meaning, not their text.
 
     For each route, lists the origins, methods, headers and credentials that only NEW allows
-    and those that only OLD allows, with their lines. An entry that another one covers makes no
-    difference. OLD or NEW may be -, standard input:
+    and those that only OLD allows, with their lines, and the entries that last longer in one of
+    them. An entry that another one covers for as long as it lasts makes no difference.
+    OLD or NEW may be -, standard input:
 
         git show main:corsproxy.yaml | corsproxy diff - corsproxy.yaml
 
-    The exit code is 0; with --no-wider it is 1 if something is newly allowed.
+    The exit code is 0; with --no-wider it is 1 if something is newly allowed, or for longer.
     """
     if old == new == "-":
         raise click.UsageError("only one of OLD and NEW can be standard input.")
@@ -49,7 +50,7 @@ def command(ctx: click.Context, old: str, new: str, form: str, no_wider: bool) -
         click.echo(json.dumps([_as_json(each) for each in found], indent=2))
     elif form == "github":
         for each in found:
-            click.echo(_annotation(each))
+            click.echo(_annotation(each, "error" if no_wider else "warning"))
     else:
         _print(found)
     if no_wider and any(each.is_wider for each in found):
@@ -74,11 +75,12 @@ def _as_json(found: Difference) -> dict[str, str | None]:
     }
 
 
-def _annotation(found: Difference) -> str:
+def _annotation(found: Difference, if_wider: Literal["error", "warning"]) -> str:
     where = "" if found.route is None else f" on route {found.route}"
     text = escape(f"{found.kind} {found.value} is {_WORDS[found.change]}{where}")
-    level: Literal["warning", "notice"] = "warning" if found.is_wider else "notice"
-    return annotation(level, found.at, len(found.value), found.change, text)
+    return annotation(
+        if_wider if found.is_wider else "notice", found.at, len(found.value), found.change, text
+    )
 
 
 def _print(found: Sequence[Difference]) -> None:

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from corsproxy.config.problems import Severity
 from corsproxy.core.origins import OriginPattern, OriginSet, PatternKind
+from corsproxy.core.origins.coverage import last_day, lasting
 from corsproxy.core.policy import CorsRules
 from corsproxy.core.source import Source
 
@@ -82,14 +83,15 @@ def _without_credentials(pattern: OriginPattern, report: Report) -> None:
 
 def check_list(origins: OriginSet, report: Report) -> None:
     """Report entries that another entry makes superfluous, and hosts that are likely mistakes."""
-    first: dict[str, OriginPattern] = {}
+    first = {pattern.text: pattern for pattern in reversed(lasting(origins).patterns)}
     for pattern in origins:
-        if pattern.text in first:
+        kept = first[pattern.text]
+        if kept is not pattern:
             message = f"`{pattern}` is listed twice"
-            help = f"remove it; first on line {first[pattern.text].source.line}"
+            order = "first" if kept.source < pattern.source else "it lasts longer"
+            help = f"remove it; {order} on line {kept.source.line}"
             report("warning", "duplicate-entry", pattern.source, message, help)
             continue
-        first[pattern.text] = pattern
         if pattern.scheme == "file":
             help = 'if such a page is meant, know that "null" lets in every sandboxed frame, too'
             message = f"`{pattern}`: only some web views send it; browsers send `null` for files"
@@ -122,7 +124,7 @@ def _check_subsumed(patterns: list[OriginPattern], report: Report) -> None:
             found = _covering(pattern, others)
         else:
             found = None
-        if found is not None:
+        if found is not None and last_day(found) >= last_day(pattern):
             message = f"`{found}` on line {found.source.line} allows `{pattern}` as well"
             report("warning", "subsumed-entry", pattern.source, message, "remove it")
 

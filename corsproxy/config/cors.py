@@ -71,6 +71,8 @@ def rules_for_nobody(source: Source) -> CorsRules:
         expose_headers=replace(NOBODY.expose_headers, source=source),
         source=source,
         credentials_source=source,
+        max_age_source=source,
+        unlisted_origins_source=source,
     )
 
 
@@ -121,9 +123,6 @@ class _Rules:
         section = self._section
         base = self._above or rules_for_nobody(self._source)
         credentials = section.flag("allow_credentials", base.credentials)
-        credentials_source = base.credentials_source
-        if not section.lacks("allow_credentials"):
-            credentials_source = self._findings.source(section.raw("allow_credentials"))
         return CorsRules(
             origins=self._origins(base.origins),
             methods=self._listed("allow_methods", base.methods),
@@ -135,8 +134,15 @@ class _Rules:
                 "unlisted_origins", ("block", "forward"), base.unlisted_origins, _UNLISTED
             ),
             source=self._source,
-            credentials_source=credentials_source,
+            credentials_source=self._where("allow_credentials", base.credentials_source),
+            max_age_source=self._where("max_age", base.max_age_source),
+            unlisted_origins_source=self._where("unlisted_origins", base.unlisted_origins_source),
         )
+
+    def _where(self, key: str, above: Source) -> Source:
+        """Return where a key's value is written: here, or in the rules above."""
+        section = self._section
+        return above if section.lacks(key) else self._findings.source(section.raw(key))
 
     def _origins(self, above: OriginSet) -> OriginSet:
         terms: dict[Scalar, _Terms] = {}

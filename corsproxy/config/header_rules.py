@@ -30,7 +30,7 @@ def read_header_rules(route: Section, key: str) -> HeaderRules:
         return HeaderRules()
     fields = _read_set(section)
     removed = _read_remove(section, {as_cgi(name) for name, _ in fields})
-    return HeaderRules(fields, removed)
+    return HeaderRules(fields, removed, section.findings.source(section.node))
 
 
 def _read_set(section: Section) -> tuple[Field, ...]:

@@ -134,8 +134,18 @@ def _add_short_form(value: Value, routes: list[Route], around: Surroundings) -> 
     upstream = _upstream(around, value, "upstream")
     if upstream is not None:
         origin: OriginToUpstream = "keep" if around.cors == "passthrough" else "rewrite"
-        route = Route("/", b"/", upstream, around.cors, origin=origin, source=source, is_short=True)
-        routes.append(route)
+        routes.append(
+            Route(
+                "/",
+                b"/",
+                upstream,
+                around.cors,
+                origin=origin,
+                source=source,
+                upstream_source=source,
+                is_short=True,
+            )
+        )
 
 
 def check_reachable(findings: Findings, policy: Policy) -> None:
@@ -221,6 +231,7 @@ class _Reader:
             timeout,
             tls,
             source,
+            self._findings.source(section.raw("upstream")),
         )
 
     def _origin(self, cors: CorsRules | Passthrough, preserve_host: bool) -> OriginToUpstream:

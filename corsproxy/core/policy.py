@@ -75,6 +75,10 @@ class CorsRules:
     """Where the `cors` mapping is written."""
     credentials_source: Source = DEFAULT
     """Where allow_credentials is written, or the mapping that lacks it."""
+    max_age_source: Source = DEFAULT
+    """Where max_age is written, or the mapping that lacks it."""
+    unlisted_origins_source: Source = DEFAULT
+    """Where unlisted_origins is written, or the mapping that lacks it."""
 
     allowed_methods: frozenset[bytes] = field(init=False, repr=False, compare=False)
     """The methods that a preflight may name; compared by bytes (Fetch)."""
@@ -198,6 +202,8 @@ class HeaderRules:
     """Names as written, values as bytes."""
     remove: frozenset[bytes] = frozenset()
     """Names in lower case."""
+    source: Source = DEFAULT
+    """Where the rules are written."""
 
 
 @dataclass(frozen=True)
@@ -225,6 +231,8 @@ class Route:
     timeout: Timeouts = Timeouts()
     tls: Tls = Tls()
     source: Source = DEFAULT
+    upstream_source: Source = DEFAULT
+    """Where the value of `upstream` is written."""
     mount: bytes = b""
     """The prefix of `path` under which the proxy is mounted in another application. Upstreams
     never see it."""

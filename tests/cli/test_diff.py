@@ -56,10 +56,16 @@ async def test_only_wider_changes_fail_and_only_with_no_wider(directory: Path) -
     arguments = ("diff", "--no-wider", "--format", "github")
     code, out, _ = await finished(*arguments, "old.yaml", "new.yaml", cwd=directory)
     assert code == 1
-    assert out.startswith("::warning file=new.yaml,line=5,col=7,")
+    assert out.startswith("::error file=new.yaml,line=5,col=7,")
     assert "\n::notice file=old.yaml,line=4," in out
     (directory / "new.yaml").write_text(OLD.replace(", DELETE", ""))
     assert (await finished(*arguments, "old.yaml", "new.yaml", cwd=directory))[0] == 0
+
+
+async def test_without_no_wider_nothing_is_an_error(directory: Path) -> None:
+    arguments = ("diff", "--format", "github", "old.yaml", "new.yaml")
+    code, out, _ = await finished(*arguments, cwd=directory)
+    assert (code, out.partition(" ")[0]) == (0, "::warning")
 
 
 async def test_the_same_rules_in_another_layout_are_the_same(directory: Path) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from itertools import product
 from typing import NamedTuple
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -75,6 +76,77 @@ def test_other_differences_are_named_by_their_kind() -> None:
         "- a upstream http://a.test",
     ]
     assert not any(each.is_wider for each in differences(old, new))
+
+
+def test_each_difference_is_at_its_own_key() -> None:
+    def written(age: str, url: str, word: str, value: str) -> Policy:
+        text = f"""\
+routes:
+  - path: /
+    upstream: {url}
+    request_headers: {{set: {{X-Key: {value}}}}}
+    response_headers:
+      remove: [X-{value}]
+    cors:
+      allow_origins: [{PAGE}]
+      unlisted_origins: {word}
+      max_age: {age}
+"""
+        return read_policy(text, "corsproxy.yaml", {}, "/").policy
+
+    old = written("60", "http://a.test", "block", "a")
+    new = written("90", "http://b.test", "forward", "b")
+    assert [(each.kind, each.at.line, each.at.column) for each in differences(old, new)][:5] == [
+        ("unlisted_origins", 9, 25),
+        ("max_age", 10, 16),
+        ("upstream", 3, 15),
+        ("request_headers", 4, 22),
+        ("response_headers", 6, 7),
+    ]
+
+
+def entries(*listed: str) -> Policy:
+    return policy(f"{{allow_origins: [{', '.join(listed)}]}}")
+
+
+DATED = "{origin: https://x.a.test, until: 2026-12-31}"
+LATER = "{origin: https://x.a.test, until: 2027-03-31}"
+WIDE = "{origin: 'https://*.a.test', until: 2027-01-31}"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "wider", "narrower"),
+    [
+        (DATED, DATED.replace("}", ", reason: demo}"), [], []),
+        (DATED, LATER, ["until https://x.a.test: 2027-03-31, was 2026-12-31"], []),
+        (DATED, "https://x.a.test", ["until https://x.a.test: none, was 2026-12-31"], []),
+        (LATER, DATED, [], ["until https://x.a.test: 2027-03-31, now 2026-12-31"]),
+        (DATED, WIDE, ["origin https://*.a.test"], []),
+        (WIDE, LATER, ["until https://x.a.test: 2027-03-31, was 2027-01-31"],
+         ["origin https://*.a.test"]),
+        (f"{WIDE}, {DATED}", WIDE, [], []),
+        (WIDE, f"{WIDE}, {LATER}", ["until https://x.a.test: 2027-03-31, was 2027-01-31"], []),
+        ("", f"{WIDE}, {LATER}", ["origin https://*.a.test", "origin https://x.a.test"], []),
+        ("", f"{WIDE}, {DATED}", ["origin https://*.a.test"], []),
+        ("{origin: https://x.a.test, until: 2026-11-28}", LATER, ["origin https://x.a.test"], []),
+        ("{origin: 'null', until: 2026-12-31}", "'null'",
+         ["until null: none, was 2026-12-31"], []),
+        ("{origin: '*', until: 2026-12-31}", "'*'", ["until *: none, was 2026-12-31"], []),
+        (f"{DATED}, https://x.a.test", "https://x.a.test", [], []),
+        ("{origin: 'http://localhost:*', until: 2026-12-31}", "http://localhost:*",
+         ["until http://localhost:*: none, was 2026-12-31"], []),
+        ("{origin: 'http://localhost:*', until: 2026-12-31}", "http://localhost:3000",
+         ["until http://localhost:3000: none, was 2026-12-31"], ["origin http://localhost:*"]),
+        ("{origin: 'https://p-*.a.test', until: 2026-12-31}", "'https://p-*.a.test'",
+         ["until https://p-*.a.test: none, was 2026-12-31"], []),
+    ],
+)  # fmt: skip
+def test_a_later_last_day_is_wider(
+    old: str, new: str, wider: list[str], narrower: list[str]
+) -> None:
+    found = differences(entries(old), entries(new))
+    assert [f"{each.kind} {each.value}" for each in found if each.is_wider] == wider
+    assert [f"{each.kind} {each.value}" for each in found if not each.is_wider] == narrower
 
 
 def test_passthrough_and_forwarding_are_wider() -> None:
@@ -200,3 +272,50 @@ def test_it_agrees_with_the_decisions(old: Policy, new: Policy) -> None:
         assert because, (call, change, found)
         seen |= because
     assert set(found) == seen
+
+
+# On later days.
+
+DAYS = ("2026-11-29", "2026-12-10", "2026-12-20", "2026-12-30")
+
+
+def dated(listed: list[tuple[str, str | None]], day: str) -> Policy:
+    lines = [
+        f"{{origin: '{text}', until: {until}}}" if until else f"'{text}'" for text, until in listed
+    ]
+    text = f"upstream: http://a.test\ncors: {{allow_origins: [{', '.join(lines)}]}}"
+    return read_policy(text, "corsproxy.yaml", {}, "/", day=day).policy
+
+
+DATED_ENTRIES = st.lists(
+    st.tuples(st.sampled_from(ENTRIES), st.sampled_from((None, *DAYS[:3]))), max_size=3
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(DATED_ENTRIES, DATED_ENTRIES)
+def test_each_day_that_an_entry_lasts_longer_is_accounted_for(
+    old: list[tuple[str, str | None]], new: list[tuple[str, str | None]]
+) -> None:
+    found = differences(dated(old, DAYS[0]), dated(new, DAYS[0]))
+    seen: set[Difference] = set()
+    for day, page in product(DAYS, PAGES):
+        before, after = (
+            rules.default_cors.origins.match(page.encode())
+            for rules in (dated(old, day), dated(new, day))
+        )
+        if bool(before) == bool(after):
+            continue
+        change = "allowed" if after else "no-longer-allowed"
+        because = {row for row in found if row.change == change and names(row, page, day)}
+        assert because, (day, page, found)
+        seen |= because
+    assert seen == set(found)
+
+
+def names(row: Difference, page: str, day: str) -> bool:
+    """Whether a row says that the page is allowed on that day on one side only."""
+    text, _, days = row.value.partition(": ")
+    last, _, other = days.replace("none", "~").partition(", ")
+    pattern = OriginSet([parse_origin_pattern(text)]).match(page.encode())
+    return pattern is not None and (not days or other[4:] < day <= last)

@@ -5,33 +5,71 @@ others. A wildcard that only several entries cover together counts as not covere
 many ports or labels never add up to all of them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Final
 
 from corsproxy.core.origins.matching import OriginSet
 from corsproxy.core.origins.pattern import OriginPattern
 
+FOREVER: Final = "~"
+"""The last day of an entry that has none: later than every day, as texts compare."""
+
+
+def last_day(pattern: OriginPattern) -> str:
+    """Return the last day on which an entry allows anything, or FOREVER."""
+    return pattern.until or FOREVER
+
 
 def covers(origins: OriginSet, pattern: OriginPattern) -> bool:
-    """Whether one entry of `origins` allows all that `pattern` allows."""
-    if origins.any is not None:
-        return True
-    if pattern.is_any:
-        return False
-    if pattern.is_exact or pattern.is_null:
-        return origins.match(pattern.text.encode("ascii")) is not None
-    return next(origins.including(pattern), None) is not None
+    """Whether one entry of `origins` allows all that `pattern` allows, for now."""
+    return next(_covering(origins, pattern), None) is not None
 
 
-def widest(origins: OriginSet) -> Iterator[OriginPattern]:
-    """Yield the entries that no other entry covers, in their order."""
+def covered_until(origins: OriginSet, pattern: OriginPattern) -> str | None:
+    """Return the last day on which one entry of `origins` allows all that `pattern` allows, or
+    FOREVER; None if none of them does. Of equal entries, the first counts: see `lasting`."""
+    if pattern.is_exact:
+        # By far the most entries of long lists.
+        found = origins.match(pattern.text.encode("ascii"))
+        if found is None:
+            return None
+        if found.until is None:
+            return FOREVER
+    return max(map(last_day, _covering(origins, pattern)), default=None)
+
+
+def lasting(origins: OriginSet) -> OriginSet:
+    """Return the entries with those first that last longest."""
+    if all(each.until is None for each in origins.patterns):
+        return origins
+    return OriginSet(sorted(origins.patterns, key=last_day, reverse=True))
+
+
+def widest(patterns: Iterable[OriginPattern]) -> Iterator[OriginPattern]:
+    """Yield the entries that no other entry covers for as long as they last, in their order."""
+    listed = tuple(patterns)
     # Apart, because among all entries an exact one would be found to cover itself.
-    wildcards = OriginSet(each for each in origins if not (each.is_exact or each.is_null))
-    for pattern in origins:
-        if pattern.is_any or not _is_below(wildcards, pattern):
+    wildcards = lasting(OriginSet(each for each in listed if not (each.is_exact or each.is_null)))
+    for pattern in listed:
+        if not any(
+            wide.text != pattern.text and last_day(wide) >= last_day(pattern)
+            for wide in _covering(wildcards, pattern)
+        ):
             yield pattern
 
 
-def _is_below(wildcards: OriginSet, pattern: OriginPattern) -> bool:
-    if wildcards.any is not None or pattern.is_exact or pattern.is_null:
-        return covers(wildcards, pattern)
-    return any(wide.text != pattern.text for wide in wildcards.including(pattern))
+def _covering(origins: OriginSet, pattern: OriginPattern) -> Iterator[OriginPattern]:
+    """Yield the entries that each allow all that `pattern` allows."""
+    if origins.any is not None:
+        yield origins.any
+    elif pattern.is_exact or pattern.is_null:
+        found = origins.match(pattern.text.encode("ascii"))
+        if found is not None:
+            yield found
+            yield from (each for each in origins.covering_host(pattern.host) if _at(each, pattern))
+    elif not pattern.is_any:
+        yield from origins.including(pattern)
+
+
+def _at(wide: OriginPattern, narrow: OriginPattern) -> bool:
+    return wide.scheme == narrow.scheme and (wide.any_port or wide.port == narrow.port)
