@@ -133,6 +133,33 @@ async def test_an_edit_made_meanwhile_is_shown_before_writing(
     await view.button("Write").click()
     await expect(dialog).to_have_count(0)
     assert where.file.read_text() == by_hand.replace("PATCH]", "PATCH, DELETE]")
+    where.file.write_text(
+        where.file.read_text().replace("PATCH, DELETE", "DELETE, PATCH") + "# mine"
+    )
+    await view.button("Undo").click()
+    await expect(dialog).to_contain_text("edited since")
+    await expect(dialog).to_contain_text("-  allow_methods: [GET, POST, PUT, DELETE, PATCH]")
+    await view.button("Write").click()
+    await expect(view.button("Undo")).to_have_count(0)
+    assert where.file.read_text() == by_hand + "# mine"
+
+
+async def test_undo_is_offered_until_the_last_change_is_gone(
+    open_tab: OpenTab, page_port: int, where: Inspected, view: View
+) -> None:
+    content = where.file.read_text()
+    tab = await open_tab(f"http://localhost:{page_port}")
+    bar = view.page.locator("#last-change")
+    for method in ("DELETE", "PATCH"):
+        assert not await call(tab, f"{where.url}/plain", method=method)
+        await view.button("Allow").click()
+        await view.button("Write").click()
+        await expect(bar).to_contain_text(f"Allowed: method {method}")
+    where.file.write_text(content.replace("PUT]", "PUT, DELETE]"))  # by hand
+    await expect(bar).to_contain_text("Allowed: method DELETE")
+    await view.button("Undo").click()
+    await expect(bar).to_be_hidden()
+    assert where.file.read_text() == content
 
 
 async def test_what_a_person_edits_while_the_diff_is_shown_is_never_overwritten(

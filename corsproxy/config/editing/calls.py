@@ -16,6 +16,8 @@ class Way(NamedTuple):
 
     edit: Edit
     commands: list[str]
+    remedies: tuple[Remedy, ...]
+    """What it allows, in the same order."""
 
 
 def allow_call(file: File, call: PageCall) -> Way | None:
@@ -27,6 +29,7 @@ def allow_call(file: File, call: PageCall) -> Way | None:
     """
     edits: list[Edit] = []
     commands: list[str] = []
+    remedies: list[Remedy] = []
     current = file
     policy = file.reading.policy
     while len(edits) < _MOST_STEPS:
@@ -36,11 +39,12 @@ def allow_call(file: File, call: PageCall) -> Way | None:
             break
         edits.append(allow(current, remedy.key, remedy.value, remedy.route))
         commands += [remedy.command] if remedy.command else []
+        remedies.append(remedy)
         current = edits[-1].file
         policy = current.reading.policy
     else:
         return None
-    return Way(_joined(edits), commands) if edits else None
+    return Way(_joined(edits), commands, tuple(remedies)) if edits else None
 
 
 def allow_remedies(file: File, remedies: Sequence[Remedy]) -> Way:
@@ -51,7 +55,7 @@ def allow_remedies(file: File, remedies: Sequence[Remedy]) -> Way:
         edits.append(allow(current, remedy.key, remedy.value, remedy.route))
         current = edits[-1].file
     command = command_of(remedies)
-    return Way(_joined(edits), [] if command is None else [command])
+    return Way(_joined(edits), [] if command is None else [command], tuple(remedies))
 
 
 def _joined(edits: Sequence[Edit]) -> Edit:

@@ -402,8 +402,58 @@ async def test_concurrent_edits_survive(page: Page) -> None:
     assert (await page.do(f"rows/{exchange.row}/write", {"known": refused["known"]}))["written"]
     by_hand = page.file.read_text() + "# mine\n"
     page.file.write_text(by_hand)
-    undone = await page.do("undo")
-    assert (undone["undone"], "left as it is" in undone["reason"]) == (False, True)
+    found = await page.do("undo")
+    assert (found["undone"], "left as it is" in found["reason"]) == (False, True)
+    assert "-  allow_methods: [GET, POST, PUT, DELETE]" in found["diff"]
+    assert page.file.read_text() == by_hand
+    again = by_hand.replace("[GET,", "[HEAD, GET,")
+    page.file.write_text(again)
+    found = await page.do("undo", {"known": found["known"]})
+    assert (found["undone"], page.file.read_text()) == (False, again)
+    assert (await page.do("undo", {"known": found["known"]}))["undone"]
+    assert page.file.read_text() == again.replace(", DELETE", "")
+
+
+async def test_undo_goes_back_change_by_change(page: Page) -> None:
+    contents = [CONFIG]
+    for exchange in (preflight("DELETE"), preflight("POST", headers=b"x-new"),
+                     captured(origin="https://new.example")):  # fmt: skip
+        page.add(exchange)
+        edit = await page.do(f"rows/{exchange.row}/edit")
+        assert (await page.do(f"rows/{exchange.row}/write", {"known": edit["known"]}))["written"]
+        contents.append(page.file.read_text())
+    assert (await page.ask("rows"))["state"]["change"] == 3
+    assert "new.example" in (await page.do("undo", {"change": 2}))["reason"]
+    for number in (3, 2, 1):
+        assert page.file.read_text() == contents[number]
+        assert (await page.do("undo", {"change": number}))["undone"]
+        assert "nothing to undo" in (await page.do("undo", {"change": number}))["reason"]
+    assert page.file.read_text() == CONFIG
+    assert (await page.ask("rows"))["state"]["undo"] is None
+
+
+@pytest.mark.parametrize(
+    ("by_hand", "offered", "told"),
+    [
+        (CONFIG, None, "nothing to undo"),
+        (CONFIG.replace("POST]", "POST]  # , DELETE"), None, "nothing to undo"),
+        (CONFIG.replace("[GET, POST]", "[DELETE]"), 1, "Remove the entry by hand."),
+        (CONFIG.replace("[GET, POST]", '"*"'), 1, "the added lines are no longer there"),
+    ],
+    ids=["removed", "commented", "the only one", "replaced"],
+)
+async def test_undo_is_offered_while_its_entry_is_in_force(
+    page: Page, by_hand: str, offered: int | None, told: str
+) -> None:
+    exchange = preflight("DELETE")
+    page.add(exchange)
+    edit = await page.do(f"rows/{exchange.row}/edit")
+    await page.do(f"rows/{exchange.row}/write", {"known": edit["known"]})
+    page.file.write_text(by_hand)
+    page._parts.policies.adopt(read(page.file))
+    assert (await page.ask("rows"))["state"]["change"] == (offered or 0)
+    found = await page.do("undo", {"change": 1})
+    assert (found["undone"], told in found["reason"]) == (False, True)
     assert page.file.read_text() == by_hand
 
 

@@ -1,17 +1,19 @@
 """The button "Allow": the edit that `corsproxy allow` makes, shown, written and undone.
 
 A file is read anew each time, and nothing is written that was not shown: "write" names the
-version of the file that was seen. Without a file, the running policy is widened until the
-proxy stops.
+version of the file that was seen. "Undo" puts back what was there before; if the file has been
+edited since, it shows first what it would remove. Without a file, the running policy is widened
+until the proxy stops.
 """
 
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable
-from typing import NamedTuple
 
 from corsproxy.config.editing.calls import Way
 from corsproxy.config.editing.diffs import diff
+from corsproxy.config.editing.edits import Edit
+from corsproxy.config.editing.reversal import take_back
 from corsproxy.config.editing.splices import EditError
 from corsproxy.config.editing.widening import widened
 from corsproxy.config.problems import ConfigError, escape, render
@@ -21,21 +23,12 @@ from corsproxy.core.explain.explanation import Explanation, explain
 from corsproxy.core.page_call import PageCall
 from corsproxy.core.policy import Policy
 from corsproxy.core.verdicts import Code
-from corsproxy.shell.admin.editing import read_and_edit
+from corsproxy.shell.admin.editing import current_file, read_and_edit
 from corsproxy.shell.admin.inspector.ring import Row
 from corsproxy.shell.admin.inspector.rows import Json
+from corsproxy.shell.admin.inspector.undos import Undo, Undos
 from corsproxy.shell.admin.inspector.why import lacks_call, question_of
 from corsproxy.shell.system.saving import ChangedError, SaveError, save
-
-
-class Undo(NamedTuple):
-    """How to take the last change back."""
-
-    summary: str
-    before: bytes
-    after: bytes
-    policy: Policy | None
-    """In quick mode, the policy before the change."""
 
 
 class Allowances:
@@ -58,15 +51,13 @@ class Allowances:
         self._reload = reload
         self._note = note
         self._is_mended = is_mended
-        self._undo: Undo | None = None
-        self.changes = 0
-        """How many changes have been made."""
+        self._undos = Undos(policy)
         self._lock = asyncio.Lock()
 
     @property
-    def undo(self) -> str | None:
-        """The last change, in words; None if there is nothing to undo."""
-        return None if self._undo is None else self._undo.summary
+    def undo(self) -> Undo | None:
+        """The change that Undo would take back; None if there is none."""
+        return self._undos.latest
 
     async def propose(self, row: Row) -> Json:
         """Return the edit that would allow a row's refused call, or why there is none."""
@@ -107,31 +98,35 @@ class Allowances:
         except _REFUSALS as error:
             reason = _reason(file, error)
             return {"written": False, "possible": False, "reason": reason}
-        self._undo = Undo(edit.summary, edit.before, edit.after, None)
-        self.changes += 1
+        self._undos.add(edit.summary, way.remedies, edit.before, edit.after)
         await self._reload()
         return {"written": True, "summary": edit.summary}
 
-    async def take_back(self) -> Json:
-        """Undo the last change. If the file was edited since then, leave it as it is."""
-        async with self._lock:
-            undo = self._undo
-            if undo is None:
-                return {"undone": False, "reason": "There is nothing to undo."}
-            if undo.policy is not None:
-                self._undo = None
-                await self._adopt(undo.policy)
-                self._note(f"{undo.summary} is no longer allowed (undone in the inspector).")
-                return {"undone": True, "summary": undo.summary}
-            return await self._take_back(undo)
+    async def take_back(self, number: int | None = None, known: str = "") -> Json:
+        """Undo the last change, or the one of that number if it still is the last.
 
-    async def _take_back(self, undo: Undo) -> Json:
-        assert self.file is not None  # noqa: S101 - there is no other way to such an undo
-        try:
-            await asyncio.to_thread(save, self.file, undo.before, known=undo.after)
-        except SaveError as error:
-            return {"undone": False, "reason": f"{self.file} was left as it is: {error}."}
-        self._undo = None
+        If the file has been edited since, the edit is returned, and is made if it is the one
+        shown under the name `known`.
+        """
+        async with self._lock:
+            undo = self.undo
+            if undo is None or number not in (None, undo.number):
+                return {"undone": False, "reason": self._undos.reason(number)}
+            if self.file is None:
+                return await self._narrow(undo)
+            try:
+                return await self._take_back(self.file, undo, known)
+            except _REFUSALS as error:
+                return {"undone": False, "reason": _reason(self.file, error)}
+
+    async def _take_back(self, file: str, undo: Undo, known: str) -> Json:
+        edit = await asyncio.to_thread(_reverse, file, undo)
+        if edit.before != undo.after:
+            shown = self._shown(file, Way(edit, [], ()))
+            if shown["known"] != known:
+                return {**shown, "undone": False, "reason": _reason(file, ChangedError())}
+        await asyncio.to_thread(save, file, edit.after, known=edit.before)
+        self._undos.remove(undo)
         await self._reload()
         return {"undone": True, "summary": undo.summary}
 
@@ -200,11 +195,25 @@ class Allowances:
             reason = "; ".join(problem.message for problem in error.problems)
             return {"written": False, "possible": False, "reason": reason}
         summary = escape(remedy.words)
-        self._undo = Undo(summary, b"", b"", before)
-        self.changes += 1
+        self._undos.add(summary, (remedy,), policy=before)
         await self._adopt(after)
         self._note(f"{summary} is allowed until the proxy stops (allowed in the inspector).")
         return {"written": True, "summary": summary}
+
+    async def _narrow(self, undo: Undo) -> Json:
+        assert undo.policy is not None  # noqa: S101 - kept for every change without a file
+        self._undos.remove(undo)
+        await self._adopt(undo.policy)
+        self._note(f"{undo.summary} is no longer allowed (undone in the inspector).")
+        return {"undone": True, "summary": undo.summary}
+
+
+def _reverse(file: str, undo: Undo) -> Edit:
+    """Return the edit that takes the change back. Blocks."""
+    current = current_file(file)
+    if current.content == undo.after:
+        return Edit(undo.after, current.having(undo.before), undo.summary)
+    return take_back(current, undo.before, undo.after, undo.summary)
 
 
 def _told(policy: Policy, question: PageCall | None) -> Explanation | None:
@@ -230,7 +239,8 @@ def _reason(file: str, error: Exception) -> str:
     """Say why the file was left as it is."""
     problems = error.problems if isinstance(error, ConfigError | EditError) else ()
     if isinstance(error, EditError):
-        words = f"{error.reason}. {error.help}" if error.help else error.reason
+        help = f". {error.help[0].upper()}{error.help[1:]}." if error.help else ""
+        words = error.reason + help
     elif isinstance(error, ConfigError):
         words = "it has problems of its own"
     elif isinstance(error, OSError):

@@ -105,10 +105,11 @@ class Inspector:
 
     def state(self) -> Json:
         """Return what the page shows beside the rows."""
+        undo = self._allowances.undo
         return {
             "file": self._allowances.file,
-            "undo": self._allowances.undo,
-            "change": self._allowances.changes,
+            "undo": None if undo is None else undo.summary,
+            "change": 0 if undo is None else undo.number,
             "most": MOST_EXCHANGES,
         }
 
@@ -237,8 +238,11 @@ class Inspector:
         self._ring.wake()
         return found
 
-    async def _undo(self, _: Json) -> Json:
-        found = await self._allowances.take_back()
+    async def _undo(self, asked: Json) -> Json:
+        number = asked.get("change")
+        found = await self._allowances.take_back(
+            number if type(number) is int else None, _text(asked, "known")
+        )
         self._ring.wake()
         return found
 

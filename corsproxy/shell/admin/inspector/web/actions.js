@@ -2,7 +2,7 @@
 
 import { button, el, openDialog } from "./dom.js";
 import { Refused, ask } from "./feed.js";
-import { inWords, times } from "./text.js";
+import { times } from "./text.js";
 import { remark } from "./toast.js";
 
 /** Run `act`, and show its error. Returns its result, undefined if it failed. */
@@ -130,12 +130,4 @@ export function saveHar(ids, secrets = false) {
 
 function stamp() {
   return new Date().toISOString().slice(0, 19).replace(/[:T]/g, "-");
-}
-
-/** Undo the last change of the allowlist. */
-export function undo() {
-  return trying(async () => {
-    const found = await ask("undo", {});
-    remark(found.undone ? `Undone: ${inWords(found.summary)}` : found.reason, !found.undone);
-  });
 }

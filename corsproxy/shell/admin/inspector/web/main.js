@@ -2,15 +2,15 @@
 
 import { showAllowlist } from "./allowlist.js";
 import { offerAllow } from "./allow.js";
-import { copyAs, replay, saveHar, undo } from "./actions.js";
+import { copyAs, replay, saveHar } from "./actions.js";
 import { Compare } from "./compare.js";
 import { Details } from "./details.js";
 import { button, el } from "./dom.js";
 import { Feed, ask } from "./feed.js";
 import { compile } from "./filter.js";
-import { inWords } from "./text.js";
 import { readFragment, writeFragment } from "./fragment.js";
 import { openHelp } from "./help.js";
+import { LastChange } from "./last_change.js";
 import { Store } from "./store.js";
 import { Table, isMendable } from "./table.js";
 
@@ -34,6 +34,8 @@ const table = new Table(
   { open, allow, reading: () => details.id !== null || pending !== null },
 );
 
+const lastChange = new LastChange(store, at("last-change"), () => details.refresh());
+
 // Incoming rows.
 
 store.listeners.add((news) => {
@@ -50,7 +52,7 @@ function draw(news) {
   else table.update(news);
   details.update(news);
   count();
-  showUndo();
+  lastChange.update();
 }
 
 function count() {
@@ -186,46 +188,6 @@ async function clear() {
   closeDetails();
   await ask("clear", {});
 }
-
-// The last change of the allowlist, shown in every window until it is undone or dismissed in one.
-
-const DISMISSED = "corsproxy-inspector-dismissed";
-
-function showUndo() {
-  const { undo: summary, change } = store.state;
-  const key = `${store.epoch}-${change}`;
-  const bar = at("last-change");
-  bar.hidden = !summary || dismissed() === key;
-  if (bar.hidden || bar.dataset.key === key) return;
-  bar.dataset.key = key;
-  bar.replaceChildren(
-    el("span", {}, `Allowed: ${inWords(summary)}`),
-    button("Undo", async () => {
-      await undo();
-      details.refresh();
-    }),
-    button("×", () => dismiss(key), { class: "close", "aria-label": "Dismiss" }),
-  );
-}
-
-function dismissed() {
-  try {
-    return localStorage.getItem(DISMISSED);
-  } catch {
-    return null; // the browser has storage disabled
-  }
-}
-
-function dismiss(key) {
-  try {
-    localStorage.setItem(DISMISSED, key);
-  } catch {
-    // as above: dismissed in this window only
-  }
-  at("last-change").hidden = true;
-}
-
-window.addEventListener("storage", showUndo);
 
 at("pause").addEventListener("click", pause);
 at("clear").addEventListener("click", clear);
