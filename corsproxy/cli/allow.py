@@ -99,10 +99,11 @@ def _instead(
     kind: str, values: tuple[str, ...], options: Sequence[str], problems: tuple[Problem, ...]
 ) -> str:
     """Return the command that was most likely meant; "" if unknown."""
-    fixes = [problem.fix for problem in problems if problem.source == VALUE]
-    if len(values) != 1 or len(fixes) != 1 or fixes[0] is None:
+    fixes = {each.line_text: each.fix for each in problems if each.source == VALUE and each.fix}
+    if len(fixes) != len(problems):
         return ""
-    return f"run: {shlex.join(['corsproxy', 'allow', kind, fixes[0], *options])}"
+    meant = [fixes.get(value, value) for value in values]
+    return f"run: {shlex.join(['corsproxy', 'allow', kind, *meant, *options])}"
 
 
 def _save(file: File, edit: Edit) -> None:

@@ -7,7 +7,7 @@ import click
 from click.core import ParameterSource
 
 from corsproxy.cli.diffs import print_diff
-from corsproxy.cli.failures import Exit, Failure, summary
+from corsproxy.cli.failures import Exit, Failure, each_of, raise_all, summary
 from corsproxy.cli.files import default_file, editable, read_source, read_to_serve
 from corsproxy.cli.options import config_option, option
 from corsproxy.cli.terminal import Stream, wants_color
@@ -60,17 +60,21 @@ def command(
     """
     if config and ctx.get_parameter_source("config") is ParameterSource.COMMANDLINE:
         file = (*file, config)
-    problems: list[Problem] = []
-    for name in file or (default_file(_WITHOUT_FILE),):
+
+    def report(name: str) -> tuple[Problem, ...]:
         found = _corrected(name, form, require_until) if fix else _problems(name, require_until)
-        problems += found
         if form == "text":
             _print(name, found)
+        return found
+
+    found, failures = each_of(file or (default_file(_WITHOUT_FILE),), report)
+    problems = [problem for each in found for problem in each]
     if form == "json":
         click.echo(json.dumps([as_json(problem) for problem in problems], indent=2))
     elif form == "github":
         for problem in problems:
             click.echo(as_github(problem))
+    raise_all(failures)
     if any(strict or problem.severity == "error" for problem in problems):
         ctx.exit(Exit.FINDINGS)
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 import click
 
-from corsproxy.cli.failures import Exit, RefusedConfig
+from corsproxy.cli.failures import Exit, RefusedConfig, each_of, raise_all
 from corsproxy.cli.files import read, read_source
 from corsproxy.cli.options import option
 from corsproxy.cli.terminal import wants_color
@@ -45,7 +45,9 @@ def command(ctx: click.Context, old: str, new: str, form: str, no_wider: bool) -
     """
     if old == new == "-":
         raise click.UsageError("only one of OLD and NEW can be standard input.")
-    found = differences(_policy(old), _policy(new))
+    policies, failures = each_of((old, new), _policy)
+    raise_all(failures)
+    found = differences(*policies)
     if form == "json":
         click.echo(json.dumps([_as_json(each) for each in found], indent=2))
     elif form == "github":

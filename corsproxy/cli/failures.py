@@ -1,14 +1,16 @@
 """How a command ends if it cannot do what was asked: one sentence and an exit code."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from enum import IntEnum
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import click
 
 from corsproxy.cli.terminal import wants_color
 from corsproxy.config.problems import Problem, escape, render
 from corsproxy.shell.feed.layout import fitted, known_width
+
+Result = TypeVar("Result")
 
 
 class Exit(IntEnum):
@@ -60,6 +62,40 @@ class RefusedConfig(click.ClickException):
                 color=True,
             )
         click.echo(f"corsproxy: {escape(self.message)}", file=file, err=True)
+
+
+class Failures(click.ClickException):
+    """Several failures, such as files that cannot be read: all are shown. The highest exit code
+    counts."""
+
+    def __init__(self, failures: Iterable[click.ClickException]) -> None:
+        self._all = tuple(failures)
+        super().__init__("; ".join(each.message for each in self._all))
+        self.exit_code = max(each.exit_code for each in self._all)  # type: ignore[misc] # as above
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        for each in self._all:
+            each.show(file)
+
+
+Failed = list[click.ClickException]
+
+
+def each_of(names: Iterable[str], read: Callable[[str], Result]) -> tuple[list[Result], Failed]:
+    """Return `read(name)` for each name, and the failures: one hides no other."""
+    found, failures = list[Result](), Failed()
+    for name in names:
+        try:
+            found.append(read(name))
+        except click.ClickException as error:
+            failures.append(error)
+    return found, failures
+
+
+def raise_all(failures: Failed) -> None:
+    """Raise the failures at once, if there are any."""
+    if failures:
+        raise failures[0] if len(failures) == 1 else Failures(failures)
 
 
 def exit_of_start(problems: Iterable[Problem]) -> Exit:

@@ -2,19 +2,19 @@
 
 import sys
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from itertools import chain
 from typing import IO
 
 import click
 
 from corsproxy.cli.diffs import print_diff
-from corsproxy.cli.failures import Exit, Failure, RefusedConfig
+from corsproxy.cli.failures import Exit, Failed, Failure, RefusedConfig, raise_all
 from corsproxy.cli.files import default_file, editable
 from corsproxy.cli.options import config_option, option
 from corsproxy.cli.terminal import is_terminal
 from corsproxy.config.editing.edits import File
 from corsproxy.config.learning.har import read_har
-from corsproxy.config.learning.json_log import read_log_line
+from corsproxy.config.learning.hosts import Hosts, Request
+from corsproxy.config.learning.json_log import read_log_line, request_in
 from corsproxy.config.learning.observations import Observation, Seen, counted
 from corsproxy.config.learning.proposal import Proposal, propose
 from corsproxy.config.learning.unfollowed import with_unfollowed
@@ -28,6 +28,11 @@ _WITHOUT_FILE = "name the file (corsproxy learn … -c FILE), or write one (cors
 _LONGEST_LINE = 1 << 20
 _MOST_UNBROKEN = 64 << 20
 _LARGEST_HAR = 256 << 20
+_MOST_SHOWN = 60
+_MAKE_A_LOG = (
+    "make a log with corsproxy --log-format=json >corsproxy.log; a HAR file from the browser's"
+    " DevTools will do, too"
+)
 
 
 @click.command()
@@ -38,7 +43,7 @@ _LARGEST_HAR = 256 << 20
     "suffixes",
     multiple=True,
     metavar="DOMAIN",
-    help="Also propose https origins under a domain of yours; may be repeated.",
+    help="Also propose https origins and hosts under a domain of yours; may be repeated.",
 )
 @option("--unused", "want_unused", is_flag=True, help="List the entries that allowed nothing.")
 @option("--write", is_flag=True, help="Ask, then write the file.")
@@ -57,10 +62,13 @@ def command(
     standard input, also the default. The proposal is a diff; each addition says how often it was
     missing, and when last.
 
-    Only origins on this machine and those under an --origin-suffix are proposed, because the
-    log also has pages that somebody merely visited. "*" and "null" are never proposed.
+    Only origins on this machine, and origins and hosts under an --origin-suffix, are proposed,
+    because the log also has pages that somebody merely visited. "*" and "null" are never
+    proposed.
 
     With --unused, lists the entries that allowed nothing in the given logs instead.
+
+    The exit code is 0, or 2 if a file is neither a log nor a HAR file.
     """
     if write and not (is_terminal("stdin") and is_terminal("stdout")):
         raise click.UsageError("--write asks before it writes, and there is no terminal.")
@@ -70,12 +78,13 @@ def command(
     try:
         policy = file.reading.policy
         servers = {f"{each.scheme}://{each.authority}" for each in policy.listen}
-        found = chain.from_iterable(_observations(name, servers) for name in logs)
-        observations = with_unfollowed(_noted(found, logs))
+        hosts = Hosts(domains)
+        requests = _noted(_requests_in(logs, servers), logs)
+        calls = with_unfollowed(hosts.calls(requests))
         if want_unused:
-            _print_unused(policy, observations)
+            _print_unused(policy, calls, hosts)
             return
-        proposal = propose(file, counted(policy, observations, refused=True), domains)
+        proposal = propose(file, counted(policy, calls, refused=True), domains, hosts.refused)
     except ConfigError as error:
         raise RefusedConfig(file.name, error.problems) from None
     _print(file, proposal)
@@ -93,8 +102,19 @@ def _domain(text: str) -> str:
     return domain
 
 
-def _observations(name: str, servers: Collection[str]) -> Iterator[Observation]:
-    """Yield the observations in a log or a HAR file. Raises Failure if it cannot be read."""
+def _requests_in(names: Iterable[str], servers: Collection[str]) -> Iterator[Request]:
+    """Yield the requests in all files. Raises at the end what failed in any of them."""
+    failures = Failed()
+    for name in names:
+        try:
+            yield from _requests(name, servers)
+        except Failure as error:
+            failures.append(error)
+    raise_all(failures)
+
+
+def _requests(name: str, servers: Collection[str]) -> Iterator[Request]:
+    """Yield the requests in a log or a HAR file. Raises Failure if it cannot be read."""
     if name == "-":
         if sys.stdin is None:
             raise Failure("cannot read standard input: it is closed", Exit.USAGE)
@@ -109,7 +129,7 @@ def _observations(name: str, servers: Collection[str]) -> Iterator[Observation]:
         raise Failure(message, Exit.USAGE) from None
 
 
-def _read(source: IO[bytes], name: str, servers: Collection[str]) -> Iterator[Observation]:
+def _read(source: IO[bytes], name: str, servers: Collection[str]) -> Iterator[Request]:
     first = source.readline(_LONGEST_LINE)
     if (first.lstrip().startswith(b"{") and not first.rstrip().endswith(b"}")) or b'"log"' in first:
         text = (first + source.read(_LARGEST_HAR)).decode("utf-8", "replace")
@@ -117,40 +137,54 @@ def _read(source: IO[bytes], name: str, servers: Collection[str]) -> Iterator[Ob
             yield from read_har(text.removeprefix("\ufeff"), servers)
         except ValueError as error:
             message = f"{name} is neither a log of JSON lines nor a HAR file: {error}"
-            raise Failure(message, Exit.USAGE) from None
+            raise Failure(message, Exit.USAGE, _MAKE_A_LOG) from None
         return
-    line = first
-    unbroken = 0
+    yield from _read_lines(source, first, name)
+
+
+def _read_lines(source: IO[bytes], first: bytes, name: str) -> Iterator[Request]:
+    line, unread = first, ""
+    unbroken = known = 0
     while line:
-        found = read_log_line(line.decode("utf-8", "replace"))
-        if found is not None:
-            yield found
+        text = line.decode("utf-8", "replace")
+        record = read_log_line(text)
+        if record is not None:
+            known += 1
+            found = request_in(record)
+            if found is not None:
+                yield found
+        unread = unread or text.strip()
         unbroken = 0 if line.endswith(b"\n") else unbroken + len(line)
         if unbroken > _MOST_UNBROKEN:
             # A device may go on for ever.
             message = f"{name} is not a log of JSON lines: one line is longer than 64 MiB"
             raise Failure(message, Exit.USAGE)
         line = source.readline(_LONGEST_LINE)
+    if unread and not known:
+        shown = unread if len(unread) <= _MOST_SHOWN else f"{unread[:_MOST_SHOWN]}…"
+        message = f"{name} is not a log of corsproxy's JSON lines; its first line is: {shown}"
+        raise Failure(message, Exit.USAGE, _MAKE_A_LOG)
 
 
-def _noted(observations: Iterable[Observation], names: Sequence[str]) -> Iterator[Observation]:
-    """Pass the observations on, and print a note if there are none."""
+def _noted(requests: Iterable[Request], names: Sequence[str]) -> Iterator[Request]:
+    """Pass the requests on, and print a note if there are none."""
     is_empty = True
-    for each in observations:
+    for each in requests:
         is_empty = False
         yield each
     if is_empty:
-        found = f"no calls of pages in {', '.join(names)}"
-        how = "learn reads JSON log lines (--log-format json) and HAR files"
-        click.echo(f"corsproxy: {escape(found)}: {how}", err=True)
+        click.echo(f"corsproxy: no requests in {escape(', '.join(names))}", err=True)
 
 
-def _print_unused(policy: Policy, observations: Iterable[Observation]) -> None:
-    found = list(unused(policy, observations))
-    for each in found:
+def _print_unused(policy: Policy, calls: Iterable[Observation], hosts: Hosts) -> None:
+    found = unused(policy, calls, hosts.used)
+    for each in found.entries:
         click.echo(f"{each.kind} {escape(each.value)}  {escape(str(each.at))}")
-    if not found:
+    if not found.entries:
         click.echo("every entry allowed something")
+    if found.unjudged:
+        keys = ", ".join(found.unjudged)
+        click.echo(f"corsproxy: these calls do not show whether {keys} were needed", err=True)
 
 
 def _print(file: File, proposal: Proposal) -> None:

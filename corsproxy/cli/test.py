@@ -2,10 +2,11 @@
 
 import json
 import os
+from functools import partial
 
 import click
 
-from corsproxy.cli.failures import Exit, Failure, RefusedConfig
+from corsproxy.cli.failures import Exit, Failure, RefusedConfig, each_of, raise_all
 from corsproxy.cli.options import option
 from corsproxy.cli.terminal import wants_color
 from corsproxy.cli.trials import Trials, judge_answers, live_plan, read_subject, run_offline
@@ -71,20 +72,21 @@ def command(ctx: click.Context, file: tuple[str, ...], form: str, live: str | No
             message = f"there is no {DEFAULT_TEST_FILE} in this directory"
             raise Failure(message, Exit.USAGE, _WITHOUT_FILE)
         file = (DEFAULT_TEST_FILE,)
-    found = [_trials(name, live) for name in file]
+    found, failures = each_of(file, partial(_trials, live))
     trials = Trials(
         tuple(each for one in found for each in one.cases),
         tuple(each for one in found for each in one.look_alikes),
         tuple(each for one in found for each in one.findings),
     )
     printers = {"text": _text, "json": _json, "github": _github, "junit": _junit}
-    for line in printers[form](trials):
+    for line in printers[form](trials) if found else ():
         click.echo(line, color=True)
+    raise_all(failures)
     if not trials.passed:
         ctx.exit(Exit.FINDINGS)
 
 
-def _trials(name: str, live: str | None) -> Trials:
+def _trials(live: str | None, name: str) -> Trials:
     try:
         subject = read_subject(name)
     except ConfigError as error:

@@ -121,6 +121,18 @@ async def test_a_bad_value_is_refused_with_the_fix(directory: Path) -> None:
     assert (directory / FILE).read_text() == BEFORE
 
 
+async def test_all_bad_values_are_refused_at_once(directory: Path) -> None:
+    values = ("https://app.test/", "https://ok.test", "https://B.test")
+    code, _, err = await finished("allow", "origin", *values, cwd=directory)
+    assert code == 1
+    assert " + https://app.test\n" in err
+    assert " + https://b.test\n" in err
+    assert err.endswith(
+        "run: corsproxy allow origin https://app.test https://ok.test https://b.test\n"
+    )
+    assert (directory / FILE).read_text() == BEFORE
+
+
 async def test_a_method_in_another_case_is_proposed_and_not_written(directory: Path) -> None:
     code, out, err = await finished("allow", "method", "purge", cwd=directory)
     assert (code, out) == (1, "")

@@ -65,6 +65,13 @@ async def test_several_files_are_all_checked(directory: Path) -> None:
     assert code == 1
     assert "good.yaml: no problems" in out
     assert "bad.yaml:3:3" in out
+    code, out, err = await finished("check", "no.yaml", "none.yaml", "bad.yaml", cwd=directory)
+    assert code == 2
+    assert [line.partition(":")[2] for line in err.splitlines()] == [
+        " cannot read no.yaml: no such file or directory",
+        " cannot read none.yaml: no such file or directory",
+    ]
+    assert "bad.yaml:3:3" in out
 
 
 async def test_the_file_may_be_given_with_the_config_flag(directory: Path) -> None:

@@ -79,5 +79,8 @@ async def test_a_broken_file_is_refused_with_its_problems(directory: Path) -> No
     code, out, err = await finished("diff", "old.yaml", "new.yaml", cwd=directory)
     assert (code, out) == (1, "")
     assert "new.yaml:1:8" in err
-    assert (await finished("diff", "old.yaml", "none.yaml", cwd=directory))[0] == 2
+    code, _, err = await finished("diff", "none.yaml", "new.yaml", cwd=directory)
+    assert code == 2
+    assert "cannot read none.yaml" in err
+    assert "new.yaml:1:8" in err
     assert (await finished("diff", "-", "-", cwd=directory))[0] == 2

@@ -90,6 +90,14 @@ async def test_the_policy_of_a_url(tmp_path: Path) -> None:
         (["--origin", PAGE, "https://a.test"], "PATH is a path on the proxy"),
         (["--origin", PAGE, "https://api.example.com", "/", "/"], "unexpected argument"),
         (["--origin", PAGE, "-c", "missing.yaml", "/"], "cannot read missing.yaml"),
+        (
+            ["--origin", "x", "--header", "a:b", "--header", "cookie", "--method", "A B", "y"],
+            "Error: 'A B' is not a method; the path must start with / and be percent-encoded",
+        ),
+        (
+            ["--origin", "x", "--header", "a:b", "--header", "cookie", "/"],
+            "no value; browsers never let a script set cookie: it needs no permission; 'x' is not",
+        ),
         (["--origin", PAGE, "--unsafe", "/"], "--unsafe goes with --ask-upstream"),
     ],
 )

@@ -54,11 +54,16 @@ async def test_the_proposal_lets_the_same_session_through(tmp_path: Path) -> Non
         (("log", "--origin-suffix", "https://a.example"), "write a domain"),
         (("log", "--write"), "no terminal"),
         (("broken.har",), "neither a log of JSON lines nor a HAR file"),
+        (("log",), "log is not a log of corsproxy's JSON lines; its first line is: nothing"),
+        (("log",), "make a log with corsproxy --log-format=json"),
+        (("missing", "empty", "log"), "cannot read missing"),
+        (("missing", "empty", "log"), "log is not a log"),
     ],
 )
 async def test_usage_errors(tmp_path: Path, arguments: tuple[str, ...], words: str) -> None:
     (tmp_path / "corsproxy.yaml").write_text(FILE.format(port=1))
-    (tmp_path / "log").write_text("nothing\n")
+    (tmp_path / "log").write_text('\nnothing\n{"level": "info"}\n')
+    (tmp_path / "empty").write_text("")
     (tmp_path / "broken.har").write_text('{\n  "log": 5}')
     code, _, err = await finished("learn", *arguments, cwd=tmp_path)
     assert code == 2
@@ -67,10 +72,10 @@ async def test_usage_errors(tmp_path: Path, arguments: tuple[str, ...], words: s
 
 async def test_without_refusals_nothing_is_proposed(tmp_path: Path) -> None:
     (tmp_path / "corsproxy.yaml").write_text(FILE.format(port=1))
-    (tmp_path / "log").write_text("nothing\n")
+    (tmp_path / "log").write_text('{"event": "ready"}\n')
     code, out, err = await finished("learn", "log", cwd=tmp_path)
     assert (code, out) == (0, "corsproxy.yaml: nothing to add for what was refused\n")
-    assert err.startswith("corsproxy: no calls of pages in log: learn reads JSON log lines")
+    assert err == "corsproxy: no requests in log\n"
 
 
 REFUSED = {
@@ -81,6 +86,20 @@ REFUSED = {
     "origin": PAGE,
     "code": "origin-not-allowed",
 }
+
+
+async def test_a_refused_host_is_listed_and_proposed_under_a_suffix(tmp_path: Path) -> None:
+    (tmp_path / "corsproxy.yaml").write_text(FILE.format(port=1))
+    host = {"code": "host-not-allowed", "host": "api.example.com:8010"}
+    (tmp_path / "log").write_text(json.dumps({**REFUSED, **host}))
+    code, out, _ = await finished("learn", "log", cwd=tmp_path)
+    assert code == 0
+    assert "Not proposed:\n  host api.example.com  once: any website can call" in out
+    arguments = ("learn", "log", "--origin-suffix", "example.com")
+    code, out, _ = await finished(*arguments, cwd=tmp_path)
+    assert code == 0
+    assert "+allowed_hosts: [api.example.com]\n" in out
+    assert f"+  allow_origins: [https://app.example.com, {PAGE}]\n" in out
 
 
 async def test_credentials_are_told_by_what_did_not_come(tmp_path: Path) -> None:

@@ -124,6 +124,17 @@ async def test_an_unusable_test_file_is_a_usage_error(
     assert "Traceback" not in err
 
 
+async def test_one_unusable_file_hides_no_other(directory: Path) -> None:
+    (directory / "a.yaml").write_text("cases: [")
+    code, out, err = await finished(
+        "test", "a.yaml", "b.yaml", "corsproxy.test.yaml", cwd=directory
+    )
+    assert code == 2
+    assert "a.yaml is refused" in err
+    assert "cannot read b.yaml" in err
+    assert out.endswith("4 of 4 as expected, 16 of 16 look-alikes refused\n")
+
+
 # A running deployment.
 
 

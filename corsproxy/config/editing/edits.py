@@ -98,10 +98,17 @@ def allow_all(
 ) -> Edit:
     """Return the file in which each of the values is allowed too; see `allow`."""
     edits: list[Edit] = []
+    failures: list[EditError] = []
     current = file
-    for value in dict.fromkeys(values):
-        edits.append(_allow(current, key, value, route))
-        current = edits[-1].file
+    for entry in _entries(key, values):
+        try:
+            edits.append(_allow(current, key, entry, route))
+        except EditError as error:
+            failures.append(error)
+        else:
+            current = edits[-1].file
+    if failures:
+        raise _together(failures)
     changed = [edit for edit in edits if edit.changed]
     return Edit(
         file.content,
@@ -112,9 +119,28 @@ def allow_all(
     )
 
 
-def _allow(file: File, key: RemedyKey, value: str, route: str | None) -> Edit:
+def _entries(key: RemedyKey, values: ValueSequence[str]) -> list[NewEntry]:
+    """Read the values. Raises ConfigError with the problems of all of them."""
+    found: list[NewEntry] = []
+    problems: list[Problem] = []
+    for value in dict.fromkeys(values):
+        try:
+            found.append(read_entry(key, value))
+        except ConfigError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigError(problems)
+    return found
+
+
+def _together(failures: ValueSequence[EditError]) -> EditError:
+    reasons = "; ".join(dict.fromkeys(error.reason for error in failures))
+    problems = [problem for error in failures for problem in error.problems]
+    return EditError(reasons, failures[0].help, problems)
+
+
+def _allow(file: File, key: RemedyKey, entry: NewEntry, route: str | None) -> Edit:
     before, document = file.reading, file.document
-    entry = read_entry(key, value)
     if key == "allowed_hosts":
         return _allow_host(file, before, document, entry)
     lists = Allowlists(document, before.policy)

@@ -8,6 +8,7 @@ import json
 from collections.abc import Collection, Iterable, Iterator
 from urllib.parse import urlsplit
 
+from corsproxy.config.learning.hosts import HostSeen, Request, host_seen
 from corsproxy.config.learning.observations import Observation, observed_call, text_of
 from corsproxy.core.verdicts import Code
 
@@ -27,8 +28,8 @@ def is_har(document: object) -> bool:
     return isinstance(log, dict) and isinstance(log.get("entries"), list)
 
 
-def read_har(text: str, servers: Collection[str] = ()) -> list[Observation]:
-    """Return the observations in a HAR file of calls to this proxy: to one of `servers`
+def read_har(text: str, servers: Collection[str] = ()) -> list[Request]:
+    """Return what is told by a HAR file of calls to this proxy: to one of `servers`
     (`http://localhost:8010`), or to where an answer names its reason. Raises ValueError where the
     text is no HAR file."""
     try:
@@ -39,10 +40,10 @@ def read_har(text: str, servers: Collection[str] = ()) -> list[Observation]:
         raise ValueError("it has no log.entries")
     entries = [_Entry(each) for each in document["log"]["entries"] if isinstance(each, dict)]
     proxies = {entry.server for entry in entries if entry.reason}.union(servers)
-    return list(_observations([entry for entry in entries if entry.server in proxies]))
+    return list(_requests([entry for entry in entries if entry.server in proxies]))
 
 
-def _observations(entries: Iterable["_Entry"]) -> Iterator[Observation]:
+def _requests(entries: Iterable["_Entry"]) -> Iterator[Request]:
     """Yield what the entries tell; DevTools lists a call before its preflight."""
     unsent: dict[tuple[str, str], _Entry] = {}
     for entry in entries:
@@ -54,8 +55,7 @@ def _observations(entries: Iterable["_Entry"]) -> Iterator[Observation]:
             if held is not None and not found.refused:
                 # The preflight passed here, and the browser held back the call.
                 found = found._replace(call=found.call._replace(credentials=True), refused=True)
-        if found is not None:
-            yield found
+        yield Request(entry.host, found)
 
 
 class _Entry:
@@ -79,6 +79,12 @@ class _Entry:
         # The browser names no more than that where it keeps an answer from the page.
         self._is_kept = not self.reason and text_of(response.get("_error")) == "net::ERR_FAILED"
         self._has_answer = response.get("status") != 0
+
+    @property
+    def host(self) -> HostSeen | None:
+        """The name by which the proxy was called."""
+        name = self.server.partition("://")[2]
+        return host_seen(name, self._when, refused=self.reason == Code.HOST_NOT_ALLOWED)
 
     @property
     def is_preflight(self) -> bool:

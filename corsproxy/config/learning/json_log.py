@@ -2,6 +2,7 @@
 
 import json
 
+from corsproxy.config.learning.hosts import Request, host_seen
 from corsproxy.config.learning.observations import Observation, observed_call, text_of
 from corsproxy.core.advice.families import is_handshake
 from corsproxy.core.verdicts import Code
@@ -21,16 +22,27 @@ _BROWSERS = "Mozilla/"
 _KINDS = frozenset({"preflight", "actual", "websocket"})
 
 
-def read_log_line(line: str) -> Observation | None:
-    """Return what one line tells of a page's call; None for every other line."""
+def read_log_line(line: str) -> dict[str, object] | None:
+    """Return a line of this proxy's log as an object; None for every other line."""
     if not line.lstrip().startswith("{"):
         return None
     try:
         record = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(record, dict) or record.get("event") != "request":
+    return record if isinstance(record, dict) and isinstance(record.get("event"), str) else None
+
+
+def request_in(record: dict[str, object]) -> Request | None:
+    """Return what a line tells of a request; None if it is about something else."""
+    if record.get("event") != "request":
         return None
+    refused = record.get("code") == Code.HOST_NOT_ALLOWED
+    host = host_seen(text_of(record.get("host")), text_of(record.get("ts")), refused=refused)
+    return Request(host, _call_in(record))
+
+
+def _call_in(record: dict[str, object]) -> Observation | None:
     kind = text_of(record.get("kind"))
     if kind not in _KINDS:
         return None

@@ -8,10 +8,12 @@ proposed but for loopback origins and for those under a suffix that was typed.
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import takewhile
+from types import MappingProxyType
 from typing import NamedTuple
 
 from corsproxy.config.editing.edits import File, allow
 from corsproxy.config.editing.splices import EditError
+from corsproxy.config.learning.hosts import is_under
 from corsproxy.config.learning.observations import Seen, unreadable
 from corsproxy.config.problems import ConfigError
 from corsproxy.core.advice.families import needs_of
@@ -28,22 +30,24 @@ _PORTS_FOR_A_WILDCARD = 2
 _SIBLINGS_FOR_A_WILDCARD = 3
 # More than one call can need: origin, method, credentials, and each of its headers.
 _MOST_EDITS = 300
+_REBOUND = "any website can call by a name of its own: if it is yours, name it with --origin-suffix"
 
 
 class Addition(NamedTuple):
     """One entry to add, and the calls that need it."""
 
     kind: str
-    """origin, method, header, expose or credentials."""
+    """origin, method, header, expose, credentials or host."""
     value: str
     route: str | None
     seen: Seen
 
 
 class NotProposed(NamedTuple):
-    """A call that stays refused, and why nothing is proposed for it."""
+    """Calls that stay refused, and why nothing is proposed for them."""
 
     origin: str
+    """The page's origin, or `host NAME` for calls to a name that is refused."""
     reason: str
     seen: Seen
 
@@ -57,11 +61,17 @@ class Proposal(NamedTuple):
     others: tuple[NotProposed, ...]
 
 
-def propose(file: File, refused: Mapping[PageCall, Seen], suffixes: Sequence[str]) -> Proposal:
-    """Return the edit that lets the refused calls through.
+def propose(
+    file: File,
+    refused: Mapping[PageCall, Seen],
+    suffixes: Sequence[str],
+    hosts: Mapping[str, Seen] = MappingProxyType({}),
+) -> Proposal:
+    """Return the edit that lets the refused calls through; `hosts` are the names in Host that
+    were refused.
 
-    `suffixes` are domains: origins on https below them may be proposed. Raises ConfigError
-    where the file is refused as it is.
+    `suffixes` are domains: origins on https and hosts below them may be proposed. Raises
+    ConfigError where the file is refused as it is.
     """
     maker = _Maker(file)
     for call, seen in refused.items():
@@ -71,10 +81,12 @@ def propose(file: File, refused: Mapping[PageCall, Seen], suffixes: Sequence[str
         else:
             maker.leave(call.origin, reason, seen)
     maker.run()
+    for host, seen in hosts.items():
+        maker.allow_host(host, seen, is_under(host, suffixes))
     return Proposal(
         file.content,
         maker.file.content,
-        tuple(maker.addition(*key) for key in maker.additions),
+        (*(maker.addition(*key) for key in maker.additions), *maker.hosts),
         tuple(NotProposed(*key, seen) for key, seen in maker.others.items()),
     )
 
@@ -90,7 +102,7 @@ def _why_not(text: str, suffixes: Sequence[str]) -> str | None:
         return "plain http beyond this machine: anyone on the network can impersonate it"
     if origin.scheme != "https":
         return "not an origin of the web"
-    if any(origin.host == each or origin.host.endswith(f".{each}") for each in suffixes):
+    if is_under(origin.host, suffixes):
         return None
     return "not on this machine: if the page is yours, name its domain with --origin-suffix"
 
@@ -103,6 +115,7 @@ class _Maker:
         self.wanted: dict[PageCall, Seen] = {}
         self.additions: dict[tuple[RemedyKey, str, str | None], None] = {}
         self.others: dict[tuple[str, str], Seen] = {}
+        self.hosts: list[Addition] = []
         self._policy = file.reading.policy
 
     def lists(self, call: PageCall) -> bool:
@@ -124,6 +137,21 @@ class _Maker:
             reason = self._allow(call, wider)
             if reason is not None:
                 self.leave(call.origin, reason, seen)
+
+    def allow_host(self, host: str, seen: Seen, is_ours: bool) -> None:
+        """Add a name to `allowed_hosts` if it is one of ours, and not there already."""
+        if self._policy.any_host or host in self._policy.allowed_hosts:
+            return
+        if not is_ours:
+            self.leave(f"host {host}", _REBOUND, seen)
+            return
+        try:
+            self.file = allow(self.file, "allowed_hosts", host).file
+        except (ConfigError, EditError) as error:
+            reason = error.problems[0].message if isinstance(error, ConfigError) else error.reason
+            self.leave(f"host {host}", reason, seen)
+        else:
+            self.hosts.append(Addition("host", host, None, seen))
 
     def _allow(self, call: PageCall, wider: Mapping[str, str]) -> str | None:
         """Add what a call needs; returns why it stays refused, or None where it does not."""

@@ -7,6 +7,7 @@ what each rule was and where it is written.
 """
 
 import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from corsproxy.core.advice.confusions import (
@@ -166,22 +167,29 @@ def explain(policy: Policy, question: PageCall) -> Explanation:
 
 
 def check_call(question: PageCall) -> None:
-    """Raise ValueError, with a sentence, for a call that no browser could make."""
-    if not is_origin(question.origin.encode("utf-8")):
-        raise ValueError(_no_origin(question.origin))
+    """Raise ValueError, with a sentence that has every reason, for a call that no browser could
+    make."""
+    faults = "; ".join(_faults(question))
+    if faults:
+        raise ValueError(faults)
+
+
+def _faults(question: PageCall) -> Iterator[str]:
     if not is_token(question.method.encode("utf-8")):
-        raise ValueError(f"{question.method!r} is not a method")
+        yield f"{question.method!r} is not a method"
     if question.method.upper() in FORBIDDEN_METHODS:
-        raise ValueError(f"browsers never let a script send {question.method.upper()}")
+        yield f"browsers never let a script send {question.method.upper()}"
     if _TARGET.fullmatch(question.target) is None:
-        raise ValueError("the path must start with / and be percent-encoded ASCII")
-    if "#" in question.target:
-        raise ValueError("browsers keep the fragment to themselves: leave out the # and the rest")
+        yield "the path must start with / and be percent-encoded ASCII"
+    elif "#" in question.target:
+        yield "browsers keep the fragment to themselves: leave out the # and the rest"
     for name in question.headers:
         if not is_token(name.encode("utf-8")):
-            raise ValueError(f"{name!r} is not a header name: give one at a time, no value")
-        if is_forbidden_request_header(name.lower().encode("ascii")):
-            raise ValueError(f"browsers never let a script set {name}: it needs no permission")
+            yield f"{name!r} is not a header name: give one at a time, no value"
+        elif is_forbidden_request_header(name.lower().encode("ascii")):
+            yield f"browsers never let a script set {name}: it needs no permission"
+    if not is_origin(question.origin.encode("utf-8")):
+        yield _no_origin(question.origin)  # last, because it may end in a question
 
 
 def _no_origin(text: str) -> str:

@@ -1,12 +1,14 @@
 """HAR files: what they say about calls to this proxy."""
 
 import json
+from collections.abc import Collection
 from typing import Any
 
 import pytest
 from hypothesis import given
 
 from corsproxy.config.learning.har import read_har
+from corsproxy.config.learning.hosts import HostSeen
 from corsproxy.config.learning.observations import Observation
 from corsproxy.core.page_call import PageCall
 from tests.config.learning.test_json_log import JSON
@@ -45,8 +47,13 @@ def har(*entries: object) -> str:
     return json.dumps({"log": {"entries": entries}})
 
 
-def read(*entries: object) -> list[Observation]:
-    return read_har(har(*entries))
+def read(*entries: object, servers: Collection[str] = ()) -> list[Observation]:
+    return [each.call for each in read_har(har(*entries), servers) if each.call is not None]
+
+
+def test_a_refused_host_is_that_of_the_url() -> None:
+    [found] = read_har(har(entry("http://api.test:8010/a", reason="host-not-allowed", status=421)))
+    assert found.host == HostSeen("api.test", True, "2026-11-29T10:11:12.000Z")
 
 
 def test_the_reason_is_the_evidence() -> None:
@@ -95,7 +102,7 @@ def test_an_answer_for_the_page_that_the_browser_kept(
     more: dict[str, str], *, credentials: bool
 ) -> None:
     kept = entry(f"{PROXY}/b", error=KEPT, Sec_Fetch_Mode="cors")
-    [found] = read_har(har(answered(kept, **more)), [PROXY])
+    [found] = read(answered(kept, **more), servers=[PROXY])
     assert found.refused is found.call.credentials is credentials
 
 
@@ -122,13 +129,13 @@ def test_a_call_that_was_held_back_after_its_preflight(
     reasons: list[str | None], expected: list[tuple[bool, bool]]
 ) -> None:
     entries = [each for reason in reasons for each in (unsent(), preflight(reason))]
-    found = read_har(har(*entries), [PROXY])
+    found = read(*entries, servers=[PROXY])
     assert [(each.refused, each.call.credentials) for each in found] == expected
     assert all(each.call.headers == ("x-a",) for each in found)
 
 
 def test_a_call_that_followed_its_preflight_needs_nothing() -> None:
-    found = read_har(har(preflight(), entry(f"{PROXY}/a", "PUT")), [PROXY])
+    found = read(preflight(), entry(f"{PROXY}/a", "PUT"), servers=[PROXY])
     assert not any(each.refused for each in found)
 
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corsproxy.config.learning.json_log import read_log_line
+from corsproxy.config.learning.hosts import HostSeen, Request
+from corsproxy.config.learning.json_log import read_log_line, request_in
 from corsproxy.config.learning.observations import Observation
 from corsproxy.core.page_call import PageCall
 
@@ -22,12 +23,32 @@ CALL = {
 }
 
 
+def read_request(**changes: object) -> Request | None:
+    record = read_log_line(json.dumps({**CALL, **changes}))
+    return None if record is None else request_in(record)
+
+
 def read(**changes: object) -> Observation | None:
-    return read_log_line(json.dumps({**CALL, **changes}))
+    found = read_request(**changes)
+    return None if found is None else found.call
 
 
 def test_a_refused_call() -> None:
     assert read() == Observation(PageCall(PAGE, "/users"), True, "2026-11-29T10:11:12.000Z")
+
+
+@pytest.mark.parametrize("kind", ["actual", "no-origin", "same-origin", "preflight"])
+def test_a_refused_host(kind: str) -> None:
+    found = read_request(code="host-not-allowed", kind=kind, host="API.test:8010")
+    assert found is not None
+    assert found.host == HostSeen("api.test", True, "2026-11-29T10:11:12.000Z")
+
+
+@pytest.mark.parametrize("host", ["localhost:8010", "127.0.0.1", "[::1]:80", "0.0.0.0", "a b", ""])
+def test_hosts_that_need_no_entry_are_not_noted(host: str) -> None:
+    found = read_request(host=host)
+    assert found is not None
+    assert found.host is None
 
 
 def test_a_preflight_describes_its_call() -> None:
@@ -87,7 +108,9 @@ JSON = st.recursive(
 
 
 @given(
-    st.dictionaries(st.sampled_from([*CALL, "asked_method", "browser_error", "user_agent"]), JSON)
+    st.dictionaries(
+        st.sampled_from([*CALL, "asked_method", "browser_error", "user_agent", "host"]), JSON
+    )
 )
 def test_arbitrary_members_raise_nothing(changes: dict[str, object]) -> None:
     read(**changes)

@@ -75,6 +75,18 @@ def test_some_origins_are_only_listed(origin: str, words: str) -> None:
     assert words in other.reason
 
 
+def test_only_hosts_under_a_typed_suffix_are_proposed() -> None:
+    hosts = {"api.example.org": Seen(2, "2026-11-29"), "evil.test": ONCE}
+    proposal = propose(file(), {}, ["example.org"], hosts)
+    assert additions(proposal) == ["host api.example.org"]
+    assert b"\nallowed_hosts: [api.example.org]\n" in proposal.after
+    [other] = proposal.others
+    assert other.origin == "host evil.test"
+    assert "any website" in other.reason
+    again = propose(file(proposal.after), {}, ["example.org"], hosts)
+    assert again.additions == ()
+
+
 def test_a_typed_suffix_covers_the_pages_below_it_alone() -> None:
     calls = [PageCall(f"https://{host}", "/") for host in ("a.example.org", "evilexample.org")]
     proposal = proposed(*calls, suffixes=("example.org",))
