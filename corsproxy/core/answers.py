@@ -51,6 +51,7 @@ def problem(
     head_only: bool = False,
     close: bool = False,
     extra: Sequence[Field] = (),
+    vary: Sequence[bytes] = (),
 ) -> Answer:
     """Return an `application/problem+json` answer for `verdict`.
 
@@ -76,7 +77,7 @@ def problem(
         (REASON, verdict.reason.encode("utf-8")),
         *extra,
     ]
-    add_grant(fields, (), grant)
+    add_grant(fields, vary, grant)
     framing = Framing.NONE if head_only else Framing.LENGTH
     head = ClientHead(status, reason_phrase(status), fields, framing)
     return Answer(head, b"" if head_only else body, verdict, close, detail)

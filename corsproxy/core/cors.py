@@ -36,6 +36,10 @@ PREFLIGHT_VARY: Final[Field] = (
 )
 
 
+# Every response that is sent has it.
+_ADDED_LATER: Final[Field] = (b"Date", b"")
+
+
 class Grant:
     """The Access-Control-* fields of a response, and what the grant depends on."""
 
@@ -233,7 +237,6 @@ def add_grant(fields: list[Field], vary: Sequence[bytes], grant: Grant) -> None:
     else:
         fields += [(b"Vary", value) for value in vary]
     if grant.expose_all:
-        exposed = exposable_names(fields)
-        if exposed:
-            fields.append((b"Access-Control-Expose-Headers", exposed))
+        exposed = exposable_names([*fields, _ADDED_LATER])
+        fields.append((b"Access-Control-Expose-Headers", exposed))
     fields += grant.fields

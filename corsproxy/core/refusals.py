@@ -5,11 +5,13 @@ the same function, so every refusal has a verdict, a hint, and the grant of its 
 """
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from corsproxy.core import guard
 from corsproxy.core.advice.hints import hint_for_client
 from corsproxy.core.answers import Answer, problem
+from corsproxy.core.cors import PREFLIGHT_VARY
 from corsproxy.core.guard import Refusal
 from corsproxy.core.messages import Field, RequestHead
 from corsproxy.core.policy import Policy
@@ -62,9 +64,15 @@ def check(context: RequestContext) -> Refusal | None:
 
 
 def refused(
-    context: RequestContext, refusal: Refusal, at: Source | None = None, kind: Kind | None = None
+    context: RequestContext,
+    refusal: Refusal,
+    at: Source | None = None,
+    kind: Kind | None = None,
+    *,
+    vary: Sequence[bytes] = (),
 ) -> Answer:
-    """Return the answer to a request that is refused. `kind` overrides the context's own."""
+    """Return the answer to a request that is refused. `kind` overrides the context's own; `vary`
+    is what the answer depends on besides the origin."""
     code = refusal.code
     if code is Code.HOST_NOT_ALLOWED:
         at = context.policy.allowed_hosts_source
@@ -84,17 +92,20 @@ def refused(
         head_only=context.request.method == "HEAD",
         close=code in _CLOSING,
         extra=ALLOW if code is Code.METHOD_REFUSED else (),
+        vary=vary,
     )
 
 
 def origin_refused(context: RequestContext) -> Answer:
     """Answer 403 without a grant: the origin is not in the list."""
+    vary = (PREFLIGHT_VARY[1],) if context.is_preflight else ()
     received = context.origin.value or b""
     expired = context.rules.origins.match_expired(received)
     if expired is not None:
         subject = received.decode("ascii")
         detail = f"The page's origin {subject} was allowed until {expired.until} (UTC)."
-        return refused(context, Refusal(Code.ORIGIN_EXPIRED, detail, subject), expired.source)
+        refusal = Refusal(Code.ORIGIN_EXPIRED, detail, subject)
+        return refused(context, refusal, expired.source, vary=vary)
     if guard.is_origin(received):
         subject = received.decode("ascii")
         detail = f"The page's origin {subject} is not in this proxy's allowlist."
@@ -102,7 +113,7 @@ def origin_refused(context: RequestContext) -> Answer:
         subject = ""
         detail = "The Origin of the request is not one well-formed origin."
     refusal = Refusal(Code.ORIGIN_NOT_ALLOWED, detail, subject)
-    return refused(context, refusal, context.rules.origins.source)
+    return refused(context, refusal, context.rules.origins.source, vary=vary)
 
 
 def refuse(

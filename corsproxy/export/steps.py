@@ -56,7 +56,9 @@ class Step(NamedTuple):
 
 SAFELISTED: Final = tuple(name.decode("ascii") for name in sorted(CORS_SAFELISTED_REQUEST_HEADERS))
 ORIGIN_ONLY: Final = "Origin"
-_PREFLIGHT_VARY: Final = PREFLIGHT_VARY[1].decode("ascii")
+"""What answers vary by, except those to preflights."""
+PREFLIGHT: Final = PREFLIGHT_VARY[1].decode("ascii")
+"""What answers to preflights vary by."""
 
 
 def steps(rules: CorsRules) -> tuple[Step, ...]:
@@ -68,8 +70,8 @@ def steps(rules: CorsRules) -> tuple[Step, ...]:
             Step(Asker.REST, fields=actual_grant(rules)),
         )
     return (
-        *_preflights(rules, Asker.ALLOWED, _PREFLIGHT_VARY),
-        Step(Asker.REST, preflight=True, status=403, vary=ORIGIN_ONLY),
+        *_preflights(rules, Asker.ALLOWED, PREFLIGHT),
+        Step(Asker.REST, preflight=True, status=403, vary=PREFLIGHT),
         Step(Asker.ALLOWED, fields=actual_grant(rules), vary=ORIGIN_ONLY),
         Step(Asker.ABSENT, vary=ORIGIN_ONLY),
         Step(Asker.SAME, vary=ORIGIN_ONLY),

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from corsproxy.core.answers import Answer
+from corsproxy.core.cors import PREFLIGHT_VARY
 from corsproxy.core.decision import Forward, complete, decide, fail
 from corsproxy.core.messages import ClientHead, Field, Framing, RequestHead
 from corsproxy.core.policy import Tls, UpstreamAddress
@@ -74,6 +75,7 @@ def test_preflight_of_an_unlisted_origin_is_403_without_any_grant() -> None:
     assert values(answer.head.fields, b"Corsproxy-Reason") == [
         b"origin-not-allowed; at=corsproxy.yaml:3:5"
     ]
+    assert values(answer.head.fields, b"Vary") == [PREFLIGHT_VARY[1]]
     assert json.loads(answer.body)["code"] == "origin-not-allowed"
     assert answer.verdict.browser_error == "PreflightMissingAllowOriginHeader"
 
@@ -248,7 +250,7 @@ def test_expose_all_names_what_the_response_carries() -> None:
     forward = forwarded(decide(policy(default=cors), request(origin=PAGE)))
     fields = [(b"ETag", b"x"), (b"Set-Cookie", b"a=b"), (b"Content-Type", b"t"), (b"X-A", b"1")]
     head = completed(complete(forward, response(fields=fields)))
-    assert values(head.fields, b"Access-Control-Expose-Headers") == [b"etag, x-a, vary"]
+    assert values(head.fields, b"Access-Control-Expose-Headers") == [b"etag, x-a, vary, date"]
 
 
 def test_passthrough_leaves_the_upstreams_cors_alone_and_sends_it_the_preflight() -> None:

@@ -296,8 +296,7 @@ def _grants(cors: Cors) -> Lines:
     told = next(step.vary for step in steps.steps(cors.rules) if step.status == 204)
     return [
         *lines,
-        f"{set_header} Vary {quoted(told)} if {mine} was_preflight is_granted",
-        f"{set_header} Vary Origin if {mine} was_preflight !is_granted",
+        f"{set_header} Vary {quoted(told)} if {mine} was_preflight",
         ("http-after-response add-header Vary Origin"
         f" if {both.replace('{0}', '!was_preflight !is_vary_told')}"),
     ]  # fmt: skip

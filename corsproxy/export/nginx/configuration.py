@@ -168,13 +168,18 @@ def _server(plan: Plan) -> Lines:
         "",
         "rewrite ^ /$cp_go? last;",
     ]
-    refusals = [
-        f"location = /refuse-{status} {{ return {status} {quoted(_TEXTS[status] + chr(10))}; }}"
-        for status in sorted(used)
-    ]
+    refusals = [f"location = /refuse-{status} {{ {_refusal(status)} }}" for status in sorted(used)]
+    refusals.append(
+        f"location = /refuse-preflight {{ add_header Vary {quoted(steps.PREFLIGHT)} always;"
+        f" {_refusal(403)} }}"
+    )
     preflights = [line for cors in plan.cors for line in _preflight_location(cors)]
     routes = [forward_location(plan, route) for route in plan.routes]
     return block("server", body, refusals, preflights, *routes)
+
+
+def _refusal(status: int) -> str:
+    return f"return {status} {quoted(_TEXTS[status] + chr(10))};"
 
 
 def _preflight_location(cors: Cors) -> Lines:

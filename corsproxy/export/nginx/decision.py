@@ -143,7 +143,9 @@ def _key(route: str, step: steps.Step) -> str:
 def _way(route: str, cors: Cors, step: steps.Step) -> str:
     if step.status is None:
         return route
-    return f"{cors.id}-preflight" if step.status == 204 else f"refuse-{step.status}"
+    if step.status == 204:
+        return f"{cors.id}-preflight"
+    return "refuse-preflight" if step.preflight else f"refuse-{step.status}"
 
 
 def _same(plan: Plan) -> Lines:

@@ -30,7 +30,11 @@ def middlewares(plan: Plan) -> dict[str, object]:
     )
     found["vary-refused"] = Noted(
         "The same for preflights, which the one above would answer itself.",
-        {"headers": {"customResponseHeaders": {"Vary": "Origin"}}},
+        {"headers": {"customResponseHeaders": {"Vary": steps.ORIGIN_ONLY}}},
+    )
+    found["vary-preflight"] = Noted(
+        "For preflights whose origin is refused.",
+        {"headers": {"customResponseHeaders": {"Vary": steps.PREFLIGHT}}},
     )
     for status in sorted({*REFUSALS, 204, 502}):
         found[f"refuse-{status}"] = {

@@ -122,7 +122,11 @@ def _answer(
         collected.add(rule, [name, "refuse-204"], plan.routes[0].id, note)
         return
     granted = step.status == 204
-    chain = [f"grant-{cors.id}"] if granted else ["vary-refused"]
+    chain = (
+        [f"grant-{cors.id}"]
+        if granted
+        else [f"vary-{'preflight' if step.preflight else 'refused'}"]
+    )
     status = 403 if granted else step.status
     collected.add(rule, [*chain, f"refuse-{status}"], plan.routes[0].id, note)
 
