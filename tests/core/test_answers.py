@@ -29,6 +29,11 @@ def test_problem_has_the_members_of_problem_details_and_the_code() -> None:
     assert values(answer.head.fields, b"Vary") == [b"Origin"]
 
 
+def test_problem_is_indented_for_people() -> None:
+    body = problem(VERDICT, Grant((), True), 'No "route" takes /\x7f.', "Add\none.").body
+    assert body == json.dumps(json.loads(body), indent=2).encode() + b"\n"
+
+
 def test_problem_without_hint_has_none_and_body_is_ascii() -> None:
     answer = problem(VERDICT, Grant((), False), "caf\u00e9 \u202e")
     assert "hint" not in json.loads(answer.body)
