@@ -9,9 +9,12 @@ from typing import Final
 
 from corsproxy.core.origins.origin import DEFAULT_PORTS, Origin, parse_origin
 from corsproxy.core.origins.pattern import OriginPattern, PatternKind
+from corsproxy.core.origins.spellings import Spellings
 from corsproxy.core.source import DEFAULT, Source
 
 _ANY_PORT: Final = 0  # no origin has port 0
+
+_ONE_HOST: Final = (PatternKind.EXACT, PatternKind.ANY_PORT)
 
 _Site = tuple[str, str]
 """Scheme and host."""
@@ -86,7 +89,7 @@ class OriginSet:
 
     __slots__ = (
         "_any_port", "_at_host", "_depth", "_exact", "_expired", "_has_wildcards", "_labels",
-        "_subdomains", "any", "expired", "patterns", "source",
+        "_spellings", "_subdomains", "any", "expired", "patterns", "source",
     )  # fmt: skip
 
     patterns: tuple[OriginPattern, ...]
@@ -117,6 +120,8 @@ class OriginSet:
         self._depth = 0  # labels of the deepest host below which SUBDOMAINS reach
         for pattern in self.patterns:
             self._add(pattern)
+        # Made when a refusal first asks for it: most sets are never asked.
+        self._spellings: Spellings | None = None
         self._has_wildcards = bool(self._any_port or self._subdomains or self._labels)
 
     def _add(self, pattern: OriginPattern) -> None:
@@ -210,7 +215,7 @@ class OriginSet:
     def covering_host(self, host: str) -> Iterator[OriginPattern]:
         """The entries that allow `host` under some scheme and port, the nearest first."""
         for pattern in self.at_host(host):
-            if pattern.kind in (PatternKind.EXACT, PatternKind.ANY_PORT):
+            if pattern.kind in _ONE_HOST:
                 yield pattern
         label, _, parent = host.partition(".")
         for pattern in self.at_host(parent):
@@ -221,6 +226,17 @@ class OriginSet:
                 if pattern.kind is PatternKind.SUBDOMAINS:
                     yield pattern
             parent = parent.partition(".")[2]
+
+    def spelled_like(self, host: str) -> Iterator[OriginPattern]:
+        """The entries for a single host that `host` is a misspelling of, the closest first."""
+        if self._spellings is None:
+            self._spellings = Spellings(
+                pattern.host for pattern in self.patterns if pattern.kind in _ONE_HOST
+            )
+        for near in self._spellings.near(host):
+            for pattern in self.at_host(near):
+                if pattern.kind in _ONE_HOST:
+                    yield pattern
 
     def including(self, narrow: OriginPattern) -> Iterator[OriginPattern]:
         """The wildcards that each allow all that `narrow` allows, a wildcard itself; it is one

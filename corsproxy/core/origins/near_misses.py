@@ -46,8 +46,9 @@ class NearMiss(NamedTuple):
 def near_misses(value: bytes, origins: OriginSet) -> tuple[NearMiss, ...]:
     """The entries of `origins` that `value`, which they refuse, came closest to.
 
-    At most three, the likeliest mistake first, then in file order; none for an allowed
-    origin, for "null", which nothing comes close to, and for what is no origin at all.
+    At most three, the likeliest mistake first, then in file order, spellings by how close they
+    are; none for an allowed origin, for "null", which nothing comes close to, and for what is
+    no origin at all.
     """
     if origins.match(value) is not None or len(value) > MAX_LENGTH:
         return ()
@@ -120,28 +121,9 @@ def _relatives(origin: Origin, origins: OriginSet) -> Iterator[NearMiss]:
 
 
 def _typos(origin: Origin, origins: OriginSet) -> Iterator[NearMiss]:
-    for pattern in islice(origins, _CANDIDATES):
-        if (
-            pattern.kind in (PatternKind.EXACT, PatternKind.ANY_PORT)
-            and pattern.scheme == origin.scheme
-            and (pattern.any_port or pattern.port == origin.port)
-            and _is_typo(pattern.host, origin.host)
-        ):
+    for pattern in origins.spelled_like(origin.host):
+        if pattern.scheme == origin.scheme and (pattern.any_port or pattern.port == origin.port):
             yield _miss(pattern, "host-typo", origin)
-
-
-def _is_typo(one: str, other: str) -> bool:
-    """Whether one place of at most two characters is all that differs."""
-    if one == other or abs(len(one) - len(other)) > 2 or min(len(one), len(other)) < 4:
-        return False
-    shorter = min(len(one), len(other))
-    start = 0
-    while start < shorter and one[start] == other[start]:
-        start += 1
-    end = 0
-    while end < shorter - start and one[-1 - end] == other[-1 - end]:
-        end += 1
-    return max(len(one), len(other)) - start - end <= 2
 
 
 def _miss(pattern: OriginPattern, difference: Difference, origin: Origin | None = None) -> NearMiss:
