@@ -12,11 +12,16 @@ from corsproxy.cli.files import default_file, editable, read_source, read_to_ser
 from corsproxy.cli.options import config_option, option
 from corsproxy.cli.terminal import Stream, wants_color
 from corsproxy.config.cors import EXPIRED
+from corsproxy.config.dates import day_after
 from corsproxy.config.problems import ConfigError, Problem, as_github, as_json, render
 from corsproxy.config.spelling import as_value
+from corsproxy.core.origins import OriginPattern
 from corsproxy.core.policy import CorsRules, Policy
 from corsproxy.shell.feed.clock import utc_day
 from corsproxy.shell.feed.layout import known_width
+
+_DAYS = 30
+"""How many days from now the last day is that is proposed."""
 
 _WITHOUT_FILE = "name the file (corsproxy check FILE), or write one (corsproxy init)"
 
@@ -87,7 +92,7 @@ def _problems_in(content: bytes, name: str, require_until: bool) -> tuple[Proble
     try:
         reading = read_to_serve(content, name)
     except ConfigError as error:
-        return error.problems
+        return tuple(map(_as_checked, error.problems))
     undated = _undated(reading.policy, content) if require_until else ()
     found = [*map(_as_checked, reading.warnings), *undated]
     return tuple(sorted(found, key=lambda problem: problem.source[1:]))
@@ -113,10 +118,16 @@ def _undated(policy: Policy, content: bytes) -> Iterator[Problem]:
                 f"`{pattern}` has no `until`",
                 at,
                 len(pattern.text),
-                f"write `{{origin: {as_value(pattern.text)}, until: {utc_day()}}}`, with its last"
-                " day",
+                f"write `{_with_last_day(pattern)}`, with the last day on which it is needed",
                 lines[at.line - 1] if 0 < at.line <= len(lines) else "",
             )
+
+
+def _with_last_day(pattern: OriginPattern) -> str:
+    """Return the entry as it might be written; its reason stays."""
+    pairs = {"origin": as_value(pattern.text), "until": day_after(utc_day(), _DAYS)}
+    pairs["reason"] = as_value(pattern.reason) if pattern.reason else "…"
+    return "{" + ", ".join(f"{key}: {text}" for key, text in pairs.items()) + "}"
 
 
 def _corrected(name: str, form: str, require_until: bool) -> tuple[Problem, ...]:

@@ -15,11 +15,9 @@ from corsproxy.cli.options import config_option, environment_variable, one_of, o
 from corsproxy.cli.terminal import is_terminal, wants_color
 from corsproxy.cli.upstream import policy_for
 from corsproxy.config.editing.calls import Way, allow_call
-from corsproxy.config.editing.cases import case_text, new_file, with_case
 from corsproxy.config.editing.diffs import diff
 from corsproxy.config.editing.edits import File
 from corsproxy.config.editing.splices import EditError
-from corsproxy.config.expectations import result_of
 from corsproxy.config.problems import ConfigError, escape
 from corsproxy.core.explain.explanation import Explanation, explain
 from corsproxy.core.explain.through_proxy import through_proxy, words_through_proxy
@@ -31,7 +29,6 @@ from corsproxy.core.source import DEFAULT_FILE
 from corsproxy.errors import StartError
 from corsproxy.shell.feed.ansi import Style, paint
 from corsproxy.shell.feed.layout import fitted, known_width
-from corsproxy.shell.system.saving import SaveError, save
 
 _MARKS = {
     "✓": Style.GREEN,
@@ -146,31 +143,13 @@ def command(
     else:
         _print(found)
     if test_file is not None:
-        _save_case(test_file, file, explanation, at)
+        if file is None:
+            raise click.UsageError("--save-case needs an allowlist file, and there is none.")
+        # Imported here: a call is rarely saved.
+        from corsproxy.cli.case_files import save_case
+
+        save_case(test_file, file, explanation, at)
     ctx.exit(Exit.OK if explanation.allowed else Exit.FINDINGS)
-
-
-def _save_case(name: str, file: File | None, explanation: Explanation, at: str | None) -> None:
-    """Add the call to a file of expectations, or create one."""
-    if file is None:
-        raise click.UsageError("--save-case needs an allowlist file, and there is none.")
-    verdict = explanation.verdict
-    result = result_of(verdict)
-    case = case_text(explanation.question, at, verdict.code if result == "refused" else result)
-    try:
-        if os.path.lexists(name):
-            before = read_bytes(name)
-            save(name, with_case(before, name, case), known=before)
-        else:
-            config = os.path.relpath(file.name, os.path.dirname(name) or ".")
-            with open(name, "xb") as new:
-                new.write(new_file(config, case))
-    except ConfigError as error:
-        raise RefusedConfig(name, error.problems, Exit.USAGE) from None
-    except (EditError, SaveError, OSError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise Failure(f"{name} was left as it is: {reason}", Exit.USAGE) from None
-    click.echo(f"\n{escape(name)}: 1 case added", err=True)
 
 
 class Found(NamedTuple):

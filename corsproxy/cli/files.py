@@ -1,11 +1,14 @@
 """Reads the allowlist file: its location, its bytes, its policy."""
 
 import os
+import stat
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
-from typing import TYPE_CHECKING
+from select import select
+from typing import TYPE_CHECKING, BinaryIO
 
 from corsproxy.cli.failures import Exit, Failure
 from corsproxy.cli.options import environment_variable
@@ -21,6 +24,9 @@ from corsproxy.shell.feed.clock import utc_day
 
 if TYPE_CHECKING:
     from corsproxy.config.editing.edits import File
+
+
+_PATIENCE = 10.0
 
 
 def default_file(what_to_do: str) -> str:
@@ -42,14 +48,36 @@ def default_file(what_to_do: str) -> str:
 
 def read_bytes(file: str) -> bytes:
     """Return the file's content. Raises Failure with the reason if it cannot be read."""
+    with opened(file) as source:
+        # One byte over the limit, so that the reader sees that the file is too large.
+        return source.read(MAX_BYTES + 1)
+
+
+@contextmanager
+def opened(file: str, patience: float = _PATIENCE) -> Iterator[BinaryIO]:
+    """Open a file to be read. Raises Failure with the reason if it cannot be opened or read.
+
+    A pipe is fine, such as a shell's <(...), but one that nothing is written to would block for
+    ever: its first byte must come within `patience` seconds.
+    """
     try:
-        with open(file, "rb") as source:
-            # One byte over the limit, so that the reader sees that the file is too large.
-            return source.read(MAX_BYTES + 1)
+        with open(file, "rb", opener=_without_waiting) as source:
+            descriptor = source.fileno()
+            if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+                if not select([descriptor], [], [], patience)[0]:
+                    raise TimeoutError(f"nothing was written to this pipe for {patience:g} s")
+                os.set_blocking(descriptor, True)
+            yield source
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         message = f"cannot read {file or repr(file)}: {reason[:1].lower()}{reason[1:]}"
         raise Failure(message, Exit.USAGE) from None
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Open a pipe at once, though nothing writes to it."""
+    is_pipe = stat.S_ISFIFO(os.stat(path).st_mode)
+    return os.open(path, flags | os.O_NONBLOCK if is_pipe else flags)
 
 
 def read_source(name: str) -> tuple[bytes, str]:

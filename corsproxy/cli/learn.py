@@ -8,7 +8,7 @@ import click
 
 from corsproxy.cli.diffs import print_diff
 from corsproxy.cli.failures import Exit, Failed, Failure, RefusedConfig, raise_all
-from corsproxy.cli.files import default_file, editable
+from corsproxy.cli.files import default_file, editable, opened
 from corsproxy.cli.options import config_option, option
 from corsproxy.cli.terminal import is_terminal
 from corsproxy.config.editing.edits import File
@@ -118,15 +118,12 @@ def _requests(name: str, servers: Collection[str]) -> Iterator[Request]:
     if name == "-":
         if sys.stdin is None:
             raise Failure("cannot read standard input: it is closed", Exit.USAGE)
+        if is_terminal("stdin"):
+            click.echo("corsproxy: reading log lines from standard input, up to Ctrl-D", err=True)
         yield from _read(sys.stdin.buffer, "standard input", servers)
         return
-    try:
-        with open(name, "rb") as source:
-            yield from _read(source, name, servers)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        message = f"cannot read {name or repr(name)}: {reason[:1].lower()}{reason[1:]}"
-        raise Failure(message, Exit.USAGE) from None
+    with opened(name) as source:
+        yield from _read(source, name, servers)
 
 
 def _read(source: IO[bytes], name: str, servers: Collection[str]) -> Iterator[Request]:

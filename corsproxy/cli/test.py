@@ -10,7 +10,6 @@ from corsproxy.cli.failures import Exit, Failure, RefusedConfig, each_of, raise_
 from corsproxy.cli.options import option
 from corsproxy.cli.terminal import wants_color
 from corsproxy.cli.trials import Trials, judge_answers, live_plan, read_subject, run_offline
-from corsproxy.config.expectations import Case
 from corsproxy.config.problems import ConfigError, annotation, escape
 from corsproxy.core.source import Source
 from corsproxy.errors import StartError
@@ -112,10 +111,10 @@ def _text(trials: Trials) -> list[str]:
     for case in trials.cases:
         style = Style.GREEN if case.passed else Style.RED
         mark = paint("✓" if case.passed else "✗", style, color=color)
-        lines.append(f"{mark} {escape(_title(case.case))}")
+        lines.append(f"{mark} {escape(case.case.title)}")
         if not case.passed:
             at = f"{case.file}:{case.case.source.line}"
-            lines.append(f"    {escape(at)}: expected {case.case.expected}, got {case.got}")
+            lines.append(f"    {escape(f'{at}: {case.failure}')}")
             lines += [f"    {escape(line)}" for line in case.why.splitlines()]
     failed = [each for each in trials.look_alikes if not each.passed]
     for each in failed:
@@ -128,15 +127,6 @@ def _text(trials: Trials) -> list[str]:
         words = f"{finding.code}: {finding.request} from {finding.origin}: {finding.message}"
         lines.append(f"{mark} {escape(words)}")
     return [*lines, _summary(trials)]
-
-
-def _title(case: Case) -> str:
-    """Return a case's name, with the call if several share the name."""
-    call = f"{case.request} from {case.call.origin}"
-    if case.name == call:
-        return call
-    headers = f" with {', '.join(case.call.headers)}" if case.call.headers else ""
-    return f"{case.name} ({call}{headers})"
 
 
 def _summary(trials: Trials) -> str:
@@ -186,7 +176,7 @@ def _github(trials: Trials) -> list[str]:
     lines = []
     for case in trials.cases:
         if not case.passed:
-            text = f"{case.case.name}: expected {case.case.expected}, got {case.got}"
+            text = f"{case.case.title}: {case.failure}"
             place = case.case.source
             lines.append(annotation("error", place, 1, "expectation", escape(text)))
     for each in trials.look_alikes:
@@ -204,7 +194,7 @@ def _github(trials: Trials) -> list[str]:
 
 def _junit(trials: Trials) -> list[str]:
     tests = [
-        (case.file, case.case.name, "" if case.passed else f"got {case.got}\n{case.why}")
+        (case.file, case.case.title, "" if case.passed else f"{case.failure}\n{case.why}")
         for case in trials.cases
     ]
     tests += [

@@ -34,6 +34,12 @@ class CaseTrial(NamedTuple):
     why: str
     """Why it failed, in lines; empty if it passed."""
 
+    @property
+    def failure(self) -> str:
+        """What was found instead of what was expected, with the rule that decided."""
+        place = "" if self.at is None else f" at {self.at}"
+        return f"expected {self.case.expected}, got {self.got}{place}"
+
 
 class LookAlikeTrial(NamedTuple):
     """The result of a look-alike: refused or not."""

@@ -30,6 +30,6 @@ def days_left(until: str, day: str) -> int:
     return (date.fromisoformat(until) - date.fromisoformat(day)).days
 
 
-def day_after(day: str) -> str:
-    """Return the next day."""
-    return date.fromordinal(date.fromisoformat(day).toordinal() + 1).isoformat()
+def day_after(day: str, days: int = 1) -> str:
+    """Return the next day, or the one that is so many days later."""
+    return date.fromordinal(date.fromisoformat(day).toordinal() + days).isoformat()

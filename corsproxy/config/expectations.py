@@ -93,6 +93,18 @@ class Case(NamedTuple):
     def request(self) -> str:
         return f"{self.call.method} {self.call.target}"
 
+    @property
+    def title(self) -> str:
+        """The name with the whole call: lists make several cases of one name."""
+        call = f"{self.request} from {self.call.origin}"
+        words = f"{call} with {', '.join(self._extras)}" if self._extras else call
+        words += f" on {self.day}" if self.day is not None else ""
+        return words if self.name == call else f"{self.name} ({words})"
+
+    @property
+    def _extras(self) -> tuple[str, ...]:
+        return (*self.call.headers, *(["credentials"] if self.call.credentials else []))
+
 
 class Suite(NamedTuple):
     """What a file of expectations says."""

@@ -1,9 +1,11 @@
 """Reporting problems in a file."""
 
 import json
+import re
 import shlex
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -228,6 +230,9 @@ async def test_an_expired_entry_fails_the_check_though_it_can_be_served(tmp_path
     assert code == 1
     assert "`https://a.example` expired after 2020-01-31" in out
     assert "corsproxy.yaml: 1 error" in out
+    (tmp_path / "corsproxy.yaml").write_text(DATED + "unknown: key\n")
+    _, out, _ = await finished("check", cwd=tmp_path)
+    assert "corsproxy.yaml: 2 errors\n" in out
 
 
 async def test_entries_can_be_required_to_have_a_last_day(tmp_path: Path) -> None:
@@ -240,3 +245,21 @@ async def test_entries_can_be_required_to_have_a_last_day(tmp_path: Path) -> Non
     assert code == 1
     assert (problem["code"], problem["line"]) == ("until-missing", 3)
     assert "https://b.example" in problem["message"]
+
+
+async def test_the_last_day_that_is_proposed_lies_ahead_and_the_reason_stays(
+    tmp_path: Path,
+) -> None:
+    text = DATED.replace("until: 2020-01-31", "reason: demo")
+    (tmp_path / "corsproxy.yaml").write_text(text)
+    _, out, _ = await finished("check", "--require-until", "--format", "json", cwd=tmp_path)
+    [problem] = json.loads(out)
+    found = re.search(r"`(\{.* until: (\S+), reason: demo\})`", problem["help"])
+    assert found is not None
+    assert found[2] > datetime.now(UTC).date().isoformat()
+    (tmp_path / "corsproxy.yaml").write_text(re.sub(r"\{origin.*\}", found[1], text))
+    assert await finished("check", "--strict", "--require-until", cwd=tmp_path) == (
+        0,
+        "corsproxy.yaml: no problems\n",
+        "",
+    )

@@ -1,11 +1,13 @@
 """Comparing what two files allow."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.process import finished
+from tests.process import environment, finished
 
 OLD = """\
 upstream: https://api.example.com
@@ -72,6 +74,15 @@ async def test_the_same_rules_in_another_layout_are_the_same(directory: Path) ->
     (directory / "new.yaml").write_text(OLD.replace("[PUT, DELETE]", "\n  - DELETE\n  - put"))
     code, out, _ = await finished("diff", "old.yaml", "new.yaml", cwd=directory)
     assert (code, out) == (0, "no difference in what is allowed\n")
+
+
+def test_a_shell_can_hand_over_the_output_of_a_command(directory: Path) -> None:
+    command = f"{sys.executable} -m corsproxy diff --format json <(cat old.yaml) new.yaml"
+    ended = subprocess.run(
+        ["bash", "-c", command], cwd=directory, env=environment(), capture_output=True, text=True
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert json.loads(ended.stdout)[0]["value"] == "https://app.example.com"
 
 
 async def test_a_broken_file_is_refused_with_its_problems(directory: Path) -> None:

@@ -261,28 +261,3 @@ async def test_an_entry_that_expires_is_explained_for_a_day(directory: Path) -> 
     code, _, err = await finished("explain", "--at", "soon", "--origin", origin, "/", cwd=directory)
     assert code == 2
     assert "YYYY-MM-DD" in err
-
-
-async def test_a_call_is_saved_as_a_case(directory: Path) -> None:
-    arguments = ("explain", "--save-case", "tests/corsproxy.test.yaml", "--origin", PAGE)
-    (directory / "tests").mkdir()
-    assert (await finished(*arguments, "--method", "PURGE", "/a", cwd=directory))[0] == 1
-    code, _, err = await finished(*arguments, "--header", "content-type", "/a", cwd=directory)
-    assert (code, err) == (0, "\ntests/corsproxy.test.yaml: 1 case added\n")
-    assert (directory / "tests" / "corsproxy.test.yaml").read_text() == (
-        'config: "../corsproxy.yaml"\n'
-        "cases:\n"
-        f'  - {{origin: {PAGE}, request: "PURGE /a", expect: method-not-allowed}}\n'
-        f'  - {{origin: {PAGE}, request: "GET /a", headers: [content-type], expect: allowed}}\n'
-    )
-    code, out, _ = await finished("test", "tests/corsproxy.test.yaml", cwd=directory)
-    assert code == 0, out
-
-
-async def test_a_case_is_not_added_to_a_broken_file(directory: Path) -> None:
-    (directory / "t.yaml").write_text("cases: [")
-    arguments = ("explain", "--save-case", "t.yaml", "--origin", PAGE, "/a")
-    code, _, err = await finished(*arguments, cwd=directory)
-    assert code == 2
-    assert "t.yaml" in err
-    assert (directory / "t.yaml").read_text() == "cases: ["

@@ -6,10 +6,28 @@ from pathlib import Path
 import pytest
 
 from corsproxy.cli.failures import Exit, Failure
-from corsproxy.cli.files import default_file, mount_warnings, read, read_bytes
+from corsproxy.cli.files import default_file, mount_warnings, opened, read, read_bytes
 from corsproxy.config.yaml.source_text import MAX_BYTES
 
 FILE = b"upstream: https://api.example.com\ncors:\n  allow_origins: [http://localhost:5173]\n"
+
+
+def test_a_pipe_is_read_but_not_waited_for_without_end(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(Failure, match="nothing was written to this pipe") as caught:
+        opened(str(pipe), 0).__enter__()
+    assert caught.value.exit_code == Exit.USAGE
+    writer = os.open(pipe, os.O_RDWR)
+    try:
+        os.write(writer, FILE)
+        with opened(str(pipe)) as source:
+            os.close(writer)
+            writer = -1
+            assert source.read() == FILE
+    finally:
+        if writer >= 0:
+            os.close(writer)
 
 
 def test_the_default_is_the_file_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """Checking expectations against the file and against a running deployment."""
 
 import json
+import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from pathlib import Path
@@ -54,7 +55,8 @@ async def test_a_failing_case_prints_its_explanation(directory: Path) -> None:
     (directory / "corsproxy.yaml").write_text(CONFIG.replace("[PUT]", "[PATCH]"))
     code, out, _ = await finished("test", cwd=directory)
     assert code == 1
-    assert "corsproxy.test.yaml:3: expected allowed, got method-not-allowed" in out
+    words = "expected allowed, got method-not-allowed at corsproxy.yaml:6:18"
+    assert f"corsproxy.test.yaml:3: {words}" in out
     assert "✗ method PUT: not in allow_methods [PATCH]  (corsproxy.yaml:6:18)" in out
 
 
@@ -91,7 +93,22 @@ async def test_reports_for_programs_name_what_failed(directory: Path) -> None:
     suite = ET.fromstring(out)
     assert (code, suite.attrib["failures"], suite.attrib["tests"]) == (1, "1", "20")
     [failure] = suite.iter("failure")
-    assert failure.attrib["message"] == "got method-not-allowed"
+    words = "expected allowed, got method-not-allowed at corsproxy.yaml:6:18"
+    assert failure.attrib["message"] == words
+
+
+async def test_cases_of_one_entry_and_places_are_told_apart(directory: Path) -> None:
+    (directory / "corsproxy.yaml").write_text(f"{CONFIG}  allow_credentials: true\n")
+    case = f"{{origin: {PAGE}, request: GET /, headers: [[x-a], [x-b]], credentials: true"
+    case += ", at: 2099-01-01, expect: {code: header-not-allowed, at: corsproxy.yaml:99}}"
+    (directory / "corsproxy.test.yaml").write_text(f"config: corsproxy.yaml\ncases: [{case}]\n")
+    for form in ("text", "github", "junit"):
+        code, out, _ = await finished("test", "--format", form, cwd=directory)
+        assert code == 1
+        for name in ("x-a", "x-b"):
+            assert f"GET / from {PAGE} with {name}, credentials on 2099-01-01" in out
+        words = "expected header-not-allowed at corsproxy.yaml:99, got header-not-allowed at"
+        assert re.search(rf"{words} corsproxy\.yaml:\d+:\d+", out)
 
 
 async def test_the_file_is_found_from_the_directory_of_its_tests(directory: Path) -> None:

@@ -1,9 +1,11 @@
 """Saving a call as a case of `corsproxy test`, with what is decided about it today."""
 
+from collections.abc import Iterable
+
 from corsproxy.config.editing.allowlists import value_of
 from corsproxy.config.editing.layout import Layout
 from corsproxy.config.editing.splices import EditError, spliced_bytes
-from corsproxy.config.expectations import FILE_OF_EXPECTATIONS, Result
+from corsproxy.config.expectations import FILE_OF_EXPECTATIONS, Case, Result
 from corsproxy.config.spelling import as_value
 from corsproxy.config.yaml.document import read_document
 from corsproxy.core.page_call import PageCall
@@ -25,6 +27,18 @@ def case_text(call: PageCall, day: str | None, expected: Result | Code) -> str:
     pairs["expect"] = str(expected)
     # References are filled in when the file is read.
     return "{" + ", ".join(f"{key}: {text.replace('$', '$$')}" for key, text in pairs.items()) + "}"
+
+
+def known_case(cases: Iterable[Case], call: PageCall, day: str | None) -> Case | None:
+    """Return the case that asks about the call already; None if there is none."""
+    wanted = (_as_sent(call), day)
+    return next((case for case in cases if (_as_sent(case.call), case.day) == wanted), None)
+
+
+def _as_sent(call: PageCall) -> PageCall:
+    return call._replace(
+        method=call.normalized_method, headers=call.asked_headers, same_origin=False
+    )
 
 
 def new_file(config: str, case: str) -> bytes:
