@@ -2,6 +2,7 @@
 
 import os.path
 import shlex
+from collections.abc import Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -14,7 +15,8 @@ from corsproxy.cli.flags import Flags
 from corsproxy.cli.options import config_option, option
 from corsproxy.cli.quick import OF_LISTENER, check_without_upstream, quick_of, quick_options
 from corsproxy.cli.upstream import policy_of
-from corsproxy.config.written_policy import written_policy
+from corsproxy.config.without_file import read_headers
+from corsproxy.config.written_policy import variables_for, written_policy
 from corsproxy.core.source import DEFAULT_FILE
 
 
@@ -47,6 +49,20 @@ def command(upstream: str | None, config: str | None, **params: Any) -> None:
     run = "corsproxy" if file == DEFAULT_FILE else f"corsproxy -c {file}"
     first = "" if upstream else "Name your upstream and your app's origin in it, then run"
     click.echo(f"Wrote {file}. {first or 'Run'}: {run}")
+    if params["headers"]:
+        _tell_of_secrets(file, params["headers"])
+
+
+def _tell_of_secrets(file: str, headers: Sequence[str]) -> None:
+    """Say that the values of headers are in the file now, and how to take them out."""
+    fields = read_headers(headers, [])
+    names = ", ".join(name.decode("ascii") for name, _ in fields)
+    click.echo(
+        f"corsproxy: {file} now holds the value of {names}, as it was given\n"
+        f"  if that is a secret, write {variables_for(fields)} instead, and set the variable where"
+        " corsproxy runs",
+        err=True,
+    )
 
 
 def _check_alone(params: dict[str, Any]) -> None:

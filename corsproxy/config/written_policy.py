@@ -6,15 +6,19 @@ nothing that worked stops working.
 
 import json
 import os.path
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 
 from corsproxy.config.problems import Problem
 from corsproxy.config.without_file import Quick, read_headers
+from corsproxy.core.messages import Field
 from corsproxy.core.origins import LOOPBACK_ORIGINS, OriginSet
 from corsproxy.core.policy import CorsRules, Policy
 
 MODELINE = "# yaml-language-server: $schema=./corsproxy.schema.json\n"
 """Lets editors complete the file; `corsproxy schema > corsproxy.schema.json` writes the schema."""
+
+_NOT_IN_NAMES = re.compile(r"^(?=[0-9])|[^A-Z0-9]")
 
 _TOP = Policy((), CorsRules(OriginSet(())))
 
@@ -83,12 +87,18 @@ def _route(quick: Quick, policy: Policy, directory: str) -> Iterator[str]:
     problems: list[Problem] = []
     fields = read_headers(quick.headers, problems)
     if fields:
-        yield "    # Keep secrets in the environment: write ${NAME} instead."
+        yield f"    # Keep secrets in the environment: write {variables_for(fields)} instead."
         yield "    request_headers:"
         yield "      set:"
         for name, value in fields:
             text = value.decode("utf-8", "surrogateescape")
             yield f"        {_text(name.decode('ascii'))}: {_text(text)}"
+
+
+def variables_for(fields: Iterable[Field]) -> str:
+    """Return the references that may stand in the file for the values of headers."""
+    names = (_NOT_IN_NAMES.sub("_", name.decode("ascii").upper()) for name, _ in fields)
+    return ", ".join(f'"${{{name}}}"' for name in names)
 
 
 def _relative(path: str, directory: str) -> str:

@@ -65,3 +65,17 @@ async def test_a_place_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> N
     code, _, err = await finished("init", "no/such/corsproxy.yaml", cwd=tmp_path)
     assert code == 2
     assert err == "corsproxy: cannot write no/such/corsproxy.yaml: no such file or directory\n"
+
+
+async def test_a_secret_in_the_file_is_no_surprise(tmp_path: Path) -> None:
+    header = ("--header", "X-Api-Key: s3cret", "--header", "Authorization: Bearer s3cret")
+    code, out, err = await finished("init", "https://a.test", *header, cwd=tmp_path)
+    assert code == 0
+    assert "corsproxy.yaml now holds the value of X-Api-Key, Authorization" in err
+    assert 'write "${X_API_KEY}", "${AUTHORIZATION}" instead, and' in err
+    assert "s3cret" not in out + err
+    text = (tmp_path / "corsproxy.yaml").read_text()
+    assert 'write "${X_API_KEY}", "${AUTHORIZATION}" instead.' in text
+    (tmp_path / "corsproxy.yaml").write_text(text.replace("Bearer s3cret", "${AUTHORIZATION}"))
+    code, _, err = await finished("check", cwd=tmp_path, env={"AUTHORIZATION": "Bearer s3cret"})
+    assert (code, err) == (0, "")
