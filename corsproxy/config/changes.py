@@ -46,11 +46,12 @@ class Change(NamedTuple):
 
 def changes(before: Policy, after: Policy) -> tuple[Change, ...]:
     """Return how `after` differs from `before`; () if it does not."""
-    found = [*_listeners(before, after), *_routes(before, after)]
+    lists: _Lists = {}
+    found = [*_listeners(before, after), *_routes(before, after, lists)]
     seen = {(change.sign, change.what) for change in found}
     found += [
         change._replace(where="by default")
-        for change in _cors(before.default_cors, after.default_cors, {})
+        for change in _cors(before.default_cors, after.default_cors, lists)
         if (change.sign, change.what) not in seen
     ]
     found += _whole(before, after)
@@ -71,7 +72,7 @@ def _texts(values: Sequence[object]) -> str:
     return ", ".join(map(str, values))
 
 
-def _routes(before: Policy, after: Policy) -> Iterator[Change]:
+def _routes(before: Policy, after: Policy, lists: "_Lists") -> Iterator[Change]:
     old, new = before.routes_by_path, after.routes_by_path
     for path in sorted(old.keys() - new.keys()):
         yield Change("-", f"route {old[path].name} at {path.decode()}")
@@ -79,7 +80,6 @@ def _routes(before: Policy, after: Policy) -> Iterator[Change]:
         route = new[path]
         yield Change("+", f"route {route.name} at {path.decode()} to {route.upstream}")
     grouped: dict[Change, list[str]] = {}
-    lists: _Lists = {}
     kept = [path for path in new if path in old]
     for path in kept:
         for change in _route(old[path], new[path], lists):
@@ -103,7 +103,8 @@ def _on_routes(names: Sequence[str], total: int) -> str:
 
 
 def _names_of(kind: type[Route | Timeouts | Tls]) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(kind) if field.compare and field.name != "source")
+    compared = (field.name for field in fields(kind) if field.compare)
+    return tuple(name for name in compared if not name.endswith("source"))
 
 
 # All fields of a route that are one value, so that no new key is forgotten. Others have parts.

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from corsproxy.config.changes import changes
+from corsproxy.config.reader import read_policy
 from corsproxy.core.origins import OriginSet, parse_origin_pattern
 from corsproxy.core.policy import (
     CorsRules,
@@ -43,6 +44,15 @@ def words(before: Policy, after: Policy) -> list[str]:
 
 def test_nothing_changed() -> None:
     assert words(policy(), policy()) == []
+
+
+def test_a_file_whose_lines_moved_has_no_changes() -> None:
+    text = "upstream: http://a.test\ncors: {allow_origins: [], max_age: 5}\n"
+    more = "routes: [{path: /b, upstream: 'http://b.test', request_headers: {set: {X-A: a}}}]\n"
+    before, after = (
+        read_policy(start + text + more, "corsproxy.yaml", {}, "/").policy for start in ("", "\n\n")
+    )
+    assert changes(before, after) == ()
 
 
 def test_the_place_of_a_rule_does_not_count() -> None:
