@@ -21,7 +21,7 @@ def widened(policy: Policy, *remedies: Remedy) -> Policy:
 
 
 def _placed(entry: NewEntry) -> NewEntry:
-    origins = OriginSet([replace(each, source=UNTIL_STOPPED) for each in entry.rules.origins])
+    origins = OriginSet([each._replace(source=UNTIL_STOPPED) for each in entry.rules.origins])
     return entry._replace(rules=replace(entry.rules, origins=origins))
 
 

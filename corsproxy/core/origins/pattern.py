@@ -1,7 +1,7 @@
 """One entry of an allowlist, parsed, and the refusal of one that cannot be used."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from corsproxy.core.origins.hosts import is_loopback, is_public_suffix
 from corsproxy.core.source import DEFAULT, Source
@@ -32,8 +32,7 @@ class OriginPatternError(ValueError):
         self.suggestion = suggestion
 
 
-@dataclass(frozen=True, slots=True)
-class OriginPattern:
+class OriginPattern(NamedTuple):
     """An entry of `allow_origins`. Made by `parse_origin_pattern`."""
 
     text: str
