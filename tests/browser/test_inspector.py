@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page, expect
 
-from tests.browser.chromium import OpenTab
+from tests.browser.chromium import OpenTab, Tab
 from tests.browser.inspected import Inspected, View, call, inspected
 from tests.browser.scopes import fresh, shared
 from tests.running import ask, port_of
@@ -49,6 +49,19 @@ async def view(context: BrowserContext, where: Inspected) -> AsyncIterator[View]
     await expect(opened.rows).to_have_count(0)
     yield opened
     assert opened.complaints == []
+
+
+@fresh
+async def open_tab(context: BrowserContext, view: View) -> OpenTab:
+    """Open a page behind the inspector: Chromium draws a hidden page once a second, and each
+    click on it would wait for two drawings."""
+
+    async def open_(origin: str) -> Tab:
+        tab = await Tab.open(context, f"{origin}/")
+        await view.page.bring_to_front()
+        return tab
+
+    return open_
 
 
 # From a refused call to a passing one.
@@ -319,6 +332,14 @@ async def test_the_filter_stays(
                         (f"origin:http://localhost:{page_port} route:/", 4)):  # fmt: skip
         await view.page.get_by_label("Filter").fill(text)
         await expect(view.rows).to_have_count(count)
+    told = view.page.locator("#filter-mistakes")
+    await expect(told).to_be_hidden()
+    for text, says in (("-stauts:500", "no key stauts:"), ("stauts:500", "Did you mean status:?"),
+                       ("is:open", "Nothing is is:open. Known are stream,"),
+                       ("outcome:bad", "Nothing is outcome:bad.")):  # fmt: skip
+        await view.page.get_by_label("Filter").fill(text)
+        await expect(told).to_contain_text(says)
+        await expect(view.page.get_by_label("Filter")).to_have_attribute("aria-invalid", "true")
     await view.page.get_by_label("Filter").fill("status:4xx")
     await view.page.reload()
     await expect(view.page.get_by_label("Filter")).to_have_value("status:4xx")
@@ -361,7 +382,23 @@ async def test_replay(open_tab: OpenTab, page_port: int, where: Inspected, view:
     body = await view.tab("Body")
     await expect(body).to_contain_text("once")
     await view.row("/again").last.click()
-    await view.page.locator("summary", has_text="More").click()
+    more = view.page.locator("summary", has_text="More")
+    menu = view.page.locator("details.more")
+    for closing in ("Escape", "Tab"):
+        await more.press("Enter")
+        await view.page.keyboard.press("End")
+        await expect(view.button("Send differently…")).to_be_focused()
+        await view.page.keyboard.press(closing)
+        await expect(menu).not_to_have_attribute("open", "")
+    await more.click()
+    await view.page.get_by_label("Filter").click()
+    await expect(menu).not_to_have_attribute("open", "")
+    await more.click()
+    await view.button("Send differently…").click()
+    await expect(menu).not_to_have_attribute("open", "")
+    await view.page.keyboard.press("Escape")
+    await expect(more).to_be_focused()
+    await more.click()
     await view.button("Send differently…").click()
     await view.page.get_by_label("As a page on").fill("https://other.example")
     await view.button("Send").click()
@@ -376,7 +413,6 @@ async def test_copies_har_and_comparison(
     init = {"method": "PUT", "headers": {"Authorization": f"Bearer {SECRET}"}}
     assert await call(tab, f"{where.url}/one", **init)
     assert await call(tab, f"{where.url}/other")
-    await view.page.bring_to_front()
     await view.row("/one").click()
     await view.button("Copy as curl").click()
     await expect(view.page.get_by_text("Copied as curl command.")).to_be_visible()
@@ -653,6 +689,10 @@ async def test_the_list_does_not_move_while_reading(
     await expect(view.rows).to_have_count(45)
     assert await view.row("/n/30").bounding_box() == before
     await expect(view.page.get_by_role("button", name="5 newer")).to_be_visible()
+    for key, path in (("End", "/n/0"), ("Home", "/new/4"), ("j", "/new/3")):
+        await view.page.keyboard.press(key)
+        await expect(view.row(path).first).to_be_focused()
+        await expect(view.page.get_by_role("heading", name=path)).to_be_visible()
 
 
 async def test_the_page_says_when_the_proxy_has_stopped(

@@ -5,6 +5,7 @@ import { bodyTab } from "./body.js";
 import { append, button, el } from "./dom.js";
 import { Refused, ask } from "./feed.js";
 import { headersTab } from "./headers.js";
+import { menu } from "./menu.js";
 import { messagesTab } from "./messages.js";
 import { isBad } from "./table.js";
 import { duration, shown } from "./text.js";
@@ -115,24 +116,19 @@ export class Details {
 
   #actions() {
     const { row } = this.#found;
-    const copy = (text, form) => button(text, () => copyAs(this.id, form), { class: "small quiet", "data-key": form });
-    const more = el("details.more", {}, el("summary", { "data-key": "more" }, "More"));
-    append(more, [
-      el(
-        "div.menu",
-        {},
-        copy("Copy as fetch", "fetch"),
-        copy("Copy as corsproxy explain", "explain"),
-        copy("Copy as test case", "test"),
-        button("Copy curl with secrets", () => copyAs(this.id, "curl", true), { class: "small quiet" }),
-        button("Send differently…", () => replayAs(row, this.#on.replayed), { class: "small quiet" }),
-      ),
+    const more = menu("More", "more", [
+      ["Copy as fetch", () => copyAs(this.id, "fetch")],
+      ["Copy as corsproxy explain", () => copyAs(this.id, "explain")],
+      ["Copy as test case", () => copyAs(this.id, "test")],
+      ["Copy curl with secrets", () => copyAs(this.id, "curl", true)],
+      ["Send differently…", () => replayAs(row, this.#on.replayed)],
     ]);
+    more.open = this.#panel.querySelector("details.more")?.open ?? false;
     return el(
       "div.actions",
       {},
       button("Replay", () => replay(this.id, {}, this.#on.replayed), { class: "small quiet", "data-key": "replay", title: "Send it again (r)" }),
-      copy("Copy as curl", "curl"),
+      button("Copy as curl", () => copyAs(this.id, "curl"), { class: "small quiet", "data-key": "curl", title: "Copy as curl (c)" }),
       button("Compare", () => this.#on.compare(this.id), { class: "small quiet", "data-key": "compare", title: "Compare with another call" }),
       more,
     );
@@ -168,11 +164,11 @@ export class Details {
 
   #turn(event) {
     const names = Object.keys(TABS);
-    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-    if (step === undefined) return;
+    const at = names.indexOf(this.#tab);
+    const to = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: -1 }[event.key];
+    if (to === undefined) return;
     event.preventDefault();
-    const next = (names.indexOf(this.#tab) + step + names.length) % names.length;
-    this.#select(names[next]);
+    this.#select(names.at(to % names.length));
   }
 
   // Secrets are fetched when the user reveals them, and forgotten when the call is closed.

@@ -28,6 +28,7 @@ const STATES = {
 
 export const KEY_NAMES = [...Object.keys(KEYS), "is"];
 export const STATE_NAMES = Object.keys(STATES);
+export const OUTCOMES = ["readable", "blocked", "leaves", "opaque", "unknown"];
 
 /** Return a function that tells whether the filter shows a row. */
 export function compile(text) {
@@ -38,7 +39,8 @@ export function compile(text) {
   };
 }
 
-/** Split into terms: {key, value, not}. Quotes hold spaces together. */
+/** Split into terms: {key, value, not}, or {…, unknown} with what looks like a key. Quotes hold
+ * spaces together. */
 export function terms(text) {
   const found = [];
   for (const [, minus, key, quoted, bare] of text.matchAll(
@@ -50,10 +52,53 @@ export function terms(text) {
       found.push({ key: name, value, not: minus !== "" });
     } else if (value !== undefined) {
       const whole = key === undefined ? value : `${key}:${value}`;
-      found.push({ key: FREE, value: whole, not: minus !== "" });
+      const unknown = value.startsWith("/") ? undefined : name; // else a URL
+      found.push({ key: FREE, value: whole, not: minus !== "", unknown });
     }
   }
   return found;
+}
+
+/** Say what is neither a key nor a value of one, and would otherwise just match nothing. */
+export function mistakes(text) {
+  return terms(text).flatMap(({ key, value, unknown }) => {
+    if (unknown !== undefined) return unknownKey(unknown, value);
+    const known = { is: STATE_NAMES, outcome: OUTCOMES }[key];
+    if (known === undefined || value.includes("*")) return [];
+    const isBegun = known.some((each) => each.startsWith(value.toLowerCase()));
+    return isBegun ? [] : [`Nothing is ${key}:${value}. Known are ${listed(known)}.`];
+  });
+}
+
+function unknownKey(name, term) {
+  if (name === "localhost") return []; // and its port
+  const near = nearest(name, KEY_NAMES);
+  const hint = near === undefined ? "" : ` Did you mean ${near}:?`;
+  return [`The filter has no key ${name}:, so ${term} is searched as text.${hint} The keys are ${listed(KEY_NAMES)}.`];
+}
+
+function listed(names) {
+  return `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
+}
+
+/** The name that differs from `word` the least, if by no more than two letters. */
+function nearest(word, names) {
+  const distances = names.map((name) => distance(word, name));
+  const least = Math.min(...distances);
+  return least <= 2 ? names[distances.indexOf(least)] : undefined;
+}
+
+function distance(one, other) {
+  let row = Array.from({ length: other.length + 1 }, (_, at) => at);
+  for (let i = 1; i <= one.length; i += 1) {
+    const next = [i];
+    for (let j = 1; j <= other.length; j += 1) {
+      const change = row[j - 1] + (one[i - 1] === other[j - 1] ? 0 : 1);
+      next.push(Math.min(change, row[j] + 1, next[j - 1] + 1));
+    }
+    row = next;
+  }
+  return row[other.length];
 }
 
 function testOf({ key, value, not }) {

@@ -5,6 +5,7 @@ import { KEY_NAMES, STATE_NAMES } from "./filter.js";
 
 const KEYS = [
   ["j k", "next call, previous call"],
+  ["home end", "newest call, oldest call"],
   ["enter", "open it"],
   ["a", "allow it"],
   ["r", "replay it"],

@@ -7,7 +7,7 @@ import { Compare } from "./compare.js";
 import { Details } from "./details.js";
 import { button, el } from "./dom.js";
 import { Feed, ask } from "./feed.js";
-import { compile } from "./filter.js";
+import { compile, mistakes } from "./filter.js";
 import { readFragment, writeFragment } from "./fragment.js";
 import { openHelp } from "./help.js";
 import { LastChange } from "./last_change.js";
@@ -112,6 +112,11 @@ function setFilter(text) {
 
 function applyFilter() {
   passes = compile(input.value);
+  const found = mistakes(input.value);
+  const words = at("filter-mistakes");
+  words.hidden = found.length === 0;
+  words.textContent = found.join(" ");
+  input.setAttribute("aria-invalid", String(found.length > 0));
   fragment.filter = input.value;
   writeFragment(fragment);
   table.filter(passes);
@@ -201,6 +206,8 @@ const KEYS = {
   k: () => follow(table.move(-1)),
   ArrowDown: () => follow(table.move(1)),
   ArrowUp: () => follow(table.move(-1)),
+  Home: () => follow(table.move(-Infinity)),
+  End: () => follow(table.move(Infinity)),
   Enter: () => table.marked !== null && open(table.marked),
   "/": () => {
     input.focus();
@@ -226,7 +233,7 @@ document.addEventListener("keydown", (event) => {
   if (document.querySelector("dialog[open]") !== null) return;
   const inControl = event.target.closest(OWN_KEYS) !== null;
   const isTyping = event.target.closest("input, textarea, select") !== null;
-  if (isTyping || (inControl && ["Enter", " ", "ArrowDown", "ArrowUp"].includes(event.key))) return;
+  if (isTyping || (inControl && ["Enter", " ", "ArrowDown", "ArrowUp", "Home", "End"].includes(event.key))) return;
   const act = KEYS[event.key];
   if (act === undefined || !at("allowlist").hidden) {
     if (event.key !== "?") return;

@@ -116,7 +116,8 @@ export class Table {
     const ids = this.ids;
     if (!ids.length) return null;
     const at = ids.indexOf(this.marked);
-    const next = at < 0 ? 0 : Math.min(Math.max(at + by, 0), ids.length - 1);
+    const from = at < 0 && Number.isFinite(by) ? -by : at;
+    const next = Math.min(Math.max(from + by, 0), ids.length - 1);
     this.mark(ids[next], { focus: true });
     return ids[next];
   }
