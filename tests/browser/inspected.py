@@ -48,6 +48,8 @@ class Api:
                 return web.Response(body=gzip.compress(text), headers=headers)
             case "/moved":
                 return web.Response(status=302, headers={"Location": "/plain"})
+            case "/leaving":
+                return web.Response(status=302, headers={"Location": "http://127.0.0.1:9/login"})
             case "/echo":
                 given = await request.read()
                 content_type = request.headers.get("Content-Type", "text/plain")

@@ -232,6 +232,13 @@ async def test_preflight_and_call_share_a_row_and_pending_calls_show(
     await expect(row).to_have_count(1)
     await expect(row.get_by_role("img", name="after a preflight")).to_be_visible()
     await expect(view.row("/status/404")).to_contain_text("404")
+    assert not await call(tab, f"{where.url}/leaving")
+    for path, told in (
+        ("/status/404", "allowed, and the upstream answered 404"),
+        ("/leaving", "allowed, but the redirect leads out of the proxy"),
+    ):
+        await view.row(path).click()
+        await expect(view.page.locator(".verdict")).to_contain_text(told)
 
 
 async def test_the_tabs(open_tab: OpenTab, page_port: int, where: Inspected, view: View) -> None:
@@ -451,6 +458,22 @@ async def test_the_allowlist(
     await expect(view.page.get_by_role("table", name="Refused")).to_contain_text(
         f"http://localhost:{unlisted_port}"
     )
+    await view.page.set_viewport_size({"width": 768, "height": 800})
+    assert await view.page.evaluate(BROKEN_NAMES) == []
+
+
+# Names in origins that are broken into two lines.
+BROKEN_NAMES = """() => {
+  const codes = document.querySelectorAll(".entries td:not(:first-child) code:not(.place)");
+  return [...codes, ...document.querySelectorAll(".routes code")].flatMap((code) => {
+    const range = document.createRange();
+    const texts = [...code.childNodes].filter((node) => node.nodeType === Node.TEXT_NODE);
+    return texts.filter((node) => {
+      range.selectNodeContents(node);
+      return range.getClientRects().length > 1;
+    }).map((node) => node.data);
+  });
+}"""
 
 
 async def test_eight_tabs_are_live_at_once(

@@ -4,7 +4,7 @@ import { trying } from "./actions.js";
 import { diffOf } from "./allow.js";
 import { button, el } from "./dom.js";
 import { ask } from "./feed.js";
-import { ago, shown, times } from "./text.js";
+import { ago, breakable, shown, times } from "./text.js";
 
 const TITLES = { origin: "Origins", method: "Methods", header: "Request headers", credentials: "Credentials", expose: "Exposed headers" };
 
@@ -54,7 +54,7 @@ function line({ value, at, calls, preflights, last }) {
   return el(
     `tr${isUnused ? ".unused" : ""}`,
     {},
-    el("td.wide", {}, el("code", {}, shown(value))),
+    el("td.wide", {}, el("code", {}, breakable(value))),
     el("td", { "data-label": "Where" }, at ? el("code.place", {}, shown(at)) : el("span.dim", {}, "by default")),
     number("Calls", calls),
     number("Preflights", preflights),
@@ -89,7 +89,7 @@ function learnt(found) {
     { "aria-labelledby": "learnt-title" },
     el("h2", { id: "learnt-title" }, "What ", el("code", {}, "corsproxy learn"), " would propose"),
     found.diff.length > 0 ? diffOf(found.diff) : el("p.note", {}, "It would not add anything on its own."),
-    found.others.map(({ origin, reason, times: seen }) => el("p.note", {}, el("code", {}, shown(origin)), ` (${times(seen)}): ${reason}`)),
+    found.others.map(({ origin, reason, times: seen }) => el("p.note", {}, el("code", {}, breakable(origin)), ` (${times(seen)}): ${reason}`)),
   );
 }
 
@@ -107,7 +107,7 @@ function refusal(found, open, store) {
     {},
     el("td.wide", {}, el("code.bad", {}, code)),
     el("td", { "data-label": "What" }, shown(method || "–"), subject && subject !== origin && subject !== method ? [" ", el("code", {}, shown(subject))] : null),
-    el("td", { "data-label": "Origin" }, el("code", {}, shown(origin || "–"))),
+    el("td", { "data-label": "Origin" }, el("code", {}, breakable(origin || "–"))),
     number("Calls", calls),
     number("Preflights", preflights),
     el("td.number", { "data-label": "Last" }, last ? ago(last) : "–"),

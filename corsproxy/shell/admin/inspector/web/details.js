@@ -8,7 +8,7 @@ import { headersTab } from "./headers.js";
 import { menu } from "./menu.js";
 import { messagesTab } from "./messages.js";
 import { isBad } from "./table.js";
-import { duration, shown } from "./text.js";
+import { breakable, duration, shown } from "./text.js";
 import { timingTab } from "./timing.js";
 import { whyTab } from "./why.js";
 
@@ -108,7 +108,7 @@ export class Details {
         row.outcome && el(`span.chip.${row.outcome}`, {}, row.outcome),
         row.ms !== undefined && el("span", {}, duration(row.ms)),
         row.protocol && el("span", {}, row.protocol),
-        row.origin && el("span", {}, "from ", shown(row.origin)),
+        row.origin && el("span", {}, "from ", breakable(row.origin)),
       ),
       button("×", () => this.#on.close(), { class: "close", "aria-label": "Close", "data-key": "close", title: "Close (esc)" }),
     );

@@ -13,6 +13,7 @@ import { openHelp } from "./help.js";
 import { LastChange } from "./last_change.js";
 import { Store } from "./store.js";
 import { Table, isMendable } from "./table.js";
+import { times } from "./text.js";
 
 const at = (id) => document.getElementById(id);
 const store = new Store();
@@ -58,7 +59,8 @@ function draw(news) {
 function count() {
   const { all, shown, blocked } = store.counts(passes);
   const held = pending === null ? "" : " · paused";
-  const of = shown === all ? `${all} ${all === 1 ? "call" : "calls"}` : `${shown} of ${all}`;
+  const whole = all === store.state.most ? `last ${all} calls` : times(all, "call", "calls");
+  const of = shown === all ? whole : `${shown} of ${all}`;
   const text = `${of}${blocked ? ` · ${blocked} blocked` : ""}${held}`;
   if (at("count").textContent !== text) at("count").textContent = text;
   const empty = at("empty");

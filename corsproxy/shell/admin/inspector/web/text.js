@@ -40,6 +40,11 @@ function secret(mark, reveal) {
   return el("span.secret-pair", {}, chip, ask);
 }
 
+/** Text that lines may break where an address has parts, and not within a name. */
+export function breakable(text) {
+  return String(text).split(/(?<=:\/\/)|(?=[.:@](?!\/\/))/).flatMap((part, at) => [at ? el("wbr") : null, shown(part)]);
+}
+
 /** The same as plain text, for titles and labels. */
 export function plain(text) {
   return String(text).replace(new RegExp(INVISIBLE.source, "g"), "\ufffd");

@@ -12,7 +12,10 @@ export function whyTab({ why, row }, context) {
   if (why.lacks_credentials) parts.push(hints);
   if (why.now !== undefined) parts.push(now(why.now, row));
   if (context.isBad || why.lacks_credentials) parts.push(editOf(context, why));
-  if (why.outcome?.location) {
+  if (isError(why, row)) {
+    parts.push(el("p.note", {}, "The page can read this response, so CORS is not the problem. The Body tab shows what the API says."));
+  }
+  if (why.outcome?.location && !hints) {
     parts.push(el("p.hint", {}, "The redirect leads out of the proxy, to ", el("code", {}, shown(why.outcome.location)), "."));
   }
   if (why.outcome?.hangs_on) parts.push(el("p.note", {}, "It depends on ", shown(why.outcome.hangs_on), "."));
@@ -33,14 +36,30 @@ function verdict(why, row) {
   if (why.lacks_credentials) {
     return el("p.verdict.open", {}, el("strong", {}, "The preflight was granted, but no call has followed it"));
   }
-  const is = why.allowed === undefined ? "open" : why.allowed && row.outcome !== "blocked" ? "good" : "bad";
+  const [is, more] = result(why, row);
   return el(
     `p.verdict.${is}`,
     {},
-    el("strong", {}, shown(why.title)),
+    el("strong", {}, shown(why.title), more),
     why.code && el("code", {}, why.code),
     why.at && el("code.place", {}, shown(why.at)),
   );
+}
+
+/** How it looks, and what has come of a call that the allowlist allows. */
+function result(why, row) {
+  if (why.allowed === undefined) return ["open", ""];
+  if (!why.allowed) return ["bad", ""];
+  if (row.outcome === "blocked") return ["bad", ", but the browser keeps the response from the page"];
+  if (row.outcome === "leaves") return ["odd", ", but the redirect leads out of the proxy"];
+  if (isError(why, row)) return ["odd", `, and the upstream answered ${row.status}`];
+  if (!row.status) return ["open", ", and the upstream has not answered yet"];
+  return ["good", ""];
+}
+
+/** Whether the page can read an error of the API itself. */
+function isError(why, row) {
+  return why.allowed && row.outcome === "readable" && row.status >= 400;
 }
 
 function steps(list) {
