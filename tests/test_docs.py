@@ -1,5 +1,6 @@
 """The README and docs/ are correct: files are read, commands run, links followed."""
 
+import json
 import re
 import shlex
 import subprocess
@@ -14,6 +15,7 @@ from corsproxy.cli.main import COMMANDS
 from corsproxy.config.expectations import read_expectations
 from corsproxy.config.reader import read_policy
 from corsproxy.core.to_client import BOUND_TO_THE_UPSTREAM
+from corsproxy.shell.admin.inspector import exchanges, ring, undos
 from tests.process import PROJECT, environment
 
 README = PROJECT / "README.md"
@@ -155,6 +157,44 @@ def test_headers_that_the_readme_calls_dropped_are_dropped() -> None:
     }
     assert named
     assert named <= BOUND_TO_THE_UPSTREAM
+
+
+WEB = PROJECT / "corsproxy/shell/admin/inspector/web"
+INSPECTOR = PROJECT / "docs/inspector.md"
+
+
+def test_the_filter_keys_are_those_of_the_inspector() -> None:
+    script, page = (WEB / "filter.js").read_text("utf-8"), INSPECTOR.read_text("utf-8")
+    keys, states = (
+        re.findall(
+            r"(?m)^  (\w+): \(row\)", script.partition(f"const {name} = {{")[2].split("};")[0]
+        )
+        for name in ("KEYS", "STATES")
+    )
+    table = dict(re.findall(r"(?m)^\| `(\w+):` \| .* \| `(\S+)` \|$", page))
+    assert list(table) == [*keys, "is"]
+    assert all(table[key].lstrip("-").startswith(f"{key}:") for key in table)
+    states_line = page.partition("| `is:` |")[2].partition("\n")[0]
+    assert re.findall(r"`(\w+)`", states_line) == states
+    [outcomes] = re.findall(r"OUTCOMES = (\[.*\]);", script)
+    assert re.findall(r"(?m)^\| `(\w+)` \| (?:gets|is|made)", page) == json.loads(outcomes)
+
+
+def test_the_inspectors_keys_and_limits() -> None:
+    keys = re.findall(r'(?m)^  \["(.*?)", "', (WEB / "help.js").read_text("utf-8"))
+    page = INSPECTOR.read_text("utf-8")
+    named = re.findall(r"`([^`]+)`", " ".join(re.findall(r"(?m)^\| (`.*) \| ", page)))
+    assert {key for line in keys[: keys.index("esc") + 1] for key in line.split()} <= set(named)
+    for limit, words in (
+        (ring.MOST_EXCHANGES, "the last {}"),
+        (ring.MOST_BODY_BYTES >> 20, "{} MiB"),
+        (ring.MOST_HEAD_BYTES >> 20, "{} MiB"),
+        (exchanges.MOST_OF_BODY >> 10, "its first {} KiB"),
+        (exchanges.MOST_MESSAGES, "the last {}, of each"),
+        (exchanges.MOST_OF_MESSAGE >> 10, "the first {} KiB"),
+        (undos.MOST_KEPT, "up to {}."),
+    ):
+        assert words.format(limit) in page
 
 
 def test_the_reference_is_up_to_date() -> None:

@@ -7,7 +7,7 @@ from corsproxy.config.editing.entries import NewEntry, read_entry
 from corsproxy.core.advice.remedies import Remedy
 from corsproxy.core.policy import CorsRules, Policy
 
-_MOST_KEPT = 20
+MOST_KEPT = 20
 
 
 class Undo(NamedTuple):
@@ -44,7 +44,7 @@ class Undos:
     ) -> None:
         self._count += 1
         self._made.append(Undo(self._count, summary, remedies, before, after, policy))
-        del self._made[:-_MOST_KEPT]
+        del self._made[:-MOST_KEPT]
         self._latest = None
 
     def remove(self, undo: Undo) -> None:
