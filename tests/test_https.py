@@ -249,3 +249,35 @@ async def test_nothing_malformed_reaches_the_upstream(tmp_path: Path) -> None:
                 assert (await client.reply(stream)).status == 200
                 assert (await client.get("/b")).status == 200
     assert [head.partition(b" HTTP/1.1\r\n")[0] for head in heads] == [b"POST /a", b"GET /b"]
+
+
+async def test_a_stop_cuts_no_answer_that_is_on_its_way(tmp_path: Path) -> None:
+    """A client still talks while it reads: it opens windows, and asks whether the connection
+    lives. To close with that unread would be a reset, which loses what it has not read yet."""
+    pair = write_pair(tmp_path, CA())
+    size = 24 * 1024 * 1024
+
+    async def large(peer: PeerConnection) -> None:
+        await peer.head()
+        await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + bytes(size))
+
+    more = "listen: https://127.0.0.1:0\ntls: {cert_file: server.pem, key_file: server-key.pem}\n"
+    async with RawPeer(large) as upstream:
+        (tmp_path / "corsproxy.yaml").write_text(file_for(upstream, more=more))
+        async with started(*ADMIN, cwd=tmp_path) as command:
+            port = urlsplit((await command.event("ready"))["listen"][0]).port
+            trusting = ssl.create_default_context(cafile=pair.ca_file)
+            trusting.set_alpn_protocols(["h2"])
+            async with connected_to("127.0.0.1", port or 0, trusting) as client:
+                client.h2.increment_flow_control_window(2 * size)
+                stream = await client.ask()
+                client.h2.increment_flow_control_window(2 * size, stream)
+                await client.flush()
+                await client.content(stream, 1)
+                command.signal(signal.SIGTERM)
+                while stream not in client.ended:
+                    client.h2.ping(b"still on")
+                    await client.receive()
+                reply = await client.reply(stream)
+                assert (len(reply.content), client.goaway) == (size, 0)
+            assert await command.exit_code() == 0

@@ -108,7 +108,8 @@ class Http2Connection(asyncio.BufferedProtocol):
             self.wire.end_in_stages()
         elif self._is_too_much():
             self._abandon()
-            self.close()
+            self.leave()
+            self.wire.close()
         elif self.protocol.is_leaving and not self._streams:
             self.close()
         else:
@@ -284,8 +285,10 @@ class Http2Connection(asyncio.BufferedProtocol):
             self.close()
 
     def close(self) -> None:
+        # The client still opens windows for what is on its way to it, and to close with those
+        # bytes unread would reset that.
         self.leave()
-        self.wire.close()
+        self.wire.end_in_stages()
 
     def abort(self, cause: str | None = None) -> None:
         self.wire.abort(cause)

@@ -19,6 +19,7 @@ from corsproxy.shell.listener.client_connection import ClientConnection
 from corsproxy.shell.listener.http1_connection import Http1Connection
 from corsproxy.shell.listener.service import Service
 from corsproxy.shell.listener.tls import ClientHandshake
+from corsproxy.shell.listener.wire import LINGER_S
 from corsproxy.shell.streams.piece import ReadBuffer
 from corsproxy.shell.streams.tls import TlsConnection
 from corsproxy.shell.system.descriptors import affordable_clients, descriptor_limit
@@ -203,7 +204,9 @@ class ProxyServer:
         for connection in self.connections:
             if connection.is_parting:
                 connection.close()
-        await self._until(_LAST_WORDS_S, lambda: not self._connections)
+        # What was sent to slow clients is still on its way.
+        patience = max(min(deadline - self.loop.time(), LINGER_S), _LAST_WORDS_S)
+        await self._until(patience, lambda: not self._connections)
         for connection in self.connections:
             connection.abort("shutdown")
         for handshake in list(self.handshakes):
