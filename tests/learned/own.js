@@ -46,7 +46,9 @@ function xhr(url, { method = "GET", path = "/", headers = {}, body, credentials 
   });
 }
 
-function events(url, { credentials = false } = {}) {
+async function events(url, { credentials = false } = {}) {
+  // Only a cookie shows that a call without a preflight has credentials.
+  if (credentials) await fetch(`${url}/login`, { credentials: "include" }).catch(() => null);
   const source = new EventSource(`${url}/events`, { withCredentials: credentials });
   let heard = 0;
   return new Promise((resolve) => {

@@ -140,9 +140,7 @@ OWN = {
         "xhr", {"method": "POST", "headers": JSON, "body": "{}", "credentials": True}, file=LISTED
     ),
     "EventSource": Session("events"),
-    "EventSource with credentials": Session(
-        "events", {"credentials": True}, pages=(PAGE, PAGE), file=LISTED
-    ),
+    "EventSource with credentials": Session("events", {"credentials": True}, file=LISTED),
     "WebSocket": Session("socket"),
     "WebSocket on two ports": Session("socket", pages=(PAGE, OTHER)),
     "an image": Session("image"),

@@ -43,7 +43,11 @@ function tus() {
   const server = new TusServer({
     path: "/files", relativeLocation: true, datastore: new FileStore({ directory: work }),
   });
-  return createServer((request, response) => server.handle(request, response));
+  return createServer((request, response) => {
+    // Unlike other tus servers, @tus/server ignores this field.
+    request.method = request.headers["x-http-method-override"] ?? request.method;
+    return server.handle(request, response);
+  });
 }
 
 function login() {
