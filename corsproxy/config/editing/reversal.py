@@ -21,8 +21,8 @@ _LETTER, _ANY = re.compile(r"\w"), re.compile(r".", re.DOTALL)
 _MOST_IN_WORDS = 20_000
 """Characters of changed lines; more are not compared word by word, which would take long."""
 
-_EDITED = "the lines that were added have been edited since"
-_BY_HAND = "remove the entry by hand"
+_EDITED = "the lines that were added have been edited or removed since"
+_BY_HAND = "edit the file by hand"
 
 
 class _Shared(NamedTuple):
@@ -75,7 +75,7 @@ def _splices(before: str, after: str, now: str) -> list[Splice]:
         elif not _is_gone(after, start, end, kept):
             raise EditError(_EDITED, _BY_HAND)
     if not found:
-        raise EditError("the added lines are no longer there")
+        raise EditError(_EDITED, _BY_HAND)
     return found
 
 
@@ -105,9 +105,13 @@ def _place(start: int, end: int, kept: Sequence[_Shared]) -> int | None:
 
 
 def _moved(text: str, now: str) -> int | None:
-    """Return where an entry is now that others have moved; None unless it is in one place."""
-    is_one = _LETTER.search(text) is not None and now.count(text) == 1
-    return now.index(text) if is_one else None
+    """Return where an entry is now that has been moved in its list; None unless it is in one
+    place. The first of a list has its comma behind it."""
+    entry = text.lstrip(", ")
+    for each in (text, entry + text.removesuffix(entry)):
+        if _LETTER.search(text) and now.count(each) == 1:
+            return now.index(each)
+    return None
 
 
 def _shared(one: str, other: str) -> Iterator[_Shared]:

@@ -259,6 +259,26 @@ async def test_details(page: Page) -> None:
     assert found["why"]["steps"][-1]["passed"]
 
 
+async def test_no_detail_has_the_secrets_of_the_target(page: Page) -> None:
+    target = b"/v1/users?page=2&access_token=" + SECRET.encode()
+    leaving = [(b"Location", b"https://login.example/?code=" + SECRET.encode())]
+    for exchange in (
+        captured(target=target),
+        captured(target=target, origin="https://evil.example"),
+        captured(target=target, origin=None),
+        captured(target=target, status=500),
+        captured(target=target, status=302, upstream=leaving, answer=leaving),
+        captured("POST", target, [(b"Cookie", b"a=" + SECRET.encode())]),
+        preflight("DELETE", target),
+        preflight("POST", target, b"content-type"),
+    ):
+        page.add(exchange)
+        found = await page.ask(f"rows/{exchange.row}")
+        assert SECRET not in json.dumps(found)
+        text = found["why"]["steps"][0]["text"]
+        assert "/v1/users" not in text or found["row"]["path"] in text
+
+
 async def test_why_is_what_explain_says(page: Page) -> None:
     exchange = preflight("DELETE", by=read(page.file))
     exchange.generation = 1
@@ -437,8 +457,12 @@ async def test_undo_goes_back_change_by_change(page: Page) -> None:
     [
         (CONFIG, None, "nothing to undo"),
         (CONFIG.replace("POST]", "POST]  # , DELETE"), None, "nothing to undo"),
-        (CONFIG.replace("[GET, POST]", "[DELETE]"), 1, "Remove the entry by hand."),
-        (CONFIG.replace("[GET, POST]", '"*"'), 1, "the added lines are no longer there"),
+        (CONFIG.replace("[GET, POST]", "[DELETE]"), 1, "Edit the file by hand."),
+        (
+            CONFIG.replace("[GET, POST]", '"*"'),
+            1,
+            "edited or removed since. Edit the file by hand.",
+        ),
     ],
     ids=["removed", "commented", "the only one", "replaced"],
 )

@@ -4,6 +4,7 @@ Texts are plain text, never markup. Secrets are replaced by marks: see `secrets`
 """
 
 from collections import defaultdict, deque
+from typing import Any
 
 from corsproxy.core.messages import Fields
 from corsproxy.core.policy import Policy
@@ -28,10 +29,11 @@ def details(
     """Return the details of a row; `decided_by` and `policy` are as in `why`, `mended` as in
     `row_as_json`."""
     exchange = row.main
+    target = exchange.request.target
     found: Json = {
         "row": row_as_json(row, redactor, mended=mended),
         "url": text_of(redactor.target(url_of(exchange))),
-        "why": why(row, decided_by, policy),
+        "why": _masked(why(row, decided_by, policy), target, redactor.target(target)),
         "headers": headers_of(exchange, redactor),
         "body": _bodies(exchange, redactor),
         "timing": timing_of(exchange),
@@ -42,6 +44,19 @@ def details(
         found["upstream_url"] = text_of(redactor.target(exchange.upstream_url))
     if row.preflight is not None and row.call is not None:
         found["preflight"] = headers_of(row.preflight, redactor)
+    return found
+
+
+def _masked(found: Any, target: bytes, masked: bytes) -> Any:
+    """Return the same with `masked` in place of the target: its explanation quotes it."""
+    if target == masked:
+        return found
+    if isinstance(found, dict):
+        return {name: _masked(value, target, masked) for name, value in found.items()}
+    if isinstance(found, list):
+        return [_masked(each, target, masked) for each in found]
+    if isinstance(found, str):
+        return found.replace(target.decode("latin-1"), masked.decode("latin-1"))
     return found
 
 

@@ -1,6 +1,7 @@
 // The tab "Headers": received, changed by the proxy and sent, for both directions.
 
 import { el } from "./dom.js";
+import { breakable } from "./text.js";
 
 const SIGNS = { kept: "", added: "+", removed: "−", changed: "±" };
 const WORDS = { kept: "unchanged", added: "added by the proxy", removed: "removed by the proxy", changed: "changed by the proxy" };
@@ -53,12 +54,17 @@ function table(name, [before, after], fields, context) {
   );
 }
 
+function value(text, context) {
+  if (text === undefined) return "";
+  return /^[a-z]+:\/\/[\w.:-]+$/.test(text) ? breakable(text) : context.text(text); // an origin
+}
+
 function line({ name, change, before, after }, context) {
   const sign = el("span.sign", { role: "img", "aria-label": WORDS[change], title: WORDS[change] }, SIGNS[change]);
   const cells =
     change === "kept"
-      ? [el("td", { colSpan: 2 }, context.text(before))]
-      : [el("td.before", {}, before === undefined ? "" : context.text(before)), el("td.after", {}, after === undefined ? "" : context.text(after))];
+      ? [el("td", { colSpan: 2 }, value(before, context))]
+      : [el("td.before", {}, value(before, context)), el("td.after", {}, value(after, context))];
   return el(`tr.${change}`, {}, el("th", { scope: "row" }, change === "kept" ? null : sign, context.text(name)), cells);
 }
 
