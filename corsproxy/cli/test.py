@@ -118,7 +118,7 @@ def _text(trials: Trials) -> list[str]:
             lines += [f"    {escape(line)}" for line in case.why.splitlines()]
     failed = [each for each in trials.look_alikes if not each.passed]
     for each in failed:
-        entry, kind, origin = each.look_alike
+        entry, kind, origin, _ = each.look_alike
         mark = paint("✗", Style.RED, color=color)
         lines.append(f"{mark} {escape(origin)} is allowed: a look-alike ({kind}) of {entry}")
         lines.append(f"    {escape(str(entry.source))}")
@@ -181,7 +181,7 @@ def _github(trials: Trials) -> list[str]:
             lines.append(annotation("error", place, 1, "expectation", escape(text)))
     for each in trials.look_alikes:
         if not each.passed:
-            entry, kind, origin = each.look_alike
+            entry, kind, origin, _ = each.look_alike
             text = f"{origin} is allowed, a look-alike ({kind}) of {entry}"
             lines.append(
                 annotation("error", entry.source, len(entry.text), "look-alike", escape(text))

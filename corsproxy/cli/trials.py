@@ -117,8 +117,7 @@ def _try_case(subject: Subject, case: Case, policy: Policy) -> CaseTrial:
 def _try_look_alikes(policy: Policy) -> Iterator[LookAlikeTrial]:
     for rules in _rules_by_path(policy).values():
         for each in look_alikes(rules.origins):
-            allowed = rules.origins.match(each.origin.encode("utf-8"))
-            yield LookAlikeTrial(each, allowed is None)
+            yield LookAlikeTrial(each, not each.is_allowed)
 
 
 def _rules_by_path(policy: Policy) -> dict[str, CorsRules]:

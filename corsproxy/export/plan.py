@@ -78,6 +78,11 @@ class Cors:
         """An expression for all of them; one that matches nothing if there are none."""
         return "|".join(expression for expression, _, _ in self.origins) or NOTHING
 
+    @cached_property
+    def has_wildcards(self) -> bool:
+        """Whether an entry stands for several origins."""
+        return any("*" in text for _, text, _ in self.origins)
+
     @property
     def longest(self) -> int:
         """The maximum length of an allowed origin."""

@@ -22,6 +22,8 @@ class LookAlike(NamedTuple):
     kind: str
     """suffix, prefix, dot, case, scheme, port, trailing-dot or null."""
     origin: str
+    is_allowed: bool = False
+    """Whether the entry allows it all the same, which would be a fault of the comparison."""
 
 
 def look_alikes(origins: OriginSet) -> Iterator[LookAlike]:
@@ -30,35 +32,32 @@ def look_alikes(origins: OriginSet) -> Iterator[LookAlike]:
         return
     for pattern in origins:
         for kind, origin in _of(pattern):
-            if origins.match(origin.encode("utf-8")) is None or _is_careless(pattern, origin):
+            value = origin.encode("utf-8")
+            if origins.match(value) is None:
                 yield LookAlike(pattern, kind, origin)
-
-
-def _is_careless(pattern: OriginPattern, origin: str) -> bool:
-    """Whether the entry itself allows it, which would be a fault of the comparison."""
-    return OriginSet([pattern]).match(origin.encode("utf-8")) is not None
+            elif OriginSet([pattern]).match(value) is not None:
+                yield LookAlike(pattern, kind, origin, True)
 
 
 def _of(pattern: OriginPattern) -> Iterator[tuple[str, str]]:
+    """Yield kinds and origins. Without helpers: a long list has a hundred thousand."""
     if pattern.is_null or not pattern.host:
         return
     port = "" if pattern.port is None else f":{pattern.port}"
     scheme, host = pattern.scheme, sample_host(pattern)
-
-    def origin(host: str, scheme: str = scheme, port: str = port) -> str:
-        return f"{scheme}://{host}{port}"
-
-    yield "suffix", origin(f"{host}.evil.example")
-    yield "prefix", origin(_prefixed(pattern, host))
-    if "." in pattern.host and not pattern.host.startswith("["):
-        yield "dot", origin(_without_a_dot(pattern, host))
-    yield "case", origin(host.upper()) if host.upper() != host else origin(host, scheme.upper())
+    is_name = not host.startswith("[")
+    yield "suffix", f"{scheme}://{host}.evil.example{port}"
+    yield "prefix", f"{scheme}://{_prefixed(pattern, host)}{port}"
+    if is_name and "." in pattern.host:
+        yield "dot", f"{scheme}://{_without_a_dot(pattern, host)}{port}"
+    upper = host.upper()
+    yield "case", f"{scheme if upper != host else scheme.upper()}://{upper}{port}"
     if scheme in _OTHER_SCHEME:
-        yield "scheme", origin(host, _OTHER_SCHEME[scheme])
+        yield "scheme", f"{_OTHER_SCHEME[scheme]}://{host}{port}"
     if not pattern.any_port and scheme in DEFAULT_PORTS:
-        yield "port", origin(host, port=":8444" if port != ":8444" else ":8445")
-    if not host.startswith("["):
-        yield "trailing-dot", origin(f"{host}.")
+        yield "port", f"{scheme}://{host}:{8444 if port != ':8444' else 8445}"
+    if is_name:
+        yield "trailing-dot", f"{scheme}://{host}.{port}"
     yield "null", "null"
 
 

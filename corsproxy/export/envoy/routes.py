@@ -96,7 +96,7 @@ def _asker(cors: Cors, step: Step) -> Node:
 
 def _allowed(cors: Cors) -> list[Node]:
     found = [matches("origin", cors.origin)]
-    if any("*" in text for _, text, _ in cors.origins):
+    if cors.has_wildcards:
         found.append(matches("origin", f".{{0,{cors.longest}}}"))
     return found
 
