@@ -34,7 +34,7 @@ def test_problem_is_indented_for_people() -> None:
     assert body == json.dumps(json.loads(body), indent=2).encode() + b"\n"
 
 
-def test_problem_without_hint_has_none_and_body_is_ascii() -> None:
+def test_a_problem_without_a_hint_omits_it_and_is_ascii() -> None:
     answer = problem(VERDICT, Grant((), False), "caf\u00e9 \u202e")
     assert "hint" not in json.loads(answer.body)
     assert answer.body.isascii()

@@ -103,7 +103,7 @@ ALLOWED = (b"Access-Control-Allow-Origin", PAGE.encode())
         ),
     ],
 )
-def test_what_is_wrong_is_said_in_words(
+def test_mistakes_are_described_in_words(
     lines: list[Field], credentials: bool, sentence: str
 ) -> None:
     obstacle = check_response(

@@ -92,7 +92,7 @@ def test_the_place_of_a_refusal_is_the_list_that_lacks_it() -> None:
     method=st.binary(max_size=8),
     everything=st.booleans(),
 )
-def test_nothing_malformed_is_ever_granted(
+def test_malformed_names_are_never_granted(
     requested: list[bytes], method: bytes, everything: bool
 ) -> None:
     cors = rules(methods=listed("*"), request_headers=listed("*")) if everything else rules()

@@ -143,7 +143,7 @@ def test_preflight_of_a_path_without_route_gets_the_default_policys_answer() -> 
     ],
     ids=["no requested method", "no origin", "not OPTIONS"],
 )
-def test_what_is_no_preflight_is_forwarded(head: RequestHead) -> None:
+def test_options_requests_other_than_preflights_are_forwarded(head: RequestHead) -> None:
     forwarded(decide(policy(), head))
 
 
@@ -228,7 +228,7 @@ def test_two_origin_lines_are_refused() -> None:
     assert grants(answer.head.fields) == []
 
 
-def test_empty_origin_counts_as_none() -> None:
+def test_an_empty_origin_counts_as_absent() -> None:
     assert forwarded(decide(policy(), request(origin=b""))).verdict.kind is Kind.NO_ORIGIN
 
 
@@ -357,7 +357,7 @@ def test_options_star_is_answered_here_even_where_the_upstream_answers_cors() ->
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT"])
-def test_a_star_is_no_target_of_another_method(method: str) -> None:
+def test_only_options_may_have_a_star_as_its_target(method: str) -> None:
     assert answered(decide(policy(), request(method, b"*"))).verdict.code is Code.BAD_TARGET
 
 
@@ -422,7 +422,7 @@ _NAMES = st.sampled_from(
     fields=st.lists(st.tuples(_NAMES, st.binary(max_size=40)), max_size=12),
     minor=st.integers(0, 1),
 )
-def test_no_request_makes_decide_raise_and_no_stranger_gets_a_grant(
+def test_decide_never_raises_and_never_grants_an_unlisted_origin(
     method: str, target: bytes, fields: list[Field], minor: int
 ) -> None:
     decision = decide(policy(), RequestHead(method, target, fields, minor))

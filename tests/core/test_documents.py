@@ -31,12 +31,12 @@ def test_what_is_fetched_is_not(dest: bytes) -> None:
         ([], False),
     ],
 )
-def test_without_fetch_metadata_accept_tells(fields: list[Field], sandboxed: bool) -> None:
+def test_without_fetch_metadata_accept_decides(fields: list[Field], sandboxed: bool) -> None:
     assert is_sandboxed(APART, request(fields=fields)) is sandboxed
 
 
 @pytest.mark.parametrize("status", [200, 304, 404])
-def test_the_sandbox_stands_beside_the_upstreams_own_policy(status: int) -> None:
+def test_the_sandbox_is_added_to_the_upstreams_policy(status: int) -> None:
     decision = decide(policy(APART), request(fields=[(b"Sec-Fetch-Dest", b"iframe")]))
     assert isinstance(decision, Forward)
     own = (b"Content-Security-Policy", b"default-src 'self'")

@@ -13,7 +13,7 @@ def test_tokens(value: bytes) -> None:
 
 
 @pytest.mark.parametrize("value", [b"", b"a b", b"a:", b"a\n", b"\xe9", b'"a"', b"a,b", b"a\x00"])
-def test_what_is_no_token(value: bytes) -> None:
+def test_non_tokens_are_refused(value: bytes) -> None:
     assert not f.is_token(value)
 
 

@@ -91,7 +91,7 @@ def test_targets_with_dot_segments_do_not(segment: bytes, around: bytes) -> None
 
 
 @given(st.binary(max_size=200))
-def test_nothing_raises(value: bytes) -> None:
+def test_no_input_raises(value: bytes) -> None:
     parse_host(value)
     check_target(parse_target(value), value, [value])
     diagnose(Limits(), value)
@@ -119,7 +119,5 @@ def test_diagnosis_quotes_nothing_but_a_method() -> None:
         ),
     ],
 )
-def test_diagnosis_tells_of_a_host_that_is_missing_or_repeated(
-    received: bytes, detail: str
-) -> None:
+def test_a_missing_or_repeated_host_is_diagnosed(received: bytes, detail: str) -> None:
     assert diagnose(Limits(), received).detail == detail

@@ -170,7 +170,7 @@ def test_without_a_usable_authority_only_paths_are_mapped(authority: bytes) -> N
     assert unnamed.rewrite_url(b"/v2/x") == b"/shop/x"
 
 
-def test_this_route_comes_first_then_the_one_that_maps_most_of_the_path() -> None:
+def test_the_requests_route_comes_first_then_the_longest_match() -> None:
     whole = route(b"/all", upstream=upstream("https://api.test"), strip_path=True)
     part = route(b"/part", upstream=upstream("https://api.test", b"/v2"), strip_path=True)
     url = b"https://api.test/v2/x"
@@ -210,7 +210,7 @@ def test_of_a_mounted_proxy_the_upstream_may_know_the_prefix_or_not() -> None:
         assert read.removeprefix(b"http://localhost:8010") == b"/api/x"
 
 
-def test_an_upstream_that_was_not_told_the_proxys_host_knows_its_urls() -> None:
+def test_an_upstream_that_sees_its_own_host_writes_its_own_urls() -> None:
     assert links(BARE).rewrite_url(PROXY + b"/login") == PROXY + b"/login"
 
 
@@ -223,9 +223,7 @@ def test_an_upstream_that_was_not_told_the_proxys_host_knows_its_urls() -> None:
         (b"http://localhost:9000/v2/x", b"http://localhost:9000/v2/x"),
     ],
 )
-def test_a_unix_socket_has_the_urls_of_the_host_that_it_was_told(
-    url: bytes, expected: bytes
-) -> None:
+def test_a_unix_socket_writes_urls_of_the_host_it_was_sent(url: bytes, expected: bytes) -> None:
     assert links(SOCKET).rewrite_url(url) == expected
     assert links(SHOP, SOCKET).rewrite_url(url) == url
 
@@ -275,7 +273,7 @@ def test_refresh_without_a_url_in_an_upstream_stays(value: bytes) -> None:
         (b"</v2/a>; rel=x, /v2/no, </v2/no>", b"</shop/a>; rel=x, /v2/no, </v2/no>"),
     ],
 )  # fmt: skip
-def test_link_has_its_targets_rewritten_and_nothing_else(value: bytes, expected: bytes) -> None:
+def test_only_the_targets_of_link_are_rewritten(value: bytes, expected: bytes) -> None:
     assert links(SHOP).rewrite_link(value) == expected
 
 
@@ -315,7 +313,7 @@ PLAIN_AND_TLS = (
 )
 
 
-def test_an_upstream_on_plain_http_comes_first() -> None:
+def test_a_plain_http_upstream_is_mentioned_first() -> None:
     mapping = links(*PLAIN_AND_TLS)
     assert mapping.rewrite_url(b"http://api.test/x") == PROXY + b"/plain/x"
     assert mapping.rewrite_url(b"https://api.test/x") == PROXY + b"/tls/x"

@@ -5,7 +5,7 @@ import pytest
 from corsproxy.core.messages import Framing, RequestHead, UpstreamRequest
 
 
-def test_request_head_is_plain_http_1_1_unless_said_otherwise() -> None:
+def test_a_request_head_is_plain_http_1_1_by_default() -> None:
     head = RequestHead("GET", b"/", [])
     assert (head.minor_version, head.client, head.secure) == (1, "", False)
 

@@ -268,9 +268,7 @@ def test_handshakes() -> None:
         (metadata("cors", "same-origin"), "http://localhost:8010"),
     ],
 )
-def test_what_is_no_cross_origin_call_has_no_outcome(
-    fields: list[Field], origin: str | None
-) -> None:
+def test_only_cross_origin_calls_have_an_outcome(fields: list[Field], origin: str | None) -> None:
     assert outcome(fields, [], origin=origin) is None
 
 
@@ -307,7 +305,7 @@ LINES = st.lists(
     status=st.sampled_from([101, 200, 204, 302, 307, 403]),
     method=st.sampled_from(["GET", "OPTIONS"]),
 )  # fmt: skip
-def test_whatever_is_sent_has_one_outcome_or_none(
+def test_every_answer_has_at_most_one_outcome(
     fields: list[Field], response: list[Field], status: int, method: str
 ) -> None:
     found = outcome(fields, response, status, method=method, origin=None)

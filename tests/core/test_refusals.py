@@ -100,7 +100,7 @@ def test_guard_refuses_with_the_grant(head: RequestHead, status: int, code: Code
     "host",
     [b"localhost", b"LOCALHOST:1", b"app.localhost:8010", b"127.0.0.1", b"192.168.1.5", b"[::1]:8"],
 )
-def test_local_names_and_addresses_are_always_hosts_of_ours(host: bytes) -> None:
+def test_local_names_and_addresses_are_always_allowed_hosts(host: bytes) -> None:
     assert_forwarded(decide(policy(), request(host=host)))
 
 

@@ -35,7 +35,7 @@ from tests.policies import route
         ),
     ],
 )
-def test_the_story_is_told_in_one_clause(changes: dict[str, Any], words: str) -> None:
+def test_what_the_upstream_sees_fits_into_one_clause(changes: dict[str, Any], words: str) -> None:
     assert story_of(route(**changes)) == words
 
 

@@ -140,7 +140,7 @@ PUBLIC = [
 TRUSTING = (ip_network("127.0.0.0/8"),)
 
 
-def test_by_default_the_upstream_is_told_its_own_address_alone() -> None:
+def test_by_default_the_upstream_sees_only_its_own_address() -> None:
     fields = sent(request(fields=[*SPOOFED, *REPORTED], origin=PAGE)).fields
     assert values(fields, b"X-Forwarded-For") == [b"127.0.0.1"]
     assert {name for name, _ in fields if b"forward" in name.lower()} == {b"X-Forwarded-For"}
@@ -165,7 +165,7 @@ def test_the_public_story_names_the_address_that_the_browser_used(
 
 @pytest.mark.parametrize("preserve_host", [False, True])
 @pytest.mark.parametrize("trusted", [(), TRUSTING])
-def test_forwarded_off_says_nothing_of_client_or_address(
+def test_forwarded_off_hides_client_and_address(
     preserve_host: bool, trusted: tuple[Any, ...]
 ) -> None:
     silent = policy(route(forwarded="off", preserve_host=preserve_host), trusted_proxies=trusted)
@@ -212,7 +212,7 @@ def test_where_a_trusted_proxy_reports_no_host_it_is_ours(said: list[Field]) -> 
 
 
 @pytest.mark.parametrize("trusted", ["127.0.0.0/8", "10.0.0.0/8"])
-def test_a_client_that_sends_no_host_leaves_nothing_to_say_of_it(trusted: str) -> None:
+def test_without_a_host_no_forwarded_host_is_sent(trusted: str) -> None:
     head = request(host=None, minor_version=0)
     given = policy(route(forwarded="on"), trusted_proxies=(ip_network(trusted),))
     assert values(sent(head, given).fields, b"X-Forwarded-Host") == []

@@ -110,7 +110,7 @@ def test_what_is_malformed_is_noticed(case: str, size: int) -> None:
     "begun",
     [b"x", b"1 x", b"1;\0", b"1\r\naX", b"1\r\na\rX", b"1\rX", b"0\r\n ", b"0\r\nA b", b"0\r\n\rA"],
 )
-def test_nobody_waits_for_the_end_of_what_cannot_be_a_line(begun: bytes) -> None:
+def test_a_line_that_cannot_be_valid_is_refused_before_its_end(begun: bytes) -> None:
     with pytest.raises(ChunkedCodingError):
         ChunkedDecoder().decode(begun, 0)
 

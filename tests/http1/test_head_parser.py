@@ -52,7 +52,7 @@ def test_who_expects_a_100_has_content_to_send() -> None:
 
 
 @pytest.mark.parametrize("method", [b"POST", b"GET"])
-def test_a_length_of_zero_is_no_content(method: bytes) -> None:
+def test_a_length_of_zero_means_no_content(method: bytes) -> None:
     message = read(with_lines(b"Content-Length: 0").replace(b"POST", method))
     assert (message.length, message.is_chunked) == (None, False)
 
@@ -103,7 +103,7 @@ def test_what_can_be_read_in_two_ways_is_malformed(head: bytes) -> None:
 
 
 @pytest.mark.parametrize("data", [HEAD[:-2], HEAD + HEAD, HEAD[:20], b""])
-def test_an_end_that_is_none_to_both_is_malformed(data: bytes) -> None:
+def test_a_head_end_that_readers_disagree_on_is_malformed(data: bytes) -> None:
     """Where two of us saw an end in different places, what follows would be read twice."""
     with pytest.raises(MalformedHeadError):
         read(data)

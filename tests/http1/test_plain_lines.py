@@ -92,5 +92,5 @@ def test_a_line_ends_before_the_bound_or_nowhere() -> None:
         (b"+1", -1), (b"1_0", -1), (b"1/", -1), (b"1:", -1), (b"\xb2", -1), (b"1 ", -1),
     ],
 )  # fmt: skip
-def test_a_number_is_nothing_but_digits(value: bytes, said: int) -> None:
+def test_a_number_consists_of_digits_alone(value: bytes, said: int) -> None:
     assert number(value) == said

@@ -95,7 +95,7 @@ def test_content_of_known_length_that_is_cut_is_truncated() -> None:
 
 
 @pytest.mark.parametrize("behind", [b"H", b"\r\n", OK])
-def test_what_comes_behind_the_last_piece_spoils_the_connection_only(behind: bytes) -> None:
+def test_bytes_after_the_last_chunk_spoil_only_the_connection(behind: bytes) -> None:
     reading = Reading().feed(OK + b"Content-Length: 6\r\n\r\na", b"bc", b"def" + behind)
     assert reading.complete()
     assert not reading.parser.persistent
@@ -493,7 +493,7 @@ def test_many_small_chunks_are_no_flood() -> None:
         (CHUNKED + b"3\r\nabc\r\n0\r\n", UpstreamFault.TRUNCATED),
     ],
 )
-def test_an_early_end_is_no_end(received: bytes, fault: UpstreamFault) -> None:
+def test_an_early_end_is_an_error(received: bytes, fault: UpstreamFault) -> None:
     reading = Reading()
     if received:
         reading.feed(received)

@@ -77,7 +77,7 @@ def test_a_head_is_the_core_s_fields_in_their_order_then_ours() -> None:
     ("minor_version", "keep_alive", "said"),
     [(1, True, b""), (1, False, b"close"), (0, True, b"keep-alive"), (0, False, b"close")],
 )
-def test_persistence_is_said_where_it_is_not_the_default(
+def test_connection_is_sent_where_persistence_is_not_the_default(
     minor_version: int, keep_alive: bool, said: bytes
 ) -> None:
     written = head_bytes(head((b"Date", b"x")), minor_version, keep_alive=keep_alive)
@@ -102,6 +102,6 @@ def test_the_date_has_the_standard_s_form() -> None:
     )
 
 
-def test_a_date_inside_a_value_is_no_date() -> None:
+def test_date_inside_a_value_does_not_count() -> None:
     written = head_bytes(head((b"X", b"date: now")), 1, keep_alive=True)
     assert written.count(b"\r\nDate: ") == 1

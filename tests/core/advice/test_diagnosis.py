@@ -210,7 +210,7 @@ def test_passthrough_is_the_upstreams_own() -> None:
     assert "No 'Access-Control-Allow-Origin' header" in words
 
 
-def test_what_was_wrong_with_the_upstream_comes_first() -> None:
+def test_the_upstreams_fault_comes_first() -> None:
     decision = decide(WITHOUT_FILE, request(origin="https://evil.example"))
     ended = Ended(WITHOUT_FILE, request(), decision.verdict, 403, (), None, None, "it was asleep")
     assert advise(ended)[0].lines[0] == "it was asleep"

@@ -29,7 +29,7 @@ def refused(
     return Verdict(Kind.ACTUAL, code, False, route, at, subject)
 
 
-def test_malformed_origin_is_said_to_be_one() -> None:
+def test_a_malformed_origin_is_reported_as_malformed() -> None:
     hint = hint_for(refused(Code.ORIGIN_NOT_ALLOWED), POLICY)
     assert hint is not None
     assert "well-formed" in hint
@@ -104,7 +104,7 @@ def test_a_limit_that_was_reached_is_named(code: Code, given: Policy) -> None:
     assert ("corsproxy init" in hint) == (given is WITHOUT_FILE)
 
 
-def test_what_nothing_helps_has_no_hint() -> None:
+def test_what_cannot_be_helped_has_no_hint() -> None:
     assert hint_for(refused(Code.BAD_TARGET), POLICY) is None
 
 

@@ -83,7 +83,7 @@ def test_star_policy_with_credentials_has_its_own_reason() -> None:
     assert explanation.verdict.browser_error == "WildcardOriginNotAllowed"
 
 
-def test_near_miss_is_the_first_thing_said() -> None:
+def test_a_near_miss_is_mentioned_first() -> None:
     explanation = explain(policy(), PageCall("http://127.0.0.1:5173", "/"))
     assert explanation.hint is not None
     assert PAGE in explanation.hint
@@ -219,7 +219,7 @@ MEANT = f"Did you mean {PAGE}?"
         (PageCall(PAGE, "/a#b"), "browsers keep the fragment to themselves"),
     ],
 )
-def test_what_was_probably_meant_is_said(question: PageCall, sentence: str) -> None:
+def test_the_likely_intention_is_suggested(question: PageCall, sentence: str) -> None:
     with pytest.raises(ValueError, match=re.escape(sentence)):
         explain(policy(), question)
 

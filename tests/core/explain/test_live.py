@@ -79,7 +79,7 @@ def test_a_constant_grant_need_not() -> None:
         ((GRANT,), 403, True),
     ],
 )
-def test_caches_must_be_told_of_what_they_may_keep(
+def test_caches_need_vary_on_what_they_may_keep(
     fields: tuple[Field, ...], status: int, varies: bool
 ) -> None:
     _, judgement = judged(PageCall(PAGE, "/a"), head(*fields, status=status))

@@ -57,9 +57,7 @@ def test_an_origin_that_nothing_matches_ends_the_steps_at_the_list() -> None:
 @pytest.mark.parametrize(
     ("detail", "text"), [("It has a dot segment.", "It has a dot segment"), ("", None)]
 )
-def test_what_is_no_rule_of_the_file_is_said_in_the_answers_words(
-    detail: str, text: str | None
-) -> None:
+def test_refusals_without_a_rule_quote_the_answer(detail: str, text: str | None) -> None:
     verdict = ALLOWED.replace(code=Code.BAD_TARGET, allowed=False)
     last = steps(verdict, detail=detail)[-1]
     assert (last.passed, last.text) == (False, text or verdict.facts.title)

@@ -38,7 +38,7 @@ def call(status: int = 200, location: bytes | None = None) -> Asked:
         ([Asked("preflight", 405, (), None)], "the answer to the GET, which was not sent."),
     ],
 )
-def test_why_is_said(asked: list[Asked], words: str) -> None:
+def test_the_reason_is_given(asked: list[Asked], words: str) -> None:
     policy = read_policy(FILE, "corsproxy.yaml", {}, "/").policy
     alone = WithoutProxy(URL, False, "", tuple(asked))
     assert words_through_proxy(explain(policy, PageCall(PAGE, "/x")), alone).endswith(words)

@@ -102,7 +102,7 @@ def test_what_only_reads_is_asked_all_the_same_because_the_proxy_would_send_it()
 
 
 @pytest.mark.parametrize("method", ["POST", "DELETE"])
-def test_what_may_change_something_is_not_sent_unless_told_to(method: str) -> None:
+def test_unsafe_methods_are_sent_only_on_request(method: str) -> None:
     question = PageCall(PAGE, "/", method)
     answers = [head(ANYONE, METHODS)] if method == "DELETE" else []
     found, sent = held(question, *answers)
@@ -135,7 +135,7 @@ def test_a_redirect_leaves_it_open() -> None:
         ),
     ],
 )
-def test_where_there_is_nothing_to_ask_nothing_is_asked(
+def test_nothing_is_sent_where_there_is_nothing_to_ask(
     under: Policy, target: str, summary: str
 ) -> None:
     found, sent = held(PageCall(PAGE, target), under=under)

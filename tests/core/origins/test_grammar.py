@@ -36,12 +36,12 @@ from corsproxy.core.origins.origin import parse_origin
         "https://*.example.com\n",
     ],
 )
-def test_what_is_not_in_the_grammar_is_no_entry(text: str) -> None:
+def test_entries_outside_the_grammar_are_refused(text: str) -> None:
     assert read_pattern(text) is None
 
 
 @pytest.mark.parametrize("text", ["https://*-app.test", "https://app-*.localhost"])
-def test_names_that_nobody_sells_may_hold_patterns_for_one_label(text: str) -> None:
+def test_patterns_for_one_label_are_allowed_under_private_names(text: str) -> None:
     assert read_pattern(text) is not None
 
 

@@ -138,7 +138,7 @@ def test_an_entry_allows_nothing_else(entry: str, value: bytes) -> None:
     assert allowing(entry).match(value) is None
 
 
-def test_no_entries_allow_nobody() -> None:
+def test_an_empty_list_allows_no_origin() -> None:
     assert OriginSet([]).match(b"http://localhost:3000") is None
     assert OriginSet([]).match(b"") is None
 

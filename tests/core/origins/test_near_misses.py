@@ -112,13 +112,13 @@ def test_an_entry_is_named_once() -> None:
         ),
     ],
 )
-def test_the_difference_is_told_in_a_sentence(value: bytes, entry: str, sentence: str) -> None:
+def test_the_difference_is_described_in_a_sentence(value: bytes, entry: str, sentence: str) -> None:
     [miss] = near_misses(value, OriginSet([parse_origin_pattern(entry)]))
     assert miss.sentence == sentence
 
 
 @given(st.binary() | near_origins())
-def test_no_bytes_raise_and_no_sentence_carries_them_unread(value: bytes) -> None:
+def test_no_bytes_raise_and_no_sentence_repeats_them(value: bytes) -> None:
     entries = ("https://example.com", "http://localhost:*", "https://*.a.example.com", "null")
     origins = OriginSet([parse_origin_pattern(entry) for entry in entries])
     for miss in near_misses(value, origins):

@@ -67,7 +67,7 @@ def test_plain_http_beyond_this_machine_is_insecure(text: str, insecure: bool) -
         ("null", False),
     ],
 )
-def test_a_wildcard_where_strangers_get_names_is_told(text: str, over: bool) -> None:
+def test_a_wildcard_over_a_public_suffix_is_reported(text: str, over: bool) -> None:
     assert parse_origin_pattern(text).over_public_suffix is over
 
 

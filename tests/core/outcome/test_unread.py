@@ -29,5 +29,5 @@ def test_the_wildcard_means_all_but_for_credentials() -> None:
     assert unread_headers(WITH_COOKIE, fields) == ("etag", "x-total-count")
 
 
-def test_who_reads_nothing_misses_nothing() -> None:
+def test_a_page_that_reads_nothing_misses_nothing() -> None:
     assert unread_headers(Call(Mode.NO_CORS, b"http://localhost:8010"), FIELDS) == ()

@@ -52,7 +52,7 @@ async def test_a_foreign_origin_and_a_preflight_never_reach_the_upstream() -> No
     assert upstream.asked == []
 
 
-async def test_date_and_connection_are_said_once_and_only_where_they_are_needed() -> None:
+async def test_date_and_connection_are_sent_once_and_only_where_needed() -> None:
     given = (b"Date", b"Mon, 01 Jan 2024 00:00:00 GMT")
     upstream = FakeUpstream(replying(FakeResponse(), FakeResponse(fields=[given])))
     async with serving(upstream) as proxy:
@@ -174,7 +174,7 @@ async def test_a_request_s_content_reaches_the_upstream(pieces: int, chunked: bo
     assert upstream.asked[0].request.framing is (Framing.CHUNKED if chunked else Framing.LENGTH)
 
 
-async def test_the_client_is_told_to_continue_when_the_upstream_wants_the_content() -> None:
+async def test_a_100_is_sent_when_the_upstream_wants_the_content() -> None:
     upstream = FakeUpstream(echo)
     async with serving(upstream) as proxy:
         client = await proxy.connect()
@@ -185,14 +185,14 @@ async def test_the_client_is_told_to_continue_when_the_upstream_wants_the_conten
     assert upstream.asked[0].values(b"expect") == []
 
 
-async def test_nobody_is_told_to_continue_with_what_has_arrived_already() -> None:
+async def test_no_100_is_sent_for_content_that_has_arrived() -> None:
     async with serving(FakeUpstream(echo)) as proxy:
         reply = await proxy.ask(post(b"body", "/", "Expect: 100-continue"))
     assert (reply.status, reply.content) == (200, b"body")
 
 
 @pytest.mark.parametrize("refused", ["here", "upstream"])
-async def test_a_refused_request_is_never_told_to_continue(refused: str) -> None:
+async def test_a_refused_request_gets_no_100(refused: str) -> None:
     upstream = FakeUpstream(replying(FakeResponse(b"too much", status=413)))
     origin = FOREIGN if refused == "here" else PAGE
     async with serving(upstream) as proxy:
@@ -309,7 +309,7 @@ async def test_malformed_chunks_are_a_400_at_once(chunks: bytes) -> None:
         assert (await proxy.record()).verdict.code is Code.BAD_FRAMING
 
 
-async def test_an_early_answer_arrives_although_the_client_goes_on_sending() -> None:
+async def test_an_early_answer_arrives_while_the_client_is_still_sending() -> None:
     upstream = FakeUpstream(replying(FakeResponse(b"too much", status=413)))
     async with serving(upstream) as proxy:
         client = await proxy.connect()
@@ -374,7 +374,7 @@ async def test_a_cut_response_never_looks_complete(framing: Framing, version: by
     assert answer.aborted
 
 
-async def test_the_upstream_s_own_407_becomes_our_502() -> None:
+async def test_an_upstreams_407_becomes_a_502() -> None:
     answer = FakeResponse(b"log in", status=407, ended=False)
     async with serving(FakeUpstream(replying(answer))) as proxy:
         reply = await proxy.ask(get())
@@ -447,7 +447,7 @@ async def test_a_reader_that_stalls_is_dropped_after_the_write_timeout() -> None
     assert answer.aborted
 
 
-async def test_a_fault_of_ours_is_a_500_for_one_exchange_and_a_traceback_in_the_log_alone(
+async def test_an_internal_fault_is_a_500_for_one_exchange_and_a_logged_traceback(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     upstream = FakeUpstream(replying(RuntimeError("a secret"), FakeResponse()))
@@ -463,7 +463,7 @@ async def test_a_fault_of_ours_is_a_500_for_one_exchange_and_a_traceback_in_the_
     assert logged.exc_info is not None
 
 
-async def test_a_fault_of_ours_behind_the_head_drops_the_connection(
+async def test_an_internal_fault_after_the_head_drops_the_connection(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     answer = FakeResponse(b"some", ended=False, framing=Framing.CHUNKED)
@@ -480,7 +480,7 @@ async def test_a_fault_of_ours_behind_the_head_drops_the_connection(
 # -- records and reloads -----------------------------------------------------------------
 
 
-async def test_the_record_tells_what_happened() -> None:
+async def test_the_record_describes_the_exchange() -> None:
     async with serving(FakeUpstream(echo)) as proxy:
         await proxy.ask(post(b"content", "/path?q", "traceparent: 00-ab-cd-01"))
         record = await proxy.record()

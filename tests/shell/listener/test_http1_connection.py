@@ -55,7 +55,7 @@ BAD_HEADS = {
 
 @pytest.mark.parametrize("sent", ["whole", "split"])
 @pytest.mark.parametrize("case", BAD_HEADS)
-async def test_what_is_no_request_gets_a_readable_answer_and_the_end(
+async def test_garbage_gets_a_readable_answer_and_the_connection_closes(
     case: str, sent: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     data, status = BAD_HEADS[case]
@@ -142,7 +142,7 @@ async def test_a_second_head_has_its_own_deadline() -> None:
         assert (await client.reply()).status == 408
 
 
-async def test_half_a_head_behind_a_request_has_its_deadline_too() -> None:
+async def test_an_unfinished_head_behind_a_request_times_out() -> None:
     async with serving(rules=policy(limits=Limits(head_timeout=0.1))) as proxy:
         client = await proxy.connect()
         await client.send(get() + HEAD)
@@ -151,7 +151,7 @@ async def test_half_a_head_behind_a_request_has_its_deadline_too() -> None:
         assert (reply.status, reply.value("Connection")) == (408, "close")
 
 
-async def test_a_connection_that_says_nothing_is_closed_without_a_word() -> None:
+async def test_a_silent_connection_is_closed_without_an_answer() -> None:
     async with serving(rules=policy(limits=Limits(head_timeout=0.1))) as proxy:
         client = await proxy.connect()
         assert await client.rest() == b""
@@ -206,7 +206,7 @@ async def test_a_deadline_that_meets_a_closing_connection_is_silent(
     assert caplog.records == []
 
 
-async def test_an_answer_that_nobody_reads_does_not_keep_a_closed_connection() -> None:
+async def test_an_unread_answer_does_not_keep_a_closed_connection() -> None:
     content = bytes(4_000_000)
 
     async def play(asked: Asked) -> FakeResponse:
@@ -252,7 +252,7 @@ def _hostile() -> Iterator[bytes]:
 
 
 @pytest.mark.parametrize("leave", ["close", "half-close", "reset"])
-async def test_nothing_that_is_sent_and_left_leaves_a_trace(
+async def test_clients_that_leave_early_cause_no_log_lines(
     leave: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with serving(FakeUpstream(never)) as proxy:

@@ -144,7 +144,7 @@ async def test_content_ends_where_its_length_says_and_requests_follow(
     assert [asked.request.target for asked in upstream.asked] == [b"/", b"/", b"/next"]
 
 
-async def test_what_follows_counted_content_and_is_no_request_is_answered_in_its_turn() -> None:
+async def test_garbage_after_counted_content_is_answered_in_its_turn() -> None:
     async with serving(FakeUpstream(echo)) as proxy:
         client = await proxy.connect()
         await client.send(get("/", f"Content-Length: {len(MUCH)}", method="POST"))
@@ -267,12 +267,12 @@ async def test_any_other_answer_to_a_handshake_is_an_ordinary_response() -> None
         assert (await client.reply()).content == b"next"
 
 
-async def test_a_101_that_nobody_asked_for_is_a_502() -> None:
+async def test_an_unrequested_101_becomes_a_502() -> None:
     async with serving(FakeUpstream(replying(switching()))) as proxy:
         assert (await proxy.ask(get())).status == 502
 
 
-async def test_a_half_close_is_passed_on_and_the_other_direction_goes_on() -> None:
+async def test_a_half_close_is_passed_on_and_leaves_the_other_direction_open() -> None:
     answer = switching()
     async with serving(FakeUpstream(replying(answer))) as proxy:
         client = await opened(proxy, handshake())
@@ -285,7 +285,7 @@ async def test_a_half_close_is_passed_on_and_the_other_direction_goes_on() -> No
         assert (await proxy.record()).error is None
 
 
-async def test_the_upstream_s_half_close_is_passed_on_too() -> None:
+async def test_the_upstreams_half_close_is_passed_on() -> None:
     answer = switching()
     async with serving(FakeUpstream(replying(answer))) as proxy:
         client = await opened(proxy, handshake())
@@ -409,7 +409,7 @@ async def test_draining_ends_websockets_as_they_want_it() -> None:
         assert len(answer.stream.from_client) == 8
 
 
-async def test_a_websocket_that_does_not_answer_has_the_grace_and_no_more() -> None:
+async def test_a_silent_websocket_gets_only_the_grace_period() -> None:
     answer = switching()
     async with serving(FakeUpstream(replying(answer))) as proxy:
         client = await opened(proxy, handshake())
@@ -434,7 +434,7 @@ async def test_little_content_is_read_away_and_the_connection_kept(length: int) 
         assert (await client.reply()).status == 200
 
 
-async def test_endless_chunks_are_read_for_a_megabyte_and_no_further() -> None:
+async def test_endless_chunks_are_read_for_one_megabyte_only() -> None:
     async with serving() as proxy:
         client = await proxy.connect()
         await client.send(get("/", "Transfer-Encoding: chunked", method="POST", origin=FOREIGN))

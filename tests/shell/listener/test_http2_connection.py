@@ -81,7 +81,7 @@ async def test_preflights_and_refusals_are_answered(client: H2Client) -> None:
     assert (refused.value("corsproxy-reason") or "").startswith("origin-not-allowed")
 
 
-async def test_a_host_that_is_none_of_ours_is_misdirected(client: H2Client) -> None:
+async def test_an_unknown_host_is_misdirected(client: H2Client) -> None:
     stream = client.h2.get_next_available_stream_id()
     fields = [(name, b"evil.example" if name == b":authority" else value) for name, value in GET]
     client.h2.send_headers(stream, fields, end_stream=True)
@@ -176,7 +176,7 @@ async def test_too_much_content_is_refused_early(
         assert (await client.get()).status == 200
 
 
-async def test_a_client_that_waits_is_told_to_continue(client: H2Client) -> None:
+async def test_a_waiting_client_gets_a_100(client: H2Client) -> None:
     stream = await client.ask(method="PUT", fields=[(b"expect", b"100-continue")], ends=False)
     while not client.interim:
         await client.receive()
@@ -249,7 +249,7 @@ async def test_all_unfinished_heads_together_take_so_much(proxy: Proxy) -> None:
     heads.left = most
 
 
-async def test_an_idle_connection_is_told_that_it_ends(tls: Tls) -> None:
+async def test_an_idle_connection_ends_with_goaway(tls: Tls) -> None:
     rules = policy(limits=Limits(keepalive_timeout=0.2))
     async with serving(FakeUpstream(), rules, tls) as proxy, connected(proxy) as client:
         await client.get()
@@ -280,7 +280,7 @@ async def test_a_flood_ends_its_own_connection_alone(proxy: Proxy, sent: bytes) 
         await until(lambda: len(proxy.server.connections) == 1)
 
 
-async def test_many_small_pieces_that_nobody_takes_keep_nobody_waiting(tls: Tls) -> None:
+async def test_many_small_unread_pieces_delay_no_other_client(tls: Tls) -> None:
     async def never_but_to_gets(asked: Asked) -> FakeResponse:
         return FakeResponse() if asked.body is None else await never(asked)
 
@@ -293,7 +293,7 @@ async def test_many_small_pieces_that_nobody_takes_keep_nobody_waiting(tls: Tls)
         await client.close()
 
 
-async def test_a_request_that_is_cancelled_at_once_is_none(tls: Tls) -> None:
+async def test_a_request_cancelled_at_once_is_not_forwarded(tls: Tls) -> None:
     upstream = FakeUpstream()
     async with serving(upstream, policy(), tls) as proxy:
         client = await raw(proxy, BEGINNING + headers(1) + reset(1) + headers(3))

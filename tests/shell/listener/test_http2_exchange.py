@@ -42,7 +42,7 @@ async def test_the_clients_windows_hold_the_upstream_still(tls: Tls) -> None:
         assert len((await client.reply(stream)).content) == 300_000
 
 
-async def test_a_stream_that_takes_nothing_is_given_up(tls: Tls) -> None:
+async def test_a_stream_that_reads_nothing_is_reset(tls: Tls) -> None:
     response = FakeResponse(b"", framing=Framing.CHUNKED, ended=False)
     upstream = FakeUpstream(replying(response, FakeResponse()))
     rules = policy(limits=Limits(write_timeout=0.2))
@@ -82,7 +82,7 @@ async def until_window(client: H2Client, size: int) -> None:
         await client.receive()
 
 
-async def test_content_that_stalls_is_given_up(tls: Tls) -> None:
+async def test_stalled_content_times_out(tls: Tls) -> None:
     rules = policy(limits=Limits(body_timeout=0.2))
     async with serving(FakeUpstream(echo), rules, tls) as proxy, connected(proxy) as client:
         stream = await client.ask(method="POST", content=b"x", ends=False)

@@ -39,7 +39,7 @@ def test_a_reset_always_counts(pair: tuple[socket.socket, socket.socket]) -> Non
     assert peer_closed(pair[0], half_close=True)
 
 
-def test_of_other_sockets_nothing_is_known() -> None:
+def test_other_kinds_of_sockets_report_nothing() -> None:
     near, far = socket.socketpair()
     with near, far:
         far.shutdown(socket.SHUT_WR)

@@ -41,7 +41,7 @@ async def told(asked: Asked) -> FakeResponse:
     ids=["a request", "two requests", "a body", "a declined upgrade"],
 )
 @pytest.mark.parametrize("garbage", [b"garbage\r\n\r\n", get().replace(b"Host:", b"Host :")])
-async def test_what_comes_before_garbage_is_answered(
+async def test_requests_before_garbage_are_answered(
     sent: bytes, contents: list[bytes], garbage: bytes
 ) -> None:
     """Whether it comes in the same segment or not (as nginx, HAProxy and Go do)."""
@@ -149,7 +149,7 @@ async def test_a_large_answer_outlives_them_too(pipelined: bytes) -> None:
         sending.cancel()
 
 
-async def test_content_that_nobody_wants_is_taken_to_its_end() -> None:
+async def test_unwanted_content_is_read_to_its_end() -> None:
     """What is thrown away is never held back, or a client that sends all of it before it reads
     would be cut off."""
     for head in (
@@ -177,14 +177,14 @@ async def test_a_line_end_in_place_of_a_target_is_malformed(
     assert caplog.records == []
 
 
-async def test_an_address_that_is_none_is_a_bad_target() -> None:
+async def test_an_invalid_address_is_a_bad_target() -> None:
     async with serving() as proxy:
         client = await proxy.connect()
         await client.send(b"GET http://[::1]:9@/ HTTP/1.1\r\nHost: localhost\r\n\r\n" + get())
         assert [(await client.reply()).status for _ in range(2)] == [400, 200]
 
 
-async def test_nothing_is_read_while_nobody_listens() -> None:
+async def test_nothing_is_read_before_there_is_a_reader() -> None:
     upstream = FakeUpstream(never)
     async with serving(upstream) as proxy:
         client = await proxy.connect(receive_buffer=4096)
@@ -232,7 +232,7 @@ async def test_a_declined_websocket_leaves_the_connection_usable() -> None:
 
 
 @pytest.mark.parametrize("split", [False, True], ids=["whole", "split"])
-async def test_an_upgrade_that_nobody_offers_loses_no_request_behind_it(split: bool) -> None:
+async def test_a_declined_upgrade_loses_no_request_behind_it(split: bool) -> None:
     upstream = FakeUpstream()
     data = get("/h2c", "Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c") + get("/1")
     async with serving(upstream) as proxy:
@@ -364,7 +364,7 @@ async def test_an_upgrade_behind_a_full_queue_loses_nothing() -> None:
 
 @pytest.mark.parametrize("count", [1, 31, 32, 33, 100])
 @pytest.mark.parametrize("content", [b"", b"5\r\nhello\r\n0\r\n\r\n"], ids=["heads", "chunked"])
-async def test_what_comes_before_garbage_is_answered_however_much_it_is(
+async def test_any_number_of_requests_before_garbage_are_answered(
     count: int, content: bytes
 ) -> None:
     asked = get("/", "Transfer-Encoding: chunked", method="POST") if content else get()
@@ -377,7 +377,7 @@ async def test_what_comes_before_garbage_is_answered_however_much_it_is(
         assert await client.rest() == b""
 
 
-async def test_what_waits_behind_a_last_answer_is_kept_by_nobody() -> None:
+async def test_what_waits_behind_a_last_answer_is_dropped() -> None:
     async with serving() as proxy:
         client = await proxy.connect()
         await client.send(get() * 40 + b"garbage\r\n\r\n" + bytes(100_000), bytes(300_000))
@@ -420,7 +420,7 @@ async def test_repeated_requests_in_one_piece_are_answered_in_their_order() -> N
             assert f"/{number}'".encode() in (await client.reply()).content
 
 
-async def test_the_rest_of_a_head_is_no_repetition() -> None:
+async def test_the_rest_of_a_head_is_not_a_repetition() -> None:
     async with serving(FakeUpstream(told)) as proxy:
         client = await proxy.connect()
         await client.send(get("/inner"))
@@ -472,7 +472,7 @@ async def test_half_a_head_behind_content_is_neither_forgotten_nor_repeated(
 
 
 @pytest.mark.parametrize("kind", ["counted", "chunked"])
-async def test_content_is_no_part_of_a_head(kind: str) -> None:
+async def test_content_is_not_part_of_a_head(kind: str) -> None:
     inner = b"GET /a HTTP/1.1\r\nHost: localhost\r\nOrigin: https://evil.test\r\nA: "
     counted = kind == "counted"
     length = b"Content-Length: %d" % len(inner) if counted else b"Transfer-Encoding: chunked"
@@ -489,7 +489,7 @@ async def test_content_is_no_part_of_a_head(kind: str) -> None:
         assert (await client.reply()).status in (400, 403)
 
 
-async def test_a_smuggled_request_is_no_repetition() -> None:
+async def test_a_smuggled_request_is_not_a_repetition() -> None:
     inner = get("/inner")
     async with serving(FakeUpstream(told)) as proxy:
         client = await proxy.connect()
@@ -516,7 +516,7 @@ async def test_content_like_a_head_is_content_wherever_it_is_cut() -> None:
         assert b"/last" in (await client.reply()).content
 
 
-async def test_what_arrives_behind_bytes_that_wait_waits_too() -> None:
+async def test_bytes_wait_behind_waiting_bytes() -> None:
     """Where a connection that is held still has more to give, as TLS may."""
     release = asyncio.Event()
 

@@ -96,7 +96,7 @@ async def test_a_handshake_that_does_not_begin_is_ended(proxy: Proxy) -> None:
     writer.close()
 
 
-async def test_a_handshake_that_goes_on_byte_by_byte_is_ended(proxy: Proxy) -> None:
+async def test_a_handshake_sent_byte_by_byte_times_out(proxy: Proxy) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
     # The head of a record that is 512 bytes long.
     writer.write(b"\x16\x03\x01\x02\x00")
@@ -110,7 +110,7 @@ async def test_a_handshake_that_goes_on_byte_by_byte_is_ended(proxy: Proxy) -> N
     assert not proxy.server.connections
 
 
-async def test_plain_http_is_told_to_come_by_https(proxy: Proxy) -> None:
+async def test_plain_http_on_an_https_port_is_told_to_use_https(proxy: Proxy) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
     writer.write(get())
     answer = await reader.read()
@@ -120,7 +120,7 @@ async def test_plain_http_is_told_to_come_by_https(proxy: Proxy) -> None:
 
 
 @pytest.mark.parametrize("data", [b"\x00" * 100, b"SSH-2.0-x\r\n", b"\x16\x03\x01\x00\x05hello"])
-async def test_what_is_no_tls_ends_alone(proxy: Proxy, data: bytes) -> None:
+async def test_a_connection_that_is_not_tls_ends_alone(proxy: Proxy, data: bytes) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
     writer.write(data)
     with suppress(ConnectionError):
@@ -155,7 +155,7 @@ async def test_what_is_cut_has_no_end(tls: tuple[ssl.SSLContext, ssl.SSLContext]
 
 
 @pytest.mark.parametrize("behind", [b"x" * LARGE, get() * 5000], ids=["content", "requests"])
-async def test_an_answer_that_comes_early_arrives(proxy: Proxy, behind: bytes) -> None:
+async def test_an_early_answer_arrives(proxy: Proxy, behind: bytes) -> None:
     """Also where the client goes on sending long after it, and reads only then."""
     first = get("/", "Content-Length: 100000000", "Connection: close", method="POST")
     proxy.server.policy = policy(limits=Limits(body=1000))

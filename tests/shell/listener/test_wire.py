@@ -28,7 +28,7 @@ async def test_the_client_is_known_by_its_address() -> None:
         assert (connection.wire.client, connection.wire.secure) == ("127.0.0.1", False)
 
 
-async def test_nobody_asks_for_anything_without_an_address() -> None:
+async def test_requests_without_a_client_address_are_not_forwarded() -> None:
     upstream = FakeUpstream()
     async with serving(upstream) as proxy:
         for _ in range(5):
@@ -74,7 +74,7 @@ async def test_a_connection_ended_in_stages_reads_on_until_the_client_closes() -
         await until(lambda: not proxy.server.connections)
 
 
-async def test_after_the_end_there_is_nobody_to_send_to() -> None:
+async def test_sending_after_the_end_raises() -> None:
     async with serving(FakeUpstream(never)) as proxy:
         _, connection = await busy(proxy)
         connection.close()
@@ -107,7 +107,7 @@ def connections_in_memory() -> int:
 
 
 @pytest.mark.parametrize("leaves", ["closes", "resets"])
-async def test_nothing_is_kept_of_a_connection_that_is_lost(leaves: str) -> None:
+async def test_a_lost_connection_leaves_nothing_in_memory(leaves: str) -> None:
     before = connections_in_memory()
     async with serving(FakeUpstream(never)) as proxy:
         client, connection = await busy(proxy)
