@@ -143,13 +143,17 @@ def command(
     else:
         _print(found)
     if test_file is not None:
-        if file is None:
-            raise click.UsageError("--save-case needs an allowlist file, and there is none.")
-        # Imported here: a call is rarely saved.
-        from corsproxy.cli.case_files import save_case
-
-        save_case(test_file, file, explanation, at)
+        _save(test_file, file, explanation, at)
     ctx.exit(Exit.OK if explanation.allowed else Exit.FINDINGS)
+
+
+def _save(test_file: str, file: File | None, explanation: Explanation, at: str | None) -> None:
+    if file is None:
+        raise click.UsageError("--save-case needs an allowlist file, and there is none.")
+    # Imported here: a call is rarely saved.
+    from corsproxy.cli.case_files import save_case
+
+    save_case(test_file, file, explanation, at)
 
 
 class Found(NamedTuple):
