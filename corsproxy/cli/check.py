@@ -9,7 +9,7 @@ from click.core import ParameterSource
 from corsproxy.cli.diffs import print_diff
 from corsproxy.cli.failures import Exit, Failure, each_of, raise_all, summary
 from corsproxy.cli.files import default_file, editable, read_source, read_to_serve
-from corsproxy.cli.options import config_option, option
+from corsproxy.cli.options import config_option, format_option, option
 from corsproxy.cli.terminal import Stream, wants_color
 from corsproxy.config.cors import EXPIRED
 from corsproxy.config.dates import day_after
@@ -29,13 +29,8 @@ _WITHOUT_FILE = "name the file (corsproxy check FILE), or write one (corsproxy i
 @click.command()
 @click.argument("file", nargs=-1, type=click.Path())
 @config_option
-@option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json", "github"]),
-    default="text",
-    show_default=True,
-    help="json: a list of objects; github: annotations for pull requests.",
+@format_option(
+    "text", "json", "github", help="json: a list of objects; github: annotations for pull requests."
 )
 @option("--strict", is_flag=True, help="Fail on warnings, too.")
 @option(

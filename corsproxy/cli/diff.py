@@ -6,12 +6,12 @@ from typing import Literal
 
 import click
 
-from corsproxy.cli.failures import Exit, RefusedConfig, each_of, raise_all
+from corsproxy.cli.failures import Exit, each_of, raise_all, refusing
 from corsproxy.cli.files import read, read_source
-from corsproxy.cli.options import option
+from corsproxy.cli.options import format_option, option
 from corsproxy.cli.terminal import wants_color
 from corsproxy.config.differences import Difference, differences
-from corsproxy.config.problems import ConfigError, annotation, escape
+from corsproxy.config.problems import annotation, escape
 from corsproxy.core.policy import Policy
 from corsproxy.shell.feed.ansi import Style, paint
 
@@ -21,13 +21,8 @@ _WORDS = {"allowed": "newly allowed", "no-longer-allowed": "no longer allowed"}
 @click.command()
 @click.argument("old", metavar="OLD", type=click.Path())
 @click.argument("new", metavar="NEW", type=click.Path())
-@option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json", "github"]),
-    default="text",
-    show_default=True,
-    help="json: a list of objects; github: annotations for pull requests.",
+@format_option(
+    "text", "json", "github", help="json: a list of objects; github: annotations for pull requests."
 )
 @option("--no-wider", is_flag=True, help="Exit with 1 if NEW allows something that OLD does not.")
 @click.pass_context
@@ -61,10 +56,8 @@ def command(ctx: click.Context, old: str, new: str, form: str, no_wider: bool) -
 
 def _policy(file: str) -> Policy:
     content, name = read_source(file)
-    try:
+    with refusing(name):
         return read(content, name).policy
-    except ConfigError as error:
-        raise RefusedConfig(name, error.problems) from None
 
 
 def _as_json(found: Difference) -> dict[str, str | None]:

@@ -9,7 +9,7 @@ import click
 
 from corsproxy.cli.diffs import print_diff
 from corsproxy.cli.durations import day
-from corsproxy.cli.failures import Exit, Failure, RefusedConfig
+from corsproxy.cli.failures import Exit, Failure, refusing
 from corsproxy.cli.files import default_file, editable, read, read_bytes
 from corsproxy.cli.options import config_option, environment_variable, one_of, option
 from corsproxy.cli.terminal import is_terminal, wants_color
@@ -250,10 +250,8 @@ def _file(config: str | None, day: str | None) -> File:
 
 
 def _file_policy(file: File) -> Policy:
-    try:
+    with refusing(file.name):
         return file.reading.policy
-    except ConfigError as error:
-        raise RefusedConfig(file.name, error.problems) from None
 
 
 def _asked(policy: Policy, question: PageCall, unsafe: bool) -> WithoutProxy:

@@ -4,11 +4,11 @@ import json
 
 import click
 
-from corsproxy.cli.failures import Exit, Failure, RefusedConfig
+from corsproxy.cli.failures import Exit, Failure, refusing
 from corsproxy.cli.files import default_file, read_bytes, read_to_serve
-from corsproxy.cli.options import config_option, option
+from corsproxy.cli.options import config_option, format_option, option
 from corsproxy.config.places import read_places
-from corsproxy.config.problems import ConfigError, escape
+from corsproxy.config.problems import escape
 from corsproxy.config.yaml.document import read_document
 from corsproxy.export.engines import ENGINES, Exported, NothingToExportError, export
 
@@ -19,14 +19,7 @@ _LISTENER = "write `tls: {cert_file: cert.pem, key_file: key.pem}`, or listen wi
 @click.command()
 @click.argument("engine", type=click.Choice(list(ENGINES)))
 @config_option
-@option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="json: an object with the configuration and the losses.",
-)
+@format_option("text", "json", help="json: an object with the configuration and the losses.")
 @option("--strict", is_flag=True, help="Exit with 1 if the export loses something of this file.")
 @click.pass_context
 def command(ctx: click.Context, engine: str, config: str | None, form: str, strict: bool) -> None:
@@ -53,11 +46,9 @@ def command(ctx: click.Context, engine: str, config: str | None, form: str, stri
 
 
 def _exported(engine: str, file: str) -> Exported:
-    try:
+    with refusing(file):
         document = read_document(read_bytes(file), file)
         policy = read_to_serve(document, file).policy
-    except ConfigError as error:
-        raise RefusedConfig(file, error.problems) from None
     try:
         return export(engine, policy, file, read_places(document, file))
     except NothingToExportError as nothing:

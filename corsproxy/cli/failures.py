@@ -1,13 +1,14 @@
 """How a command ends if it cannot do what was asked: one sentence and an exit code."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from enum import IntEnum
 from typing import IO, Any, TypeVar
 
 import click
 
 from corsproxy.cli.terminal import wants_color
-from corsproxy.config.problems import Problem, escape, render
+from corsproxy.config.problems import ConfigError, Problem, escape, render
 from corsproxy.shell.feed.layout import fitted, known_width
 
 Result = TypeVar("Result")
@@ -76,6 +77,15 @@ class Failures(click.ClickException):
     def show(self, file: IO[Any] | None = None) -> None:
         for each in self._all:
             each.show(file)
+
+
+@contextmanager
+def refusing(file: str, exit_code: Exit = Exit.FINDINGS) -> Iterator[None]:
+    """Make a ConfigError the end of the command: `file` is refused."""
+    try:
+        yield
+    except ConfigError as error:
+        raise RefusedConfig(file, error.problems, exit_code) from None
 
 
 Failed = list[click.ClickException]

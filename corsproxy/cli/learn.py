@@ -7,7 +7,7 @@ from typing import IO
 import click
 
 from corsproxy.cli.diffs import print_diff
-from corsproxy.cli.failures import Exit, Failed, Failure, RefusedConfig, raise_all
+from corsproxy.cli.failures import Exit, Failed, Failure, raise_all, refusing
 from corsproxy.cli.files import default_file, editable, opened
 from corsproxy.cli.options import config_option, option
 from corsproxy.cli.terminal import is_terminal
@@ -19,7 +19,7 @@ from corsproxy.config.learning.observations import Observation, Seen, counted
 from corsproxy.config.learning.proposal import Proposal, propose
 from corsproxy.config.learning.unfollowed import with_unfollowed
 from corsproxy.config.learning.unused import unused
-from corsproxy.config.problems import ConfigError, escape
+from corsproxy.config.problems import escape
 from corsproxy.core.origins.hosts import is_public_suffix
 from corsproxy.core.policy import Policy
 from corsproxy.shell.system.saving import SaveError, save
@@ -75,7 +75,7 @@ def command(
     domains = [_domain(each) for each in suffixes]
     file = editable(config or default_file(_WITHOUT_FILE))
     logs = logs or ("-",)
-    try:
+    with refusing(file.name):
         policy = file.reading.policy
         servers = {f"{each.scheme}://{each.authority}" for each in policy.listen}
         hosts = Hosts(domains)
@@ -85,8 +85,6 @@ def command(
             _print_unused(policy, calls, hosts)
             return
         proposal = propose(file, counted(policy, calls, refused=True), domains, hosts.refused)
-    except ConfigError as error:
-        raise RefusedConfig(file.name, error.problems) from None
     _print(file, proposal)
     if write and proposal.additions:
         _write(file, proposal)

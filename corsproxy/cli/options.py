@@ -68,3 +68,9 @@ def one_of(
             "the file names its own upstreams."
         )
     return (config, None) if is_typed else (None, upstream)
+
+
+def format_option(*forms: str, help: str) -> Decorator:
+    """`--format`, as the parameter `form`; the first form is the default."""
+    choice = click.Choice(forms)
+    return option("--format", "form", type=choice, default=forms[0], show_default=True, help=help)

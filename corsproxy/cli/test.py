@@ -6,11 +6,11 @@ from functools import partial
 
 import click
 
-from corsproxy.cli.failures import Exit, Failure, RefusedConfig, each_of, raise_all
-from corsproxy.cli.options import option
+from corsproxy.cli.failures import Exit, Failure, each_of, raise_all, refusing
+from corsproxy.cli.options import format_option, option
 from corsproxy.cli.terminal import wants_color
 from corsproxy.cli.trials import Trials, judge_answers, live_plan, read_subject, run_offline
-from corsproxy.config.problems import ConfigError, annotation, escape
+from corsproxy.config.problems import annotation, escape
 from corsproxy.core.source import Source
 from corsproxy.errors import StartError
 from corsproxy.shell.feed.ansi import Style, paint
@@ -29,12 +29,11 @@ def _url(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str
 
 @click.command()
 @click.argument("file", nargs=-1, type=click.Path())
-@option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json", "github", "junit"]),
-    default="text",
-    show_default=True,
+@format_option(
+    "text",
+    "json",
+    "github",
+    "junit",
     help="github: annotations for pull requests; junit: XML for test reports.",
 )
 @option(
@@ -86,16 +85,12 @@ def command(ctx: click.Context, file: tuple[str, ...], form: str, live: str | No
 
 
 def _trials(live: str | None, name: str) -> Trials:
-    try:
+    with refusing(name, Exit.USAGE):
         subject = read_subject(name)
-    except ConfigError as error:
-        raise RefusedConfig(name, error.problems, Exit.USAGE) from None
-    try:
+    with refusing(subject.config):
         if live is None:
             return run_offline(subject)
         plan = live_plan(subject)
-    except ConfigError as error:
-        raise RefusedConfig(subject.config, error.problems) from None
     # Imported here: aiohttp takes longer to import than all the rest.
     from corsproxy.shell.deployment import judge_deployment
 

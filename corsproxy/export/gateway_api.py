@@ -105,18 +105,18 @@ def _is_reachable(route: RoutePlan) -> bool:
     return route.route.upstream.socket_path is None
 
 
-def _rules(route: RoutePlan) -> list[Node]:
+def _rules(route: RoutePlan) -> list[object]:
     path = {"path": {"type": "PathPrefix", "value": route.path}}
     cors = route.cors
     if cors is None or cors.is_any:
         return [_rule(route, [path], cors)]
     listed = [pattern for pattern in cors.rules.origins.patterns if _is_expressible(pattern)]
-    found = []
+    found: list[object] = []
     if listed:
         matched = "|".join(expressions.origin(pattern) for pattern in listed)
         found.append(_rule(route, [{**path, "headers": [_origin(f"^(?:{matched})$")]}], cors))
     refused: Node = {"matches": [{**path, "headers": [_origin("^.+$")]}]}
-    found.append(Noted("Calls of other origins: no back end.", refused))  # type: ignore[arg-type]
+    found.append(Noted("Calls of other origins: no back end.", refused))
     found.append(_rule(route, [path], None, strips=True))
     return found
 

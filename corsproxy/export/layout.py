@@ -20,6 +20,11 @@ def block(head: str, *bodies: Iterable[str]) -> Lines:
     return [*lines, "}"]
 
 
+def as_text(value: bytes) -> str:
+    """Return a field's name or value as text; bytes that are not UTF-8 are kept."""
+    return value.decode("utf-8", "surrogateescape")
+
+
 def printable(text: str) -> str:
     """Escape a text so that it stays on one line."""
     return "".join(

@@ -55,6 +55,7 @@ class Step(NamedTuple):
 
 
 SAFELISTED: Final = tuple(name.decode("ascii") for name in sorted(CORS_SAFELISTED_REQUEST_HEADERS))
+"""Names that browsers ask for only if their values are unusual."""
 ORIGIN_ONLY: Final = "Origin"
 """What answers vary by, except those to preflights."""
 PREFLIGHT: Final = PREFLIGHT_VARY[1].decode("ascii")
@@ -146,6 +147,11 @@ def allow_methods(rules: CorsRules) -> str:
     """Return Access-Control-Allow-Methods; `"*"` is spelt out, as credentials need."""
     names = sorted(FORWARDED_METHODS) if rules.methods.any else rules.methods.names
     return ", ".join(names)
+
+
+def unlisted_safelisted(rules: CorsRules) -> list[str]:
+    """Return the safelisted names that are not in the list: allowed, and told if asked for."""
+    return [name for name in SAFELISTED if name not in rules.request_headers.names]
 
 
 def allow_headers(rules: CorsRules) -> str:

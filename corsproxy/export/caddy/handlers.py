@@ -4,7 +4,7 @@ from corsproxy.export import expressions, steps
 from corsproxy.export import plan as planned
 from corsproxy.export.caddy.decision import NAMES, ORIGIN, asks_for
 from corsproxy.export.caddy.text import expression, placed, token, value
-from corsproxy.export.layout import Lines, block, comment
+from corsproxy.export.layout import Lines, as_text, block, comment
 from corsproxy.export.losses import Loss
 from corsproxy.export.plan import Cors, Plan, RoutePlan, at
 from corsproxy.export.steps import Echo, Value
@@ -76,8 +76,7 @@ def _preflight(cors: Cors) -> Lines:
                                           "header Access-Control-Request-Headers *"]),
                  f"header @{name}_asks Access-Control-Allow-Headers {NAMES}"]  # fmt: skip
     else:
-        added = [asks_for(each) for each in steps.SAFELISTED
-                 if each not in rules.request_headers.names]  # fmt: skip
+        added = map(asks_for, steps.unlisted_safelisted(rules))
         listed = placed(steps.allow_headers(rules)) + "".join(f"{{{each}}}" for each in added)
         body.append(f"header Access-Control-Allow-Headers {token(listed)}")
     if rules.max_age is not None:
@@ -114,7 +113,7 @@ def _forward(plan: Plan, route: RoutePlan, *, vouched: bool) -> Lines:
             f"header @navigation +Content-Security-Policy {value(planned.SANDBOX)}",
         ]
     body += [
-        f"header {name.decode('ascii')} {value(_text(given))}"
+        f"header {name.decode('ascii')} {value(as_text(given))}"
         for name, given in route.route.response_headers.set
         if is_usable(name, given)
     ]
@@ -161,10 +160,6 @@ def _place(route: RoutePlan) -> str:
     return f"{host}:{address.port}"
 
 
-def _text(content: bytes) -> str:
-    return content.decode("utf-8", "surrogateescape")
-
-
 def is_usable(name: bytes, given: bytes) -> bool:
     """Whether a field can be written in a Caddyfile."""
     try:
@@ -204,7 +199,7 @@ def _up(plan: Plan, route: RoutePlan, *, rewrites: bool) -> Lines:
     lines += [f"header_up -{name}" for name in removed]
     lines += [f"header_up -{name.decode('ascii')}" for name in sorted(rules.remove)
               if is_usable(name, b"")]  # fmt: skip
-    return lines + [f"header_up {name.decode('ascii')} {value(_text(given))}"
+    return lines + [f"header_up {name.decode('ascii')} {value(as_text(given))}"
                     for name, given in rules.set if is_usable(name, given)]  # fmt: skip
 
 

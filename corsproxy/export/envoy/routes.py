@@ -6,6 +6,7 @@ from typing import Any
 from corsproxy.core.guard import DOT_SEGMENT
 from corsproxy.export import expressions, steps
 from corsproxy.export import plan as planned
+from corsproxy.export.layout import as_text
 from corsproxy.export.paths import Mapping
 from corsproxy.export.plan import Cors, Plan, RoutePlan, at
 from corsproxy.export.steps import Asker, Echo, Fields, Step
@@ -133,7 +134,7 @@ def _answers(cors: Cors, step: Step, path: Node) -> list[Node]:
         variants = [([matches(_NAMES, names)], f"%REQ({_NAMES})%"), ([], "")]
     else:
         listed = steps.allow_headers(cors.rules)
-        added = [name for name in steps.SAFELISTED if name not in cors.rules.request_headers.names]
+        added = steps.unlisted_safelisted(cors.rules)
         for name in added:
             asked = rf"(?i:(?:.*[\t ,])?{name}(?:[\t ,].*)?)"
             more = ", ".join([listed, *added] if listed else added)
@@ -331,7 +332,7 @@ def _removed_on_the_way(route: RoutePlan, *, vouched: bool) -> list[str]:
         names += ["Origin", "Referer", *planned.SEC_FETCH_FIELDS]
     elif origin == "rewrite" and vouched:
         names += planned.SEC_FETCH_FIELDS
-    names += [_text(name) for name in sorted(rules.remove)]
+    names += [as_text(name) for name in sorted(rules.remove)]
     return list(dict.fromkeys(name.lower() for name in names if name.lower() != "te"))
 
 
@@ -354,7 +355,7 @@ def _added_on_the_way(plan: Plan, route: RoutePlan, *, vouched: bool) -> list[No
 def _ruled(fields: Iterable[tuple[bytes, bytes]]) -> list[Node]:
     return [
         {
-            **_field(_text(name), formatted(_text(value))),
+            **_field(as_text(name), formatted(as_text(value))),
             **({} if value else {"keep_empty_value": True}),
         }
         for name, value in fields
@@ -371,13 +372,9 @@ def is_text(value: bytes) -> bool:
     return True
 
 
-def _text(value: bytes) -> str:
-    return value.decode("utf-8", "surrogateescape")
-
-
 def _removed(plan: Plan, route: RoutePlan) -> list[str]:
     names = [*plan.removed_from_responses]
     if route.cors is not None:
         names += planned.GRANT_FIELDS
-    names += [_text(name) for name in sorted(route.route.response_headers.remove)]
+    names += [as_text(name) for name in sorted(route.route.response_headers.remove)]
     return list(dict.fromkeys(name.lower() for name in names))

@@ -4,7 +4,7 @@ from corsproxy.core.policy import UpstreamAddress
 from corsproxy.export import plan as planned
 from corsproxy.export.expressions import literal
 from corsproxy.export.haproxy.text import anchored, formatted, milliseconds, quoted
-from corsproxy.export.layout import Lines, comment, indented
+from corsproxy.export.layout import Lines, as_text, comment, indented
 from corsproxy.export.losses import Loss
 from corsproxy.export.plan import Plan, RoutePlan, at
 
@@ -98,7 +98,7 @@ def _to_upstream(plan: Plan, route: RoutePlan) -> Lines:
         ]
     names = sorted({*rules.remove, *(name.lower() for name, _ in rules.set)})
     lines += [f"http-request del-header {_like(name)} -m reg" for name in names]
-    lines += [f"http-request set-header {quoted(_text(name))} {formatted(_text(value))}"
+    lines += [f"http-request set-header {quoted(as_text(name))} {formatted(as_text(value))}"
               for name, value in rules.set]  # fmt: skip
     if plan.policy.via is not None:
         lines.append("http-request add-header Via '1.1 corsproxy'")
@@ -107,12 +107,8 @@ def _to_upstream(plan: Plan, route: RoutePlan) -> Lines:
 
 def _like(name: bytes) -> str:
     """Return an expression for a field name and the names that CGI maps to the same variable."""
-    expression = literal(_text(name)).replace("_", "-").replace("-", "[-_.]")
+    expression = literal(as_text(name)).replace("_", "-").replace("-", "[-_.]")
     return anchored(expression)
-
-
-def _text(value: bytes) -> str:
-    return value.decode("utf-8", "surrogateescape")
 
 
 def _authority(route: RoutePlan) -> str:
@@ -145,7 +141,7 @@ def _to_client(plan: Plan, route: RoutePlan) -> Lines:
     ]
     names = sorted({*rules.remove, *(name.lower() for name, _ in rules.set)})
     lines += [f"http-response del-header {_like(name)} -m reg" for name in names]
-    lines += [f"http-response set-header {quoted(_text(name))} {formatted(_text(value))}"
+    lines += [f"http-response set-header {quoted(as_text(name))} {formatted(as_text(value))}"
               for name, value in rules.set]  # fmt: skip
     if route.sandboxes:
         lines += [

@@ -136,9 +136,7 @@ def _allow_headers(cors: Cors) -> str:
     rules = cors.rules
     if rules.request_headers.any:
         return f"$cp_{cors.id}_names"
-    added = [
-        _asks_for(name) for name in steps.SAFELISTED if name not in rules.request_headers.names
-    ]
+    added = map(_asks_for, steps.unlisted_safelisted(rules))
     return quoted(steps.allow_headers(rules))[:-1] + "".join(added) + '"'
 
 

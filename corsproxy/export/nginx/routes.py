@@ -3,7 +3,7 @@
 from corsproxy.core.policy import Route, UpstreamAddress
 from corsproxy.export import plan as planned
 from corsproxy.export.expressions import literal
-from corsproxy.export.layout import Lines, block, comment
+from corsproxy.export.layout import Lines, as_text, block, comment
 from corsproxy.export.losses import Loss
 from corsproxy.export.nginx.text import GRANT, LONGEST, map_block, pattern, quoted
 from corsproxy.export.plan import LinkRule, Plan, RoutePlan
@@ -182,7 +182,7 @@ def _to_upstream(plan: Plan, route: RoutePlan) -> Lines:
         fields |= {name: f"$cp_{_variable(name)}" for name in planned.SEC_FETCH_FIELDS}
     fields |= {name: f"$cp_{_variable(name)}" for name in planned.ASKING_FIELDS}
     ruled = dict.fromkeys((name.decode("ascii") for name in sorted(rules.remove)), '""')
-    ruled |= {_text(name): quoted(_text(value)) for name, value in rules.set if _fits(value)}
+    ruled |= {as_text(name): quoted(as_text(value)) for name, value in rules.set if _fits(value)}
     names = {name.lower() for name in ruled}
     kept = {name: value for name, value in fields.items() if name.lower() not in names}
     return [f"proxy_set_header {name} {value};" for name, value in (kept | ruled).items()]
@@ -190,10 +190,6 @@ def _to_upstream(plan: Plan, route: RoutePlan) -> Lines:
 
 def _fits(value: bytes) -> bool:
     return len(value) + 12 * value.count(b"$") + value.count(b"\\") + value.count(b'"') < LONGEST
-
-
-def _text(value: bytes) -> str:
-    return value.decode("utf-8", "surrogateescape")
 
 
 def _authority(route: Route) -> str:
@@ -205,8 +201,8 @@ def _to_client(plan: Plan, route: RoutePlan) -> Lines:
     replaced = [(name, value) for name, value in rules.set if _is_replaced(name, value)]
     hidden = [*(planned.GRANT_FIELDS if route.cors is not None else ())]
     hidden += plan.removed_from_responses
-    hidden += [_text(name) for name in sorted(rules.remove)]
-    hidden += [_text(name) for name, _ in replaced]
+    hidden += [as_text(name) for name in sorted(rules.remove)]
+    hidden += [as_text(name) for name, _ in replaced]
     hides = dict.fromkeys(name.lower() for name in hidden)
     lines = [
         comment("Nothing from the upstream may steer nginx or bind browsers to this host."),
@@ -220,7 +216,9 @@ def _to_client(plan: Plan, route: RoutePlan) -> Lines:
         *_redirects(route),
         *_cookies(plan, route),
     ]  # fmt: skip
-    added = [f"add_header {_text(name)} {quoted(_text(value))} always;" for name, value in replaced]
+    added = [
+        f"add_header {as_text(name)} {quoted(as_text(value))} always;" for name, value in replaced
+    ]
     if route.sandboxes:
         added.append("add_header Content-Security-Policy $cp_sandbox always;")
     if route.cors is None:
@@ -284,14 +282,14 @@ def route_losses(plan: Plan, route: RoutePlan) -> list[Loss]:
     written = [name for name, _ in rules.set if name.lower() in _OWN_RESPONSE_FIELDS]
     removed = rules.remove & {b"server", b"date", b"content-type"}
     found = [
-        *(Loss(where, f"response_headers: {_text(name)} {_WRITTEN}") for name in written),
-        *(Loss(where, f"response_headers: {_text(name)} {_REMOVED}") for name in removed),
+        *(Loss(where, f"response_headers: {as_text(name)} {_WRITTEN}") for name in written),
+        *(Loss(where, f"response_headers: {as_text(name)} {_REMOVED}") for name in removed),
     ]
     for key in ("request_headers", "response_headers"):
         place = plan.places.in_route(route.route, key)
         listed = getattr(route.route, key).set
         found += [
-            Loss(place, f"{key}: {_text(name)} {_LONG}")
+            Loss(place, f"{key}: {as_text(name)} {_LONG}")
             for name, value in listed
             if not _fits(value)
         ]

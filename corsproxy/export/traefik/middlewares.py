@@ -49,7 +49,7 @@ def _listed(cors: Cors) -> str:
     """Names safelisted by Fetch are always included: Traefik cannot tell whether they are asked
     for."""
     names = cors.rules.request_headers.names
-    return ", ".join([*names, *(name for name in steps.SAFELISTED if name not in names)])
+    return ", ".join([*names, *steps.unlisted_safelisted(cors.rules)])
 
 
 def _constant(fields: Fields, listed: str = "") -> Node:

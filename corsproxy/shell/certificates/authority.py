@@ -149,7 +149,7 @@ def _read(directory: Path, now: datetime, *, is_ours: bool) -> Authority:
         raise _PassedOverError(f"{KEY} is not a private key, or it is encrypted") from error
     if key.public_key() != certificate.public_key():
         raise _PassedOverError(f"{KEY} is not its key")
-    return Authority(certificate, key, directory / CERTIFICATE, is_ours)  # type: ignore[arg-type]
+    return Authority(certificate, key, directory / CERTIFICATE, is_ours)  # type: ignore[arg-type] # keys that cannot sign have no certificate
 
 
 def _make(directory: Path, now: datetime) -> None:
@@ -271,7 +271,7 @@ def _key_identifier(issuer: x509.Certificate) -> x509.AuthorityKeyIdentifier:
     try:
         found = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
     except x509.ExtensionNotFound:
-        return x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.public_key())  # type: ignore[arg-type]
+        return x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.public_key())  # type: ignore[arg-type] # as above
     return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(found.value)
 
 
