@@ -14,6 +14,7 @@ from corsproxy.core.decision import Decision, Forward
 from corsproxy.core.messages import ClientHead, Fields, RequestHead, UpstreamHead
 from corsproxy.core.policy import Policy
 from corsproxy.shell.admin.inspector.exchanges import (
+    MOST_OF_BODY,
     Direction,
     Exchange,
     Message,
@@ -29,10 +30,10 @@ from corsproxy.shell.feed.watching import Observer
 from corsproxy.shell.streams.piece import Piece
 
 # An explanation needs the policy that decided. Each reload makes a new one; the latest are kept.
-_POLICIES = 10
+_POLICIES: Final = 10
 _EVENTS: Final = b"text/event-stream"
 # Limit for one chunk of an event stream, inflated.
-_MOST_INFLATED = 1024 * 1024
+_MOST_INFLATED: Final = 1024 * 1024
 
 
 class Policies:
@@ -81,6 +82,7 @@ class Capture(Observer):
         self._expected: list[Expected] = []
         self._fields: Fields = ()
         self._weight = 0
+        self._content = b""
 
     def expect(self, expected: Expected) -> None:
         """Take the next request that matches as this replay."""
@@ -115,6 +117,15 @@ class Capture(Observer):
             self._weight = weight(fields)
         return self._weight
 
+    def shared(self, content: bytes) -> bytes:
+        """Return the last content instead if it is equal, so that a response that repeats is kept
+        only once: that costs less memory, and less time for writing to it."""
+        if len(content) > MOST_OF_BODY:
+            return content
+        if content != self._content:
+            self._content = content
+        return self._content
+
     # Replays.
 
     def _recognize(self, exchange: Exchange) -> None:
@@ -147,6 +158,7 @@ class Captured(Exchange):
     def response_begins(
         self, head: ClientHead, first: bytes, came: UpstreamHead | None, waited: float
     ) -> None:
+        capture = self._capture
         self.client_head = head
         self.status = head.status
         if came is None:
@@ -159,8 +171,8 @@ class Captured(Exchange):
             self._tap(head)
         elif came is not None and len(content_type) >= len(_EVENTS):
             self._reading = event_reading(head, content_type, self._note)
-        kept = self.take(first) if first and self.row else 0
-        self._capture.ring.answered(self, size, kept)
+        kept = self.take(capture.shared(first)) if first and self.row else 0
+        capture.ring.answered(self, size, kept)
         if self._reading is not None and first:
             self._reading.feed(first)
 

@@ -9,7 +9,7 @@ import time
 from collections import deque
 from email.utils import formatdate
 from enum import StrEnum
-from typing import Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from corsproxy.core.messages import (
     Boxed,
@@ -24,10 +24,14 @@ from corsproxy.core.policy import UpstreamAddress
 from corsproxy.core.verdicts import Kind, Verdict
 from corsproxy.shell.feed.watching import Watch
 
-MOST_OF_BODY = 16 * 1024
+if TYPE_CHECKING:
+    # For the compiler; nothing looks for it at run time.
+    from mypy_extensions import i64
+
+MOST_OF_BODY: Final = 16 * 1024
 """How many bytes of each side's body are kept."""
-MOST_MESSAGES = 100
-MOST_OF_MESSAGE = 1024
+MOST_MESSAGES: Final = 100
+MOST_OF_MESSAGE: Final = 1024
 
 
 class Direction(StrEnum):
@@ -97,7 +101,7 @@ class AnsweredHead(NamedTuple):
 _TYPE_LENGTH: Final = len(b"content-type")
 
 # Nearly all exchanges have no messages, and a deque takes half a kilobyte.
-_NO_MESSAGES: deque[Message] = deque(maxlen=0)
+_NO_MESSAGES: Final[deque[Message]] = deque(maxlen=0)
 
 
 class Exchange(Watch):
@@ -269,7 +273,7 @@ class Exchange(Watch):
 
 def weight(fields: Fields) -> int:
     """Return roughly how many bytes field lines take."""
-    total = 0
+    total: i64 = 0
     for line in _boxed(fields):
         total += len(line[0]) + len(line[1])
     return total
@@ -277,11 +281,13 @@ def weight(fields: Fields) -> int:
 
 def weight_and_type(fields: Fields) -> tuple[int, bytes]:
     """Return the weight of field lines and their Content-Type, in one pass; empty without one."""
-    total, content_type = 0, b""
+    total: i64 = 0
+    content_type = b""
     for line in _boxed(fields):
         name = line[0]
-        total += len(name) + len(line[1])
-        if len(name) == _TYPE_LENGTH and name.lower() == b"content-type":
+        length: i64 = len(name)
+        total += length + len(line[1])
+        if length == _TYPE_LENGTH and name.lower() == b"content-type":
             content_type = line[1]
     return total, content_type
 

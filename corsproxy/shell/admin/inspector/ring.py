@@ -9,17 +9,18 @@ Without a reader, exchanges only go into a queue; rows are made from it when som
 
 import asyncio
 from collections import deque
+from typing import Final
 
 from corsproxy.shell.admin.inspector.exchanges import Exchange
 
-MOST_EXCHANGES = 500
-MOST_BODY_BYTES = 8 * 1024 * 1024
-MOST_HEAD_BYTES = 8 * 1024 * 1024
+MOST_EXCHANGES: Final = 500
+MOST_BODY_BYTES: Final = 8 * 1024 * 1024
+MOST_HEAD_BYTES: Final = 8 * 1024 * 1024
 
 # A browser sends the call as soon as it has the response to the preflight.
-PAIRING_SECONDS = 5.0
+PAIRING_SECONDS: Final = 5.0
 
-WAITING = -1
+WAITING: Final = -1
 """In place of a row's id: the exchange has no row yet."""
 
 

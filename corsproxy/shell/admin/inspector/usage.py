@@ -7,7 +7,7 @@ from calls, because browsers cache their responses.
 
 from collections import deque
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from corsproxy.config.learning.observations import Observation, observed_call
 from corsproxy.core.policy import CorsRules, Policy
@@ -19,7 +19,10 @@ from corsproxy.shell.feed.clock import timestamp
 
 MOST_REFUSALS = 200
 MOST_OBSERVATIONS = 2000
-_MOST_NAMES = 1000
+_MOST_NAMES: Final = 1000
+# Compiled code finds a constant faster than the member of an enumeration.
+_ORIGIN_ALLOWED: Final = Code.ORIGIN_ALLOWED
+_PREFLIGHT: Final = Kind.PREFLIGHT
 
 
 def _origins(policy: Policy) -> Iterator[tuple[str | None, str, Source]]:
@@ -81,8 +84,8 @@ class Usage:
         verdict = exchange.verdict
         if verdict is None:
             return
-        if verdict.code is Code.ORIGIN_ALLOWED and verdict.at is not None:
-            if verdict.kind is Kind.PREFLIGHT:
+        if verdict.code is _ORIGIN_ALLOWED and verdict.at is not None:
+            if verdict.kind is _PREFLIGHT:
                 self._count_preflight(exchange, verdict, verdict.at)
             else:
                 self._count_call(exchange, verdict, verdict.at)
