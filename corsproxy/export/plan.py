@@ -87,7 +87,7 @@ class Cors:
     def longest(self) -> int:
         """The maximum length of an allowed origin."""
         exact = (len(p.text) for p in self.rules.origins.patterns if p.is_exact)
-        return max(expressions.LONGEST_ORIGIN, *exact)
+        return max((expressions.LONGEST_ORIGIN, *exact))
 
 
 @dataclass(frozen=True)

@@ -75,6 +75,12 @@ def test_expired_entries_are_left_out_and_expiring_ones_reported() -> None:
     assert only.longest == 260
 
 
+def test_wildcards_alone_have_a_maximum_length() -> None:
+    text = "upstream: http://a.test\ncors: {allow_origins: ['https://*.example.com']}\n"
+    (only,) = plan_of(text).cors
+    assert only.longest == 260
+
+
 def test_common_losses_have_lines() -> None:
     found = words(f"{GOOD}limits: {{fields: 5}}\ntrusted_proxies: [10.0.0.0/8]\n")
     assert [line.partition(": ")[0] for line in found] == ["corsproxy.yaml:3", "corsproxy.yaml:4"]
