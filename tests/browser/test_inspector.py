@@ -97,6 +97,7 @@ async def test_two_clicks(
     assert where.file.read_text() == content.replace(before, after)
     await expect(view.row("allowed now")).to_have_count(1)
     await expect(view.button("Allow")).to_have_count(0)
+    await expect(view.rows).to_be_focused()
     assert await call(tab, f"{where.url}/plain", **init)
     await view.button("Undo").click()
     await expect(view.button("Undo")).to_have_count(0)
@@ -233,7 +234,9 @@ async def test_preflight_and_call_share_a_row_and_pending_calls_show(
     await expect(row.get_by_role("img", name="after a preflight")).to_be_visible()
     await expect(view.row("/status/404")).to_contain_text("404")
     assert not await call(tab, f"{where.url}/leaving")
+    await tab.fetch(f"{where.url}/unread", {"mode": "no-cors"})
     for path, told in (
+        ("/unread", "and the page cannot read the response"),
         ("/status/404", "allowed, and the upstream answered 404"),
         ("/leaving", "allowed, but the redirect leads out of the proxy"),
     ):

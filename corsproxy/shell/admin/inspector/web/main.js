@@ -176,7 +176,11 @@ function chosen(mendable = false) {
 async function allow(id) {
   if (id === null || id === undefined) return;
   table.mark(id);
-  await offerAllow(id, () => details.refresh());
+  await offerAllow(id, () => {
+    details.refresh();
+    // The button that opened the dialog may be gone.
+    if (document.activeElement === document.body) table.mark(id, { focus: true });
+  });
 }
 
 function pause() {

@@ -12,6 +12,7 @@ export function whyTab({ why, row }, context) {
   if (why.lacks_credentials) parts.push(hints);
   if (why.now !== undefined) parts.push(now(why.now, row));
   if (context.isBad || why.lacks_credentials) parts.push(editOf(context, why));
+  if (row.outcome === "opaque" && why.allowed) parts.push(el("p.hint", {}, OPAQUE));
   if (isError(why, row)) {
     parts.push(el("p.note", {}, "The page can read this response, so CORS is not the problem. The Body tab shows what the API says."));
   }
@@ -32,6 +33,9 @@ export function whyTab({ why, row }, context) {
   return parts;
 }
 
+const OPAQUE =
+  "The page made a no-cors call. If that was fetch, leave out mode: \"no-cors\"; for an image, a script or a style sheet it is normal.";
+
 function verdict(why, row) {
   if (why.lacks_credentials) {
     return el("p.verdict.open", {}, el("strong", {}, "The preflight was granted, but no call has followed it"));
@@ -51,6 +55,7 @@ function result(why, row) {
   if (why.allowed === undefined) return ["open", ""];
   if (!why.allowed) return ["bad", ""];
   if (row.outcome === "blocked") return ["bad", ", but the browser keeps the response from the page"];
+  if (row.outcome === "opaque") return ["odd", ", and the page cannot read the response"];
   if (row.outcome === "leaves") return ["odd", ", but the redirect leads out of the proxy"];
   if (isError(why, row)) return ["odd", `, and the upstream answered ${row.status}`];
   if (!row.status) return ["open", ", and the upstream has not answered yet"];
