@@ -93,7 +93,7 @@ class Allowances:
                 return {**shown, "written": False, "changed": True}
             await asyncio.to_thread(save, file, edit.after, known=edit.before)
         except ChangedError:
-            # It changed since it was read just above: somebody is editing it right now.
+            # It has changed since it was read just above: it is being edited right now.
             return {**await self.propose(row), "written": False, "changed": True}
         except _REFUSALS as error:
             reason = _reason(file, error)
@@ -167,7 +167,7 @@ class Allowances:
             "untouched": list(edit.untouched),
             "command": " && ".join(way.commands) or None,
         }
-        if not edit.changed:  # somebody else has made the edit
+        if not edit.changed:  # the edit has been made in another way
             found |= {"reason": edit.summary, "allowed": True}
         return found
 
@@ -248,7 +248,7 @@ def _reason(file: str, error: Exception) -> str:
     else:
         words = str(error)
     found = "".join(f"\n{render(problem, False)}" for problem in problems)
-    return f"{file} was left as it is: {words}{found}"
+    return f"{file} was left as it is: {words.removesuffix('.')}.{found}"
 
 
 def _name_of(before: bytes, after: bytes) -> str:

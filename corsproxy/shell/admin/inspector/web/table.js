@@ -1,4 +1,4 @@
-// The live table: at most 500 rows in the document, newest first. It does not move while somebody reads.
+// The live table: at most 500 rows in the document, newest first. It does not move while it is read.
 
 import { button, el } from "./dom.js";
 import { bytes, clock, duration, plain, shown } from "./text.js";
@@ -174,7 +174,7 @@ export class Table {
   #clicked(event) {
     const element = event.target.closest("tr[data-exchange]");
     if (element === null || event.target.closest("button") !== null) return;
-    if (String(document.getSelection()).length) return; // somebody is copying a path
+    if (String(document.getSelection()).length) return; // the user is copying a path
     this.on.open(Number(element.dataset.exchange));
   }
 }

@@ -1,5 +1,5 @@
 // Shows captured text safely: characters that would control or reorder the page are escaped, and
-// secrets are marks until somebody reveals them.
+// secrets are marks until they are revealed.
 
 import { el } from "./dom.js";
 
@@ -9,7 +9,7 @@ const INVISIBLE =
   /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u115f\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\uffff]/;
 const UNSAFE = new RegExp(`(${MARK.source.replace("(", "(?:")})|(${INVISIBLE.source})`);
 
-/** Text as nodes. `reveal(mark, chip)` is called when somebody reveals a secret. */
+/** Text as nodes. `reveal(mark, chip)` is called when the user reveals a secret. */
 export function shown(text, reveal = null) {
   const nodes = [];
   let rest = String(text);
