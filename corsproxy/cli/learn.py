@@ -179,7 +179,7 @@ def _print_unused(policy: Policy, calls: Iterable[Observation], hosts: Hosts) ->
         click.echo("every entry allowed something")
     if found.unjudged:
         keys = ", ".join(found.unjudged)
-        click.echo(f"corsproxy: these calls do not show whether {keys} were needed", err=True)
+        click.echo(f"corsproxy: what was observed does not show the use of {keys}", err=True)
 
 
 def _print(file: File, proposal: Proposal) -> None:

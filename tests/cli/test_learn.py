@@ -94,7 +94,7 @@ async def test_a_refused_host_is_listed_and_proposed_under_a_suffix(tmp_path: Pa
     (tmp_path / "log").write_text(json.dumps({**REFUSED, **host}))
     code, out, _ = await finished("learn", "log", cwd=tmp_path)
     assert code == 0
-    assert "Not proposed:\n  host api.example.com  once: any website can call" in out
+    assert "Not proposed:\n  host api.example.com  once: anyone can point a name here" in out
     arguments = ("learn", "log", "--origin-suffix", "example.com")
     code, out, _ = await finished(*arguments, cwd=tmp_path)
     assert code == 0

@@ -30,7 +30,7 @@ _PORTS_FOR_A_WILDCARD = 2
 _SIBLINGS_FOR_A_WILDCARD = 3
 # More than one call can need: origin, method, credentials, and each of its headers.
 _MOST_EDITS = 300
-_REBOUND = "any website can call by a name of its own: if it is yours, name it with --origin-suffix"
+_REBOUND = "anyone can point a name here: if it is yours, name its domain with --origin-suffix"
 
 
 class Addition(NamedTuple):

@@ -82,7 +82,7 @@ def test_only_hosts_under_a_typed_suffix_are_proposed() -> None:
     assert b"\nallowed_hosts: [api.example.org]\n" in proposal.after
     [other] = proposal.others
     assert other.origin == "host evil.test"
-    assert "any website" in other.reason
+    assert "anyone can point a name here" in other.reason
     again = propose(file(proposal.after), {}, ["example.org"], hosts)
     assert again.additions == ()
 
