@@ -12,7 +12,14 @@ from tests.policies import PAGE, request
 
 def test_a_route_has_defaults() -> None:
     route = route_of()
-    assert route == Route("/api", b"/api", route.upstream, route.cors, source=route.source)
+    assert route == Route(
+        "/api",
+        b"/api",
+        route.upstream,
+        route.cors,
+        source=route.source,
+        upstream_source=route.upstream_source,
+    )
     assert str(route.upstream) == "https://api.example.com"
     assert route.source == (NAME, 4, 5)
 
