@@ -290,6 +290,21 @@ async def test_why_is_what_explain_says(page: Page) -> None:
     assert "Method DELETE is not allowed" in why["console"]
 
 
+async def test_a_refused_websocket_has_no_name_of_a_cors_error(page: Page) -> None:
+    upgrade = [
+        (b"Connection", b"Upgrade"),
+        (b"Upgrade", b"websocket"),
+        (b"Sec-WebSocket-Version", b"13"),
+        (b"Sec-WebSocket-Key", b"a" * 22 + b"=="),
+    ]
+    exchange = captured(fields=upgrade, origin="https://evil.example")
+    page.add(exchange)
+    why = (await page.ask(f"rows/{exchange.row}"))["why"]
+    assert (why["kind"], why["code"]) == ("websocket", "origin-not-allowed")
+    assert "Error during WebSocket handshake" in why["console"]
+    assert "browser_error" not in why
+
+
 async def test_messages(page: Page) -> None:
     exchange = captured(status=101)
     for kind, data in (("text", b'{"token": "%b"}' % SECRET.encode()), ("binary", b"\0\1"),

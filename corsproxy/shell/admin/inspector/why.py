@@ -51,7 +51,7 @@ def why(row: Row, decided_by: Policy | None, policy: Policy) -> Json:
         "at": None if verdict.at is None else str(verdict.at),
         "route": verdict.route,
         "subject": verdict.subject,
-        "browser_error": verdict.browser_error or _error(exchange),
+        "browser_error": _browser_error(verdict, exchange),
         "steps": _steps(told, verdict, exchange),
         "console": _console(told, exchange),
         "outcome": _outcome(exchange),
@@ -153,9 +153,12 @@ def _console(told: Explanation | None, exchange: Exchange) -> str | None:
     return None if outcome is None else outcome.sentence or None
 
 
-def _error(exchange: Exchange) -> str | None:
+def _browser_error(verdict: Verdict, exchange: Exchange) -> str | None:
+    """Return Chromium's name of the CORS error; a WebSocket's handshake has none."""
+    if verdict.kind is Kind.WEBSOCKET:
+        return None
     outcome = outcome_of(exchange)
-    return None if outcome is None else outcome.error
+    return verdict.browser_error or (None if outcome is None else outcome.error)
 
 
 def _outcome(exchange: Exchange) -> Json | None:
