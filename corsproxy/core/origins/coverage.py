@@ -27,14 +27,15 @@ def covers(origins: OriginSet, pattern: OriginPattern) -> bool:
 
 def covered_until(origins: OriginSet, pattern: OriginPattern) -> str | None:
     """Return the last day on which one entry of `origins` allows all that `pattern` allows, or
-    FOREVER; None if none of them does. Of equal entries, the first counts: see `lasting`."""
+    FOREVER; None if none of them does. A day on which `pattern` itself is over may stand for a
+    later one. Of equal entries, the first counts: see `lasting`."""
     if pattern.is_exact:
         # By far the most entries of long lists.
         found = origins.match(pattern.text.encode("ascii"))
         if found is None:
             return None
-        if found.until is None:
-            return FOREVER
+        if last_day(found) >= last_day(pattern):
+            return last_day(found)
     return max(map(last_day, _covering(origins, pattern)), default=None)
 
 
