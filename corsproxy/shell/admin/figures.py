@@ -10,7 +10,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
-from typing import ClassVar, NamedTuple, Protocol, Self, TypedDict
+from typing import ClassVar, Final, NamedTuple, Protocol, Self, TypedDict
 
 from corsproxy.core.verdicts import Code, Kind
 from corsproxy.errors import UpstreamFault
@@ -47,8 +47,8 @@ _UPSTREAM_CODES = frozenset(map(str, UpstreamFault))
 _STATUS_CLASSES = ("none", *(f"{digit}xx" for digit in range(1, 10)))
 
 # Distinct exchanges, and durations of similar ones, held before they are added up.
-_MOST_HELD = 256
-_MOST_SECONDS = 256
+_MOST_HELD: Final = 256
+_MOST_SECONDS: Final = 256
 
 _Counted = tuple[str | None, Kind, Code, bool, str, int, str | None, str | None]
 """What an exchange is counted by: the verdict's route, kind, code and whether it allows; the
@@ -163,14 +163,37 @@ class Histogram:
 class _Held:
     """Similar exchanges that have not been added up yet."""
 
-    __slots__ = ("count", "received", "sent", "upstream", "whole")
+    __slots__ = (
+        "_error", "_method", "_outcome", "_status", "_verdict",
+        "count", "received", "sent", "upstream", "whole",
+    )  # fmt: skip
 
-    def __init__(self) -> None:
+    def __init__(self, first: ExchangeRecord) -> None:
+        self._verdict: Final = first.verdict
+        self._method: Final = first.request.method
+        self._status: Final = first.status
+        self._outcome: Final = first.outcome
+        self._error: Final = first.error
         self.count = 0
         self.received = 0
         self.sent = 0
         self.upstream: list[float] = []
         self.whole: list[float] = []
+
+    def is_plainly_like(self, record: ExchangeRecord) -> bool:
+        """Whether the very same values say what exchanges are counted by, so that `record` is
+        counted here. If not, it still may be, and the values have to be compared."""
+        verdict, first = record.verdict, self._verdict
+        return (
+            verdict.code is first.code
+            and verdict.kind is first.kind
+            and verdict.route is first.route
+            and verdict.allowed == first.allowed
+            and record.request.method is self._method
+            and record.status == self._status
+            and record.outcome is self._outcome
+            and record.error is self._error
+        )
 
 
 class Figures:
@@ -182,6 +205,7 @@ class Figures:
 
     def __init__(self) -> None:
         self._held: dict[_Counted, _Held] = {}
+        self._last: _Held | None = None  # the one of the last exchange
         self._counts: dict[Count, dict[tuple[str, ...], int]] = {
             each: defaultdict(int) for each in Count
         }
@@ -198,11 +222,9 @@ class Figures:
 
     def exchange(self, record: ExchangeRecord) -> None:
         """Count a finished exchange."""
-        verdict, status, error = record.verdict, record.status, record.error
-        outcome = None if record.outcome is None else record.outcome.word
-        route, kind, code, allowed = verdict.route, verdict.kind, verdict.code, verdict.allowed
-        alike = (route, kind, code, allowed, record.request.method, status, outcome, error)
-        held = self._held.get(alike) or self._hold(alike)
+        held = self._last
+        if held is None or not held.is_plainly_like(record):
+            held = self._last = self._hold(record)
         held.count += 1
         held.received += record.received
         held.sent += record.sent
@@ -286,17 +308,24 @@ class Figures:
         figures.lost_lines = found["lost_lines"]
         return figures
 
-    def _hold(self, key: _Counted) -> _Held:
-        if len(self._held) >= _MOST_HELD:
-            self._work_out()
-        held = self._held[key] = _Held()
+    def _hold(self, record: ExchangeRecord) -> _Held:
+        """Return where exchanges like this one are held."""
+        verdict, status, error = record.verdict, record.status, record.error
+        outcome = None if record.outcome is None else record.outcome.word
+        route, kind, code, allowed = verdict.route, verdict.kind, verdict.code, verdict.allowed
+        alike = (route, kind, code, allowed, record.request.method, status, outcome, error)
+        held = self._held.get(alike)
+        if held is None:
+            if len(self._held) >= _MOST_HELD:
+                self._work_out()
+            held = self._held[alike] = _Held(record)
         return held
 
     def _work_out(self) -> None:
         """Add the held exchanges to the counters."""
         if not self._held:
             return
-        held, self._held = self._held, {}
+        held, self._held, self._last = self._held, {}, None
         for key, alike in held.items():
             route = key[0] or _NO_ROUTE
             self._add_exchanges(alike.count, *key)

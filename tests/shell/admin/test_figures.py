@@ -4,6 +4,8 @@ import json
 from typing import NamedTuple
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from corsproxy.core.outcome.outcome import Outcome, Word
 from corsproxy.core.verdicts import Code, Kind, Verdict
@@ -163,6 +165,26 @@ def test_figures_add_up() -> None:
     assert sum(total.seconds(Duration.UPSTREAM)["shop"].counts) == 2
     assert total.upstreams["http://a"]["connects"] == 14
     assert (total.in_flight, total.clients) == (4, 18)
+
+
+VARIANTS = [
+    records.replaced(record(verdict, method, status), outcome=outcome, error=error)
+    for verdict in (ALLOWED, ALLOWED.replace(route=None), DOWN, PREFLIGHT)
+    for method in ("GET", "".join(["P", "UT"]))
+    for status, error in ((200, None), (502, "upstream-closed"))
+    for outcome in (None, Outcome(Word.READABLE), Outcome(Word.BLOCKED, "x"))
+]
+
+
+@given(st.lists(st.sampled_from(VARIANTS), max_size=12))
+def test_exchanges_in_any_order_are_counted_as_if_each_were_alone(
+    several: list[ExchangeRecord],
+) -> None:
+    total = Figures()
+    for each in several:
+        total.add(counted(each))
+    for which in Count:
+        assert counted(*several).counts(which) == total.counts(which)
 
 
 def test_an_ended_process_leaves_only_counters() -> None:
