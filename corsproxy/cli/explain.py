@@ -2,7 +2,7 @@
 
 import json
 import os
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 import click
@@ -20,8 +20,6 @@ from corsproxy.config.editing.edits import File
 from corsproxy.config.editing.splices import EditError
 from corsproxy.config.problems import ConfigError, escape
 from corsproxy.core.explain.explanation import Explanation, explain
-from corsproxy.core.explain.through_proxy import through_proxy, words_through_proxy
-from corsproxy.core.explain.without_proxy import Asking, WithoutProxy, without_proxy
 from corsproxy.core.links import LinkMap
 from corsproxy.core.page_call import PageCall
 from corsproxy.core.policy import Policy
@@ -29,6 +27,9 @@ from corsproxy.core.source import DEFAULT_FILE
 from corsproxy.errors import StartError
 from corsproxy.shell.feed.ansi import Style, paint
 from corsproxy.shell.feed.layout import fitted, known_width
+
+if TYPE_CHECKING:
+    from corsproxy.core.explain.without_proxy import Asking, WithoutProxy
 
 _MARKS = {
     "✓": Style.GREEN,
@@ -164,11 +165,14 @@ class Found(NamedTuple):
     edit: Way | EditError | None
     """The smallest edit that allows the call, or why it cannot be made; None if no edit of a
     file would allow it."""
-    alone: WithoutProxy | None
+    alone: "WithoutProxy | None"
 
     @property
     def outcome(self) -> str:
         """What the page would get through the proxy, in the log's words."""
+        # Imported here, as below: the upstream is rarely asked.
+        from corsproxy.core.explain.through_proxy import through_proxy
+
         return str(through_proxy(self.explanation, self.alone))
 
     def to_json(self) -> dict[str, object]:
@@ -201,6 +205,8 @@ def _print(found: Found) -> None:
         sentence = f"corsproxy allow cannot make this edit: {edit.reason}{remedy}."
         click.echo(fitted(f"\n{escape(sentence)}", width))
     if found.alone is not None:
+        from corsproxy.core.explain.through_proxy import words_through_proxy
+
         click.echo(f"\n{_colored(fitted(found.alone.text(), width))}", color=True)
         words = words_through_proxy(found.explanation, found.alone)
         click.echo(fitted(f"\nThrough the proxy, for the page: {escape(words)}", width))
@@ -254,12 +260,13 @@ def _file_policy(file: File) -> Policy:
         return file.reading.policy
 
 
-def _asked(policy: Policy, question: PageCall, unsafe: bool) -> WithoutProxy:
+def _asked(policy: Policy, question: PageCall, unsafe: bool) -> "WithoutProxy":
     """Return what the browser would make of the upstream's own responses."""
     # Imported here: only this needs the connections.
+    from corsproxy.core.explain.without_proxy import without_proxy
     from corsproxy.shell.upstream.inquiry import inquire
 
-    def tell(asking: Asking) -> None:
+    def tell(asking: "Asking") -> None:
         # The response may take as long as the route's timeout.
         method, upstream = asking.request.method, str(asking.route.upstream)
         click.echo(f"asking {escape(upstream)} ({method}) ...", err=True)
