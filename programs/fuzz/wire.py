@@ -86,23 +86,28 @@ def responses(data: bytes) -> None:
 def check_response(answer: bytes, found: Read, method: str) -> None:
     """If the connection can be used again after a response, no bytes are left over."""
     assert answer.startswith(b"HTTP/1.1 ") or b"keep-alive" in answer.lower()
-    head, _, rest = answer.partition(b"\r\n\r\n")
+    head, rest = head_and_rest(answer)
     while re.match(rb"HTTP/1\.[01] 1(?!01)[0-9]{2}", head):
-        head, _, rest = rest.partition(b"\r\n\r\n")
-    lines = head.split(b"\r\n")[1:]
+        head, rest = head_and_rest(rest)
+    lines = re.split(rb"\r?\n", head)[1:]
     lengths = [line for line in lines if line.lower().startswith(b"content-length:")]
     if method == "HEAD" or head[9:12] in (b"204", b"304"):
         assert found.content == b""
         assert not rest.strip(b"\r\n")
     elif lengths:
-        assert len(lengths) == 1
-        length = int(lengths[0].partition(b":")[2])
+        (length,) = {int(each) for line in lengths for each in line[15:].split(b",")}
         assert found.content == rest[:length]
         assert not rest[length:].strip(b"\r\n")
     else:
         content, behind = unchunked(rest)
         assert found.content == content
         assert not behind.strip(b"\r\n")
+
+
+def head_and_rest(data: bytes) -> tuple[bytes, bytes]:
+    """Divide at the first empty line; a lone LF ends a line, too (RFC 9112, 2.2)."""
+    head, *rest = re.split(rb"\r?\n\r?\n", data, maxsplit=1)
+    return head, b"".join(rest)
 
 
 def unchunked(data: bytes) -> tuple[bytes, bytes]:
