@@ -6,7 +6,8 @@ import os
 import signal
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,9 @@ from trustme import CA
 from tests.certificates import Pair, write_pair
 from tests.fakes import Client, get
 from tests.http2.test_request_fields import MALFORMED
-from tests.http2_client import ResetError, connected_to
+from tests.http2_client import H2Client, ResetError, connected_to
 from tests.peers import PeerConnection, RawPeer
-from tests.process import FREE_PORTS, finished, started
+from tests.process import FREE_PORTS, Command, finished, started
 from tests.running import OK, file_for, port_of
 
 ADMIN = ("--admin", "127.0.0.1:0")
@@ -214,10 +215,26 @@ async def test_check_looks_at_the_files(tmp_path: Path) -> None:
     assert await check() == (1, [("error", "certificate-file")])
 
 
+@asynccontextmanager
+async def over_http2(
+    answer: Callable[[PeerConnection], Awaitable[None]], directory: Path
+) -> AsyncIterator[tuple[H2Client, Command]]:
+    """A client of the command, and the command, in front of an upstream that does as `answer`."""
+    pair = write_pair(directory, CA())
+    more = "listen: https://127.0.0.1:0\ntls: {cert_file: server.pem, key_file: server-key.pem}\n"
+    async with RawPeer(answer) as upstream:
+        (directory / "corsproxy.yaml").write_text(file_for(upstream, more=more))
+        async with started(*ADMIN, cwd=directory) as command:
+            port = urlsplit((await command.event("ready"))["listen"][0]).port
+            trusting = ssl.create_default_context(cafile=pair.ca_file)
+            trusting.set_alpn_protocols(["h2"])
+            async with connected_to("127.0.0.1", port or 0, trusting) as client:
+                yield client, command
+
+
 async def test_nothing_malformed_reaches_the_upstream(tmp_path: Path) -> None:
     """Over HTTP/2, in every way that a request can be malformed; what is well-formed is one
     request of HTTP/1.1, whatever its content looks like."""
-    pair = write_pair(tmp_path, CA())
     heads: list[bytes] = []
 
     async def record(peer: PeerConnection) -> None:
@@ -229,55 +246,40 @@ async def test_nothing_malformed_reaches_the_upstream(tmp_path: Path) -> None:
                 await peer.exactly(int(rest.partition(b"\r\n")[0]))
             await peer.send(OK)
 
-    more = "listen: https://127.0.0.1:0\ntls: {cert_file: server.pem, key_file: server-key.pem}\n"
     smuggled = b"GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n"
-    async with RawPeer(record) as upstream:
-        (tmp_path / "corsproxy.yaml").write_text(file_for(upstream, more=more))
-        async with started(*ADMIN, cwd=tmp_path) as command:
-            port = urlsplit((await command.event("ready"))["listen"][0]).port
-            trusting = ssl.create_default_context(cafile=pair.ca_file)
-            trusting.set_alpn_protocols(["h2"])
-            async with connected_to("127.0.0.1", port or 0, trusting) as client:
-                for section in MALFORMED.values():
-                    stream = client.h2.get_next_available_stream_id()
-                    client.h2.send_headers(stream, section, end_stream=True)
-                    await client.flush()
-                    with pytest.raises(ResetError):
-                        await client.reply(stream)
-                length = [(b"content-length", b"%d" % len(smuggled))]
-                stream = await client.ask("/a", "POST", length, content=smuggled)
-                assert (await client.reply(stream)).status == 200
-                assert (await client.get("/b")).status == 200
+    async with over_http2(record, tmp_path) as (client, _):
+        for section in MALFORMED.values():
+            stream = client.h2.get_next_available_stream_id()
+            client.h2.send_headers(stream, section, end_stream=True)
+            await client.flush()
+            with pytest.raises(ResetError):
+                await client.reply(stream)
+        length = [(b"content-length", b"%d" % len(smuggled))]
+        stream = await client.ask("/a", "POST", length, content=smuggled)
+        assert (await client.reply(stream)).status == 200
+        assert (await client.get("/b")).status == 200
     assert [head.partition(b" HTTP/1.1\r\n")[0] for head in heads] == [b"POST /a", b"GET /b"]
 
 
 async def test_a_stop_cuts_no_answer_that_is_on_its_way(tmp_path: Path) -> None:
     """A client still talks while it reads: it opens windows, and asks whether the connection
     lives. To close with that unread would be a reset, which loses what it has not read yet."""
-    pair = write_pair(tmp_path, CA())
     size = 24 * 1024 * 1024
 
     async def large(peer: PeerConnection) -> None:
         await peer.head()
         await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + bytes(size))
 
-    more = "listen: https://127.0.0.1:0\ntls: {cert_file: server.pem, key_file: server-key.pem}\n"
-    async with RawPeer(large) as upstream:
-        (tmp_path / "corsproxy.yaml").write_text(file_for(upstream, more=more))
-        async with started(*ADMIN, cwd=tmp_path) as command:
-            port = urlsplit((await command.event("ready"))["listen"][0]).port
-            trusting = ssl.create_default_context(cafile=pair.ca_file)
-            trusting.set_alpn_protocols(["h2"])
-            async with connected_to("127.0.0.1", port or 0, trusting) as client:
-                client.h2.increment_flow_control_window(2 * size)
-                stream = await client.ask()
-                client.h2.increment_flow_control_window(2 * size, stream)
-                await client.flush()
-                await client.content(stream, 1)
-                command.signal(signal.SIGTERM)
-                while stream not in client.ended:
-                    client.h2.ping(b"still on")
-                    await client.receive()
-                reply = await client.reply(stream)
-                assert (len(reply.content), client.goaway) == (size, 0)
-            assert await command.exit_code() == 0
+    async with over_http2(large, tmp_path) as (client, command):
+        client.h2.increment_flow_control_window(2 * size)
+        stream = await client.ask()
+        client.h2.increment_flow_control_window(2 * size, stream)
+        await client.flush()
+        await client.content(stream, 1)
+        command.signal(signal.SIGTERM)
+        while stream not in client.ended:
+            client.h2.ping(b"still on")
+            await client.receive()
+        reply = await client.reply(stream)
+        assert (len(reply.content), client.goaway) == (size, 0)
+        assert await command.exit_code() == 0
