@@ -84,7 +84,7 @@ HELD = (
     Held("kept-alive", "idle kept-alive connection", "files", 1.0, _open_kept_alive),
     Held("websocket", "idle WebSocket", "backend", 0.3, _open_websocket),
     Held("events", "idle event stream", "backend", 0.3, _open_events),
-    Held("stalled", "download that nobody reads", "files", 0.3, _open_stalled),
+    Held("stalled", "stalled download", "files", 0.3, _open_stalled),
 )
 
 

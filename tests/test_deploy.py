@@ -87,7 +87,7 @@ class TestImage:
     def test_sets_only_variables_that_the_command_line_reads(self) -> None:
         own = {name for name in image_environment() if name.startswith("CORSPROXY_")}
         read = {parameter.envvar for parameter in serve.command.params}
-        assert own <= read, "a variable that nobody reads has no effect"
+        assert own <= read, "a variable that is not read has no effect"
 
     def test_has_version_and_revision_labels(self) -> None:
         for label in ("version", "revision"):

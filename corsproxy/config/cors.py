@@ -24,7 +24,7 @@ from corsproxy.core.source import Source
 
 Passthrough = Literal["passthrough"]
 
-NOBODY = CorsRules(OriginSet(()))
+NO_ORIGINS = CorsRules(OriginSet(()))
 """The rules of a file that has no `cors:`."""
 
 _EXAMPLE = "{allow_origins: [http://localhost:5173]}"
@@ -50,25 +50,25 @@ def read_cors(
             return "passthrough"
         if value is not None:
             _not_rules(findings, value, path)
-        return NOBODY
+        return NO_ORIGINS
     if isinstance(node, Sequence) and node.flow:
         likely = f"{{allow_origins: {findings.source_text.raw(node)}}}"
         message = f"`{path}` is a list, not a mapping of rules"
         findings.error("wrong-type", node, message, f"write {shown(likely)}", likely)
-        return NOBODY
+        return NO_ORIGINS
     section = as_section(findings, node, "cors", path, _EXAMPLE)
     if section is None:
-        return NOBODY
+        return NO_ORIGINS
     return _Rules(section, above).read()
 
 
-def rules_for_nobody(source: Source) -> CorsRules:
+def rules_without_origins(source: Source) -> CorsRules:
     """Return the rules that allow no origin; `source` is the mapping that lacks them all."""
     return CorsRules(
         OriginSet((), source),
-        methods=replace(NOBODY.methods, source=source),
-        request_headers=replace(NOBODY.request_headers, source=source),
-        expose_headers=replace(NOBODY.expose_headers, source=source),
+        methods=replace(NO_ORIGINS.methods, source=source),
+        request_headers=replace(NO_ORIGINS.request_headers, source=source),
+        expose_headers=replace(NO_ORIGINS.expose_headers, source=source),
         source=source,
         credentials_source=source,
         max_age_source=source,
@@ -121,7 +121,7 @@ class _Rules:
 
     def read(self) -> CorsRules:
         section = self._section
-        base = self._above or rules_for_nobody(self._source)
+        base = self._above or rules_without_origins(self._source)
         credentials = section.flag("allow_credentials", base.credentials)
         return CorsRules(
             origins=self._origins(base.origins),

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from corsproxy.config.connections import TlsCheck
 from corsproxy.config.contradictions import check_list, check_rules
 from corsproxy.config.cookie_sites import routes_sharing_cookies, routes_sharing_origin
-from corsproxy.config.cors import NOBODY, Passthrough, read_cors, rules_for_nobody
+from corsproxy.config.cors import NO_ORIGINS, Passthrough, read_cors, rules_without_origins
 from corsproxy.config.findings import Findings
 from corsproxy.config.general import (
     check_version,
@@ -35,7 +35,7 @@ from corsproxy.core.source import Source
 
 __all__ = ["Reading", "policy_for_url", "read_admin_address", "read_policy"]
 
-_DEFAULTS = Policy((), NOBODY)
+_DEFAULTS = Policy((), NO_ORIGINS)
 
 
 class Reading(NamedTuple):
@@ -121,7 +121,7 @@ def _read(top: Section, directory: str, check_tls: TlsCheck) -> Policy:
         _check_story(top, routes)
     return Policy(
         routes=routes,
-        default_cors=default if isinstance(default, CorsRules) else NOBODY,
+        default_cors=default if isinstance(default, CorsRules) else NO_ORIGINS,
         listen=listen,
         admin=admin,
         allowed_hosts=hosts.names,
@@ -155,18 +155,22 @@ def _default_cors(top: Section) -> CorsRules | Passthrough:
     node = top.get("cors", "write `{allow_origins: […]}`, or the word `passthrough`")
     if node is None:
         # A `cors:` without a value, or misspelled, has its own problem already.
-        return rules_for_nobody(top.findings.source(top.node)) if top.lacks("cors") else NOBODY
+        return (
+            rules_without_origins(top.findings.source(top.node))
+            if top.lacks("cors")
+            else NO_ORIGINS
+        )
     return read_cors(top.findings, node, "cors", None)
 
 
 def _check_origins_named(top: Section, around: Surroundings) -> None:
     """Report rules without origins: only `[]` means that none is allowed."""
     findings, default = top.findings, around.cors
-    if default is NOBODY:
+    if default is NO_ORIGINS:
         return  # it could not be read, so what routes take over cannot be judged
     help = "list your pages' origins: `allow_origins: [http://localhost:5173]`"
     for rules in around.used:
-        if not isinstance(rules, CorsRules) or rules is NOBODY:
+        if not isinstance(rules, CorsRules) or rules is NO_ORIGINS:
             continue
         if _unnamed(rules, default) and (rules is not default or top.has("cors")):
             message = "these `cors` rules have no `allow_origins`"

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft7Validator
 
-from corsproxy.config.cors import NOBODY
+from corsproxy.config.cors import NO_ORIGINS
 from corsproxy.config.keys import KEYS
 from corsproxy.config.problems import ConfigError
 from corsproxy.config.reader import read_policy
@@ -315,11 +315,11 @@ def test_its_defaults_are_those_of_the_policy(place: str, known: Limits | Timeou
 
 def test_its_other_defaults_are_those_of_the_policy() -> None:
     assert defaults("cors") == {
-        "allow_methods": list(NOBODY.methods.names),
-        "allow_headers": list(NOBODY.request_headers.names),
-        "expose_headers": list(NOBODY.expose_headers.names),
-        "allow_credentials": NOBODY.credentials,
-        "unlisted_origins": NOBODY.unlisted_origins,
+        "allow_methods": list(NO_ORIGINS.methods.names),
+        "allow_headers": list(NO_ORIGINS.request_headers.names),
+        "expose_headers": list(NO_ORIGINS.expose_headers.names),
+        "allow_credentials": NO_ORIGINS.credentials,
+        "unlisted_origins": NO_ORIGINS.unlisted_origins,
     }
     assert defaults("log") == {"format": Log().format, "requests": Log().requests}
     assert defaults("tls") == {"verify": Tls().verify}

@@ -36,7 +36,7 @@ def test_a_closed_pipe_costs_nothing() -> None:
     reader, writer = os.pipe()
     os.close(reader)
     outlet = Outlet(writer)
-    outlet.write("nobody reads this\n")
+    outlet.write("this is never read\n")
     outlet.close()
     outlet.write("nor this\n")
     os.close(writer)

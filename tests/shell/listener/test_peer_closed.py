@@ -1,4 +1,4 @@
-"""The kernel knows when a peer has left a socket that nobody reads."""
+"""The kernel knows when a peer has left a socket that is not being read."""
 
 import socket
 import struct

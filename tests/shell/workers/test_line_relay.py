@@ -50,7 +50,7 @@ def test_an_endless_line_is_not_kept_forever() -> None:
         seen.wait()
         os.write(relayed.writer, b"\nafter\n")
 
-    # The relay holds up who writes while nobody reads: one thread cannot do both.
+    # The relay holds up its writers while nothing reads: one thread cannot do both.
     writing = threading.Thread(target=write, daemon=True)
     writing.start()
     assert select.select([relayed.reader], [], [], 10)[0], "before the line has ended"

@@ -1,6 +1,6 @@
 """Records what happens in an exchange, while it happens, into the ring.
 
-While nobody is looking, capturing only keeps references: to values that the exchange made
+While no page is open, capturing only keeps references: to values that the exchange made
 anyway, and to the beginning of its bodies.
 """
 
