@@ -41,6 +41,11 @@ class ClientConnection(Protocol):
         """Whether nothing more is sent, and the client is expected to close."""
         ...
 
+    @property
+    def has_unsent(self) -> bool:
+        """Whether some of what was written has not reached the client's machine."""
+        ...
+
     def forget(self) -> None:
         """Keep nothing of what was decided: there is another policy."""
         ...

@@ -132,6 +132,10 @@ class Http1Connection(asyncio.BufferedProtocol):
         return self.wire.is_ending
 
     @property
+    def has_unsent(self) -> bool:
+        return self.wire.has_unsent
+
+    @property
     def is_awaited(self) -> bool:
         return not (self.is_idle or self.is_ending) and (
             self._running is None or not self._running.is_endless

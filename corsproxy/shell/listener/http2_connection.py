@@ -111,7 +111,7 @@ class Http2Connection(asyncio.BufferedProtocol):
             self.leave()
             self.wire.close()
         elif self.protocol.is_leaving and not self._streams:
-            self.close()
+            self._end_in_stages()
         else:
             self._set_bound()
 
@@ -208,7 +208,7 @@ class Http2Connection(asyncio.BufferedProtocol):
         if self.wire.transport is None:
             self._server.closed(self)
         elif self.is_full or self.protocol.is_leaving or self.protocol.client_leaves:
-            self.close()
+            self._end_in_stages()
         else:
             self._set_bound()
 
@@ -244,6 +244,10 @@ class Http2Connection(asyncio.BufferedProtocol):
     @property
     def is_ending(self) -> bool:
         return self.wire.is_ending
+
+    @property
+    def has_unsent(self) -> bool:
+        return self.wire.has_unsent
 
     @property
     def is_awaited(self) -> bool:
@@ -285,8 +289,15 @@ class Http2Connection(asyncio.BufferedProtocol):
             self.close()
 
     def close(self) -> None:
-        # The client still opens windows for what is on its way to it, and to close with those
-        # bytes unread would reset that.
+        if self.wire.has_unsent:
+            self._end_in_stages()
+        else:
+            self.leave()
+            self.wire.close()
+
+    def _end_in_stages(self) -> None:
+        """Close behind answers. The client still opens windows for what is on its way to it, and
+        to close with those bytes unread would reset that."""
         self.leave()
         self.wire.end_in_stages()
 

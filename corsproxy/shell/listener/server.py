@@ -204,9 +204,9 @@ class ProxyServer:
         for connection in self.connections:
             if connection.is_parting:
                 connection.close()
-        # What was sent to slow clients is still on its way.
-        patience = max(min(deadline - self.loop.time(), LINGER_S), _LAST_WORDS_S)
-        await self._until(patience, lambda: not self._connections)
+        await self._until(_LAST_WORDS_S, lambda: not self._connections)
+        patience = min(deadline - self.loop.time(), LINGER_S)
+        await self._until(patience, lambda: not any(each.has_unsent for each in self.connections))
         for connection in self.connections:
             connection.abort("shutdown")
         for handshake in list(self.handshakes):

@@ -17,7 +17,7 @@ from typing import Final
 from corsproxy.core.policy import Limits
 from corsproxy.shell.listener.faults import ClientLeftError
 from corsproxy.shell.listener.peer_closed import peer_closed
-from corsproxy.shell.listener.write_timeout import WriteTimeout
+from corsproxy.shell.listener.write_timeout import WriteTimeout, unsent
 from corsproxy.shell.streams.deadline import Deadline
 from corsproxy.shell.streams.gathered import gathered
 from corsproxy.shell.streams.piece import PIECE_SIZE, Piece, descriptor, room, write
@@ -99,6 +99,11 @@ class Wire:
     def is_ending(self) -> bool:
         """Whether nothing more is sent, and only the client's end is waited for."""
         return self.state is _ENDING
+
+    @property
+    def has_unsent(self) -> bool:
+        """Whether some of what was written has not reached the client's machine."""
+        return self.transport is not None and unsent(self.transport) > 0
 
     # What asyncio tells.
 

@@ -37,7 +37,7 @@ class WriteTimeout:
     def start(self, transport: asyncio.WriteTransport) -> None:
         """Watch from now on, until `clear` or `stop`."""
         self._transport = transport
-        self._left = _unsent(transport)
+        self._left = unsent(transport)
         self._deadline.set(self._timeout)
 
     def clear(self) -> None:
@@ -52,7 +52,7 @@ class WriteTimeout:
     def has_progress(self) -> bool:
         """Whether something has left since `start`, or since the last time this was asked."""
         transport = self._transport
-        before, self._left = self._left, 0 if transport is None else _unsent(transport)
+        before, self._left = self._left, 0 if transport is None else unsent(transport)
         return self._left < before
 
     def _look(self) -> None:
@@ -64,7 +64,7 @@ class WriteTimeout:
             self._stalled()
 
 
-def _unsent(transport: asyncio.WriteTransport) -> int:
+def unsent(transport: asyncio.WriteTransport) -> int:
     """Return how many bytes the peer has not yet taken, as far as is known.
 
     The kernel's buffer counts: it accepts more only once much of it was sent, and until then

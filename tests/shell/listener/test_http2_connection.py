@@ -1,6 +1,7 @@
 """HTTP/2 as its clients see it: answers, windows, floods, and how a connection ends."""
 
 import asyncio
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -26,7 +27,7 @@ from tests.fakes import (
 )
 from tests.http2.frames import BEGINNING, GET, POST, block, data, frame, headers, ping, reset
 from tests.http2_client import H2Client, ResetError, connected
-from tests.peers import until
+from tests.peers import DEADLINE_SECONDS, until
 from tests.policies import PAGE, policy
 
 Tls = tuple[ssl.SSLContext, ssl.SSLContext]
@@ -351,6 +352,27 @@ async def test_a_stop_ends_event_streams_and_idle_connections(tls: Tls) -> None:
         await idle.until_gone()
         assert client.ended[stream] == ErrorCode.INTERNAL_ERROR
         assert idle.goaway == ErrorCode.NO_ERROR
+
+
+async def test_a_stop_does_not_wait_for_a_client_that_has_everything(
+    proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Browsers do not read from connections that they do not use, and so do not see the end."""
+    for module in ("wire", "server"):
+        monkeypatch.setattr(f"corsproxy.shell.listener.{module}.LINGER_S", 1000.0)
+
+    def unread() -> ssl.SSLSocket:
+        sock = socket.create_connection(("127.0.0.1", proxy.port))
+        assert proxy.trusting is not None
+        wrapped = proxy.trusting.wrap_socket(sock, server_hostname="localhost")
+        wrapped.sendall(BEGINNING + headers(1))
+        return wrapped
+
+    client = await asyncio.to_thread(unread)
+    assert (await proxy.record()).status == 200
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        await proxy.server.drain(1000.0)
+    client.close()
 
 
 async def test_a_stop_answers_what_the_upstream_does_not(tls: Tls) -> None:
