@@ -142,8 +142,11 @@ async def test_the_page_and_the_inspector_stand_side_by_side(
     demo: Page, context: BrowserContext
 ) -> None:
     await demo.get_by_role("button", name="Side by side with the inspector").click()
+    # Chromium reports the two in either order, and at first without an address.
+    await until(lambda: sum(each.url == demo.url for each in context.pages) == 2)
     await until(lambda: len(context.pages) == 3)
-    inspector, page = context.pages[1:]
+    first, second = context.pages[1:]
+    page, inspector = (first, second) if first.url == demo.url else (second, first)
     await expect(page.locator("body")).to_have_attribute("data-state", "done")
     rows = inspector.locator("tr[data-exchange]")
     await expect(rows.filter(has_text="blocked").first).to_be_visible()
