@@ -221,7 +221,10 @@ async def over_http2(
 ) -> AsyncIterator[tuple[H2Client, Command]]:
     """A client of the command, and the command, in front of an upstream that does as `answer`."""
     pair = write_pair(directory, CA())
-    more = "listen: https://127.0.0.1:0\ntls: {cert_file: server.pem, key_file: server-key.pem}\n"
+    more = (
+        "listen: https://127.0.0.1:0\ntls: {cert_file: server.pem, key_file: server-key.pem}\n"
+        "shutdown_grace: 60\n"
+    )
     async with RawPeer(answer) as upstream:
         (directory / "corsproxy.yaml").write_text(file_for(upstream, more=more))
         async with started(*ADMIN, cwd=directory) as command:
@@ -264,7 +267,7 @@ async def test_nothing_malformed_reaches_the_upstream(tmp_path: Path) -> None:
 async def test_a_stop_cuts_no_answer_that_is_on_its_way(tmp_path: Path) -> None:
     """A client still talks while it reads: it opens windows, and asks whether the connection
     lives. To close with that unread would be a reset, which loses what it has not read yet."""
-    size = 24 * 1024 * 1024
+    size = 16 * 1024 * 1024
 
     async def large(peer: PeerConnection) -> None:
         await peer.head()

@@ -256,10 +256,10 @@ class Http1Connection(asyncio.BufferedProtocol):
             self.wire.reading.set(self._limits.head_timeout)
 
     def _overdue(self) -> None:
-        if self._exchange is not None and not self.is_ending:
+        if self._exchange is not None:
             self._exchange.content.fail(BodyRefusedError(Code.BODY_TIMEOUT))
             self._exchange.content.wake()
-        elif self.queue.has_begun and not self.is_ending:
+        elif self.queue.has_begun:
             self._refuse_unread(Code.HEAD_TIMEOUT)
         else:
             self.close()

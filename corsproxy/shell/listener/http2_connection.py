@@ -321,13 +321,9 @@ class Http2Connection(asyncio.BufferedProtocol):
             self.wire.reading.set(self._limits.keepalive_timeout)
 
     def _overdue(self) -> None:
-        if self.is_ending:
-            self.wire.close()
-        elif self._is_in_head and self._streams:
+        if self._is_in_head and self._streams:
             self._abandon()
-            self.close()
-        else:
-            self.close()
+        self.close()
 
     def _abandon(self) -> None:
         """End what is in progress: the client has broken the connection that it is on."""

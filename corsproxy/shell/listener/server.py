@@ -19,7 +19,6 @@ from corsproxy.shell.listener.client_connection import ClientConnection
 from corsproxy.shell.listener.http1_connection import Http1Connection
 from corsproxy.shell.listener.service import Service
 from corsproxy.shell.listener.tls import ClientHandshake
-from corsproxy.shell.listener.wire import LINGER_S
 from corsproxy.shell.streams.piece import ReadBuffer
 from corsproxy.shell.streams.tls import TlsConnection
 from corsproxy.shell.system.descriptors import affordable_clients, descriptor_limit
@@ -205,7 +204,7 @@ class ProxyServer:
             if connection.is_parting:
                 connection.close()
         await self._until(_LAST_WORDS_S, lambda: not self._connections)
-        patience = min(deadline - self.loop.time(), LINGER_S)
+        patience = deadline - self.loop.time()
         await self._until(patience, lambda: not any(each.has_unsent for each in self.connections))
         for connection in self.connections:
             connection.abort("shutdown")

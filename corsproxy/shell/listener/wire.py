@@ -12,7 +12,7 @@ import struct
 from collections.abc import Callable
 from contextlib import suppress
 from enum import Enum
-from typing import Final
+from typing import Final, cast
 
 from corsproxy.core.policy import Limits
 from corsproxy.shell.listener.faults import ClientLeftError
@@ -23,7 +23,8 @@ from corsproxy.shell.streams.gathered import gathered
 from corsproxy.shell.streams.piece import PIECE_SIZE, Piece, descriptor, room, write
 
 LINGER_S: Final = 5.0
-"""How long a closing connection is still read, so that its answer arrives (RFC 9112, 9.6)."""
+"""How long a closing connection is still read once the client's machine has everything, so that
+the answer arrives (RFC 9112, 9.6)."""
 
 # Why reading is paused: content or tunnel bytes have not been taken, or requests have not begun.
 CONTENT: Final = 1
@@ -56,6 +57,7 @@ class Wire:
         "_descriptor",
         "_held_by",
         "_loop",
+        "_overdue",
         "_writable",
         "_writing",
         "client",
@@ -70,7 +72,7 @@ class Wire:
     def __init__(
         self, loop: asyncio.AbstractEventLoop, limits: Limits, overdue: Callable[[], None]
     ) -> None:
-        """`overdue` is called when the client has taken longer than it may."""
+        """`overdue` is called when an open client has taken longer than it may."""
         self.state = _OPEN
         self.client = ""
         """The peer's IP address; empty where there is none."""
@@ -78,13 +80,14 @@ class Wire:
         """Whether the connection is TLS."""
         self.ended_by: str | None = None
         """What ended the connection, if it was not the client."""
-        self.reading: Final = Deadline(loop, overdue)
+        self.reading: Final = Deadline(loop, self._out_of_time)
         """How long the client may take with what is awaited of it now."""
         self.is_writing_paused = False
         """Whether more has been written than the client takes."""
         self.transport: asyncio.Transport | None = None
         """Until the connection is lost."""
         self._loop: Final = loop
+        self._overdue: Final = overdue
         self._held_by = 0
         self._writable: asyncio.Future[None] | None = None
         self._writing: Final = WriteTimeout(loop, limits.write_timeout, self._stalled)
@@ -241,6 +244,16 @@ class Wire:
         if self.write_eof():
             self.state = _ENDING
             self.resume_reading(CONTENT | REQUESTS)
+            self.reading.set(LINGER_S)
+            self._writing.start(cast(asyncio.Transport, self.transport))
+        else:
+            self.close()
+
+    def _out_of_time(self) -> None:
+        if self.state is not _ENDING:
+            self._overdue()
+        elif self.has_unsent:
+            # A slow client is still reading; one that takes nothing is dropped as stalled.
             self.reading.set(LINGER_S)
         else:
             self.close()

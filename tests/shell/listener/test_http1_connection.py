@@ -168,10 +168,10 @@ async def test_an_idle_connection_is_closed_without_a_word() -> None:
 
 async def test_no_deadline_of_the_head_cuts_a_long_exchange() -> None:
     async def play(asked: Asked) -> FakeResponse:
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(0.6)
         return FakeResponse(b"late")
 
-    limits = Limits(head_timeout=0.05, keepalive_timeout=0.05, body_timeout=0.05)
+    limits = Limits(head_timeout=0.3, keepalive_timeout=0.3, body_timeout=0.3)
     async with serving(FakeUpstream(play), policy(limits=limits)) as proxy:
         assert (await proxy.ask(post(b"x"))).content == b"late"
 
@@ -179,10 +179,10 @@ async def test_no_deadline_of_the_head_cuts_a_long_exchange() -> None:
 async def test_the_deadlines_between_two_exchanges_end_with_the_second_one() -> None:
     async def play(asked: Asked) -> FakeResponse:
         if asked.request.target == b"/2":
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(0.6)
         return FakeResponse(await asked.content())
 
-    limits = Limits(head_timeout=0.05, keepalive_timeout=0.05)
+    limits = Limits(head_timeout=0.3, keepalive_timeout=0.3)
     async with serving(FakeUpstream(play), policy(limits=limits)) as proxy:
         client = await proxy.connect()
         await client.send(get("/1") + post(b"two", "/2"))
