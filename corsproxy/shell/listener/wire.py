@@ -217,7 +217,9 @@ class Wire:
             raise ClientLeftError
 
     def _stalled(self) -> None:
-        self.abort("client-stalled")
+        # One that has everything has only its end left to say.
+        if self.state is not _ENDING or self.has_unsent:
+            self.abort("client-stalled")
 
     # The end.
 

@@ -7,10 +7,12 @@ import struct
 
 import pytest
 
+from corsproxy.core.policy import Limits
 from corsproxy.shell.listener.faults import ClientLeftError
 from corsproxy.shell.listener.http1_connection import Http1Connection
 from tests.fakes import Client, CutShortError, FakeUpstream, Proxy, get, never, serving
 from tests.peers import until
+from tests.policies import policy
 
 
 async def busy(proxy: Proxy) -> tuple[Client, Http1Connection]:
@@ -104,6 +106,22 @@ async def test_waiting_for_a_client_that_leaves_ends() -> None:
 def connections_in_memory() -> int:
     gc.collect()
     return sum(type(each) is Http1Connection for each in gc.get_objects())
+
+
+async def test_a_client_that_has_everything_is_not_stalled() -> None:
+    """Its connection is closing in stages, and `limits.write_timeout` is over."""
+    limits = Limits(write_timeout=0.05)
+    async with serving(FakeUpstream(), policy(limits=limits)) as proxy:
+        client = await proxy.connect()
+        await client.send(b"garbage\r\n\r\n")
+        assert (await client.reply()).status == 400
+        connection = proxy.connection
+        await until(lambda: connection.is_ending)
+        looked: list[bool] = []
+        proxy.server.loop.call_later(0.3, looked.append, True)
+        await until(lambda: bool(looked))
+        assert (connection.is_ending, connection.wire.ended_by) == (True, None)
+        await client.close()
 
 
 @pytest.mark.parametrize("leaves", ["closes", "resets"])
