@@ -285,7 +285,7 @@ class Http2Connection(asyncio.BufferedProtocol):
                 stream.exchange.abort()
             if stream.task is not None:
                 stream.task.cancel()
-        if not self._streams:
+        if not (self._streams or self.is_ending):
             self.close()
 
     def close(self) -> None:

@@ -39,6 +39,11 @@ _TURNS_TO_READ = 5
 _WATCH_S = 0.5
 
 
+def _is_served(connection: ClientConnection) -> bool:
+    """Whether its client may still be reading its last answer."""
+    return connection.is_ending or connection.has_unsent
+
+
 def connections_limit(policy: Policy) -> int:
     """Return how many clients may be connected: the policy's limit or a default, but no
     more than the process has descriptors for."""
@@ -205,7 +210,7 @@ class ProxyServer:
                 connection.close()
         await self._until(_LAST_WORDS_S, lambda: not self._connections)
         patience = deadline - self.loop.time()
-        await self._until(patience, lambda: not any(each.has_unsent for each in self.connections))
+        await self._until(patience, lambda: not any(map(_is_served, self.connections)))
         for connection in self.connections:
             connection.abort("shutdown")
         for handshake in list(self.handshakes):

@@ -358,7 +358,7 @@ async def test_a_stop_does_not_wait_for_a_client_that_has_everything(
     proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Browsers do not read from connections that they do not use, and so do not see the end."""
-    monkeypatch.setattr("corsproxy.shell.listener.wire.LINGER_S", 1000.0)
+    monkeypatch.setattr("corsproxy.shell.listener.wire.LINGER_S", 0.2)
 
     def unread() -> ssl.SSLSocket:
         sock = socket.create_connection(("127.0.0.1", proxy.port))
