@@ -358,7 +358,7 @@ async def test_a_stop_does_not_wait_for_a_client_that_has_everything(
     proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Browsers do not read from connections that they do not use, and so do not see the end."""
-    monkeypatch.setattr("corsproxy.shell.listener.wire.LINGER_S", 0.2)
+    monkeypatch.setattr("corsproxy.shell.listener.wire.LINGER_S", 1000.0)
 
     def unread() -> ssl.SSLSocket:
         sock = socket.create_connection(("127.0.0.1", proxy.port))
@@ -369,6 +369,8 @@ async def test_a_stop_does_not_wait_for_a_client_that_has_everything(
 
     client = await asyncio.to_thread(unread)
     assert (await proxy.record()).status == 200
+    [connection] = proxy.server.connections
+    await until(lambda: not connection.has_unsent)
     async with asyncio.timeout(DEADLINE_SECONDS):
         await proxy.server.drain(1000.0)
     client.close()

@@ -1,4 +1,4 @@
-"""What the inspector keeps of exchanges while nobody looks."""
+"""What the inspector keeps of exchanges while no page of it is open."""
 
 import pytest
 
