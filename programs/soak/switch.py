@@ -9,7 +9,7 @@ import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-from tests.fakes import get
+from tests.fakes import CutShortError, get
 from tests.peers import DEADLINE_SECONDS
 from tests.running import Running, ask
 
@@ -45,10 +45,11 @@ class Switch:
             self._over.set()
             self._server.close()
             await asyncio.wait({looking, *self._tasks}, timeout=DEADLINE_SECONDS)
+            looking.result()
 
     async def look(self) -> None:
         """Ask every proxy whether it is ready."""
-        ready = [proxy for proxy in list(self.proxies) if await _is_ready(proxy)]
+        ready = [proxy for proxy in list(self.proxies) if await is_ready(proxy)]
         self._ready = [proxy for proxy in ready if proxy in self.proxies]
 
     async def _look_again(self) -> None:
@@ -74,10 +75,11 @@ class Switch:
             self._tasks.discard(task)
 
 
-async def _is_ready(proxy: Running) -> bool:
+async def is_ready(proxy: Running) -> bool:
+    """Whether the probe passes. A process that ends may cut the connection of its last probe."""
     try:
         return (await ask(proxy.admin_port, get("/readyz", origin=None))).status == 200
-    except OSError:
+    except (OSError, CutShortError):
         return False
 
 
