@@ -1,16 +1,21 @@
-"""The `corsproxy` command, also `python -m corsproxy`. Ctrl-C works while it still loads."""
+"""The `corsproxy` command, also `python -m corsproxy`. Signals end it properly while it loads."""
 
 import sys
+
+from corsproxy.cli.commands import code_at_interrupt
 
 
 def main() -> None:
     """Load the command line and run it."""
     try:
-        from corsproxy.cli.main import main as run
-    except KeyboardInterrupt:
-        # The shell's exit code for a program ended by Ctrl-C.
-        sys.exit(130)
-    run()
+        from corsproxy.cli.ending import interruptible
+
+        with interruptible(sys.argv[1:]):
+            from corsproxy.cli.main import main as run
+
+            run()
+    except KeyboardInterrupt:  # before `interruptible` has set its handlers
+        sys.exit(code_at_interrupt(sys.argv[1:]))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,8 @@ from pathlib import Path
 import click
 
 from corsproxy import __version__
-from corsproxy.cli.main import COMMANDS, cli
+from corsproxy.cli.commands import COMMANDS
+from corsproxy.cli.main import cli
 from corsproxy.core.verdicts import FACTS, Code
 
 PROJECT = Path(__file__).resolve().parent.parent

@@ -24,7 +24,8 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 TESTED_ELSEWHERE = {
     "cli/admin_requests.py": "tests/cli/test_health.py and test_drain.py ask with it",
     "shell/admin/controls.py": "names of what the tests of application.py and lifecycle.py use",
-    "__main__.py": "a few lines; tests/test_packaging.py and tests/cli/test_main.py run them",
+    "__init__.py": "one name, imported on use; tests/aiohttp/test_policies.py uses it",
+    "__main__.py": "a few lines; tests/test_packaging.py and tests/cli/test_ending.py run them",
     "core/source.py": "one line, which every test of a message reads",
     "errors.py": "one initialiser, which every test of a failing upstream uses",
     "shell/listener/client_exchange.py": "the seam; the tests of each way in are about it",

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 import pytest
 
-from corsproxy.cli.main import COMMANDS
+from corsproxy.cli.commands import COMMANDS
 from corsproxy.config.expectations import read_expectations
 from corsproxy.config.reader import read_policy
 from corsproxy.core.to_client import BOUND_TO_THE_UPSTREAM

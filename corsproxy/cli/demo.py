@@ -12,8 +12,10 @@ from contextlib import suppress
 import click
 from aiohttp import web
 
+from corsproxy.cli.ending import leave
 from corsproxy.cli.failures import Exit, Failure
 from corsproxy.cli.inspecting import inspector_address
+from corsproxy.cli.process import run
 from corsproxy.cli.terminal import wants_color
 from corsproxy.core.policy import ListenAddress, Policy
 from corsproxy.demo.allowlist import DemoAllowlist
@@ -54,8 +56,9 @@ def command() -> None:
         raise Failure(str(error), Exit.NOT_STARTED) from None
     # Faults that a page causes in the demo's servers show on the page, not in the terminal.
     logging.getLogger("aiohttp").setLevel(logging.CRITICAL)
-    with suppress(KeyboardInterrupt):  # on Windows, event loops have no signals
-        asyncio.run(_run(listeners))
+    # The loop is not closed: after that a second signal would give a traceback.
+    run(lambda: _run(listeners))
+    leave(Exit.OK)
 
 
 async def _run(listeners: Listeners) -> None:

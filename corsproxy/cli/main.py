@@ -18,32 +18,8 @@ from typing import NoReturn
 import click
 
 from corsproxy import __version__
+from corsproxy.cli.commands import COMMANDS, DEFAULT_COMMAND, LASTING
 from corsproxy.cli.failures import Exit, Failure
-
-DEFAULT_COMMAND = "serve"
-
-LASTING = ("serve", "demo")
-"""The commands that run until they are stopped."""
-
-COMMANDS = {
-    "serve": "Run the proxy. `corsproxy URL` is short for `corsproxy serve URL`.",
-    "check": "Report every problem in an allowlist file.",
-    "explain": "Explain what the proxy would decide about a request, and why.",
-    "test": "Check expectations about an allowlist or a running deployment.",
-    "learn": "Propose the allowlist that refused calls would need.",
-    "diff": "Compare what two allowlist files allow.",
-    "allow": "Add origins, methods, headers or hosts to the allowlist file.",
-    "init": "Write a commented corsproxy.yaml to start from.",
-    "export": "Print the allowlist as the configuration of nginx, Envoy and others.",
-    "schema": "Print the JSON Schema of the file, for editors.",
-    "trust": "Make browsers trust the certificates of --https.",
-    "health": "Ask a running proxy whether it is ready.",
-    "drain": "Ask a running proxy to begin draining, for preStop hooks.",
-    "version": "Print the version.",
-    "help": "Show the flags of a command.",
-    "completion": "Print the completion script for bash, zsh or fish.",
-    "demo": "Show corsproxy in action: an API without CORS, a page that calls it, and the proxy.",
-}
 
 
 class CommandLine(click.Group):
@@ -154,7 +130,7 @@ def main() -> None:
 def _end(error: OSError) -> NoReturn:
     """End because the system refuses something that every command needs: room for output, a
     working directory, a descriptor."""
-    from corsproxy.cli.process import leave
+    from corsproxy.cli.ending import leave
 
     reason = error.strerror or str(error)
     with suppress(OSError):

@@ -7,7 +7,6 @@ file are reported without it.
 import logging
 import os
 import secrets
-import signal
 import sys
 import threading
 import time
@@ -23,12 +22,13 @@ from click.core import ParameterSource
 from corsproxy.cli.addresses import admin_address, listen_addresses, port_number
 from corsproxy.cli.banner import banner
 from corsproxy.cli.durations import duration
+from corsproxy.cli.ending import leave
 from corsproxy.cli.failures import Exit, Failure, RefusedConfig, exit_of_start
 from corsproxy.cli.files import default_file, mount_warnings, read_bytes, read_to_serve, tls_fault
 from corsproxy.cli.flags import Flags
 from corsproxy.cli.inspecting import OFF_WITH_WORKERS, inspector_address, wants_inspector
 from corsproxy.cli.options import ServerCommand, config_option, environment_variable, one_of, option
-from corsproxy.cli.process import leave, run
+from corsproxy.cli.process import run
 from corsproxy.cli.quick import check_without_upstream, quick_of, quick_options, typed
 from corsproxy.cli.terminal import is_interactive, is_terminal, wants_color
 from corsproxy.cli.upstream import policy_of
@@ -53,7 +53,6 @@ if TYPE_CHECKING:
     from corsproxy.shell.workers.channel import WorkerSetup
 
 _MOST_WORKERS = 64
-_STDIN = 0
 
 _WITHOUT_FILE = (
     "name an upstream (corsproxy https://api.example.com), name a file (corsproxy -c FILE), "
@@ -160,7 +159,6 @@ def command(config: str | None, upstream: str | None, workers: int, **params: An
     try:
         if channel is not None:
             leave(work(channel, flags, quick))
-        _stop_until_ready()
         raise_limit()
         if quick is None:
             check_without_upstream(params)
@@ -377,22 +375,3 @@ def _line_format(log_format: LogFormat) -> LineFormat:
     if log_format != "auto":
         return log_format
     return "text" if is_terminal("stdout") else "json"
-
-
-def _stop_until_ready() -> None:
-    """Let a signal that arrives before the run can drain end the process cleanly.
-
-    As process 1 of a container it would otherwise ignore it.
-    """
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: sys.exit(Exit.OK))
-    if hasattr(signal, "SIGHUP"):
-        had_terminal = os.isatty(_STDIN)
-        signal.signal(signal.SIGHUP, lambda *_: _hang_up_early(had_terminal))
-
-
-def _hang_up_early(had_terminal: bool) -> None:
-    """End the process if its terminal goes away. Otherwise SIGHUP asks for a reload, which needs
-    nothing here: the watcher compares the file with what was read."""
-    if had_terminal and not os.isatty(_STDIN):
-        sys.exit(Exit.OK)

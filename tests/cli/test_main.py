@@ -11,7 +11,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from corsproxy import __version__
-from corsproxy.cli.main import COMMANDS, cli
+from corsproxy.cli.commands import COMMANDS
+from corsproxy.cli.main import cli
 from tests.process import environment, finished
 
 QUICK = [
@@ -208,20 +209,3 @@ def test_a_deleted_working_directory_is_reported(tmp_path: Path) -> None:
         ["sh", "-c", command], cwd=gone, env=environment(), capture_output=True, text=True
     )
     assert (ended.returncode, ended.stderr) == (3, "corsproxy: no such file or directory\n")
-
-
-def test_ctrl_c_while_it_loads_leaves_no_traceback() -> None:
-    """A finder stands for the moment: it interrupts where a part of the command is looked for."""
-    program = (
-        "import sys\n"
-        "class Interrupts:\n"
-        "    def find_spec(self, name, *_):\n"
-        "        if name == 'corsproxy.cli.main': raise KeyboardInterrupt\n"
-        "sys.meta_path.insert(0, Interrupts())\n"
-        "from corsproxy.__main__ import main\n"
-        "main()\n"
-    )
-    ended = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, env=environment()
-    )
-    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "")
