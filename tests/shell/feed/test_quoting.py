@@ -38,13 +38,20 @@ SECRET_NAMES = (
     b" SAMLResponse SAMLart RelayState id_token refreshToken device_code user_code"
     b" authorization_code oobCode client_assertion pin pwd userPwd passwd Passphrase passcode jwt"
     b" nonce hmac X-Goog-Signature X-Amz-Credential csrf_token _xsrf dpop bearer sso"
-    b" session_state user%5Bpassword%5D authenticity_token magic inviteCode cvv"
+    b" session_state user%5Bpassword%5D authenticity_token magic inviteCode cvv cvv2 csc"
+    b" card_number cardNumber card%5Bnumber%5D cardno ccnum cc-number creditCard pan iban"
+    b" card_holder cardExpiry cc_exp account_number acctNo routing-number"
+    b" login_hint logout_hint username_hint loginId remember_me rememberMe request_uri requestUri"
+    b" g-recaptcha-response h-captcha-response cf-turnstile-response captchaAnswer"
+    b" geetest_validate"
 ).split()
 
 
 @pytest.mark.parametrize(
     "target",
     [
+        b"/par?request=eyJhbGciOiJub25l.eyJhIjoi.abc",
+        b"/x?next=%2Fa%3Fb%3DeyJhbGciOiJub25l.eyJhIjoi.abc",
         b"/login?access_token=abc",
         b"/login?a=1&token=abc&b=2",
         b"/x?api_key=abc",
@@ -79,7 +86,9 @@ def test_credentials_are_replaced(target: bytes) -> None:
         b"/v1/users",
         b"/v1/token/abc",
         b"/x?author=tolkien&keyword=ring&country_code=de&zipcode=1",
-        b"/x?page=2&sort=key",
+        b"/x?page=2&sort=key&q=card&id=1&monkey=1&tokenize=yes&tokenizer=bert&card=3&account=4",
+        b"/x?redirect_uri=/a&card_note=b&discard=1&cc=me&expand=all&user=7&company=ab&span=3",
+        b"/x?hint=1&loginUrl=/a&request=GetMap&number=5&humane=1&accountname=x&remainder=2",
         b"/x?token=",
         b"/x?token",
         b"/x?q=a@b",

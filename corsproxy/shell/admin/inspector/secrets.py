@@ -11,7 +11,7 @@ from hashlib import blake2b
 from urllib.parse import unquote_to_bytes
 
 from corsproxy.core.messages import Field, Fields
-from corsproxy.shell.feed.quoting import is_secret_name
+from corsproxy.shell.feed.quoting import JWT, is_secret_name
 
 MARK = re.compile(r"\[redacted:([0-9a-f]{16})\]")
 """Stands in place of a secret."""
@@ -23,8 +23,6 @@ _LINKS = frozenset({b"location", b"content-location", b"referer", b"link", b"ref
 
 _PARAMETER = re.compile(rb"(?<=[?&;#])([^=&;#\s>\"]*)=([^&;#\s>\"]*)")
 _USERINFO = re.compile(rb"(?<=//)[^/?#@\s]+(?=@)")
-# Three parts in base64url, the first of which is a JSON object (RFC 7519).
-_JWT = re.compile(rb"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{2,}\.[A-Za-z0-9_-]*")
 _BEARER = re.compile(rb"\b((?:Bearer|Basic|Token)\s+)([A-Za-z0-9._~+/-]{8,}=*)")
 
 _JSON_MEMBER = re.compile(
@@ -81,7 +79,7 @@ class Redactor:
     def target(self, target: bytes) -> bytes:
         """Return a request target, or another URL, without the secrets in it."""
         target = _USERINFO.sub(self._whole, target)
-        return _JWT.sub(self._whole, _PARAMETER.sub(self._parameter, target))
+        return JWT.sub(self._whole, _PARAMETER.sub(self._parameter, target))
 
     def body(self, content: bytes, content_type: str) -> bytes:
         """Return text without its secrets; it may be cut off anywhere."""
@@ -109,7 +107,7 @@ class Redactor:
 
     def _tokens(self, value: bytes) -> bytes:
         value = _BEARER.sub(self._bearer, value)
-        return _JWT.sub(self._whole, value)
+        return JWT.sub(self._whole, value)
 
     def _whole(self, found: re.Match[bytes]) -> bytes:
         return self.mark(found[0])
