@@ -19,6 +19,7 @@ from typing import Literal, NamedTuple
 from corsproxy.core.advice.operation import listen_elsewhere
 from corsproxy.core.policy import ListenAddress
 from corsproxy.errors import StartError
+from corsproxy.shell.system.descriptors import require_descriptors
 from corsproxy.shell.system.port_owner import port_owner
 
 Role = Literal["listen", "admin"]
@@ -109,11 +110,13 @@ def bind_all(
 ) -> Listeners:
     """Bind and listen on every address, or on none; each of several workers gets a share.
 
-    Raises StartError with one sentence: which addresses, what is wrong, what to try.
+    Raises StartError with one sentence: which addresses, or how many descriptors, what is wrong,
+    what to try.
     """
     asked: list[tuple[Role, ListenAddress]] = [("listen", address) for address in listen]
     if admin is not None:
         asked.append(("admin", admin))
+    require_descriptors(sum(len(_hosts(address)) for _, address in asked), workers)
     done: list[Bound] = []
     refused: list[_RefusedError] = []
     offered: set[int] = set()
@@ -139,10 +142,9 @@ def _bind(
     role: Role, address: ListenAddress, done: Sequence[Bound], workers: int, offered: set[int]
 ) -> Bound:
     """Raises _RefusedError; adds the alternative port that it suggests to `offered`."""
-    hosts = _LOOPBACKS if address.host == "localhost" else (address.host,)
     for _ in range(_ATTEMPTS):
         try:
-            sockets = _listen(hosts, address.port, shared=workers > 1)
+            sockets = _listen(_hosts(address), address.port, shared=workers > 1)
             siblings = tuple(_siblings(sockets) for _ in range(workers - 1))
         except OSError as error:
             if error.errno == errno.EADDRINUSE and not address.port:
@@ -151,6 +153,10 @@ def _bind(
         port = sockets[0].getsockname()[1]
         return Bound(replace(address, port=port), sockets, siblings)
     raise _RefusedError("no port is free on both 127.0.0.1 and ::1", f"{_FLAGS[role]} 127.0.0.1:0")
+
+
+def _hosts(address: ListenAddress) -> Sequence[str]:
+    return _LOOPBACKS if address.host == "localhost" else (address.host,)
 
 
 def _siblings(sockets: Iterable[socket.socket]) -> tuple[socket.socket, ...]:

@@ -13,6 +13,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from corsproxy.errors import StartError
+
 if TYPE_CHECKING:
     from asyncio import TimerHandle
 
@@ -27,6 +29,10 @@ EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE})
 _MOST = 65_536
 # Descriptors not used for clients: listeners, logs, connections to the admin listener.
 _KEPT = 48
+# For the event loop, the files that the start reads, and one exchange.
+_LEAST = 20
+# A worker's channel, its log, and what starting it takes.
+_FOR_WORKER = 6
 _LOOK_S = 1.0
 # Minimum seconds between reports.
 _QUIET_S = 60.0
@@ -40,6 +46,31 @@ def raise_limit() -> None:
     # Some systems have a limit below the one they report.
     with suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (raised_limit(soft, hard), hard))
+
+
+def require_descriptors(listeners: int, workers: int = 1) -> None:
+    """Raise StartError if there are too few for that many listening sockets in each of so many
+    processes. The event loop does not report that: it aborts the process.
+    """
+    needed = _LEAST + listeners * workers + _FOR_WORKER * (workers - 1)
+    free = _free_descriptors(needed)
+    limit = descriptor_limit()
+    if free < needed and limit is not None:
+        raise StartError(
+            f"only {limit} files may be open at once, and at least {limit - free + needed} are "
+            "needed: raise the limit, for example with `ulimit -n 1024`"
+        )
+
+
+def _free_descriptors(most: int) -> int:
+    """Return how many more the process can open, up to `most`."""
+    opened = list[int]()
+    with suppress(OSError):
+        while len(opened) < most:
+            opened.append(os.open(os.devnull, os.O_RDONLY))
+    for each in opened:
+        os.close(each)
+    return len(opened)
 
 
 def affordable_clients() -> int | None:

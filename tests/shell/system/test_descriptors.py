@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import resource
 import socket
 import time
@@ -14,11 +15,12 @@ from corsproxy.shell.system.descriptors import DescriptorWatch, can_open, raised
 from tests.fakes import CutShortError, get
 from tests.peers import RawPeer, answers, settled, until
 from tests.policies import PAGE
+from tests.process import FREE_PORTS, started
 from tests.running import OK, Running, running, workers_of
 
 FEW = 64
 # Those that the proxy does not know of, so that it runs out.
-HELD = 40
+HELD = 38
 MORE = 1500
 
 
@@ -87,6 +89,31 @@ async def test_a_proxy_without_descriptors_lives_on_and_says_so(tmp_path: Path) 
         told_of = [event["event"] for event in proxy.command.events]
         assert told_of.count("out-of-descriptors") == 1
         assert "fault" not in told_of
+
+
+@pytest.mark.parametrize("few", [8, 18])
+@pytest.mark.parametrize("arguments", [("http://127.0.0.1:9", *FREE_PORTS), ("demo",)])
+async def test_too_few_to_start_are_refused_with_the_number(
+    arguments: tuple[str, ...], few: int
+) -> None:
+    async with started(*arguments, program=limited(few, few)) as command:
+        assert await command.exit_code() == 3
+        [complaint] = (await command.complaints()).splitlines()
+    assert complaint.startswith(f"corsproxy: only {few} files may be open at once")
+    assert complaint.endswith("raise the limit, for example with `ulimit -n 1024`")
+
+
+async def test_the_number_that_a_refusal_asks_for_is_enough(tmp_path: Path) -> None:
+    async with started("http://127.0.0.1:9", *FREE_PORTS, program=limited(8, 8)) as command:
+        asked = re.search(r"at least (\d+) are needed", await command.complaints())
+    assert asked is not None
+    enough = limited(int(asked[1]), int(asked[1]))
+    async with (
+        RawPeer(answers(OK)) as upstream,
+        running(upstream, tmp_path, program=enough) as proxy,
+    ):
+        assert (await proxy.ask(get())).status == 200
+        assert (await proxy.admin("/readyz")).status == 200
 
 
 async def test_by_default_the_limit_leaves_descriptors_for_the_rest(tmp_path: Path) -> None:
