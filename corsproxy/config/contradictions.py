@@ -31,10 +31,12 @@ class Report(Protocol):
 
 def check_rules(rules: CorsRules, report: Report) -> None:
     """Report what is wrong with the rules as they will be used."""
-    for pattern in rules.origins:
-        if rules.credentials:
-            _with_credentials(rules, pattern, report)
-        else:
+    if rules.credentials:
+        for pattern in rules.origins:
+            if pattern.scheme != "https" or not pattern.is_exact:
+                _with_credentials(rules, pattern, report)
+    else:
+        for pattern in rules.origins.inexact:
             _without_credentials(pattern, report)
 
 
@@ -107,7 +109,8 @@ def check_list(origins: OriginSet, report: Report) -> None:
                 help = 'keep one: the origins that are meant, or `"*"` alone'
                 report("error", "wildcard-not-alone", pattern.source, message, help)
         return
-    _check_subsumed(list(first.values()), report)
+    if origins.inexact:
+        _check_subsumed(list(first.values()), report)
     _check_loopback_names(list(first.values()), report)
 
 

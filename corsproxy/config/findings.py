@@ -50,6 +50,7 @@ class Findings:
         self._environ = environ
         self._refused = frozenset((each.start.line, each.start.column) for each in refused)
         self._problems: dict[tuple[str, Source, str], Problem] = {}
+        self._noted: list[Span] = []
         self._spans: dict[Source, Span] = {}
 
     @property
@@ -88,19 +89,25 @@ class Findings:
 
     def source(self, span: Span) -> Source:
         """Return where `span` is, and note its length for problems found later."""
-        source = self.source_text.source(span)
-        self._spans.setdefault(source, span)
-        return source
+        self._noted.append(span)
+        return self.source_text.source(span)
 
     def at(
         self, severity: Severity, code: str, source: Source, message: str, help: str = ""
     ) -> None:
         """Report a problem at a source that a rule carries."""
-        span = self._spans.get(source)
+        span = self._span_at(source)
         if span is None:
             self.add(Problem(severity, code, message, source, help=help))
         else:
             self.add(self.source_text.problem(code, span, message, help, None, severity))
+
+    def _span_at(self, source: Source) -> Span | None:
+        """Return what was noted first at a place. In most files, this is never asked."""
+        for span in self._noted:
+            self._spans.setdefault(self.source_text.source(span), span)
+        self._noted.clear()
+        return self._spans.get(source)
 
     def mistake(
         self, value: Value, mistake: BadValueError, path: str, severity: Severity = "error"

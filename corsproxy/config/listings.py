@@ -10,7 +10,7 @@ from corsproxy.config.spelling import as_list, as_value, shown
 from corsproxy.config.yaml.nodes import Mapping, Node, Scalar, is_null
 from corsproxy.config.yaml.source_text import Extent
 
-_TEXT = re.compile(r"[^\s,;$]+")
+_ORIGIN = re.compile(r"[a-z]+://[^\s,;$]+")
 _BETWEEN = re.compile(r"[\s,;]+")
 _DASH = re.compile(r"-[A-Za-z]")
 _SPLIT = re.compile(r"[0-9*]+$|//")
@@ -50,7 +50,7 @@ def read_listing(
     values = []
     pattern = "{}" if node.flow else ""
     for item in node.items:
-        if isinstance(item, Scalar) and _TEXT.fullmatch(item.text) and not is_null(item):
+        if isinstance(item, Scalar) and _ORIGIN.fullmatch(item.text):
             # By far the most entries of long lists: nothing to fill in, nothing to split.
             values.append(Value(item, item.text, item.plain))
         elif is_null(item):

@@ -15,7 +15,7 @@ from corsproxy.core.origins.hosts import (
     is_web_host,
 )
 from corsproxy.core.origins.origin import DEFAULT_PORTS, MAX_LENGTH, parse_origin
-from corsproxy.core.origins.pattern import OriginPattern, PatternKind
+from corsproxy.core.origins.pattern import EXACT, OriginPattern, PatternKind
 from corsproxy.core.source import DEFAULT, Source
 
 # What most entries are, and nothing that could be a number: read without a parser.
@@ -32,7 +32,7 @@ def read_pattern(text: str, source: Source = DEFAULT) -> OriginPattern | None:
     """The entry that `text` is, or None if it is none. Never raises."""
     plain = _PLAIN.fullmatch(text)
     if plain is not None and len(text) <= MAX_HOST_LENGTH:
-        return OriginPattern(text, source, PatternKind.EXACT, plain[1], plain[2])
+        return OriginPattern(text, source, EXACT, plain[1], plain[2])
     match text:
         case "*":
             return OriginPattern(text, source, PatternKind.ANY)
@@ -46,7 +46,7 @@ def read_pattern(text: str, source: Source = DEFAULT) -> OriginPattern | None:
         return None
     origin = parse_origin(text.encode("ascii"))
     if origin is not None:
-        return OriginPattern(text, source, PatternKind.EXACT, *origin)
+        return OriginPattern(text, source, EXACT, *origin)
     return _read_wildcard(text, source)
 
 

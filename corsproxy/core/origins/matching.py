@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from corsproxy.core.origins.origin import DEFAULT_PORTS, Origin, parse_origin
-from corsproxy.core.origins.pattern import OriginPattern, PatternKind
+from corsproxy.core.origins.pattern import EXACT, OriginPattern, PatternKind
 from corsproxy.core.origins.spellings import Spellings
 from corsproxy.core.source import DEFAULT, Source
 
@@ -89,11 +89,13 @@ class OriginSet:
 
     __slots__ = (
         "_any_port", "_at_host", "_depth", "_exact", "_expired", "_has_wildcards", "_labels",
-        "_spellings", "_subdomains", "any", "expired", "patterns", "source",
+        "_spellings", "_subdomains", "any", "expired", "inexact", "patterns", "source",
     )  # fmt: skip
 
     patterns: tuple[OriginPattern, ...]
     """In file order."""
+    inexact: tuple[OriginPattern, ...]
+    """Those that are not one origin each, in file order: wildcards and "null"."""
     source: Source
     """Where the value of `allow_origins` is written."""
     any: OriginPattern | None
@@ -116,11 +118,18 @@ class OriginSet:
         self._any_port: dict[bytes, OriginPattern] = {}  # by the origin without its port
         self._subdomains: dict[_Site, _Ports] = {}
         self._labels: dict[tuple[str, str, int | None], _Labels] = {}
-        self._at_host: dict[str, list[OriginPattern]] = {}
         self._depth = 0  # labels of the deepest host below which SUBDOMAINS reach
+        inexact: list[OriginPattern] = []
         for pattern in self.patterns:
-            self._add(pattern)
-        # Made when a refusal first asks for it: most sets are never asked.
+            # By far the most entries of long lists are exact.
+            if pattern.kind is EXACT:
+                self._exact.setdefault(pattern.text.encode("ascii"), pattern)
+            else:
+                inexact.append(pattern)
+                self._add(pattern)
+        self.inexact = tuple(inexact)
+        # Made when a refusal first asks for them: most sets are never asked.
+        self._at_host: dict[str, list[OriginPattern]] | None = None
         self._spellings: Spellings | None = None
         self._has_wildcards = bool(self._any_port or self._subdomains or self._labels)
 
@@ -128,10 +137,8 @@ class OriginSet:
         """The first of equal entries stays: it is the one that messages name."""
         scheme, host = pattern.scheme, pattern.host
         port = _ANY_PORT if pattern.any_port else pattern.port
-        if host:
-            self._at_host.setdefault(host, []).append(pattern)
         match pattern.kind:
-            case PatternKind.EXACT | PatternKind.NULL:
+            case PatternKind.NULL:
                 self._exact.setdefault(pattern.text.encode("ascii"), pattern)
             case PatternKind.ANY:
                 self.any = self.any or pattern
@@ -210,6 +217,12 @@ class OriginSet:
 
     def at_host(self, host: str) -> Sequence[OriginPattern]:
         """The entries written with `host`: for this host, or for names under it."""
+        if self._at_host is None:
+            at_host: dict[str, list[OriginPattern]] = {}
+            for pattern in self.patterns:
+                if pattern.host:
+                    at_host.setdefault(pattern.host, []).append(pattern)
+            self._at_host = at_host
         return self._at_host.get(host, ())
 
     def covering_host(self, host: str) -> Iterator[OriginPattern]:

@@ -1,7 +1,7 @@
 """One entry of an allowlist, parsed, and the refusal of one that cannot be used."""
 
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from corsproxy.core.origins.hosts import is_loopback, is_public_suffix
 from corsproxy.core.source import DEFAULT, Source
@@ -16,6 +16,12 @@ class PatternKind(StrEnum):
     ANY_PORT = "any-port"  # http://localhost:*
     SUBDOMAINS = "subdomains"  # https://*.example.com: one or more labels, not the apex
     LABEL = "label"  # https://pr-*.example.com: one label
+
+
+# In Python 3.11, naming a member through its class is a call: for a long list, it adds up.
+ANY: Final = PatternKind.ANY
+NULL: Final = PatternKind.NULL
+EXACT: Final = PatternKind.EXACT
 
 
 class OriginPatternError(ValueError):
@@ -38,7 +44,7 @@ class OriginPattern(NamedTuple):
     text: str
     """As written."""
     source: Source = DEFAULT
-    kind: PatternKind = PatternKind.EXACT
+    kind: PatternKind = EXACT
     scheme: str = ""
     host: str = ""
     """The host; what follows the leftmost label for SUBDOMAINS and LABEL. IPv6 addresses
@@ -61,16 +67,16 @@ class OriginPattern(NamedTuple):
 
     @property
     def is_any(self) -> bool:
-        return self.kind is PatternKind.ANY
+        return self.kind is ANY
 
     @property
     def is_null(self) -> bool:
-        return self.kind is PatternKind.NULL
+        return self.kind is NULL
 
     @property
     def is_exact(self) -> bool:
         """Whether it names one tuple origin."""
-        return self.kind is PatternKind.EXACT
+        return self.kind is EXACT
 
     @property
     def is_loopback(self) -> bool:
