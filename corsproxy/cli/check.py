@@ -1,12 +1,10 @@
 """`corsproxy check`: every problem in allowlist files, for people, programs and CI."""
 
-import json
 from collections.abc import Iterator
 
 import click
 from click.core import ParameterSource
 
-from corsproxy.cli.diffs import print_diff
 from corsproxy.cli.failures import Exit, Failure, each_of, raise_all, summary
 from corsproxy.cli.files import default_file, editable, read_source, read_to_serve
 from corsproxy.cli.options import config_option, format_option, option
@@ -70,6 +68,8 @@ def command(
     found, failures = each_of(file or (default_file(_WITHOUT_FILE),), report)
     problems = [problem for each in found for problem in each]
     if form == "json":
+        import json
+
         click.echo(json.dumps([as_json(problem) for problem in problems], indent=2))
     elif form == "github":
         for problem in problems:
@@ -130,6 +130,7 @@ def _corrected(name: str, form: str, require_until: bool) -> tuple[Problem, ...]
     if name == "-":
         raise click.UsageError("--fix cannot write to standard input: name a file instead of -.")
     # Imported here: reading a file does not need the editor.
+    from corsproxy.cli.diffs import print_diff
     from corsproxy.config.editing.fixes import correct
     from corsproxy.shell.system.saving import SaveError, save
 

@@ -8,7 +8,6 @@ name `command`.
 import gc
 import sys
 from contextlib import suppress
-from difflib import get_close_matches
 from importlib import import_module
 from importlib.machinery import EXTENSION_SUFFIXES
 from importlib.util import find_spec
@@ -31,10 +30,8 @@ class CommandLine(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        if cmd_name not in LASTING:
-            # Most of what it makes is of use until it ends. Looking for garbage among the values
-            # of a long file, again and again, takes a fifth of the time.
-            gc.disable()
+        if cmd_name in LASTING:
+            gc.enable()
         command = import_module(f"corsproxy.cli.{cmd_name}").command
         if not isinstance(command, click.Command):
             raise TypeError(f"corsproxy.cli.{cmd_name}.command is not a click command")
@@ -64,6 +61,9 @@ class CommandLine(click.Group):
 
 def closest(word: str) -> str | None:
     """Return the command that `word` was most likely meant for; None if there is none."""
+    # Imported here, because most words are commands.
+    from difflib import get_close_matches
+
     return next(iter(get_close_matches(word, COMMANDS, n=1)), None)
 
 
@@ -125,6 +125,10 @@ def main() -> None:
         cli(prog_name="corsproxy")
     except OSError as error:
         _end(error)
+    finally:
+        if not gc.isenabled():
+            # All memory is freed at once; the interpreter would look for garbage one last time.
+            gc.freeze()
 
 
 def _end(error: OSError) -> NoReturn:

@@ -6,8 +6,8 @@ same letters, another product's name, a key that belongs elsewhere, and a typing
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import fields
-from difflib import get_close_matches
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
@@ -213,8 +213,16 @@ class Suggestion(NamedTuple):
     """The key to write in its place, where that is all there is to do."""
 
 
+def _near(key: str, known: Sequence[str]) -> list[str]:
+    """Return the known key that is spelled like `key`, if there is one."""
+    # Imported here, because most keys are known.
+    from difflib import get_close_matches
+
+    return get_close_matches(key.lower(), known, n=1, cutoff=0.7)
+
+
 def _suggest_for_tests(place: TestPlace, key: str) -> Suggestion:
-    near = get_close_matches(key.lower(), TEST_KEYS[place], n=1, cutoff=0.7)
+    near = _near(key, TEST_KEYS[place])
     if near:
         return Suggestion(f"did you mean `{near[0]}`?", near[0])
     return Suggestion(f"the keys here are {', '.join(TEST_KEYS[place])}")
@@ -239,7 +247,7 @@ def suggest(place: AnyPlace, key: str) -> Suggestion:
             return Suggestion(f"`{elsewhere}` belongs {_UNDER[other]}")
     if len(key) > _LONGEST_TYPED:
         return Suggestion(_known(place))
-    near = get_close_matches(key.lower(), KEYS[place], n=1, cutoff=0.7)
+    near = _near(key, KEYS[place])
     if near:
         return Suggestion(f"did you mean `{near[0]}`?", near[0])
     return Suggestion(_known(place))

@@ -8,7 +8,6 @@ Everything printed is escaped: a file can hold no byte that reaches a terminal a
 control sequence.
 """
 
-import textwrap
 from collections.abc import Iterable
 from typing import Literal, NamedTuple
 from unicodedata import category, combining, east_asian_width
@@ -111,6 +110,9 @@ def render(problem: Problem, color: bool = False, width: int | None = None) -> s
 def _fitted(text: str, width: int | None, indent: str) -> list[str]:
     if width is None or len(text) <= width:
         return [text]
+    # Imported here, because most files have no problems.
+    import textwrap
+
     return textwrap.wrap(
         text,
         max(width, _NARROWEST),

@@ -5,7 +5,6 @@ several routes, and a change of it is a change for all of them.
 """
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 from typing import NamedTuple
 
 from corsproxy.config.editing.splices import EditError
@@ -98,6 +97,9 @@ class Allowlists:
         for route in routes:
             if route.path.decode("ascii") == name:
                 return route
+        # Imported here, because most routes exist.
+        from difflib import get_close_matches
+
         names = _names(routes)
         close = get_close_matches(name, names, n=1)
         help = f"did you mean {close[0]}?" if close else f"the routes are {', '.join(names[:20])}"

@@ -16,7 +16,6 @@ from corsproxy.config.problems import ConfigError, Problem
 from corsproxy.config.spelling import quoted, shown
 from corsproxy.config.yaml.nodes import Entry, Mapping, Node, Scalar, Sequence
 from corsproxy.config.yaml.source_text import LINE_BREAK, Extent, Mark, SourceText
-from corsproxy.config.yaml.syntax.values import bad_key
 
 MAX_NODES = 100_000
 MAX_DEPTH = 64
@@ -283,4 +282,7 @@ class Composer:
         raise ConfigError([*self.problems, problem])
 
     def _refuse_key(self, node: Node) -> NoReturn:
+        # Imported here: most files are YAML.
+        from corsproxy.config.yaml.syntax.values import bad_key
+
         raise ConfigError([*self.problems, bad_key(self._source, node.start)])

@@ -11,7 +11,7 @@ from corsproxy.config.spelling import shown, with_space
 from corsproxy.config.yaml.compose import Composer
 from corsproxy.config.yaml.nodes import Mapping, Node, Scalar, Sequence, is_null
 from corsproxy.config.yaml.source_text import SourceText, read_text
-from corsproxy.config.yaml.syntax import check_characters, explain, is_too_deep
+from corsproxy.config.yaml.syntax.characters import check_characters
 from corsproxy.core.source import Source
 
 Loader = type[yaml.SafeLoader] | type[yaml.CSafeLoader]
@@ -53,6 +53,9 @@ def read_document(
     try:
         root = composer.compose(_events(source.text, loader))
     except yaml.MarkedYAMLError as error:
+        # Imported here: most files are YAML.
+        from corsproxy.config.yaml.syntax.rules import explain, is_too_deep
+
         if is_too_deep(error) and loader is not yaml.SafeLoader:
             # libyaml reads ahead to its own limit, before the composer sees where ours is.
             return read_document(data, name, yaml.SafeLoader, needed=needed)

@@ -5,9 +5,7 @@ so that it can be copied.
 """
 
 import re
-import shutil
 import sys
-import textwrap
 from typing import Final, Literal, TextIO
 
 Stream = Literal["stdout", "stderr"]
@@ -20,7 +18,10 @@ _COMMAND: Final = re.compile(r"(?s)(.*?\b(?:[Rr]un|[Ss]tart it with): )(corsprox
 
 def terminal_width() -> int:
     """Return the number of columns; 100 if unknown."""
-    return shutil.get_terminal_size((100, 24)).columns
+    # Imported here and below, because most output fits, or goes to no terminal.
+    from shutil import get_terminal_size
+
+    return get_terminal_size((100, 24)).columns
 
 
 def known_width(stream: Stream) -> int | None:
@@ -31,14 +32,18 @@ def known_width(stream: Stream) -> int | None:
     where: TextIO | None = getattr(sys, stream)
     if where is None or where.closed or not where.isatty():
         return None
-    return shutil.get_terminal_size((0, 0)).columns or None
+    from shutil import get_terminal_size
+
+    return get_terminal_size((0, 0)).columns or None
 
 
 def fitted(text: str, width: int | None, indent: str = "  ") -> str:
     """Wrap a text to `width`. A command is not broken and has its own line; continuation lines
     are indented by `indent` beyond the line's own indentation."""
-    if width is None:
+    if width is None or len(text) <= width:
         return text
+    from textwrap import wrap
+
     lines: list[str] = []
     for line in text.split("\n"):
         found = _COMMAND.fullmatch(line)
@@ -47,7 +52,7 @@ def fitted(text: str, width: int | None, indent: str = "  ") -> str:
             continue
         own = line[: len(line) - len(line.lstrip())]
         sentence = line if found is None else found[1].rstrip()
-        lines += textwrap.wrap(
+        lines += wrap(
             sentence,
             max(width, _NARROWEST),
             subsequent_indent=own + indent,
@@ -77,7 +82,9 @@ def paragraph(text: str, width: int) -> list[str]:
 
 
 def _wrapped(text: str, width: int) -> list[str]:
-    return textwrap.wrap(
+    from textwrap import wrap
+
+    return wrap(
         text.strip(),
         max(width, _NARROWEST),
         initial_indent=INDENT,

@@ -21,11 +21,13 @@ _DIRECTIVE = re.compile(r"(?m)^(%)(?!YAML[ \t]+1\.)[^\r\n]*")
 def check_characters(source: SourceText) -> Problem | None:
     """Return the problem of the first character that should not be there."""
     indent = None
-    patterns = [_UNPRINTABLE_ASCII, _DIRECTIVE]
+    # Only few files have a percent sign at all.
+    directive = [_DIRECTIVE] if "%" in source.text else []
+    patterns = [_UNPRINTABLE_ASCII, *directive]
     if not source.text.isascii():
         # Making these takes longer than reading most files.
         indent = re.compile(_INVISIBLE_INDENT)
-        patterns = [re.compile(_UNPRINTABLE), indent, _DIRECTIVE]
+        patterns = [re.compile(_UNPRINTABLE), indent, *directive]
     for pattern in patterns:
         found = pattern.search(source.text)
         if found is None:
