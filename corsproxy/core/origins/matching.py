@@ -138,7 +138,7 @@ class OriginSet:
         scheme, host = pattern.scheme, pattern.host
         port = _ANY_PORT if pattern.any_port else pattern.port
         match pattern.kind:
-            case PatternKind.NULL:
+            case PatternKind.EXACT | PatternKind.NULL:
                 self._exact.setdefault(pattern.text.encode("ascii"), pattern)
             case PatternKind.ANY:
                 self.any = self.any or pattern
