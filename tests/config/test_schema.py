@@ -50,7 +50,7 @@ ONLY_THE_READER_KNOWS = {
     "bad-path", "bad-upstream", "several-entries",
     "origin-address-wildcard", "origin-ambiguous-wildcard", "origin-default-port",
     "origin-empty-label", "origin-exact-scheme", "origin-host", "origin-ip-address",
-    "origin-port", "origin-regex", "origin-several-origins", "origin-too-long",
+    "origin-port", "origin-punycode", "origin-regex", "origin-several-origins", "origin-too-long",
     "origin-too-wide", "origin-trailing-dot", "origin-upper-case", "origin-wildcard-place",
 }  # fmt: skip
 

@@ -8,6 +8,7 @@ from corsproxy.core.origins.hosts import (
     MAX_HOST_LENGTH,
     MAX_LABEL_LENGTH,
     ends_in_number,
+    has_true_names,
     is_registry_suffix,
 )
 from corsproxy.core.origins.origin import DEFAULT_PORTS, MAX_LENGTH, SCHEME
@@ -62,6 +63,8 @@ _MESSAGES: Final = {
     "host: move it",
     "address-wildcard": "an IP address has no wildcards: write each address, with :* for any port",
     "unicode-host": "browsers send internationalised names in punycode: write it that way",
+    "punycode": "no name has this form in punycode, and browsers refuse it: correct what follows "
+    "the xn--",
     "trailing-dot": "a host with a trailing dot is another host to browsers: remove the dot",
     "empty-label": "the host has an empty label: remove the surplus dot",
     "ip-address": "browsers send IP addresses in their shortest usual form, IPv6 in brackets and "
@@ -201,4 +204,6 @@ def _refused_host(parts: Parts) -> str:
         return "empty-label"
     if len(host) > MAX_HOST_LENGTH or max(map(len, labels)) > MAX_LABEL_LENGTH:
         return "too-long"
-    return "ip-address" if ends_in_number(host) else "host"
+    if ends_in_number(host):
+        return "ip-address"
+    return "host" if has_true_names(host) else "punycode"

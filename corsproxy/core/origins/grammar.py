@@ -6,6 +6,7 @@ No entry is normalised: what is accepted is what a browser sends, but for the `*
 import re
 
 from corsproxy.core.origins.hosts import (
+    ACE,
     DOMAIN,
     LABEL,
     MAX_HOST_LENGTH,
@@ -31,7 +32,7 @@ _WILDCARD = re.compile(
 def read_pattern(text: str, source: Source = DEFAULT) -> OriginPattern | None:
     """The entry that `text` is, or None if it is none. Never raises."""
     plain = _PLAIN.fullmatch(text)
-    if plain is not None and len(text) <= MAX_HOST_LENGTH:
+    if plain is not None and len(text) <= MAX_HOST_LENGTH and ACE not in text:
         return OriginPattern(text, source, EXACT, plain[1], plain[2])
     match text:
         case "*":
@@ -63,6 +64,8 @@ def _read_wildcard(text: str, source: Source) -> OriginPattern | None:
         kind = PatternKind.ANY_PORT
     elif host[0] == "[" or ends_in_number(host):
         return None
+    elif found.end("host") - len(f"{scheme}://") > MAX_HOST_LENGTH:
+        return None  # longer than any name, as its `*` stands for a character at least
     elif not found["prefix"] and not found["suffix"]:
         kind = PatternKind.SUBDOMAINS
     elif is_narrow(found["prefix"], found["suffix"], host):

@@ -17,6 +17,14 @@ practice, and browsers send them; leading and trailing hyphens likewise."""
 
 DOMAIN = rf"(?:{LABEL}\.)*{LABEL}"
 
+ACE = "xn--"
+"""What a label in punycode begins with (RFC 5890, 2.3.2.5)."""
+
+# UTS 46: these two are valid although they fold to other letters, and control characters,
+# surrogates, private and white space are not.
+_KEPT_UNFOLDED = "ßς"
+_NEVER_IN_NAMES = frozenset({"Cc", "Cs", "Co", "Zl", "Zp", "Zs"})
+
 _OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _IPV4 = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}")
 _DIGITS = frozenset("0123456789")
@@ -73,7 +81,29 @@ def is_web_host(host: str) -> bool:
     what a URL parser would leave as it is."""
     if host[0] == "[":
         return canonical_ipv6(host[1:-1]) == host[1:-1]
-    return is_ipv4(host) if ends_in_number(host) else len(host) <= MAX_HOST_LENGTH
+    if ends_in_number(host):
+        return is_ipv4(host)
+    return len(host) <= MAX_HOST_LENGTH and (ACE not in host or has_true_names(host))
+
+
+def has_true_names(host: str) -> bool:
+    """Whether every label in punycode stands for a name that it is the only form of. Browsers
+    refuse a URL with any other (UTS 46, "validity criteria")."""
+    return all(_is_true_name(label) for label in host.split(".") if label.startswith(ACE))
+
+
+def _is_true_name(label: str) -> bool:
+    try:
+        name = label.removeprefix(ACE).encode("ascii").decode("punycode")
+    except UnicodeError:
+        return False
+    if name.isascii() or unicodedata.normalize("NFKC", name) != name:
+        return False
+    kinds = [unicodedata.category(each) for each in name]
+    if kinds[0][0] == "M" or not _NEVER_IN_NAMES.isdisjoint(kinds):
+        return False
+    is_folded = all(each in _KEPT_UNFOLDED or each.casefold() == each for each in name)
+    return is_folded and ACE + name.encode("punycode").decode("ascii") == label
 
 
 def ends_in_number(host: str) -> bool:
@@ -165,6 +195,6 @@ def to_punycode(host: str) -> str:
     """
     mapped = unicodedata.normalize("NFKC", host.translate(_FULL_STOPS).lower()).lower()
     return ".".join(
-        label if label.isascii() else "xn--" + label.encode("punycode").decode("ascii")
+        label if label.isascii() else ACE + label.encode("punycode").decode("ascii")
         for label in mapped.split(".")
     )

@@ -54,12 +54,18 @@ def test_an_invisible_character_is_named_with_its_place() -> None:
     assert caught.value.message == "character 13 of the entry is invisible (U+200B): remove it"
 
 
+LONGEST_PARENT = f"{'a.' * 124}abc"
+"""With a name of one character before it, as long as a host can be."""
+
 REFUSED = [
     ("", "empty", None),
     ("  ", "empty", None),
     ("x" * 513, "too-long", None),
     (f"https://{'a' * 64}.com", "too-long", None),
     (f"https://{'a' * 40}*{'b' * 40}.example.com", "too-long", None),
+    (f"https://*.{LONGEST_PARENT}b", "too-long", None),
+    (f"https://*.{LONGEST_PARENT}b:*", "too-long", None),
+    (f"https://pr-*.{LONGEST_PARENT[2:]}", "too-long", None),
     ("http://a.com\u200b", "invisible-character", "http://a.com"),
     ("http://a\u2060.com:3000", "invisible-character", "http://a.com:3000"),
     ("\ufeffhttp://a.com", "invisible-character", "http://a.com"),
@@ -157,6 +163,12 @@ REFUSED = [
     ("https://straße.de:8443", "unicode-host", "https://xn--strae-oqa.de:8443"),
     ("https://例え。テスト", "unicode-host", "https://xn--r8jz45g.xn--zckzah"),
     ("https://*.Bücher.de", "unicode-host", "https://*.xn--bcher-kva.de"),
+    ("http://xn--f", "punycode", None),
+    ("http://xn--f:8080", "punycode", None),
+    ("https://www.xn--.example", "punycode", None),
+    ("https://*.xn--abc-.example", "punycode", None),
+    ("https://pr-*.xn--wca.example", "punycode", None),
+    ("http://xn--f:*", "punycode", None),
     ("https://example.com.", "trailing-dot", "https://example.com"),
     ("https://a..example.com", "empty-label", "https://a.example.com"),
     ("https://.example.com", "empty-label", "https://example.com"),
@@ -183,6 +195,23 @@ def test_an_entry_is_refused_with_a_reason_and_a_correction(
     assert (refused.value.reason, refused.value.suggestion) == (reason, suggestion)
     assert refused.value.message
     assert str(refused.value) == refused.value.message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"https://*.{LONGEST_PARENT}",
+        f"https://*.{LONGEST_PARENT}:8443",
+        f"https://x-*.{LONGEST_PARENT[2:]}",
+        "https://xn--bcher-kva.example",
+        "https://*.xn--strae-oqa.de:*",
+        "http://xn--n3h:*",
+        "https://xn--58d.example",
+        "app://xn--f",
+    ],
+)
+def test_entries_at_the_limits_are_entries(text: str) -> None:
+    assert str(parse_origin_pattern(text)) == text
 
 
 @pytest.mark.parametrize("text", LOOPBACK_ORIGINS)

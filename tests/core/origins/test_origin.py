@@ -72,6 +72,8 @@ def test_what_browsers_send_is_an_origin(value: bytes, origin: Origin) -> None:
         b"https://example.com https://example.org",
         b"HTTPS://example.com",
         b"https://EXAMPLE.com",
+        b"https://xn--f",
+        b"https://www.xn--wca.example",
         b"https://example.com:443",
         b"http://example.com:80",
         b"https://example.com:",
