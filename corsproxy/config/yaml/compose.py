@@ -83,8 +83,9 @@ class Composer:
         """The anchors that an alias repeats: their nodes stand in several places."""
         self.tagged: list[Scalar] = []
         """A tagged node, whose meaning without the tag is unknown."""
+        self.count = 0
+        """The nodes so far; an alias counts as all that it repeats."""
         self._source = source
-        self._total = 0
         self._frames: list[_Frame] = []
         self._anchors: dict[str, _Anchored] = {}
         self._root: Node | None = None
@@ -183,7 +184,7 @@ class Composer:
         if len(self._frames) + anchored.height > MAX_DEPTH:
             self._refuse("too-deep", event, f"nested deeper than {MAX_DEPTH} levels")
         self.aliased.add(name)
-        self._total += anchored.weight - 1
+        self.count += anchored.weight - 1
         node = anchored.node
         if (
             isinstance(node, Sequence)
@@ -196,8 +197,8 @@ class Composer:
 
     def _add(self, node: Node, weight: int, height: int) -> None:
         """Put a finished node where it belongs."""
-        self._total += 1
-        if self._total > MAX_NODES:
+        self.count += 1
+        if self.count > MAX_NODES:
             message = f"the file has more than {MAX_NODES:,} values, repeated ones included"
             raise ConfigError([*self.problems, self._source.problem("too-large", node, message)])
         if not self._frames:

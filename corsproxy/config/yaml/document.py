@@ -8,7 +8,8 @@ import yaml
 
 from corsproxy.config.problems import ConfigError, Problem
 from corsproxy.config.spelling import shown, with_space
-from corsproxy.config.yaml.compose import Composer
+from corsproxy.config.yaml.compose import MAX_NODES, Composer
+from corsproxy.config.yaml.long_lists import put_back, runs, without
 from corsproxy.config.yaml.nodes import Mapping, Node, Scalar, Sequence, is_null
 from corsproxy.config.yaml.source_text import SourceText, read_text
 from corsproxy.config.yaml.syntax.characters import check_characters
@@ -49,6 +50,29 @@ def read_document(
     bad = check_characters(source)
     if bad is not None:
         raise ConfigError([bad])
+    return _read_quickly(source, loader) or _read(source, loader, needed)
+
+
+def _read_quickly(source: SourceText, loader: Loader) -> Document | None:
+    """Return the document without having parsed its long lists; None if all has to be parsed."""
+    left_out = runs(source.text)
+    if not left_out:
+        return None
+    text = without(source.text, left_out)
+    composer = Composer(SourceText(source.name, text))
+    try:
+        root = composer.compose(_events(text, loader))
+    except (yaml.YAMLError, ConfigError):
+        return None
+    nodes = composer.count + sum(run.lines for run in left_out)
+    if composer.problems or composer.aliased or nodes > MAX_NODES:
+        return None
+    if not isinstance(root, Mapping) or not put_back(root, left_out, source):
+        return None
+    return Document(source, root, (), frozenset(), ())
+
+
+def _read(source: SourceText, loader: Loader, needed: str) -> Document:
     composer = Composer(source)
     try:
         root = composer.compose(_events(source.text, loader))
@@ -58,10 +82,10 @@ def read_document(
 
         if is_too_deep(error) and loader is not yaml.SafeLoader:
             # libyaml reads ahead to its own limit, before the composer sees where ours is.
-            return read_document(data, name, yaml.SafeLoader, needed=needed)
+            return _read(source, yaml.SafeLoader, needed)
         raise ConfigError([*composer.problems, explain(error, source)]) from error
     except yaml.YAMLError as error:
-        problem = Problem("error", "yaml-syntax", "this is not YAML", Source(name, 1, 1))
+        problem = Problem("error", "yaml-syntax", "this is not YAML", Source(source.name, 1, 1))
         raise ConfigError([*composer.problems, problem]) from error
     if not isinstance(root, Mapping):
         raise ConfigError([*composer.problems, _not_a_mapping(root, source, needed)])
