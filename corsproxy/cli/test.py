@@ -111,9 +111,9 @@ def _text(trials: Trials) -> list[str]:
             at = f"{case.file}:{case.case.source.line}"
             lines.append(f"    {escape(f'{at}: {case.failure}')}")
             lines += [f"    {escape(line)}" for line in case.why.splitlines()]
-    failed = [each for each in trials.look_alikes if not each.passed]
-    for each in failed:
-        entry, kind, origin, _ = each.look_alike
+    for entry, kind, origin, is_allowed in trials.look_alikes:
+        if not is_allowed:
+            continue
         mark = paint("✗", Style.RED, color=color)
         lines.append(f"{mark} {escape(origin)} is allowed: a look-alike ({kind}) of {entry}")
         lines.append(f"    {escape(str(entry.source))}")
@@ -126,7 +126,7 @@ def _text(trials: Trials) -> list[str]:
 
 def _summary(trials: Trials) -> str:
     passed = sum(case.passed for case in trials.cases)
-    alike = sum(each.passed for each in trials.look_alikes)
+    alike = sum(not each.is_allowed for each in trials.look_alikes)
     parts = [
         f"{passed} of {len(trials.cases)} as expected",
         f"{alike} of {len(trials.look_alikes)} look-alikes refused",
@@ -153,11 +153,11 @@ def _json(trials: Trials) -> list[str]:
     ]
     alike = [
         {
-            "entry": each.look_alike.entry.text,
-            "at": str(each.look_alike.entry.source),
-            "kind": each.look_alike.kind,
-            "origin": each.look_alike.origin,
-            "passed": each.passed,
+            "entry": each.entry.text,
+            "at": str(each.entry.source),
+            "kind": each.kind,
+            "origin": each.origin,
+            "passed": not each.is_allowed,
         }
         for each in trials.look_alikes
     ]
@@ -174,9 +174,8 @@ def _github(trials: Trials) -> list[str]:
             text = f"{case.case.title}: {case.failure}"
             place = case.case.source
             lines.append(annotation("error", place, 1, "expectation", escape(text)))
-    for each in trials.look_alikes:
-        if not each.passed:
-            entry, kind, origin, _ = each.look_alike
+    for entry, kind, origin, is_allowed in trials.look_alikes:
+        if is_allowed:
             text = f"{origin} is allowed, a look-alike ({kind}) of {entry}"
             lines.append(
                 annotation("error", entry.source, len(entry.text), "look-alike", escape(text))
@@ -195,8 +194,8 @@ def _junit(trials: Trials) -> list[str]:
     tests += [
         (
             "look-alikes",
-            f"{each.look_alike.kind} of {each.look_alike.entry}: {each.look_alike.origin}",
-            "" if each.passed else "it is allowed",
+            f"{each.kind} of {each.entry}: {each.origin}",
+            "it is allowed" if each.is_allowed else "",
         )
         for each in trials.look_alikes
     ]

@@ -41,13 +41,6 @@ class CaseTrial(NamedTuple):
         return f"expected {self.case.expected}, got {self.got}{place}"
 
 
-class LookAlikeTrial(NamedTuple):
-    """The result of a look-alike: refused or not."""
-
-    look_alike: LookAlike
-    passed: bool
-
-
 class Finding(NamedTuple):
     """A fault in a deployment's responses that no case asks about."""
 
@@ -62,7 +55,7 @@ class Trials(NamedTuple):
     """All results."""
 
     cases: tuple[CaseTrial, ...]
-    look_alikes: tuple[LookAlikeTrial, ...]
+    look_alikes: tuple[LookAlike, ...]
     findings: tuple[Finding, ...] = ()
 
     @property
@@ -70,7 +63,7 @@ class Trials(NamedTuple):
         return (
             not self.findings
             and all(each.passed for each in self.cases)
-            and all(each.passed for each in self.look_alikes)
+            and not any(each.is_allowed for each in self.look_alikes)
         )
 
 
@@ -114,10 +107,9 @@ def _try_case(subject: Subject, case: Case, policy: Policy) -> CaseTrial:
     return CaseTrial(case, subject.name, str(verdict.code), at, passed, why)
 
 
-def _try_look_alikes(policy: Policy) -> Iterator[LookAlikeTrial]:
+def _try_look_alikes(policy: Policy) -> Iterator[LookAlike]:
     for rules in _rules_by_path(policy).values():
-        for each in look_alikes(rules.origins):
-            yield LookAlikeTrial(each, not each.is_allowed)
+        yield from look_alikes(rules.origins)
 
 
 def _rules_by_path(policy: Policy) -> dict[str, CorsRules]:
@@ -186,7 +178,7 @@ def judge_answers(subject: Subject, plan: LivePlan, answers: Sequence[Judgement]
     return Trials(
         tuple(_judge_case(subject, case, answers[i]) for i, case in enumerate(plan.cases)),
         tuple(
-            LookAlikeTrial(each, not answers[cases + i].allowed)
+            each._replace(is_allowed=answers[cases + i].allowed)
             for i, (_, each) in enumerate(plan.look_alikes)
         ),
         (*found, *_missing_vary(calls, answers)),

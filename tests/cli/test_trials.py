@@ -70,8 +70,8 @@ def test_too_much_and_too_little_access_are_found(subject: Subject) -> None:
     trials = judge_answers(subject, live_plan(subject), answers)
     assert [each.passed for each in trials.cases] == [False, False, True]
     assert "MissingAllowOriginHeader" in trials.cases[0].why
-    [alike] = [each.look_alike for each in trials.look_alikes if not each.passed]
-    assert alike == LookAlike(alike.entry, "suffix", f"{PAGE}.evil.example")
+    [alike] = [each for each in trials.look_alikes if each.is_allowed]
+    assert alike == LookAlike(alike.entry, "suffix", f"{PAGE}.evil.example", True)
     assert [finding.code for finding in trials.findings] == ["error-without-grant"]
 
 

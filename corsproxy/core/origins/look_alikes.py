@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from corsproxy.core.origins.matching import OriginSet
 from corsproxy.core.origins.origin import DEFAULT_PORTS
-from corsproxy.core.origins.pattern import OriginPattern, PatternKind
+from corsproxy.core.origins.pattern import EXACT, OriginPattern, PatternKind
 
 _OTHER_SCHEME = {"http": "https", "https": "http"}
 
@@ -23,7 +23,8 @@ class LookAlike(NamedTuple):
     """suffix, prefix, dot, case, scheme, port, trailing-dot or null."""
     origin: str
     is_allowed: bool = False
-    """Whether the entry allows it all the same, which would be a fault of the comparison."""
+    """Whether it is let in all the same: a fault of the comparison, or of the deployment that was
+    asked."""
 
 
 def look_alikes(origins: OriginSet) -> Iterator[LookAlike]:
@@ -44,12 +45,15 @@ def _of(pattern: OriginPattern) -> Iterator[tuple[str, str]]:
     if pattern.is_null or not pattern.host:
         return
     port = "" if pattern.port is None else f":{pattern.port}"
-    scheme, host = pattern.scheme, sample_host(pattern)
+    scheme = pattern.scheme
+    host = pattern.host if pattern.kind is EXACT else sample_host(pattern)
     is_name = not host.startswith("[")
     yield "suffix", f"{scheme}://{host}.evil.example{port}"
     yield "prefix", f"{scheme}://{_prefixed(pattern, host)}{port}"
     if is_name and "." in pattern.host:
-        yield "dot", f"{scheme}://{_without_a_dot(pattern, host)}{port}"
+        # The first dot of what is written; a sample's own dots are in front of it.
+        above = host[: len(host) - len(pattern.host)]
+        yield "dot", f"{scheme}://{above}{pattern.host.replace('.', 'x', 1)}{port}"
     upper = host.upper()
     yield "case", f"{scheme if upper != host else scheme.upper()}://{upper}{port}"
     if scheme in _OTHER_SCHEME:
@@ -81,14 +85,7 @@ def sample(pattern: OriginPattern) -> str:
 
 
 def _prefixed(pattern: OriginPattern, host: str) -> str:
-    if pattern.kind is PatternKind.EXACT or pattern.kind is PatternKind.ANY_PORT:
-        return (
-            f"evil-{host}" if not host.startswith("[") else f"evil.{host[1:-1].replace(':', '-')}"
-        )
+    if pattern.kind is EXACT or pattern.kind is PatternKind.ANY_PORT:
+        return f"evil-{host}" if host[0] != "[" else f"evil.{host[1:-1].replace(':', '-')}"
     # In front of what the wildcard hangs on, the dot between them gone.
     return f"x7evil{pattern.host}"
-
-
-def _without_a_dot(pattern: OriginPattern, host: str) -> str:
-    before = host.removesuffix(pattern.host)
-    return before + pattern.host.replace(".", "x", 1)
