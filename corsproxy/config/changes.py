@@ -148,13 +148,14 @@ def _cors(before: CorsRules, after: CorsRules, lists: _Lists) -> Iterator[Change
 
 
 def _origins(before: OriginSet, after: OriginSet) -> Iterator[Change]:
-    old = [_dated(pattern) for pattern in before.patterns]
-    new = [_dated(pattern) for pattern in after.patterns]
-    return _members("origin", old, new)
+    return _members("origin", _dated(before.patterns), _dated(after.patterns))
 
 
-def _dated(pattern: OriginPattern) -> str:
-    return pattern.text if pattern.until is None else f"{pattern} until {pattern.until}"
+def _dated(patterns: Sequence[OriginPattern]) -> list[str]:
+    return [
+        pattern.text if pattern.until is None else f"{pattern} until {pattern.until}"
+        for pattern in patterns
+    ]
 
 
 def _names(listed: Listed) -> Sequence[str]:

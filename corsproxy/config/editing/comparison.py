@@ -33,8 +33,6 @@ def _same(one: Any, other: Any, known: _Pairs) -> bool:
         return bool(one == other)
     if isinstance(one, Source):
         return True
-    if kind is OriginPattern and one == other:
-        return True  # written on the same line, as most entries are
     if isinstance(one, tuple):
         return _same_parts(one, other, known)
     pair = id(one), id(other)
@@ -54,7 +52,9 @@ def _same_parts(ones: tuple[Any, ...], others: tuple[Any, ...], known: _Pairs) -
     if len(ones) != len(others):
         return False
     for one, other in zip(ones, others, strict=True):  # `all` takes twice as long
-        if one is not other and not _same(one, other, known):
+        if one is other or (type(one) is OriginPattern and one == other):
+            continue  # written on the same line, as most entries are
+        if not _same(one, other, known):
             return False
     return True
 

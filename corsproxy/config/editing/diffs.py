@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from difflib import unified_diff
 
 _CONTEXT = 3
-_LINE = re.compile(r"[^\r\n]*(?:\r\n|\n|\r)|[^\r\n]+")
 _HUNK = re.compile(r"^@@ -(\d+)((?:,\d+)?) \+(\d+)((?:,\d+)?) @@")
 _NO_NEWLINE = "\\ No newline at end of file"
 
@@ -19,15 +18,17 @@ def diff(name: str, before: bytes, after: bytes) -> list[str]:
     # As git has it, so that `patch -p1` and `git apply` find a file in this directory.
     old, new = (name, name) if name.startswith("/") else (f"a/{name}", f"b/{name}")
     # Without most of what the files share, which takes the longest to be compared.
-    one, other = _lines(before), _lines(after)
-    head = max(_shared(one, other) - _CONTEXT, 0)
-    tail = max(_shared(one[:head:-1], other[:head:-1]) - _CONTEXT, 0)
-    one, other = one[head : len(one) - tail], other[head : len(other) - tail]
+    # Bytes, unlike texts, are split at CR and LF only.
+    lines, others = before.splitlines(keepends=True), after.splitlines(keepends=True)
+    head = max(_shared(lines, others) - _CONTEXT, 0)
+    tail = max(_shared(lines[:head:-1], others[:head:-1]) - _CONTEXT, 0)
+    one = [line.decode("utf-8") for line in lines[head : len(lines) - tail]]
+    other = [line.decode("utf-8") for line in others[head : len(others) - tail]]
     found = unified_diff(one, other, old, new, n=_CONTEXT)
     return [line for changed in found for line in _shown(_moved(changed, head))]
 
 
-def _shared(one: Sequence[str], other: Sequence[str]) -> int:
+def _shared(one: Sequence[bytes], other: Sequence[bytes]) -> int:
     """Return how many lines are the same before the first that is not."""
     pairs = enumerate(zip(one, other, strict=False))
     return next((number for number, (a, b) in pairs if a != b), min(len(one), len(other)))
@@ -38,11 +39,6 @@ def _moved(line: str, by: int) -> str:
     return _HUNK.sub(
         lambda found: f"@@ -{int(found[1]) + by}{found[2]} +{int(found[3]) + by}{found[4]} @@", line
     )
-
-
-def _lines(data: bytes) -> list[str]:
-    """The lines of a file with their line breaks."""
-    return _LINE.findall(data.decode("utf-8"))
 
 
 def _shown(line: str) -> Iterator[str]:

@@ -113,7 +113,7 @@ class NewEntry(NamedTuple):
         if origins.any is not None:
             return f'by "*", {origins.any.source}'
         [wanted] = self.rules.origins
-        same = next((pattern for pattern in origins if pattern.text == wanted.text), None)
+        same = next((each for each in origins.patterns if each.text == wanted.text), None)
         if same is not None:
             return str(same.source)
         exact = wanted.is_exact or wanted.is_null

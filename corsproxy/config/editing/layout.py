@@ -164,7 +164,7 @@ class Layout:
         if isinstance(node, Scalar) or node.flow:
             return content
         children = node.items if isinstance(node, Sequence) else [v for _, v, _ in node.entries]
-        ends = [self._content_end(child) for child in children if start <= child.start.offset < end]
+        inside = [child for child in children if start <= child.start.offset < end]
         # A line that looks like a comment may be one of a block scalar: hence both ways.
         while content > start:
             line_start = self._line_start(content)
@@ -172,7 +172,10 @@ class Layout:
             if line and not line.startswith("#"):
                 break
             content = start + len(self._text[start:line_start].rstrip())
-        return max(content, *ends) if ends else content
+        if not inside:
+            return content
+        last = max(inside, key=lambda child: child.start.offset)
+        return max(content, self._content_end(last))
 
     def _behind_comments(self, offset: int, column: int) -> int:
         """Return the end of the last of the comments below the line that ends at `offset`
