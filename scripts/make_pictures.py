@@ -23,7 +23,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fcntl import ioctl
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -43,8 +43,31 @@ cors:
   allow_origins: [http://localhost:5173]
 """
 
+FAILURES = {"/v1/orders/9000": 404, "/v1/reports/today": 503}
+"""Paths that the API answers with an error."""
+
 _SGR = re.compile(r"\x1b\[([0-9;]*)m")
 _OTHER = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r|\x07")
+
+
+AS_PAGE = {"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "cors"}
+JSON = {"Content-Type": "application/json"}
+CALLS: Sequence[tuple[str, str, dict[str, str]]] = (
+    ("GET", "/v1/users", {}),
+    ("GET", "/v1/users/7", {}),
+    ("GET", "/v1/users/7/avatar", {}),
+    ("PUT", "/v1/users/7", JSON),
+    ("GET", "/v1/session", {"Cookie": "session=1"}),
+    ("GET", "/v1/orders?page=1&size=50", {}),
+    ("GET", "/v1/orders?page=2&size=50", {}),
+    ("GET", "/v1/orders/9000", {}),
+    ("DELETE", "/v1/orders/8412", {}),
+    ("POST", "/v1/search", {"Content-Type": "text/plain"}),
+    ("GET", "/v1/reports/today", {}),
+    ("GET", "/v1/users/me", {}),
+    ("GET", "/v1/users", {"Origin": "http://localhost:3000"}),
+)
+"""What the page calls for the screenshots, with the fields it adds."""
 
 
 class Theme(NamedTuple):
@@ -78,19 +101,20 @@ THEMES = {
 class Api(http.server.BaseHTTPRequestHandler):
     """An API without CORS."""
 
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
     def do_GET(self) -> None:
-        """Answer with a little JSON."""
+        """Answer with a little JSON, and fail where `FAILURES` says so."""
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
         body = b'{"users": []}'
-        self.send_response(200)
+        self.send_response(FAILURES.get(self.path, 200))
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
 
-    def do_PUT(self) -> None:
-        """Answer likewise."""
-        self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        self.do_GET()
+    do_PUT = do_POST = do_DELETE = do_GET  # noqa: N815 - the names that http.server looks for
 
     def log_message(self, format: str, *args: object) -> None:
         """Keep quiet."""
@@ -142,14 +166,15 @@ def free_port() -> int:
         return port
 
 
-def call(port: int, method: str, headers: dict[str, str]) -> None:
-    """Send the requests that a browser would send for a page's call."""
-    url = f"http://localhost:{port}/v1/users"
+def call(port: int, method: str, headers: dict[str, str], path: str = "/v1/users") -> None:
+    """Send a request as a browser would for a page."""
+    url = f"http://localhost:{port}{path}"
     request = urllib.request.Request(url, method=method, headers={"Origin": PAGE, **headers})
     try:
-        urllib.request.urlopen(request, timeout=DEADLINE_S).close()
+        with urllib.request.urlopen(request, timeout=DEADLINE_S) as response:
+            response.read()
     except urllib.error.HTTPError as error:
-        error.close()
+        error.read()
 
 
 def scene(directory: Path, api: int) -> str:
@@ -195,12 +220,10 @@ def take_screenshots(directory: Path, api: int) -> None:
         address = next(
             json.loads(line)["inspector"] for line in process.stdout if '"ready"' in line
         )
-        as_page = {"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "cors"}
-        call(port, "GET", as_page)
-        call(port, "GET", {**as_page, "Cookie": "session=1"})
-        call(port, "OPTIONS", {"Access-Control-Request-Method": "PUT"})
-        call(port, "PUT", {**as_page, "Content-Type": "application/json"})
-        call(port, "GET", {**as_page, "Origin": "http://localhost:3000"})
+        for method, path, more in CALLS:
+            if method in ("PUT", "DELETE"):
+                call(port, "OPTIONS", {"Access-Control-Request-Method": method}, path)
+            call(port, method, {**AS_PAGE, **more}, path)
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(
                 executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"]
