@@ -11,7 +11,7 @@ LONGEST_ORIGIN = len("http://") + 253
 """The maximum length of an origin with a host name (RFC 1035: 253) and no port; with a port,
 or under https, the host's own limit is stricter."""
 
-_ESCAPED = {ord(each): rf"\{each}" for each in ".[]{}()*+?^$|\\"}
+_SPECIAL = "\\.[]{}()*+?^$|"  # the backslash first, because it escapes the others
 _NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _PORTS_TO_65535 = (
     "[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]",
@@ -35,7 +35,10 @@ UNSPECIFIED = r"0\.0\.0\.0|\[[0:.]*\]|\[[0:]*:ffff:[0:.]+\]"
 
 def literal(text: str) -> str:
     """Return an expression for `text` itself."""
-    return text.translate(_ESCAPED)
+    for each in _SPECIAL:
+        if each in text:
+            text = text.replace(each, f"\\{each}")
+    return text
 
 
 def origin(pattern: OriginPattern) -> str:

@@ -27,6 +27,8 @@ def as_text(value: bytes) -> str:
 
 def printable(text: str) -> str:
     """Escape a text so that it stays on one line."""
+    if text.isprintable():
+        return text
     return "".join(
         character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
         for character in text
