@@ -160,7 +160,7 @@ class _Rules:
                 continue
             if terms and value.node in terms:
                 term = terms[value.node]
-                pattern = pattern._replace(until=term.until, reason=term.reason)
+                pattern = OriginPattern(*pattern[:9], term.until, term.reason)
             is_over = pattern.until is not None and self._is_over(pattern, pattern.until)
             (expired if is_over else listed).append(pattern)
         return OriginSet(listed, self._findings.source(found.node), expired)

@@ -64,7 +64,7 @@ def _read_quickly(source: SourceText, loader: Loader) -> Document | None:
         root = composer.compose(_events(text, loader))
     except (yaml.YAMLError, ConfigError):
         return None
-    nodes = composer.count + sum(run.lines for run in left_out)
+    nodes = composer.count + sum(run.nodes for run in left_out)
     if composer.problems or composer.aliased or nodes > MAX_NODES:
         return None
     if not isinstance(root, Mapping) or not put_back(root, left_out, source):

@@ -13,11 +13,17 @@ from collections.abc import Sequence as Series
 from itertools import accumulate
 from typing import NamedTuple
 
-from corsproxy.config.yaml.nodes import Mapping, Node, Scalar, Sequence
+from corsproxy.config.yaml.nodes import Entry, Mapping, Node, Scalar, Sequence
 from corsproxy.config.yaml.source_text import Mark, SourceText
 
 # Without quotes, comments, and a colon at its end: the text of each item is the rest of its line.
-_ITEM = r"- https?://[a-z0-9._*:-]*[a-z0-9*]"
+_ORIGIN = r"https?://[a-z0-9._*:-]*[a-z0-9*]"
+_DAY = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_WORDS = r"[A-Za-z](?:[A-Za-z0-9 ._/-]*[A-Za-z0-9])?"
+_IN_BRACES = re.compile(
+    rf" *- \{{(origin): ({_ORIGIN}), (until): ({_DAY})(?:, (reason): ({_WORDS}))?\}}"
+)
+_ITEM = rf"- (?:{_ORIGIN}|\{{origin: {_ORIGIN}, until: {_DAY}(?:, reason: {_WORDS})?\}})"
 _RUN = re.compile(rf"\n( *){_ITEM}(\r?\n)(?:\1{_ITEM}\2){{16,}}+")
 
 
@@ -25,12 +31,14 @@ class Run(NamedTuple):
     """The lines between the first and the last that look alike. Offsets are those of the text."""
 
     first: int
-    """Where the text of the first line's item starts; that line is kept, like the last one."""
+    """Where the first line's item starts; that line is kept, like the last one."""
     start: int
     end: int
     lines: int
+    nodes: int
+    """How many nodes there are on them."""
     indent: int
-    """The characters before the text of each item."""
+    """The characters before each item."""
     line_break: str
 
 
@@ -44,7 +52,8 @@ def _run(text: str, found: re.Match[str]) -> Run:
     start = text.index("\n", found.start() + 1) + 1
     end = text.rindex("\n", start, found.end() - len(line_break)) + 1
     lines = text.count("\n", start, end)
-    return Run(found.start() + 1 + indent, start, end, lines, indent, line_break)
+    nodes = lines + 2 * text.count(": ", start, end)  # an item, and each key with its value
+    return Run(found.start() + 1 + indent, start, end, lines, nodes, indent, line_break)
 
 
 def without(text: str, left_out: Series[Run]) -> str:
@@ -75,15 +84,13 @@ def put_back(root: Node, left_out: Series[Run], source: SourceText) -> bool:
             run = pending.pop(item.start.offset, None)
             if run is not None:
                 last = next(items, None)
-                if not isinstance(item, Scalar) or not isinstance(last, Scalar):
+                if last is None or not _are_ends(item, last, run):
                     return False
-                if not _are_ends(item, last, run):
-                    return False
-                node.items += [*_items(run, item, source), last]
+                node.items += [*_items(run, item.end.line, source), last]
     return not pending
 
 
-def _are_ends(first: Scalar, last: Scalar, run: Run) -> bool:
+def _are_ends(first: Node, last: Node, run: Run) -> bool:
     """Whether both nodes are written on the lines around the run, and nowhere else."""
     return (
         first.end.offset == run.start - len(run.line_break)
@@ -92,16 +99,34 @@ def _are_ends(first: Scalar, last: Scalar, run: Run) -> bool:
     )
 
 
-def _items(run: Run, first: Scalar, source: SourceText) -> Iterator[Scalar]:
-    """Yield the items that were left out."""
+def _items(run: Run, line: int, source: SourceText) -> Iterator[Node]:
+    """Yield the items that were left out below a line."""
     indent, column = run.indent, run.indent + 1
-    offset, line = run.start + indent, first.start.line
+    offset = run.start
     for written in source.lines[line : line + run.lines]:
         line += 1
-        text = written[indent:]
-        end = Mark(offset + len(text), line, column + len(text))
-        yield Scalar(Mark(offset, line, column), end, text, True)
+        in_braces = _IN_BRACES.fullmatch(written) if written[indent] == "{" else None
+        if in_braces is None:
+            start = Mark(offset + indent, line, column)
+            end = Mark(offset + len(written), line, len(written) + 1)
+            yield Scalar(start, end, written[indent:], True)
+        else:
+            yield _in_braces(in_braces, offset, line, indent)
         offset += len(written) + len(run.line_break)
+
+
+def _in_braces(found: re.Match[str], offset: int, line: int, indent: int) -> Mapping:
+    """Return the mapping on a line that starts at `offset`."""
+
+    def place(index: int) -> Mark:
+        return Mark(offset + index, line, index + 1)
+
+    scalars = [
+        Scalar(place(found.start(group)), place(found.end(group)), found[group], True)
+        for group in range(1, (found.lastindex or 0) + 1)
+    ]
+    entries = list(map(Entry, scalars[::2], scalars[1::2]))
+    return Mapping(place(indent), place(found.end()), entries, True)
 
 
 class _Places:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from corsproxy.config.problems import ConfigError
-from corsproxy.config.yaml.compose import MAX_NODES, Composer
+from corsproxy.config.yaml.compose import Composer
 from corsproxy.config.yaml.document import LOADER
 from corsproxy.config.yaml.long_lists import put_back, runs, without
 from corsproxy.config.yaml.nodes import Mapping, Node, Scalar, Sequence
@@ -20,6 +20,18 @@ def lines(indent: int = 0, count: int = 20, line_break: str = "\n") -> str:
     forms = ["https://a{}.test", "http://localhost:{}", "https://*.b{}.test", "http://c{}.test:*"]
     return "".join(
         f"{' ' * indent}- {forms[number % 4].format(number)}{line_break}" for number in range(count)
+    )
+
+
+def dated(indent: int = 0, count: int = 20) -> str:
+    forms = [
+        "{{origin: https://a{}.test, until: 2027-01-31}}",
+        "{{origin: http://localhost:{}, until: 0000-99-99, reason: team A/b-2.c  d}}",
+        "https://*.b{}.test",
+        "{{origin: http://c{}.test:*, until: 2027-02-28, reason: null}}",
+    ]
+    return "".join(
+        f"{' ' * indent}- {forms[number % 4].format(number)}\n" for number in range(count)
     )
 
 
@@ -53,6 +65,8 @@ LONG = {
     "line breaks change": f"a:\n{lines(2, 20, chr(13) + chr(10))}{lines(2)}b: 1\r",
     "several": f"a:\n{lines(2)}  # more\n{lines(2)}b:\n- c:\n{lines(4)}  d: 1\n- e\n",
     "among other items": f"a:\n  - 'x'\n{lines(2)}  - y\n  - {{z: 1}}\n{lines(2)}  -\n",
+    "says more": f"a:\n{dated(2)}b: 1\n",
+    "says more at the end": f"a:\n{dated()}{lines()}",
     "has an anchor": f"a: &all\n{lines(2)}b: &one 1\n",
     "is repeated": f"a: &all\n{lines(2)}b: *all\n",
     "is an item": f"a:\n-\n{lines(2)}- b\n- - c\n{lines(2)}",
@@ -62,6 +76,7 @@ NOT_A_LIST = {
     "a block of text": f"a: |\n{lines(2)}b: 1\n",
     "a folded block of text": f"a: >\n{lines(2)}\nb: 1\n",
     "a quoted text": f'a: "b\n{lines(2)}"\nc: 1\n',
+    "a block of mappings": f"a: |\n{dated(2)}b: 1\n",
     "behind an item": f"a:\n- b\n{lines(2)}",
     "behind one of its own form": f"a:\n- https://b.test\n{lines(2)}c: 1\n",
     "half of it is in a block of text": f"a:\n  - |\n{lines(4, 10)}{lines(4, 10)}{lines(2)}",
@@ -85,7 +100,8 @@ def test_lines_that_only_look_like_a_list_stay_what_they_are(text: str) -> None:
 
 
 PIECES = [
-    *LONG.values(), *NOT_A_LIST.values(), lines(), lines(2), lines(4), "k: |\n", "k: >-\n", "k:\n",
+    *LONG.values(), *NOT_A_LIST.values(), lines(), lines(2), lines(4), dated(2), "k: |\n",
+    "k: >-\n", "k:\n",
     "- k:\n", '"', "'", "k: [", "]\n", "  - x\n", "  \n", "# c\n", "- \n", "\r", "...\n", "---\n",
     "k: &x\n", "k: *x\n", "? ", "  - - y\n", "%", "  - k: |\n",
 ]  # fmt: skip
@@ -113,6 +129,18 @@ def test_a_mistake_behind_it_is_on_its_own_line() -> None:
     assert document_of(f"a:\n{lines(2)}a: 1\n").problems[0].source.line == 22
 
 
-def test_its_items_count() -> None:
-    text = "a:\n" + "- http://a\n" * 80_000 + f"b: [{'1,' * (MAX_NODES - 80_000)}]\n"
+@pytest.mark.parametrize("text", [text for text in LONG.values() if "*all" not in text])
+def test_its_nodes_are_counted(text: str) -> None:
+    found = runs(text)
+    assert _count(text) == _count(without(text, found)) + sum(run.nodes for run in found)
+
+
+def _count(text: str) -> int:
+    composer = Composer(SourceText("f.yaml", text))
+    composer.compose(yaml.parse(text, LOADER))
+    return composer.count
+
+
+def test_too_many_are_refused() -> None:
+    text = "a:\n" + "- http://a\n" * 90_000 + f"b: [{'1,' * 10_000}]\n"
     assert refusal_of(text).code == "too-large"
