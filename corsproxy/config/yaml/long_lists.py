@@ -117,16 +117,15 @@ def _items(run: Run, line: int, source: SourceText) -> Iterator[Node]:
 
 def _in_braces(found: re.Match[str], offset: int, line: int, indent: int) -> Mapping:
     """Return the mapping on a line that starts at `offset`."""
-
-    def place(index: int) -> Mark:
-        return Mark(offset + index, line, index + 1)
-
-    scalars = [
-        Scalar(place(found.start(group)), place(found.end(group)), found[group], True)
-        for group in range(1, (found.lastindex or 0) + 1)
-    ]
+    scalars: list[Scalar] = []
+    for group in range(1, (found.lastindex or 0) + 1):
+        start, end = found.span(group)
+        at, behind = Mark(offset + start, line, start + 1), Mark(offset + end, line, end + 1)
+        scalars.append(Scalar(at, behind, found[group], True))
     entries = list(map(Entry, scalars[::2], scalars[1::2]))
-    return Mapping(place(indent), place(found.end()), entries, True)
+    at, behind = Mark(offset + indent, line, indent + 1), scalars[-1].end
+    behind = Mark(behind.offset + 1, line, behind.column + 1)
+    return Mapping(at, behind, entries, True)
 
 
 class _Places:
