@@ -16,7 +16,7 @@ import ssl
 import struct
 import threading
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Self
 
@@ -65,7 +65,8 @@ class PeerConnection:
 
     def finish(self) -> None:
         """Close the sending side properly (FIN), and go on receiving."""
-        self.writer.write_eof()
+        with suppress(OSError):  # after a reset, which the next to read is told of
+            self.writer.write_eof()
 
     async def reset(self) -> None:
         """End the connection with RST, once what was sent has left."""

@@ -239,7 +239,7 @@ class _Pair:
         both = {to_proxy, to_client}
         try:
             await asyncio.gather(*both)
-        except (ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+        except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             pass
         finally:
             for task in both:

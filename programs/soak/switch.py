@@ -68,7 +68,7 @@ class Switch:
         except ConnectionError:
             _reset(writer)
         else:
-            await asyncio.gather(_pass(reader, there[1]), _pass(there[0], writer))
+            await asyncio.gather(pass_on(reader, there[1]), pass_on(there[0], writer))
             for each in (writer, there[1]):
                 each.close()
         finally:
@@ -83,13 +83,13 @@ async def is_ready(proxy: Running) -> bool:
         return False
 
 
-async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     try:
         while data := await reader.read(_PIECE):
             writer.write(data)
             await writer.drain()
         writer.write_eof()
-    except ConnectionError:
+    except OSError:  # a reset, which at the end of the content has no class of its own
         _reset(writer)
 
 

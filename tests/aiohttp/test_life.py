@@ -56,17 +56,20 @@ async def test_a_cancelled_handler_cancels_the_upstream_at_once() -> None:
 
 async def test_a_middleware_may_limit_the_response_time() -> None:
     records: list[ExchangeRecord] = []
+    limits: list[asyncio.Timeout] = []
     left = asyncio.Event()
 
     async def script(peer: PeerConnection) -> None:
         await peer.head()
+        limits[0].reschedule(0.0)
         await peer.closed()
         left.set()
 
     @web.middleware
     async def bounded(request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
-            async with asyncio.timeout(0.05):
+            async with asyncio.timeout(None) as limit:
+                limits.append(limit)
                 return await handler(request)
         except TimeoutError:
             return web.Response(status=504, text="too late")

@@ -369,12 +369,11 @@ async def test_a_client_that_does_not_read_holds_the_upstream_back() -> None:
 
 async def test_silence_ends_no_tunnel() -> None:
     answer = switching()
-    limits = Limits(
-        head_timeout=0.02, keepalive_timeout=0.02, body_timeout=0.02, write_timeout=0.02
-    )
+    # The first is also the time that the handshake has to arrive.
+    limits = Limits(head_timeout=0.3, keepalive_timeout=0.02, body_timeout=0.02, write_timeout=0.02)
     async with serving(FakeUpstream(replying(answer)), policy(limits=limits)) as proxy:
         client = await opened(proxy, handshake())
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.4)
         answer.stream.to_client.put_nowait(b"still here")
         assert await client.exactly(10) == b"still here"
 
