@@ -45,37 +45,34 @@ def read_pattern(text: str, source: Source = DEFAULT) -> OriginPattern | None:
             pass
     if len(text) > MAX_LENGTH or not text.isascii():
         return None
+    if "*" in text:
+        return _read_wildcard(text, source)
     origin = parse_origin(text.encode("ascii"))
-    if origin is not None:
-        return OriginPattern(text, source, EXACT, *origin)
-    return _read_wildcard(text, source)
+    return None if origin is None else OriginPattern(text, source, EXACT, *origin)
 
 
 def _read_wildcard(text: str, source: Source) -> OriginPattern | None:
     found = _WILDCARD.fullmatch(text)
     if found is None:
         return None
-    scheme, host = found["scheme"], found["host"]
-    any_port = found["port"] == "*"
-    port = int(found["port"]) if found["port"] and not any_port else None
+    scheme, prefix, star, suffix, host, digits = found.groups(default="")
+    any_port = digits == "*"
+    port = int(digits) if digits and not any_port else None
     if not is_web_host(host) or (port and (port > 65535 or port == DEFAULT_PORTS[scheme])):
         return None
-    if not found["star"]:
+    if not star:
         kind = PatternKind.ANY_PORT
     elif host[0] == "[" or ends_in_number(host):
         return None
     elif found.end("host") - len(f"{scheme}://") > MAX_HOST_LENGTH:
         return None  # longer than any name, as its `*` stands for a character at least
-    elif not found["prefix"] and not found["suffix"]:
+    elif not prefix and not suffix:
         kind = PatternKind.SUBDOMAINS
-    elif is_narrow(found["prefix"], found["suffix"], host):
+    elif is_narrow(prefix, suffix, host):
         kind = PatternKind.LABEL
     else:
         return None
-    return OriginPattern(
-        text, source, kind, scheme, host, port, any_port,
-        found["prefix"] or "", found["suffix"] or "",
-    )  # fmt: skip
+    return OriginPattern(text, source, kind, scheme, host, port, any_port, prefix, suffix)
 
 
 def is_narrow(prefix: str, suffix: str, parent: str) -> bool:
