@@ -45,8 +45,9 @@ def make_request(
     """A request without content."""
     if repeatable is None:
         repeatable = method in ("GET", "HEAD", "PUT", "DELETE", "OPTIONS")
+    lines = ((b"Host", b"api.test"), *fields)
     return UpstreamRequest(
-        method, target, ((b"Host", b"api.test"), *fields), Framing.NONE, repeatable, upgrade
+        method, target, lines, Framing.NONE, repeatable=repeatable, upgrade=upgrade
     )
 
 
@@ -56,7 +57,8 @@ def make_upload(length: int | None, method: str = "POST") -> UpstreamRequest:
         field, framing = (b"Transfer-Encoding", b"chunked"), Framing.CHUNKED
     else:
         field, framing = (b"Content-Length", b"%d" % length), Framing.LENGTH
-    return UpstreamRequest(method, b"/", ((b"Host", b"api.test"), field), framing, False)
+    lines = ((b"Host", b"api.test"), field)
+    return UpstreamRequest(method, b"/", lines, framing, repeatable=False)
 
 
 class Body:

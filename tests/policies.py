@@ -66,13 +66,26 @@ def request(
     if origin is not None:
         value = origin.encode() if isinstance(origin, str) else origin
         lines.append((b"Origin", value))
-    return RequestHead(method, target, [*lines, *fields], minor_version, client, secure)
+    return RequestHead(
+        method,
+        target,
+        [*lines, *fields],
+        minor_version=minor_version,
+        client=client,
+        secure=secure,
+    )
 
 
 def request_with(head: RequestHead, fields: Sequence[Field]) -> RequestHead:
     """Return the request with other fields."""
     return RequestHead(
-        head.method, head.target, fields, head.minor_version, head.client, head.secure
+        head.method,
+        head.target,
+        fields,
+        minor_version=head.minor_version,
+        client=head.client,
+        secure=head.secure,
+        is_http2=head.is_http2,
     )
 
 

@@ -28,8 +28,14 @@ def head_of(request: web.Request) -> RequestHead:
     fields = tuple(field for field in request.raw_headers if field[0].lower() != hidden)
     minor_version = 1 if request.version >= HttpVersion11 else 0
     target = request.raw_path.encode("utf-8", "surrogateescape")
-    client = request.remote or ""
-    return RequestHead(request.method, target, fields, minor_version, client, request.secure)
+    return RequestHead(
+        request.method,
+        target,
+        fields,
+        minor_version=minor_version,
+        client=request.remote or "",
+        secure=request.secure,
+    )
 
 
 def is_websocket(request: web.Request) -> bool:

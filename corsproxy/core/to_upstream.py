@@ -102,9 +102,9 @@ def to_upstream(
         upstream_target(route, target),
         fields,
         framing,
-        framing is Framing.NONE and method in _IDEMPOTENT,
-        upgrade is not None,
-        authorizations is not None and is_asked_for(authorizations),
+        repeatable=framing is Framing.NONE and method in _IDEMPOTENT,
+        upgrade=upgrade is not None,
+        authenticates_connection=authorizations is not None and is_asked_for(authorizations),
     )
 
 

@@ -81,7 +81,9 @@ def parse_head(data: bytes, client: str, secure: bool) -> RequestMessage:
     fields = tuple(told.fields)
     # Breaks a cycle that would wait for the garbage collector.
     told.parser = None
-    head = RequestHead(method, told.target, fields, minor_version, client, secure)
+    head = RequestHead(
+        method, told.target, fields, minor_version=minor_version, client=client, secure=secure
+    )
     if method == "CONNECT":
         # What follows belongs to a tunnel that is never opened.
         return RequestMessage(head, is_known, should_close=True, upgrade=True)

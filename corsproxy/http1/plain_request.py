@@ -204,7 +204,7 @@ class PlainHeadReader:
         return last
 
     def _head(self, target: bytes, fields: Fields) -> RequestHead:
-        return RequestHead(self._method, target, fields, 1, self._client, self._secure)
+        return RequestHead(self._method, target, fields, client=self._client, secure=self._secure)
 
 
 def _end_of_path(data: bytes, start: "i64", bound: "i64") -> "i64":

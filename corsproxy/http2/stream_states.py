@@ -124,8 +124,8 @@ class StreamStates:
                 code.ENABLE_PUSH: 0,
             },
         )
-        library.encoder = self._coding  # type: ignore[assignment]
-        library.decoder = self._coding  # type: ignore[assignment]
+        library.encoder = self._coding  # type: ignore[assignment] # hpack's, by its interface
+        library.decoder = self._coding  # type: ignore[assignment] # the same
         return library
 
     def receive(self, data: bytes) -> Iterator[h2.events.Event]:

@@ -93,8 +93,8 @@ def drawn_request(draw: Draw) -> RequestHead:
         draw.pick(METHODS),
         target.translate(None, _CONTROLS + b" \t") or b"/",
         fields,
-        int(draw.number(7) > 0),
-        draw.pick(("127.0.0.1", "10.1.2.3", "::1", "")),
+        minor_version=int(draw.number(7) > 0),
+        client=draw.pick(("127.0.0.1", "10.1.2.3", "::1", "")),
     )
 
 

@@ -41,8 +41,8 @@ class Trusting(NamedTuple):
 
 
 @shared
-async def trusting(tmp_path_factory: object) -> AsyncIterator[Trusting]:
-    home: Path = tmp_path_factory.mktemp("home")  # type: ignore[attr-defined]
+async def trusting(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Trusting]:
+    home = tmp_path_factory.mktemp("home")
     # Chromium's store is under HOME; PATH leaves the system's alone.
     environ = {"HOME": str(home), "XDG_DATA_HOME": "", "CAROOT": ""}
     command = [sys.executable, "-m", "corsproxy", "trust"]

@@ -425,7 +425,7 @@ _NAMES = st.sampled_from(
 def test_decide_never_raises_and_never_grants_an_unlisted_origin(
     method: str, target: bytes, fields: list[Field], minor: int
 ) -> None:
-    decision = decide(policy(), RequestHead(method, target, fields, minor))
+    decision = decide(policy(), RequestHead(method, target, fields, minor_version=minor))
     named = [value for name, value in fields if name == b"Origin"]
     if named != [PAGE.encode()]:
         sent = decision.head.fields if isinstance(decision, Answer) else decision.grant.fields  # type: ignore[union-attr] # no passthrough here

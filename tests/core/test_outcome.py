@@ -1,5 +1,7 @@
 """What the browser lets a page make of a response, call by call."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -43,8 +45,8 @@ def outcome(
     return found
 
 
-def word(*arguments: object, **changes: object) -> str | None:
-    found = outcome(*arguments, **changes)  # type: ignore[arg-type]
+def word(*arguments: Any, **changes: Any) -> str | None:
+    found = outcome(*arguments, **changes)
     return None if found is None else str(found.word)
 
 

@@ -49,7 +49,7 @@ _TOLD = (
 def own_answer(policy: Policy, probe: Probe, port: int, upstream_port: int) -> Got:
     """Return what the proxy itself answers; every port but `upstream_port` is dead."""
     fields = [(name.encode(), value.encode("latin-1")) for name, value in probe.lines(port)]
-    head = RequestHead(probe.method, probe.target.encode("latin-1"), fields, 1, "127.0.0.1", False)
+    head = RequestHead(probe.method, probe.target.encode("latin-1"), fields, client="127.0.0.1")
     decision = decide(policy, head)
     if isinstance(decision, Answer):
         return _got(decision.head)

@@ -1,7 +1,7 @@
 """A user's way through an application: log in, be known, and never be led to another host."""
 
 import ssl
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from aiohttp import ClientResponse, ClientSession, CookieJar, TCPConnector
 
@@ -46,8 +46,8 @@ class _Browser:
     ) -> ClientResponse:
         headers = {"Origin": self._origin, "Referer": f"{self._origin}/"}
         url = f"{self._base}{path}"
-        options = {"headers": headers, "data": form, "allow_redirects": False}
-        async with self._session.request(method, url, **options) as response:  # type: ignore[arg-type]
+        options: dict[str, Any] = {"headers": headers, "data": form, "allow_redirects": False}
+        async with self._session.request(method, url, **options) as response:
             await response.read()
             return response
 

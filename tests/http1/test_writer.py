@@ -57,7 +57,7 @@ def test_a_forward_proxy_gets_absolute_form_and_its_fields() -> None:
     ],
 )
 def test_no_request_becomes_two(target: bytes, field: tuple[bytes, bytes]) -> None:
-    request = UpstreamRequest("GET", target, (field,), Framing.NONE, True)
+    request = UpstreamRequest("GET", target, (field,), Framing.NONE, repeatable=True)
     with pytest.raises(ValueError, match=r"line break|white space"):
         RequestForm().serialize(request)
 

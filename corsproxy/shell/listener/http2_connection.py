@@ -176,10 +176,9 @@ class Http2Connection(asyncio.BufferedProtocol):
             request.method,
             request.target,
             request.fields,
-            1,
-            self.wire.client,
-            self.wire.secure,
-            True,
+            client=self.wire.client,
+            secure=self.wire.secure,
+            is_http2=True,
         )
         refusal = Code.CONNECTIONS_FULL if self.is_full else None
         if self.service.is_lame_duck and self._stay is None:

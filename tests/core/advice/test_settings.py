@@ -1,6 +1,7 @@
 """One command without a file, one key with it."""
 
 import re
+from typing import Any
 
 import pytest
 
@@ -22,9 +23,9 @@ FILE = read_policy("upstream: http://localhost:3000\n", "corsproxy.yaml", {}, "/
         ({"header": ("X-A", "1")}, "http://localhost:3000 --header 'X-A: 1'", '{X-A: "1"}'),
     ],
 )
-def test_each_has_a_flag_and_a_key(wanted: dict[str, object], command: str, key: str) -> None:
-    assert setting(QUICK, QUICK.routes[0], **wanted) == f"start it with: corsproxy {command}"  # type: ignore[arg-type]
-    assert key in setting(FILE, FILE.routes[0], **wanted)  # type: ignore[arg-type]
+def test_each_has_a_flag_and_a_key(wanted: dict[str, Any], command: str, key: str) -> None:
+    assert setting(QUICK, QUICK.routes[0], **wanted) == f"start it with: corsproxy {command}"
+    assert key in setting(FILE, FILE.routes[0], **wanted)
 
 
 def test_where_a_key_is_written() -> None:

@@ -15,7 +15,12 @@ def message(step: bytes) -> UpstreamRequest:
     field = (b"Authorization", b"NTLM " + step)
     plain = make_request("GET", b"/", field)
     return UpstreamRequest(
-        "GET", b"/", plain.fields, plain.framing, True, authenticates_connection=True
+        "GET",
+        b"/",
+        plain.fields,
+        plain.framing,
+        repeatable=True,
+        authenticates_connection=True,
     )
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corsproxy.shell.admin.inspector.exchanges import Direction, Message
+from corsproxy.shell.admin.inspector.exchanges import Direction, Exchange, Message
 from corsproxy.shell.admin.inspector.ring import PAIRING_SECONDS, Ring
 from tests.inspecting import captured, preflight, ring_of
 
@@ -27,9 +27,9 @@ def test_a_preflight_and_its_call_are_one_row() -> None:
     ],
     ids=["method", "target", "origin"],
 )
-def test_different_requests_do_not_pair(call: object) -> None:
+def test_different_requests_do_not_pair(call: Exchange) -> None:
     ring = ring_of(preflight("PUT"))
-    ring.add(call)  # type: ignore[arg-type]
+    ring.add(call)
     assert len(ring.since(0)) == 2
 
 
