@@ -16,7 +16,6 @@ from corsproxy.config.editing.splices import EditError
 from corsproxy.config.problems import ConfigError, Problem, escape, render
 from corsproxy.core.advice.remedies import KINDS
 from corsproxy.shell.feed.layout import known_width
-from corsproxy.shell.system.saving import SaveError, save
 
 _KEYS = {kind: key for key, kind in KINDS.items()}
 
@@ -107,6 +106,9 @@ def _instead(
 
 
 def _save(file: File, edit: Edit) -> None:
+    # Imported here: --dry-run writes nothing.
+    from corsproxy.shell.system.saving import SaveError, save
+
     try:
         save(file.name, edit.after, known=edit.before)
     except SaveError as error:

@@ -8,7 +8,7 @@ from click.core import ParameterSource
 from corsproxy.cli.failures import Exit, Failure, each_of, raise_all, summary
 from corsproxy.cli.files import default_file, editable, read_source, read_to_serve
 from corsproxy.cli.options import config_option, format_option, option
-from corsproxy.cli.terminal import Stream, wants_color
+from corsproxy.cli.terminal import Stream, print_json, wants_color
 from corsproxy.config.cors import EXPIRED
 from corsproxy.config.dates import day_after
 from corsproxy.config.problems import ConfigError, Problem, as_github, as_json, render
@@ -68,9 +68,7 @@ def command(
     found, failures = each_of(file or (default_file(_WITHOUT_FILE),), report)
     problems = [problem for each in found for problem in each]
     if form == "json":
-        import json
-
-        click.echo(json.dumps([as_json(problem) for problem in problems], indent=2))
+        print_json([as_json(problem) for problem in problems])
     elif form == "github":
         for problem in problems:
             click.echo(as_github(problem))

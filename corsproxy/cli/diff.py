@@ -1,6 +1,5 @@
 """`corsproxy diff`: what one allowlist file allows that another does not."""
 
-import json
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
@@ -9,7 +8,7 @@ import click
 from corsproxy.cli.failures import Exit, each_of, raise_all, refusing
 from corsproxy.cli.files import read, read_source
 from corsproxy.cli.options import format_option, option
-from corsproxy.cli.terminal import wants_color
+from corsproxy.cli.terminal import print_json, wants_color
 from corsproxy.config.differences import Difference, differences
 from corsproxy.config.problems import annotation, escape
 from corsproxy.core.policy import Policy
@@ -44,7 +43,7 @@ def command(ctx: click.Context, old: str, new: str, form: str, no_wider: bool) -
     raise_all(failures)
     found = differences(*policies)
     if form == "json":
-        click.echo(json.dumps([_as_json(each) for each in found], indent=2))
+        print_json([_as_json(each) for each in found])
     elif form == "github":
         for each in found:
             click.echo(_annotation(each, "error" if no_wider else "warning"))

@@ -1,6 +1,5 @@
 """`corsproxy explain`: the decision that the server would take, in words."""
 
-import json
 import os
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
@@ -12,7 +11,7 @@ from corsproxy.cli.durations import day
 from corsproxy.cli.failures import Exit, Failure, refusing
 from corsproxy.cli.files import default_file, editable, read, read_bytes
 from corsproxy.cli.options import config_option, environment_variable, one_of, option
-from corsproxy.cli.terminal import is_terminal, wants_color
+from corsproxy.cli.terminal import is_terminal, print_json, wants_color
 from corsproxy.cli.upstream import policy_for
 from corsproxy.config.editing.calls import Way, allow_call
 from corsproxy.config.editing.diffs import diff
@@ -140,7 +139,7 @@ def command(
         _asked(policy, question, unsafe) if ask_upstream else None,
     )
     if as_json:
-        click.echo(json.dumps(found.to_json(), indent=2))
+        print_json(found.to_json())
     else:
         _print(found)
     if test_file is not None:

@@ -1,12 +1,11 @@
 """`corsproxy export`: the allowlist as another proxy's configuration, with a loss report."""
 
-import json
-
 import click
 
 from corsproxy.cli.failures import Exit, Failure, refusing
 from corsproxy.cli.files import default_file, read_bytes, read_to_serve
 from corsproxy.cli.options import config_option, format_option, option
+from corsproxy.cli.terminal import print_json
 from corsproxy.config.places import read_places
 from corsproxy.config.problems import escape
 from corsproxy.config.yaml.document import read_document
@@ -33,7 +32,7 @@ def command(ctx: click.Context, engine: str, config: str | None, form: str, stri
     file = config or default_file(_WITHOUT_FILE)
     exported = _exported(engine, file)
     if form == "json":
-        click.echo(json.dumps(_as_json(engine, file, exported), indent=2))
+        print_json(_as_json(engine, file, exported))
     else:
         # Written as bytes, because a value from the environment may not be UTF-8.
         click.echo(exported.text.encode("utf-8", "surrogateescape"), nl=False)

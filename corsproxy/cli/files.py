@@ -100,15 +100,17 @@ def editable(file: str, day: str | None = None) -> "File":
     return File(read_bytes(file), file, os.environ, directory, day or utc_day())
 
 
-def read(content: bytes, file: str, environ: Mapping[str, str] | None = None) -> Reading:
-    """Return the policy in `content`, the text of `file`.
+def read(
+    content: bytes, file: str, environ: Mapping[str, str] | None = None, day: str | None = None
+) -> Reading:
+    """Return the policy in `content`, the text of `file`, for `day` or today.
 
     Raises ConfigError. Relative paths in it are resolved against the directory of the
     path as given: that of a mounted ConfigMap, not that of its link targets.
     """
     directory = os.path.dirname(os.path.abspath(file))
     environ = os.environ if environ is None else environ
-    return read_policy(content, file, environ, directory, day=utc_day())
+    return read_policy(content, file, environ, directory, day=day or utc_day())
 
 
 def read_to_serve(content: bytes | Document, file: str) -> Reading:

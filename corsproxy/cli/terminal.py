@@ -1,9 +1,11 @@
-"""Whether output is coloured, and whether there is a terminal."""
+"""Whether output is coloured, whether there is a terminal, and output for programs."""
 
 import os
 import sys
 from collections.abc import Mapping
 from typing import Literal
+
+import click
 
 Stream = Literal["stdout", "stderr"]
 
@@ -35,3 +37,11 @@ def is_interactive(environ: Mapping[str, str] | None = None) -> bool:
     environ = os.environ if environ is None else environ
     streams: tuple[Stream | Literal["stdin"], ...] = ("stdin", "stdout", "stderr")
     return all(map(is_terminal, streams)) and not environ.get("CI")
+
+
+def print_json(value: object) -> None:
+    """Print an object or a list, for programs."""
+    # Imported here: most output is for people.
+    import json
+
+    click.echo(json.dumps(value, indent=2))

@@ -1,6 +1,5 @@
 """`corsproxy test`: checks expectations about an allowlist."""
 
-import json
 import os
 from functools import partial
 
@@ -164,6 +163,9 @@ def _json(trials: Trials) -> list[str]:
     members: dict[str, object] = {"cases": cases, "look_alikes": alike}
     if trials.findings:
         members["findings"] = [each._asdict() for each in trials.findings]
+    # Imported here: most output is for people.
+    import json
+
     return [json.dumps(members, indent=2)]
 
 

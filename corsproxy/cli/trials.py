@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from corsproxy.cli.files import editable, read_bytes
+from corsproxy.cli.files import read, read_bytes
 from corsproxy.config.expectations import Case, Suite, read_expectations
 from corsproxy.config.problems import escape
 from corsproxy.core.explain.explanation import explain
@@ -77,7 +77,7 @@ class Subject(NamedTuple):
 
     def policy(self, day: str | None = None) -> Policy:
         """Return its policy for a day, today by default. Raises ConfigError and Failure."""
-        return editable(self.config, day).reading.policy
+        return read(read_bytes(self.config), self.config, day=day).policy
 
 
 def read_subject(name: str) -> Subject:
