@@ -211,7 +211,7 @@ async def test_what_is_kept_of_an_unfinished_head_is_released_with_it() -> None:
 
 
 async def test_empty_lines_before_a_request_are_no_part_of_it() -> None:
-    async with serving(rules=policy(limits=Limits(head_timeout=0.1))) as proxy:
+    async with serving(rules=policy(limits=Limits(head_timeout=0.3))) as proxy:
         client = await proxy.connect()
         for _ in range(2):
             await client.send(b"\r\n\r\n", get())

@@ -40,7 +40,13 @@ def tls() -> tuple[ssl.SSLContext, ssl.SSLContext]:
 
 @pytest.fixture
 async def proxy(tls: tuple[ssl.SSLContext, ssl.SSLContext]) -> AsyncIterator[Proxy]:
-    async with serving(FakeUpstream(echo), policy(limits=Limits(head_timeout=0.3)), tls) as proxy:
+    async with serving(FakeUpstream(echo), policy(), tls) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+async def impatient(tls: tuple[ssl.SSLContext, ssl.SSLContext]) -> AsyncIterator[Proxy]:
+    async with serving(FakeUpstream(), policy(limits=Limits(head_timeout=0.3)), tls) as proxy:
         yield proxy
 
 
@@ -89,15 +95,15 @@ async def test_the_upstream_is_told_of_https(
         assert "Secure" in (reply.value("Set-Cookie") or "")
 
 
-async def test_a_handshake_that_does_not_begin_is_ended(proxy: Proxy) -> None:
-    reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+async def test_a_handshake_that_does_not_begin_is_ended(impatient: Proxy) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", impatient.port)
     with suppress(ConnectionError):
         assert await reader.read() == b""
     writer.close()
 
 
-async def test_a_handshake_sent_byte_by_byte_times_out(proxy: Proxy) -> None:
-    reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+async def test_a_handshake_sent_byte_by_byte_times_out(impatient: Proxy) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", impatient.port)
     # The head of a record that is 512 bytes long.
     writer.write(b"\x16\x03\x01\x02\x00")
     with suppress(ConnectionError):
@@ -107,7 +113,7 @@ async def test_a_handshake_sent_byte_by_byte_times_out(proxy: Proxy) -> None:
             with suppress(TimeoutError):
                 await asyncio.wait_for(reader.read(1), 0.05)
     writer.close()
-    assert not proxy.server.connections
+    assert not impatient.server.connections
 
 
 async def test_plain_http_on_an_https_port_is_told_to_use_https(proxy: Proxy) -> None:

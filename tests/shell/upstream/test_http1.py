@@ -581,9 +581,9 @@ async def test_a_slow_client_is_not_the_upstreams_timeout(pools: UpstreamPools) 
         await peer.send(OK)
 
     async with RawPeer(script) as peer:
-        route = make_route(peer.port, timeouts=Timeouts(response=0.05))
+        route = make_route(peer.port, timeouts=Timeouts(response=0.2))
         asking = asyncio.ensure_future(ask(pools, route, make_upload(6), body))
-        done, _ = await asyncio.wait([asking], timeout=0.15)
+        done, _ = await asyncio.wait([asking], timeout=0.3)
         assert not done
         body.more.set()
         assert await content(await asking) == b"ok"
@@ -625,7 +625,7 @@ async def test_a_slow_reader_is_not_the_upstreams_timeout(pools: UpstreamPools) 
 
 async def test_a_slow_client_is_not_an_idle_connection(pools: UpstreamPools) -> None:
     body = Body(b"one", b"two")
-    limits = Limits(upstream_keepalive=0.1)
+    limits = Limits(upstream_keepalive=0.3)
 
     async def script(peer: PeerConnection) -> None:
         await peer.head()
@@ -637,7 +637,7 @@ async def test_a_slow_client_is_not_an_idle_connection(pools: UpstreamPools) -> 
     async with RawPeer(script) as peer:
         route = make_route(peer.port)
         assert await content(await ask(pools, route, limits=limits)) == b"ok"
-        asyncio.get_running_loop().call_later(0.2, body.more.set)
+        asyncio.get_running_loop().call_later(0.4, body.more.set)
         response = await ask(pools, route, make_upload(6), body, limits)
         assert await content(response) == b"ok"
         assert len(peer.connections) == 1
@@ -653,9 +653,10 @@ async def test_an_event_stream_may_be_silent(pools: UpstreamPools) -> None:
         await peer.send(b"data: x\n\n")
 
     async with RawPeer(script) as peer:
-        route = make_route(peer.port, timeouts=Timeouts(response=0.05, idle=0.05))
+        # The first is also the time that the head has to arrive.
+        route = make_route(peer.port, timeouts=Timeouts(response=0.3, idle=0.05))
         response = await ask(pools, route)
-        asyncio.get_running_loop().call_later(0.2, speak.set)
+        asyncio.get_running_loop().call_later(0.4, speak.set)
         assert await content(response) == b"data: x\n\n"
 
 
@@ -885,9 +886,9 @@ async def test_a_tunnel_has_no_idle_timeout(pools: UpstreamPools) -> None:
         await peer.send(b"late")
 
     async with RawPeer(script) as peer:
-        route = make_route(peer.port, timeouts=Timeouts(response=0.05, idle=0.05))
+        route = make_route(peer.port, timeouts=Timeouts(response=0.3, idle=0.05))
         response = await ask(pools, route, make_request(upgrade=True))
-        asyncio.get_running_loop().call_later(0.2, speak.set)
+        asyncio.get_running_loop().call_later(0.4, speak.set)
         tunnel = response.switch()
         assert await tunnel.read() == b"late"
         tunnel.abort()

@@ -263,7 +263,7 @@ async def test_a_timeout_is_not_retried(pools: UpstreamPools) -> None:
         await peer.closed()
 
     async with RawPeer(script) as peer:
-        route = make_route(peer.port, timeouts=Timeouts(response=0.1))
+        route = make_route(peer.port, timeouts=Timeouts(response=0.3))
         await fetch(pools, route, [b"/1"])
         with pytest.raises(UpstreamError) as caught:
             await ask(pools, route)
