@@ -8,10 +8,11 @@ from corsproxy.config.findings import Findings, Value
 from corsproxy.config.keys import KEYS
 from corsproxy.config.spelling import as_list, as_value, shown
 from corsproxy.config.yaml.nodes import Mapping, Node, Scalar, is_null
-from corsproxy.config.yaml.source_text import Extent
+from corsproxy.config.yaml.source_text import Extent, Mark, Span
 
 _ORIGIN = re.compile(r"[a-z]+://[^\s,;$]+")
 _BETWEEN = re.compile(r"[\s,;]+")
+_BULLETS = frozenset("-–—•·+")
 _DASH = re.compile(r"-[A-Za-z]")
 _SPLIT = re.compile(r"[0-9*]+$|//")
 _ENTRY = re.compile(r"[\w-]+|[A-Za-z][A-Za-z0-9+.-]*://\S+")
@@ -77,19 +78,37 @@ def _is_one(findings: Findings, value: Value, path: str, pattern: str) -> bool:
     """Whether a value is one entry and not several in one text."""
     if _BETWEEN.search(value.text) is None:
         return True
-    parts = [part for part in _BETWEEN.split(value.text[:2000]) if part]
+    split = [part for part in _BETWEEN.split(value.text[:2000]) if part]
+    # A line with `- ` is a list item, but not in a text.
+    parts = [part for part in split if part not in _BULLETS]
+    items = len(parts) < len(split) and parts != []
     commas = "," in value.text or ";" in value.text
-    if len(parts) < 2 or not (commas or all(_ENTRY.fullmatch(part) for part in parts)):
+    if len(parts) < 2 - items or not (commas or all(_ENTRY.fullmatch(part) for part in parts)):
         return True
-    fix = pattern.format(as_list(parts)[1:-1]) if pattern and value.literal else None
+    fix = None
+    if value.literal and (pattern or len(parts) == 1):
+        fix = (pattern or "{}").format(as_list(parts)[1:-1])
+    what = "list items written as a text" if items else "several entries in one text"
+    message = f"`{path}`: {what}"
     help = "write each as an entry of its own"
     if not value.literal:
         help = "write each as an entry of its own; a variable holds one"
-    elif fix and pattern != "{}":
-        help = f"write a list: {shown(fix)}"
-    message = f"`{path}`: several entries in one text"
-    findings.error("several-entries", value.node, message, help, fix)
+    elif fix and (len(parts) == 1 or pattern != "{}"):
+        help = f"write {'a list' if pattern == '[{}]' else 'it alone'}: {shown(fix)}"
+    span: Span = value.node
+    mark, *lines = findings.source_text.raw(span).split("\n")
+    if mark[:1] in ("|", ">") and all(line.lstrip()[:2] in ("", "- ") for line in lines):
+        # Without the mark, the lines below are what they look like.
+        help += f", or remove the `{mark}`"
+        span, fix = _first_line(findings, span), ""
+    findings.error("several-entries", span, message, help, fix)
     return False
+
+
+def _first_line(findings: Findings, span: Span) -> Extent:
+    start = span.start
+    rest = len(findings.source_text.line(start.line)) - start.column + 1
+    return Extent(start, Mark(start.offset + rest, start.line, start.column + rest))
 
 
 def _empty_entry(findings: Findings, item: Node, path: str) -> None:
