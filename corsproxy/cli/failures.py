@@ -25,6 +25,8 @@ class Exit(IntEnum):
     """A port is taken, a TLS file is missing."""
     REFUSED_CONFIG = 78
     """EX_CONFIG of sysexits.h: starting again will not help."""
+    CLOSED_PIPE = 141
+    """What reads the output has ended, as `head` does: the code of a program that SIGPIPE ends."""
 
 
 class Failure(click.ClickException):
@@ -86,6 +88,20 @@ def refusing(file: str, exit_code: Exit = Exit.FINDINGS) -> Iterator[None]:
         yield
     except ConfigError as error:
         raise RefusedConfig(file, error.problems, exit_code) from None
+
+
+@contextmanager
+def telling(done: str) -> Iterator[None]:
+    """Tell what was done, even if standard output takes nothing: `done`, such as "x was written",
+    is then in the Failure. A closed pipe stays a BrokenPipeError."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        reason = error.strerror or str(error)
+        message = f"{done}, but standard output cannot be: {reason[:1].lower()}{reason[1:]}"
+        raise Failure(message, Exit.NOT_STARTED) from None
 
 
 Failed = list[click.ClickException]

@@ -10,7 +10,7 @@ import click
 
 from corsproxy.cli.addresses import admin_address, listen_addresses, port_number
 from corsproxy.cli.durations import duration
-from corsproxy.cli.failures import Exit, Failure
+from corsproxy.cli.failures import Exit, Failure, telling
 from corsproxy.cli.flags import Flags
 from corsproxy.cli.options import config_option, option
 from corsproxy.cli.quick import OF_LISTENER, check_without_upstream, quick_of, quick_options
@@ -48,7 +48,8 @@ def command(upstream: str | None, config: str | None, **params: Any) -> None:
     _write(file, text)
     run = "corsproxy" if file == DEFAULT_FILE else f"corsproxy -c {file}"
     first = "" if upstream else "Name your upstream and your app's origin in it, then run"
-    click.echo(f"Wrote {file}. {first or 'Run'}: {run}")
+    with telling(f"{file} was written"):
+        click.echo(f"Wrote {file}. {first or 'Run'}: {run}")
     if params["headers"]:
         _tell_of_secrets(file, params["headers"])
 

@@ -7,12 +7,13 @@ name `command`.
 
 import gc
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from importlib.machinery import EXTENSION_SUFFIXES
 from importlib.util import find_spec
 from io import TextIOWrapper
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -23,6 +24,15 @@ from corsproxy.cli.failures import Exit, Failure
 
 class CommandLine(click.Group):
     """A group with a default command that imports its commands on use."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        # --help and --version print already here.
+        with _ending_with_its_reader():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _ending_with_its_reader():
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -123,12 +133,29 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
     try:
         cli(prog_name="corsproxy")
+    except BrokenPipeError:  # of what click prints: a failure's sentence
+        _end_with_reader()
     except OSError as error:
         _end(error)
     finally:
         if not gc.isenabled():
             # All memory is freed at once; the interpreter would look for garbage one last time.
             gc.freeze()
+
+
+@contextmanager
+def _ending_with_its_reader() -> Iterator[None]:
+    """End quietly at a closed pipe. click would exit with 1, which means findings."""
+    try:
+        yield
+    except BrokenPipeError:
+        _end_with_reader()
+
+
+def _end_with_reader() -> NoReturn:
+    from corsproxy.cli.ending import leave
+
+    leave(Exit.CLOSED_PIPE)
 
 
 def _end(error: OSError) -> NoReturn:
