@@ -131,7 +131,8 @@ def _summary(trials: Trials) -> str:
         f"{alike} of {len(trials.look_alikes)} look-alikes refused",
     ]
     if trials.findings:
-        parts.append(f"{len(trials.findings)} other findings")
+        count = len(trials.findings)
+        parts.append(f"{count} other finding{'s' if count > 1 else ''}")
     return ", ".join(parts)
 
 

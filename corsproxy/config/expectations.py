@@ -171,6 +171,10 @@ class _Reader:
             self._findings.error("missing-key", self._section.node, message, help)
             return []
         node = self._section.get(key, "write one, or a list")
+        if isinstance(node, Sequence) and not node.items:
+            message = f"`{self._section.where(key)}` is empty: the case would test nothing"
+            help = f"write at least one {key}, or remove the case"
+            self._findings.error("empty-list", node, message, help)
         return [] if node is None else self._values(node, key)
 
     def _values(self, node: Node, key: str) -> list[Value]:
@@ -187,6 +191,11 @@ class _Reader:
         if value.text.startswith("/"):
             method, target = "GET", value.text
         call = _EXAMPLE_CALL._replace(method=method, target=target.strip(" "))
+        if not call.target.startswith("/"):
+            message = f"`{self._section.where('request')}`: {shown(value.text)} names no path"
+            help = "write `METHOD /path`, such as `GET /v1/users`"
+            self._findings.error("bad-call", value.node, message, help)
+            return None
         is_call = self._could_be(value, "request", call)
         return (call.method, call.target) if is_call else None
 

@@ -127,6 +127,8 @@ async def test_the_file_is_found_from_the_directory_of_its_tests(directory: Path
         ("cases: [{origin: x}]", "corsproxy.test.yaml:1:9"),
         ("config: other.yaml\ncases: []", "cannot read other.yaml"),
         ("cases: [", "corsproxy.test.yaml"),
+        (f"cases: [{{origin: {PAGE}, request: [], expect: allowed}}]", "corsproxy.test.yaml:1:52"),
+        (f"cases: [{{origin: {PAGE}, request: GETX, expect: allowed}}]", "write `METHOD /path`"),
         (None, "there is no corsproxy.test.yaml in this directory"),
     ],
 )
@@ -238,6 +240,16 @@ async def live(
         code, out, err = await finished("test", "--format", "json", "--live", url, cwd=directory)
     assert err == ""
     return code, json.loads(out)
+
+
+async def test_one_finding_is_one(directory: Path) -> None:
+    (directory / "corsproxy.test.yaml").write_text("config: corsproxy.yaml\ncases: []\n")
+    async with servers.nginx(directory, FAULTS["errors without a grant"](RIGHT)) as url:
+        code, out, _ = await finished("test", "--live", url, cwd=directory)
+    assert (code, out.splitlines()[-1]) == (
+        1,
+        "0 of 0 as expected, 16 of 16 look-alikes refused, 1 other finding",
+    )
 
 
 async def test_a_correct_nginx_passes(directory: Path) -> None:

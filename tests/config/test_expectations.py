@@ -73,6 +73,14 @@ def test_lists_multiply() -> None:
             ["3:5 unknown-key", "5:9 bad-date"],
         ),
         ((f"- {{origin: {PAGE}, request: /, expect: [allowed]}}",), ["3:59 wrong-type"]),
+        (
+            ("- origin: []", "  request: [ ]", "  expect: allowed"),
+            ["3:13 empty-list", "4:14 empty-list"],
+        ),
+        (
+            (f"- {{origin: {PAGE}, request: [GETX, POST http://a/], expect: refused}}",),
+            ["3:49 bad-call", "3:55 bad-call"],
+        ),
         (("- just a text",), ["3:5 wrong-type"]),
         (("origin: x",), ["3:3 wrong-type"]),
     ],
