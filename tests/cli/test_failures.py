@@ -18,6 +18,7 @@ def test_exit_codes_are_an_interface() -> None:
         "USAGE": 2,
         "NOT_STARTED": 3,
         "REFUSED_CONFIG": 78,
+        "CLOSED_PIPE": 141,
     }
 
 
