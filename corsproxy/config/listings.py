@@ -7,6 +7,7 @@ from typing import NamedTuple
 from corsproxy.config.findings import Findings, Value
 from corsproxy.config.keys import KEYS
 from corsproxy.config.spelling import as_list, as_value, shown
+from corsproxy.config.terms import entry_in, entry_of_pair
 from corsproxy.config.yaml.nodes import Mapping, Node, Scalar, is_null
 from corsproxy.config.yaml.source_text import Extent, Mark, Span
 
@@ -46,7 +47,8 @@ def read_listing(
             findings.error("missing-space", node, message, help, f"- {node.text[1:]}")
             return Listing(node, [])
         value = findings.value(node, path)
-        whole = value is not None and _is_one(findings, value, path, "[{}]")
+        with_terms = read_mapping is not None
+        whole = value is not None and _is_one(findings, value, path, "[{}]", with_terms)
         return Listing(node, [value] if value is not None and whole else [])
     values = []
     pattern = "{}" if node.flow else ""
@@ -57,14 +59,15 @@ def read_listing(
         elif is_null(item):
             _empty_entry(findings, item, path)
         elif isinstance(item, Mapping) and not (read_mapping and _says_more(item)):
-            _pair(findings, item, path)
+            _pair(findings, item, path, read_mapping is not None)
         else:
             value = (
                 read_mapping(item)
                 if isinstance(item, Mapping) and read_mapping
                 else findings.value(item, path)
             )
-            if value is not None and _is_one(findings, value, path, pattern):
+            with_terms = read_mapping is not None and isinstance(item, Scalar)
+            if value is not None and _is_one(findings, value, path, pattern, with_terms):
                 values.append(value)
     return Listing(node, values)
 
@@ -74,10 +77,19 @@ def _says_more(item: Mapping) -> bool:
     return any(entry.key.text in KEYS["origin"] for entry in item.entries)
 
 
-def _is_one(findings: Findings, value: Value, path: str, pattern: str) -> bool:
-    """Whether a value is one entry and not several in one text."""
+def _is_one(
+    findings: Findings, value: Value, path: str, pattern: str, with_terms: bool = False
+) -> bool:
+    """Whether a value is one entry and not several in one text. `with_terms` says that it may
+    be a mapping as well."""
     if _BETWEEN.search(value.text) is None:
         return True
+    entry = entry_in(value.text) if with_terms and value.literal else None
+    if entry is not None:
+        message = f"`{path}`: an entry with an end or a reason is a mapping, not a text"
+        meant = pattern.replace("{}", entry) or entry
+        findings.error("several-entries", value.node, message, f"write `{meant}`", meant)
+        return False
     split = [part for part in _BETWEEN.split(value.text[:2000]) if part]
     # A line with `- ` is a list item, but not in a text.
     parts = [part for part in split if part not in _BULLETS]
@@ -120,18 +132,25 @@ def _empty_entry(findings: Findings, item: Node, path: str) -> None:
     findings.error("missing-value", item, f"`{path}` has an empty entry", help, fix)
 
 
-def _pair(findings: Findings, item: Mapping, path: str) -> None:
-    """A mapping where a text was meant: mostly a text with a space after its colon."""
+def _pair(findings: Findings, item: Mapping, path: str, with_terms: bool) -> None:
+    """A mapping where a text was meant: mostly a text with a space after its colon.
+    `with_terms` says that a mapping with other keys is allowed."""
+    message = f"`{path}`: an entry is a mapping, not a text"
     help = "write the entry as one text"
     fix = None
     extent = Extent(item.start, item.end)
-    if len(item.entries) == 1 and not item.flow:
+    if len(item.entries) == 1:
         key, value, _ = item.entries[0]
-        if isinstance(value, Scalar) and value.text and key.plain and value.plain:
+        text = value.text if isinstance(value, Scalar) else None
+        # A colon and a space turn a text into a mapping.
+        if key.plain and text and not item.flow and _SPLIT.match(text):
+            fix = as_value(f"{key.text}:{text}")
+        elif with_terms and "://" in key.text:
+            fix = entry_of_pair(key.text, text)
+        elif text and key.plain and not item.flow and "://" not in key.text:
+            fix = as_value(text)
+        if fix is not None and not item.flow:
             extent = Extent(item.start, value.end)
-            # A colon and a space turn a text into a mapping.
-            split = _SPLIT.match(value.text) is not None
-            fix = as_value(f"{key.text}:{value.text}" if split else value.text)
-            help = f"write {shown(fix)}"
-    message = f"`{path}`: an entry is a mapping, not a text"
+    if fix is not None:
+        help = f"write `{fix}`"
     findings.error("wrong-type", extent, message, help, fix)

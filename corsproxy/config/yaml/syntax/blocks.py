@@ -76,7 +76,11 @@ def beside_items(refusal: Refusal) -> Problem | None:
     rest = refusal.text[indent:]
     message = "this stands beside the list's dashes but is not an item of it"
     help = "indent it below the item above, or start it with `- `"
+    above = next(refusal.above(), None)
     fix = " " * (wanted - indent) + rest if wanted > indent else None
+    if above is None or ":" not in above.text or above.text.rstrip().endswith(("}", "]")):
+        # Nothing can be indented below a single value.
+        help, fix = "start it with `- ` if it is an item", None
     return refusal.at("indentation", (refusal.line, refusal.column), len(rest), message, help, fix)
 
 

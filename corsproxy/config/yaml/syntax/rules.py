@@ -12,7 +12,7 @@ import yaml
 
 from corsproxy.config.problems import Problem
 from corsproxy.config.yaml.source_text import SourceText
-from corsproxy.config.yaml.syntax import blocks, separators, values
+from corsproxy.config.yaml.syntax import blocks, separators, terms, values
 from corsproxy.config.yaml.syntax.refusal import Refusal
 
 # The rules search within lines; longer ones are not written by hand.
@@ -81,11 +81,14 @@ _RULES: tuple[Callable[[Refusal], Problem | None], ...] = (
     values.open_quote,
     values.bad_escape,
     values.brackets_of_ipv6,
+    terms.terms_below,
+    terms.terms_beside,
     blocks.beside_items,
     blocks.no_dash,
     separators.space_after_colon,
     blocks.no_colon_above,
     blocks.too_deep,
+    terms.terms_behind,
     separators.second_colon,
     separators.empty_entry,
     values.variable_in_brackets,
