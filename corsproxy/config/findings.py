@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from corsproxy.config.mistakes import BadValueError
 from corsproxy.config.problems import Problem, Severity
-from corsproxy.config.spelling import as_value, shown
+from corsproxy.config.spelling import as_value, shown, without_bullet
 from corsproxy.config.yaml.nodes import Node, Scalar, is_null, kind_of
 from corsproxy.config.yaml.source_text import Extent, Mark, SourceText, Span
 from corsproxy.config.yaml.substitution import expand
@@ -166,7 +166,17 @@ class Findings:
             help = "separate the entries with commas"
         elif next_line.rstrip().endswith(":") or ": " in next_line:
             help = "indent the next line like this one's key"
-        self.error("value-runs-on", node, f"`{path}` continues on the next line", help)
+        span: Span = node
+        fix = None
+        first = self.source_text.line(node.start.line)
+        rest = first[node.start.column - 1 :]
+        item = without_bullet(rest)
+        if item != rest and not first[: node.start.column - 1].strip():
+            help = "start each item with `- `"
+            width = len(rest)
+            end = Mark(node.start.offset + width, node.start.line, node.start.column + width)
+            span, fix = Extent(node.start, end), f"- {item}"
+        self.error("value-runs-on", span, f"`{path}` continues on the next line", help, fix)
 
     def _part(self, node: Scalar, part: str) -> Span:
         """Return where `part` is written in a scalar on one line; else the scalar."""

@@ -21,6 +21,8 @@ DEFAULT_ADMIN = ListenAddress("localhost", 8011)
 _MOST_ADDRESSES = 64
 
 _HOST_PORT = re.compile(r"(\[[^\]]*\]|[^:\[\]]*):([^:]*)", re.DOTALL)
+_PORT = re.compile(r"[0-9]{1,5}")
+_TWO_PORTS = "this must be `address:port`, not two ports"
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/]*)(?:/.*)?", re.DOTALL)
 _HTTPS = re.compile(r"https://(?!/)", re.IGNORECASE)
 _LIKE_OFF = frozenset({"off", "false", "no", "none", "disabled"})
@@ -52,6 +54,10 @@ def _parse(text: str) -> tuple[str, int]:
     if text.isascii() and text.isdigit():
         return "localhost", parse_port(text, zero=True)
     parts = _HOST_PORT.fullmatch(text)
+    if parts is not None and _PORT.fullmatch(parts[1]):
+        # The two ports of a container; `0.0.31.144` is what a URL with the number would mean.
+        help = f"write the port to listen on: `{parts[1]}`"
+        raise BadValueError("bad-host", _TWO_PORTS, help, parts[1])
     if parts is None or not parts[1] or "*" in parts[1] or "/" in text:
         message, help, likely = _explain(text)
         raise BadValueError("bad-listen", message, help, likely)
@@ -90,6 +96,8 @@ def _explain(text: str) -> tuple[str, str, str | None]:
         return "an address has no path", "write host and port alone", text.partition("/")[0]
     if text.count(":") > 1:
         address, _, port = text.rpartition(":")
+        if _HOST_PORT.fullmatch(address) and "." in address:
+            return _TWO_PORTS, f"write `{address}`", address
         help = "write IPv6 addresses in brackets, as in `[::1]:8010`"
         return "address and port cannot be told apart", help, f"[{address}]:{port}"
     help = "write `host:port`, or a port alone"

@@ -42,9 +42,8 @@ def read_listing(
         findings.error("wrong-type", node, message, "write `[one, two]`, or lines with `- `")
         return None
     if isinstance(node, Scalar):
-        if node.plain and _DASH.match(node.text) and node.start.line == node.end.line:
-            message, help = f"`{path}`: a space is missing after the dash", "write `- ` before it"
-            findings.error("missing-space", node, message, help, f"- {node.text[1:]}")
+        if node.plain and node.start.line == node.end.line and _DASH.match(node.text):
+            _no_item(findings, node, path)
             return Listing(node, [])
         value = findings.value(node, path)
         with_terms = read_mapping is not None
@@ -70,6 +69,16 @@ def read_listing(
             if value is not None and _is_one(findings, value, path, pattern, with_terms):
                 values.append(value)
     return Listing(node, values)
+
+
+def _no_item(findings: Findings, node: Scalar, path: str) -> None:
+    """One list item without the space after its dash."""
+    item = node.text[1:].strip()
+    fix = f"- {item}"
+    if findings.source_text.line(node.start.line)[: node.start.column - 1].strip():
+        fix = as_list([item])
+    message = f"`{path}`: a space is missing after the dash"
+    findings.error("missing-space", node, message, f"write {shown(fix)}", fix)
 
 
 def _says_more(item: Mapping) -> bool:

@@ -6,6 +6,7 @@ import re
 _PLAIN = re.compile(r"[A-Za-z/][\w./+~-]*(?::[\w./+~*-]+)*", re.ASCII)
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)*(?:[:/][0-9]+)?|(?:[0-9]+(?:\.[0-9]+)?[A-Za-z]{1,3})+")
 _NO_SPACE = re.compile(r"([A-Za-z_]\w*):(?!//)(\S.*)")
+_BULLET = re.compile(r"(?:[-–—•·◦‣]\s*|[*+]\s+)+(?=[A-Za-z\"'{/])")
 _LONGEST_PLAIN = 512
 _SHOWN = 60
 _NOT_TEXT = re.compile(r"(?i)true|false|null|yes|no|on|off|y|n|~")
@@ -32,6 +33,12 @@ def with_space(text: str) -> str | None:
     """Return `key:value` as `key: value`; None for every other text, URLs included."""
     found = _NO_SPACE.fullmatch(text)
     return f"{found[1]}: {found[2]}" if found else None
+
+
+def without_bullet(text: str) -> str:
+    """Return a list item without the mark in front of it that YAML does not take for a dash."""
+    found = _BULLET.match(text)
+    return text[found.end() :] if found else text
 
 
 def shown(text: str) -> str:

@@ -5,7 +5,14 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corsproxy.config.spelling import as_list, as_value, quoted, shown, with_space
+from corsproxy.config.spelling import (
+    as_list,
+    as_value,
+    quoted,
+    shown,
+    with_space,
+    without_bullet,
+)
 from corsproxy.config.yaml.document import read_document
 from corsproxy.config.yaml.nodes import Node, Scalar, Sequence
 
@@ -92,3 +99,21 @@ def test_messages_quote_what_is_short() -> None:
     assert shown("abc") == "`abc`"
     assert shown("") == '`""`'
     assert len(shown("x" * 1000)) < 70
+
+
+@pytest.mark.parametrize(
+    ("text", "item"),
+    [
+        ("-a", "a"),
+        ("• http://a.test", "http://a.test"),
+        ("–a", "a"),
+        ("* a", "a"),
+        ("+ a", "a"),
+        ("*.a.test", "*.a.test"),
+        ("*", "*"),
+        ("-5", "-5"),
+        ("a - b", "a - b"),
+    ],
+)
+def test_a_bullet_is_no_part_of_an_item(text: str, item: str) -> None:
+    assert without_bullet(text) == item

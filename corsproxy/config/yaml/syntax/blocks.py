@@ -3,11 +3,14 @@
 import re
 
 from corsproxy.config.problems import Problem
-from corsproxy.config.spelling import shown
+from corsproxy.config.spelling import as_value, shown, without_bullet
 from corsproxy.config.yaml.syntax.refusal import Refusal
 
 _KEY_WITH_VALUE = re.compile(r"[ ]*(?:- +)*[A-Za-z_][\w.-]*:[ ]+[^\s#].*")
 _NO_KEY = re.compile(r"[ ]*(?:- +)*([A-Za-z_]\w*(?:[ ]+[^\s:]\S*)?)")
+_KEY_BEFORE = re.compile(r"[ ]*(?:- +)*[A-Za-z_][\w.-]*:\s+")
+_SIMPLE = re.compile(r"[^\s'\"{}\[\],]+|'[^']*'|\"[^\"\\]*\"")
+_QUOTES = "'\""
 
 
 def tab(refusal: Refusal) -> Problem | None:
@@ -95,8 +98,27 @@ def no_dash(refusal: Refusal) -> Problem | None:
     rest = refusal.source.line(refusal.context_line)[indent:]
     place = refusal.context_line, refusal.context_column
     message = "a list item starts with `- `"
-    help = f"write {shown(f'- {rest}')}"
-    return refusal.at("missing-dash", place, len(rest), message, help, f"- {rest}")
+    fix = f"- {without_bullet(rest)}"
+    return refusal.at("missing-dash", place, len(rest), message, f"write {shown(fix)}", fix)
+
+
+def beside_key(refusal: Refusal) -> Problem | None:
+    """List items that start on the line of their key."""
+    if "sequence entries are not allowed" not in refusal.problem:
+        return None
+    if _KEY_BEFORE.fullmatch(refusal.before) is None:
+        return None
+    rest = refusal.text[refusal.column - 1 :].partition(" #")[0].rstrip()
+    items = re.split(r"(?:^|\s+)- +", rest)[1:]
+    fix = None
+    if not refusal.goes_on and items and all(map(_SIMPLE.fullmatch, items)):
+        fix = f"[{', '.join(item if item[0] in _QUOTES else as_value(item) for item in items)}]"
+    message = "a list with dashes starts on the line below its key"
+    help = "write each item on a line of its own, below the key"
+    if fix is not None:
+        help = f"write `{fix}`, or each item on a line of its own, below the key"
+    place = refusal.line, refusal.column
+    return refusal.at("mixed-block", place, len(rest), message, help, fix)
 
 
 def no_colon(refusal: Refusal) -> Problem | None:

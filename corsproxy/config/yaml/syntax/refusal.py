@@ -7,6 +7,8 @@ from typing import NamedTuple
 from corsproxy.config.problems import Problem
 from corsproxy.config.yaml.source_text import SourceText
 
+_KEY = re.compile(r"(?<![^\s{,])([A-Za-z_]\w*):(?=\s)")
+_BARE_KEY = re.compile(r"[ ]*(?:- +)*([A-Za-z_]\w*):\s*(?:\[[^\]]*|#.*)?")
 _BEFORE_KEY = re.compile(r"[ ]*(?:- +)*")
 
 
@@ -63,6 +65,24 @@ class Refusal(NamedTuple):
             text = self.source.line(number)
             if text.strip() and not text.lstrip().startswith("#"):
                 yield Line(number, text)
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether the next line is indented further than the one of the place."""
+        next_line = self.source.line(self.line + 1)
+        return bool(next_line.strip()) and Line(0, next_line).indent > Line(0, self.text).indent
+
+    def key_of(self, line: int, column: int) -> str:
+        """Return the key whose value the place is a part of, as far as its looks tell; or ""."""
+        text = self.source.line(line)
+        if keys := _KEY.findall(text[: column - 1]):
+            return str(keys[-1])
+        indent = Line(line, text).indent
+        for above in self._replace(line=line).above():
+            found = _BARE_KEY.fullmatch(above.text)
+            if found is not None and above.indent <= indent:
+                return found[1]
+        return ""
 
     def at(
         self,

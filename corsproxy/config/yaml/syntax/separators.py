@@ -3,12 +3,25 @@
 import re
 from itertools import islice
 
+from corsproxy.config.keys import KEYS, Place
 from corsproxy.config.problems import Problem
 from corsproxy.config.spelling import quoted, shown
 from corsproxy.config.yaml.syntax.refusal import Line, Refusal
 
 # A key with no space after its colon; `http://…` is no such key.
 _NO_SPACE = re.compile(r"[ ]*(?:- +)*([A-Za-z_][\w.-]*):(?!//)(\S.*)")
+# A mapping's key, and one of its own keys behind it.
+_NESTED = re.compile(r"[ ]*(?:- +)*(\w+):\s+(([A-Za-z_]\w*):(?:\s+(.+)|))")
+_IN_BRACES = re.compile(r"\[[^\[\]{}]*\]|\"[^\"]*\"|'[^']*'|[^\s,\[\]{}'\"]+")
+_MAPPINGS: dict[str, Place] = {
+    "cors": "cors",
+    "timeout": "timeout",
+    "tls": "tls",
+    "limits": "limits",
+    "log": "log",
+    "request_headers": "headers",
+    "response_headers": "headers",
+}
 _EQUALS = re.compile(r"[ ]*(?:- +)*[A-Za-z_][\w.-]*[ ]*(=)")
 
 
@@ -31,6 +44,25 @@ def space_after_colon(refusal: Refusal) -> Problem | None:
             message = "a colon separates a key from its value in YAML"
             return refusal.at("equals-sign", place, 1, message, "write `:` instead of `=`", ":")
     return None
+
+
+def nested_key(refusal: Refusal) -> Problem | None:
+    """A key on the line of the key that it belongs to."""
+    found = _NESTED.fullmatch(refusal.text.partition(" #")[0].rstrip())
+    if "mapping values are not allowed" not in refusal.problem or found is None:
+        return None
+    place_of_key = _MAPPINGS.get(found[1])
+    if place_of_key is None or found[3] not in KEYS[place_of_key]:
+        return None
+    inner, value = found[2], found[4]
+    message = f"`{found[3]}` belongs below `{found[1]}`, or in braces"
+    help = f"write `{found[3]}:` on a line of its own, indented below `{found[1]}:`"
+    fix = None
+    if not refusal.goes_on and value and _IN_BRACES.fullmatch(value):
+        fix = f"{{{inner}}}"
+        help = f"write `{fix}`"
+    place = refusal.line, found.start(2) + 1
+    return refusal.at("colon-in-value", place, len(inner), message, help, fix)
 
 
 def second_colon(refusal: Refusal) -> Problem | None:
@@ -97,6 +129,11 @@ def open_bracket(refusal: Refusal) -> Problem | None:
     word = re.search(r"[^\s,\[\]{}:]+$", refusal.before)
     column = word.start() + 1 if word and refusal.character == ":" else refusal.column
     part = refusal.text[column - 1 : refusal.column - 1] or refusal.character
+    before = refusal.text[: column - 1].rstrip()
+    if before.endswith(";"):
+        message = "entries in brackets are separated by commas, not semicolons"
+        place = refusal.line, len(before)
+        return refusal.at("missing-comma", place, 1, message, "write `,` instead of `;`", ",")
     message = f"a comma or the closing `{closing}` is missing before this"
     help = "separate the entries with commas"
     place = refusal.line, column

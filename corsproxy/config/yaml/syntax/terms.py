@@ -59,7 +59,7 @@ def terms_behind(refusal: Refusal) -> Problem | None:
     entry = in_braces(found[2], found[3])
     message = "a second key on the line of the first"
     help = "write each key on a line of its own, one below the other"
-    if entry is None or _goes_on(refusal):
+    if entry is None or refusal.goes_on:
         place = refusal.line, found.start(3) + 1
         return refusal.at("colon-in-value", place, len(found[3]), message, help)
     place = refusal.line, found.start(1) + 1
@@ -88,10 +88,3 @@ def _terms(refusal: Refusal) -> str:
             break
         terms.append(found[1].partition(" #")[0].rstrip())
     return " ".join(terms)
-
-
-def _goes_on(refusal: Refusal) -> bool:
-    """Whether the next line has more of the same item."""
-    line = refusal.source.line(refusal.line + 1)
-    dash = len(refusal.text) - len(refusal.text.lstrip(" "))
-    return bool(line.strip()) and len(line) - len(line.lstrip(" ")) > dash

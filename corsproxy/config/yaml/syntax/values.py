@@ -3,7 +3,8 @@
 import re
 
 from corsproxy.config.problems import Problem
-from corsproxy.config.spelling import quoted, shown
+from corsproxy.config.spelling import as_value, quoted, shown, without_bullet
+from corsproxy.config.terms import likely_origin
 from corsproxy.config.yaml.source_text import Mark, SourceText
 from corsproxy.config.yaml.syntax.refusal import Refusal
 
@@ -36,11 +37,12 @@ def indicator(refusal: Refusal) -> Problem | None:
         return None
     if first == "*":
         return _asterisk(refusal, (line, column), value)
-    fix = quoted(value)
+    bare = value.strip("`")
+    fix = as_value(bare) if first == "`" and bare else quoted(value)
     message = f"a value cannot start with {'a backtick' if first == '`' else shown(first)} in YAML"
     if first in _STARTS:
         message = f"an unquoted `{first}` starts {_STARTS[first]} in YAML"
-    help = f"quote it: {shown(fix)}"
+    help = f"{'write' if first == '`' else 'quote it:'} {shown(fix)}"
     return refusal.at("unquoted-character", (line, column), len(value), message, help, fix)
 
 
@@ -57,8 +59,20 @@ def _asterisk(refusal: Refusal, place: tuple[int, int], value: str) -> Problem:
     message = "an unquoted `*` starts an alias in YAML"
     fix = quoted("*" if value.strip("*") == "" else value)
     help = f"quote it: {shown(fix)}"
-    if value.startswith("*."):
-        fix = f"https://{value}"
+    item = without_bullet(value)
+    key = refusal.key_of(*place)
+    if item != value and not refusal.source.line(place[0])[: place[1] - 1].strip():
+        fix = f"- {item}"
+        help = f"a list item starts with `- `: write {shown(fix)}"
+    elif key == "allowed_hosts" and value.strip("*"):
+        help = 'name each host, since wildcards are not supported here; `"*"` alone allows any host'
+        return refusal.at("unquoted-asterisk", place, len(value), message, help)
+    elif key in ("listen", "admin") and value.startswith("*:"):
+        fix = f"0.0.0.0{value[1:]}"  # noqa: S104
+        help = f"to listen on every IPv4 address, write {shown(fix)}"
+    elif value.startswith("*."):
+        likely = likely_origin(value) if key == "allow_origins" else None
+        fix = likely or f"https://{value}"
         help = f"an origin starts with its scheme: write {shown(fix)}"
     return refusal.at("unquoted-asterisk", place, len(value), message, help, fix)
 
