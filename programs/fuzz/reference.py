@@ -1,11 +1,14 @@
 """A plain reference implementation of the rules, which the targets compare with.
 
-It uses nothing of the package, so a mistake would have to be made twice.
+A mistake would have to be made twice, because it uses nothing of the package but what Unicode's
+tables say about a label in punycode.
 """
 
 import ipaddress
 import re
 from urllib.parse import unquote_to_bytes
+
+from corsproxy.core.origins.hosts import has_true_names
 
 _LABEL = re.compile(r"[a-z0-9_-]{1,63}")
 _PORTS = {"http": 80, "https": 443}
@@ -46,6 +49,8 @@ def is_host(host: str) -> bool:
         return host == f"[::ffff:{one << 8 | two:x}:{three << 8 | four:x}]"
     labels = host.split(".")
     if len(host) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
+        return False
+    if not has_true_names(host):
         return False
     if re.fullmatch(r"[0-9]+|0x[0-9a-f]*", labels[-1]):
         octets = [int(label) for label in labels if label.isdigit() and label == str(int(label))]

@@ -59,6 +59,8 @@ def _read_quickly(source: SourceText, loader: Loader) -> Document | None:
     if not left_out:
         return None
     text = without(source.text, left_out)
+    if 2 * len(text) > len(source.text):  # Moving the places of the rest would cost more.
+        return None
     composer = Composer(SourceText(source.name, text))
     try:
         root = composer.compose(_events(text, loader))

@@ -102,8 +102,13 @@ def _is_true_name(label: str) -> bool:
     kinds = [unicodedata.category(each) for each in name]
     if kinds[0][0] == "M" or not _NEVER_IN_NAMES.isdisjoint(kinds):
         return False
-    is_folded = all(each in _KEPT_UNFOLDED or each.casefold() == each for each in name)
+    is_folded = all(each in _KEPT_UNFOLDED or _folded(each) == each for each in name)
     return is_folded and ACE + name.encode("punycode").decode("ascii") == label
+
+
+def _folded(character: str) -> str:
+    # The case folding of U+0390, a letter of its own, is three characters until they are composed.
+    return unicodedata.normalize("NFKC", character.casefold())
 
 
 def ends_in_number(host: str) -> bool:

@@ -23,6 +23,8 @@ LONGEST_HOST = ".".join(["a" * 63, "b" * 63, "c" * 63, "d" * 61])
         (b"http://[2001:db8::1]", Origin("http", "[2001:db8::1]", None)),
         (b"http://[::ffff:102:304]", Origin("http", "[::ffff:102:304]", None)),
         (b"https://xn--rsum-bpad.com", Origin("https", "xn--rsum-bpad.com", None)),
+        (b"https://xn--owa9dqa7c2a.gr", Origin("https", "xn--owa9dqa7c2a.gr", None)),
+        (b"https://xn--an-t5a.com", Origin("https", "xn--an-t5a.com", None)),
         (b"http://my_app.localhost:3000", Origin("http", "my_app.localhost", 3000)),
         (b"https://-a-.example.com", Origin("https", "-a-.example.com", None)),
         (b"https://1and1.com", Origin("https", "1and1.com", None)),
