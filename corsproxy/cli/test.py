@@ -1,6 +1,7 @@
 """`corsproxy test`: checks expectations about an allowlist."""
 
 import os
+import re
 from functools import partial
 
 import click
@@ -9,7 +10,10 @@ from corsproxy.cli.failures import Exit, Failure, each_of, raise_all, refusing
 from corsproxy.cli.options import format_option, option
 from corsproxy.cli.terminal import wants_color
 from corsproxy.cli.trials import Trials, judge_answers, live_plan, read_subject, run_offline
+from corsproxy.config.mistakes import BadValueError
 from corsproxy.config.problems import annotation, escape
+from corsproxy.config.short_upstream import full_upstream
+from corsproxy.config.upstreams import parse_upstream
 from corsproxy.core.source import Source
 from corsproxy.errors import StartError
 from corsproxy.shell.feed.ansi import Style, paint
@@ -21,9 +25,20 @@ _WITHOUT_FILE = "write one: `config: corsproxy.yaml` and `cases:`, as `corsproxy
 
 def _url(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
     """A click callback. Raises click.BadParameter."""
-    if value is not None and not value.startswith(("http://", "https://")):
-        raise click.BadParameter(f"write a URL: https://{value}")
-    return value
+    if value is None:
+        return None
+    scheme, is_url, rest = value.partition("://")
+    if not is_url:
+        likely = full_upstream(value.lstrip("/") or "api.example.com")
+        raise click.BadParameter(f"write a URL: {likely}")
+    if scheme.lower() not in ("http", "https"):
+        raise click.BadParameter("write a URL that begins with https:// or http://")
+    try:
+        parse_upstream(f"{scheme}://{re.sub('^[^/?#]*@', '', rest)}")
+    except BadValueError as mistake:
+        remedy = f" ({mistake.help})" if mistake.help else ""
+        raise click.BadParameter(f"{mistake.message}{remedy}") from None
+    return f"{scheme.lower()}://{rest}"
 
 
 @click.command()

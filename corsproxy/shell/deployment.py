@@ -5,6 +5,8 @@ heads of the responses. Redirects are not followed and cookies are not kept.
 """
 
 import asyncio
+import re
+import ssl
 from collections.abc import Sequence
 from types import TracebackType
 
@@ -15,6 +17,8 @@ from corsproxy.core.explain.live import Asking, Judgement, call_live
 from corsproxy.core.messages import ResponseHead
 from corsproxy.core.page_call import PageCall
 from corsproxy.errors import StartError
+from corsproxy.shell.upstream.connect import reason_of
+from corsproxy.shell.upstream.handshake import NOT_TLS
 
 _AT_ONCE = 16
 _TIMEOUT_S = 30.0
@@ -70,8 +74,47 @@ class Deployment:
                 fields = [(name, value) for name, value in answer.raw_headers]
                 return ResponseHead(answer.status, (answer.reason or "").encode("latin-1"), fields)
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            reason = str(error) or type(error).__name__
-            raise StartError(f"cannot ask {self._url}: {reason}") from None
+            # A password in the URL is not for a log.
+            shown = re.sub("//[^/]*@", "//", self._url)
+            raise StartError(f"cannot ask {shown}: {_reason(error)}") from None
+
+
+def _reason(error: Exception) -> str:
+    """Say why there is no response, as `explain --ask-upstream` does."""
+    match error:
+        case aiohttp.ClientConnectorDNSError():
+            return f"the name {error.host} was not found: {reason_of(error.os_error)}"
+        case aiohttp.ClientConnectorCertificateError(certificate_error=fault):
+            why = fault.verify_message if isinstance(fault, ssl.CertificateError) else str(fault)
+            return f"its certificate was not accepted: {why}"
+        case aiohttp.ClientConnectorError(os_error=ssl.SSLError() as fault):
+            if fault.reason in NOT_TLS:
+                return "it does not speak TLS (does the URL need http://?)"
+            return f"the TLS handshake failed: {(fault.reason or str(fault)).lower()}"
+        case aiohttp.ClientConnectorError(
+            os_error=ConnectionResetError() | ConnectionAbortedError() | BrokenPipeError()
+        ):
+            return "it closed the connection during the TLS handshake"
+        case aiohttp.ClientConnectorError():
+            return f"it could not be connected to: {reason_of(error.os_error)}"
+        case aiohttp.ServerDisconnectedError():
+            return "it closed the connection unanswered"
+        case aiohttp.ClientResponseError():
+            return f"its response is not valid HTTP/1.1: {_fault_of_head(error.message)}"
+        case TimeoutError():
+            return f"it did not answer within {_TIMEOUT_S:g} s"
+        case aiohttp.ClientOSError():
+            return reason_of(error)
+        case aiohttp.ClientError():
+            return str(error) or type(error).__name__
+        case _:
+            return "this is not a valid URL"
+
+
+def _fault_of_head(message: str) -> str:
+    """Shorten aiohttp's drawing of the head, which points at the fault, to its first line."""
+    first = message.partition("\n")[0].rstrip(":")
+    return "it begins with something else" if first == "Bad status line" else first
 
 
 def judge_deployment(url: str, calls: Sequence[PageCall]) -> list[Judgement]:

@@ -171,9 +171,20 @@ async def test_an_unreachable_deployment_is_exit_code_3(directory: Path) -> None
     assert "cannot ask http://127.0.0.1:1" in err
 
 
-async def test_a_deployment_is_named_by_its_url(directory: Path) -> None:
-    code, _, err = await finished("test", "--live", "api.example.com", cwd=directory)
-    assert (code, "write a URL: https://api.example.com" in err) == (2, True)
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("api.example.com", "write a URL: https://api.example.com\n"),
+        ("//api.example.com", "write a URL: https://api.example.com\n"),
+        ("localhost:8010", "write a URL: http://localhost:8010\n"),
+        ("ftp://x", "write a URL that begins with https:// or http://\n"),
+        ("https://x:0x", "this is not a valid port"),
+        ("http://", "the host is missing"),
+    ],
+)
+async def test_a_deployment_is_named_by_its_url(directory: Path, url: str, words: str) -> None:
+    code, _, err = await finished("test", "--live", url, cwd=directory)
+    assert (code, words in err) == (2, True), err
 
 
 RIGHT = r"""

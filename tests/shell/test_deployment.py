@@ -1,6 +1,7 @@
 """Asking a deployment over real sockets."""
 
 import asyncio
+import re
 
 import pytest
 
@@ -55,7 +56,32 @@ async def test_an_unreachable_deployment_is_an_error(url: str) -> None:
             await deployment.judge([PageCall(PAGE, "/")])
 
 
-async def test_a_peer_that_hangs_up_cannot_be_asked() -> None:
-    async with RawPeer(hangs_up) as peer, Deployment(f"http://127.0.0.1:{peer.port}") as deployment:
-        with pytest.raises(StartError):
+async def greets(peer: PeerConnection) -> None:
+    await peer.send(b"SSH-2.0-OpenSSH\r\n")
+    await peer.closed()
+
+
+UNUSABLE = {
+    "it hangs up": (hangs_up, "http", "it closed the connection unanswered"),
+    "no HTTP": (
+        answers(b"SSH-2.0-OpenSSH\r\n\r\n"),
+        "http",
+        "its response is not valid HTTP/1.1: it begins with something else",
+    ),
+    "bad head": (
+        answers(b"HTTP/1.1 200 OK\r\nbad header\r\n\r\n"),
+        "http",
+        "its response is not valid HTTP/1.1: Invalid header token",
+    ),
+    "no TLS": (greets, "https", "it does not speak TLS (does the URL need http://?)"),
+    "cut TLS": (PeerConnection.reset, "https", "it closed the connection during the TLS handshake"),
+}
+
+
+@pytest.mark.parametrize("case", UNUSABLE)
+async def test_why_a_peer_cannot_be_asked_is_said_in_words(case: str) -> None:
+    behave, scheme, words = UNUSABLE[case]
+    url = f"{scheme}://127.0.0.1"
+    async with RawPeer(behave) as peer, Deployment(f"{url}:{peer.port}") as deployment:
+        with pytest.raises(StartError, match=re.escape(f"cannot ask {url}:{peer.port}: {words}")):
             await asyncio.wait_for(deployment.judge([PageCall(PAGE, "/")]), 10)

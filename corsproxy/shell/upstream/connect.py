@@ -164,7 +164,7 @@ class Dialer:
             return await self._resolver.resolve(host, port, within)
         except socket.gaierror as error:
             raise UpstreamError(
-                UpstreamFault.DNS, f"the name {host} of {whom} was not found: {_reason(error)}"
+                UpstreamFault.DNS, f"the name {host} of {whom} was not found: {reason_of(error)}"
             ) from error
 
     async def _connect(
@@ -231,7 +231,7 @@ async def _open_tunnel(sock: socket.socket, proxy: ForwardProxy, address: Upstre
         sock.close()
         if isinstance(error, OSError) and not isinstance(error, TimeoutError):
             raise UpstreamError(
-                UpstreamFault.UNREACHABLE, f"the forward proxy {proxy} failed: {_reason(error)}"
+                UpstreamFault.UNREACHABLE, f"the forward proxy {proxy} failed: {reason_of(error)}"
             ) from error
         raise
 
@@ -247,7 +247,7 @@ def _not_connected(whom: str, error: Exception) -> UpstreamError:
     if _is_out_of_descriptors(error):
         detail = "the proxy has too many open files to make another connection"
         return UpstreamError(UpstreamFault.NO_DESCRIPTOR, detail)
-    detail = f"{whom} could not be connected to: {_reason(error)}"
+    detail = f"{whom} could not be connected to: {reason_of(error)}"
     return UpstreamError(UpstreamFault.UNREACHABLE, detail)
 
 
@@ -255,7 +255,8 @@ def _is_out_of_descriptors(error: BaseException) -> bool:
     return isinstance(error, OSError) and error.errno in EXHAUSTED
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: BaseException) -> str:
+    """Return why no connection was made, in a few words that name no address."""
     if isinstance(error, socket.gaierror):
         return (error.strerror or "no answer").lower()
     if isinstance(error, OSError) and error.errno is not None:

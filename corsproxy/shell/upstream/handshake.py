@@ -11,7 +11,7 @@ from corsproxy.errors import UpstreamCause, UpstreamError, UpstreamFault
 from corsproxy.shell.streams.tls import TlsConnection
 
 # OpenSSL's reasons for bytes that are not TLS.
-_NOT_TLS: Final = frozenset(
+NOT_TLS: Final = frozenset(
     {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"}
 )
 # X509_V_ERR_*: x509_vfy.h.
@@ -118,7 +118,7 @@ def _words(
         sentence = f"{address} closed the connection during the TLS handshake"
         return sentence, UpstreamCause.NOT_TLS
     reason = _reason(error)
-    if reason in _NOT_TLS:
+    if reason in NOT_TLS:
         sentence = f"{address} does not speak TLS (does the upstream's URL need http://?)"
         return sentence, UpstreamCause.NOT_TLS
     if "NO_APPLICATION_PROTOCOL" in reason:
