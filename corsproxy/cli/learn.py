@@ -12,7 +12,7 @@ from corsproxy.cli.files import default_file, editable, opened
 from corsproxy.cli.options import config_option, option
 from corsproxy.cli.terminal import is_terminal
 from corsproxy.config.editing.edits import File
-from corsproxy.config.learning.har import read_har
+from corsproxy.config.learning.har import NotHarError, read_har
 from corsproxy.config.learning.hosts import Hosts, Request
 from corsproxy.config.learning.json_log import read_log_line, request_in
 from corsproxy.config.learning.observations import Observation, Seen, counted
@@ -130,8 +130,8 @@ def _read(source: IO[bytes], name: str, servers: Collection[str]) -> Iterator[Re
         text = (first + source.read(_LARGEST_HAR)).decode("utf-8", "replace")
         try:
             yield from read_har(text.removeprefix("\ufeff"), servers)
-        except ValueError as error:
-            message = f"{name} is neither a log of JSON lines nor a HAR file: {error}"
+        except NotHarError as error:
+            message = f"{name}{error.place} is neither a log of JSON lines nor a HAR file: {error}"
             raise Failure(message, Exit.USAGE, _MAKE_A_LOG) from None
         return
     yield from _read_lines(source, first, name)

@@ -98,6 +98,10 @@ async def test_the_policy_of_a_url(tmp_path: Path) -> None:
             ["--origin", "x", "--header", "a:b", "--header", "cookie", "/"],
             "no value; browsers never let a script set cookie: it needs no permission; 'x' is not",
         ),
+        (
+            ["--origin", "x\udcff", "--header", "a\udcff", "--method", "A\udcff", "/"],
+            r"Error: 'A\udcff' is not a method; 'a\udcff' is not a header name: give one",
+        ),
         (["--origin", PAGE, "--unsafe", "/"], "--unsafe goes with --ask-upstream"),
     ],
 )

@@ -54,6 +54,9 @@ async def test_the_proposal_lets_the_same_session_through(tmp_path: Path) -> Non
         (("log", "--origin-suffix", "https://a.example"), "write a domain"),
         (("log", "--write"), "no terminal"),
         (("broken.har",), "neither a log of JSON lines nor a HAR file"),
+        (("no.har",), "no.har:2:10 is neither a log of JSON lines nor a HAR file: it is not JSON"),
+        (("long.har",), "it has a number that is too long"),
+        (("cut.har",), "cut.har:3:1 is neither a log of JSON lines nor a HAR file: it ends too"),
         (("log",), "log is not a log of corsproxy's JSON lines; its first line is: nothing"),
         (("log",), "make a log with corsproxy --log-format=json"),
         (("missing", "empty", "log"), "cannot read missing"),
@@ -64,6 +67,9 @@ async def test_usage_errors(tmp_path: Path, arguments: tuple[str, ...], words: s
     (tmp_path / "corsproxy.yaml").write_text(FILE.format(port=1))
     (tmp_path / "log").write_text('\nnothing\n{"level": "info"}\n')
     (tmp_path / "empty").write_text("")
+    (tmp_path / "no.har").write_text('{\n  "log": x}')
+    (tmp_path / "cut.har").write_text('{\n  "log": \n')
+    (tmp_path / "long.har").write_text('{\n  "log": ' + "1" * 5000)
     (tmp_path / "broken.har").write_text('{\n  "log": 5}')
     code, _, err = await finished("learn", *arguments, cwd=tmp_path)
     assert code == 2
@@ -86,6 +92,14 @@ REFUSED = {
     "origin": PAGE,
     "code": "origin-not-allowed",
 }
+
+
+async def test_a_lone_surrogate_is_told_in_words(tmp_path: Path) -> None:
+    (tmp_path / "corsproxy.yaml").write_text(FILE.format(port=1))
+    (tmp_path / "log").write_text(json.dumps({**REFUSED, "method": "A\ud800"}))
+    code, out, err = await finished("learn", "log", cwd=tmp_path)
+    assert (code, err) == (0, "")
+    assert rf"{PAGE}  once: 'A\ud800' is not a method" in out
 
 
 async def test_a_refused_host_is_listed_and_proposed_under_a_suffix(tmp_path: Path) -> None:

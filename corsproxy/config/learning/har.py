@@ -22,6 +22,14 @@ _ALLOWLIST = (
 )
 
 
+class NotHarError(ValueError):
+    """The text is no HAR file; `place` is where, as `:line:column`, if it is known."""
+
+    def __init__(self, reason: str, place: str = "") -> None:
+        super().__init__(reason)
+        self.place = place
+
+
 def is_har(document: object) -> bool:
     """Whether parsed JSON is a HAR file."""
     log = document.get("log") if isinstance(document, dict) else None
@@ -30,14 +38,20 @@ def is_har(document: object) -> bool:
 
 def read_har(text: str, servers: Collection[str] = ()) -> list[Request]:
     """Return what is told by a HAR file of calls to this proxy: to one of `servers`
-    (`http://localhost:8010`), or to where an answer names its reason. Raises ValueError where the
-    text is no HAR file."""
+    (`http://localhost:8010`), or to where an answer names its reason. Raises NotHarError where
+    the text is no HAR file."""
     try:
         document = json.loads(text)
+    except json.JSONDecodeError as error:
+        is_cut = error.pos >= len(text.rstrip())
+        reason = "it ends too early" if is_cut else "it is not JSON from here on"
+        raise NotHarError(reason, f":{error.lineno}:{error.colno}") from None
+    except ValueError:  # Python reads no integer of more than 4,300 digits
+        raise NotHarError("it has a number that is too long") from None
     except RecursionError:
-        raise ValueError("it is nested too deeply") from None
+        raise NotHarError("it is nested too deeply") from None
     if not is_har(document):
-        raise ValueError("it has no log.entries")
+        raise NotHarError("it has no log.entries")
     entries = [_Entry(each) for each in document["log"]["entries"] if isinstance(each, dict)]
     proxies = {entry.server for entry in entries if entry.reason}.union(servers)
     return list(_requests([entry for entry in entries if entry.server in proxies]))

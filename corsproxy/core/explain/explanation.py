@@ -175,7 +175,8 @@ def check_call(question: PageCall) -> None:
 
 
 def _faults(question: PageCall) -> Iterator[str]:
-    if not is_token(question.method.encode("utf-8")):
+    # A text may hold lone surrogates: JSON can spell them, and so can a command line.
+    if not is_token(question.method.encode("utf-8", "replace")):
         yield f"{question.method!r} is not a method"
     if question.method.upper() in FORBIDDEN_METHODS:
         yield f"browsers never let a script send {question.method.upper()}"
@@ -184,11 +185,11 @@ def _faults(question: PageCall) -> Iterator[str]:
     elif "#" in question.target:
         yield "browsers keep the fragment to themselves: leave out the # and the rest"
     for name in question.headers:
-        if not is_token(name.encode("utf-8")):
+        if not is_token(name.encode("utf-8", "replace")):
             yield f"{name!r} is not a header name: give one at a time, no value"
         elif is_forbidden_request_header(name.lower().encode("ascii")):
             yield f"browsers never let a script set {name}: it needs no permission"
-    if not is_origin(question.origin.encode("utf-8")):
+    if not is_origin(question.origin.encode("utf-8", "replace")):
         yield _no_origin(question.origin)  # last, because it may end in a question
 
 
