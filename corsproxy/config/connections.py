@@ -71,7 +71,7 @@ def _read_tls(
         key: read_file(section, key, directory) for key in ("ca_file", "cert_file", "key_file")
     }
     if not verify and section.has("ca_file"):
-        message = f"`{section.where('ca_file')}` says nothing where `verify` is false"
+        message = f"`{section.where('ca_file')}` has no effect where `verify` is false"
         help = "remove `verify: false`, and the authority is trusted for this upstream"
         findings.warning("tls-unused", section.key("ca_file"), message, help)
     for key, other in (("cert_file", "key_file"), ("key_file", "cert_file")):

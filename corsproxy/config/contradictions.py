@@ -21,6 +21,11 @@ _SAMPLE_LABELS = ("q7x", "0-zk9")
 _SAMPLE_PORTS = ("", ":1", ":49151")
 
 
+# "" is that of "*" and "null".
+_USUAL_SCHEMES = frozenset({"http", "https", ""})
+_LIKE_A_USUAL_SCHEME = 0.75
+
+
 class Report(Protocol):
     """Takes a problem at the source of a rule."""
 
@@ -92,8 +97,12 @@ def check_list(origins: OriginSet, report: Report) -> None:
             message = f"`{pattern}` is listed twice"
             order = "first" if kept.source < pattern.source else "it lasts longer"
             help = f"remove it; {order} on line {kept.source.line}"
+            if kept.source == pattern.source:
+                help = "remove the alias that repeats it"
             report("warning", "duplicate-entry", pattern.source, message, help)
             continue
+        if pattern.scheme not in _USUAL_SCHEMES:
+            _check_scheme(pattern, report)
         if pattern.scheme == "file":
             help = 'if such a page is meant, know that "null" lets in every sandboxed frame, too'
             message = f"`{pattern}`: only some web views send it; browsers send `null` for files"
@@ -112,6 +121,20 @@ def check_list(origins: OriginSet, report: Report) -> None:
     if origins.inexact:
         _check_subsumed(list(first.values()), report)
     _check_loopback_names(list(first.values()), report)
+
+
+def _check_scheme(pattern: OriginPattern, report: Report) -> None:
+    """Report an entry that no page can have, because its scheme is a misspelled one."""
+    # Imported here, because most files have no other schemes.
+    from difflib import get_close_matches
+
+    scheme = pattern.scheme
+    near = get_close_matches(scheme, ("https", "http"), 1, _LIKE_A_USUAL_SCHEME)
+    if near:
+        meant = near[0] + pattern.text.removeprefix(scheme)
+        message = f"`{pattern}` matches no web page: its scheme is `{scheme}`"
+        help = f"did you mean `{meant}`?"
+        report("warning", "scheme-typo", pattern.source, message, help)
 
 
 def _check_subsumed(patterns: list[OriginPattern], report: Report) -> None:

@@ -127,7 +127,11 @@ def refused_name(text: str) -> tuple[str, str, str] | None:
         return "bad-header-name", f"{shown(text)} is not a header name", help
     if "*" in text:
         help = "name each header"
-        return "bad-header-name", f"{shown(text)}: header names have no wildcards here", help
+        return (
+            "bad-header-name",
+            f"{shown(text)}: header names cannot have wildcards here",
+            help,
+        )
     if lower.startswith(CORS_FIELD_PREFIX):
         help = "the `cors:` block says what may be read, and every answer follows it"
         return "managed-header", f"{shown(text)} is set by this proxy alone", help

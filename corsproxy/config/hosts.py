@@ -53,7 +53,7 @@ def _parse_host(text: str) -> str:
     if _DOMAIN.fullmatch(name) is None:
         raise BadValueError(
             "bad-host",
-            "the host has a character that host names do not have",
+            "the host has a character that host names cannot have",
             "host names have letters, digits, hyphens, underscores and dots",
         )
     if len(name) > MAX_HOST_LENGTH or any(
@@ -71,16 +71,14 @@ def _bracketed(text: str) -> str:
     address, bracket, rest = text[1:].partition("]")
     if not bracket or rest:
         raise BadValueError(
-            "bad-host", "the brackets of the IPv6 address are not closed", "write it as in `[::1]`"
+            "bad-host", "the brackets of the IPv6 address are not closed", "write it like `[::1]`"
         )
     if "%" in address:
         help = "write an address that needs no zone"
         raise BadValueError("bad-host", "IPv6 zones are not supported", help)
     canonical = canonical_ipv6(address)
     if canonical is None:
-        raise BadValueError(
-            "bad-host", "this is not a valid IPv6 address", "write it as in `[::1]`"
-        )
+        raise BadValueError("bad-host", "this is not a valid IPv6 address", "write it like `[::1]`")
     return f"[{canonical}]"
 
 
@@ -124,7 +122,7 @@ def _parse_allowed_host(text: str) -> str:
     host = parse_host(f"[{text}]" if text.count(":") > 1 and text[0] != "[" else text)
     if host in ("0.0.0.0", "[::]"):  # noqa: S104
         help = "use `localhost` in the browser instead"
-        raise BadValueError(code, "no page reaches a server by this address", help)
+        raise BadValueError(code, "no page can reach a server at this address", help)
     return host
 
 
@@ -149,5 +147,5 @@ def parse_network(text: str) -> IPv4Network | IPv6Network:
     try:
         return ip_network(text)
     except ValueError:
-        message = "the address has bits outside of its network"
+        message = "the address has bits set outside its network"
         raise BadValueError(code, message, f"write `{network}`", str(network)) from None

@@ -112,7 +112,7 @@ def read_listen(top: Section) -> tuple[ListenAddress, ...]:
         return DEFAULT_LISTEN
     if isinstance(found.node, Sequence) and not found.node.items:
         help = "name an address, or remove the key for `localhost:8010`"
-        top.findings.error("empty-list", found.node, "`listen` names no address", help)
+        top.findings.error("empty-list", found.node, "`listen` has no address", help)
     if len(found.values) > _MOST_ADDRESSES:
         message = f"`listen` names more than {_MOST_ADDRESSES} addresses"
         help = "`0.0.0.0` is every IPv4 address, `[::]` every IPv6 address"

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from corsproxy.config.findings import Findings, Value
-from corsproxy.config.keys import KEYS
+from corsproxy.config.keys import KEYS, suggest
 from corsproxy.config.spelling import as_list, as_value, shown
 from corsproxy.config.terms import entry_in, entry_of_pair
 from corsproxy.config.yaml.nodes import Mapping, Node, Scalar, is_null
@@ -14,6 +14,7 @@ from corsproxy.config.yaml.source_text import Extent, Mark, Span
 _ORIGIN = re.compile(r"[a-z]+://[^\s,;$]+")
 _BETWEEN = re.compile(r"[\s,;]+")
 _BULLETS = frozenset("-–—•·+")
+_LOOKED_AT = 8
 _DASH = re.compile(r"-[A-Za-z]")
 _SPLIT = re.compile(r"[0-9*]+$|//")
 _ENTRY = re.compile(r"[\w-]+|[A-Za-z][A-Za-z0-9+.-]*://\S+")
@@ -82,8 +83,11 @@ def _no_item(findings: Findings, node: Scalar, path: str) -> None:
 
 
 def _says_more(item: Mapping) -> bool:
-    """Whether an entry is a mapping on purpose."""
-    return any(entry.key.text in KEYS["origin"] for entry in item.entries)
+    """Whether an entry is a mapping on purpose, its keys misspelled or not."""
+    keys = [entry.key.text for entry in item.entries]
+    if any(key in KEYS["origin"] for key in keys):
+        return True
+    return any(suggest("origin", key).key for key in keys[:_LOOKED_AT])
 
 
 def _is_one(

@@ -26,7 +26,7 @@ Checked = tuple[str, BadValueError | None]
 def _method(text: str) -> Checked:
     if not is_token(text.encode("utf-8", "replace")):
         raise BadValueError(
-            "bad-method", f"{shown(text)} is not a method", "write it as in `PATCH`"
+            "bad-method", f"{shown(text)} is not a method", "write a method name, such as `PATCH`"
         )
     upper = text.upper()
     if upper in FORBIDDEN_METHODS:
@@ -34,7 +34,7 @@ def _method(text: str) -> Checked:
         raise BadValueError("forbidden-method", f"{upper} cannot be allowed", help)
     if "*" in text:
         raise BadValueError(
-            "bad-method", "methods have no wildcards but `*` alone", "name each method"
+            "bad-method", "the only wildcard for methods is `*` alone", "name each method"
         )
     if upper in NORMALIZED_METHODS:
         return upper, None
@@ -42,13 +42,13 @@ def _method(text: str) -> Checked:
         return text, None
     if upper not in KNOWN_METHODS:
         help = "it is answered with 501, allowed or not: remove it, or use a registered method"
-        message = f"this proxy forwards no method {shown(text)}"
+        message = f"this proxy does not forward the method {shown(text)}"
         return text, BadValueError("method-unknown", message, help)
     help = (
         f"write {shown(upper)}: methods are compared byte by byte, and sent as scripts write them"
     )
     return text, BadValueError(
-        "method-case", f"{shown(text)} is another method than {upper}", help, upper
+        "method-case", f"{shown(text)} is not the same method as {upper}", help, upper
     )
 
 
@@ -61,7 +61,9 @@ def _header_name(text: str) -> bytes:
         raise BadValueError("bad-header-name", f"{shown(text)} is not a header name", help, likely)
     if b"*" in name:
         help = 'name each header, or write `"*"` alone for all'
-        raise BadValueError("bad-header-name", f"{shown(text)}: names have no wildcards", help)
+        raise BadValueError(
+            "bad-header-name", f"{shown(text)}: header names cannot have wildcards", help
+        )
     return name
 
 

@@ -175,7 +175,7 @@ class Section:
             return choices[choices.index(value.text)]
         word = value.text.lower()
         likely = word if word in choices else (also or {}).get(word)
-        message = f"{shown(value.text)} is none of {', '.join(choices)}"
+        message = f"{shown(value.text)} is not one of {', '.join(choices)}"
         help = f"write `{likely}`" if likely else "write one of them"
         self._refuse(key, value, message, help, likely)
         return default

@@ -156,7 +156,7 @@ def _socket(text: str) -> UpstreamAddress:
         suggestion = (
             f"unix:/{path.lstrip('/')}" if path.startswith("//") and path.strip("/") else None
         )
-        help = "write it as in `unix:/run/api.sock`"
+        help = "write it like `unix:/run/api.sock`"
         raise BadValueError("bad-upstream", "a socket's path is absolute", help, suggestion)
     if path.endswith("/") or len(path.encode("utf-8", "surrogatepass")) > _LONGEST_SOCKET_PATH:
         help = f"name the socket itself, in at most {_LONGEST_SOCKET_PATH} bytes"

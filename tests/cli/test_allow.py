@@ -136,7 +136,7 @@ async def test_all_bad_values_are_refused_at_once(directory: Path) -> None:
 async def test_a_method_in_another_case_is_proposed_and_not_written(directory: Path) -> None:
     code, out, err = await finished("allow", "method", "purge", cwd=directory)
     assert (code, out) == (1, "")
-    assert "`purge` is another method than PURGE" in err
+    assert "`purge` is not the same method as PURGE" in err
     assert " + PURGE\n" in err
     assert (directory / FILE).read_text() == BEFORE
     assert (await finished("allow", "method", "PURGE", cwd=directory))[0] == 0

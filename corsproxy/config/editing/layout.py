@@ -6,8 +6,8 @@ single value that becomes the first entry of a list.
 
 Facts about the nodes' marks (both of PyYAML's parsers): those of scalars and flow
 collections are exact. A block collection ends where the next token starts, behind
-comments and empty lines; a block scalar behind its empty lines. An alias has no marks of
-its own: its node is the anchored one, which is written elsewhere.
+comments and empty lines; a block scalar behind its empty lines. Most aliases have no marks of
+their own: their node is the anchored one, which is written elsewhere.
 """
 
 import re

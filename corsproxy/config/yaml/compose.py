@@ -114,7 +114,7 @@ class Composer:
                     self._refuse(
                         "several-documents",
                         event,
-                        "the file holds a second document",
+                        "the file contains a second document",
                         "keep one, and put the other in a file of its own",
                     )
         return self._root
@@ -180,19 +180,20 @@ class Composer:
             problem = self._source.problem("unquoted-asterisk", extent, message, help, fix)
             raise ConfigError([*self.problems, problem])
         if anchored.open:
-            self._refuse("recursive-alias", event, f"{shown('*' + name)} stands inside of itself")
+            self._refuse("recursive-alias", event, f"{shown('*' + name)} refers to itself")
         if len(self._frames) + anchored.height > MAX_DEPTH:
             self._refuse("too-deep", event, f"nested deeper than {MAX_DEPTH} levels")
         self.aliased.add(name)
         self.count += anchored.weight - 1
         node = anchored.node
-        if (
-            isinstance(node, Sequence)
-            and self._frames
-            and isinstance(self._frames[-1].node, Sequence)
-        ):
-            # No list of the file holds lists, so it is the alias that has to go.
-            node = Sequence(*self._extent(event), node.items, node.flow, name)
+        around = self._frames[-1].node if self._frames else None
+        if isinstance(around, Sequence):
+            if isinstance(node, Sequence):
+                # No list of the file holds lists, so it is the alias that has to go.
+                node = Sequence(*self._extent(event), node.items, node.flow, name)
+            elif isinstance(node, Scalar) and node.start.offset > around.start.offset:
+                # A list that repeats an item of its own: again, it is the alias that has to go.
+                node = Scalar(*self._extent(event), node.text, node.plain, name)
         self._add(node, anchored.weight, anchored.height)
 
     def _add(self, node: Node, weight: int, height: int) -> None:
@@ -239,7 +240,7 @@ class Composer:
         for other in value.items if isinstance(value, Sequence) else [value]:
             if not isinstance(other, Mapping):
                 help = "write an alias to one: `<<: *name`"
-                message = "`<<` takes over a mapping, and this is none"
+                message = "`<<` merges a mapping, and this is not one"
                 self.problems.append(self._source.problem("bad-merge", key, message, help))
                 return
             for entry in other.entries:

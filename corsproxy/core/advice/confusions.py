@@ -23,7 +23,7 @@ REFERRER_POLICY_IN_SHORT = (
     "(strict-origin-when-cross-origin in DevTools is the Referrer-Policy, not the cause.)"
 )
 COOKIES = (
-    "Whether a cookie is sent has causes of its own: credentials: 'include' in the call,"
+    "Whether a cookie is sent depends on more than CORS: credentials: 'include' in the call,"
     " the cookie's SameSite, its Secure, Domain and Path, and the browser's"
     " third-party cookie setting. A preflight never carries one."
 )

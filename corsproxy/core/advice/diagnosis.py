@@ -42,8 +42,8 @@ _LONGEST_PATH: Final = 60
 
 _COOKIE_REASONS: Final[dict[str, str]] = {
     "SameSiteNoneInsecure": "SameSite=None needs Secure beside it",
-    "SecureOnly": "Secure needs https, but on localhost",
-    "InvalidPrefix": "what the prefix of its name promises is not true of it here",
+    "SecureOnly": "Secure needs https, except on localhost",
+    "InvalidPrefix": "it does not meet the rules that the prefix of its name stands for",
     "InvalidPartitioned": "Partitioned needs Secure beside it",
     "InvalidDomain": "its Domain is not this proxy's host",
     "NameValuePairExceedsMaxSize": "name and value have more than 4,096 bytes",

@@ -26,7 +26,7 @@ METRICS_PACKAGE: Final = "metrics need a package: pip install prometheus_client"
 # Packages.
 INSTALL_HTTPS: Final = "pip install 'corsproxy[https]'"
 NSS_PACKAGES: Final = (
-    "certutil, which browsers' own stores need, is not there; install libnss3-tools (Debian), "
+    "certutil, which the browsers' own stores need, is missing; install libnss3-tools (Debian), "
     "nss-tools (Fedora) or nss (Arch, Homebrew)"
 )
 

@@ -28,7 +28,7 @@ _MESSAGES: Final = {
     "too-long": "the entry is longer than any origin: the limit is 512 characters, 253 for "
     "the host and 63 for each of its labels",
     "several-origins": "one entry names one origin: write each as an entry of its own",
-    "whitespace": "an origin has no white space and no control characters: remove them",
+    "whitespace": "an origin cannot contain white space or control characters: remove them",
     "punctuation": "an entry is the origin alone: remove the quotes or commas around it",
     "regex": "entries are not regular expressions: write https://*.example.com for "
     "subdomains, https://pr-*.example.com for part of a name, http://localhost:* for any port",

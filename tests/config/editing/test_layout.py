@@ -49,6 +49,8 @@ def with_entry(text: str, *path: str) -> str:
         ("---\na:\n  - x\n", "---\na:\n  - x\n  - NEW\n"),
         ("a:\n  - x\r  - y\r", "a:\n  - x\r  - y\r  - NEW\r"),
         ("a: [x]", "a: [x, NEW]"),
+        ("a: [&b x, *b]\n", "a: [&b x, *b, NEW]\n"),
+        ("a:\n  - &b x\n  - *b\n", "a:\n  - &b x\n  - *b\n  - NEW\n"),
         ("a:\n  [x]\n", "a:\n  [x, NEW]\n"),
         ("a: [x,]", "a: [x, NEW,]"),
         ("a: [x\n]", "a: [x, NEW\n]"),
@@ -161,7 +163,6 @@ def test_values_are_quoted_where_they_must_be(text: str, value: str, written: st
     [
         "x-b: &b y\na: [x, *b]\n",
         "x-b: &b y\na: [*b]\n",
-        "a: [&b x, *b]\n",
         "a: >-\n  x\n",
         "a: {b: c}\n",
     ],

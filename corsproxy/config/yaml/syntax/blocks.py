@@ -22,7 +22,7 @@ def tab(refusal: Refusal) -> Problem | None:
         if refusal.character != "\t":
             return None
         place = refusal.line, refusal.column
-        return refusal.at("tab", place, 1, "a tab cannot stand here", "write a space", " ")
+        return refusal.at("tab", place, 1, "a tab is not allowed here", "write a space", " ")
     tabs = indent - before
     wanted = _next_indent(refusal, text.lstrip().startswith("- ")) - before
     fix = " " * wanted if wanted >= 0 and text[before:indent] == "\t" * tabs else None
@@ -67,7 +67,7 @@ def no_colon_above(refusal: Refusal) -> Problem | None:
 def _missing_colon(refusal: Refusal, place: tuple[int, int], text: str) -> Problem:
     word, space, rest = text.partition(" ")
     fix = f"{word}:{space}{rest}"
-    message = "a key needs a colon, and a list item a dash"
+    message = "a key is followed by a colon, and a list item starts with a dash"
     return refusal.at("missing-colon", place, len(text), message, f"write {shown(fix)}", fix)
 
 
@@ -77,7 +77,7 @@ def beside_items(refusal: Refusal) -> Problem | None:
         return None
     indent, wanted = len(refusal.before), refusal.context_column + 1
     rest = refusal.text[indent:]
-    message = "this stands beside the list's dashes but is not an item of it"
+    message = "this lines up with the list's dashes but is not an item"
     help = "indent it below the item above, or start it with `- `"
     above = next(refusal.above(), None)
     fix = " " * (wanted - indent) + rest if wanted > indent else None
@@ -129,7 +129,7 @@ def no_colon(refusal: Refusal) -> Problem | None:
     place = refusal.context_line, refusal.context_column
     if _NO_KEY.fullmatch(rest):
         return _missing_colon(refusal, place, rest)
-    message = "a key needs a colon, and a list item a dash"
+    message = "a key is followed by a colon, and a list item starts with a dash"
     return refusal.at("missing-colon", place, len(rest), message)
 
 
@@ -139,7 +139,7 @@ def mixed(refusal: Refusal) -> Problem | None:
         return None
     if refusal.character != "-" or len(refusal.before) != refusal.context_column - 1:
         return None
-    message = "a list item stands among the keys of a mapping"
+    message = "a list item cannot be among the keys of a mapping"
     help = "indent it below the key that it belongs to"
     return refusal.at("mixed-block", (refusal.line, refusal.column), 1, message, help)
 
@@ -166,7 +166,7 @@ def misaligned(refusal: Refusal) -> Problem | None:
     if not levels or indent in levels:
         return None
     wanted = min(levels, key=lambda level: (abs(level - indent), -level))
-    message = "the indentation is that of no line above"
+    message = "this indentation matches no line above"
     help = f"indent it by {wanted} spaces, like the line that it belongs with"
     if wanted < indent:
         place = refusal.line, wanted + 1
@@ -193,7 +193,7 @@ def after_the_end(refusal: Refusal) -> Problem | None:
     """Something behind the document's one value."""
     if "document start" not in refusal.problem:
         return None
-    message = "this stands outside of the file's mapping"
+    message = "this is outside the file's mapping"
     help = "indent all keys of the file alike, and remove `...`"
     rest = refusal.text[refusal.column - 1 :]
     return refusal.at("outside", (refusal.line, refusal.column), len(rest), message, help)

@@ -40,12 +40,12 @@ def check_characters(source: SourceText) -> Problem | None:
             return source.at("directive", line, column, len(found[0]), message, "remove the line")
         shown = f"U+{ord(source.text[offset]):04X}"
         if pattern is indent:
-            message = f"an invisible character ({shown}) stands where spaces indent"
+            message = f"an invisible character ({shown}) in the indentation"
             help = "write spaces; it may come from a web page"
             fix = re.sub(_INVISIBLE, " ", re.sub(f"[{_ZERO_WIDTH}]", "", found[1]))
             length = len(found[1])
             return source.at("invisible-indentation", line, column, length, message, help, fix)
         kind = "a NUL byte" if shown == "U+0000" else f"the unprintable character {shown}"
-        message = f"the file holds {kind}"
+        message = f"the file contains {kind}"
         return source.at("unprintable-character", line, column, 1, message, "remove it", "")
     return None

@@ -108,7 +108,7 @@ def _open_at_the_end(refusal: Refusal) -> Problem:
     if not last.text.strip():
         last = next(refusal.above(), last)
     place = last.number, max(len(last.text.rstrip()), 1)
-    message = "the file ends inside of brackets"
+    message = "the file ends with a bracket still open"
     return refusal.at("open-bracket", place, 1, message, "close them")
 
 

@@ -41,7 +41,7 @@ def terms_beside(refusal: Refusal) -> Problem | None:
         return None
     above, origin = found
     entry = in_braces(origin.strip("\"'"), _terms(refusal))
-    message = "this stands beside the list's dashes but is not an item of it"
+    message = "this lines up with the list's dashes but is not an item"
     help = f"write `- origin: ` on line {above.number}, and indent this below `origin`"
     if entry is not None:
         help = f"write the entry on one line: `- {entry}`"

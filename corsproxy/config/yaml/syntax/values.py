@@ -102,7 +102,7 @@ def bad_escape(refusal: Refusal) -> Problem | None:
     value = rest[: end + 1] if end > 0 else rest
     fix = f"'{value[1:-1]}'" if end > 0 and "'" not in value else None
     place = refusal.context_line, refusal.context_column
-    message = "a backslash starts an escape in double quotes, and this is none"
+    message = "a backslash starts an escape in double quotes, and this is not a valid one"
     help = "write it in single quotes, where backslashes are plain"
     return refusal.at("bad-escape", place, len(value), message, help, fix)
 
@@ -149,7 +149,7 @@ def variable_in_brackets(refusal: Refusal) -> Problem | None:
         return None
     fix = quoted(value[0].rstrip())
     place = refusal.line, start + 1
-    message = "inside of brackets, the braces of a variable start a mapping in YAML"
+    message = "inside brackets, the braces of a variable start a mapping in YAML"
     help = f"quote the value: {shown(fix)}"
     length = len(value[0].rstrip())
     return refusal.at("unquoted-variable", place, length, message, help, fix)
@@ -179,6 +179,4 @@ def after_value(refusal: Refusal) -> Problem | None:
         help = "in single quotes, a quote is written twice; or use double quotes"
     place = refusal.line, refusal.column
     fix = "" if rest in ("]", "}") else None
-    return refusal.at(
-        "text-after-value", place, len(rest), "the value has ended before this", help, fix
-    )
+    return refusal.at("text-after-value", place, len(rest), "the value ends before this", help, fix)
