@@ -1,7 +1,8 @@
 """`corsproxy diff`: what one allowlist file allows that another does not."""
 
+import re
 from collections.abc import Iterable, Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import click
 
@@ -14,7 +15,13 @@ from corsproxy.config.problems import annotation, escape
 from corsproxy.core.policy import Policy
 from corsproxy.shell.feed.ansi import Style, paint
 
-_WORDS = {"allowed": "newly allowed", "no-longer-allowed": "no longer allowed"}
+_WHAT = {
+    "credentials": "credentials are {} allowed",
+    "expose": "response header {value} is {} exposed",
+} | dict.fromkeys(("origin", "method", "header", "host"), "{kind} {value} is {} allowed")
+"""What is said of an entry. Everything else is a setting."""
+_SETTING = "{kind}: {value} is {} set"
+_KEY = re.compile(r"[a-z_]+(?=:(?:\s|$))")
 
 
 @click.command()
@@ -39,24 +46,41 @@ def command(ctx: click.Context, old: str, new: str, form: str, no_wider: bool) -
     """
     if old == new == "-":
         raise click.UsageError("only one of OLD and NEW can be standard input.")
-    policies, failures = each_of((old, new), _policy)
-    raise_all(failures)
-    found = differences(*policies)
+    read_files, failures = each_of((old, new), _read)
+    raise_all(failures, form)
+    before, after = read_files
+    found = differences(before.policy, after.policy)
     if form == "json":
         print_json([_as_json(each) for each in found])
     elif form == "github":
         for each in found:
-            click.echo(_annotation(each, "error" if no_wider else "warning"))
+            file = after if each.change == "allowed" else before
+            click.echo(_annotation(each, file, "error" if no_wider else "warning"))
     else:
         _print(found)
     if no_wider and any(each.is_wider for each in found):
         ctx.exit(Exit.FINDINGS)
 
 
-def _policy(file: str) -> Policy:
+class _File(NamedTuple):
+    policy: Policy
+    lines: list[str]
+
+    def length(self, found: Difference) -> int:
+        """Return how much to underline: the value, or the key under which it is or would be."""
+        line = self.lines[found.at.line - 1][found.at.column - 1 :] if found.at.line else ""
+        value = found.value.partition(": ")[0] if found.kind == "until" else found.value
+        if line.lstrip("'\"").startswith(value):
+            return len(value)
+        key = _KEY.match(line)
+        return len(key[0]) if key else 1
+
+
+def _read(file: str) -> _File:
     content, name = read_source(file)
     with refusing(name):
-        return read(content, name).policy
+        policy = read(content, name).policy
+    return _File(policy, content.decode("utf-8", "replace").removeprefix("\ufeff").splitlines())
 
 
 def _as_json(found: Difference) -> dict[str, str | None]:
@@ -69,12 +93,28 @@ def _as_json(found: Difference) -> dict[str, str | None]:
     }
 
 
-def _annotation(found: Difference, if_wider: Literal["error", "warning"]) -> str:
+def _annotation(found: Difference, file: _File, if_wider: Literal["error", "warning"]) -> str:
+    level = if_wider if found.is_wider else "notice"
+    text = escape(_sentence(found))
+    return annotation(level, found.at, file.length(found), found.change, text)
+
+
+def _sentence(found: Difference) -> str:
     where = "" if found.route is None else f" on route {found.route}"
-    text = escape(f"{found.kind} {found.value} is {_WORDS[found.change]}{where}")
-    return annotation(
-        if_wider if found.is_wider else "notice", found.at, len(found.value), found.change, text
-    )
+    is_new = found.change == "allowed"
+    if found.kind == "until":
+        origin, _, days = found.value.partition(": ")
+        new, _, old = days.partition(", was " if is_new else ", now ")
+        if not is_new:
+            new, old = old, new
+        return f"origin {origin} is allowed {_up_to(new)} instead of {_up_to(old)}{where}"
+    change = "newly" if is_new else "no longer"
+    sentence = _WHAT.get(found.kind, _SETTING)
+    return sentence.format(change, kind=found.kind, value=found.value) + where
+
+
+def _up_to(day: str) -> str:
+    return "without end" if day == "none" else f"until {day}"
 
 
 def _print(found: Sequence[Difference]) -> None:

@@ -8,7 +8,7 @@ from typing import IO, Any, TypeVar
 import click
 
 from corsproxy.cli.terminal import wants_color
-from corsproxy.config.problems import ConfigError, Problem, escape, render
+from corsproxy.config.problems import ConfigError, Problem, as_github, escape, render
 from corsproxy.shell.feed.layout import fitted, known_width
 
 Result = TypeVar("Result")
@@ -118,10 +118,21 @@ def each_of(names: Iterable[str], read: Callable[[str], Result]) -> tuple[list[R
     return found, failures
 
 
-def raise_all(failures: Failed) -> None:
-    """Raise the failures at once, if there are any."""
+def raise_all(failures: Failed, form: str = "text") -> None:
+    """Raise the failures at once, if there are any. In the form `github`, the problems of refused
+    files are printed as annotations instead of being shown."""
+    if form == "github":
+        failures = [*map(_annotated, failures)]
     if failures:
         raise failures[0] if len(failures) == 1 else Failures(failures)
+
+
+def _annotated(failure: click.ClickException) -> click.ClickException:
+    if not isinstance(failure, RefusedConfig):
+        return failure
+    for problem in failure.problems:
+        click.echo(as_github(problem))
+    return Failure(failure.message, Exit(failure.exit_code))
 
 
 def exit_of_start(problems: Iterable[Problem]) -> Exit:

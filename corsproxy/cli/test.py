@@ -93,7 +93,7 @@ def command(ctx: click.Context, file: tuple[str, ...], form: str, live: str | No
     printers = {"text": _text, "json": _json, "github": _github, "junit": _junit}
     for line in printers[form](trials) if found else ():
         click.echo(line, color=True)
-    raise_all(failures)
+    raise_all(failures, form)
     if not trials.passed:
         ctx.exit(Exit.FINDINGS)
 

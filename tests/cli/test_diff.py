@@ -1,6 +1,7 @@
 """Comparing what two files allow."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -64,6 +65,50 @@ async def test_only_wider_changes_fail_and_only_with_no_wider(directory: Path) -
     assert (await finished(*arguments, "old.yaml", "new.yaml", cwd=directory))[0] == 0
 
 
+async def test_annotations_underline_what_is_there_and_read_well(directory: Path) -> None:
+    (directory / "old.yaml").write_text(
+        "upstream: http://a.test\n"
+        "cors:\n"
+        "  allow_origins: [{origin: https://a.test, until: 2099-01-01}]\n"
+    )
+    (directory / "new.yaml").write_text(
+        "upstream: http://a.test\n"
+        "cors:\n"
+        "  allow_origins: [https://a.test]\n"
+        "  allow_credentials: true\n"
+        "  allow_headers: [authorization]\n"
+        "  expose_headers: [x-a]\n"
+        "  max_age: 60\n"
+    )
+    arguments = ("diff", "--format", "github")
+    code, out, _ = await finished(*arguments, "old.yaml", "new.yaml", cwd=directory)
+    assert (code, told(out)) == (
+        0,
+        [
+            "3 19-33 origin https://a.test is allowed without end instead of until 2099-01-01",
+            "6 19-20 response header x-a is newly exposed",
+            "4 22-26 credentials are newly allowed",
+            "7 12-14 max_age: 60 is newly set",
+            "3 3-16 header content-type is no longer allowed",
+            "3 3-16 max_age: none is no longer set",
+        ],
+    )
+    code, out, _ = await finished(*arguments, "new.yaml", "old.yaml", cwd=directory)
+    assert "allowed until 2099-01-01 instead of without end" in told(out)[-4]
+
+
+def told(out: str) -> list[str]:
+    """Of each annotation the line, the columns, and the sentence without its route."""
+    return [
+        re.sub(
+            r"::\w+ file=.*,line=(\d+),col=(\d+),endColumn=(\d+),.*::(.*) on .*",
+            r"\1 \2-\3 \4",
+            line,
+        )
+        for line in out.splitlines()
+    ]
+
+
 async def test_without_no_wider_nothing_is_an_error(directory: Path) -> None:
     arguments = ("diff", "--format", "github", "old.yaml", "new.yaml")
     code, out, _ = await finished(*arguments, cwd=directory)
@@ -90,6 +135,10 @@ async def test_a_broken_file_is_refused_with_its_problems(directory: Path) -> No
     code, out, err = await finished("diff", "old.yaml", "new.yaml", cwd=directory)
     assert (code, out) == (1, "")
     assert "new.yaml:1:8" in err
+    arguments = ("--format", "github", "old.yaml", "new.yaml")
+    code, out, err = await finished("diff", *arguments, cwd=directory)
+    assert (code, err) == (1, "corsproxy: new.yaml is refused: 2 errors\n")
+    assert "\n::error file=new.yaml,line=1,col=8,endColumn=20,title=unknown-key::" in out
     code, _, err = await finished("diff", "none.yaml", "new.yaml", cwd=directory)
     assert code == 2
     assert "cannot read none.yaml" in err

@@ -97,6 +97,13 @@ async def test_reports_for_programs_name_what_failed(directory: Path) -> None:
     assert failure.attrib["message"] == words
 
 
+async def test_a_broken_file_is_annotated_too(directory: Path) -> None:
+    (directory / "corsproxy.test.yaml").write_text("config: corsproxy.yaml\ncases: 5\n")
+    code, out, err = await finished("test", "--format", "github", cwd=directory)
+    assert (code, err) == (2, "corsproxy: corsproxy.test.yaml is refused: 1 error\n")
+    assert out.startswith("::error file=corsproxy.test.yaml,line=2,col=8,")
+
+
 async def test_cases_of_one_entry_and_places_are_told_apart(directory: Path) -> None:
     (directory / "corsproxy.yaml").write_text(f"{CONFIG}  allow_credentials: true\n")
     case = f"{{origin: {PAGE}, request: GET /, headers: [[x-a], [x-b]], credentials: true"
