@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import pytest
 from trustme import CA
 
+from corsproxy.shell.system.packages import installing
 from tests.certificates import Pair, write_pair
 from tests.fakes import Client, get
 from tests.http2.test_request_fields import MALFORMED
@@ -185,7 +186,9 @@ async def test_without_the_packages_it_says_how_to_install_them(home: dict[str, 
     arguments = ("http://127.0.0.1:1", "--https", *FREE_PORTS)
     async with started(*arguments, env=home, program=("-c", code)) as command:
         assert await command.exit_code() == 3
-        assert "pip install 'corsproxy[https]'" in await command.complaints()
+        said = await command.complaints()
+    assert "https needs h2 and cryptography, which are not installed; run: " in said
+    assert " ".join(said.split()).endswith(installing("h2", "cryptography"))
 
 
 def problems(text: str) -> list[tuple[str, str]]:

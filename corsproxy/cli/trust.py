@@ -12,10 +12,11 @@ import click
 
 from corsproxy.cli.failures import Exit, Failure
 from corsproxy.cli.options import option
-from corsproxy.core.advice.operation import INSTALL_HTTPS
+from corsproxy.core.advice.operation import not_installed
 from corsproxy.errors import StartError
 from corsproxy.shell.certificates.places import places_of
 from corsproxy.shell.certificates.stores import Plan, Step, Subject, machine_of, plan
+from corsproxy.shell.system.packages import installing
 
 if TYPE_CHECKING:
     from corsproxy.shell.certificates.authority import Authority
@@ -60,7 +61,8 @@ def command(ctx: click.Context, remove: bool, print_it: bool) -> None:
 def _authority(*, make: bool) -> "Authority | None":
     """Return the authority in use; with `make`, create one if needed. Raises Failure."""
     if find_spec("cryptography") is None:
-        message = f"trust needs cryptography, which is not installed; try {INSTALL_HTTPS}"
+        needed = "cryptography"
+        message = not_installed("trust", [needed], installing(needed))
         raise Failure(message, Exit.NOT_STARTED)
     from corsproxy.shell.certificates.authority import find_authority, known_authority
 

@@ -1,5 +1,6 @@
 """What to do about the proxy's own operation: ports, packages, certificates, the terminal."""
 
+from collections.abc import Sequence
 from typing import Final
 
 # At the terminal.
@@ -21,10 +22,9 @@ NO_ENTRY: Final = "No entry of the allowlist would allow it."
 
 # On the admin listener.
 ADMIN_HOST: Final = "Ask for localhost or an address, or add the name to allowed_hosts."
-METRICS_PACKAGE: Final = "metrics need a package: pip install prometheus_client"
+METRICS_PACKAGE: Final = "metrics need a package"
 
 # Packages.
-INSTALL_HTTPS: Final = "pip install 'corsproxy[https]'"
 NSS_PACKAGES: Final = (
     "certutil, which the browsers' own stores need, is missing; install libnss3-tools (Debian), "
     "nss-tools (Fedora) or nss (Arch, Homebrew)"
@@ -46,9 +46,10 @@ def decoder(coding: str, package: str) -> str:
     return f"Decoding {coding} needs the package {package}."
 
 
-def install(package: str) -> str:
-    """Return the command that installs a package, or a newer one."""
-    return f"pip install -U {package}"
+def not_installed(what: str, packages: Sequence[str], command: str) -> str:
+    """Say that `what` needs packages that are missing; `command` installs them."""
+    are = "is" if len(packages) == 1 else "are"
+    return f"{what} needs {' and '.join(packages)}, which {are} not installed; run: {command}"
 
 
 def protect_key(file: str) -> str:

@@ -20,6 +20,7 @@ from corsproxy.core.guard import check_host
 from corsproxy.core.verdicts import FACTS
 from corsproxy.shell.admin.controls import Controls, Phase
 from corsproxy.shell.system.memory import give_back
+from corsproxy.shell.system.packages import installing
 
 PATHS = frozenset({"/livez", "/readyz", "/healthz", "/metrics", "/drain"})
 """Paths for programs. No page in a browser needs them, so a request with an Origin is refused."""
@@ -86,7 +87,8 @@ class _Probes:
         try:
             from corsproxy.shell.admin.metrics import exposition
         except ImportError:
-            return web.Response(text=f"{METRICS_PACKAGE}\n", status=501)
+            text = f"{METRICS_PACKAGE}: {installing('prometheus_client')}\n"
+            return web.Response(text=text, status=501)
         if not self._has_been_scraped:
             self._has_been_scraped = True
             # Free the memory that the import left over.

@@ -13,11 +13,12 @@ from importlib.util import find_spec
 from typing import Final, NamedTuple
 
 from corsproxy.config.https import certificate_names
-from corsproxy.core.advice.operation import INSTALL_HTTPS
+from corsproxy.core.advice.operation import not_installed
 from corsproxy.core.policy import ListenerTls, Policy
 from corsproxy.errors import StartError
 from corsproxy.shell.certificates.files import server_context
 from corsproxy.shell.certificates.places import places_of
+from corsproxy.shell.system.packages import installing
 
 HTTP2: Final = "h2"
 HTTP1: Final = "http/1.1"
@@ -117,8 +118,7 @@ def require_extra(policy: Policy) -> None:
         needed.append("cryptography")
     missing = [name for name in needed if find_spec(name) is None]
     if missing:
-        packages = " and ".join(missing)
-        raise StartError(f"https needs {packages}, which is not installed; try {INSTALL_HTTPS}")
+        raise StartError(not_installed("https", missing, installing(*missing)))
 
 
 def _wanted(policy: Policy) -> object:

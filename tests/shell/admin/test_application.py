@@ -8,6 +8,7 @@ from aiohttp import web
 
 from corsproxy.shell.admin.controls import Phase
 from corsproxy.shell.admin.figures import Snapshot
+from corsproxy.shell.system.packages import installing
 from tests.policies import policy
 from tests.shell.admin.running import Admin, serving
 
@@ -54,7 +55,7 @@ async def test_metrics_without_the_package_say_what_to_install(
     monkeypatch.setitem(sys.modules, "prometheus_client", None)
     reply = await admin.ask("/metrics")
     assert reply.status == 501
-    assert b"pip install prometheus_client" in reply.content
+    assert installing("prometheus_client").encode() in reply.content
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,10 @@ from contextlib import suppress
 from importlib import import_module
 from typing import Any, NamedTuple, Protocol
 
-from corsproxy.core.advice.operation import decoder, install
+from corsproxy.core.advice.operation import decoder
 from corsproxy.core.messages import Fields
 from corsproxy.shell.admin.inspector.exchanges import Body, value_of
+from corsproxy.shell.system.packages import installing
 
 MOST_DECODED = 256 * 1024
 """The limit for a decoded body: 16 KiB could become 16 MiB."""
@@ -53,7 +54,8 @@ def decode(body: Body, fields: Fields) -> Decoded:
             data, is_more = _bounded(make, data)
         except _MissingError as error:
             package = error.package
-            return Decoded(data, coding, decoder(each, package), install(package), is_cut)
+            install = installing(package, newer=True)
+            return Decoded(data, coding, decoder(each, package), install, is_cut)
         except zlib.error as error:
             return Decoded(data, coding, f"This is not valid {each}: {error}.", "", is_cut)
         is_cut = is_cut or is_more

@@ -16,6 +16,7 @@ from corsproxy.shell.admin.inspector.decoding import (
     decode,
 )
 from corsproxy.shell.admin.inspector.exchanges import Body
+from corsproxy.shell.system.packages import installing
 
 TEXT = b'{"name": "Ada"}' * 20
 
@@ -92,7 +93,7 @@ def test_what_browsers_ask_for_is_decoded_where_its_package_is(
     for module in ("brotli", "compression.zstd", "backports.zstd"):
         monkeypatch.setitem(sys.modules, module, None)
     decoded = decode(body(data), coded(coding))
-    assert (decoded.data, decoded.install) == (data, f"pip install -U {package}")
+    assert (decoded.data, decoded.install) == (data, installing(package, newer=True))
     assert package in decoded.failure
 
 
