@@ -4,7 +4,7 @@ Reads no file, no network and no environment but what its caller hands it. A fil
 error makes no policy at all: nothing is guessed, and nothing fails open.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import NamedTuple
@@ -30,6 +30,7 @@ from corsproxy.config.section import Section
 from corsproxy.config.without_file import policy_for_url
 from corsproxy.config.yaml.document import Document, read_document
 from corsproxy.config.yaml.nodes import Mapping as MappingNode
+from corsproxy.config.yaml.source_text import read_text
 from corsproxy.core.policy import CorsRules, ListenAddress, Policy, Route
 from corsproxy.core.source import Source
 
@@ -68,7 +69,50 @@ def read_policy(
 
     Raises ConfigError with every problem, in file order.
     """
-    document = text if isinstance(text, Document) else read_document(text, name)
+
+    def read(document: Document) -> Reading:
+        return _policy_of(
+            document, environ, directory, check_tls, check_certificate=check_certificate, day=day
+        )
+
+    if isinstance(text, Document):
+        return read(text)
+    try:
+        document = read_document(text, name)
+    except ConfigError as error:
+        raise _with_tried_fixes(error, text, name, read) from None
+    return read(document)
+
+
+def _with_tried_fixes(
+    error: ConfigError, text: str | bytes, name: str, read: Callable[[Document], Reading]
+) -> ConfigError:
+    """Return the refusal of a text that is not YAML, with fixes that were tried."""
+    if all(problem.fix is None for problem in error.problems):
+        return error
+    # Imported here, because most files are YAML.
+    from corsproxy.config.trial import tried
+
+    def problems_of(fixed: str) -> Iterable[Problem]:
+        try:
+            return read(read_document(fixed, name)).warnings
+        except ConfigError as following:
+            return following.problems
+
+    lines = list(read_text(text, name).lines)
+    last = tried(error.problems[-1], lines, problems_of)
+    return ConfigError([*error.problems[:-1], last])
+
+
+def _policy_of(
+    document: Document,
+    environ: Mapping[str, str],
+    directory: str,
+    check_tls: TlsCheck,
+    *,
+    check_certificate: CertificateCheck,
+    day: str | None,
+) -> Reading:
     findings = Findings(document.source, environ, document.tagged, day)
     for problem in document.problems:
         findings.add(problem)

@@ -13,6 +13,7 @@ from corsproxy.config.findings import MAX_PROBLEMS
 from corsproxy.config.keys import KEYS
 from corsproxy.config.problems import ConfigError, fixed_line, render
 from corsproxy.config.reader import read_admin_address, read_policy
+from corsproxy.config.trial import is_at_fix
 from corsproxy.config.yaml.document import read_document
 from corsproxy.config.yaml.nodes import Mapping, Node, Sequence
 from corsproxy.core.policy import Policy
@@ -219,7 +220,7 @@ def test_the_fix_of_a_broken_file_passes(case: Case) -> None:
 
 
 @each_case
-def test_a_suggestion_resolves_its_problem(case: Case) -> None:
+def test_a_suggestion_resolves_its_problem_and_makes_no_other(case: Case) -> None:
     for problem in broken_files.problems_of(case.text):
         fixed = fixed_line(problem)
         if fixed is None:
@@ -229,3 +230,6 @@ def test_a_suggestion_resolves_its_problem(case: Case) -> None:
         left = broken_files.problems_of("\n".join(lines))
         same = (problem.code, problem.source, problem.message)
         assert same not in {(each.code, each.source, each.message) for each in left}
+        known = {(each.code, each.message) for each in broken_files.problems_of(case.text)}
+        new = [each for each in left if (each.code, each.message) not in known]
+        assert not [render(each) for each in new if is_at_fix(each, problem)]
