@@ -41,6 +41,12 @@ MATCHING_KEY: Final = "name the key that the certificate was made for"
 RENEW: Final = "renew it; it is read again without a restart"
 
 
+def hopeless(origin: str, *, are_more: bool) -> str:
+    """Say that what was refused last has no edit; `are_more` if earlier calls have one."""
+    sentence = f"What was refused last, a call from {origin}, cannot be allowed by any entry."
+    return f"{sentence} Of what was refused before it:" if are_more else sentence
+
+
 def decoder(coding: str, package: str) -> str:
     """Return what the inspector needs to show content in a coding."""
     return f"Decoding {coding} needs the package {package}."

@@ -29,9 +29,14 @@ class Refusals:
 
     def __init__(self) -> None:
         self._refusals: OrderedDict[Refusal, None] = OrderedDict()
+        self.hopeless: bytes | None = None
+        """The origin of the last refusal if no edit would have allowed it; otherwise None."""
 
     def note(self, remedies: tuple[Remedy, ...], origin: bytes) -> None:
-        """Record what would allow a call of a page on `origin`."""
+        """Record what would allow a call of a page on `origin`: nothing, if there are none."""
+        self.hopeless = None if remedies else origin[:_LONGEST]
+        if not remedies:
+            return
         refusal = Refusal(remedies, origin[:_LONGEST])
         self._refusals.pop(refusal, None)
         self._refusals[refusal] = None
@@ -45,6 +50,7 @@ class Refusals:
     def forget(self) -> None:
         """Start over: the policy has changed."""
         self._refusals.clear()
+        self.hopeless = None
 
 
 class AdviceCounts:

@@ -9,7 +9,7 @@ from typing import Final
 
 from corsproxy.config.problems import escape
 from corsproxy.core.advice.confusions import REFERRER_POLICY_IN_SHORT, lacks_cookie
-from corsproxy.core.advice.diagnosis import Advice
+from corsproxy.core.advice.diagnosis import Advice, Cause
 from corsproxy.core.outcome.outcome import Outcome, Word, is_lost
 from corsproxy.core.verdicts import Code, Kind
 from corsproxy.shell.feed.ansi import Style, paint
@@ -93,7 +93,7 @@ class TextLines:
         for advice in self._advise(record):
             times = self._told.count(advice.cause, advice.subject)
             count = count or times
-            if advice.remedies:
+            if advice.remedies or advice.cause is Cause.REFUSED:
                 self._refusals.note(advice.remedies, record.origin or b"")
             if times == 1:
                 for text in advice.lines:

@@ -16,7 +16,7 @@ from corsproxy.config.editing.edits import Edit
 from corsproxy.config.editing.splices import EditError
 from corsproxy.config.editing.widening import widened
 from corsproxy.config.problems import ConfigError, Problem, escape
-from corsproxy.core.advice.operation import NOTHING_TO_ALLOW
+from corsproxy.core.advice.operation import NOTHING_TO_ALLOW, hopeless
 from corsproxy.core.advice.remedies import Remedy
 from corsproxy.core.policy import Policy
 from corsproxy.shell.admin.editing import read_and_edit
@@ -78,6 +78,11 @@ class Offer:
         for refusal in self._refusals.latest():
             found.setdefault(refusal.remedies, refusal.origin)
         choices = list(found)[:_MOST_LISTED]
+        if self._refusals.hopeless is not None:
+            asked = printable(self._refusals.hopeless[:_LONGEST]) or "-"
+            self._announcer.note(hopeless(asked, are_more=bool(choices)))
+            if not choices:
+                return ()
         if len(choices) < 2:
             if not choices:
                 self._announcer.note(NOTHING_TO_ALLOW)

@@ -63,8 +63,7 @@ class Person:
         decision = decide(self.policy, asked)
         assert not isinstance(decision, Forward)
         remedies = remedies_for(decision.verdict, self.policy, method or b"", [headers])
-        if remedies:
-            self.refusals.note(tuple(remedies), origin.encode())
+        self.refusals.note(tuple(remedies), origin.encode())
 
     async def press(self, typed: str, meanwhile: Callable[[], object] = lambda: None) -> None:
         """Press the key; `meanwhile` happens before the question is answered."""
@@ -146,6 +145,23 @@ async def test_a_long_list_fits_the_terminal(
     assert question
     assert max(map(len, listed.splitlines())) <= 80
     assert "1  method PURGE, header x-a-header-with-a-name-of-its-own\n" in listed
+
+
+async def test_what_no_entry_allows_is_not_passed_over(person: Person) -> None:
+    person.refused(origin="null")
+    await person.press("y")
+    last = "What was refused last, a call from null, cannot be allowed by any entry."
+    assert person.seen == f"{last}\n"
+    person.refused()
+    person.refused(origin="null")
+    person.seen = ""
+    await person.press("n")
+    assert person.seen.startswith(f"{last} Of what was refused before it:\n")
+    assert QUESTION in person.seen
+    person.refused()
+    person.seen = ""
+    await person.press("n")
+    assert last not in person.seen
 
 
 async def test_without_a_refusal_there_is_nothing_to_allow(person: Person) -> None:
