@@ -1,5 +1,6 @@
 """The inspector in a real Chromium, driven as a person would."""
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
@@ -174,6 +175,40 @@ async def test_undo_is_offered_until_the_last_change_is_gone(
     await view.button("Undo").click()
     await expect(bar).to_be_hidden()
     assert where.file.read_text() == content
+
+
+async def test_what_cannot_be_edited_has_no_button_or_says_why(
+    open_tab: OpenTab, page_port: int, where: Inspected, view: View
+) -> None:
+    sandboxed = b"GET / HTTP/1.1\r\nHost: localhost\r\nOrigin: null\r\n\r\n"
+    assert (await ask(port_of(where.url), sandboxed)).status == 403
+    await expect(view.row("null", "origin-not-allowed")).to_have_count(1)
+    await expect(view.button("Allow")).to_have_count(0)
+    await view.page.get_by_role("link", name="Allowlist").click()
+    refused = view.page.get_by_role("table", name="Refused")
+    await expect(refused).to_contain_text("no entry would allow it")
+    await view.page.get_by_role("link", name="Live").click()
+    tab = await open_tab(f"http://localhost:{page_port}")
+    assert not await call(tab, f"{where.url}/plain", method="DELETE")
+    await view.button("Allow").click()
+    await view.button("Write").click()
+    await expect(view.button("Undo")).to_be_visible()
+    where.file.write_text(where.file.read_text().replace("max_age", "max_ages"))
+    await view.page.evaluate(KEEP_DETAILS)
+    await view.button("Undo").click()
+    style, told = await asyncio.wait_for(view.page.evaluate("() => window.told"), 30)
+    assert style == "pre-wrap"
+    line, under = re.findall(r"^.* \| (.*(?:max_ages|\^{8}).*)$", told, re.MULTILINE)[:2]
+    assert line.index("max_ages") == under.index("^^^^^^^^")
+
+
+# The message goes away by itself: what it has below its sentence is kept as soon as it is there.
+KEEP_DETAILS = """() => {
+  window.told = new Promise((done) => new MutationObserver(() => {
+    const details = document.querySelector("#toast pre");
+    if (details) done([getComputedStyle(details).whiteSpace, details.innerText]);
+  }).observe(document.getElementById("toast"), { childList: true, subtree: true }));
+}"""
 
 
 async def test_what_a_person_edits_while_the_diff_is_shown_is_never_overwritten(

@@ -139,6 +139,12 @@ MENDABLE = frozenset(_KEYS)
 """The codes of refusals that an entry of the allowlist may lift."""
 
 
+def is_mendable(verdict: Verdict) -> bool:
+    """Whether an entry of the allowlist would lift a refusal: none would for the origin `null`."""
+    key = _KEYS.get(verdict.code)
+    return key is not None and _is_grantable(key, verdict.subject)
+
+
 def remedy_for(verdict: Verdict, policy: Policy) -> Remedy | None:
     """Return the one change to the allowlist that would allow what `verdict`, a decision
     under `policy`, refused.

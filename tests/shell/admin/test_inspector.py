@@ -332,7 +332,8 @@ async def test_the_allowlist_view_shows_the_use_of_entries(page: Page) -> None:
     for exchange in (preflight("POST", headers=b"content-type", by=by), captured("POST", by=by),
                      captured(by=by), preflight("DELETE", by=by),
                      captured(origin="https://new.example", by=by),
-                     captured(origin="http://localhost:3000", by=by)):  # fmt: skip
+                     captured(origin="http://localhost:3000", by=by),
+                     captured(origin="null", by=by)):  # fmt: skip
         page.add(exchange)
         usage.add(exchange)
     found = await page.ask("allowlist")
@@ -343,7 +344,12 @@ async def test_the_allowlist_view_shows_the_use_of_entries(page: Page) -> None:
     assert entries["origin", PAGE] == (2, 1)
     assert (entries["method", "POST"], entries["method", "GET"]) == ((1, 1), (1, 0))
     assert entries["header", "content-type"] == (0, 1)
-    refused = {(each["code"], each["origin"]): each["proposed"] for each in found["refusals"]}
+    assert {each["kind"] for each in found["refusals"] if each["origin"] == "null"} == {None}
+    refused = {
+        (each["code"], each["origin"]): each["proposed"]
+        for each in found["refusals"]
+        if each["kind"] is not None
+    }
     assert refused == {
         ("method-not-allowed", PAGE): True,
         ("origin-not-allowed", "https://new.example"): False,
@@ -351,7 +357,8 @@ async def test_the_allowlist_view_shows_the_use_of_entries(page: Page) -> None:
     }
     assert "+    - http://localhost:3000" in found["learnt"]["diff"]
     assert "+  allow_methods: [GET, POST, DELETE]" in found["learnt"]["diff"]
-    (other,) = found["learnt"]["others"]
+    (other, null) = found["learnt"]["others"]
+    assert null["reason"] == "any page can have the origin null"
     assert (other["origin"], other["times"]) == ("https://new.example", 1)
 
 

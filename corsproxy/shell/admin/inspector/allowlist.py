@@ -103,6 +103,8 @@ def _used(use: Use | None) -> Json:
 def _refusal(refused: Refused, use: Use, row: int) -> Json:
     kind = _ADDED_BY_ALLOW.get(refused.code)
     value = refused.subject or refused.origin
+    if kind == "origin" and parse_origin(value.encode("utf-8", "replace")) is None:
+        kind = None  # `null`, which any page can have
     return {
         "code": refused.code,
         "origin": refused.origin,

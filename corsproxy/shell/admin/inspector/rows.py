@@ -1,5 +1,6 @@
 """The rows of the table as JSON: what is shown of an exchange before it is opened."""
 
+from corsproxy.core.advice.remedies import is_mendable
 from corsproxy.core.outcome.call import Call, read_call
 from corsproxy.core.outcome.outcome import Outcome
 from corsproxy.core.outcome.outcome import outcome_of as outcome_of_call
@@ -57,6 +58,7 @@ def row_as_json(row: Row, redactor: Redactor, *, mended: bool = False) -> Json:
             "code": str(verdict.code),
             "kind": str(verdict.kind),
             "allowed": verdict.allowed,
+            "mendable": is_mendable(verdict) or None,
         }
     return {key: value for key, value in found.items() if value is not None}
 

@@ -96,7 +96,8 @@ function learnt(found) {
 function proposal({ kind, proposed, mended }) {
   if (mended) return el("span.good", {}, "allowed now");
   if (kind === null) return el("span.dim", {}, "no entry would allow it");
-  return proposed ? el("span", {}, `add the ${kind}`) : el("span.dim", {}, "none: the page is on another machine");
+  if (proposed) return el("span", {}, `add the ${kind}`);
+  return el("span.dim", {}, kind === "host" ? "none: anyone can choose the name" : "none: the page is on another machine");
 }
 
 function refusal(found, open, store) {

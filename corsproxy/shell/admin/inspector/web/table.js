@@ -239,18 +239,10 @@ function chipOf(word) {
   return ["readable", "blocked", "leaves", "opaque", "unknown"].includes(word) ? word : "unknown";
 }
 
-const MENDABLE = new Set([
-  "origin-not-allowed",
-  "origin-unlisted-forwarded",
-  "method-not-allowed",
-  "header-not-allowed",
-  "host-not-allowed",
-  "credentials-not-allowed",
-]);
-
-/** Whether an entry of the allowlist may fix it. */
+/** Whether an edit of the allowlist may fix it. */
 export function isMendable(row) {
-  return isBad(row) && !row.mended && (MENDABLE.has(row.code) || row.outcome === "blocked");
+  const isKept = row.outcome === "blocked" && row.allowed !== false;
+  return isBad(row) && !row.mended && (row.mendable || isKept);
 }
 
 function allowButton(row, on) {

@@ -72,6 +72,12 @@ export function duration(ms) {
   return `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1000)} s`;
 }
 
+/** A sentence and, preformatted, the lines that follow it: carets point into the lines of a file. */
+export function sentences(text) {
+  const [sentence, ...lines] = String(text).split("\n");
+  return [el("span", {}, shown(sentence)), lines.length > 0 && el("pre", { tabIndex: 0, "aria-label": "Details" }, shown(lines.join("\n")))];
+}
+
 /** The summary of an edit, "+ method PUT, + header x-a", without its signs. */
 export function inWords(summary) {
   return summary.replace(/(^|, )\+ /g, "$1");

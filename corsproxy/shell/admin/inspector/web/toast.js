@@ -1,6 +1,7 @@
 // Short messages at the bottom of the page, one of each kind.
 
 import { append, el } from "./dom.js";
+import { sentences } from "./text.js";
 
 const LASTING_MS = 6000;
 const kinds = new Map();
@@ -27,7 +28,7 @@ let timer = 0;
 
 /** Show a message for a while. */
 export function remark(text, isBad = false) {
-  say("remark", [el(isBad ? "span.bad" : "span", {}, text)]);
+  say("remark", [el(isBad ? "div.bad" : "div", {}, sentences(text))]);
   clearTimeout(timer);
   timer = setTimeout(() => say("remark", null), LASTING_MS);
 }

@@ -4,7 +4,7 @@ import { trying } from "./actions.js";
 import { diffOf } from "./allow.js";
 import { button, el } from "./dom.js";
 import { ask } from "./feed.js";
-import { shown } from "./text.js";
+import { sentences, shown } from "./text.js";
 
 export function whyTab({ why, row }, context) {
   const parts = [verdict(why, row), steps(why.steps)];
@@ -96,7 +96,7 @@ function editOf(context, why) {
   trying(() => ask(`rows/${context.id}/edit`, {})).then((edit) => {
     if (edit === undefined) return;
     if (!edit.possible) {
-      host.append(el("p.note", {}, shown(edit.reason)));
+      host.append(el("div.note", {}, sentences(edit.reason)));
       return;
     }
     host.append(
