@@ -10,7 +10,8 @@ from corsproxy.config.findings import Findings, Value
 from corsproxy.config.members import CHECKS
 from corsproxy.config.mistakes import BadValueError
 from corsproxy.config.section import Section, as_section
-from corsproxy.config.spelling import as_value, shown, with_space
+from corsproxy.config.spelling import as_value, shown, with_space, without_bullet
+from corsproxy.config.terms import likely_origin
 from corsproxy.config.units import parse_duration
 from corsproxy.config.yaml.nodes import Mapping, Node, Scalar, Sequence
 from corsproxy.core.origins import (
@@ -306,6 +307,8 @@ def _origin(findings: Findings, value: Value, path: str) -> OriginPattern | None
     try:
         return parse_origin_pattern(value.text, findings.source(value.node))
     except OriginPatternError as error:
+        if error.suggestion is None and (item := without_bullet(value.text)) != value.text:
+            error.suggestion = likely_origin(item)
         findings.mistake(value, origin_mistake(error, "" if value.literal else value.text), path)
         return None
 

@@ -233,6 +233,8 @@ def suggest(place: AnyPlace, key: str) -> Suggestion:
     """Return what to do about `key`, which the mapping at `place` does not have."""
     if place == "tests" or place == "case" or place == "expect":
         return _suggest_for_tests(place, key)
+    if place == "origin" and "://" in key:
+        return Suggestion(f"write `origin: {key}`")
     letters = _letters(key)
     own = _named(place, letters)
     if own is not None:

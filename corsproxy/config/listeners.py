@@ -22,6 +22,7 @@ _MOST_ADDRESSES = 64
 
 _HOST_PORT = re.compile(r"(\[[^\]]*\]|[^:\[\]]*):([^:]*)", re.DOTALL)
 _PORT = re.compile(r"[0-9]{1,5}")
+_WITH_PORT = re.compile(r"[^:\[\]]+:[0-9]{1,5}")
 _TWO_PORTS = "this must be `address:port`, not two ports"
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/]*)(?:/.*)?", re.DOTALL)
 _HTTPS = re.compile(r"https://(?!/)", re.IGNORECASE)
@@ -96,7 +97,7 @@ def _explain(text: str) -> tuple[str, str, str | None]:
         return "an address has no path", "write host and port alone", text.partition("/")[0]
     if text.count(":") > 1:
         address, _, port = text.rpartition(":")
-        if _HOST_PORT.fullmatch(address) and "." in address:
+        if _WITH_PORT.fullmatch(address):
             return _TWO_PORTS, f"write `{address}`", address
         help = "write IPv6 addresses in brackets, as in `[::1]:8010`"
         return "address and port cannot be told apart", help, f"[{address}]:{port}"
