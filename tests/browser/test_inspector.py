@@ -420,6 +420,25 @@ async def test_pause_clear_and_help(
     await expect(view.page.get_by_label("Filter")).to_be_focused()
 
 
+async def test_a_row_that_changes_while_it_is_clicked_opens(
+    open_tab: OpenTab, page_port: int, where: Inspected, view: View
+) -> None:
+    tab = await open_tab(f"http://localhost:{page_port}")
+    url = where.url.replace("http", "ws")
+    await tab.page.evaluate(
+        "(url) => new Promise((done) => { (socket = new WebSocket(url)).onopen = done; })",
+        f"{url}/socket",
+    )
+    time = view.row("/socket").locator("td.time")
+    await expect(time).to_have_text("running")
+    await time.hover()
+    await view.page.mouse.down()
+    await tab.page.evaluate("() => socket.close()")
+    await expect(time).not_to_have_text("running")
+    await view.page.mouse.up()
+    await expect(view.button("Replay")).to_be_visible()
+
+
 async def test_replay(open_tab: OpenTab, page_port: int, where: Inspected, view: View) -> None:
     tab = await open_tab(f"http://localhost:{page_port}")
     assert await call(tab, f"{where.url}/again")

@@ -14,6 +14,7 @@ export class Table {
   #passes = () => true;
   #elements = new Map();
   #unseen = 0;
+  #under = null; // the row where the button of the pointer went down
   marked = null;
 
   /** `on` has {open(id), allow(id), mark(id)}. */
@@ -23,6 +24,8 @@ export class Table {
     this.#list = list;
     this.#newer = newer;
     this.on = on;
+    body.addEventListener("mousedown", (event) => this.#pressed(event));
+    body.addEventListener("mouseup", (event) => this.#released(event));
     body.addEventListener("click", (event) => this.#clicked(event));
     list.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     newer.addEventListener("click", () => this.top());
@@ -99,9 +102,9 @@ export class Table {
 
   #redraw(row) {
     const element = this.#elements.get(row.id);
-    const focused = element.contains(document.activeElement) && document.activeElement !== element;
+    const focused = element.contains(document.activeElement);
     fill(element, row, this.on);
-    if (focused) element.focus({ preventScroll: true });
+    if (focused && !element.contains(document.activeElement)) element.focus({ preventScroll: true });
   }
 
   // The marked row.
@@ -171,18 +174,38 @@ export class Table {
     if (this.#unseen) this.#newer.textContent = `↑ ${this.#unseen} newer`;
   }
 
-  #clicked(event) {
-    const element = event.target.closest("tr[data-exchange]");
-    if (element === null || event.target.closest("button") !== null) return;
-    if (String(document.getSelection()).length) return; // the user is copying a path
-    this.on.open(Number(element.dataset.exchange));
+  // A browser gives no click if what was pressed is drawn anew before it is released, and a row
+  // changes while its call goes on.
+
+  #pressed(event) {
+    this.#under = event.button === 0 ? rowUnder(event) : null;
   }
+
+  #released(event) {
+    const id = rowUnder(event);
+    if (id === null || id !== this.#under || event.button !== 0) return;
+    if (String(document.getSelection()).length) return; // the user is copying a path
+    this.on.open(id);
+  }
+
+  /** Programs that read the screen click without a pointer. */
+  #clicked(event) {
+    const id = rowUnder(event);
+    if (id !== null && event.detail === 0) this.on.open(id);
+  }
+}
+
+/** The id of the row under the pointer; null where something else would be clicked. */
+function rowUnder(event) {
+  const element = event.target.closest("tr[data-exchange]");
+  if (element === null || event.target.closest("button") !== null) return null;
+  return Number(element.dataset.exchange);
 }
 
 /** Draw a row's cells. */
 function fill(element, row, on) {
   element.className = classOf(row);
-  element.replaceChildren(
+  const cells = [
     el("td.at", {}, clock(row.at)),
     el("td.method", {}, row.method ? shown(row.method) : el("span.none", {}, "–"), preflightSign(row)),
     el("td.path", { title: plain(row.path) }, el("span.clip", {}, shown(row.path))),
@@ -192,7 +215,13 @@ function fill(element, row, on) {
     el("td.route", {}, el("span.clip", {}, shown(row.route ?? "–"))),
     el("td.time", {}, row.ms === undefined ? el("span.running", {}, "running") : duration(row.ms)),
     el("td.size", {}, row.size ? bytes(row.size) : "–"),
-  );
+  ];
+  // A button that is being pressed stays where it is, unless it is another one now.
+  cells.forEach((cell, at) => {
+    const old = element.children[at];
+    if (old === undefined) element.append(cell);
+    else if (!old.isEqualNode(cell)) old.replaceWith(cell);
+  });
 }
 
 function classOf(row) {
