@@ -15,10 +15,10 @@ WORKERS := 1
 PARALLEL := --numprocesses 3 --dist loadfile --no-loadscope-reorder
 # No socket, no browser, no root.
 UNIT := $(addprefix tests/,core config http1 http2 test_architecture.py test_errors.py)
-ALONE := tests/soak tests/reloads
+ALONE := $(addprefix tests/,soak/test_inspector_memory.py soak/test_soak.py soak/test_siege.py reloads/test_reloads.py)
 # The tests of compiled modules, direct and through sockets.
 MEET_COMPILED := $(addprefix tests/,core http1 shell/listener shell/streams shell/upstream shell/admin/test_figures.py fuzz test_compiled.py test_hostile_input.py test_security.py)
-ALONE_COMPILED := $(addprefix tests/,soak/test_soak.py soak/test_siege.py reloads/test_reloads.py)
+ALONE_COMPILED := $(filter-out %_memory.py,$(ALONE))
 ENGINE = $(shell for engine in docker podman buildah; do command -v $$engine && break; done)
 REVISION = $(shell git rev-parse HEAD 2>/dev/null)
 VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' corsproxy/__init__.py)
