@@ -1,5 +1,6 @@
 """Which command is meant, and what all commands have in common."""
 
+import gc
 import os
 import re
 import resource
@@ -236,3 +237,13 @@ def test_a_deleted_working_directory_is_reported(tmp_path: Path) -> None:
         ["sh", "-c", command], cwd=gone, env=environment(), capture_output=True, text=True
     )
     assert (ended.returncode, ended.stderr) == (3, "corsproxy: no such file or directory\n")
+
+
+@pytest.mark.parametrize(("name", "collects"), [("serve", True), ("demo", True), ("check", False)])
+def test_only_a_command_that_lasts_collects_garbage(name: str, collects: bool) -> None:
+    gc.disable()
+    try:
+        assert cli.get_command(click.Context(cli), name) is not None
+        assert gc.isenabled() is collects
+    finally:
+        gc.enable()
