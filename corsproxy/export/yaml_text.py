@@ -47,7 +47,10 @@ def _escaped(found: re.Match[str]) -> str:
 
 
 def dump(value: object) -> Lines:
-    """Return a document of mappings, sequences, strings, numbers and booleans."""
+    """Return a document of mappings, sequences, strings, numbers and booleans.
+
+    Keys must be short enough for YAML: at most 1,024 characters as written (YAML 1.2, 7.4.2).
+    """
     if isinstance(value, Noted):
         return [comment(value.note), *dump(value.value)]
     if isinstance(value, Mapping) and value:

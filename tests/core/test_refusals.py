@@ -169,8 +169,15 @@ def test_no_origin_line_takes_more_than_one_look(value: bytes) -> None:
     assert time.process_time() - started < 0.5
 
 
-@given(st.binary(max_size=300))
-def test_no_bytes_make_refuse_unread_raise_or_grant(received: bytes) -> None:
+ORIGIN_LINE = b"Origin:%b" % PAGE.encode()
+PIECES = st.binary(max_size=100) | st.sampled_from([ORIGIN_LINE, b"\n", b"\r\n"])
+
+
+@given(st.lists(PIECES, max_size=5).map(b"".join))
+def test_only_bytes_with_the_origin_line_of_an_allowed_page_are_granted(received: bytes) -> None:
     answer = refuse_unread(policy(), received)
     assert answer.head.status in (400, 414, 431, 501, 505)
-    assert grants(answer.head.fields) == []
+    if grants(answer.head.fields):
+        assert values(answer.head.fields, ALLOW_ORIGIN) == [PAGE.encode()]
+        lines = received.lower().translate(None, b" \t").split(b"\n")
+        assert any(line.startswith(ORIGIN_LINE.lower()) for line in lines)

@@ -10,9 +10,11 @@ from corsproxy.export.yaml_text import Block, Noted, dump, quoted
 
 # What YAML 1.2 lets stand in a document, escaped or not (5.1), without surrogates.
 _TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
+# YAML reads at most 1,024 characters as a key (7.4.2), and an escaped character has ten.
+_KEYS = st.text(st.characters(exclude_categories=["Cs"]), max_size=100)
 _VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | _TEXTS,
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_TEXTS, inner, max_size=4),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_KEYS, inner, max_size=4),
     max_leaves=12,
 )
 
