@@ -29,10 +29,12 @@ GROUPS = $(foreach group,$(1),$(if $(NEWEST),--upgrade --group $(group),--requir
 EDITABLE = CORSPROXY_COMPILE=0 $(BIN)/python -m pip install --quiet --no-build-isolation \
   $(if $(NEWEST),--upgrade --upgrade-strategy eager,--no-deps) --editable .
 
+# Tests start the commands hundreds of times, and each start would compile every module.
+export PYTHONDONTWRITEBYTECODE :=
 # Debian installs servers such as nginx outside of a user's PATH.
 export PATH := $(PATH):/usr/sbin:/sbin
 
-.PHONY: help demo test unit test-compiled test-newest explore lock lint format soak frameworks inspector-memory http2 clients learned recipes reloads devtools fuzz export-check bench image sbom image-check clean
+.PHONY: help demo test unit test-compiled test-newest explore lock lint format soak frameworks inspector-memory chromium http2 clients learned recipes reloads devtools fuzz export-check bench image sbom image-check clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -102,6 +104,10 @@ devtools: $(VENV)/dev.stamp ## 200 exchanges in Chromium: the inspector shows th
 
 inspector-memory: $(VENV)/dev.stamp ## EXCHANGES=1000000 of CONTENT=10000 bytes: the inspector stays within its memory budget
 	$(BIN)/python -m programs.inspector_memory --exchanges $(EXCHANGES) --content $(CONTENT)
+
+chromium: $(VENV)/dev.stamp ## the browser tests in the whole of Chromium; `make test` runs most of them in its shell
+	@scripts/install-test-programs
+	BROWSER=chromium $(BIN)/pytest $(PARALLEL) tests/browser
 
 http2: $(VENV)/dev.stamp ## all CORS calls of the tests, in Chromium over https and HTTP/2
 	@scripts/install-test-programs

@@ -1,5 +1,6 @@
 """Fixtures of the browser tests: one browser and one set of servers for the whole run."""
 
+import os
 from collections.abc import AsyncIterator
 from inspect import iscoroutinefunction
 from pathlib import Path
@@ -26,6 +27,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @shared
 async def browser() -> AsyncIterator[Browser]:
+    """Chromium in its shell; the variable BROWSER names another executable."""
+    executable = os.environ.get("BROWSER", chromium.SHELL)
+    async with chromium.launch(executable=executable) as running:
+        yield running
+
+
+@shared
+async def whole_browser() -> AsyncIterator[Browser]:
     async with chromium.launch() as running:
         yield running
 

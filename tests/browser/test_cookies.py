@@ -1,19 +1,20 @@
 """`core/outcome/set_cookie` predicts what Chromium does with cookies."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import web
-from playwright.async_api import BrowserContext
+from playwright.async_api import Browser, BrowserContext
 
 from corsproxy.core.outcome.call import Call, Mode
 from corsproxy.core.outcome.set_cookie import cookie_fates
 from tests.browser.chromium import Tab
 from tests.browser.programs import DEADLINE_S
 from tests.browser.proxy import proxy_with_file
+from tests.browser.scopes import fresh
 from tests.browser.servers import serving
 
 # Chromium does not store UNTOLD, and DevTools says nothing of it.
@@ -36,6 +37,14 @@ LINES = (
     f"long={'x' * 4096}",
     "=",
 )
+
+
+@fresh
+async def context(whole_browser: Browser) -> AsyncIterator[BrowserContext]:
+    """The shell judges SameSite without schemes, and knows no settings."""
+    fresh_context = await whole_browser.new_context()
+    yield fresh_context
+    await fresh_context.close()
 
 
 async def sets(request: web.BaseRequest) -> web.Response:
