@@ -47,7 +47,7 @@ _POOLS_SECONDS = 1.0
 
 
 class Engine:
-    """Answers requests between `listen` and `finish`."""
+    """Answers requests between `listen` and `finish_drain`."""
 
     def __init__(
         self,
@@ -166,7 +166,7 @@ class Engine:
         self._server.draining = True
 
     def become_lame_duck(self) -> None:
-        """Do the same, and tell the clients whose protocol can say so."""
+        """Do the same, and ask clients on HTTP/2 to leave (GOAWAY; RFC 9113, 6.8)."""
         self._server.dismiss()
 
     async def finish_drain(self, delay: float = 0.0) -> None:

@@ -60,7 +60,7 @@ class Keys:
         try:
             line = os.read(self._descriptor, _LONGEST_LINE)
         except OSError:
-            # The kernel also says this to a process that has just gone into the background.
+            # The terminal also looks readable to a process that has just gone into the background.
             line = b""
             if not self._in_foreground():
                 self._wait_for_foreground()

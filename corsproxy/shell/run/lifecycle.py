@@ -95,7 +95,7 @@ class Workforce(Protocol):
         ...
 
     async def begin_drain(self, delay: float) -> int:
-        """Do the same for `delay` seconds, then stop accepting."""
+        """Do the same, and stop accepting after `delay` seconds."""
         ...
 
     async def finish_drain(self) -> None:

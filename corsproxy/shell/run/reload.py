@@ -37,7 +37,7 @@ _MISSES = 3
 
 
 class Stamp(NamedTuple):
-    """The stat of the file that the path leads to now."""
+    """What stat(2) reports about the file that the path leads to now."""
 
     modified_ns: int
     changed_ns: int
@@ -55,7 +55,7 @@ class Look(NamedTuple):
 
 
 class Reports(Protocol):
-    """Tells people about reloads."""
+    """Reports reloads to the user."""
 
     def reloaded(self, file: str, changes: tuple[Change, ...]) -> None: ...
 

@@ -1,4 +1,4 @@
-"""Listening sockets for the policy's addresses, or one sentence that says why not.
+"""Listening sockets for the policy's addresses, or one sentence that says why there are none.
 
 A port is never changed silently: its URL is pasted into an app. "localhost" means both
 loopback addresses, each bound explicitly, so that no other program can bind one of them

@@ -1,7 +1,7 @@
 """Which process already listens on a port, as far as this machine can tell.
 
 Works only on Linux (proc(5)) and for processes of the same user. Otherwise the answer is
-None, and the message goes without.
+None, and the message leaves it out.
 """
 
 from collections.abc import Iterator

@@ -1,13 +1,13 @@
-"""How long to wait before a process that has ended is started again."""
+"""How long to wait before restarting a process that has ended."""
 
 FIRST_S = 0.5
 LONGEST_S = 30.0
 STEADY_S = 60.0
-"""A process that lived this long ended for a new reason."""
+"""A process that lived this long has ended for a new reason: the pauses start over."""
 
 
 class Backoff:
-    """Waits longer each time, until a process has lived for a while."""
+    """Doubles the pause each time, up to LONGEST_S, until a process has lived for STEADY_S."""
 
     def __init__(self) -> None:
         self._next = FIRST_S

@@ -95,7 +95,7 @@ class Questions:
         return cls(*await asyncio.open_unix_connection(sock=end, limit=_LONGEST_MESSAGE))
 
     async def ask(self, order: Order, facts: Facts | None = None) -> Facts:
-        """Return the answer. Raises ConnectionError if the worker has gone.
+        """Send a question and return its answer. Raises ConnectionError if the worker has gone.
 
         May be cancelled; the answer is then dropped.
         """

@@ -43,13 +43,13 @@ class Slot:
 
     @property
     def is_hanging(self) -> bool:
-        """Whether an answer is long overdue; questions must have been asked meanwhile."""
+        """Whether the last answer is over HANGING_S seconds old, though `count` asks regularly."""
         if self.process is None or not self.up:
             return False
         return self._loop.time() - self.process.questions.heard_at > HANGING_S
 
     async def begin(self, sockets: Sequence[socket.socket], sink: Sink, setup: Facts) -> None:
-        """Start a process. Raises StartError if it ends before it is up."""
+        """Start a process. Raises StartError if it ends first, or is not ready in HANGING_S."""
         self._began = self._loop.time()
         process = self.process = await WorkerProcess.start(sockets, sink)
         try:
@@ -65,7 +65,7 @@ class Slot:
         raise StartError(f"worker {self.number} did not start: {how}")
 
     async def ended(self) -> str:
-        """Wait for the process to end; return how it ended."""
+        """Wait for the process to end, and keep its counters; return how it ended."""
         if self.process is None:
             return "it was not there"
         how = await self.process.ended()
@@ -82,7 +82,7 @@ class Slot:
         return self._backoff.after(self._loop.time() - self._began)
 
     async def ask(self, order: Order, facts: Facts | None = None) -> Facts | None:
-        """Return the answer; None if there is none in time."""
+        """Return the answer; None if no process is up, or none comes in _ANSWER_S seconds."""
         if self.process is None or not self.up:
             return None
         try:

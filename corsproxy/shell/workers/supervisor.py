@@ -22,7 +22,7 @@ from corsproxy.shell.workers.slot import Slot
 
 # The figures are collected this often, so that most are kept when a worker ends.
 _LOOK_S = 5.0
-# Time that a drain takes beyond its delay and its grace period.
+# Seconds that a drain may take beyond its delay and its grace period.
 _MARGIN_S = 5.0
 
 

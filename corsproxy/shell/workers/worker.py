@@ -1,4 +1,4 @@
-"""A worker process, which answers requests as its supervisor says.
+"""A worker process: answers requests under the orders of its supervisor.
 
 It gets its sockets and its policy from the supervisor. When the supervisor goes away, it
 drains and ends, as it does when asked to.
@@ -22,7 +22,7 @@ _STDOUT = 1
 
 
 class Worker:
-    """Does as the supervisor says."""
+    """Carries out the supervisor's orders."""
 
     def __init__(
         self,
@@ -105,7 +105,7 @@ class Worker:
 
 
 async def work(end: socket.socket, policy_of: Callable[[WorkerSetup, bytes], Policy]) -> None:
-    """Be a worker of the supervisor at the other end of `end`, until it says drain.
+    """Be a worker of the supervisor at the other end of `end`, until it orders a drain.
 
     `policy_of` compiles a file's content to a policy. Raises StartError.
     """

@@ -21,7 +21,7 @@ from corsproxy.shell.workers.channel import CHANNEL_VARIABLE, SUPERVISORS_SIGNAL
 from corsproxy.shell.workers.line_relay import LineRelay
 
 _SIGNALS = {each.value: each.name for each in signal.Signals}
-# From the end of the channel to the end of the process and its lines.
+# Seconds that a process gets to end once its channel is closed, and then its log lines.
 _LAST_SECONDS = 2.0
 
 
@@ -93,8 +93,8 @@ def _spawn(
 
 @contextmanager
 def _blocked(signals: Iterable[signal.Signals]) -> Iterator[None]:
-    """Block signals for a moment. A process started in it begins with them blocked, so it can
-    set its handlers before it gets any."""
+    """Block signals in the `with` block. A process started there begins with them blocked, so
+    it can set its handlers before any arrive."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     try:
         yield
