@@ -181,8 +181,8 @@ class _Held:
         self.whole: list[float] = []
 
     def is_plainly_like(self, record: ExchangeRecord) -> bool:
-        """Whether the very same values say what exchanges are counted by, so that `record` is
-        counted here. If not, it still may be, and the values have to be compared."""
+        """Whether `record` belongs here because it has the identical objects. If not, it still
+        may belong here: the values have to be compared."""
         verdict, first = record.verdict, self._verdict
         return (
             verdict.code is first.code
@@ -205,7 +205,7 @@ class Figures:
 
     def __init__(self) -> None:
         self._held: dict[_Counted, _Held] = {}
-        self._last: _Held | None = None  # the one of the last exchange
+        self._last: _Held | None = None  # the entry of the last exchange
         self._counts: dict[Count, dict[tuple[str, ...], int]] = {
             each: defaultdict(int) for each in Count
         }
@@ -309,7 +309,7 @@ class Figures:
         return figures
 
     def _hold(self, record: ExchangeRecord) -> _Held:
-        """Return where exchanges like this one are held."""
+        """Return the entry that holds exchanges like this one."""
         verdict, status, error = record.verdict, record.status, record.error
         outcome = None if record.outcome is None else record.outcome.word
         route, kind, code, allowed = verdict.route, verdict.kind, verdict.code, verdict.allowed

@@ -103,7 +103,7 @@ class Allowances:
         return {"written": True, "summary": edit.summary}
 
     async def take_back(self, number: int | None = None, known: str = "") -> Json:
-        """Undo the last change, or the one of that number if it still is the last.
+        """Undo the last change, or the one with that number if it is still the last.
 
         If the file has been edited since, the edit is returned, and is made if it is the one
         shown under the name `known`.

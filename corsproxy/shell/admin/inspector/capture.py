@@ -118,8 +118,8 @@ class Capture(Observer):
         return self._weight
 
     def shared(self, content: bytes) -> bytes:
-        """Return the last content instead if it is equal, so that a response that repeats is kept
-        only once: that costs less memory, and less time for writing to it."""
+        """Return the previous content instead if it is equal, so that a repeated response is kept
+        once: that saves memory, and the time to write to it."""
         if len(content) > MOST_OF_BODY:
             return content
         if content != self._content:
@@ -247,11 +247,11 @@ class EventReading:
             self._tap = None
         else:
             if self._inflater.unconsumed_tail:
-                self._tap = None  # no real event stream has this much
+                self._tap = None  # no real event stream expands this much
 
 
 def event_reading(head: ClientHead, content_type: bytes, note: Note) -> EventReading | None:
-    """Return a reader for the events of a response; None if it is no stream of events."""
+    """Return a reader for the events of a response; None if it is not an event stream."""
     if not content_type.lower().startswith(_EVENTS):
         return None
     coding = (value_of(head.fields, b"content-encoding") or b"").lower()

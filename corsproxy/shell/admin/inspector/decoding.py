@@ -69,7 +69,7 @@ def _bounded(make: Callable[[], _Decompressor], data: bytes) -> tuple[bytes, boo
 
 
 class _Deflate:
-    """zlib's format, as the standard says, or the raw deflate that some servers send."""
+    """zlib's format (RFC 9110, 8.4.1.2), or the raw deflate that some servers send."""
 
     def decompress(self, data: bytes, max_length: int = 0) -> bytes:
         try:
@@ -99,7 +99,7 @@ def _package(name: str, *modules: str) -> Any:
 
 
 class _Brotli:
-    """RFC 7932, with an optional package."""
+    """Brotli (RFC 7932), with an optional package."""
 
     def __init__(self) -> None:
         self._package = _package("brotli", "brotli")
@@ -116,7 +116,7 @@ class _Brotli:
 
 
 class _Zstandard:
-    """RFC 8878, with Python's own module from 3.14 on and its backport before."""
+    """Zstandard (RFC 8878), with Python's own module from 3.14 on and its backport before."""
 
     def __init__(self) -> None:
         self._package = _package("backports.zstd", "compression.zstd", "backports.zstd")
@@ -147,7 +147,7 @@ def charset_of(content_type: str) -> str:
     return ""
 
 
-# Untrusted names are not passed to Python's registry: some of its codecs are no charsets.
+# Untrusted names are not passed to Python's registry: some of its codecs are not charsets.
 _CHARSETS = {
     "": "utf-8", "utf-8": "utf-8", "utf8": "utf-8", "us-ascii": "utf-8",
     "iso-8859-1": "cp1252", "latin1": "cp1252", "windows-1252": "cp1252",

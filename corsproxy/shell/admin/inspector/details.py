@@ -48,7 +48,7 @@ def details(
 
 
 def _masked(found: Any, target: bytes, masked: bytes) -> Any:
-    """Return the same with `masked` in place of the target: its explanation quotes it."""
+    """Return an explanation with `masked` in place of the target wherever it is quoted."""
     if target == masked:
         return found
     if isinstance(found, dict):

@@ -32,8 +32,8 @@ class Mended:
         self._known: dict[tuple[int, PageCall, bytes], bool] = {}
 
     def __call__(self, row: Row) -> bool:
-        """Return whether the policy of that time stopped the row's call, and the one in force lets
-        it through."""
+        """Return whether the policy that decided stopped the row's call, and the one in force
+        would let it through."""
         then, now = row.main.generation, self._policies.generation
         if then == now or not was_stopped(row):
             return False

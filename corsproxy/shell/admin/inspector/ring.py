@@ -4,7 +4,7 @@ A row of the table is a call together with its preflight. It appears when the fi
 two arrives, under an id that only grows. Each change of it gets a number, so that a reader can
 ask for everything after it.
 
-Without a reader, exchanges only go into a queue; rows are made from it when somebody looks.
+Without a reader, exchanges only go into a queue; rows are made from it when one looks.
 """
 
 import asyncio
@@ -117,7 +117,7 @@ class Ring:
             self.grew(exchange, exchange.kept_bytes)
 
     def _forget(self, exchange: Exchange) -> None:
-        """Drop one that was still waiting for a row when too many others came."""
+        """Drop an exchange that was pushed out of the queue before it got a row."""
         self._line_bytes -= exchange.kept_bytes
         self._line_head_bytes -= exchange.head_bytes
         exchange.row = 0

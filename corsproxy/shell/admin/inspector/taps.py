@@ -109,7 +109,7 @@ class WebSocketTap:
             self._message = assembly
 
     def _take(self, data: memoryview) -> int:
-        """Take payload of the current frame; returns how much."""
+        """Take payload of the current frame; return how many bytes were taken."""
         size = min(self._left, len(data))
         assembly = self._current
         if assembly is not None and size:

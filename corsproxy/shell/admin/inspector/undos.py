@@ -25,7 +25,7 @@ class Undo(NamedTuple):
 
 
 class Undos:
-    """The last changes. What has since been removed in another way is passed over."""
+    """The last changes. Those since reverted by other means are skipped."""
 
     def __init__(self, policy: Callable[[], Policy]) -> None:
         self._policy = policy
@@ -61,7 +61,7 @@ class Undos:
         return self._latest[1]
 
     def reason(self, number: int | None) -> str:
-        """Return why the change of that number cannot be undone now."""
+        """Return why the change with that number cannot be undone now."""
         if number is None:
             return "There is nothing to undo."
         latest = self.latest

@@ -35,7 +35,7 @@ def _origins(policy: Policy) -> Iterator[tuple[str | None, str, Source]]:
 
 
 class Use:
-    """How often, and when last, in seconds since the epoch."""
+    """How often something was used, and when last, in seconds since the epoch."""
 
     __slots__ = ("calls", "last", "preflights")
 

@@ -1,4 +1,4 @@
-"""Why it was decided so: the steps of the decision, in the words of `corsproxy explain`.
+"""Why a call was decided as it was: the steps of the decision, in the words of `corsproxy explain`.
 
 The policy that decided is asked again about the captured request. An explanation whose
 verdict differs from the exchange's is not shown.
