@@ -17,7 +17,7 @@ from corsproxy.shell.system.saving import SaveError, save
 
 
 def save_case(name: str, file: File, explanation: Explanation, at: str | None) -> None:
-    """Add the call to a file of expectations, unless it is there, or create one."""
+    """Add the call to a file of expectations, which is created if needed, unless it is there."""
     verdict = explanation.verdict
     result = result_of(verdict)
     case = case_text(explanation.question, at, verdict.code if result == "refused" else result)

@@ -100,7 +100,7 @@ def _undated(policy: Policy, content: bytes) -> Iterator[Problem]:
     """Yield the entries beyond loopback that never expire, each once."""
     lines = content.decode("utf-8", "replace").splitlines()
     rules = [route.cors for route in policy.routes if isinstance(route.cors, CorsRules)]
-    # By identity: the hash of a long list, once for each route, takes seconds.
+    # By identity: hashing a long list once per route takes seconds.
     lists = {id(each.origins): each.origins for each in (policy.default_cors, *rules)}
     for pattern in (entry for origins in lists.values() for entry in origins):
         if pattern.until is None and not pattern.is_loopback:

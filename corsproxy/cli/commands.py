@@ -37,6 +37,6 @@ def command_of(arguments: "Sequence[str]") -> str:
 
 
 def code_at_interrupt(arguments: "Sequence[str]") -> int:
-    """Return the exit code of Ctrl-C: of a lasting command the one of every stop, of others
-    the shell's."""
+    """Return the exit code for Ctrl-C: 0 for a command that runs until it is stopped, and
+    otherwise 130, as shells report SIGINT."""
     return 0 if command_of(arguments) in LASTING else 130

@@ -1,9 +1,9 @@
 """How a command's process ends: at once, or by a signal that the command does not handle itself.
 
-`serve` and `demo` end as after a drain if a signal comes while they load: it must not have
-another exit code because it came early. Other commands end quietly at Ctrl-C.
+If a signal comes while `serve` or `demo` loads, the exit code is the same as after a drain: it
+must not depend on how early the signal comes. Other commands end quietly at Ctrl-C.
 
-Only what the handlers need is imported: until they stand, signals have their default action.
+Only what the handlers need is imported: until they are set, signals have their default action.
 """
 
 import os
@@ -68,8 +68,7 @@ def _hang_up(had_terminal: bool, code: int) -> None:
 
 
 def _end_cleanly(code: int) -> Iterator[None]:
-    """Let Ctrl-C end what runs by an exception: a file that is being edited needs its cleaning
-    up."""
+    """Let Ctrl-C end the command by an exception, so that an edit in progress can clean up."""
     came = False
 
     def interrupt(*_: object) -> None:

@@ -92,8 +92,8 @@ def refusing(file: str, exit_code: Exit = Exit.FINDINGS) -> Iterator[None]:
 
 @contextmanager
 def telling(done: str) -> Iterator[None]:
-    """Tell what was done, even if standard output takes nothing: `done`, such as "x was written",
-    is then in the Failure. A closed pipe stays a BrokenPipeError."""
+    """Raise a Failure that says what was `done`, such as "x was written", if printing in the
+    `with` block fails. A closed pipe stays a BrokenPipeError."""
     try:
         yield
     except BrokenPipeError:
@@ -108,7 +108,7 @@ Failed = list[click.ClickException]
 
 
 def each_of(names: Iterable[str], read: Callable[[str], Result]) -> tuple[list[Result], Failed]:
-    """Return `read(name)` for each name, and the failures: one hides no other."""
+    """Return `read(name)` for each name, and the failures: one does not hide another."""
     found, failures = list[Result](), Failed()
     for name in names:
         try:

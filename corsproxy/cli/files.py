@@ -149,7 +149,7 @@ def _certificate_faults(tls: ListenerTls) -> Sequence[CertificateFault]:
 
 
 def mount_warnings(file: str) -> tuple[Problem, ...]:
-    """Warn of a file that is a mount of its own, as with a volume's `subPath`.
+    """Warn about a file that is itself a mount point, as with a volume's `subPath`.
 
     Such a mount keeps showing the old file when an edit replaces it.
     """

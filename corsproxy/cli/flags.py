@@ -36,7 +36,7 @@ class Flags(NamedTuple):
     https: bool = False
     """Whether every listener speaks https, as if each address said so."""
     port: int | None = None
-    """The port of every listener, in place of its own."""
+    """The port of every listener, in place of the one in its address."""
     quiet: bool = False
     """Whether to log only refusals, failures and what browsers block."""
 

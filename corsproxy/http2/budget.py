@@ -23,7 +23,7 @@ class Budget:
 
 
 def budgets() -> dict[str, Budget]:
-    """Return one client's budgets: far more than browsers use, at once or over time."""
+    """Return one client's budgets: far more than browsers use, in a burst or over time."""
     return {
         "resets": Budget(400, 5),
         "settings": Budget(1000, 10),

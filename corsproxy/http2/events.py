@@ -29,7 +29,7 @@ class ContentEnded(NamedTuple):
 
 
 class StreamEnded(NamedTuple):
-    """The response is no longer wanted: the client has cancelled the request, or broken it."""
+    """The response is no longer wanted: the client cancelled the request, or broke its stream."""
 
     stream: int
     is_by_client: bool

@@ -84,7 +84,7 @@ class BlockReader:
         return self._section() if frame.flags & END_HEADERS else None
 
     def continuation(self, frame: Frame) -> FieldSection | None:
-        """Do the same for a frame that continues the block."""
+        """Do the same for a CONTINUATION of the block."""
         check(self._stream != 0, ErrorCode.PROTOCOL_ERROR, "CONTINUATION without HEADERS")
         self._data += frame.payload
         self._small += frame.size < _SMALL
