@@ -131,6 +131,7 @@ def commands() -> str:
         "| 2 | usage: a flag, or a file that is missing or cannot be read |",
         "| 3 | could not start: a port is taken, a TLS file cannot be used |",
         "| 78 | `serve` refuses the configuration |",
+        "| 141 | the output went to a closed pipe |",
     ]
     for name, command in _commands():
         lines += ["", f"## corsproxy {name}", "", "```text", _help(name, command), "```"]
@@ -175,7 +176,7 @@ def manual() -> str:
         "The allowlist, in the working directory.",
         ".SH EXIT STATUS",
         "0 on success, 1 for findings or a refusal, 2 for a usage error, 3 if it cannot start,",
-        "78 for a configuration that serve refuses.",
+        "78 for a configuration that serve refuses, 141 if its output goes to a closed pipe.",
     ]
     return "\n".join(lines) + "\n"
 
