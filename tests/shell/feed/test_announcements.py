@@ -65,6 +65,7 @@ def everything(announcer: Announcer) -> None:
     announcer.worker_ended(1, 4711, "signal SIGKILL", 0.5)
     announcer.worker_started(1, 4712)
     announcer.worker_hangs(0, 4713)
+    announcer.about_certificate("the new certificate cannot be used")
     announcer.stopped()
 
 
@@ -79,6 +80,7 @@ def test_every_event_has_its_name_and_facts(lines: Said) -> None:
         "lame-duck",
         "draining",
         "worker-started",
+        "certificate",
         "stopped",
     ]
     assert levels["warning"] == "warning"
@@ -115,6 +117,7 @@ def test_every_event_has_its_name_and_facts(lines: Said) -> None:
         },
         {"event": "worker-started", "worker": 1, "pid": 4712},
         {"event": "worker-hangs", "worker": 0, "pid": 4713},
+        {"event": "certificate", "message": "the new certificate cannot be used"},
         {"event": "stopped"},
     ]
 
