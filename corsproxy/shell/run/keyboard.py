@@ -60,7 +60,7 @@ class Keys:
         try:
             line = os.read(self._descriptor, _LONGEST_LINE)
         except OSError:
-            # The terminal also looks readable to a process that has just gone into the background.
+            # A process that has just gone into the background gets an error too (EIO).
             line = b""
             if not self._in_foreground():
                 self._wait_for_foreground()
