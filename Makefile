@@ -107,7 +107,7 @@ inspector-memory: $(VENV)/dev.stamp ## EXCHANGES=1000000 of CONTENT=10000 bytes:
 
 chromium: $(VENV)/dev.stamp ## the browser tests in the whole of Chromium; `make test` runs most of them in its shell
 	@scripts/install-test-programs
-	BROWSER=chromium $(BIN)/pytest $(PARALLEL) tests/browser
+	CHROMIUM=chromium $(BIN)/pytest $(PARALLEL) tests/browser
 
 http2: $(VENV)/dev.stamp ## all CORS calls of the tests, in Chromium over https and HTTP/2
 	@scripts/install-test-programs

@@ -27,15 +27,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @shared
 async def browser() -> AsyncIterator[Browser]:
-    """Chromium in its shell; the variable BROWSER names another executable."""
-    executable = os.environ.get("BROWSER", chromium.SHELL)
+    """Chromium in its shell; the variable CHROMIUM names another executable."""
+    executable = os.environ.get("CHROMIUM", chromium.SHELL)
     async with chromium.launch(executable=executable) as running:
-        yield running
-
-
-@shared
-async def whole_browser() -> AsyncIterator[Browser]:
-    async with chromium.launch() as running:
         yield running
 
 

@@ -11,10 +11,11 @@ from playwright.async_api import Browser, BrowserContext
 
 from corsproxy.core.outcome.call import Call, Mode
 from corsproxy.core.outcome.set_cookie import cookie_fates
+from tests.browser import chromium
 from tests.browser.chromium import Tab
 from tests.browser.programs import DEADLINE_S
 from tests.browser.proxy import proxy_with_file
-from tests.browser.scopes import fresh
+from tests.browser.scopes import shared
 from tests.browser.servers import serving
 
 # Chromium does not store UNTOLD, and DevTools says nothing of it.
@@ -39,12 +40,11 @@ LINES = (
 )
 
 
-@fresh
-async def context(whole_browser: Browser) -> AsyncIterator[BrowserContext]:
-    """The shell judges SameSite without schemes, and knows no settings."""
-    fresh_context = await whole_browser.new_context()
-    yield fresh_context
-    await fresh_context.close()
+@shared
+async def browser() -> AsyncIterator[Browser]:
+    """The whole of Chromium: its shell judges SameSite without schemes, and has no settings."""
+    async with chromium.launch() as running:
+        yield running
 
 
 async def sets(request: web.BaseRequest) -> web.Response:
