@@ -49,7 +49,7 @@ class Slot:
         return self._loop.time() - self.process.questions.heard_at > HANGING_S
 
     async def begin(self, sockets: Sequence[socket.socket], sink: Sink, setup: Facts) -> None:
-        """Start a process. Raises StartError if it is not ready in HANGING_S seconds."""
+        """Start a process. Raises StartError if it ends, or is not ready in HANGING_S seconds."""
         self._began = self._loop.time()
         process = self.process = await WorkerProcess.start(sockets, sink)
         try:
