@@ -20,13 +20,13 @@ def save_case(name: str, file: File, explanation: Explanation, at: str | None) -
     """Add the call to a file of expectations, which is created if needed, unless it is there."""
     verdict = explanation.verdict
     result = result_of(verdict)
-    case = case_text(explanation.question, at, verdict.code if result == "refused" else result)
+    case = case_text(explanation.call, at, verdict.code if result == "refused" else result)
     done = "1 case added"
     try:
         if os.path.lexists(name):
             before = read_bytes(name)
             cases = read_expectations(before, name, os.environ).cases
-            known = known_case(cases, explanation.question, at)
+            known = known_case(cases, explanation.call, at)
             if known is None:
                 save(name, with_case(before, name, case), known=before)
             else:

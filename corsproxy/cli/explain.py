@@ -126,17 +126,17 @@ def command(
     if file is None and os.path.exists(DEFAULT_FILE):
         click.echo(f"{DEFAULT_FILE} is not read: the command line names an upstream.", err=True)
     policy = policy_for(upstream or "", ()) if file is None else _file_policy(file)
-    question = PageCall(origin, path, method, headers, credentials)
+    call = PageCall(origin, path, method, headers, credentials)
     try:
-        explanation = explain(policy, question)
+        explanation = explain(policy, call)
     except ValueError as error:
         sentence = str(error)
         raise click.UsageError(sentence if sentence.endswith("?") else f"{sentence}.") from None
     found = Found(
         explanation,
         file,
-        None if file is None or explanation.allowed else _smallest_edit(file, question),
-        _asked(policy, question, unsafe) if ask_upstream else None,
+        None if file is None or explanation.allowed else _smallest_edit(file, call),
+        _asked(policy, call, unsafe) if ask_upstream else None,
     )
     if as_json:
         print_json(found.to_json())
@@ -209,7 +209,7 @@ def _print(found: Found) -> None:
         click.echo(f"\n{_colored(fitted(found.alone.text(), width))}", color=True)
         words = words_through_proxy(found.explanation, found.alone)
         click.echo(fitted(f"\nThrough the proxy, for the page: {escape(words)}", width))
-        if found.outcome == "readable" and not found.explanation.question.credentials:
+        if found.outcome == "readable" and not found.explanation.call.credentials:
             remark = "(Explained without credentials; --credentials explains a call with them.)"
             click.echo(fitted(remark, width))
 
@@ -259,7 +259,7 @@ def _file_policy(file: File) -> Policy:
         return file.reading.policy
 
 
-def _asked(policy: Policy, question: PageCall, unsafe: bool) -> "WithoutProxy":
+def _asked(policy: Policy, call: PageCall, unsafe: bool) -> "WithoutProxy":
     """Return what the browser would make of the upstream's own responses."""
     # Imported here: only this needs the connections.
     from corsproxy.core.explain.without_proxy import without_proxy
@@ -270,7 +270,7 @@ def _asked(policy: Policy, question: PageCall, unsafe: bool) -> "WithoutProxy":
         method, upstream = asking.request.method, str(asking.route.upstream)
         click.echo(f"asking {escape(upstream)} ({method}) ...", err=True)
 
-    dialogue = without_proxy(policy, question, unsafe=unsafe)
+    dialogue = without_proxy(policy, call, unsafe=unsafe)
     try:
         if is_terminal("stderr"):
             return inquire(dialogue, policy.limits, tell)
@@ -279,11 +279,11 @@ def _asked(policy: Policy, question: PageCall, unsafe: bool) -> "WithoutProxy":
         raise Failure(str(error), Exit.NOT_STARTED) from None
 
 
-def _smallest_edit(file: File, question: PageCall) -> Way | EditError | None:
+def _smallest_edit(file: File, call: PageCall) -> Way | EditError | None:
     """Return the edit that allows the call, or why it cannot be made; None if no entry would
     allow it."""
     try:
-        return allow_call(file, question)
+        return allow_call(file, call)
     except ConfigError as error:
         return EditError("its value would be refused", problems=error.problems)
     except EditError as error:

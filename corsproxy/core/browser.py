@@ -31,13 +31,13 @@ class Obstacle(NamedTuple):
     """What Chromium names as the culprit: the method, the header, the wrong value."""
 
 
-def check_preflight(question: PageCall, answer: ResponseHead) -> Obstacle | None:
+def check_preflight(call: PageCall, answer: ResponseHead) -> Obstacle | None:
     """Return the check that keeps the browser from sending the call after the preflight; None
     if all pass (Fetch, "CORS-preflight fetch")."""
     if answer.status in REDIRECTS:
         sentence = f"it redirects ({answer.status}), and a preflight must not be redirected"
         return Obstacle("PreflightDisallowedRedirect", sentence)
-    obstacle = check_response(question, answer)
+    obstacle = check_response(call, answer)
     if obstacle is not None:
         return obstacle._replace(error=f"Preflight{obstacle.error}")
     if not 200 <= answer.status <= 299:
@@ -49,10 +49,10 @@ def check_preflight(question: PageCall, answer: ResponseHead) -> Obstacle | None
     names = _names(answer.fields, b"access-control-allow-headers")
     if names is None:
         return _malformed("InvalidAllowHeadersPreflightResponse", "Access-Control-Allow-Headers")
-    return _check_method(question, methods) or _check_headers(question, names)
+    return _check_method(call, methods) or _check_headers(call, names)
 
 
-def check_response(question: PageCall, answer: ResponseHead) -> Obstacle | None:
+def check_response(call: PageCall, answer: ResponseHead) -> Obstacle | None:
     """Return the check that keeps the answer from the script; None if all pass (Fetch, "CORS
     check")."""
     allowed = _value(answer.fields, b"access-control-allow-origin")
@@ -60,13 +60,13 @@ def check_response(question: PageCall, answer: ResponseHead) -> Obstacle | None:
         sentence = "it has no Access-Control-Allow-Origin"
         return Obstacle("MissingAllowOriginHeader", sentence)
     if allowed == "*":
-        if not question.credentials:
+        if not call.credentials:
             return None
         sentence = "its Access-Control-Allow-Origin is *, which never goes with credentials"
         return Obstacle("WildcardOriginNotAllowed", sentence)
-    if allowed != question.origin:
-        return _wrong_origin(question, answer.fields, allowed)
-    if not question.credentials:
+    if allowed != call.origin:
+        return _wrong_origin(call, answer.fields, allowed)
+    if not call.credentials:
         return None
     credentials = _value(answer.fields, b"access-control-allow-credentials")
     if credentials == "true":
@@ -76,13 +76,13 @@ def check_response(question: PageCall, answer: ResponseHead) -> Obstacle | None:
     return Obstacle("InvalidAllowCredentials", sentence, credentials or "")
 
 
-def _wrong_origin(question: PageCall, fields: Fields, allowed: str) -> Obstacle:
+def _wrong_origin(call: PageCall, fields: Fields, allowed: str) -> Obstacle:
     lines = len(_lines(fields, b"access-control-allow-origin"))
     if re.search("[ ,]", allowed):
         how = f"is there {lines} times" if lines > 1 else "names several"
         sentence = f"Access-Control-Allow-Origin {how} ({_shown(allowed)}); browsers take one value"
         return Obstacle("MultipleAllowOriginValues", sentence, allowed)
-    sentence = f"its Access-Control-Allow-Origin is {_shown(allowed)}, not {question.origin}"
+    sentence = f"its Access-Control-Allow-Origin is {_shown(allowed)}, not {call.origin}"
     if not _SERIALIZED_ORIGIN.match(allowed):
         return Obstacle("InvalidAllowOriginValue", sentence, allowed)
     return Obstacle("AllowOriginMismatch", sentence, allowed)
@@ -92,28 +92,28 @@ def _malformed(error: str, field: str) -> Obstacle:
     return Obstacle(error, f"its {field} is not a list of names")
 
 
-def _check_method(question: PageCall, methods: list[str]) -> Obstacle | None:
-    method = question.normalized_method
+def _check_method(call: PageCall, methods: list[str]) -> Obstacle | None:
+    method = call.normalized_method
     if method in methods or method in CORS_SAFELISTED_METHODS:
         return None
-    if "*" in methods and not question.credentials:
+    if "*" in methods and not call.credentials:
         return None
     why = " (with credentials, * is not a wildcard)" if "*" in methods else ""
     sentence = f"its Access-Control-Allow-Methods does not name {method}{why}"
     return Obstacle("MethodDisallowedByPreflightResponse", sentence, method)
 
 
-def _check_headers(question: PageCall, names: list[str]) -> Obstacle | None:
+def _check_headers(call: PageCall, names: list[str]) -> Obstacle | None:
     allowed = {name.lower() for name in names}
-    for name in question.asked_headers:
+    for name in call.asked_headers:
         # Fetch, "CORS non-wildcard request-header name".
-        by_wildcard = "*" in allowed and not question.credentials and name != "authorization"
+        by_wildcard = "*" in allowed and not call.credentials and name != "authorization"
         if name in allowed or by_wildcard:
             continue
         why = ""
         if "*" in allowed:
             why = " (with credentials, * is not a wildcard)"
-            if not question.credentials:
+            if not call.credentials:
                 why = " (by the standard, * does not stand for it; Chromium still lets it)"
         sentence = f"its Access-Control-Allow-Headers does not name {name}{why}"
         return Obstacle("HeaderDisallowedByPreflightResponse", sentence, name)

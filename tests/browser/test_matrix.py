@@ -188,7 +188,7 @@ def contradictions(raw: Raw, explanation: Explanation) -> list[str]:
     }
     # What a page of the proxy's own origin is granted says nothing: it needs no grant, and
     # often sends no Origin.
-    if raw.actual is not None and not explanation.question.same_origin:
+    if raw.actual is not None and not explanation.call.same_origin:
         granted = grant_in(raw.actual)
         if b"access-control-expose-headers" not in grant_of(explanation.grant):
             # Where every name is exposed, it depends on the response which they are.

@@ -25,7 +25,7 @@ fields = st.lists(
     ),
     max_size=6,
 )
-questions = st.builds(
+calls = st.builds(
     PageCall,
     origin=st.sampled_from(ORIGINS),
     target=st.just("/"),
@@ -39,9 +39,9 @@ questions = st.builds(
 statuses = st.sampled_from([200, 204, 299, 199, 304, 400, 401, 404, 500])
 
 
-def modelled(question: PageCall) -> model.Request:
-    headers = tuple((name, "1") for name in question.headers)
-    return model.Request(question.origin, question.method, headers, question.credentials)
+def modelled(call: PageCall) -> model.Request:
+    headers = tuple((name, "1") for name in call.headers)
+    return model.Request(call.origin, call.method, headers, call.credentials)
 
 
 def same(ours: Obstacle | None, theirs: model.Blocked | None) -> bool:
@@ -50,27 +50,25 @@ def same(ours: Obstacle | None, theirs: model.Blocked | None) -> bool:
     return (ours.error, ours.parameter) == (theirs.error, theirs.parameter)
 
 
-@given(questions, fields)
-def test_a_response_is_judged_as_the_model_judges_it(
-    question: PageCall, lines: list[Field]
-) -> None:
-    ours = check_response(question, ResponseHead(200, b"", lines))
-    assert same(ours, model.cors_check(modelled(question), lines))
+@given(calls, fields)
+def test_a_response_is_judged_as_the_model_judges_it(call: PageCall, lines: list[Field]) -> None:
+    ours = check_response(call, ResponseHead(200, b"", lines))
+    assert same(ours, model.cors_check(modelled(call), lines))
 
 
-@given(questions, fields, statuses)
+@given(calls, fields, statuses)
 def test_a_preflight_is_judged_as_the_model_judges_it(
-    question: PageCall, lines: list[Field], status: int
+    call: PageCall, lines: list[Field], status: int
 ) -> None:
-    ours = check_preflight(question, ResponseHead(status, b"", lines))
-    assert same(ours, model.preflight_check(modelled(question), status, lines))
+    ours = check_preflight(call, ResponseHead(status, b"", lines))
+    assert same(ours, model.preflight_check(modelled(call), status, lines))
 
 
-@given(questions)
-def test_the_model_makes_the_same_requests(question: PageCall) -> None:
-    request = modelled(question)
-    assert question.needs_preflight == model.needs_preflight(request)
-    assert question.preflight_fields == model.preflight_fields(request)[1:]
+@given(calls)
+def test_the_model_makes_the_same_requests(call: PageCall) -> None:
+    request = modelled(call)
+    assert call.needs_preflight == model.needs_preflight(request)
+    assert call.preflight_fields == model.preflight_fields(request)[1:]
 
 
 TWO = f"{PAGE}, {PAGE}"
@@ -134,7 +132,7 @@ def test_what_a_wildcard_does_not_cover_is_explained(
         (b"Access-Control-Allow-Credentials", b"true"),
         (b"Access-Control-Allow-Headers", b"*"),
     ]
-    question = PageCall(PAGE, "/", headers=(header,), credentials=credentials)
-    obstacle = check_preflight(question, ResponseHead(204, b"", lines))
+    call = PageCall(PAGE, "/", headers=(header,), credentials=credentials)
+    obstacle = check_preflight(call, ResponseHead(204, b"", lines))
     assert obstacle is not None
     assert obstacle.sentence.endswith(why)

@@ -28,8 +28,8 @@ def test_six_methods_are_sent_in_upper_case(method: str, sent: str) -> None:
 
 
 def test_the_preflight_names_the_method_and_each_header_once() -> None:
-    question = PageCall(PAGE, "/", "put", ("X-B", "x-a", "x-b"))
-    assert question.preflight_fields == [
+    call = PageCall(PAGE, "/", "put", ("X-B", "x-a", "x-b"))
+    assert call.preflight_fields == [
         (b"Access-Control-Request-Method", b"PUT"),
         (b"Access-Control-Request-Headers", b"x-a,x-b"),
     ]

@@ -41,7 +41,7 @@ _TARGET = re.compile("/[!-~]*")
 class Explanation(NamedTuple):
     """The decision in words. `text` is for people, `to_json` for programs."""
 
-    question: PageCall
+    call: PageCall
     steps: tuple[Step, ...]
     verdict: Verdict
     """The first refusal, or the verdict of the actual request."""
@@ -68,8 +68,8 @@ class Explanation(NamedTuple):
 
     def text(self) -> str:
         """Return the explanation as lines for a terminal, without colour."""
-        question = self.question
-        lines = [f"{question.normalized_method} {question.target} from {question.origin}", ""]
+        call = self.call
+        lines = [f"{call.normalized_method} {call.target} from {call.origin}", ""]
         for step in self.steps:
             place = "" if step.at is None else f"  ({step.at})"
             lines.append(f"  {'✓' if step.passed else '✗'} {step.text}{place}")
@@ -126,71 +126,69 @@ def _as_json(fields: tuple[Field, ...]) -> dict[str, str]:
     return {name.decode("ascii"): value.decode("ascii", "replace") for name, value in fields}
 
 
-def explain(policy: Policy, question: PageCall) -> Explanation:
+def explain(policy: Policy, call: PageCall) -> Explanation:
     """Explain what happens to a page's call under `policy`.
 
-    Raises ValueError, with a sentence, for a question that no browser could ask.
+    Raises ValueError, with a sentence, for a call that no browser makes.
     """
-    check_call(question)
-    if RequestContext(policy, _actual(policy, question)).is_same_origin(
-        question.origin.encode("utf-8")
-    ):
-        question = question._replace(same_origin=True, credentials=False)
-    rules = _rules(policy, question)
+    check_call(call)
+    if RequestContext(policy, _actual(policy, call)).is_same_origin(call.origin.encode("utf-8")):
+        call = call._replace(same_origin=True, credentials=False)
+    rules = _rules(policy, call)
     preflight = None
     detail = ""
     verdict: Verdict | None = None
-    if question.needs_preflight:
-        answer = decide(policy, _preflight(policy, question))
-        verdict = _with_credentials(rules, question, answer.verdict)
+    if call.needs_preflight:
+        answer = decide(policy, _preflight(policy, call))
+        verdict = _with_credentials(rules, call, answer.verdict)
         if isinstance(answer, Answer):
             preflight, detail = _grant_of(answer.head), answer.detail
     grant: tuple[Field, ...] = ()
     if verdict is None or verdict.allowed:
-        decision = decide(policy, _actual(policy, question))
-        verdict = _with_credentials(rules, question, decision.verdict)
+        decision = decide(policy, _actual(policy, call))
+        verdict = _with_credentials(rules, call, decision.verdict)
         if isinstance(decision, Forward):
             grant = _shown_grant(decision.grant)
         else:
             grant, detail = _grant_of(decision.head), decision.detail
     return Explanation(
-        question,
-        tuple(steps_of(policy, rules, question, verdict, detail)),
+        call,
+        tuple(steps_of(policy, rules, call, verdict, detail)),
         verdict,
         preflight,
         grant,
-        _console(question, verdict),
-        _hint(policy, rules, question, verdict),
+        _console(call, verdict),
+        _hint(policy, rules, call, verdict),
         remedy_for(verdict, policy),
-        tuple(_notes(policy, question, verdict)),
+        tuple(_notes(policy, call, verdict)),
     )
 
 
-def check_call(question: PageCall) -> None:
+def check_call(call: PageCall) -> None:
     """Raise ValueError, with a sentence that has every reason, for a call that no browser could
     make."""
-    faults = "; ".join(_faults(question))
+    faults = "; ".join(_faults(call))
     if faults:
         raise ValueError(faults)
 
 
-def _faults(question: PageCall) -> Iterator[str]:
+def _faults(call: PageCall) -> Iterator[str]:
     # A text may hold lone surrogates: JSON can spell them, and so can a command line.
-    if not is_token(question.method.encode("utf-8", "replace")):
-        yield f"{question.method!r} is not a method"
-    if question.method.upper() in FORBIDDEN_METHODS:
-        yield f"browsers never let a script send {question.method.upper()}"
-    if _TARGET.fullmatch(question.target) is None:
+    if not is_token(call.method.encode("utf-8", "replace")):
+        yield f"{call.method!r} is not a method"
+    if call.method.upper() in FORBIDDEN_METHODS:
+        yield f"browsers never let a script send {call.method.upper()}"
+    if _TARGET.fullmatch(call.target) is None:
         yield "the path must start with / and be percent-encoded ASCII"
-    elif "#" in question.target:
+    elif "#" in call.target:
         yield "browsers keep the fragment to themselves: leave out the # and the rest"
-    for name in question.headers:
+    for name in call.headers:
         if not is_token(name.encode("utf-8", "replace")):
             yield f"{name!r} is not a header name: give one at a time, no value"
         elif is_forbidden_request_header(name.lower().encode("ascii")):
             yield f"browsers never let a script set {name}: it needs no permission"
-    if not is_origin(question.origin.encode("utf-8", "replace")):
-        yield _no_origin(question.origin)  # last, because it may end in a question
+    if not is_origin(call.origin.encode("utf-8", "replace")):
+        yield _no_origin(call.origin)  # last, because it may end in a call
 
 
 def _no_origin(text: str) -> str:
@@ -205,22 +203,22 @@ def _no_origin(text: str) -> str:
     return f"{text!r} stands for several origins: name one, such as http://localhost:5173"
 
 
-def _rules(policy: Policy, question: PageCall) -> CorsRules:
-    target = parse_target(question.target.encode("ascii"))
+def _rules(policy: Policy, call: PageCall) -> CorsRules:
+    target = parse_target(call.target.encode("ascii"))
     route = None if target is None else find_route(policy, target.path)
     if route is None or route.cors == "passthrough":
         return policy.default_cors
     return route.cors
 
 
-def _request(policy: Policy, question: PageCall, method: str, fields: list[Field]) -> RequestHead:
-    origin = question.origin.encode("utf-8")
+def _request(policy: Policy, call: PageCall, method: str, fields: list[Field]) -> RequestHead:
+    origin = call.origin.encode("utf-8")
     asked = [_Asked.of(address) for address in policy.listen] or [_Asked(b"localhost", False)]
     own = next((each for each in asked if each.is_of(origin)), None)
     authority, secure = own or asked[0]
     site = b"cross-site" if own is None else b"same-origin"
     said = [(b"Host", authority), (b"Origin", origin), (b"Sec-Fetch-Site", site)]
-    target = question.target.encode("ascii")
+    target = call.target.encode("ascii")
     return RequestHead(method, target, [*said, *fields], secure=secure)
 
 
@@ -246,12 +244,12 @@ class _Asked(NamedTuple):
         return (page.host, page.port or default) == (own.name, own.port or default)
 
 
-def _preflight(policy: Policy, question: PageCall) -> RequestHead:
-    return _request(policy, question, "OPTIONS", question.preflight_fields)
+def _preflight(policy: Policy, call: PageCall) -> RequestHead:
+    return _request(policy, call, "OPTIONS", call.preflight_fields)
 
 
-def _actual(policy: Policy, question: PageCall) -> RequestHead:
-    return _request(policy, question, question.normalized_method, [])
+def _actual(policy: Policy, call: PageCall) -> RequestHead:
+    return _request(policy, call, call.normalized_method, [])
 
 
 def _shown_grant(grant: Grant | None) -> tuple[Field, ...]:
@@ -271,10 +269,10 @@ def _grant_of(head: ClientHead) -> tuple[Field, ...]:
 _ORIGIN_GRANTED = (Code.ORIGIN_ALLOWED, Code.METHOD_NOT_ALLOWED, Code.HEADER_NOT_ALLOWED)
 
 
-def _with_credentials(rules: CorsRules, question: PageCall, verdict: Verdict) -> Verdict:
+def _with_credentials(rules: CorsRules, call: PageCall, verdict: Verdict) -> Verdict:
     """Add the check that only the browser can make, since it alone knows the credentials
     mode; it comes before the method and the headers (Fetch, "CORS check")."""
-    if not question.credentials or verdict.code not in _ORIGIN_GRANTED:
+    if not call.credentials or verdict.code not in _ORIGIN_GRANTED:
         return verdict
     if rules.origins.any is not None:
         code, at = Code.CREDENTIALS_WITH_WILDCARD, rules.origins.any.source
@@ -300,7 +298,7 @@ _CONSOLE = {
 }
 
 
-def _console(question: PageCall, verdict: Verdict) -> str | None:
+def _console(call: PageCall, verdict: Verdict) -> str | None:
     """Return Chromium's message without the URL at its beginning."""
     error = verdict.browser_error
     if error is None:
@@ -310,27 +308,27 @@ def _console(question: PageCall, verdict: Verdict) -> str | None:
     message = _CONSOLE[error.removeprefix("Preflight")].format(subject=subject)
     if error.startswith("Preflight"):
         message = f"Response to preflight request doesn't pass access control check: {message}"
-    return f"… from origin '{question.origin}' has been blocked by CORS policy: {message}"
+    return f"… from origin '{call.origin}' has been blocked by CORS policy: {message}"
 
 
-def _hint(policy: Policy, rules: CorsRules, question: PageCall, verdict: Verdict) -> str | None:
+def _hint(policy: Policy, rules: CorsRules, call: PageCall, verdict: Verdict) -> str | None:
     if verdict.code is Code.CREDENTIALS_WITH_WILDCARD:
-        return credentials_hint(question.origin)
+        return credentials_hint(call.origin)
     return hint_for(verdict, policy, rules)
 
 
-def _notes(policy: Policy, question: PageCall, verdict: Verdict) -> list[str]:
+def _notes(policy: Policy, call: PageCall, verdict: Verdict) -> list[str]:
     notes = []
     if verdict.browser_error is not None:
         notes.append(REFERRER_POLICY)
-    if meets_local_network_access(policy, question.origin):
+    if meets_local_network_access(policy, call.origin):
         notes.append(LOCAL_NETWORK_ACCESS)
     if verdict.code is Code.PASSTHROUGH:
         notes.append(
             "This proxy forwards the call and its preflight, whatever becomes of them:"
             " --ask-upstream asks the upstream what it grants."
         )
-    if question.credentials and verdict.allowed:
+    if call.credentials and verdict.allowed:
         notes.append(COOKIES)
     if verdict.allowed:
         taking = [route for route in policy.routes if route.name == verdict.route]

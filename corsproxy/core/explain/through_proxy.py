@@ -17,7 +17,7 @@ def words_through_proxy(explanation: Explanation, alone: WithoutProxy) -> str:
     if explanation.verdict.code is Code.PASSTHROUGH or word is Word.BLOCKED:
         return word
     asked = _calls(alone)
-    method = explanation.question.normalized_method
+    method = explanation.call.normalized_method
     if word is Word.UNKNOWN and alone.asked:
         return f"{word}. It depends on the answer to the {method}, which was not sent."
     if word is Word.UNKNOWN:

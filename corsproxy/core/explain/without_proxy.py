@@ -94,45 +94,45 @@ class WithoutProxy(NamedTuple):
 Dialogue = Generator[Asking, ResponseHead, WithoutProxy]
 
 
-def without_proxy(policy: Policy, question: PageCall, *, unsafe: bool = False) -> Dialogue:
+def without_proxy(policy: Policy, call: PageCall, *, unsafe: bool = False) -> Dialogue:
     """Ask what the browser would ask, and return the judgement.
 
     `unsafe` lets the call itself be sent even if its method may change something; a preflight
     never does. The call goes without the script's headers, whose values are unknown, and
     without cookies. An UpstreamError thrown into the generator counts as an answer.
     """
-    target = parse_target(question.target.encode("ascii"))
+    target = parse_target(call.target.encode("ascii"))
     route = None if target is None else find_route(policy, target.path)
     if target is None or route is None:
         return WithoutProxy(None, None, "No route takes the path: there is no upstream to ask.")
     if route.upstream.socket_path is not None:
         return WithoutProxy(None, False, "No browser reaches an upstream on a Unix socket.")
     url = route.upstream.origin + upstream_target(route, target)
-    return (yield from _Inquiry(route, target, question, url.decode("ascii"), unsafe).run())
+    return (yield from _Inquiry(route, target, call, url.decode("ascii"), unsafe).run())
 
 
 class _Inquiry:
     """One dialogue with an upstream that a browser could reach."""
 
     def __init__(
-        self, route: Route, target: Target, question: PageCall, url: str, unsafe: bool
+        self, route: Route, target: Target, call: PageCall, url: str, unsafe: bool
     ) -> None:
         self._route = route
         self._target = target
-        self._question = question
+        self._call = call
         self._url = url
         self._unsafe = unsafe
         self._asked: list[Asked] = []
 
     def run(self) -> Dialogue:
-        question = self._question
-        method = question.normalized_method
-        if question.origin == self._route.upstream.origin.decode("ascii"):
+        call = self._call
+        method = call.normalized_method
+        if call.origin == self._route.upstream.origin.decode("ascii"):
             return self._judged(True, "The page is on the upstream's own origin: no CORS there.")
         try:
-            if question.needs_preflight:
-                answer = yield self._request("OPTIONS", question.preflight_fields)
-                obstacle = check_preflight(question, answer)
+            if call.needs_preflight:
+                answer = yield self._request("OPTIONS", call.preflight_fields)
+                obstacle = check_preflight(call, answer)
                 self._note("preflight", answer, obstacle)
                 if obstacle is not None:
                     yield from self._call_of_the_proxy(method)
@@ -149,7 +149,7 @@ class _Inquiry:
             answer = yield self._request(method, [])
         except UpstreamError as error:
             return self._judged(None, f"The upstream could not be asked: {error.detail}.")
-        obstacle = check_response(question, answer)
+        obstacle = check_response(call, answer)
         self._note(method, answer, obstacle)
         if obstacle is not None:
             return self._blocked("The browser alone would have kept the answer from the script")
@@ -167,13 +167,13 @@ class _Inquiry:
             return
         with suppress(UpstreamError):  # what the preflight was answered is known all the same
             answer = yield self._request(method, [])
-            self._note(method, answer, check_response(self._question, answer))
+            self._note(method, answer, check_response(self._call, answer))
 
     def _request(self, method: str, more: list[Field]) -> Asking:
         fields: list[Field] = [
             (b"Host", self._route.upstream.authority),
             (b"Accept", b"*/*"),
-            (b"Origin", self._question.origin.encode("utf-8")),
+            (b"Origin", self._call.origin.encode("utf-8")),
             *more,
         ]
         if method in _WITH_LENGTH:
@@ -217,7 +217,7 @@ class _Inquiry:
     def _notes(self) -> list[str]:
         """What else there is to know about the call."""
         notes = []
-        page, upstream = parse_origin(self._question.origin.encode("utf-8")), self._route.upstream
+        page, upstream = parse_origin(self._call.origin.encode("utf-8")), self._route.upstream
         is_secure = page is not None and page.scheme == "https"
         if is_secure and upstream.scheme == "http" and not is_loopback(upstream.host):
             notes.append("A page on https may not call plain http at all (mixed content).")

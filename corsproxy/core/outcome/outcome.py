@@ -77,7 +77,7 @@ def outcome_of(call: Call, status: int, fields: Fields) -> Outcome | None:
 
 
 def _of_preflight(call: Call, status: int, fields: Fields) -> Outcome | None:
-    obstacle = check_preflight(_question(call), ResponseHead(status, b"", fields))
+    obstacle = check_preflight(_page_call(call), ResponseHead(status, b"", fields))
     return None if obstacle is None else _blocked(obstacle.error, obstacle.parameter)
 
 
@@ -133,7 +133,7 @@ def _of_redirect(call: Call, target: Destination) -> Outcome | None:
 
 
 def _check(call: Call, status: int, fields: Fields) -> Obstacle | None:
-    return check_response(_question(call), ResponseHead(status, b"", fields))
+    return check_response(_page_call(call), ResponseHead(status, b"", fields))
 
 
 def _check_resource_policy(call: Call, fields: Fields) -> Outcome | None:
@@ -170,7 +170,7 @@ def _location(status: int, fields: Fields) -> bytes | None:
     return None
 
 
-def _question(call: Call) -> PageCall:
+def _page_call(call: Call) -> PageCall:
     return PageCall(
         (call.origin or b"").decode("latin-1"),
         "/",

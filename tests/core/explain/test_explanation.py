@@ -35,7 +35,7 @@ def test_allowed_call_shows_every_rule_with_its_place() -> None:
 
 
 @pytest.mark.parametrize(
-    ("question", "code", "console", "key"),
+    ("call", "code", "console", "key"),
     [
         (
             PageCall("http://localhost:3000", "/"),
@@ -64,9 +64,9 @@ def test_allowed_call_shows_every_rule_with_its_place() -> None:
     ],
 )
 def test_refused_call_names_the_change_and_the_consoles_words(
-    question: PageCall, code: Code, console: str, key: str
+    call: PageCall, code: Code, console: str, key: str
 ) -> None:
-    explanation = explain(policy(), question)
+    explanation = explain(policy(), call)
     assert not explanation.allowed
     assert explanation.verdict.code is code
     assert explanation.console is not None
@@ -115,7 +115,7 @@ def test_path_without_route_is_a_404_that_the_page_can_read() -> None:
 
 
 @pytest.mark.parametrize(
-    "question",
+    "call",
     [
         PageCall("localhost:5173", "/"),
         PageCall(f"{PAGE}/", "/"),
@@ -129,9 +129,9 @@ def test_path_without_route_is_a_404_that_the_page_can_read() -> None:
         PageCall(PAGE, "/", headers=("Cookie",)),
     ],
 )
-def test_questions_that_no_browser_asks_are_refused_in_words(question: PageCall) -> None:
+def test_questions_that_no_browser_asks_are_refused_in_words(call: PageCall) -> None:
     with pytest.raises(ValueError, match=r"\w+ \w+"):
-        explain(policy(), question)
+        explain(policy(), call)
 
 
 @given(
@@ -148,21 +148,21 @@ def test_explanation_agrees_with_the_decisions(
         route(b"/api", rules("https://*.example.com", methods=listed("PURGE"))),
         route(b"/open", rules("*", request_headers=listed("*"))),
     )
-    question = PageCall(origin, target, method, tuple(headers))
-    explanation = explain(given_policy, question)
+    call = PageCall(origin, target, method, tuple(headers))
+    explanation = explain(given_policy, call)
     path = target.encode()
-    allowed = decide(given_policy, request(question.normalized_method, path, origin=origin))
+    allowed = decide(given_policy, request(call.normalized_method, path, origin=origin))
     expected = allowed.verdict.allowed
-    if question.needs_preflight:
-        asked = ",".join(question.asked_headers).encode() or None
-        asking = preflight(question.normalized_method.encode(), asked, path, origin)
+    if call.needs_preflight:
+        asked = ",".join(call.asked_headers).encode() or None
+        asking = preflight(call.normalized_method.encode(), asked, path, origin)
         expected = expected and decide(given_policy, asking).verdict.allowed
     assert explanation.allowed == expected
     assert explanation.allowed == all(step.passed for step in explanation.steps)
 
 
 @pytest.mark.parametrize(
-    ("question", "error", "words"),
+    ("call", "error", "words"),
     [
         (PageCall(PAGE, "/a/..%2fb"), None, None),
         (
@@ -184,9 +184,9 @@ def test_explanation_agrees_with_the_decisions(
     ],
 )
 def test_an_error_of_ours_is_what_the_browser_makes_of_it(
-    question: PageCall, error: str | None, words: str | None
+    call: PageCall, error: str | None, words: str | None
 ) -> None:
-    explanation = explain(policy(), question)
+    explanation = explain(policy(), call)
     assert explanation.verdict.code is Code.BAD_TARGET
     assert explanation.verdict.browser_error == error
     assert (explanation.console is None) == (words is None)
@@ -198,8 +198,8 @@ def test_an_error_of_ours_is_what_the_browser_makes_of_it(
 def test_a_page_of_the_proxys_own_origin_needs_no_permission(
     origins: tuple[str, ...], credentials: bool
 ) -> None:
-    question = PageCall("http://localhost:8010", "/x", "PURGE", ("X-A",), credentials)
-    explanation = explain(policy(default=rules(*origins)), question)
+    call = PageCall("http://localhost:8010", "/x", "PURGE", ("X-A",), credentials)
+    explanation = explain(policy(default=rules(*origins)), call)
     assert explanation.allowed
     assert explanation.preflight is None
     assert explanation.console is None
@@ -210,7 +210,7 @@ MEANT = f"Did you mean {PAGE}?"
 
 
 @pytest.mark.parametrize(
-    ("question", "sentence"),
+    ("call", "sentence"),
     [
         (PageCall(f"{PAGE}/app", "/"), f"has no path, and allows every page of its site. {MEANT}"),
         (PageCall("", "/"), "'' is not an origin: the entry is empty (write an origin, such as"),
@@ -219,9 +219,9 @@ MEANT = f"Did you mean {PAGE}?"
         (PageCall(PAGE, "/a#b"), "browsers keep the fragment to themselves"),
     ],
 )
-def test_the_likely_intention_is_suggested(question: PageCall, sentence: str) -> None:
+def test_the_likely_intention_is_suggested(call: PageCall, sentence: str) -> None:
     with pytest.raises(ValueError, match=re.escape(sentence)):
-        explain(policy(), question)
+        explain(policy(), call)
 
 
 def test_a_refusal_of_no_rule_says_what_is_wrong_with_the_call() -> None:

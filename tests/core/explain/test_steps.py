@@ -15,8 +15,8 @@ ALLOWED = Verdict(Kind.ACTUAL, Code.ORIGIN_ALLOWED, True, "api")
 QUESTION = PageCall(PAGE, "/api/x", "PUT", ("X-A", "X-B"))
 
 
-def steps(verdict: Verdict, question: PageCall = QUESTION, detail: str = "") -> list[Step]:
-    return steps_of(POLICY, RULES, question, verdict, detail)
+def steps(verdict: Verdict, call: PageCall = QUESTION, detail: str = "") -> list[Step]:
+    return steps_of(POLICY, RULES, call, verdict, detail)
 
 
 def test_everything_that_passed_has_its_place() -> None:

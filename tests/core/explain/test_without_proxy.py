@@ -21,13 +21,13 @@ def head(*lines: Field, status: int = 200) -> ResponseHead:
 
 
 def held(
-    question: PageCall,
+    call: PageCall,
     *answers: ResponseHead | UpstreamError,
     unsafe: bool = False,
     under: Policy | None = None,
 ) -> tuple[WithoutProxy, list[UpstreamRequest]]:
     """Hold the dialogue; every answer must be asked for."""
-    dialogue = without_proxy(under or policy(), question, unsafe=unsafe)
+    dialogue = without_proxy(under or policy(), call, unsafe=unsafe)
     left, sent = list(answers), []
     try:
         asking = next(dialogue)
@@ -66,9 +66,9 @@ def test_a_call_without_a_grant_is_blocked() -> None:
 
 
 def test_the_call_follows_its_preflight() -> None:
-    question = PageCall(PAGE, "/", "PUT", ("X-A",))
+    call = PageCall(PAGE, "/", "PUT", ("X-A",))
     answer = head(ANYONE, METHODS, (b"Access-Control-Allow-Headers", b"x-a"), status=204)
-    found, sent = held(question, answer, head(ANYONE), unsafe=True)
+    found, sent = held(call, answer, head(ANYONE), unsafe=True)
     assert found.allowed
     assert [request.method for request in sent] == ["OPTIONS", "PUT"]
     assert values(sent[0].fields, b"Access-Control-Request-Method") == [b"PUT"]
@@ -87,8 +87,8 @@ def test_a_preflight_that_fails_is_the_end() -> None:
 
 
 def test_what_only_reads_is_asked_all_the_same_because_the_proxy_would_send_it() -> None:
-    question = PageCall(PAGE, "/", "GET", ("X-A",))
-    found, sent = held(question, head(status=405), head(status=302))
+    call = PageCall(PAGE, "/", "GET", ("X-A",))
+    found, sent = held(call, head(status=405), head(status=302))
     assert [request.method for request in sent] == ["OPTIONS", "GET"]
     assert found.allowed is False
     assert found.obstacle == found.asked[0].obstacle
@@ -96,16 +96,14 @@ def test_what_only_reads_is_asked_all_the_same_because_the_proxy_would_send_it()
     assert "✗ preflight: answered 405 without a grant\n" in found.text()
     assert [each.status for each in found.asked] == [405, 302]
     unreachable = UpstreamError(UpstreamFault.DNS, "api.test has no address")
-    assert (
-        held(question, head(), unreachable)[0].summary == held(question, head(), head())[0].summary
-    )
+    assert held(call, head(), unreachable)[0].summary == held(call, head(), head())[0].summary
 
 
 @pytest.mark.parametrize("method", ["POST", "DELETE"])
 def test_unsafe_methods_are_sent_only_on_request(method: str) -> None:
-    question = PageCall(PAGE, "/", method)
+    call = PageCall(PAGE, "/", method)
     answers = [head(ANYONE, METHODS)] if method == "DELETE" else []
-    found, sent = held(question, *answers)
+    found, sent = held(call, *answers)
     assert found.allowed is None
     assert "--unsafe" in found.summary
     assert method not in [request.method for request in sent]

@@ -17,9 +17,9 @@ PREFLIGHT = (
 ACTUAL = b"HTTP/1.1 200 OK\r\nAccess-Control-Allow-Origin: *\r\nContent-Length: 10\r\n\r\n"
 
 
-async def asked(question: PageCall, port: int) -> WithoutProxy:
+async def asked(call: PageCall, port: int) -> WithoutProxy:
     under = policy(route(upstream=UpstreamAddress("http", "127.0.0.1", port)))
-    dialogue = without_proxy(under, question, unsafe=True)
+    dialogue = without_proxy(under, call, unsafe=True)
     return await asyncio.to_thread(inquire, dialogue, Limits())
 
 

@@ -27,7 +27,7 @@ from corsproxy.shell.admin.editing import current_file, read_and_edit
 from corsproxy.shell.admin.inspector.ring import Row
 from corsproxy.shell.admin.inspector.rows import Json
 from corsproxy.shell.admin.inspector.undos import Undo, Undos
-from corsproxy.shell.admin.inspector.why import lacks_call, question_of
+from corsproxy.shell.admin.inspector.why import lacks_call, page_call_of
 from corsproxy.shell.system.saving import ChangedError, SaveError, save
 
 
@@ -67,7 +67,7 @@ class Allowances:
         if self.file is None:
             return self._propose_widening(remedy)
         try:
-            call = self._question(row)
+            call = self._page_call(row)
             way = await asyncio.to_thread(read_and_edit, self.file, (remedy,), call)
         except _REFUSALS as error:
             return {"possible": False, "reason": _reason(self.file, error)}
@@ -86,7 +86,7 @@ class Allowances:
 
     async def _write(self, file: str, row: Row, remedy: Remedy, known: str) -> Json:
         try:
-            call = self._question(row)
+            call = self._page_call(row)
             way = await asyncio.to_thread(read_and_edit, file, (remedy,), call)
             edit, shown = way.edit, self._shown(file, way)
             if shown["known"] != known:
@@ -137,7 +137,7 @@ class Allowances:
             return None, "It has not been decided yet."
         if self._is_mended(row):
             return None, ALLOWED_BY_NOW
-        told = _told(policy, self._question(row))
+        told = _told(policy, self._page_call(row))
         is_allowed = told is not None and told.allowed and told.remedy is None
         if is_allowed and not verdict.allowed and verdict.code is not Code.HOST_NOT_ALLOWED:
             return None, ALLOWED_BY_NOW
@@ -147,12 +147,12 @@ class Allowances:
             return None, ALLOWED if is_allowed else NO_ENTRY
         return remedy, ""
 
-    def _question(self, row: Row) -> PageCall | None:
+    def _page_call(self, row: Row) -> PageCall | None:
         """Return the call to be allowed."""
-        question = question_of(row)
-        if question is None or not lacks_call(row, self._policy()):
-            return question
-        return question._replace(credentials=True)
+        call = page_call_of(row)
+        if call is None or not lacks_call(row, self._policy()):
+            return call
+        return call._replace(credentials=True)
 
     def _shown(self, file: str, way: Way) -> Json:
         edit = way.edit
@@ -216,11 +216,11 @@ def _reverse(file: str, undo: Undo) -> Edit:
     return take_back(current, undo.before, undo.after, undo.summary)
 
 
-def _told(policy: Policy, question: PageCall | None) -> Explanation | None:
-    if question is None:
+def _told(policy: Policy, call: PageCall | None) -> Explanation | None:
+    if call is None:
         return None
     try:
-        return explain(policy, question)
+        return explain(policy, call)
     except ValueError:
         return None  # a browser would not make this call
 

@@ -19,7 +19,7 @@ from corsproxy.errors import CorsproxyError
 from corsproxy.shell.admin.inspector.exchanges import Body, Exchange, value_of
 from corsproxy.shell.admin.inspector.rows import Row, asked_headers_of, page_method_of, url_of
 from corsproxy.shell.admin.inspector.secrets import Redactor, text_of
-from corsproxy.shell.admin.inspector.why import question_of
+from corsproxy.shell.admin.inspector.why import page_call_of
 
 # Fields that curl writes itself, or that belong to the connection.
 _CURLS_OWN = frozenset(
@@ -156,7 +156,7 @@ def as_test_case(row: Row, redactor: Redactor, rules: Rules = RULES) -> str:
 
     Raises NotCopiedError for a request without Origin: a case needs one.
     """
-    call, verdict = question_of(row), row.main.verdict
+    call, verdict = page_call_of(row), row.main.verdict
     if call is None or verdict is None:
         raise NotCopiedError("A test case needs an Origin, and this request has none.")
     target = text_of(redactor.target(row.main.request.target))

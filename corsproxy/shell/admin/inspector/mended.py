@@ -10,7 +10,7 @@ from corsproxy.core.page_call import PageCall
 from corsproxy.core.policy import Policy
 from corsproxy.shell.admin.inspector.ring import Row
 from corsproxy.shell.admin.inspector.rows import outcome_of
-from corsproxy.shell.admin.inspector.why import question_of
+from corsproxy.shell.admin.inspector.why import page_call_of
 
 _MOST_KNOWN = 1000
 
@@ -37,27 +37,27 @@ class Mended:
         then, now = row.main.generation, self._policies.generation
         if then == now or not was_stopped(row):
             return False
-        question, host = question_of(row), row.main.value(b"host") or b""
-        if question is None:
+        call, host = page_call_of(row), row.main.value(b"host") or b""
+        if call is None:
             return False
-        passed = self._passes(then, question, host)
+        passed = self._passes(then, call, host)
         if passed is None:  # the verdict is all that is left of that policy
             verdict = row.main.verdict
             passed = verdict is None or verdict.code not in MENDABLE
-        return not passed and self._passes(now, question, host) is True
+        return not passed and self._passes(now, call, host) is True
 
-    def _passes(self, generation: int, question: PageCall, host: bytes) -> bool | None:
+    def _passes(self, generation: int, call: PageCall, host: bytes) -> bool | None:
         """Whether that policy lets the page read the response; None if the policy is no longer
         kept."""
-        known = self._known.get((generation, question, host))
+        known = self._known.get((generation, call, host))
         if known is None:
             policy = self._policies.decided_by(generation)
             if policy is None:
                 return None
             if len(self._known) >= _MOST_KNOWN:
                 self._known.clear()
-            known = _passes(policy, question, host)
-            self._known[generation, question, host] = known
+            known = _passes(policy, call, host)
+            self._known[generation, call, host] = known
         return known
 
 
@@ -69,11 +69,11 @@ def was_stopped(row: Row) -> bool:
     return is_refused or (outcome is not None and outcome.word is Word.BLOCKED)
 
 
-def _passes(policy: Policy, question: PageCall, host: bytes) -> bool:
+def _passes(policy: Policy, call: PageCall, host: bytes) -> bool:
     if check_host(policy, [host], 1) is not None:
         return False
     try:
-        told = explain(policy, question)
+        told = explain(policy, call)
     except ValueError:
         return True  # a browser would not make this call
     return told.allowed and told.remedy is None

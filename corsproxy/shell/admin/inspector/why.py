@@ -68,7 +68,7 @@ def why(row: Row, decided_by: Policy | None, policy: Policy) -> Json:
     return {key: value for key, value in found.items() if value not in (None, "", [])}
 
 
-def question_of(row: Row) -> PageCall | None:
+def page_call_of(row: Row) -> PageCall | None:
     """Return the call that the page made; None if no page made it."""
     exchange = row.main
     origin = exchange.value(b"origin")
@@ -90,11 +90,11 @@ def question_of(row: Row) -> PageCall | None:
 
 
 def _explained(row: Row, verdict: Verdict, policy: Policy) -> Explanation | None:
-    question = question_of(row)
-    if question is None or verdict.kind is Kind.WEBSOCKET:
+    call = page_call_of(row)
+    if call is None or verdict.kind is Kind.WEBSOCKET:
         return None
     try:
-        told = explain(policy, question)
+        told = explain(policy, call)
     except ValueError:
         return None  # a browser would not make this call
     return told if told.verdict.code is verdict.code else None
@@ -187,12 +187,12 @@ def _about_preflight(row: Row) -> str | None:
 
 def _without_proxy(row: Row) -> str | None:
     """Return what the browser would have made of the upstream's own response."""
-    exchange, question = row.main, question_of(row)
+    exchange, call = row.main, page_call_of(row)
     head = exchange.upstream_answer
-    if head is None or question is None or exchange.status == 101:
+    if head is None or call is None or exchange.status == 101:
         return None
     answer = ResponseHead(head.status, head.reason, head.fields)
-    obstacle = check_response(question, answer)
+    obstacle = check_response(call, answer)
     if obstacle is None:
         return "Without this proxy the page could read the upstream's answer, too."
     return (
@@ -203,11 +203,11 @@ def _without_proxy(row: Row) -> str | None:
 
 def _now(row: Row, policy: Policy) -> Json | None:
     """Return the current policy's verdict on the same call."""
-    question = question_of(row)
-    if question is None:
+    call = page_call_of(row)
+    if call is None:
         return None
     try:
-        told = explain(policy, question)
+        told = explain(policy, call)
     except ValueError:
         return None
     return {"allowed": told.allowed, "code": str(told.verdict.code)}
