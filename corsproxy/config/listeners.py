@@ -212,10 +212,6 @@ def _collide(one: ListenAddress, other: ListenAddress) -> bool:
         mine == theirs
         or ("0.0.0.0" in (mine, theirs) and ":" not in mine + theirs)  # noqa: S104
         or ("::" in (mine, theirs) and ":" in mine and ":" in theirs)
-        for mine in _bound(one.host)
-        for theirs in _bound(other.host)
+        for mine in one.hosts
+        for theirs in other.hosts
     )
-
-
-def _bound(host: str) -> tuple[str, ...]:
-    return ("127.0.0.1", "::1") if host == "localhost" else (host,)

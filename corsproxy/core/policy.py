@@ -299,6 +299,11 @@ class ListenAddress:
     https: bool = False
 
     @property
+    def hosts(self) -> tuple[str, ...]:
+        """The addresses to bind, IPv6 without brackets."""
+        return ("127.0.0.1", "::1") if self.host == "localhost" else (self.host,)
+
+    @property
     def authority(self) -> str:
         """host:port, IPv6 in brackets."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"

@@ -3,6 +3,8 @@
 They have no anchors: each engine adds its own.
 """
 
+from collections.abc import Iterable
+
 from corsproxy.core.methods import FORWARDED_METHODS
 from corsproxy.core.origins import OriginPattern, PatternKind
 from corsproxy.core.policy import CorsRules
@@ -31,6 +33,8 @@ IPV4 = (
 )
 UNSPECIFIED = r"0\.0\.0\.0|\[[0:.]*\]|\[[0:]*:ffff:[0:.]+\]"
 """Addresses through which browsers let any page reach this machine, in lower case."""
+PORT = r"(?::[0-9]{0,5})?"
+WELL_FORMED_HOST = rf"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+){PORT}"
 
 
 def literal(text: str) -> str:
@@ -62,6 +66,12 @@ def _port(pattern: OriginPattern) -> str:
     if pattern.any_port:
         return f"(?::(?:{'|'.join((*_PORTS_TO_65535, *_PORTS[pattern.scheme]))}))?"
     return "" if pattern.port is None else f":{pattern.port}"
+
+
+def named_hosts(names: Iterable[str], ipv6: str = r"\[[0-9a-f:.]+\]") -> list[str]:
+    """Return expressions, in lower case, for these host names and those that are always allowed."""
+    always = ("localhost", r"(?:[a-z0-9_-]+\.)+localhost", IPV4, ipv6)
+    return [*map(literal, sorted(names)), *always]
 
 
 def allowed_methods(rules: CorsRules) -> str:

@@ -6,17 +6,14 @@ without a back end answers 500.
 """
 
 import re
-from typing import Any
 
 from corsproxy.core.origins import OriginPattern, PatternKind
 from corsproxy.export import expressions, steps
 from corsproxy.export import plan as planned
-from corsproxy.export.layout import Lines
-from corsproxy.export.losses import EVERYWHERE, Loss
+from corsproxy.export.layout import Lines, as_text, is_text
+from corsproxy.export.losses import EVERYWHERE, Loss, field_losses
 from corsproxy.export.plan import Cors, Plan, RoutePlan, at
-from corsproxy.export.yaml_text import Noted, dump
-
-Node = dict[str, Any]
+from corsproxy.export.yaml_text import Node, Noted, dump
 
 VERSIONS = "no controller: only its YAML is checked"
 
@@ -88,7 +85,7 @@ def _http_route(plan: Plan, route: RoutePlan) -> Node:
         "metadata": {"name": _name(route)},
         "spec": {
             **spec,
-            "rules": Noted(f"{at(route.route.source)}: route {route.route.name}", _rules(route)),
+            "rules": Noted(route.note, _rules(route)),
         },
     }
 
@@ -185,10 +182,7 @@ def _modifier(fields: tuple[tuple[bytes, bytes], ...], removed: list[str]) -> No
 
 
 def _is_usable(value: bytes) -> bool:
-    try:
-        return 0 < len(value.decode("utf-8")) <= 4096
-    except UnicodeDecodeError:
-        return False
+    return is_text(value) and 0 < len(as_text(value)) <= 4096
 
 
 def _rewrite(route: RoutePlan) -> list[Node]:
@@ -242,16 +236,10 @@ def _losses(plan: Plan, route: RoutePlan) -> list[Loss]:
 
 
 def _field_losses(plan: Plan, route: RoutePlan) -> list[Loss]:
-    found = []
+    why = "is left out: its value is empty, too long or not UTF-8"
+    found = field_losses(plan.places, route.route, lambda _, value: _is_usable(value), why)
     for key in ("request_headers", "response_headers"):
-        place = plan.places.in_route(route.route, key)
-        rules = getattr(route.route, key)
-        found += [
-            Loss(place, f"{key}: {name.decode('ascii')} is left out: its value is empty, too long"
-                        " or not UTF-8")
-            for name, value in rules.set
-            if not _is_usable(value)
-        ]  # fmt: skip
-        if len(rules.remove) > 8:
+        if len(getattr(route.route, key).remove) > 8:
+            place = plan.places.in_route(route.route, key)
             found.append(Loss(place, f"{key}: no more than 16 names can be removed"))
     return found

@@ -20,6 +20,15 @@ def block(head: str, *bodies: Iterable[str]) -> Lines:
     return [*lines, "}"]
 
 
+def is_text(value: bytes) -> bool:
+    """Whether a field's value is UTF-8."""
+    try:
+        value.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def as_text(value: bytes) -> str:
     """Return a field's name or value as text; bytes that are not UTF-8 are kept."""
     return value.decode("utf-8", "surrogateescape")

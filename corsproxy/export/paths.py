@@ -6,6 +6,7 @@ from corsproxy.core.policy import Policy, Route
 from corsproxy.core.routing import Target, upstream_target
 from corsproxy.export.expressions import literal
 
+_QUERY = r"(\?.*)?"
 # What some servers treat as the end of a segment, and what they drop before it.
 _SEPARATOR = r"(?:[/\\]|%(?:2[Ff]|5[Cc]))"
 _PARAMETERS = r"(?:(?:;|%3[Bb])[^/?]*)?"
@@ -17,6 +18,12 @@ class Mapping(NamedTuple):
 
     expression: str
     prefix: str
+
+    @property
+    def alone(self) -> str | None:
+        """An expression for the only path that it maps; None if it maps all below one."""
+        path = self.expression.removesuffix(_QUERY)
+        return None if path == self.expression else path
 
 
 def taken(route: Route) -> str:
@@ -52,9 +59,9 @@ def mappings(route: Route) -> tuple[Mapping, ...]:
     alone = _text(upstream_target(route, Target(route.path, b"", None)))
     slash = _text(upstream_target(route, Target(path + b"/", b"", None)))
     below = _text(upstream_target(route, Target(path + b"/-", b"", None)))[:-2]
-    found = [Mapping(rf"{shown}/(\?.*)?", slash), Mapping(rf"{shown}(/.*)", below)]
+    found = [Mapping(f"{shown}/{_QUERY}", slash), Mapping(rf"{shown}(/.*)", below)]
     if path:
-        found.insert(0, Mapping(rf"{shown}(\?.*)?", alone))
+        found.insert(0, Mapping(shown + _QUERY, alone))
     if slash == below + "/":
         del found[-2]
         if path and alone == below:

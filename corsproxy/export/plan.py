@@ -11,11 +11,10 @@ from functools import cached_property
 from corsproxy.core.origins import PatternKind
 from corsproxy.core.origins.hosts import is_ipv4
 from corsproxy.core.policy import CorsRules, ListenAddress, Policy, Route, Site, UpstreamAddress
-from corsproxy.core.routing import Target, upstream_target
 from corsproxy.core.source import Source
 from corsproxy.core.to_client import BOUND_TO_THE_UPSTREAM
 from corsproxy.export import expressions, paths
-from corsproxy.export.losses import Loss, Places, in_order
+from corsproxy.export.losses import ANY_PORT, Loss, Places, in_order, policy_losses
 
 GRANT_FIELDS = tuple(
     f"Access-Control-{name}"
@@ -41,9 +40,6 @@ FORWARDING_FIELDS = (
 """What a client may not claim about itself; X-Forwarded-For is set anew."""
 HOP_FIELDS = ("Keep-Alive", "Proxy-Authorization", "Proxy-Connection", "TE", "Trailer")
 """Request fields that belong to one connection."""
-
-ANY_PORT = 8010
-"""Stands for port 0, any free port."""
 
 NOTHING = "a^"
 """Matches nothing."""
@@ -122,7 +118,37 @@ class RoutePlan:
 
     @property
     def read_as(self) -> str:
-        return paths.read_as(self.route)
+        return ".*" if self.path == "/" else paths.read_as(self.route)
+
+    @property
+    def note(self) -> str:
+        """A comment."""
+        return f"{at(self.route.source)}: route {self.route.name}"
+
+    @property
+    def origin(self) -> str:
+        return self.route.upstream.origin.decode("ascii")
+
+    @property
+    def authority(self) -> str:
+        return self.route.upstream.authority.decode("ascii")
+
+    @property
+    def address(self) -> str:
+        """host:port of the upstream, its scheme's default port included."""
+        return f"{bracketed(self.route.upstream.host)}:{self.route.upstream.port}"
+
+    @property
+    def longest_wait(self) -> float | None:
+        """The longer one of timeout.response and timeout.idle."""
+        waits = (self.route.timeout.response, self.route.timeout.idle)
+        return None if None in waits else max(wait for wait in waits if wait is not None)
+
+    @property
+    def cookie_paths(self) -> tuple[str, str]:
+        """What the Path of a cookie begins with at the upstream, and here."""
+        here = self.client_prefix if self.route.strip_path else ""
+        return self.route.upstream.base.decode("ascii"), here
 
     @property
     def forwards_host(self) -> bool:
@@ -218,7 +244,7 @@ def make_plan(policy: Policy, file: str, found: Mapping[str, Source]) -> Plan:
         tuple(planned),
         default,
         paths.may_be_ambiguous(policy),
-        in_order(_losses(policy, places)),
+        in_order(policy_losses(policy, places)),
     )
 
 
@@ -272,66 +298,6 @@ def _whole(route: Route) -> tuple[str, str]:
     return route.upstream.base.decode("ascii"), ""
 
 
-_UNSET = {
-    "trusted_proxies": "X-Forwarded-* of those proxies is dropped like any other's, so an engine"
-    " behind another one takes its peer for the client and its own scheme and host for the public"
-    " ones",
-    "limits": "of the limits, only those of time and of the body are exported",
-}
-
-
-def _losses(policy: Policy, places: Places) -> list[Loss]:
-    found = [
-        Loss(places.of(key), f"{key}: {words}") for key, words in _UNSET.items() if places.has(key)
-    ]
-    found += _listener_losses(policy, places)
-    for rules in (policy.default_cors, *(route.cors for route in policy.routes)):
-        if isinstance(rules, CorsRules):
-            found += _dated_losses(rules)
-    for route in policy.routes:
-        alone = upstream_target(route, Target(b"/", b"", None)) if route.path == b"/" else b""
-        if alone == route.upstream.base and alone:
-            words = (
-                f"upstream: a redirect from {_shown(alone)} to {_shown(alone)}/ comes back to"
-                " itself; corsproxy leaves it as it came"
-            )
-            found.append(Loss(places.in_route(route, "upstream"), words))
-        if b";" in route.path:
-            words = "path: a path that equals it without its parameters is refused, too"
-            found.append(Loss(places.in_route(route, "path"), words))
-    return found
-
-
-def _listener_losses(policy: Policy, places: Places) -> list[Loss]:
-    found = []
-    for address in policy.listen:
-        if address.https and policy.listener_tls is None:
-            words = f"listen: {address} is left out: its certificate is made when corsproxy runs"
-            found.append(Loss(places.of("listen"), words))
-        elif not address.port:
-            words = f"listen: port 0 means any free port; {ANY_PORT} is exported"
-            found.append(Loss(places.of("listen"), words))
-    return found
-
-
-def _dated_losses(rules: CorsRules) -> list[Loss]:
-    found = [
-        Loss(
-            entry.source, f"allow_origins: {entry.text} is left out: its last day was {entry.until}"
-        )
-        for entry in rules.origins.expired
-    ]
-    for entry in rules.origins.patterns:
-        if entry.until is not None:
-            words = f"allow_origins: {entry.text} does not expire by itself: export again after"
-            found.append(Loss(entry.source, f"{words} {entry.until}"))
-    return found
-
-
-def _shown(path: bytes) -> str:
-    return path.decode("ascii")
-
-
 def _listen(policy: Policy) -> tuple[ListenAddress, ...]:
     """Return the listeners that can be exported: on their own port, and under https only with
     a certificate in files."""
@@ -340,6 +306,11 @@ def _listen(policy: Policy) -> tuple[ListenAddress, ...]:
         for address in policy.listen
         if not address.https or policy.listener_tls is not None
     )
+
+
+def bracketed(host: str) -> str:
+    """Return a host as URLs have it."""
+    return f"[{host}]" if ":" in host else host
 
 
 def at(source: Source) -> str:

@@ -31,6 +31,24 @@ class Echo(Enum):
     PRESENT = "the names of the response's own fields"
 
 
+ASKERS: Final = {
+    Asker.ALLOWED: "allowed",
+    Asker.ABSENT: "absent",
+    Asker.SAME: "same",
+    Asker.REST: "[a-z]+",
+}
+"""The words for askers in maps, as expressions."""
+
+TEXTS: Final = {
+    400: "The path of this request can be read in two ways.",
+    403: "The origin of this page is not allowed.",
+    404: "No route takes this path.",
+    405: "This method is never forwarded.",
+    421: "This name is not one of the proxy's allowed_hosts.",
+    501: "This method is not known.",
+}
+"""What a refusal says, by its status."""
+
 Value = str | Echo
 Fields = tuple[tuple[str, Value], ...]
 

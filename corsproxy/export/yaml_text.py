@@ -4,7 +4,7 @@ or as a template: Traefik and Helm replace `{{` before they read YAML.
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from corsproxy.export.layout import Lines, comment
 
@@ -12,6 +12,8 @@ _NOT_PRINTABLE_ASCII = re.compile(r"[^ -~]")
 
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
 
+
+Node = dict[str, Any]
 
 # What YAML 1.1 reads as booleans and null.
 _WORDS = frozenset({"true", "false", "yes", "no", "on", "off", "y", "n", "null"})

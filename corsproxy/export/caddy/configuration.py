@@ -5,8 +5,8 @@ from corsproxy.export.caddy.decision import decision
 from corsproxy.export.caddy.handlers import handlers, route_losses
 from corsproxy.export.caddy.text import token
 from corsproxy.export.layout import Lines, block, comment
-from corsproxy.export.losses import EVERYWHERE, Loss
-from corsproxy.export.plan import Plan
+from corsproxy.export.losses import EVERYWHERE, Loss, exposing_losses
+from corsproxy.export.plan import Plan, bracketed
 
 VERSIONS = "Caddy 2.11.7"
 
@@ -34,12 +34,7 @@ def write(plan: Plan) -> tuple[Lines, list[Loss]]:
     for address in plan.listen:
         lines += ["", *_site(plan, address)]
     losses = [loss for route in plan.routes for loss in route_losses(plan, route)]
-    for cors in plan.cors:
-        if cors.rules.expose_headers.any and cors.rules.credentials:
-            words = (
-                'expose_headers: "*": calls with credentials can read the safelisted fields only'
-            )
-            losses.append(Loss(cors.rules.expose_headers.source, words))
+    losses += [loss for cors in plan.cors for loss in exposing_losses(cors.rules)]
     return lines, losses
 
 
@@ -75,10 +70,8 @@ def _constants(plan: Plan) -> Lines:
 
 
 def _site(plan: Plan, address: ListenAddress) -> Lines:
-    hosts = ["127.0.0.1", "[::1]"] if address.host == "localhost" else [address.host]
-    hosts = [f"[{host}]" if ":" in host and host[0] != "[" else host for host in hosts]
     tls = plan.policy.listener_tls
-    body = [f"bind {' '.join(hosts)}"]
+    body = [f"bind {' '.join(map(bracketed, address.hosts))}"]
     if address.https and tls is not None:
         body.append(f"tls {token(tls.cert_file)} {token(tls.key_file)}")
     return block(f"{address.scheme}://:{address.port}", [*body, "import corsproxy"])

@@ -14,14 +14,6 @@ HOST = "{http.request.hostport}"
 METHOD = "{http.request.header.Access-Control-Request-Method}"
 NAMES = "{http.request.header.Access-Control-Request-Headers}"
 _SITE = "{http.request.header.Sec-Fetch-Site}"
-_PORT = r"(?::[0-9]{0,5})?"
-_WELL_FORMED = rf"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+){_PORT}"
-_ASKERS = {
-    Asker.ALLOWED: "allowed",
-    Asker.ABSENT: "absent",
-    Asker.SAME: "same",
-    Asker.REST: "[a-z]+",
-}
 
 
 def decision(plan: Plan) -> Lines:
@@ -30,13 +22,12 @@ def decision(plan: Plan) -> Lines:
 
 
 def _refused(plan: Plan) -> Lines:
-    names = "|".join(map(expressions.literal, sorted(plan.policy.allowed_hosts)))
-    named = "|".join(filter(None, (names, "localhost", r"(?:[a-z0-9_-]+\.)+localhost",
-                                   expressions.IPV4, r"\[[0-9a-f:.]+\]")))  # fmt: skip
-    hosts = [(f"^{_WELL_FORMED}$", '""')] if plan.policy.any_host else [
-        (f"^(?i:(?:{expressions.UNSPECIFIED}){_PORT})$", "421"),
-        (f"^(?i:(?:{named}){_PORT})$", '""'),
-        (f"^{_WELL_FORMED}$", "421"),
+    named = "|".join(expressions.named_hosts(plan.policy.allowed_hosts))
+    well_formed = f"^{expressions.WELL_FORMED_HOST}$"
+    hosts = [(well_formed, '""')] if plan.policy.any_host else [
+        (f"^(?i:(?:{expressions.UNSPECIFIED}){expressions.PORT})$", "421"),
+        (f"^(?i:(?:{named}){expressions.PORT})$", '""'),
+        (well_formed, "421"),
     ]  # fmt: skip
     path = "{http.request.orig_uri}"
     return [
@@ -63,8 +54,7 @@ def _routes(plan: Plan) -> Lines:
     ]
     refused = "{cp_method}{cp_host}{cp_dots}{cp_bytes}"
     if plan.is_ambiguous_possible:
-        read_as = [(f"^{route.read_as if route.path != '/' else '.*'}$", route.id)
-                   for route in plan.routes]  # fmt: skip
+        read_as = [(f"^{route.read_as}$", route.id) for route in plan.routes]
         pairs = [(f"^{name} {name}$", '""') for name in [*(r.id for r in plan.routes), "none"]]
         lines += [
             comment("The route that an upstream which decodes or merges could read it as."),
@@ -164,7 +154,7 @@ def _ways(route: str, cors: Cors, listed: Iterable[Step]) -> list[tuple[str, str
         if step.fits:
             continue
         kind = "preflight" if step.preflight else "[a-z]+"
-        key = f"^:{route}:{kind}:{_ASKERS[step.asker]}:{'yes' if step.upgrade else ''}"
+        key = f"^:{route}:{kind}:{steps.ASKERS[step.asker]}:{'yes' if step.upgrade else ''}"
         if step.status is None:
             is_own = step.vouched and step.asker is not Asker.ABSENT
             found.append((key, f"{route}-vouched" if is_own else route))

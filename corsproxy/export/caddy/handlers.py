@@ -4,19 +4,11 @@ from corsproxy.export import expressions, steps
 from corsproxy.export import plan as planned
 from corsproxy.export.caddy.decision import NAMES, ORIGIN, asks_for
 from corsproxy.export.caddy.text import expression, placed, token, value
-from corsproxy.export.layout import Lines, as_text, block, comment
-from corsproxy.export.losses import Loss
+from corsproxy.export.layout import Lines, as_text, block, comment, is_text
+from corsproxy.export.losses import Loss, authority_losses, field_losses, passthrough_losses
 from corsproxy.export.plan import Cors, Plan, RoutePlan, at
 from corsproxy.export.steps import Echo, Value
 
-_TEXTS = {
-    400: "The path of this request can be read in two ways.",
-    403: "The origin of this page is not allowed.",
-    404: "No route takes this path.",
-    405: "This method is never forwarded.",
-    421: "This name is not one of the proxy's allowed_hosts.",
-    501: "This method is not known.",
-}
 # Browsers accept cookies with these name prefixes only with Secure.
 _UNPREFIXED = (
     r"(?:[^_;]|_(?:[^_;]|_(?:[^HhSs;]|[Hh][^OoTt;]|[Ss][^Ee;]|[Hh][Oo][^Ss;]|[Hh][Tt][^Tt;]"
@@ -31,10 +23,10 @@ def handlers(plan: Plan) -> Lines:
     lines += _grants(plan)
     for cors in plan.cors:
         lines += _preflight(cors)
-    for status, text in _TEXTS.items():
+    for status, text in steps.TEXTS.items():
         lines += _handle(f"refuse-{status}", [f"respond {token(text)} {status}"])
     for route in plan.routes:
-        note = comment(f"{at(route.route.source)}: route {route.route.name}")
+        note = comment(route.note)
         lines += [note, *_handle(route.id, _forward(plan, route, vouched=False))]
         if route.cors is not None:
             lines += _handle(f"{route.id}-vouched", _forward(plan, route, vouched=True))
@@ -91,20 +83,19 @@ def _preflight(cors: Cors) -> Lines:
 
 
 def _forward(plan: Plan, route: RoutePlan, *, vouched: bool) -> Lines:
-    own = route.route.upstream.origin.decode("ascii")
     rewrites = route.route.origin == "rewrite" and vouched
     body = [
         "@reading not method OPTIONS",
         *(f"request_header @reading -{name}" for name in planned.ASKING_FIELDS),
     ]
     if rewrites:
-        page = "{http.request.header.Referer}"
+        page, own = "{http.request.header.Referer}", value(f"{route.origin}/")
         body += [
             (
                 f'@page expression `{page} == {ORIGIN} || {page}.startsWith({ORIGIN} + "/")'
                 f' || {page}.startsWith({ORIGIN} + "?")`'
             ),
-            f"request_header @page Referer {expression('^[^/]*//[^/?]*/?')} {value(own + '/')}",
+            f"request_header @page Referer {expression('^[^/]*//[^/?]*/?')} {own}",
         ]
     if route.sandboxes:
         names = "|".join(planned.NAVIGATIONS)
@@ -130,9 +121,8 @@ def _targets(route: RoutePlan) -> Lines:
     (*special, general) = route.mappings
     lines: Lines = []
     for number, mapping in enumerate(special):
-        path = mapping.expression.removesuffix(r"(\?.*)?")
         name = f"{route.id}_path_{number}"
-        lines.append(f"@{name} vars_regexp {{cp_path}} {expression(f'^{path}$')}")
+        lines.append(f"@{name} vars_regexp {{cp_path}} {expression(f'^{mapping.alone}$')}")
         lines += block(f"handle @{name}", [(f"uri path_regexp {expression('^.*$')} "
                                            f"{token(_literal(mapping.prefix))}")])  # fmt: skip
     if general.prefix != route.client_prefix:
@@ -153,37 +143,26 @@ def _literal(text: str) -> str:
 
 
 def _place(route: RoutePlan) -> str:
-    address = route.route.upstream
-    if address.socket_path is not None:
-        return token(f"unix/{address.socket_path}")
-    host = f"[{address.host}]" if ":" in address.host else address.host
-    return f"{host}:{address.port}"
+    socket_path = route.route.upstream.socket_path
+    return route.address if socket_path is None else token(f"unix/{socket_path}")
 
 
 def is_usable(name: bytes, given: bytes) -> bool:
     """Whether a field can be written in a Caddyfile."""
-    try:
-        given.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return not name.decode("ascii").startswith(_STRANGE) and b"`" not in name
+    is_strange = name.decode("ascii").startswith(_STRANGE) or b"`" in name
+    return is_text(given) and not is_strange
 
 
 def _up(plan: Plan, route: RoutePlan, *, rewrites: bool) -> Lines:
     rules = route.route.request_headers
-    host = (
-        "{http.request.hostport}"
-        if route.route.preserve_host
-        else value(route.route.upstream.authority.decode("ascii"))
-    )
+    host = "{http.request.hostport}" if route.route.preserve_host else value(route.authority)
     lines = [f"header_up Host {host}"]
     removed = [*planned.FORWARDING_FIELDS, "Keep-Alive", "Proxy-Connection", "Proxy-Authorization"]
     removed += ["X_Forwarded_*", "X_Real_IP"]
     if route.route.origin == "remove":
         removed += ["Origin", "Referer", *planned.SEC_FETCH_FIELDS]
     elif rewrites:
-        own = route.route.upstream.origin.decode("ascii")
-        lines.append(f"header_up Origin {value(own)}")
+        lines.append(f"header_up Origin {value(route.origin)}")
         removed += planned.SEC_FETCH_FIELDS
     if route.forwards_host:
         removed = [name for name in removed if name not in ("X-Forwarded-Host",
@@ -231,11 +210,10 @@ def _cookies(plan: Plan, route: RoutePlan) -> Lines:
             (rf"{start};[ \t]*(?i:samesite)[ \t]*=[ \t]*(?i:none)[ \t]*(;.*)?$",
              "$1; SameSite=Lax$2"),
         ]  # fmt: skip
-    here = route.client_prefix if route.route.strip_path else ""
-    base = expressions.literal(route.route.upstream.base.decode("ascii"))
+    base, here = route.cookie_paths
     if base or here:
         start = rf"^({attributes});[ \t]*(?i:path)[ \t]*=[ \t]*"
-        rules.append((rf"{start}{base}(/[^;]*[^;/ \t][^;]*)(;.*)?$",
+        rules.append((rf"{start}{expressions.literal(base)}(/[^;]*[^;/ \t][^;]*)(;.*)?$",
                       f"$1; Path={_literal(here)}$2$3"))  # fmt: skip
     return [f"header_down Set-Cookie {expression(found)} {value(replacement)}"
             for found, replacement in rules]  # fmt: skip
@@ -263,19 +241,8 @@ def _transport(route: RoutePlan) -> Lines:
 
 def route_losses(plan: Plan, route: RoutePlan) -> list[Loss]:
     """Return what the engine cannot express about a route."""
-    found = []
-    tls = route.route.tls
-    if tls.ca_file is not None and tls.verify and route.route.upstream.scheme == "https":
-        words = "tls.ca_file: it is the only authority; the system's are not used"
-        found.append(Loss(plan.places.in_route(route.route, "tls"), words))
-    for key in ("request_headers", "response_headers"):
-        place = plan.places.in_route(route.route, key)
-        found += [
-            Loss(place, f"{key}: {name.decode('ascii')} is left out: Caddy cannot read it")
-            for name, given in getattr(route.route, key).set
-            if not is_usable(name, given)
-        ]
-    if route.cors is None:
-        words = "cors: passthrough: Caddy's own errors carry no grant"
-        found.append(Loss(plan.places.in_route(route.route, "cors"), words))
-    return found
+    return [
+        *field_losses(plan.places, route.route, is_usable, "is left out: Caddy cannot read it"),
+        *authority_losses(plan.places, route.route),
+        *passthrough_losses(plan.places, route.route, "Caddy"),
+    ]

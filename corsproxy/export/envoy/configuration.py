@@ -1,17 +1,13 @@
 """The whole file: listeners, clusters, and everything around the routes."""
 
-from typing import Any
-
 from corsproxy.core.origins.hosts import is_ipv4
 from corsproxy.core.policy import ListenAddress, Tls, UpstreamAddress
-from corsproxy.export.envoy.routes import is_text, routes
+from corsproxy.export.envoy.routes import routes
 from corsproxy.export.envoy.script import SCRIPT
-from corsproxy.export.layout import Lines
-from corsproxy.export.losses import EVERYWHERE, Loss
-from corsproxy.export.plan import Plan, RoutePlan, at
-from corsproxy.export.yaml_text import Block, Noted, dump
-
-Node = dict[str, Any]
+from corsproxy.export.layout import Lines, is_text
+from corsproxy.export.losses import EVERYWHERE, Loss, authority_losses, field_losses
+from corsproxy.export.plan import Plan, RoutePlan
+from corsproxy.export.yaml_text import Block, Node, Noted, dump
 
 VERSIONS = "Envoy 1.40.0"
 
@@ -61,8 +57,9 @@ def write(plan: Plan) -> tuple[Lines, list[Loss]]:
 
 
 def _sockets(address: ListenAddress) -> list[Node]:
-    hosts = ["127.0.0.1", "::1"] if address.host == "localhost" else [address.host.strip("[]")]
-    return [{"socket_address": {"address": host, "port_value": address.port}} for host in hosts]
+    return [
+        {"socket_address": {"address": host, "port_value": address.port}} for host in address.hosts
+    ]
 
 
 def _listener(plan: Plan, addresses: list[ListenAddress]) -> Node:
@@ -175,7 +172,7 @@ def _cluster(plan: Plan, route: RoutePlan) -> object:
             "name": "tls",
             "typed_config": _tls(address, route.route.tls),
         }
-    return Noted(f"{at(route.route.source)}: route {route.route.name}", cluster)
+    return Noted(route.note, cluster)
 
 
 def _place(address: UpstreamAddress) -> Node:
@@ -210,16 +207,6 @@ def _tls(address: UpstreamAddress, tls: Tls) -> Node:
 
 
 def _losses(plan: Plan, route: RoutePlan) -> list[Loss]:
-    found = []
-    tls = route.route.tls
-    if tls.ca_file is not None and tls.verify and route.route.upstream.scheme == "https":
-        words = "tls.ca_file: it is the only authority; the system's are not used"
-        found.append(Loss(plan.places.in_route(route.route, "tls"), words))
-    for key in ("request_headers", "response_headers"):
-        place = plan.places.in_route(route.route, key)
-        found += [
-            Loss(place, f"{key}: {name.decode('ascii')} is left out: its value is not UTF-8")
-            for name, value in getattr(route.route, key).set
-            if not is_text(value)
-        ]
-    return found
+    why = "is left out: its value is not UTF-8"
+    found = field_losses(plan.places, route.route, lambda _, value: is_text(value), why)
+    return found + authority_losses(plan.places, route.route)

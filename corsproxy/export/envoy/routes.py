@@ -1,33 +1,19 @@
 """Envoy's routes: one for each step of the plan; the first that matches decides."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from corsproxy.core.guard import DOT_SEGMENT
 from corsproxy.export import expressions, steps
 from corsproxy.export import plan as planned
-from corsproxy.export.layout import as_text
+from corsproxy.export.layout import as_text, is_text
 from corsproxy.export.paths import Mapping
 from corsproxy.export.plan import Cors, Plan, RoutePlan, at
 from corsproxy.export.steps import Asker, Echo, Fields, Step
-from corsproxy.export.yaml_text import Noted
-
-Node = dict[str, Any]
+from corsproxy.export.yaml_text import Node, Noted
 
 ORIGIN = "%DYNAMIC_METADATA(corsproxy:origin)%"
 _NAMES = "access-control-request-headers"
-_QUERY_GROUP = r"(\?.*)?"
 _QUERY = r"(?:\?.*)?"
-_PORT = r"(?::[0-9]{0,5})?"
-_WELL_FORMED = rf"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+){_PORT}"
-_TEXTS = {
-    400: "The path of this request can be read in two ways.",
-    403: "The origin of this page is not allowed.",
-    404: "No route takes this path.",
-    405: "This method is never forwarded.",
-    421: "This name is not one of the proxy's allowed_hosts.",
-    501: "This method is not known.",
-}
 
 
 def routes(plan: Plan) -> list[object]:
@@ -37,9 +23,7 @@ def routes(plan: Plan) -> list[object]:
         if plan.is_ambiguous_possible and route.path != "/":
             found += _ambiguous(plan, route)
         origins = plan.cors_of(route).rules.origins.source
-        note = (
-            f"{at(route.route.source)}: route {route.route.name}, for the origins of {at(origins)}"
-        )
+        note = f"{route.note}, for the origins of {at(origins)}"
         listed = (
             [forward(plan, route, None)]
             if route.cors is None
@@ -152,8 +136,8 @@ def _answers(cors: Cors, step: Step, path: Node) -> list[Node]:
 def _answer(condition: Node, step: Step, fields: Fields, *, raw: bool = False) -> Node:
     status = step.status or 500
     reply: Node = {"status": status}
-    if status in _TEXTS:
-        reply["body"] = {"inline_string": _TEXTS[status] + "\n"}
+    if status in steps.TEXTS:
+        reply["body"] = {"inline_string": steps.TEXTS[status] + "\n"}
     added = _added(fields, raw=raw)
     if step.vary:
         added.append(_field("vary", step.vary))
@@ -183,20 +167,14 @@ def _field(name: str, value: str) -> Node:
 
 def _refusals(plan: Plan) -> list[object]:
     policy = plan.policy
-    named = [
-        *map(expressions.literal, sorted(policy.allowed_hosts)),
-        "localhost",
-        r"(?:[a-z0-9_-]+\.)+localhost",
-        expressions.IPV4,
-        r"\[[0-9a-f:.]+\]",
-    ]
+    named = expressions.named_hosts(policy.allowed_hosts)
     method, host = ":method", ":authority"
-    unspecified = f"(?i:(?:{expressions.UNSPECIFIED}){_PORT})"
-    listed = f"(?i:(?:{'|'.join(named)}){_PORT})"
+    unspecified = f"(?i:(?:{expressions.UNSPECIFIED}){expressions.PORT})"
+    listed = f"(?i:(?:{'|'.join(named)}){expressions.PORT})"
     found: list[object] = [
         *_refused(plan, 405, [matches(method, "(?i:CONNECT|TRACE|TRACK)")]),
         *_refused(plan, 501, [matches(method, expressions.forwarded_methods(), invert=True)]),
-        *_refused(plan, 400, [matches(host, _WELL_FORMED, invert=True)]),
+        *_refused(plan, 400, [matches(host, expressions.WELL_FORMED_HOST, invert=True)]),
     ]
     if not policy.any_host:
         hosts = [*_refused(plan, 421, [matches(host, unspecified)]),
@@ -255,11 +233,10 @@ def forward(plan: Plan, route: RoutePlan, step: Step | None) -> list[Node]:
     """Return the routes to an upstream, one for each mapping of its paths. `step` is None if the
     upstream answers CORS itself."""
     vouched = step is not None and step.vouched and step.asker is not Asker.ABSENT
-    told = {"filter_metadata": {"envoy.filters.http.lua": _script_parameters(plan, route, step)}}
+    told = {"filter_metadata": {"envoy.filters.http.lua": _script_parameters(route, step)}}
     found = []
     for mapping in route.mappings:
-        special = mapping.expression.removesuffix(_QUERY_GROUP)
-        condition = _path(route.taken if special == mapping.expression else special)
+        condition = _path(mapping.alone or route.taken)
         if step is not None and route.cors is not None:
             condition = _condition(route.cors, step, condition)
         node: Node = {
@@ -279,41 +256,37 @@ def forward(plan: Plan, route: RoutePlan, step: Step | None) -> list[Node]:
 
 
 def _action(route: RoutePlan, mapping: Mapping) -> Node:
-    waits = (route.route.timeout.response, route.route.timeout.idle)
-    longest = 0.0 if None in waits else max(wait for wait in waits if wait is not None)
+    longest = route.longest_wait or 0.0
     action: Node = {"cluster": route.id, "timeout": "0s", "idle_timeout": f"{longest:g}s"}
     if not route.route.preserve_host:
-        action["host_rewrite_literal"] = route.route.upstream.authority.decode("ascii")
-    expression = mapping.expression.removesuffix(_QUERY_GROUP)
-    if expression != mapping.expression:
-        substitution = mapping.prefix
-    elif mapping.prefix == route.client_prefix:
+        action["host_rewrite_literal"] = route.authority
+    if mapping.alone is None and mapping.prefix == route.client_prefix:
         return action
-    else:
-        substitution = mapping.prefix + "\\1"
     action["regex_rewrite"] = {
-        "pattern": {"regex": f"^{expression}$"},
-        "substitution": substitution,
+        "pattern": {"regex": f"^{mapping.alone or mapping.expression}$"},
+        "substitution": mapping.prefix + ("\\1" if mapping.alone is None else ""),
     }
     return action
 
 
-def _script_parameters(plan: Plan, route: RoutePlan, step: Step | None) -> Node:
-    """Return the script's parameters for a route."""
-    upstream = route.route.upstream
+def _script_parameters(route: RoutePlan, step: Step | None) -> Node:
     links = []
     for rule in route.links:
         link: Node = {"there": rule.upstream_prefix, "here": rule.client_prefix}
         if rule.site:
             scheme, _, authority = rule.site.partition("://")
-            link |= {"scheme": scheme, "authority": authority, "own_scheme": upstream.scheme}
+            link |= {
+                "scheme": scheme,
+                "authority": authority,
+                "own_scheme": route.route.upstream.scheme,
+            }
         links.append(link)
     told: Node = {"links": links}
     if route.route.cookies == "auto":
-        here = route.client_prefix if route.route.strip_path else ""
-        told["cookies"] = {"there": upstream.base.decode("ascii"), "here": here}
+        there, here = route.cookie_paths
+        told["cookies"] = {"there": there, "here": here}
     if step is not None and step.vouched and route.route.origin == "rewrite":
-        told["page"] = upstream.origin.decode("ascii")
+        told["page"] = route.origin
     if step is not None and step.vary:
         told["varies"] = True
     if step is not None and ("Access-Control-Expose-Headers", Echo.PRESENT) in step.fields:
@@ -339,7 +312,7 @@ def _removed_on_the_way(route: RoutePlan, *, vouched: bool) -> list[str]:
 def _added_on_the_way(plan: Plan, route: RoutePlan, *, vouched: bool) -> list[Node]:
     found = []
     if route.route.origin == "rewrite" and vouched:
-        own = _field("origin", formatted(route.route.upstream.origin.decode("ascii")))
+        own = _field("origin", formatted(route.origin))
         found.append({**own, "append_action": "OVERWRITE_IF_EXISTS"})
     if route.forwards_client:
         found.append(_field("x-forwarded-for", "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%"))
@@ -361,15 +334,6 @@ def _ruled(fields: Iterable[tuple[bytes, bytes]]) -> list[Node]:
         for name, value in fields
         if is_text(value)
     ]
-
-
-def is_text(value: bytes) -> bool:
-    """Whether a value can be written in YAML."""
-    try:
-        value.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def _removed(plan: Plan, route: RoutePlan) -> list[str]:

@@ -1,12 +1,11 @@
 """A route's way to its upstream and back."""
 
-from corsproxy.core.policy import UpstreamAddress
 from corsproxy.export import plan as planned
 from corsproxy.export.expressions import literal
 from corsproxy.export.haproxy.text import anchored, formatted, milliseconds, quoted
 from corsproxy.export.layout import Lines, as_text, comment, indented
-from corsproxy.export.losses import Loss
-from corsproxy.export.plan import Plan, RoutePlan, at
+from corsproxy.export.losses import Loss, authority_losses
+from corsproxy.export.plan import Plan, RoutePlan
 
 _UNSAFE_PREFIX = "(?!(?i:__host-|__secure-|__http-))"
 _ATTRIBUTES = "[^;]*(?:;.*?)??"
@@ -15,15 +14,13 @@ _LINKS = ("Location", "Content-Location")
 
 def backend(plan: Plan, route: RoutePlan) -> Lines:
     """Return the backend of a route."""
-    waits = (route.route.timeout.response, route.route.timeout.idle)
-    longest = None if None in waits else max(wait for wait in waits if wait is not None)
     return [
-        comment(f"{at(route.route.source)}: route {route.route.name}"),
+        comment(route.note),
         f"backend {route.id}",
         *indented(
             [
                 f"timeout connect {milliseconds(route.route.timeout.connect)}",
-                f"timeout server {milliseconds(longest)}",
+                f"timeout server {milliseconds(route.longest_wait)}",
                 "http-request disable-l7-retry unless { method GET HEAD OPTIONS PUT DELETE }",
                 *_to_upstream(plan, route),
                 *_target(route),
@@ -36,7 +33,7 @@ def backend(plan: Plan, route: RoutePlan) -> Lines:
 
 def _server(route: RoutePlan) -> str:
     address, tls = route.route.upstream, route.route.tls
-    line = f"server upstream {quoted(_place(address))}"
+    line = f"server upstream {quoted(_place(route))}"
     if route.named:
         line += " resolvers system init-addr last,libc,none"
     if address.scheme != "https":
@@ -50,18 +47,13 @@ def _server(route: RoutePlan) -> str:
     return line + (f" crt {quoted(tls.cert_file)}" if tls.cert_file else "")
 
 
-def _place(address: UpstreamAddress) -> str:
-    if address.socket_path is not None:
-        return f"unix@{address.socket_path}"
-    return (
-        f"[{address.host}]:{address.port}"
-        if ":" in address.host
-        else (f"{address.host}:{address.port}")
-    )
+def _place(route: RoutePlan) -> str:
+    socket_path = route.route.upstream.socket_path
+    return route.address if socket_path is None else f"unix@{socket_path}"
 
 
 def _to_upstream(plan: Plan, route: RoutePlan) -> Lines:
-    rules, own = route.route.request_headers, route.route.upstream.origin.decode("ascii")
+    rules = route.route.request_headers
     lines = [
         "acl vouched var(txn.vouched) -m bool",
         "http-request del-header '^(?:forwarded|x[-_.]real[-_.]ip|x[-_.]forwarded[-_.].*)$' -m reg",
@@ -80,14 +72,14 @@ def _to_upstream(plan: Plan, route: RoutePlan) -> Lines:
             "http-request set-var(txn.page) req.fhdr(referer),field(1,/,3)",
             (
                 "http-request replace-header Referer '^[^/]*//[^/]*/?(.*)$'"
-                f" {formatted(own + '/')[:-1]}\\1' if vouched"
+                f" {formatted(route.origin + '/')[:-1]}\\1' if vouched"
                 " { var(txn.page),strcmp(txn.origin) eq 0 }"
             ),
-            f"http-request set-header Origin {formatted(own)} if vouched",
+            f"http-request set-header Origin {formatted(route.origin)} if vouched",
             "http-request del-header sec-fetch- -m beg if vouched",
         ]
     if not route.route.preserve_host:
-        lines.append(f"http-request set-header Host {formatted(_authority(route))}")
+        lines.append(f"http-request set-header Host {formatted(route.authority)}")
     if route.forwards_client:
         lines.append("http-request set-header X-Forwarded-For '%[src]'")
     if route.forwards_host:
@@ -109,10 +101,6 @@ def _like(name: bytes) -> str:
     """Return an expression for a field name and the names that CGI maps to the same variable."""
     expression = literal(as_text(name)).replace("_", "-").replace("-", "[-_.]")
     return anchored(expression)
-
-
-def _authority(route: RoutePlan) -> str:
-    return route.route.upstream.authority.decode("ascii")
 
 
 def _target(route: RoutePlan) -> Lines:
@@ -167,8 +155,7 @@ def _cookies(route: RoutePlan) -> Lines:
     """Secure is kept on prefixed names: browsers refuse them without it."""
     if route.route.cookies == "keep":
         return []
-    here = route.client_prefix if route.route.strip_path else ""
-    base = route.route.upstream.base.decode("ascii")
+    base, here = route.cookie_paths
     insecure = "unless { ssl_fc }"
     start = f"^({_UNSAFE_PREFIX}{_ATTRIBUTES})"
     rules = [
@@ -197,12 +184,8 @@ def _cookies(route: RoutePlan) -> Lines:
 def route_losses(plan: Plan, route: RoutePlan) -> list[Loss]:
     """Return what the engine cannot express about a route."""
     tls = route.route.tls
-    place = plan.places.in_route(route.route, "tls")
-    found = []
-    if route.route.upstream.scheme == "https" and tls.ca_file is not None and tls.verify:
-        words = "tls.ca_file: it is the only authority; the system's are not used"
-        found.append(Loss(place, words))
+    found = authority_losses(plan.places, route.route)
     if tls.cert_file is not None and tls.key_file not in (None, tls.cert_file):
         words = f"tls.key_file: HAProxy reads the key from {tls.cert_file}.key: link it there"
-        found.append(Loss(place, words))
+        found.append(Loss(plan.places.in_route(route.route, "tls"), words))
     return found

@@ -88,13 +88,12 @@ def _binds(plan: Plan) -> Lines:
 
 
 def _bind(plan: Plan, address: ListenAddress) -> Lines:
-    hosts = ["127.0.0.1", "::1"] if address.host == "localhost" else [address.host.strip("[]")]
     tls = plan.policy.listener_tls
     more = ""
     if address.https and tls is not None:
         alpn = "h2,http/1.1" if plan.policy.http2 else "http/1.1"
         more = f" ssl crt {quoted(tls.cert_file)} alpn {alpn}"
-    return [f"bind {host}:{address.port}{more}" for host in hosts]
+    return [f"bind {host}:{address.port}{more}" for host in address.hosts]
 
 
 def _body(plan: Plan) -> Lines:

@@ -7,17 +7,7 @@ from corsproxy.export.haproxy.text import anchored, formatted, quoted
 from corsproxy.export.layout import Lines, comment
 from corsproxy.export.plan import Cors, Plan, at
 
-_PORT = r"(?::[0-9]{0,5})?"
-_WELL_FORMED = rf"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+){_PORT}"
-_TEXTS = {
-    400: "The path of this request can be read in two ways.",
-    403: "The origin of this page is not allowed.",
-    404: "No route takes this path.",
-    405: "This method is never forwarded.",
-    413: "The body of this request is too large.",
-    421: "This name is not one of the proxy's allowed_hosts.",
-    501: "This method is not known.",
-}
+_TEXTS = {**steps.TEXTS, 413: "The body of this request is too large."}
 _NAMES = "req.fhdr(access-control-request-headers)"
 _METHOD = "req.fhdr(access-control-request-method)"
 
@@ -26,7 +16,7 @@ def decision(plan: Plan) -> Lines:
     """Return the rules for requests, in order."""
     return [
         "",
-        *_who(plan),
+        *_who(),
         "",
         *_routes(plan),
         "",
@@ -44,7 +34,7 @@ def decision(plan: Plan) -> Lines:
     ]  # fmt: skip
 
 
-def _who(plan: Plan) -> Lines:
+def _who() -> Lines:
     return [
         comment("Who asks. Several Origin lines become an origin that is on no list."),
         "http-request set-var(txn.origin) req.fhdr(origin)",
@@ -83,10 +73,9 @@ def _routes(plan: Plan) -> Lines:
         return lines
     lines.append(comment("The route that an upstream which decodes or merges could read it as."))
     for route in plan.routes:
-        read_as = ".*" if route.path == "/" else route.read_as
         lines.append(
             f"http-request set-var(txn.read_as) str({route.id})"
-            f" if !{{ var(txn.read_as) -m found }} {{ path -m reg {anchored(read_as)} }}"
+            f" if !{{ var(txn.read_as) -m found }} {{ path -m reg {anchored(route.read_as)} }}"
         )
     return lines
 
@@ -152,25 +141,22 @@ def _refusals(plan: Plan) -> Lines:
 def _hosts(plan: Plan) -> Lines:
     places = comment(f"{at(plan.policy.allowed_hosts_source)}: allowed_hosts")
     lines = [
-        f"acl well_formed_host req.fhdr(host) -m reg {anchored(_WELL_FORMED)}",
+        f"acl well_formed_host req.fhdr(host) -m reg {anchored(expressions.WELL_FORMED_HOST)}",
         _answer(400, "{ req.fhdr(host) -m found } !well_formed_host"),
     ]
     if plan.policy.any_host:
         return lines
-    named = [
-        *map(expressions.literal, sorted(plan.policy.allowed_hosts)),
-        "localhost",
-        r"(?:[a-z0-9_-]+\.)+localhost",
-        expressions.IPV4,
-        r"\[[0-9a-f:.]+\]",
-    ]
+    named = expressions.named_hosts(plan.policy.allowed_hosts)
     return [
         *lines,
         places,
-        *(f"acl allowed_host var(txn.host) -m reg {anchored(name + _PORT)}" for name in named),
+        *(
+            f"acl allowed_host var(txn.host) -m reg {anchored(name + expressions.PORT)}"
+            for name in named
+        ),
         (
             "acl unspecified_host var(txn.host) -m reg"
-            f" {anchored(f'(?:{expressions.UNSPECIFIED}){_PORT}')}"
+            f" {anchored(f'(?:{expressions.UNSPECIFIED}){expressions.PORT}')}"
         ),
         _answer(421, "{ req.fhdr(host) -m found } unspecified_host"),
         _answer(421, "{ req.fhdr(host) -m found } !allowed_host"),

@@ -16,6 +16,6 @@ def anchored(expression: str) -> str:
     return quoted(f"^(?:{expression})$")
 
 
-def milliseconds(seconds: float | None, never: str = "24d") -> str:
+def milliseconds(seconds: float | None) -> str:
     """Return a time; HAProxy supports none longer than 24 days."""
-    return never if seconds is None else f"{round(seconds * 1000)}ms"
+    return "24d" if seconds is None else f"{round(seconds * 1000)}ms"

@@ -3,7 +3,7 @@
 from corsproxy.core.policy import ListenAddress
 from corsproxy.export import expressions, steps
 from corsproxy.export.layout import Lines, block, comment
-from corsproxy.export.losses import EVERYWHERE, Loss
+from corsproxy.export.losses import EVERYWHERE, Loss, exposing_losses
 from corsproxy.export.nginx.decision import decision, origin_maps, request_maps
 from corsproxy.export.nginx.routes import (
     forward_location,
@@ -11,8 +11,8 @@ from corsproxy.export.nginx.routes import (
     upstream_block,
     upstream_maps,
 )
-from corsproxy.export.nginx.text import GRANT, map_block, pattern, quoted
-from corsproxy.export.plan import Cors, Plan, at
+from corsproxy.export.nginx.text import GRANT, map_block, milliseconds, pattern, quoted
+from corsproxy.export.plan import Cors, Plan, at, bracketed
 
 VERSIONS = "nginx 1.22.1"
 
@@ -31,14 +31,6 @@ ALWAYS = (
     "what response_headers sets is also on nginx's own 502 and 504",
 )
 
-_TEXTS = {
-    400: "The path of this request can be read in two ways.",
-    403: "The origin of this page is not allowed.",
-    404: "No route takes this path.",
-    405: "This method is never forwarded.",
-    421: "This name is not one of the proxy's allowed_hosts.",
-    501: "This method is not known.",
-}
 _ASKED_NAMES = "$http_access_control_request_headers"
 
 
@@ -54,7 +46,7 @@ def write(plan: Plan) -> tuple[Lines, list[Loss]]:
         *block("http", _general(), request_maps(plan), decision(plan), origin_maps(plan),
                _grants(plan), upstream_maps(plan), _upstreams(plan), _server(plan)),
     ]  # fmt: skip
-    losses = [loss for cors in plan.cors for loss in _cors_losses(cors)]
+    losses = [loss for cors in plan.cors for loss in exposing_losses(cors.rules)]
     losses += [loss for route in plan.routes for loss in route_losses(plan, route)]
     return lines, losses
 
@@ -146,17 +138,16 @@ def _upstreams(plan: Plan) -> Lines:
 
 def _server(plan: Plan) -> Lines:
     limits = plan.policy.limits
-    used = {404, 400, 403, 405, 421, 501}
     listening = [line for address in plan.listen for line in _listen(plan, address)]
     body = [
         *listening,
         "server_name _;",
         *_tls(plan),
         "",
-        f"client_header_timeout {_seconds(limits.head_timeout)};",
-        f"client_body_timeout {_seconds(limits.body_timeout)};",
-        f"send_timeout {_seconds(limits.write_timeout)};",
-        f"keepalive_timeout {_seconds(limits.keepalive_timeout)};",
+        f"client_header_timeout {milliseconds(limits.head_timeout)};",
+        f"client_body_timeout {milliseconds(limits.body_timeout)};",
+        f"send_timeout {milliseconds(limits.write_timeout)};",
+        f"keepalive_timeout {milliseconds(limits.keepalive_timeout)};",
         f"client_max_body_size {limits.body or 0};",
         "large_client_header_buffers 4 32k;",
         "default_type text/plain;",
@@ -166,7 +157,7 @@ def _server(plan: Plan) -> Lines:
         "",
         "rewrite ^ /$cp_go? last;",
     ]
-    refusals = [f"location = /refuse-{status} {{ {_refusal(status)} }}" for status in sorted(used)]
+    refusals = [f"location = /refuse-{status} {{ {_refusal(status)} }}" for status in steps.TEXTS]
     refusals.append(
         f"location = /refuse-preflight {{ add_header Vary {quoted(steps.PREFLIGHT)} always;"
         f" {_refusal(403)} }}"
@@ -177,7 +168,7 @@ def _server(plan: Plan) -> Lines:
 
 
 def _refusal(status: int) -> str:
-    return f"return {status} {quoted(_TEXTS[status] + chr(10))};"
+    return f"return {status} {quoted(steps.TEXTS[status] + chr(10))};"
 
 
 def _preflight_location(cors: Cors) -> Lines:
@@ -203,8 +194,7 @@ def _preflight_location(cors: Cors) -> Lines:
 
 
 def _listen(plan: Plan, address: ListenAddress) -> Lines:
-    hosts = ["127.0.0.1", "[::1]"] if address.host == "localhost" else [address.host]
-    hosts = [f"[{host}]" if ":" in host and host[0] != "[" else host for host in hosts]
+    hosts = map(bracketed, address.hosts)
     http2 = " http2" if plan.policy.http2 else ""
     tls = f" ssl{http2}" if address.https else ""
     return [f"listen {host}:{address.port}{tls} default_server;" for host in hosts]
@@ -220,15 +210,3 @@ def _tls(plan: Plan) -> Lines:
         f"ssl_certificate_key {quoted(tls.key_file)};",
         "ssl_protocols TLSv1.2 TLSv1.3;",
     ]
-
-
-def _cors_losses(cors: Cors) -> list[Loss]:
-    found = []
-    if cors.rules.expose_headers.any and cors.rules.credentials:
-        words = 'expose_headers: "*": calls with credentials can read the safelisted fields only'
-        found.append(Loss(cors.rules.expose_headers.source, words))
-    return found
-
-
-def _seconds(value: float | None) -> str:
-    return "24h" if value is None else f"{round(value * 1000)}ms"

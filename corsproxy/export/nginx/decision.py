@@ -7,30 +7,20 @@ from corsproxy.export import expressions, steps
 from corsproxy.export.layout import Lines, comment
 from corsproxy.export.nginx.text import map_block, pattern
 from corsproxy.export.plan import Cors, Plan, at
-from corsproxy.export.steps import Asker
-
-_ASKERS = {
-    Asker.ALLOWED: "allowed",
-    Asker.ABSENT: "absent",
-    Asker.SAME: "same",
-    Asker.REST: "[a-z]+",
-}
-# nginx itself answers 400 to HTTP/1.1 without Host.
-_HOST = r"\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+"
-_PORT = r"(?::[0-9]{0,5})?"
 
 
 def request_maps(plan: Plan) -> Lines:
     """Return the maps of what is refused for every origin, and of the route that takes the path."""
-    names = "|".join(map(expressions.literal, sorted(plan.policy.allowed_hosts)))
-    named = rf"(?:{names}|localhost|(?:[a-z0-9_-]+\.)+localhost|{expressions.IPV4}|\[[0-9a-f:.]+\])"
-    host = [(pattern(rf"^(?:{expressions.UNSPECIFIED}){_PORT}$", "~*"), "421")]
+    named = "|".join(expressions.named_hosts(plan.policy.allowed_hosts))
+    well_formed = pattern(f"^{expressions.WELL_FORMED_HOST}$")
+    host = [(pattern(f"^(?:{expressions.UNSPECIFIED}){expressions.PORT}$", "~*"), "421")]
     if plan.policy.any_host:
-        host = [(pattern(rf"^(?:{_HOST}){_PORT}$"), '""')]
+        host = [(well_formed, '""')]
     host += [
+        # nginx itself answers 400 to HTTP/1.1 without Host.
         ('""', '""'),
-        (pattern(rf"^{named.replace('(?:|', '(?:')}{_PORT}$", "~*"), '""'),
-        (pattern(rf"^(?:{_HOST}){_PORT}$"), "421"),
+        (pattern(f"^(?:{named}){expressions.PORT}$", "~*"), '""'),
+        (well_formed, "421"),
     ]
     return [
         comment("Refused for every origin."),
@@ -63,10 +53,7 @@ def _routes(plan: Plan) -> Lines:
     ]
     if not plan.is_ambiguous_possible:
         return [*lines, *map_block("$cp_path", "$cp_ambiguous", '""', [])]
-    read_as = [
-        (pattern(f"^{route.read_as if route.path != '/' else '.*'}$"), route.id)
-        for route in plan.routes
-    ]
+    read_as = [(pattern(f"^{route.read_as}$"), route.id) for route in plan.routes]
     return [
         *lines,
         comment("The route that an upstream which decodes or merges could read it as."),
@@ -137,7 +124,7 @@ def _ways(route: str, cors: Cors, listed: Iterable[steps.Step]) -> list[tuple[st
 
 def _key(route: str, step: steps.Step) -> str:
     kind = "preflight" if step.preflight else "[a-z]+"
-    return f"^:{route}:{kind}:{_ASKERS[step.asker]}:{1 if step.upgrade else ''}"
+    return f"^:{route}:{kind}:{steps.ASKERS[step.asker]}:{1 if step.upgrade else ''}"
 
 
 def _way(route: str, cors: Cors, step: steps.Step) -> str:

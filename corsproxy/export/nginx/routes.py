@@ -4,8 +4,16 @@ from corsproxy.core.policy import Route, UpstreamAddress
 from corsproxy.export import plan as planned
 from corsproxy.export.expressions import literal
 from corsproxy.export.layout import Lines, as_text, block, comment
-from corsproxy.export.losses import Loss
-from corsproxy.export.nginx.text import GRANT, LONGEST, map_block, pattern, quoted
+from corsproxy.export.losses import Loss, authority_losses, field_losses, passthrough_losses
+from corsproxy.export.nginx.text import (
+    GRANT,
+    LONGEST,
+    map_block,
+    milliseconds,
+    pattern,
+    plainly_quoted,
+    quoted,
+)
 from corsproxy.export.plan import LinkRule, Plan, RoutePlan
 
 SYSTEM_AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
@@ -27,18 +35,9 @@ _STEERING = (
 
 def upstream_block(route: RoutePlan) -> Lines:
     """Return the server group that `proxy_pass` names."""
-    address = route.route.upstream
-    if address.socket_path is not None:
-        server = quoted_plain(f"unix:{address.socket_path}")
-    else:
-        host = f"[{address.host}]" if ":" in address.host else address.host
-        server = f"{host}:{address.port}"
+    socket_path = route.route.upstream.socket_path
+    server = route.address if socket_path is None else plainly_quoted(f"unix:{socket_path}")
     return block(f"upstream cp_{route.id}", [f"server {server};", "keepalive 32;"])
-
-
-def quoted_plain(text: str) -> str:
-    """Return a parameter in which nginx replaces no variables."""
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def upstream_maps(plan: Plan) -> Lines:
@@ -85,12 +84,12 @@ def _route_maps(route: RoutePlan) -> Lines:
         for mapping in route.mappings
     ]
     lines = [
-        comment(f"{route.route.source.name}:{route.route.source.line}: route {route.route.name}"),
+        comment(route.note),
         *map_block("$request_uri", f"$cp_{route.id}_target", '"/"', targets),
     ]
     if route.route.origin != "rewrite" or route.cors is None:
         return lines
-    own = quoted(route.route.upstream.origin.decode("ascii"))
+    own = quoted(route.origin)
     page = r"^1:(?<cp_page>[^ ]+) \k<cp_page>"
     return [
         *lines,
@@ -112,36 +111,19 @@ def _named(expression: str) -> str:
 
 def forward_location(plan: Plan, route: RoutePlan) -> Lines:
     """Return the location that forwards to the upstream."""
-    scheme = route.route.upstream.scheme
+    scheme, connect = route.route.upstream.scheme, route.route.timeout.connect
     body = [
         f"proxy_pass {scheme}://cp_{route.id}$cp_{route.id}_target;",
         "proxy_http_version 1.1;",
         "proxy_buffering off;",
         "proxy_request_buffering off;",
-        *_times(route.route),
+        f"proxy_connect_timeout {'75s' if connect is None else milliseconds(connect)};",
+        f"proxy_read_timeout {milliseconds(route.longest_wait)};",
+        f"proxy_send_timeout {milliseconds(route.longest_wait)};",
         *_tls(route.route),
     ]
-    return [
-        comment(f"{route.route.source.name}:{route.route.source.line}: route {route.route.name}"),
-        *block(
-            f"location = /{route.id}",
-            body,
-            _to_upstream(plan, route),
-            _to_client(plan, route),
-        ),
-    ]
-
-
-def _times(route: Route) -> Lines:
-    waits = (route.timeout.response, route.timeout.idle)
-    longest = None if None in waits else max(wait for wait in waits if wait is not None)
-    read = "24h" if longest is None else f"{round(longest * 1000)}ms"
-    connect = route.timeout.connect
-    return [
-        f"proxy_connect_timeout {'75s' if connect is None else f'{round(connect * 1000)}ms'};",
-        f"proxy_read_timeout {read};",
-        f"proxy_send_timeout {read};",
-    ]
+    ways = (_to_upstream(plan, route), _to_client(plan, route))
+    return [comment(route.note), *block(f"location = /{route.id}", body, *ways)]
 
 
 def _tls(route: Route) -> Lines:
@@ -154,7 +136,7 @@ def _tls(route: Route) -> Lines:
         "proxy_ssl_protocols TLSv1.2 TLSv1.3;",
     ]
     if tls.verify:
-        authorities = quoted_plain(tls.ca_file or SYSTEM_AUTHORITIES)
+        authorities = plainly_quoted(tls.ca_file or SYSTEM_AUTHORITIES)
         lines += ["proxy_ssl_verify on;", "proxy_ssl_verify_depth 8;",
                   f"proxy_ssl_trusted_certificate {authorities};"]  # fmt: skip
     if tls.cert_file is not None:
@@ -166,7 +148,7 @@ def _tls(route: Route) -> Lines:
 def _to_upstream(plan: Plan, route: RoutePlan) -> Lines:
     rules = route.route.request_headers
     fields = {
-        "Host": "$http_host" if route.route.preserve_host else quoted(_authority(route.route)),
+        "Host": "$http_host" if route.route.preserve_host else quoted(route.authority),
         "Connection": "$cp_connection",
         "Upgrade": "$cp_upgrade",
         "Via": "$cp_via",
@@ -190,10 +172,6 @@ def _to_upstream(plan: Plan, route: RoutePlan) -> Lines:
 
 def _fits(value: bytes) -> bool:
     return len(value) + 12 * value.count(b"$") + value.count(b"\\") + value.count(b'"') < LONGEST
-
-
-def _authority(route: Route) -> str:
-    return route.upstream.authority.decode("ascii")
 
 
 def _to_client(plan: Plan, route: RoutePlan) -> Lines:
@@ -256,9 +234,7 @@ def _cookies(plan: Plan, route: RoutePlan) -> Lines:
     if route.route.cookies == "keep":
         return ["proxy_cookie_domain off;", "proxy_cookie_path off;"]
     lines = ['proxy_cookie_domain "~.*" "";']
-    base, here = route.route.upstream.base.decode("ascii"), ""
-    if route.route.strip_path:
-        here = route.client_prefix
+    base, here = route.cookie_paths
     if "http" in plan.schemes:
         lines.append(
             'proxy_cookie_flags "~^(?i)(?!__Host-|__Secure-|__Http-)" nosecure samesite=lax;'
@@ -284,23 +260,11 @@ def route_losses(plan: Plan, route: RoutePlan) -> list[Loss]:
     found = [
         *(Loss(where, f"response_headers: {as_text(name)} {_WRITTEN}") for name in written),
         *(Loss(where, f"response_headers: {as_text(name)} {_REMOVED}") for name in removed),
+        *field_losses(plan.places, route.route, lambda _, value: _fits(value), _LONG),
+        *authority_losses(plan.places, route.route),
+        *passthrough_losses(plan.places, route.route, "nginx"),
     ]
-    for key in ("request_headers", "response_headers"):
-        place = plan.places.in_route(route.route, key)
-        listed = getattr(route.route, key).set
-        found += [
-            Loss(place, f"{key}: {as_text(name)} {_LONG}")
-            for name, value in listed
-            if not _fits(value)
-        ]
-    if route.cors is None:
-        words = "cors: passthrough: nginx's own errors carry no grant"
-        found.append(Loss(plan.places.in_route(route.route, "cors"), words))
     if len(plan.schemes) > 1 and route.route.cookies == "auto":
         words = "cookies: they lose Secure on the https listener, too"
         found.append(Loss(plan.places.of("listen"), words))
-    tls = route.route.tls
-    if tls.ca_file is not None and tls.verify and route.route.upstream.scheme == "https":
-        words = "tls.ca_file: it is the only authority; the system's are not used"
-        found.append(Loss(plan.places.in_route(route.route, "tls"), words))
     return found

@@ -22,16 +22,22 @@ def quoted(text: str) -> str:
 
     A dollar sign cannot be escaped: it comes from `$cp_dollar`.
     """
-    return _string(text.replace("$", "\0")).replace("\0", "${cp_dollar}")
+    return plainly_quoted(text.replace("$", "\0")).replace("\0", "${cp_dollar}")
 
 
 def pattern(expression: str, kind: str = "~") -> str:
     """Return a map's parameter for a regular expression; "~*" ignores case."""
-    return _string(kind + expression)
+    return plainly_quoted(kind + expression)
 
 
-def _string(text: str) -> str:
+def plainly_quoted(text: str) -> str:
+    """Return `text` as a parameter in which nginx replaces no variables."""
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def milliseconds(seconds: float | None) -> str:
+    """Return a time; nginx has none without end."""
+    return "24h" if seconds is None else f"{round(seconds * 1000)}ms"
 
 
 def map_block(source: str, name: str, default: str, entries: Sequence[tuple[str, ...]]) -> Lines:

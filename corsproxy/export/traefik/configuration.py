@@ -1,17 +1,13 @@
 """Both files: the static one with the entry points, the dynamic one with the rest."""
 
-from typing import Any
-
 from corsproxy.core.policy import ListenAddress
 from corsproxy.export.layout import Lines, comment
-from corsproxy.export.losses import EVERYWHERE, Loss
-from corsproxy.export.plan import Plan
+from corsproxy.export.losses import EVERYWHERE, Loss, exposing_losses, field_losses
+from corsproxy.export.plan import Plan, bracketed
 from corsproxy.export.traefik.middlewares import is_usable, middlewares
 from corsproxy.export.traefik.routers import routers
 from corsproxy.export.traefik.services import services, transports
-from corsproxy.export.yaml_text import dump
-
-Node = dict[str, Any]
+from corsproxy.export.yaml_text import Node, dump
 
 VERSIONS = "Traefik 3.7.15"
 DYNAMIC = "dynamic.yml"
@@ -47,7 +43,7 @@ def write(plan: Plan) -> tuple[Lines, list[Loss]]:
         "entryPoints": {
             entry: point
             for address, name in names.items()
-            for entry, point in _entry_points(plan, name, address).items()
+            for entry, point in _entry_points(name, address).items()
         },
         "providers": {"file": {"filename": DYNAMIC, "watch": True}},
     }
@@ -75,11 +71,9 @@ def write(plan: Plan) -> tuple[Lines, list[Loss]]:
     return lines, _losses(plan)
 
 
-def _entry_points(plan: Plan, name: str, address: ListenAddress) -> dict[str, Node]:
-    hosts = ["127.0.0.1", "[::1]"] if address.host == "localhost" else [address.host]
-    hosts = [f"[{host}]" if ":" in host and host[0] != "[" else host for host in hosts]
+def _entry_points(name: str, address: ListenAddress) -> dict[str, Node]:
     found = {}
-    for number, host in enumerate(hosts):
+    for number, host in enumerate(map(bracketed, address.hosts)):
         # An alias such as X_Forwarded_For: CGI cannot tell it from the real one.
         http: Node = {"sanitizePath": False, "aliasHeadersStrategy": "delete"}
         if address.https:
@@ -93,14 +87,8 @@ def _entry_points(plan: Plan, name: str, address: ListenAddress) -> dict[str, No
 
 
 def _losses(plan: Plan) -> list[Loss]:
-    found = []
-    for cors in plan.cors:
-        rules = cors.rules
-        if rules.expose_headers.any and rules.credentials:
-            words = (
-                'expose_headers: "*": calls with credentials can read the safelisted fields only'
-            )
-            found.append(Loss(rules.expose_headers.source, words))
+    found = [loss for cors in plan.cors for loss in exposing_losses(cors.rules)]
+    why = "is left out: its value is empty or not UTF-8"
     for route in plan.routes:
         if route.route.origin == "remove":
             place = plan.places.in_route(route.route, "origin")
@@ -114,12 +102,5 @@ def _losses(plan: Plan) -> list[Loss]:
         if route.sandboxes:
             place = plan.places.in_route(route.route, "documents")
             found.append(Loss(place, "documents: sandbox also applies to fetched responses"))
-        for key in ("request_headers", "response_headers"):
-            place = plan.places.in_route(route.route, key)
-            found += [
-                Loss(place, f"{key}: {name.decode('ascii')} is left out: its value is empty or not"
-                            " UTF-8")
-                for name, given in getattr(route.route, key).set
-                if not is_usable(given)
-            ]  # fmt: skip
+        found += field_losses(plan.places, route.route, lambda _, value: is_usable(value), why)
     return found

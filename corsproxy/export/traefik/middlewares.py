@@ -1,15 +1,13 @@
 """Middlewares: grants, fields removed and added, and refusals."""
 
-from typing import Any
-
 from corsproxy.export import plan as planned
 from corsproxy.export import steps
+from corsproxy.export.layout import is_text
+from corsproxy.export.paths import Mapping
 from corsproxy.export.plan import NOTHING, Cors, Plan, RoutePlan, at
 from corsproxy.export.steps import Echo, Fields
-from corsproxy.export.traefik.routers import REFUSALS, is_constant
-from corsproxy.export.yaml_text import Noted
-
-Node = dict[str, Any]
+from corsproxy.export.traefik.routers import is_constant
+from corsproxy.export.yaml_text import Node, Noted
 
 
 def middlewares(plan: Plan) -> dict[str, object]:
@@ -36,7 +34,7 @@ def middlewares(plan: Plan) -> dict[str, object]:
         "For preflights whose origin is refused.",
         {"headers": {"customResponseHeaders": {"Vary": steps.PREFLIGHT}}},
     )
-    for status in sorted({*REFUSALS, 204, 502}):
+    for status in sorted({*steps.TEXTS, 204, 502}):
         found[f"refuse-{status}"] = {
             "ipAllowList": {"sourceRange": ["255.255.255.255/32"], "rejectStatusCode": status}
         }
@@ -101,33 +99,27 @@ def _of_route(plan: Plan, route: RoutePlan) -> dict[str, object]:
                   if is_usable(value)}  # fmt: skip
     if route.sandboxes:
         to_client["Content-Security-Policy"] = planned.SANDBOX
-    note = f"{at(route.route.source)}: route {route.route.name}"
     headers = {"customRequestHeaders": to_upstream, "customResponseHeaders": to_client}
-    found: dict[str, object] = {f"{route.id}-fields": Noted(note, {"headers": headers})}
+    found: dict[str, object] = {f"{route.id}-fields": Noted(route.note, {"headers": headers})}
     if route.cors is not None and route.route.origin != "keep":
-        own = {"Origin": route.route.upstream.origin.decode("ascii")}
+        own = {"Origin": route.origin}
         own |= dict.fromkeys(("Referer", *planned.SEC_FETCH_FIELDS), "")
         if route.route.origin == "remove":
             own["Origin"] = ""
         found[f"{route.id}-own-origin"] = {"headers": {"customRequestHeaders": own}}
     for number, mapping in enumerate(route.mappings, 1):
-        replaced = _mapped(mapping.expression, mapping.prefix)
-        found[f"{route.id}-path-{number}"] = {"replacePathRegex": replaced}
+        found[f"{route.id}-path-{number}"] = {"replacePathRegex": _mapped(mapping)}
     return found
 
 
-def _mapped(expression: str, prefix: str) -> Node:
+def _mapped(mapping: Mapping) -> Node:
     """Match without the query, which is not part of what is replaced."""
-    prefix = prefix.replace("$", "$$")
-    path = expression.removesuffix(r"(\?.*)?")
-    if path != expression:
-        return {"regex": f"^{path}$", "replacement": prefix}
-    return {"regex": f"^{expression}$", "replacement": f"{prefix}$1"}
+    prefix = mapping.prefix.replace("$", "$$")
+    if mapping.alone is not None:
+        return {"regex": f"^{mapping.alone}$", "replacement": prefix}
+    return {"regex": f"^{mapping.expression}$", "replacement": f"{prefix}$1"}
 
 
 def is_usable(value: bytes) -> bool:
     """Whether a field can be set to a value: an empty one deletes it."""
-    try:
-        return bool(value.decode("utf-8"))
-    except UnicodeDecodeError:
-        return False
+    return value != b"" and is_text(value)

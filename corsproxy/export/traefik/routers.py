@@ -1,7 +1,6 @@
 """Routers: one for each step of the plan; a higher priority comes first."""
 
 from collections.abc import Iterable
-from typing import Any
 
 from corsproxy.core.guard import DOT_SEGMENT
 from corsproxy.core.methods import FORWARDED_METHODS
@@ -9,11 +8,8 @@ from corsproxy.export import steps
 from corsproxy.export.plan import Cors, Plan, RoutePlan, at
 from corsproxy.export.steps import Asker, Step
 from corsproxy.export.traefik import rules
-from corsproxy.export.yaml_text import Noted
+from corsproxy.export.yaml_text import Node, Noted
 
-Node = dict[str, Any]
-
-REFUSALS = (400, 403, 404, 405, 421, 501)
 _HIGHEST = 100_000
 
 
@@ -83,7 +79,7 @@ def _refused(plan: Plan, collected: _Routers, status: int, rule: str, note: str)
 
 
 def _of_route(plan: Plan, route: RoutePlan, collected: _Routers) -> None:
-    note = f"{at(route.route.source)}: route {route.route.name}"
+    note = route.note
     path = rules.path_of(route.taken)
     if route.cors is None:
         for where, way in _ways(route):
@@ -138,10 +134,8 @@ def _ways(route: RoutePlan) -> list[tuple[str, list[str]]]:
         return [(rules.path_of(route.taken), ["refuse-502"])]
     found = []
     for number, mapping in enumerate(route.mappings, 1):
-        special = mapping.expression.removesuffix(r"(\?.*)?")
-        is_general = special == mapping.expression
-        where = rules.path_of(route.taken if is_general else special)
-        is_same = is_general and mapping.prefix == route.client_prefix
+        where = rules.path_of(mapping.alone or route.taken)
+        is_same = mapping.alone is None and mapping.prefix == route.client_prefix
         way = [] if is_same else [f"{route.id}-path-{number}"]
         found.append((where, [*way, f"{route.id}-fields"]))
     return found

@@ -28,7 +28,7 @@ def path_of(expression: str) -> str:
 def allowed(cors: Cors) -> str:
     """Return a rule for the origins of a list."""
     rule = f"HeaderRegexp(`Origin`, {text(f'^(?:{cors.origin})$')})"
-    if any("*" in entry for _, entry, _ in cors.origins):
+    if cors.has_wildcards:
         rule += f" && HeaderRegexp(`Origin`, `^.{{0,{cors.longest}}}$`)"
     return rule
 
@@ -63,13 +63,7 @@ def _page(plan: Plan, name: str) -> str:
 
 def hosts(plan: Plan) -> str:
     """Return a rule for the allowed host names."""
-    names = [
-        *map(expressions.literal, sorted(plan.policy.allowed_hosts)),
-        "localhost",
-        r"(?:[a-z0-9_-]+\.)+localhost",
-        expressions.IPV4,
-        _IPV6,
-    ]
+    names = expressions.named_hosts(plan.policy.allowed_hosts, _IPV6)
     # Traefik also compares a second name, which is empty for a rule.
     unspecified = r"0\.0\.0\.0|\[?[0.]*:[0:.]*\]?|\[?[0:]*:ffff:[0:.]+\]?"
     listed = f"HostRegexp({text('^(?i:' + '|'.join(names) + ')$')})"

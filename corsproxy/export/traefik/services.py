@@ -1,26 +1,17 @@
 """Services, and the connections to them."""
 
-from typing import Any
-
-from corsproxy.export.plan import Plan, RoutePlan, at
-from corsproxy.export.yaml_text import Noted
-
-Node = dict[str, Any]
+from corsproxy.export.plan import Plan, RoutePlan
+from corsproxy.export.yaml_text import Node, Noted
 
 
 def services(plan: Plan) -> dict[str, object]:
     """Return the upstream of each route."""
-    return {
-        route.id: Noted(f"{at(route.route.source)}: route {route.route.name}", _service(route))
-        for route in plan.routes
-    }
+    return {route.id: Noted(route.note, _service(route)) for route in plan.routes}
 
 
 def _service(route: RoutePlan) -> Node:
     upstream = route.route.upstream
-    url = upstream.origin.decode("ascii")
-    if upstream.socket_path is not None:
-        url = "http://127.0.0.1:9"
+    url = route.origin if upstream.socket_path is None else "http://127.0.0.1:9"
     balancer: Node = {
         "passHostHeader": route.route.preserve_host,
         "servers": [{"url": url}],

@@ -28,7 +28,6 @@ BACKLOG = 1024
 """Connections that the kernel queues for us; its own limit (somaxconn) may be lower."""
 
 _FLAGS: dict[Role, str] = {"listen": "-l", "admin": "--admin"}
-_LOOPBACKS = ("127.0.0.1", "::1")
 _MISSING = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 # Port 0 with two address families needs a number that is free in both.
 _ATTEMPTS = 20
@@ -116,7 +115,7 @@ def bind_all(
     asked: list[tuple[Role, ListenAddress]] = [("listen", address) for address in listen]
     if admin is not None:
         asked.append(("admin", admin))
-    require_descriptors(sum(len(_hosts(address)) for _, address in asked), workers)
+    require_descriptors(sum(len(address.hosts) for _, address in asked), workers)
     done: list[Bound] = []
     refused: list[_RefusedError] = []
     offered: set[int] = set()
@@ -144,7 +143,7 @@ def _bind(
     """Raises _RefusedError; adds the alternative port that it suggests to `offered`."""
     for _ in range(_ATTEMPTS):
         try:
-            sockets = _listen(_hosts(address), address.port, shared=workers > 1)
+            sockets = _listen(address.hosts, address.port, shared=workers > 1)
             siblings = tuple(_siblings(sockets) for _ in range(workers - 1))
         except OSError as error:
             if error.errno == errno.EADDRINUSE and not address.port:
@@ -153,10 +152,6 @@ def _bind(
         port = sockets[0].getsockname()[1]
         return Bound(replace(address, port=port), sockets, siblings)
     raise _RefusedError("no port is free on both 127.0.0.1 and ::1", f"{_FLAGS[role]} 127.0.0.1:0")
-
-
-def _hosts(address: ListenAddress) -> Sequence[str]:
-    return _LOOPBACKS if address.host == "localhost" else (address.host,)
 
 
 def _siblings(sockets: Iterable[socket.socket]) -> tuple[socket.socket, ...]:
@@ -267,12 +262,11 @@ def _free(address: ListenAddress, offered: Container[int]) -> ListenAddress:
     The port after the next is tried first: the next one is where the admin listener of the
     same program would be.
     """
-    hosts = _LOOPBACKS if address.host == "localhost" else (address.host,)
     for port in range(address.port + 2, min(address.port + 100, 65536)):
         if port in offered:
             continue
         with suppress(OSError):
-            for each in _listen(hosts, port):
+            for each in _listen(address.hosts, port):
                 each.close()
             return replace(address, port=port)
     return replace(address, port=0)
