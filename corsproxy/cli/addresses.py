@@ -7,7 +7,7 @@ import click
 from click.core import ParameterSource
 
 from corsproxy.config.hosts import parse_port
-from corsproxy.config.listeners import parse_host_and_port, parse_listen
+from corsproxy.config.listeners import ADMIN_PORT, parse_host_and_port, parse_listen
 from corsproxy.config.mistakes import BadValueError
 from corsproxy.core.policy import ListenAddress
 from corsproxy.core.source import Source
@@ -51,6 +51,26 @@ def _is_kubernetes_url(ctx: click.Context, param: click.Parameter, text: str) ->
     return source is ParameterSource.ENVIRONMENT and text.startswith(("tcp://", "udp://"))
 
 
+def port_of_listeners(
+    ctx: click.Context, listen: tuple[ListenAddress, ...], port: int | None
+) -> int | None:
+    """Return the port that every listener gets in place of its own; None if each keeps its own.
+
+    A port alone moves the addresses that the environment names, as a container image does, and
+    a typed address overrides a port in the environment. Raises click.UsageError if both are
+    typed.
+    """
+    if not listen or port is None or not _is_typed(ctx, "listen"):
+        return port
+    if _is_typed(ctx, "port"):
+        raise click.UsageError("-p names the port alone, and -l the whole address: give one.")
+    return None
+
+
+def _is_typed(ctx: click.Context, name: str) -> bool:
+    return ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
+
+
 def admin_address(
     ctx: click.Context, param: click.Parameter, text: str | None
 ) -> ListenAddress | Off | None:
@@ -61,7 +81,7 @@ def admin_address(
 
 
 def _parse_plain(text: str, source: Source) -> ListenAddress:
-    return ListenAddress(*parse_host_and_port(text), source)
+    return ListenAddress(*parse_host_and_port(text, ADMIN_PORT), source)
 
 
 def _address(

@@ -76,12 +76,20 @@ class Flags(NamedTuple):
         does not show it. A flag that was typed is intentional."""
         ours = dict(_values(self.applied_to(reading.policy)))
         return tuple(
-            _overridden(flag, value, ours[flag], reading)
+            _overridden(_KEYS[flag], value, ours[flag], variable, reading)
             for flag, value in _values(reading.policy)
             if _KEYS[flag] in reading.head
-            and flag.removeprefix("--").replace("-", "_") in self.of_environment
             and ours[flag] != value
+            and (variable := self._variable(flag)) is not None
         )
+
+    def _variable(self, flag: str) -> str | None:
+        """Return the environment variable that the flag's value comes from; None if none."""
+        names = (flag, "--port") if flag == "--listen" else (flag,)
+        for name in names:
+            if name.removeprefix("--").replace("-", "_") in self.of_environment:
+                return environment_variable(name)
+        return None
 
 
 def _values(policy: Policy) -> Iterator[tuple[str, str]]:
@@ -93,8 +101,7 @@ def _values(policy: Policy) -> Iterator[tuple[str, str]]:
     yield "--shutdown-grace", f"{policy.shutdown_grace:g}s"
 
 
-def _overridden(flag: str, theirs: str, ours: str, reading: Reading) -> Problem:
-    key, variable = _KEYS[flag], environment_variable(flag)
+def _overridden(key: str, theirs: str, ours: str, variable: str, reading: Reading) -> Problem:
     message = f"`{key}` is {theirs} here, but {ours} in {variable}, which takes precedence"
     help = f"set {variable} to the empty string, or remove the key"
     return Problem("warning", "overridden-key", message, reading.head[key], help=help)

@@ -7,8 +7,14 @@ from importlib.resources import files
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
-from corsproxy.cli.addresses import admin_address, listen_addresses, port_number
+from corsproxy.cli.addresses import (
+    admin_address,
+    listen_addresses,
+    port_number,
+    port_of_listeners,
+)
 from corsproxy.cli.durations import duration
 from corsproxy.cli.failures import Exit, Failure, telling
 from corsproxy.cli.flags import Flags
@@ -68,7 +74,13 @@ def _tell_of_secrets(file: str, headers: Sequence[str]) -> None:
 
 def _check_alone(params: dict[str, Any]) -> None:
     check_without_upstream(params)
-    given = [name for name in OF_LISTENER if params[name]]
+    ctx = click.get_current_context()
+    # Variables may be those of a container image, which sets them for `serve`.
+    given = [
+        name
+        for name in OF_LISTENER
+        if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    ]
     if given:
         flag = f"--{given[0].replace('_', '-')}"
         raise click.UsageError(f"{flag} goes with UPSTREAM: corsproxy init URL {flag} …")
@@ -84,7 +96,7 @@ def _text(upstream: str, file: str, params: dict[str, Any]) -> str:
         params["shutdown_grace"],
         "",
         https=params["https"],
-        port=params["port"],
+        port=port_of_listeners(click.get_current_context(), params["listen"], params["port"]),
     )
     policy = flags.applied_to(policy_of(quick))
     return written_policy(quick, policy, os.path.dirname(os.path.abspath(file)))

@@ -19,7 +19,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 from click.core import ParameterSource
 
-from corsproxy.cli.addresses import admin_address, listen_addresses, port_number
+from corsproxy.cli.addresses import (
+    admin_address,
+    listen_addresses,
+    port_number,
+    port_of_listeners,
+)
 from corsproxy.cli.banner import banner
 from corsproxy.cli.durations import duration
 from corsproxy.cli.ending import leave
@@ -91,7 +96,8 @@ class Source(NamedTuple):
     "--port",
     callback=port_number,
     metavar="PORT",
-    help="Only the port, on localhost; 0 takes a free one.  [default: 8010]",
+    help="Only the port, on localhost or on the addresses that the file or CORSPROXY_LISTEN "
+    "names; 0 takes a free one.  [default: 8010]",
 )
 @option(
     "--https",
@@ -183,10 +189,12 @@ def command(config: str | None, upstream: str | None, workers: int, **params: An
 
 
 def _flags(ctx: click.Context, params: Mapping[str, Any]) -> Flags:
-    if params["port"] is not None and params["listen"]:
-        raise click.UsageError("-p names the port alone, and -l the whole address: give one.")
+    port = port_of_listeners(ctx, params["listen"], params["port"])
     of_environment = frozenset(
-        name for name in ctx.params if ctx.get_parameter_source(name) is ParameterSource.ENVIRONMENT
+        name
+        for name in ctx.params
+        if ctx.get_parameter_source(name) is ParameterSource.ENVIRONMENT
+        and (name != "port" or port is not None)
     )
     return Flags(
         params["listen"],
@@ -197,7 +205,7 @@ def _flags(ctx: click.Context, params: Mapping[str, Any]) -> Flags:
         os.urandom(4).hex(),
         of_environment,
         params["https"],
-        params["port"],
+        port,
         params["quiet"],
     )
 

@@ -5,6 +5,7 @@ Each is a `host:port`; `https://` in front of it makes a listener speak TLS.
 
 import re
 from collections.abc import Iterable
+from functools import partial
 
 from corsproxy.config.findings import Findings, Value
 from corsproxy.config.hosts import parse_host, parse_port
@@ -15,8 +16,10 @@ from corsproxy.core.origins.hosts import is_loopback
 from corsproxy.core.policy import ListenAddress
 from corsproxy.core.source import DEFAULT, Source
 
-DEFAULT_LISTEN = (ListenAddress("localhost", 8010),)
-DEFAULT_ADMIN = ListenAddress("localhost", 8011)
+_LISTEN_PORT = 8010
+ADMIN_PORT = 8011
+DEFAULT_LISTEN = (ListenAddress("localhost", _LISTEN_PORT),)
+DEFAULT_ADMIN = ListenAddress("localhost", ADMIN_PORT)
 
 _MOST_ADDRESSES = 64
 
@@ -27,6 +30,7 @@ _TWO_PORTS = "this must be `address:port`, not two ports"
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/]*)(?:/.*)?", re.DOTALL)
 _HTTPS = re.compile(r"https://(?!/)", re.IGNORECASE)
 _LIKE_OFF = frozenset({"off", "false", "no", "none", "disabled"})
+_LIKE_ON = frozenset({"on", "true", "yes", "enabled"})
 
 
 def parse_listen(text: str, source: Source = DEFAULT) -> ListenAddress:
@@ -46,12 +50,13 @@ def parse_listen(text: str, source: Source = DEFAULT) -> ListenAddress:
     return ListenAddress(host, port, source, https=True)
 
 
-def parse_host_and_port(text: str) -> tuple[str, int]:
-    """Return the host, IPv6 without brackets, and the port. Raises BadValueError."""
-    return checked(_parse, text)
+def parse_host_and_port(text: str, likely_port: int = _LISTEN_PORT) -> tuple[str, int]:
+    """Return the host, IPv6 without brackets, and the port. Raises BadValueError, which suggests
+    `likely_port` where the port is missing."""
+    return checked(partial(_parse, likely_port), text)
 
 
-def _parse(text: str) -> tuple[str, int]:
+def _parse(likely_port: int, text: str) -> tuple[str, int]:
     if text.isascii() and text.isdigit():
         return "localhost", parse_port(text, zero=True)
     parts = _HOST_PORT.fullmatch(text)
@@ -60,7 +65,7 @@ def _parse(text: str) -> tuple[str, int]:
         help = f"write the port to listen on: `{parts[1]}`"
         raise BadValueError("bad-host", _TWO_PORTS, help, parts[1])
     if parts is None or not parts[1] or "*" in parts[1] or "/" in text:
-        message, help, likely = _explain(text)
+        message, help, likely = _explain(text, likely_port)
         raise BadValueError("bad-listen", message, help, likely)
     try:
         host = parse_host(parts[1])
@@ -77,7 +82,7 @@ def _parse(text: str) -> tuple[str, int]:
     return host.strip("[]"), port
 
 
-def _explain(text: str) -> tuple[str, str, str | None]:
+def _explain(text: str, port: int) -> tuple[str, str, str | None]:
     """Return what is wrong with a text that is no address, what to do, and a likely one."""
     url = _URL.fullmatch(text)
     if url is not None and url[1].lower() == "https":
@@ -96,13 +101,14 @@ def _explain(text: str) -> tuple[str, str, str | None]:
     if "/" in text:
         return "an address has no path", "write host and port alone", text.partition("/")[0]
     if text.count(":") > 1:
-        address, _, port = text.rpartition(":")
+        address, _, last = text.rpartition(":")
         if _WITH_PORT.fullmatch(address):
             return _TWO_PORTS, f"write `{address}`", address
-        help = "write IPv6 addresses in brackets, as in `[::1]:8010`"
-        return "address and port cannot be told apart", help, f"[{address}]:{port}"
+        help = f"write IPv6 addresses in brackets, as in `[::1]:{port}`"
+        return "address and port cannot be told apart", help, f"[{address}]:{last}"
     help = "write `host:port`, or a port alone"
-    likely = f"{text}:8010" if re.match(r"[A-Za-z\[]|[0-9]+\.", text) else None
+    is_host = re.match(r"[A-Za-z\[]|[0-9]+\.", text) and text.lower() not in _LIKE_ON
+    likely = f"{text}:{port}" if is_host else None
     return "the port is missing", help, likely
 
 
@@ -136,8 +142,10 @@ def read_admin(top: Section) -> ListenAddress | None:
         top.findings.error("wrong-type", value.node, message, "write `off`", fix)
         return None
     try:
-        host, port = parse_host_and_port(value.text)
+        host, port = parse_host_and_port(value.text, ADMIN_PORT)
     except BadValueError as mistake:
+        if value.plain and value.text.lower() in _LIKE_ON:
+            mistake.suggestion = DEFAULT_ADMIN.authority
         top.findings.mistake(value, mistake, "admin")
         return None
     return ListenAddress(host, port, top.findings.source(value.node))

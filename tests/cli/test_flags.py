@@ -92,6 +92,13 @@ def test_a_key_that_a_variable_overrides_is_warned_about(
     assert EVERY._replace(of_environment=frozenset()).override_warnings(reading) == ()
 
 
+def test_a_port_in_the_environment_is_warned_about_too() -> None:
+    reading = read_policy(f"{HEAD}listen: localhost:9010\n", "c.yaml", {}, "/")
+    flags = NONE._replace(port=9020, of_environment=frozenset({"port"}))
+    (warning,) = flags.override_warnings(reading)
+    assert "localhost:9010 here, but localhost:9020 in CORSPROXY_PORT" in warning.message
+
+
 @pytest.mark.parametrize(
     "more",
     ["", "log: {requests: none}", "drain_delay: 5s", "listen: 0.0.0.0:8010", "log: {format: json}"],

@@ -39,6 +39,12 @@ def test_its_routes_may_be_uncommented() -> None:
     assert [route.path for route in policy.routes] == [b"/shop", b"/auth", b"/"]
 
 
+async def test_the_variables_of_the_image_do_not_stop_it(tmp_path: Path) -> None:
+    env = {"CORSPROXY_LISTEN": "0.0.0.0:8010", "CORSPROXY_DRAIN_DELAY": "5s"}
+    assert (await finished("init", cwd=tmp_path, env=env))[0] == 0
+    assert (tmp_path / "corsproxy.yaml").read_text() == STARTER
+
+
 async def test_a_file_that_exists_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "corsproxy.yaml").write_text("mine")
     code, out, err = await finished("init", cwd=tmp_path)

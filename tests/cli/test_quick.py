@@ -44,8 +44,30 @@ async def test_a_header_that_cannot_be_set_is_refused(
 
 
 async def test_port_and_listen_are_mutually_exclusive(tmp_path: Path) -> None:
-    code, _, err = await finished("3000", "-p", "1", "-l", "localhost:2", cwd=tmp_path)
-    assert (code, "give one" in err) == (2, True)
+    for command in ((), ("init",)):
+        code, _, err = await finished(
+            *command, "3000", "-p", "1", "-l", "localhost:2", cwd=tmp_path
+        )
+        assert (code, "give one" in err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("variables", "arguments", "listen"),
+    [
+        ({"LISTEN": "[::1]:8010"}, ["-p", "0"], "http://[::1]:"),
+        ({"LISTEN": "[::1]:8010", "PORT": "0"}, [], "http://[::1]:"),
+        ({"PORT": "8010"}, ["-l", "127.0.0.1:0"], "http://127.0.0.1:"),
+        ({"LISTEN": "[::1]:8010", "PORT": "8010"}, ["-l", "127.0.0.1:0"], "http://127.0.0.1:"),
+    ],
+)
+async def test_a_port_moves_the_addresses_of_the_environment(
+    tmp_path: Path, variables: dict[str, str], arguments: list[str], listen: str
+) -> None:
+    env = {f"CORSPROXY_{name}": value for name, value in variables.items()}
+    async with started("3000", *arguments, "--admin", "off", cwd=tmp_path, env=env) as command:
+        [url] = (await command.event("ready"))["listen"]
+    assert url.startswith(listen)
+    assert not url.endswith(":8010")
 
 
 async def test_a_kubernetes_service_variable_is_not_a_port(tmp_path: Path) -> None:
