@@ -24,8 +24,8 @@ from corsproxy.core.policy import Limits, Policy, Route
 from corsproxy.shell.feed.records import ExchangeRecord
 from corsproxy.shell.listener.http1_connection import Http1Connection
 from corsproxy.shell.listener.server import ProxyServer
-from corsproxy.shell.streams.marks import Marks
 from corsproxy.shell.streams.seams import RequestBody
+from corsproxy.shell.streams.upstream_timings import UpstreamTimings
 from corsproxy.shell.upstream.bond import Bond
 from corsproxy.shell.upstream.upstream import Upstream
 from tests.peers import DEADLINE_SECONDS, until
@@ -199,7 +199,7 @@ class FakeUpstream:
         body: RequestBody | None,
         limits: Limits,
         bond: Bond | None = None,
-        marks: Marks | None = None,
+        timings: UpstreamTimings | None = None,
     ) -> FakeResponse:
         asked = Asked(route, request, body, limits)
         self.asked.append(asked)

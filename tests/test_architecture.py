@@ -31,7 +31,7 @@ TESTED_ELSEWHERE = {
     "shell/listener/client_exchange.py": "the seam; the tests of each way in are about it",
     "aiohttp/client.py": "tests/aiohttp/test_app.py speaks to it over sockets",
     "shell/system/compiling.py": "one decorator that does nothing where it is called",
-    "shell/streams/marks.py": "four moments; feed/test_watching.py sees them filled in",
+    "shell/streams/upstream_timings.py": "four moments; feed/test_watching.py sees them filled in",
     "shell/streams/seams.py": "protocols; what implements each of them has its tests",
     "http1/request_message.py": "one initialiser, which the tests of both readers of heads use",
 }

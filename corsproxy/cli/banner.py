@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 
 from corsproxy import __version__
 from corsproxy.config.problems import escape
+from corsproxy.core.forwarding_summary import brief_forwarding_summary
 from corsproxy.core.origins import LOOPBACK_ORIGINS
 from corsproxy.core.policy import CorsRules, Policy, Route
-from corsproxy.core.story import address_told
 from corsproxy.shell.feed.ansi import Style, paint
 from corsproxy.shell.system.binding import Listeners
 
@@ -80,7 +80,7 @@ def _rows(
             yield "Cookies", "allowed pages call it with their user's cookies"
         if only.upstream.socket_path is None:
             yield "In your app", f"replace  {only.upstream}/…  with  {urls[0]}/…"
-        yield "Upstream", address_told(only)
+        yield "Upstream", brief_forwarding_summary(only)
     else:
         for url in urls:
             yield "Proxy", url
@@ -112,7 +112,7 @@ def _route_rows(routes: Sequence[Route]) -> Iterator[tuple[str, str]]:
 
 def _address_note(route: Route) -> str:
     """Say which address the upstream is told, if it is not its own."""
-    return f"  ({address_told(route)})" if route.tells_public_address else ""
+    return f"  ({brief_forwarding_summary(route)})" if route.tells_public_address else ""
 
 
 def _allowed(route: Route) -> str:

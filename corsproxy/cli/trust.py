@@ -14,7 +14,7 @@ from corsproxy.cli.failures import Exit, Failure
 from corsproxy.cli.options import option
 from corsproxy.core.advice.operation import not_installed
 from corsproxy.errors import StartError
-from corsproxy.shell.certificates.places import places_of
+from corsproxy.shell.certificates.directories import directories_of
 from corsproxy.shell.certificates.stores import Plan, Step, Subject, machine_of, plan
 from corsproxy.shell.system.packages import installing
 
@@ -48,7 +48,9 @@ def command(ctx: click.Context, remove: bool, print_it: bool) -> None:
     subject = Subject(authority.file, authority.name, serial)
     is_root = sys.platform != "win32" and os.geteuid() == 0
     todo = plan(
-        subject, machine_of(os.environ, places_of(os.environ).home, is_root=is_root), remove=remove
+        subject,
+        machine_of(os.environ, directories_of(os.environ).home, is_root=is_root),
+        remove=remove,
     )
     _show(subject, todo, remove)
     ends = {_carried_out(step) for step in todo.steps}
@@ -69,7 +71,7 @@ def _authority(*, make: bool) -> "Authority | None":
     told: list[str] = []
     find = find_authority if make else known_authority
     try:
-        authority = find(places_of(os.environ), datetime.now(UTC), told)
+        authority = find(directories_of(os.environ), datetime.now(UTC), told)
     except StartError as error:
         raise Failure(str(error), Exit.NOT_STARTED) from None
     for sentence in told:

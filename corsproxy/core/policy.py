@@ -16,7 +16,7 @@ from corsproxy.core.fields import CORS_SAFELISTED_REQUEST_HEADERS
 from corsproxy.core.messages import Field
 from corsproxy.core.methods import CORS_SAFELISTED_METHODS, FORBIDDEN_METHODS, FORWARDED_METHODS
 from corsproxy.core.origins import OriginSet
-from corsproxy.core.readings import readings
+from corsproxy.core.path_readings import path_readings
 from corsproxy.core.source import DEFAULT, Source
 
 OriginToUpstream = Literal["rewrite", "keep", "remove"]
@@ -370,7 +370,7 @@ class Policy:
 
     def __post_init__(self) -> None:
         by_path = {route.path: route for route in self.routes}
-        read = {reading: route for route in self.routes for reading in readings(route.path)}
+        read = {reading: route for route in self.routes for reading in path_readings(route.path)}
         bases: dict[Site, list[Route]] = {}
         for route in sorted(self.routes, key=_upstream_prefix, reverse=True):
             bases.setdefault(route.upstream.site, []).append(route)

@@ -8,8 +8,8 @@ that the back end may read as another route's is not forwarded at all.
 
 from typing import Final
 
+from corsproxy.core.path_readings import path_readings
 from corsproxy.core.policy import Policy, Route
-from corsproxy.core.readings import readings
 
 
 class Target:
@@ -81,7 +81,9 @@ def is_ambiguous(policy: Policy, target: Target, route: Route | None) -> bool:
     if target.is_plain or (len(policy.routes) == 1 and policy.routes[0].path == b"/"):
         return False
     routes, longest = policy.routes_by_reading, policy.longest_path
-    return any(_find(routes, longest, reading) is not route for reading in readings(target.path))
+    return any(
+        _find(routes, longest, reading) is not route for reading in path_readings(target.path)
+    )
 
 
 def _find(routes: dict[bytes, Route], longest: int, path: bytes) -> Route | None:

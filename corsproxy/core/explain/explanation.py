@@ -23,6 +23,7 @@ from corsproxy.core.cors import Grant
 from corsproxy.core.decision import Forward, decide
 from corsproxy.core.explain.steps import Step, steps_of
 from corsproxy.core.fields import is_forbidden_request_header, is_token
+from corsproxy.core.forwarding_summary import forwarding_summary
 from corsproxy.core.guard import is_origin, parse_host
 from corsproxy.core.messages import ClientHead, Field, RequestHead
 from corsproxy.core.methods import FORBIDDEN_METHODS
@@ -31,7 +32,6 @@ from corsproxy.core.page_call import PageCall
 from corsproxy.core.policy import CorsRules, ListenAddress, Policy
 from corsproxy.core.request_context import RequestContext
 from corsproxy.core.routing import find_route, parse_target
-from corsproxy.core.story import story_of
 from corsproxy.core.verdicts import Code, Verdict
 
 # Origin-form; browsers percent-encode everything else, such as spaces and line breaks.
@@ -332,5 +332,5 @@ def _notes(policy: Policy, call: PageCall, verdict: Verdict) -> list[str]:
         notes.append(COOKIES)
     if verdict.allowed:
         taking = [route for route in policy.routes if route.name == verdict.route]
-        notes += [f"The upstream is told {story_of(route)}." for route in taking]
+        notes += [f"The upstream is told {forwarding_summary(route)}." for route in taking]
     return notes

@@ -33,8 +33,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from corsproxy.core.advice.operation import DATA_DIRECTORY, TRUST_AGAIN
 from corsproxy.errors import StartError
+from corsproxy.shell.certificates.directories import Directories
 from corsproxy.shell.certificates.files import server_context
-from corsproxy.shell.certificates.places import Places
 
 if sys.platform != "win32":
     import fcntl
@@ -85,19 +85,19 @@ class _PassedOverError(Exception):
     """A root that cannot be used; the message says why."""
 
 
-def find_authority(places: Places, now: datetime, tell: list[str]) -> Authority:
+def find_authority(directories: Directories, now: datetime, tell: list[str]) -> Authority:
     """Return the authority in use, creating one if there is none. Appends to `tell` which roots
     were passed over, and why.
 
     Raises StartError if it cannot be created.
     """
-    return known_authority(places, now, tell) or _made(places.data, now)
+    return known_authority(directories, now, tell) or _made(directories.data, now)
 
 
-def known_authority(places: Places, now: datetime, tell: list[str]) -> Authority | None:
+def known_authority(directories: Directories, now: datetime, tell: list[str]) -> Authority | None:
     """Return the authority in use; None if there is none yet."""
-    for directory in (*places.mkcert, places.data):
-        is_ours = directory == places.data
+    for directory in (*directories.mkcert, directories.data):
+        is_ours = directory == directories.data
         if not os.path.exists(directory / CERTIFICATE):
             continue
         try:

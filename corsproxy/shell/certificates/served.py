@@ -16,8 +16,8 @@ from corsproxy.config.https import certificate_names
 from corsproxy.core.advice.operation import not_installed
 from corsproxy.core.policy import ListenerTls, Policy
 from corsproxy.errors import StartError
+from corsproxy.shell.certificates.directories import directories_of
 from corsproxy.shell.certificates.files import server_context
-from corsproxy.shell.certificates.places import places_of
 from corsproxy.shell.system.packages import installing
 
 HTTP2: Final = "h2"
@@ -108,7 +108,7 @@ def prepare(policy: Policy) -> None:
     if policy.listener_tls is None:
         from corsproxy.shell.certificates.authority import find_authority
 
-        find_authority(places_of(os.environ), datetime.now(UTC), [])
+        find_authority(directories_of(os.environ), datetime.now(UTC), [])
 
 
 def require_extra(policy: Policy) -> None:
@@ -159,7 +159,7 @@ def _local(policy: Policy, tell: Callable[[str], None]) -> tuple[ssl.SSLContext,
 
     told: list[str] = []
     now = datetime.now(UTC)
-    authority = find_authority(places_of(os.environ), now, told)
+    authority = find_authority(directories_of(os.environ), now, told)
     for sentence in told:
         tell(sentence)
     context = issue(authority, certificate_names(policy), now)

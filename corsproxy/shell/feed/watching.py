@@ -11,15 +11,15 @@ from corsproxy.core.decision import Decision
 from corsproxy.core.messages import ClientHead, RequestHead, UpstreamHead
 from corsproxy.core.policy import Policy
 from corsproxy.shell.feed.records import ExchangeRecord
-from corsproxy.shell.streams.marks import Marks
 from corsproxy.shell.streams.piece import PIECE_SIZE, Piece
 from corsproxy.shell.streams.seams import ByteStream, RequestBody
+from corsproxy.shell.streams.upstream_timings import UpstreamTimings
 from corsproxy.shell.system.compiling import mypyc_attr
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
-class Watch(Marks):
-    """One exchange as its observer sees it. The upstream connection sets its marks."""
+class Watch(UpstreamTimings):
+    """One exchange as its observer sees it. The upstream connection sets its timings."""
 
     __slots__ = ()
 

@@ -17,7 +17,7 @@ from aiohappyeyeballs import start_connection
 from corsproxy.core.policy import Tls, UpstreamAddress
 from corsproxy.errors import StartError, UpstreamError, UpstreamFault
 from corsproxy.http1.writer import RequestForm
-from corsproxy.shell.streams.marks import Marks
+from corsproxy.shell.streams.upstream_timings import UpstreamTimings
 from corsproxy.shell.system.descriptors import EXHAUSTED
 from corsproxy.shell.upstream.addresses import Addresses, Endpoint
 from corsproxy.shell.upstream.forward_proxy import ForwardProxies, ForwardProxy, open_tunnel
@@ -37,14 +37,14 @@ P = TypeVar("P", bound=asyncio.BufferedProtocol)
 class Attempt:
     """One attempt to reach an upstream: the addresses to prefer, and its progress."""
 
-    __slots__ = ("addresses", "endpoint", "first", "marks", "max_age")
+    __slots__ = ("addresses", "endpoint", "first", "max_age", "timings")
 
     def __init__(
         self,
         addresses: Addresses,
         first: Endpoint | None,
         max_age: float,
-        marks: Marks | None = None,
+        timings: UpstreamTimings | None = None,
     ) -> None:
         """`first` is tried before the other addresses; `max_age` is how many seconds old the
         look-up of a name may be."""
@@ -53,7 +53,7 @@ class Attempt:
         self.max_age: Final = max_age
         self.endpoint: Endpoint | None = None
         """The address that was reached."""
-        self.marks: Final = marks or Marks()
+        self.timings: Final = timings or UpstreamTimings()
 
     async def connect(self, infos: list[AddressInfo]) -> socket.socket:
         """Connect to the first address that accepts, starting the next one a little later (RFC
@@ -99,7 +99,7 @@ class Dialer:
                     return await _dial_unix(address, make_protocol, attempt)
                 return await self._dial_tcp(address, tls, make_protocol, attempt)
         except TimeoutError:
-            if timeout is not None and attempt.marks.connected:
+            if timeout is not None and attempt.timings.connected:
                 raise handshake_timeout(address, timeout) from None
             within = "" if timeout is None else f" within {timeout:g} s (timeout.connect)"
             raise UpstreamError(
@@ -119,7 +119,7 @@ class Dialer:
             sock = await self._connect(address, proxy, attempt)
             if proxy is not None:
                 await _open_tunnel(sock, proxy, address)
-            attempt.marks.connected = time.perf_counter()
+            attempt.timings.connected = time.perf_counter()
             server_name = tls.server_name or address.host.rstrip(".")
             try:
                 protocol = await secure(
@@ -128,13 +128,13 @@ class Dialer:
             except BaseException:
                 attempt.failed()
                 raise
-            attempt.marks.secured = time.perf_counter()
+            attempt.timings.secured = time.perf_counter()
             return protocol
         form = RequestForm()
         if proxy is not None:
             form = RequestForm(b"http://" + address.authority, proxy.fields)
         sock = await self._connect(address, proxy, attempt)
-        attempt.marks.connected = time.perf_counter()
+        attempt.timings.connected = time.perf_counter()
         _, protocol = await asyncio.get_running_loop().create_connection(
             lambda: make_protocol(form), sock=sock
         )

@@ -13,9 +13,9 @@ from typing import Final, NamedTuple
 from corsproxy.core.messages import UpstreamRequest
 from corsproxy.core.policy import Limits, Route, Timeouts, Tls, UpstreamAddress
 from corsproxy.errors import UpstreamError, UpstreamFault
-from corsproxy.shell.streams.marks import Marks
 from corsproxy.shell.streams.piece import ReadBuffer
 from corsproxy.shell.streams.seams import RequestBody
+from corsproxy.shell.streams.upstream_timings import UpstreamTimings
 from corsproxy.shell.upstream.addresses import Addresses, Endpoint
 from corsproxy.shell.upstream.bond import Bond
 from corsproxy.shell.upstream.connect import Attempt, Dialer
@@ -90,7 +90,7 @@ class UpstreamPool:
         timeouts: Timeouts,
         limits: Limits,
         bond: Bond | None = None,
-        marks: Marks | None = None,
+        timings: UpstreamTimings | None = None,
     ) -> Http1Response:
         """Send a request and wait for the final head, as `Upstream.send`."""
         if not self._turns.enter(limits):
@@ -103,8 +103,8 @@ class UpstreamPool:
                 self._look_up(limits, now)
             connection = self._take(endpoint, request.repeatable, limits, bond, now)
         if connection is not None:
-            if marks is not None:
-                marks.sending = time.perf_counter()
+            if timings is not None:
+                timings.sending = time.perf_counter()
             response = self._start(connection, request, body, timeouts, limits, bond, now)
             try:
                 await response.arrival()
@@ -126,11 +126,11 @@ class UpstreamPool:
             self._turns.leave()
             raise
         try:
-            connection = await self._connect(endpoint, timeouts, limits, marks)
+            connection = await self._connect(endpoint, timeouts, limits, timings)
         finally:
             self._room.leave(size)
-        if marks is not None:
-            marks.sending = time.perf_counter()
+        if timings is not None:
+            timings.sending = time.perf_counter()
         now = self._loop.time()
         response = self._start(connection, request, body, timeouts, limits, bond, now)
         try:
@@ -216,13 +216,13 @@ class UpstreamPool:
         endpoint: Endpoint | None,
         timeouts: Timeouts,
         limits: Limits,
-        marks: Marks | None,
+        timings: UpstreamTimings | None,
     ) -> Http1Connection:
         """Return a new connection. If that fails, end the turn that was taken for it."""
         self._connects += 1
-        if marks is not None:
-            marks.connecting = time.perf_counter()
-        attempt = Attempt(self._addresses, endpoint, limits.upstream_max_age, marks)
+        if timings is not None:
+            timings.connecting = time.perf_counter()
+        attempt = Attempt(self._addresses, endpoint, limits.upstream_max_age, timings)
         # In an asyncio task, because it uses timeouts.
         dialling = self._loop.create_task(
             self._dialer.dial(
@@ -272,12 +272,12 @@ class UpstreamPools:
         body: RequestBody | None,
         limits: Limits,
         bond: Bond | None = None,
-        marks: Marks | None = None,
+        timings: UpstreamTimings | None = None,
     ) -> Coroutine[object, object, Http1Response]:
         """As `shell.upstream.upstream.Upstream.send`."""
         known = self._by_route.get(id(route))
         pool = self._remember(route) if known is None else known[1]
-        return pool.send(request, body, route.timeout, limits, bond, marks)
+        return pool.send(request, body, route.timeout, limits, bond, timings)
 
     async def close(self) -> None:
         """Close every idle connection, and the others once their exchange is over."""

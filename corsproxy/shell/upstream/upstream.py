@@ -8,9 +8,9 @@ from typing import Protocol
 
 from corsproxy.core.messages import UpstreamHead, UpstreamRequest
 from corsproxy.core.policy import Limits, Route
-from corsproxy.shell.streams.marks import Marks
 from corsproxy.shell.streams.piece import PIECE_SIZE, Piece
 from corsproxy.shell.streams.seams import ByteStream, RequestBody
+from corsproxy.shell.streams.upstream_timings import UpstreamTimings
 from corsproxy.shell.upstream.bond import Bond
 
 
@@ -58,12 +58,12 @@ class Upstream(Protocol):
         body: RequestBody | None,
         limits: Limits,
         bond: Bond | None = None,
-        marks: Marks | None = None,
+        timings: UpstreamTimings | None = None,
     ) -> UpstreamResponse:
         """Send `request` with `body` to `route.upstream`.
 
         `bond` stands for the client's connection. An upstream connection on which that client
-        logs in is reserved for it; without a bond it is used only once. `marks` is filled in with
+        logs in is reserved for it; without a bond it is used only once. `timings` is filled in with
         the times of the steps.
 
         Returns as soon as the final head has arrived, even while the body is still being sent (an

@@ -11,15 +11,15 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from corsproxy.errors import StartError
 from corsproxy.shell.certificates.authority import CERTIFICATE, KEY, find_authority, issue
-from corsproxy.shell.certificates.places import Places
+from corsproxy.shell.certificates.directories import Directories
 
 NOW = datetime.now(UTC)
 NAMES = ("localhost", "127.0.0.1", "::1", "app.test")
 
 
 @pytest.fixture
-def places(tmp_path: Path) -> Places:
-    return Places(tmp_path / "corsproxy", (tmp_path / "caroot", tmp_path / "mkcert"), tmp_path)
+def directories(tmp_path: Path) -> Directories:
+    return Directories(tmp_path / "corsproxy", (tmp_path / "caroot", tmp_path / "mkcert"), tmp_path)
 
 
 def trusts(authority_pem: bytes, context: ssl.SSLContext, name: str) -> bool:
@@ -57,31 +57,31 @@ def leaf_of(context: ssl.SSLContext) -> x509.Certificate:
     return x509.load_der_x509_certificate(der)
 
 
-def test_it_is_made_once_and_only_its_user_can_read_the_key(places: Places) -> None:
+def test_it_is_made_once_and_only_its_user_can_read_the_key(directories: Directories) -> None:
     told: list[str] = []
-    authority = find_authority(places, NOW, told)
+    authority = find_authority(directories, NOW, told)
     assert authority.is_ours
-    assert stat.S_IMODE((places.data / KEY).stat().st_mode) == 0o600
-    assert stat.S_IMODE(places.data.stat().st_mode) == 0o700
-    assert find_authority(places, NOW, told).certificate == authority.certificate
+    assert stat.S_IMODE((directories.data / KEY).stat().st_mode) == 0o600
+    assert stat.S_IMODE(directories.data.stat().st_mode) == 0o700
+    assert find_authority(directories, NOW, told).certificate == authority.certificate
     assert told == []
 
 
-def test_it_signs_for_this_machine(places: Places) -> None:
-    authority = find_authority(places, NOW, [])
+def test_it_signs_for_this_machine(directories: Directories) -> None:
+    authority = find_authority(directories, NOW, [])
     context = issue(authority, NAMES, NOW)
     for name in NAMES:
         assert trusts(authority.pem, context, name)
 
 
 @pytest.mark.parametrize("name", ["example.com", "localhost.example.com", "10.0.0.1", "mytest"])
-def test_it_cannot_sign_for_other_names(places: Places, name: str) -> None:
-    authority = find_authority(places, NOW, [])
+def test_it_cannot_sign_for_other_names(directories: Directories, name: str) -> None:
+    authority = find_authority(directories, NOW, [])
     assert not trusts(authority.pem, issue(authority, [name], NOW), name)
 
 
-def test_a_certificate_has_what_browsers_ask_for(places: Places) -> None:
-    leaf = leaf_of(issue(find_authority(places, NOW, []), NAMES, NOW))
+def test_a_certificate_has_what_browsers_ask_for(directories: Directories) -> None:
+    leaf = leaf_of(issue(find_authority(directories, NOW, []), NAMES, NOW))
     assert leaf.not_valid_after_utc - leaf.not_valid_before_utc == timedelta(days=397)
     usage = leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
     assert list(usage) == [ExtendedKeyUsageOID.SERVER_AUTH]
@@ -91,16 +91,16 @@ def test_a_certificate_has_what_browsers_ask_for(places: Places) -> None:
     assert [str(each) for each in names.get_values_for_type(x509.IPAddress)] == ["127.0.0.1", "::1"]
 
 
-def test_mkcerts_root_is_used_where_there_is_one(places: Places) -> None:
-    ours = find_authority(places, NOW, [])
-    caroot, mkcert = places.mkcert
-    places.data.rename(mkcert)
-    found = find_authority(places, NOW, [])
+def test_mkcerts_root_is_used_where_there_is_one(directories: Directories) -> None:
+    ours = find_authority(directories, NOW, [])
+    caroot, mkcert = directories.mkcert
+    directories.data.rename(mkcert)
+    found = find_authority(directories, NOW, [])
     assert (found.is_ours, found.file) == (False, mkcert / CERTIFICATE)
     assert found.certificate == ours.certificate
     mkcert.rename(caroot)
-    assert find_authority(places, NOW, []).file == caroot / CERTIFICATE
-    assert not places.data.exists()
+    assert find_authority(directories, NOW, []).file == caroot / CERTIFICATE
+    assert not directories.data.exists()
 
 
 @pytest.mark.parametrize(
@@ -112,36 +112,36 @@ def test_mkcerts_root_is_used_where_there_is_one(places: Places) -> None:
     ],
 )
 def test_an_unusable_root_is_passed_over_and_reported(
-    places: Places, spoil: object, said: str
+    directories: Directories, spoil: object, said: str
 ) -> None:
-    find_authority(places, NOW, [])
-    root = places.mkcert[0]
-    places.data.rename(root)
+    find_authority(directories, NOW, [])
+    root = directories.mkcert[0]
+    directories.data.rename(root)
     assert callable(spoil)
     spoil(root)
     told: list[str] = []
-    assert find_authority(places, NOW, told).is_ours
+    assert find_authority(directories, NOW, told).is_ours
     assert said in told[0]
 
 
-def test_an_expired_root_is_passed_over_and_reported(places: Places) -> None:
-    find_authority(places, NOW - timedelta(days=4000), [])
-    places.data.rename(places.mkcert[0])
+def test_an_expired_root_is_passed_over_and_reported(directories: Directories) -> None:
+    find_authority(directories, NOW - timedelta(days=4000), [])
+    directories.data.rename(directories.mkcert[0])
     told: list[str] = []
-    assert find_authority(places, NOW, told).is_ours
+    assert find_authority(directories, NOW, told).is_ours
     assert "valid from" in told[0]
 
 
-def test_ours_is_replaced_when_it_has_ended(places: Places) -> None:
-    before = find_authority(places, NOW - timedelta(days=4000), [])
+def test_ours_is_replaced_when_it_has_ended(directories: Directories) -> None:
+    before = find_authority(directories, NOW - timedelta(days=4000), [])
     told: list[str] = []
-    after = find_authority(places, NOW, told)
+    after = find_authority(directories, NOW, told)
     assert after.certificate != before.certificate
     assert "corsproxy trust" in told[0]
 
 
-def test_an_unwritable_directory_is_a_start_error(places: Places) -> None:
-    places.data.parent.mkdir(exist_ok=True)
-    places.data.write_text("a file where a directory should be")
+def test_an_unwritable_directory_is_a_start_error(directories: Directories) -> None:
+    directories.data.parent.mkdir(exist_ok=True)
+    directories.data.write_text("a file where a directory should be")
     with pytest.raises(StartError, match="cannot write the local authority into"):
-        find_authority(places, NOW, [])
+        find_authority(directories, NOW, [])

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from corsproxy.core.story import address_told, story_of
+from corsproxy.core.forwarding_summary import brief_forwarding_summary, forwarding_summary
 from tests.policies import route
 
 
@@ -36,7 +36,7 @@ from tests.policies import route
     ],
 )
 def test_what_the_upstream_sees_fits_into_one_clause(changes: dict[str, Any], words: str) -> None:
-    assert story_of(route(**changes)) == words
+    assert forwarding_summary(route(**changes)) == words
 
 
 @pytest.mark.parametrize(
@@ -50,4 +50,4 @@ def test_what_the_upstream_sees_fits_into_one_clause(changes: dict[str, Any], wo
     ],
 )
 def test_a_line_without_room_has_the_address(changes: dict[str, Any], words: str) -> None:
-    assert address_told(route(**changes)) == words
+    assert brief_forwarding_summary(route(**changes)) == words

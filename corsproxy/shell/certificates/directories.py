@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 
-class Places(NamedTuple):
+class Directories(NamedTuple):
     """The directories of one user."""
 
     data: Path
@@ -17,13 +17,13 @@ class Places(NamedTuple):
     home: Path
 
 
-def places_of(environ: Mapping[str, str], platform: str = sys.platform) -> Places:
+def directories_of(environ: Mapping[str, str], platform: str = sys.platform) -> Directories:
     """Return where to look, by the environment of a process on `platform`."""
     home = Path(environ.get("HOME") or environ.get("USERPROFILE") or os.path.expanduser("~"))
     data = _data_directory(environ, platform, home)
     named = environ.get("CAROOT")
     mkcert = ((Path(named),) if named else ()) + (data / "mkcert",)
-    return Places(data / "corsproxy", mkcert, home)
+    return Directories(data / "corsproxy", mkcert, home)
 
 
 def _data_directory(environ: Mapping[str, str], platform: str, home: Path) -> Path:

@@ -15,7 +15,7 @@ _UNEVEN: Final = re.compile(rb"[;\\]|//")
 _ENCODED_SEPARATOR: Final = re.compile(rb"%(?=2f|5c)", re.IGNORECASE)
 
 
-def readings(path: bytes) -> set[bytes]:
+def path_readings(path: bytes) -> set[bytes]:
     """Return every path that a back end may read `path` as, itself included."""
     found = _respelt({path})
     for each in tuple(found):

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corsproxy.core.readings import readings
+from corsproxy.core.path_readings import path_readings
 from corsproxy.core.routing import Target, parse_target
 
 
@@ -41,8 +41,8 @@ def target(path: bytes) -> Target:
     ],
 )
 def test_a_path_has_its_readings(path: bytes, reading: bytes) -> None:
-    assert reading in readings(path)
-    assert path in readings(path)
+    assert reading in path_readings(path)
+    assert path in path_readings(path)
     assert not target(path).is_plain
 
 
@@ -56,16 +56,16 @@ def test_a_path_has_its_readings(path: bytes, reading: bytes) -> None:
     ],
 )
 def test_what_is_no_reading(path: bytes, other: bytes) -> None:
-    assert other not in readings(path)
+    assert other not in path_readings(path)
 
 
 @given(st.from_regex(r"/[a-z0-9._~!$&'()*+,=:@-]*(/[a-z0-9._~!$&'()*+,=:@-]+)*", fullmatch=True))
 def test_a_plain_path_has_one_reading(text: str) -> None:
     path = text.encode()
     if target(path).is_plain:
-        assert readings(path) == {path}
+        assert path_readings(path) == {path}
 
 
 @given(st.text(st.sampled_from("/ab%2fF5cC61;\\"), max_size=60))
 def test_readings_are_few(text: str) -> None:
-    assert len(readings(text.encode())) <= 96
+    assert len(path_readings(text.encode())) <= 96

@@ -1,4 +1,4 @@
-"""The times of the steps towards an upstream, for whatever watches an exchange.
+"""When each step towards an upstream happened, for an observer of the exchange.
 
 A module of its own because it is compiled: every watched exchange has them.
 """
@@ -7,7 +7,7 @@ from corsproxy.shell.system.compiling import mypyc_attr
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
-class Marks:
+class UpstreamTimings:
     """When each step of asking an upstream happened, by `time.perf_counter`; 0.0 for steps that
     did not: a kept connection is not connected again."""
 

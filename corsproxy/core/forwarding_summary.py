@@ -1,13 +1,12 @@
-"""What a route tells its upstream about the address it was called by, in words.
+"""Describes to people which address a route tells its upstream.
 
-That is either the upstream's own address or the public one. `to_upstream` does it; this
-describes it to people.
+That is either the upstream's own address or the public one; `to_upstream` sends it.
 """
 
 from corsproxy.core.policy import Route
 
 
-def story_of(route: Route) -> str:
+def forwarding_summary(route: Route) -> str:
     """Return a clause such as `its own address: Host api.test, Origin https://api.test, ...`."""
     upstream = route.upstream
     if route.preserve_host:
@@ -28,7 +27,7 @@ def story_of(route: Route) -> str:
     return ", ".join(told)
 
 
-def address_told(route: Route) -> str:
+def brief_forwarding_summary(route: Route) -> str:
     """Return the same in a few words, for a line with little room."""
     if route.preserve_host:
         return f"sees the public Host{' and Origin' * (route.origin == 'keep')}"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from corsproxy.shell.certificates.places import places_of
+from corsproxy.shell.certificates.directories import directories_of
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,6 @@ from corsproxy.shell.certificates.places import places_of
 def test_places_follow_each_system(
     platform: str, environ: dict[str, str], data: str, mkcert: list[str]
 ) -> None:
-    places = places_of(environ, platform)
-    assert places.data == Path(data)
-    assert places.mkcert == tuple(map(Path, mkcert))
+    directories = directories_of(environ, platform)
+    assert directories.data == Path(data)
+    assert directories.mkcert == tuple(map(Path, mkcert))
