@@ -111,11 +111,6 @@ def read_file(section: Section, key: str, directory: str) -> str | None:
 
 
 def _server_name(section: Section) -> str | None:
-    value = section.value("server_name", "write the name that the certificate carries")
-    if value is None:
-        return None
-    try:
-        return parse_host(value.text).strip("[]")
-    except BadValueError as mistake:
-        section.findings.mistake(value, mistake, section.where("server_name"))
-        return None
+    hint = "write the name that the certificate carries"
+    host = section.parsed("server_name", parse_host, hint)
+    return None if host is None else host.strip("[]")

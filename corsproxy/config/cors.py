@@ -177,16 +177,11 @@ class _Rules:
         value = section.value("origin")
         until, reason = section.value("until"), section.value("reason")
         if value is not None:
-            last = None if until is None else self._day(until, section.where("until"))
+            last = None
+            if until is not None:
+                last = self._findings.parsed(parse_day, until, section.where("until"))
             terms[value.node] = _Terms(last, "" if reason is None else reason.text)
         return value
-
-    def _day(self, value: Value, path: str) -> str | None:
-        try:
-            return parse_day(value.text)
-        except BadValueError as mistake:
-            self._findings.mistake(value, mistake, path)
-            return None
 
     def _is_over(self, pattern: OriginPattern, until: str) -> bool:
         """Whether the entry's last day is over. Warns of it, and some days before."""
@@ -243,12 +238,10 @@ class _Rules:
     def _name(self, key: str, value: Value, listed: Collection[str]) -> str | None:
         """Return a member as the rules hold it; None after a problem was reported.
         `listed` are the texts of all members."""
-        check = CHECKS[key]
-        try:
-            name, hint = check(value.text)
-        except BadValueError as mistake:
-            self._findings.mistake(value, mistake, self._section.where(key))
+        checked = self._findings.parsed(CHECKS[key], value, self._section.where(key))
+        if checked is None:
             return None
+        name, hint = checked
         if hint is not None:
             if hint.suggestion in listed:
                 # Otherwise it would be listed twice.
@@ -264,10 +257,8 @@ class _Rules:
         if value.text == "none":
             return None
         path = section.where("max_age")
-        try:
-            seconds = _age(value.text)
-        except BadValueError as mistake:
-            self._findings.mistake(value, mistake, path)
+        seconds = self._findings.parsed(_age, value, path)
+        if seconds is None:
             return above
         if seconds > _FIREFOX_MAX_AGE:
             message = f"`{path}`: no browser remembers a preflight for longer than 24 hours"

@@ -19,7 +19,6 @@ from typing import Literal, NamedTuple
 
 from corsproxy.config.dates import parse_day
 from corsproxy.config.findings import Findings, Value
-from corsproxy.config.mistakes import BadValueError
 from corsproxy.config.problems import ConfigError
 from corsproxy.config.section import Section, as_section
 from corsproxy.config.spelling import shown
@@ -225,14 +224,7 @@ class _Reader:
         return True
 
     def _day(self) -> str | None:
-        value = self._section.value("at", "write a date, such as `2027-01-31`")
-        if value is None:
-            return None
-        try:
-            return parse_day(value.text)
-        except BadValueError as mistake:
-            self._findings.mistake(value, mistake, self._section.where("at"))
-            return None
+        return self._section.parsed("at", parse_day, "write a date, such as `2027-01-31`")
 
     def _expectation(self) -> Expectation | None:
         path = self._section.where("expect")

@@ -3,8 +3,8 @@
 Readers report here and continue, so that one run finds every mistake.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple, TypeVar
 
 from corsproxy.config.mistakes import BadValueError
 from corsproxy.config.problems import Problem, Severity
@@ -15,6 +15,8 @@ from corsproxy.config.yaml.substitution import expand
 from corsproxy.core.source import Source
 
 MAX_PROBLEMS = 1000
+
+Parsed = TypeVar("Parsed")
 
 
 class Value(NamedTuple):
@@ -124,6 +126,14 @@ class Findings:
         message = f"`{path}`: {mistake.message}"
         problem = self.source_text.problem(mistake.code, span, message, mistake.help, fix, severity)
         self.add(problem)
+
+    def parsed(self, parse: Callable[[str], Parsed], value: Value, path: str) -> Parsed | None:
+        """Return what `parse` makes of a value; None after its BadValueError was reported."""
+        try:
+            return parse(value.text)
+        except BadValueError as mistake:
+            self.mistake(value, mistake, path)
+            return None
 
     def value(self, node: Node, path: str, *, secret: bool = False) -> Value | None:
         """Return the scalar that `node` is, filled in; None after a problem was reported."""

@@ -94,10 +94,8 @@ def read_allowed_hosts(top: Section) -> AllowedHosts:
             )
             findings.warning("any-host", value.node, message, "name the hosts that are meant")
             continue
-        try:
-            name = parse_allowed_host(value.text)
-        except BadValueError as mistake:
-            findings.mistake(value, mistake, "allowed_hosts")
+        name = findings.parsed(parse_allowed_host, value, "allowed_hosts")
+        if name is None:
             continue
         host = parse_host(name.encode("ascii"))
         if host is not None and host.always_allowed:
@@ -117,10 +115,8 @@ def read_trusted_proxies(top: Section) -> tuple[IPv4Network | IPv6Network, ...]:
         return ()
     networks: list[IPv4Network | IPv6Network] = []
     for value in found.values:
-        try:
-            network = parse_network(value.text)
-        except BadValueError as mistake:
-            top.findings.mistake(value, mistake, "trusted_proxies")
+        network = top.findings.parsed(parse_network, value, "trusted_proxies")
+        if network is None:
             continue
         if network.prefixlen == 0:
             message = f"`trusted_proxies`: {shown(value.text)} lets every client say who it is"

@@ -19,15 +19,12 @@ _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://([^/?#@]*)(.*)", re.DOTALL)
 _PORT = re.compile(r"0|[1-9][0-9]{0,4}")
 
 
+@checked
 def parse_host(text: str) -> str:
     """Return a host in lower case, IPv6 in brackets, as URLs carry it.
 
     Raises BadValueError; its suggestion is a host.
     """
-    return checked(_parse_host, text)
-
-
-def _parse_host(text: str) -> str:
     host = text.lower()
     if not host:
         raise BadValueError("bad-host", "the host is missing", "write a name or an address")
@@ -93,15 +90,12 @@ def parse_port(text: str, *, zero: bool = False) -> int:
     raise BadValueError("bad-port", "this is not a valid port", help, suggestion)
 
 
+@checked
 def parse_allowed_host(text: str) -> str:
     """Return a host name that a Host field may carry, in lower case, without a port.
 
     Raises BadValueError.
     """
-    return checked(_parse_allowed_host, text)
-
-
-def _parse_allowed_host(text: str) -> str:
     code = "bad-allowed-host"
     url = _URL.fullmatch(text)
     if url is not None:

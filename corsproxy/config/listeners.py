@@ -5,7 +5,7 @@ Each is a `host:port`; `https://` in front of it makes a listener speak TLS.
 
 import re
 from collections.abc import Iterable
-from functools import partial
+from dataclasses import replace
 
 from corsproxy.config.findings import Findings, Value
 from corsproxy.config.hosts import parse_host, parse_port
@@ -50,13 +50,10 @@ def parse_listen(text: str, source: Source = DEFAULT) -> ListenAddress:
     return ListenAddress(host, port, source, https=True)
 
 
+@checked
 def parse_host_and_port(text: str, likely_port: int = _LISTEN_PORT) -> tuple[str, int]:
     """Return the host, IPv6 without brackets, and the port. Raises BadValueError, which suggests
     `likely_port` where the port is missing."""
-    return checked(partial(_parse, likely_port), text)
-
-
-def _parse(likely_port: int, text: str) -> tuple[str, int]:
     if text.isascii() and text.isdigit():
         return "localhost", parse_port(text, zero=True)
     parts = _HOST_PORT.fullmatch(text)
@@ -152,11 +149,8 @@ def read_admin(top: Section) -> ListenAddress | None:
 
 
 def _listen_address(findings: Findings, value: Value) -> ListenAddress | None:
-    try:
-        return parse_listen(value.text, findings.source(value.node))
-    except BadValueError as mistake:
-        findings.mistake(value, mistake, "listen")
-        return None
+    address = findings.parsed(parse_listen, value, "listen")
+    return None if address is None else replace(address, source=findings.source(value.node))
 
 
 def is_on_loopback(address: ListenAddress) -> bool:

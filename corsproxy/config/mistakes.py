@@ -1,9 +1,11 @@
 """A text that has no meaning where it stands, before its place is known."""
 
 from collections.abc import Callable
-from typing import TypeVar
+from functools import wraps
+from typing import Concatenate, ParamSpec, TypeVar
 
 _Value = TypeVar("_Value")
+_Terms = ParamSpec("_Terms")
 
 
 class BadValueError(ValueError):
@@ -30,14 +32,21 @@ class BadValueError(ValueError):
         self.part = part
 
 
-def checked(parse: Callable[[str], _Value], text: str) -> _Value:
-    """Return `parse(text)`. Where it refuses the text, its suggestion is one that it takes."""
-    try:
-        return parse(text)
-    except BadValueError as mistake:
-        if mistake.suggestion is not None:
-            try:
-                parse(mistake.suggestion)
-            except BadValueError:
-                mistake.suggestion = None
-        raise
+def checked(
+    parse: Callable[Concatenate[str, _Terms], _Value],
+) -> Callable[Concatenate[str, _Terms], _Value]:
+    """Decorate a parser: where it refuses a text, its suggestion is one that it takes."""
+
+    @wraps(parse)
+    def checked_parse(text: str, /, *args: _Terms.args, **kwargs: _Terms.kwargs) -> _Value:
+        try:
+            return parse(text, *args, **kwargs)
+        except BadValueError as mistake:
+            if mistake.suggestion is not None:
+                try:
+                    parse(mistake.suggestion, *args, **kwargs)
+                except BadValueError:
+                    mistake.suggestion = None
+            raise
+
+    return checked_parse

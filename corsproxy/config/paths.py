@@ -15,6 +15,7 @@ _PATTERN = re.compile(r"[\^$\\{}]|\(\.|\)[?+]|/:")
 _LONGEST = 1024
 
 
+@checked
 def parse_path(text: str) -> bytes:
     """Return a route's path: it starts with a slash and, but for "/" itself, ends without.
 
@@ -22,10 +23,6 @@ def parse_path(text: str) -> bytes:
     that every client sends as they are, and others beyond ASCII as browsers encode them: UTF-8,
     in upper-case hexadecimal (URL, "UTF-8 percent-encode"). Raises BadValueError.
     """
-    return checked(_parse, text)
-
-
-def _parse(text: str) -> bytes:
     letters = _NOT_ASCII.sub("x", text) if text.isprintable() else text
     if len(text) > _LONGEST or _PATTERN.search(text) or not _PATH.fullmatch(letters):
         message, help, likely = _explain(text)

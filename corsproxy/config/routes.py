@@ -163,13 +163,9 @@ def check_reachable(findings: Findings, policy: Policy) -> None:
 
 
 def _upstream(around: Surroundings, value: Value, path: str) -> UpstreamAddress | None:
-    try:
-        upstream = parse_upstream(value.text)
-    except BadValueError as mistake:
-        around.findings.mistake(value, mistake, path)
-        return None
+    upstream = around.findings.parsed(parse_upstream, value, path)
     for address in around.listen:
-        if is_same_place(upstream, address):
+        if upstream is not None and is_same_place(upstream, address):
             message = f"`{path}`: {address} is where this proxy itself listens"
             help = "name the API's own address, or listen on another port"
             around.findings.warning("upstream-is-self", value.node, message, help)
@@ -253,14 +249,7 @@ class _Reader:
             help = "write `path: /` for all requests, or the prefix that it takes"
             message = f"`{section.path}` has no `path`"
             self._findings.error("missing-key", _first_key(section.node), message, help)
-        value = section.value("path", "write `/`, or a prefix such as `/api`")
-        if value is None:
-            return None
-        try:
-            return parse_path(value.text)
-        except BadValueError as mistake:
-            self._findings.mistake(value, mistake, section.where("path"))
-            return None
+        return section.parsed("path", parse_path, "write `/`, or a prefix such as `/api`")
 
     def _upstream(self) -> UpstreamAddress | None:
         section = self._section

@@ -6,10 +6,11 @@ core schema (10.3.2): `yes`, `off` and `1:30` are texts.
 """
 
 import re
+from collections.abc import Callable
 from collections.abc import Sequence as ValueSequence
 from typing import TypeVar
 
-from corsproxy.config.findings import Findings, Value
+from corsproxy.config.findings import Findings, Parsed, Value
 from corsproxy.config.keys import KEYS, KEYS_AT, AnyPlace, Suggestion, suggest
 from corsproxy.config.listings import Listing, ReadMapping, read_listing
 from corsproxy.config.mistakes import BadValueError
@@ -132,6 +133,11 @@ class Section:
         node = self.get(key, hint)
         return None if node is None else self.findings.value(node, self.where(key))
 
+    def parsed(self, key: str, parse: Callable[[str], Parsed], hint: str) -> Parsed | None:
+        """Return what `parse` makes of the key's value; None if it raises BadValueError, too."""
+        value = self.value(key, hint)
+        return None if value is None else self.findings.parsed(parse, value, self.where(key))
+
     def mapping(
         self, key: str, place: AnyPlace, example: str, main: str | None = None
     ) -> "Section | None":
@@ -208,12 +214,8 @@ class Section:
     def size(self, key: str, default: int) -> int:
         """Return the key's size in bytes, 1 or more."""
         value = self.value(key, "write a size, such as `64KiB`")
-        if value is None:
-            return default
-        try:
-            size = parse_size(value.text)
-        except BadValueError as mistake:
-            self.findings.mistake(value, mistake, self.where(key))
+        size = value and self.findings.parsed(parse_size, value, self.where(key))
+        if value is None or size is None:
             return default
         return size if self._in_range(key, value, size) else default
 

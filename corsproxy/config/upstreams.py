@@ -19,15 +19,12 @@ _LONGEST = 2048
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
+@checked
 def parse_upstream(text: str) -> UpstreamAddress:
     """Return where an upstream is.
 
     Raises BadValueError; no message repeats the text, which may hold a password.
     """
-    return checked(_parse, text)
-
-
-def _parse(text: str) -> UpstreamAddress:
     if not text:
         raise BadValueError("bad-upstream", "the URL is empty", "write `https://api.example.com`")
     if len(text) > _LONGEST:

@@ -5,6 +5,7 @@ import pytest
 from corsproxy.config.mistakes import BadValueError, checked
 
 
+@checked
 def even(text: str) -> int:
     number = int(text)
     if number % 2:
@@ -14,13 +15,13 @@ def even(text: str) -> int:
 
 
 def test_accepted_values_are_returned() -> None:
-    assert checked(even, "4") == 4
+    assert even("4") == 4
 
 
 def test_an_unacceptable_suggestion_is_dropped() -> None:
     with pytest.raises(BadValueError) as kept:
-        checked(even, "1")
+        even("1")
     with pytest.raises(BadValueError) as dropped:
-        checked(even, "5")
+        even("5")
     assert (kept.value.suggestion, dropped.value.suggestion) == ("0", None)
     assert str(dropped.value) == "this is odd"

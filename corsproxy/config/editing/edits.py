@@ -24,7 +24,7 @@ from corsproxy.config.problems import ConfigError, Problem
 from corsproxy.config.reader import Reading, read_policy
 from corsproxy.config.yaml.document import Document, read_document
 from corsproxy.config.yaml.nodes import Entry, Mapping, Node, Scalar, Sequence
-from corsproxy.core.advice.remedies import RemedyKey, list_source, split_values
+from corsproxy.core.advice.remedies import RemedyKey, list_source, listed_under, split_values
 from corsproxy.core.origins import OriginSet
 from corsproxy.core.policy import CorsRules, Policy, Route
 
@@ -222,11 +222,7 @@ def _so_far(layout: Layout, lists: Allowlists, place: Place, entry: NewEntry) ->
         return [_copied(layout, item) for item in items]
     if entry.key == "allow_origins":
         return [layout.written(pattern.text) for pattern in place.rules.origins]
-    listed = {
-        "allow_methods": place.rules.methods,
-        "allow_headers": place.rules.request_headers,
-    }.get(entry.key, place.rules.expose_headers)
-    return [layout.written(name) for name in listed.names]
+    return [layout.written(name) for name in listed_under(place.rules, entry.key).names]
 
 
 def _copied(layout: Layout, item: Node) -> str:

@@ -1,7 +1,7 @@
 """One value to allow: checked like the file's own values, and added to rules."""
 
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from corsproxy.config.cors import read_cors
 from corsproxy.config.findings import Findings
@@ -10,7 +10,7 @@ from corsproxy.config.problems import ConfigError, Problem
 from corsproxy.config.section import Section
 from corsproxy.config.yaml.nodes import Entry, Mapping, Scalar
 from corsproxy.config.yaml.source_text import Mark, SourceText
-from corsproxy.core.advice.remedies import RemedyKey
+from corsproxy.core.advice.remedies import LISTS, RemedyKey, listed_under
 from corsproxy.core.fields import CORS_SAFELISTED_RESPONSE_HEADERS
 from corsproxy.core.guard import parse_host
 from corsproxy.core.origins import OriginSet
@@ -43,25 +43,21 @@ class NewEntry(NamedTuple):
             patterns = (*rules.origins, *self.rules.origins)
             before = rules.origins
             return replace(rules, origins=OriginSet(patterns, before.source, before.expired))
-        if self.key == "allow_methods":
-            return replace(rules, methods=_joined(rules.methods, self.rules.methods))
-        if self.key == "allow_headers":
-            joined = _joined(rules.request_headers, self.rules.request_headers)
-            return replace(rules, request_headers=joined)
-        if self.key == "expose_headers":
-            joined = _joined(rules.expose_headers, self.rules.expose_headers)
-            return replace(rules, expose_headers=joined)
-        return replace(rules, credentials=True)
+        if self.key == "allow_credentials":
+            return replace(rules, credentials=True)
+        listed, added = listed_under(rules, self.key), listed_under(self.rules, self.key)
+        names, any_name = (*listed.names, *added.names), listed.any or added.any
+        return self._with(rules, replace(listed, names=names, any=any_name))
 
     def alone_in(self, rules: CorsRules) -> CorsRules:
         """Return the rules with a list of this entry alone."""
         if self.key == "allow_origins":
             return replace(rules, origins=self.rules.origins)
-        if self.key == "allow_methods":
-            return replace(rules, methods=self.rules.methods)
-        if self.key == "expose_headers":
-            return replace(rules, expose_headers=self.rules.expose_headers)
-        return replace(rules, request_headers=self.rules.request_headers)
+        return self._with(rules, listed_under(self.rules, self.key))
+
+    def _with(self, rules: CorsRules, listed: Listed) -> CorsRules:
+        changed: dict[str, Any] = {LISTS[self.key]: listed}
+        return replace(rules, **changed)
 
     def added_to_hosts(self, policy: Policy) -> Policy:
         """Return the policy that answers to the host too."""
@@ -80,22 +76,18 @@ class NewEntry(NamedTuple):
             return f"{rules.credentials_source}" if rules.credentials else None
         if self.key == "allow_origins":
             return self._origin_allowed_by(rules.origins)
-        own, listed, implied = self._listed(rules)
+        own, listed = listed_under(self.rules, self.key), listed_under(rules, self.key)
         [name] = own.names or (("*",) if own.any else (self.text.lower(),))
         if listed.any:
             return f'by "*", {listed.source}'
         if name in listed.names:
             return str(listed.source) if written else "by default"
-        return "always" if name.encode("ascii") in implied else None
-
-    def _listed(self, rules: CorsRules) -> tuple[Listed, Listed, frozenset[bytes]]:
-        """Return the entry as a list, the list that it belongs to, and what is always in it."""
-        if self.key == "allow_methods":
-            return self.rules.methods, rules.methods, rules.allowed_methods
-        if self.key == "allow_headers":
-            implied = rules.allowed_request_headers
-            return self.rules.request_headers, rules.request_headers, implied
-        return self.rules.expose_headers, rules.expose_headers, CORS_SAFELISTED_RESPONSE_HEADERS
+        implied = {
+            "allow_methods": rules.allowed_methods,
+            "allow_headers": rules.allowed_request_headers,
+            "expose_headers": CORS_SAFELISTED_RESPONSE_HEADERS,
+        }
+        return "always" if name.encode("ascii") in implied[self.key] else None
 
     def host_allowed_by(self, policy: Policy) -> str | None:
         """Return, in words, what lets Host carry it already; None where nothing does."""
@@ -119,10 +111,6 @@ class NewEntry(NamedTuple):
         exact = wanted.is_exact or wanted.is_null
         found = origins.match(wanted.text.encode("ascii")) if exact else None
         return None if found is None else f"by {found}, {found.source}"
-
-
-def _joined(listed: Listed, added: Listed) -> Listed:
-    return replace(listed, names=(*listed.names, *added.names), any=listed.any or added.any)
 
 
 def read_entry(key: RemedyKey, value: str) -> NewEntry:

@@ -17,7 +17,7 @@ from corsproxy.config.learning.hosts import is_under
 from corsproxy.config.learning.observations import Seen, unreadable
 from corsproxy.config.problems import ConfigError
 from corsproxy.core.advice.families import needs_of
-from corsproxy.core.advice.remedies import KINDS, Remedy, RemedyKey, expose_remedy
+from corsproxy.core.advice.remedies import KINDS, Remedy, RemedyKey, remedy_under
 from corsproxy.core.explain.explanation import explain
 from corsproxy.core.origins import Origin, OriginSet, parse_origin, parse_origin_pattern
 from corsproxy.core.origins.hosts import is_loopback, is_public_suffix
@@ -181,7 +181,9 @@ class _Maker:
         if route is None or not isinstance(route.cors, CorsRules):
             return None
         names = unreadable(route.cors, call)
-        return expose_remedy(verdict, self._policy, route.cors, names) if names else None
+        if not names:
+            return None
+        return remedy_under("expose_headers", names, verdict, self._policy, route.cors)
 
     def _add(self, remedy: Remedy, wider: Mapping[str, str]) -> None:
         for value in remedy.values:

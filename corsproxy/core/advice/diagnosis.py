@@ -16,9 +16,8 @@ from corsproxy.core.advice.remedies import (
     Remedy,
     command_of,
     credentials_remedy,
-    expose_remedy,
-    headers_remedy,
     remedies_for,
+    remedy_under,
 )
 from corsproxy.core.advice.settings import is_quick, key_of_route, restart, setting
 from corsproxy.core.fields import split_list
@@ -186,10 +185,10 @@ def _with_family(
     refused = [value for each in remedies if each.key == "allow_headers" for value in each.values]
     names = list(dict.fromkeys([*refused, *missing_headers(family, rules)]))
     if names:
-        others.append(headers_remedy(verdict, policy, rules, names))
+        others.append(remedy_under("allow_headers", names, verdict, policy, rules))
     exposed = missing_exposed(family.response_headers, rules)
     if exposed:
-        others.append(expose_remedy(verdict, policy, rules, exposed))
+        others.append(remedy_under("expose_headers", exposed, verdict, policy, rules))
     return others
 
 
@@ -298,8 +297,9 @@ def _about_answer(ended: Ended, route: Route, call: Call) -> Iterator[Advice]:
         yield Advice(Cause.DISCOVERY, route.name, _discovery(call))
     names = unread_headers(call, ended.fields) if ended.status < 400 else ()
     if names and isinstance(route.cors, CorsRules) and not route.cors.expose_headers.any:
-        remedy = expose_remedy(ended.verdict, ended.policy, route.cors, names[:_MOST_NAMES])
-        why = f"The page cannot read these response headers: {', '.join(names[:_MOST_NAMES])}."
+        names = names[:_MOST_NAMES]
+        remedy = remedy_under("expose_headers", names, ended.verdict, ended.policy, route.cors)
+        why = f"The page cannot read these response headers: {', '.join(names)}."
         lines = (why, f"If it needs one, {remedy.instruction}")
         yield Advice(Cause.UNREAD, route.name, lines, (remedy,))
 

@@ -7,7 +7,7 @@ the same `Remedy`, so that none of them proposes what another would not.
 import re
 import shlex
 from collections.abc import Iterator, Sequence
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from corsproxy.core.cors import refused_headers
 from corsproxy.core.fields import (
@@ -18,7 +18,7 @@ from corsproxy.core.fields import (
 from corsproxy.core.methods import FORWARDED_METHODS
 from corsproxy.core.origins import parse_origin
 from corsproxy.core.origins.hosts import ends_in_number
-from corsproxy.core.policy import CorsRules, Policy
+from corsproxy.core.policy import CorsRules, Listed, Policy
 from corsproxy.core.source import ARGUMENTS, DEFAULT_FILE, Source
 from corsproxy.core.verdicts import Code, Kind, Verdict
 
@@ -40,6 +40,13 @@ KINDS: dict[RemedyKey, str] = {
     "allowed_hosts": "host",
 }
 """What `corsproxy allow` calls an entry under each key."""
+
+LISTS: Final[dict[RemedyKey, str]] = {
+    "allow_methods": "methods",
+    "allow_headers": "request_headers",
+    "expose_headers": "expose_headers",
+}
+"""The keys of lists of names, with the fields of `CorsRules` that hold them."""
 
 
 def split_values(key: RemedyKey, value: str) -> list[str]:
@@ -217,29 +224,17 @@ def command_of(remedies: Sequence[Remedy]) -> str | None:
     return " && ".join(commands) or None
 
 
+def remedy_under(
+    key: RemedyKey, values: Sequence[str], verdict: Verdict, policy: Policy, rules: CorsRules
+) -> Remedy:
+    """Return the change that adds values under a key of the rules of the verdict's route."""
+    at = list_source(rules, key)
+    return Remedy(key, ", ".join(values), at, _owner(verdict.replace(at=at), policy, key))
+
+
 def credentials_remedy(verdict: Verdict, policy: Policy, rules: CorsRules) -> Remedy:
     """Return the change that lets the pages of a route call with credentials."""
-    at = rules.credentials_source
-    owner = _owner(verdict.replace(at=at), policy, "allow_credentials")
-    return Remedy("allow_credentials", "true", at, owner)
-
-
-def headers_remedy(
-    verdict: Verdict, policy: Policy, rules: CorsRules, names: Sequence[str]
-) -> Remedy:
-    """Return the change that lets pages send request headers."""
-    at = rules.request_headers.source
-    owner = _owner(verdict.replace(at=at), policy, "allow_headers")
-    return Remedy("allow_headers", ", ".join(names), at, owner)
-
-
-def expose_remedy(
-    verdict: Verdict, policy: Policy, rules: CorsRules, names: Sequence[str]
-) -> Remedy:
-    """Return the change that lets pages read response headers."""
-    at = rules.expose_headers.source
-    owner = _owner(verdict.replace(at=at), policy, "expose_headers")
-    return Remedy("expose_headers", ", ".join(names), at, owner)
+    return remedy_under("allow_credentials", ("true",), verdict, policy, rules)
 
 
 def _is_grantable(key: RemedyKey, subject: str) -> bool:
@@ -275,14 +270,12 @@ def _owner(verdict: Verdict, policy: Policy, key: RemedyKey) -> str | None:
 
 def list_source(rules: CorsRules, key: RemedyKey) -> Source:
     """Return where the list is written; two rules with one source share it."""
-    match key:
-        case "allow_origins":
-            return rules.origins.source
-        case "allow_methods":
-            return rules.methods.source
-        case "allow_headers":
-            return rules.request_headers.source
-        case "expose_headers":
-            return rules.expose_headers.source
-        case _:
-            return rules.credentials_source
+    if key in LISTS:
+        return listed_under(rules, key).source
+    return rules.origins.source if key == "allow_origins" else rules.credentials_source
+
+
+def listed_under(rules: CorsRules, key: RemedyKey) -> Listed:
+    """Return the list of names under a key of LISTS."""
+    found: Listed = getattr(rules, LISTS[key])
+    return found
