@@ -119,7 +119,7 @@ def _inspection(server: ProxyServer, listeners: Listeners, proxy: Bound) -> Insp
     begun = inspection(
         server.policy,
         admin_port=0 if listeners.admin is None else listeners.admin.address.port,
-        listener=Listener(*proxy.sockets[0].getsockname()[:2]),
+        listener=Listener.of(proxy),
         file=None,
         adopt=adopt,
         reload=reload,

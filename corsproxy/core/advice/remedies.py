@@ -133,7 +133,7 @@ class Remedy(NamedTuple):
 # Labels of host names; addresses are always allowed, except for two that never are.
 _HOST_NAME = re.compile(r"(?=.{1,253}$)(?:[a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}")
 
-_KEYS: dict[Code, RemedyKey] = {
+KEYS: Final[dict[Code, RemedyKey]] = {
     Code.ORIGIN_NOT_ALLOWED: "allow_origins",
     Code.ORIGIN_FORWARDED: "allow_origins",
     Code.METHOD_NOT_ALLOWED: "allow_methods",
@@ -141,14 +141,15 @@ _KEYS: dict[Code, RemedyKey] = {
     Code.CREDENTIALS_NOT_ALLOWED: "allow_credentials",
     Code.HOST_NOT_ALLOWED: "allowed_hosts",
 }
+"""Where an entry may lift a refusal."""
 
-MENDABLE = frozenset(_KEYS)
+MENDABLE = frozenset(KEYS)
 """The codes of refusals that an entry of the allowlist may lift."""
 
 
 def is_mendable(verdict: Verdict) -> bool:
     """Whether an entry of the allowlist would lift a refusal: none would for the origin `null`."""
-    key = _KEYS.get(verdict.code)
+    key = KEYS.get(verdict.code)
     return key is not None and _is_grantable(key, verdict.subject)
 
 
@@ -160,7 +161,7 @@ def remedy_for(verdict: Verdict, policy: Policy) -> Remedy | None:
     upstream failed, its method would be refused all the same, or its origin is `null`,
     which any page can send.
     """
-    key = _KEYS.get(verdict.code)
+    key = KEYS.get(verdict.code)
     if key is None or verdict.at is None or not verdict.subject:
         return None
     if not _is_grantable(key, verdict.subject):

@@ -197,18 +197,19 @@ class Run:
 
     def _inspect(self, token: str, bound: Bound) -> "Mount":
         """Have the inspector see every exchange; returns the mount for its pages."""
-        from corsproxy.shell.run.inspecting import begin_inspection
+        from corsproxy.shell.admin.inspector.assembly import inspection
+        from corsproxy.shell.admin.inspector.replay import Listener
 
         name = None if self._reloader is None else self._reloader.file
-        begun = begin_inspection(
-            token,
-            self._listeners,
-            bound,
+        begun = inspection(
             self._policy,
-            name,
-            lambda policy: self._adopt(policy, b""),
-            self._check_file,
-            self._announcer.note,
+            admin_port=bound.address.port,
+            listener=Listener.of(self._listeners.proxy[0]),
+            file=name,
+            adopt=self._widen,
+            reload=self._check_file,
+            note=self._announcer.note,
+            token=token,
         )
         self._workforce.watch(begun.capture)
         self._policies = begun.policies

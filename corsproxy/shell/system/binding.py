@@ -28,6 +28,8 @@ BACKLOG = 1024
 """Connections that the kernel queues for us; its own limit (somaxconn) may be lower."""
 
 _FLAGS: dict[Role, str] = {"listen": "-l", "admin": "--admin"}
+# Wildcard addresses cannot be connected to everywhere; use loopback instead.
+CONNECTABLE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - connected to, not bound
 _MISSING = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 # Port 0 with two address families needs a number that is free in both.
 _ATTEMPTS = 20

@@ -19,7 +19,6 @@ from corsproxy.config.editing.widening import widened
 from corsproxy.config.problems import ConfigError, escape, render
 from corsproxy.core.advice.operation import ALLOWED, ALLOWED_BY_NOW, NO_ENTRY
 from corsproxy.core.advice.remedies import Remedy, remedy_for
-from corsproxy.core.explain.explanation import Explanation, explain
 from corsproxy.core.page_call import PageCall
 from corsproxy.core.policy import Policy
 from corsproxy.core.verdicts import Code
@@ -27,7 +26,7 @@ from corsproxy.shell.admin.editing import current_file, read_and_edit
 from corsproxy.shell.admin.inspector.ring import Row
 from corsproxy.shell.admin.inspector.rows import Json
 from corsproxy.shell.admin.inspector.undos import Undo, Undos
-from corsproxy.shell.admin.inspector.why import lacks_call, page_call_of
+from corsproxy.shell.admin.inspector.why import explained, lacks_call, page_call_of
 from corsproxy.shell.system.saving import ChangedError, SaveError, save
 
 
@@ -137,7 +136,7 @@ class Allowances:
             return None, "It has not been decided yet."
         if self._is_mended(row):
             return None, ALLOWED_BY_NOW
-        told = _told(policy, self._page_call(row))
+        told = explained(policy, self._page_call(row))
         is_allowed = told is not None and told.allowed and told.remedy is None
         if is_allowed and not verdict.allowed and verdict.code is not Code.HOST_NOT_ALLOWED:
             return None, ALLOWED_BY_NOW
@@ -214,15 +213,6 @@ def _reverse(file: str, undo: Undo) -> Edit:
     if current.content == undo.after:
         return Edit(undo.after, current.having(undo.before), undo.summary)
     return take_back(current, undo.before, undo.after, undo.summary)
-
-
-def _told(policy: Policy, call: PageCall | None) -> Explanation | None:
-    if call is None:
-        return None
-    try:
-        return explain(policy, call)
-    except ValueError:
-        return None  # a browser would not make this call
 
 
 def _none(reason: str) -> Json:

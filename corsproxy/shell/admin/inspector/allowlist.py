@@ -6,21 +6,16 @@ from corsproxy.config.editing.diffs import diff
 from corsproxy.config.learning.observations import counted
 from corsproxy.config.learning.proposal import propose
 from corsproxy.config.problems import ConfigError
+from corsproxy.core.advice.remedies import KEYS, KINDS
 from corsproxy.core.origins import parse_origin
+from corsproxy.core.origins.hosts import is_loopback
 from corsproxy.core.policy import CorsRules, Listed, Policy
 from corsproxy.core.source import Source
 from corsproxy.shell.admin.editing import current_file
 from corsproxy.shell.admin.inspector.rows import Json
 from corsproxy.shell.admin.inspector.usage import Refused, Usage, Use
 
-_ADDED_BY_ALLOW = {
-    "origin-not-allowed": "origin",
-    "origin-unlisted-forwarded": "origin",
-    "method-not-allowed": "method",
-    "header-not-allowed": "header",
-    "host-not-allowed": "host",
-}
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1", "[::1]"})
+_ADDED_BY_ALLOW = {str(code): KINDS[key] for code, key in KEYS.items()}
 
 
 def allowlist(
@@ -124,6 +119,4 @@ def _is_proposed(kind: str, value: str) -> bool:
     if kind != "origin":
         return kind in ("method", "header")
     origin = parse_origin(value.encode("utf-8", "replace"))
-    if origin is None:
-        return False
-    return origin.host in _LOOPBACK or origin.host.endswith(".localhost")
+    return origin is not None and is_loopback(origin.host)

@@ -8,15 +8,14 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from importlib.resources import files
-from typing import Protocol
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from corsproxy.core.policy import Policy
 from corsproxy.shell.admin.inspector.admission import HEADERS, Admission, refusal
 from corsproxy.shell.admin.inspector.allowances import Allowances
 from corsproxy.shell.admin.inspector.allowlist import allowlist, learnt
+from corsproxy.shell.admin.inspector.capture import Policies
 from corsproxy.shell.admin.inspector.copies import COPIES, NotCopiedError, Rules
 from corsproxy.shell.admin.inspector.details import details
 from corsproxy.shell.admin.inspector.event_stream import EventStream
@@ -36,15 +35,6 @@ _CONTENT_TYPES = {
 _MOST_OF_REQUEST = 64 * 1024
 
 Action = Callable[[Row, Json], Awaitable[Json]]
-
-
-class Policies(Protocol):
-    """The policy in force, and those that were in force before."""
-
-    @property
-    def policy(self) -> Policy: ...
-
-    def decided_by(self, generation: int) -> Policy | None: ...
 
 
 class Inspector:

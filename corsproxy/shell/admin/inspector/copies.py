@@ -13,11 +13,10 @@ from typing import NamedTuple
 from corsproxy.config.editing.cases import case_text
 from corsproxy.config.expectations import result_of
 from corsproxy.core.fields import is_forbidden_request_header, is_token
-from corsproxy.core.messages import Field
-from corsproxy.core.methods import CORS_SAFELISTED_METHODS
 from corsproxy.errors import CorsproxyError
-from corsproxy.shell.admin.inspector.exchanges import Body, Exchange, value_of
-from corsproxy.shell.admin.inspector.rows import Row, asked_headers_of, page_method_of, url_of
+from corsproxy.shell.admin.inspector.exchanges import Exchange, value_of
+from corsproxy.shell.admin.inspector.ring import Row
+from corsproxy.shell.admin.inspector.rows import asked_headers_of, page_method_of, url_of
 from corsproxy.shell.admin.inspector.secrets import Redactor, text_of
 from corsproxy.shell.admin.inspector.why import page_call_of
 
@@ -178,18 +177,3 @@ COPIES: dict[str, Copy] = {
     "test": as_test_case,
 }
 """By the names that the page uses."""
-
-
-def is_complete(body: Body) -> bool:
-    """Whether a copy of the request has its complete body."""
-    return body.is_whole
-
-
-def needs_preflight(method: str, headers: list[str]) -> bool:
-    """Whether Fetch sends a preflight: for an unsafe method, or a header that needs permission."""
-    return method not in CORS_SAFELISTED_METHODS or bool(headers)
-
-
-def fields_without(fields: list[Field], names: frozenset[bytes]) -> list[Field]:
-    """Return the field lines except those named in `names`, which are in lower case."""
-    return [field for field in fields if field[0].lower() not in names]

@@ -1,33 +1,22 @@
 """Whether a refused call would be allowed now: its row then offers no edit."""
 
-from typing import Protocol
-
 from corsproxy.core.advice.remedies import MENDABLE
-from corsproxy.core.explain.explanation import explain
 from corsproxy.core.guard import check_host
 from corsproxy.core.outcome.outcome import Word
 from corsproxy.core.page_call import PageCall
 from corsproxy.core.policy import Policy
+from corsproxy.shell.admin.inspector.capture import Policies
 from corsproxy.shell.admin.inspector.ring import Row
 from corsproxy.shell.admin.inspector.rows import outcome_of
-from corsproxy.shell.admin.inspector.why import page_call_of
+from corsproxy.shell.admin.inspector.why import explained, page_call_of
 
 _MOST_KNOWN = 1000
-
-
-class Decided(Protocol):
-    """The policies that decided, by their numbers, and the one in force."""
-
-    @property
-    def generation(self) -> int: ...
-
-    def decided_by(self, generation: int) -> Policy | None: ...
 
 
 class Mended:
     """Asks each policy once for all rows of the same call."""
 
-    def __init__(self, policies: Decided) -> None:
+    def __init__(self, policies: Policies) -> None:
         self._policies = policies
         self._known: dict[tuple[int, PageCall, bytes], bool] = {}
 
@@ -72,8 +61,5 @@ def was_stopped(row: Row) -> bool:
 def _passes(policy: Policy, call: PageCall, host: bytes) -> bool:
     if check_host(policy, [host], 1) is not None:
         return False
-    try:
-        told = explain(policy, call)
-    except ValueError:
-        return True  # a browser would not make this call
-    return told.allowed and told.remedy is None
+    told = explained(policy, call)
+    return told is None or (told.allowed and told.remedy is None)

@@ -18,6 +18,7 @@ from corsproxy.shell.admin.inspector.capture import Capture, Expected
 from corsproxy.shell.admin.inspector.exchanges import Exchange
 from corsproxy.shell.admin.inspector.ring import Row
 from corsproxy.shell.admin.inspector.rows import is_unread, page_method_of
+from corsproxy.shell.system.binding import CONNECTABLE, Bound
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _PATIENCE_SECONDS = 70.0
@@ -63,6 +64,12 @@ class Listener(NamedTuple):
     host: str
     port: int
     secure: bool = False
+
+    @classmethod
+    def of(cls, bound: Bound) -> "Listener":
+        """Return the address at which this process reaches its own listener."""
+        host, port = bound.sockets[0].getsockname()[:2]
+        return cls(CONNECTABLE.get(host, host), port, bound.address.https)
 
 
 class Replayer:

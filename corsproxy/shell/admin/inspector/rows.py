@@ -11,19 +11,6 @@ from corsproxy.shell.admin.inspector.secrets import Redactor, text_of
 
 Json = dict[str, object]
 
-__all__ = [
-    "Json",
-    "Row",
-    "asked_headers_of",
-    "call_of",
-    "is_unread",
-    "outcome_of",
-    "page_method_of",
-    "protocol_of",
-    "row_as_json",
-    "url_of",
-]
-
 
 def row_as_json(row: Row, redactor: Redactor, *, mended: bool = False) -> Json:
     """Return a row; `mended` says that the policy in force would let its call through. Members

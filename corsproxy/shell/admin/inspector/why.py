@@ -89,15 +89,17 @@ def page_call_of(row: Row) -> PageCall | None:
     )
 
 
-def _explained(row: Row, verdict: Verdict, policy: Policy) -> Explanation | None:
-    call = page_call_of(row)
-    if call is None or verdict.kind is Kind.WEBSOCKET:
-        return None
+def explained(policy: Policy, call: PageCall | None) -> Explanation | None:
+    """Return what a policy decides about a call; None if a browser would not make it."""
     try:
-        told = explain(policy, call)
+        return None if call is None else explain(policy, call)
     except ValueError:
-        return None  # a browser would not make this call
-    return told if told.verdict.code is verdict.code else None
+        return None
+
+
+def _explained(row: Row, verdict: Verdict, policy: Policy) -> Explanation | None:
+    told = None if verdict.kind is Kind.WEBSOCKET else explained(policy, page_call_of(row))
+    return told if told is not None and told.verdict.code is verdict.code else None
 
 
 def _steps(told: Explanation | None, verdict: Verdict, exchange: Exchange) -> list[Json]:
@@ -203,11 +205,5 @@ def _without_proxy(row: Row) -> str | None:
 
 def _now(row: Row, policy: Policy) -> Json | None:
     """Return the current policy's verdict on the same call."""
-    call = page_call_of(row)
-    if call is None:
-        return None
-    try:
-        told = explain(policy, call)
-    except ValueError:
-        return None
-    return {"allowed": told.allowed, "code": str(told.verdict.code)}
+    told = explained(policy, page_call_of(row))
+    return None if told is None else {"allowed": told.allowed, "code": str(told.verdict.code)}
