@@ -53,7 +53,8 @@ def proxy_app(
     """
     policies = policies_of(upstream, config, keys)
     proxy = _Proxy(policies, on_record)
-    app = web.Application()
+    # Encoded content passes as it is, unless the application is mounted in one that decodes it.
+    app = web.Application(handler_args={"auto_decompress": False})
     for path in ("", _TAIL):
         app.router.add_route("*", path, proxy.handle, expect_handler=leave_it_waiting)
     app.on_response_prepare.append(_leave_out)

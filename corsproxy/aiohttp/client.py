@@ -8,7 +8,7 @@ from aiohttp import HttpVersion11, web
 
 from corsproxy.aiohttp.responses import can_open_websocket, plain_response
 from corsproxy.aiohttp.websocket import WebSocketStream
-from corsproxy.core.messages import ClientHead, Framing, RequestHead
+from corsproxy.core.messages import ClientHead, Field, Framing, RequestHead
 from corsproxy.core.policy import Limits
 from corsproxy.core.verdicts import Code
 from corsproxy.http1.writer import CONTINUE
@@ -25,17 +25,38 @@ def head_of(request: web.Request) -> RequestHead:
     # aiohttp reads and writes the frames of a WebSocket, and has agreed to no extension.
     # Other protocols cannot be switched to; a server may ignore Upgrade.
     hidden = _EXTENSIONS if is_websocket(request) else b"upgrade"
-    fields = tuple(field for field in request.raw_headers if field[0].lower() != hidden)
+    fields = [field for field in request.raw_headers if field[0].lower() != hidden]
+    if is_decoded(request):
+        fields = _of_decoded(fields)
     minor_version = 1 if request.version >= HttpVersion11 else 0
     target = request.raw_path.encode("utf-8", "surrogateescape")
     return RequestHead(
         request.method,
         target,
-        fields,
+        tuple(fields),
         minor_version=minor_version,
         client=request.remote or "",
         secure=request.secure,
     )
+
+
+def is_decoded(request: web.Request) -> bool:
+    """Whether aiohttp decodes the content of a request that has a Content-Encoding. It does so by
+    default; `proxy_app` switches it off, but an application that it is mounted in may not."""
+    return request.body_exists and request.content.total_compressed_bytes is not None
+
+
+def _of_decoded(fields: list[Field]) -> list[Field]:
+    """Return the fields of a request whose content was decoded: its length is that of the encoded
+    content, and what comes after that many bytes would be another request."""
+    found = [name.lower() for name, _ in fields]
+    coding = found.index(b"content-encoding")
+    kept = [
+        field
+        for at, field in enumerate(fields)
+        if at != coding and found[at] not in (b"content-length", b"transfer-encoding")
+    ]
+    return [*kept, (b"Transfer-Encoding", b"chunked")]
 
 
 def is_websocket(request: web.Request) -> bool:
@@ -106,7 +127,7 @@ class AiohttpExchange(ClientExchange):
 
     def __init__(self, request: web.Request, bond: Bond, write_timeout: float) -> None:
         head = head_of(request)
-        super().__init__(head, bond, request.content_length)
+        super().__init__(head, bond, None if is_decoded(request) else request.content_length)
         self.response: web.StreamResponse | None = None
         """The response that the handler returns."""
         self._request: Final = request

@@ -1,8 +1,11 @@
 """Content through an application: streamed, of any size, and over TLS."""
 
 import asyncio
+import gzip
 from pathlib import Path
 
+import pytest
+from aiohttp import web
 from trustme import CA
 
 from corsproxy.aiohttp import proxy_app
@@ -94,6 +97,38 @@ async def test_an_upload_waits_for_an_upstream_that_does_not_read() -> None:
             reply = await client.reply()
             assert (reply.content, reply.grant) == (b"done", PAGE)
             await client.close()
+
+
+@pytest.mark.parametrize("is_mounted", [False, True])
+@pytest.mark.parametrize("lines", [("Content-Length: %d",), ("Transfer-Encoding: chunked",)])
+async def test_compressed_content_is_never_longer_than_it_says(
+    lines: tuple[str, ...], *, is_mounted: bool
+) -> None:
+    """Decoded content with the length of the encoded one would end in a request of its own."""
+    content = gzip.compress(bytes(100_000))
+    got = b""
+
+    async def script(peer: PeerConnection) -> None:
+        nonlocal got
+        head = await peer.head()
+        is_chunked = b"\r\nTransfer-Encoding: chunked\r\n" in head
+        got = await (peer.until(b"\r\n0\r\n\r\n") if is_chunked else peer.exactly(len(content)))
+        await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone")
+        await peer.closed()
+
+    async with RawPeer(script) as upstream:
+        app = proxy_app(f"http://127.0.0.1:{upstream.port}", allow_origins=[PAGE])
+        outer = web.Application()
+        outer.add_subapp("/api", app)
+        async with running(outer if is_mounted else app) as proxy:
+            framing = [line.replace("%d", str(len(content))) for line in lines]
+            head = get("/api/", "Content-Encoding: gzip", *framing, method="POST", origin=PAGE)
+            body = b"%x\r\n%b\r\n0\r\n\r\n" % (len(content), content)
+            reply = await ask(proxy.port, head + (content if "%d" in lines[0] else body), "POST")
+            assert (reply.status, reply.content) == (200, b"done")
+        has_coding = b"Content-Encoding" in upstream.heads[0]
+        assert has_coding is (content in got) is not is_mounted
+        assert len(upstream.heads) == 1
 
 
 async def test_an_unreachable_upstream_is_a_readable_502() -> None:
