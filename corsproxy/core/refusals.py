@@ -128,17 +128,19 @@ def refuse(
     return refused(RequestContext(policy, request), refusal, at)
 
 
-def refuse_unread(policy: Policy, received: bytes, code: Code | None = None) -> Answer:
+def refuse_unread(
+    policy: Policy, received: bytes, code: Code | None = None, detail: str = ""
+) -> Answer:
     """Return the answer for bytes that did not become a request.
 
-    `received` is what arrived of the head; `code` says why, or None to find out from the
-    bytes. Even this answer carries the grant for the Origin line in it: otherwise a cookie
+    `received` is what arrived of the head; `code` and `detail` say why, or None to find out
+    from the bytes. Even this answer carries the grant for the Origin line in it: otherwise a cookie
     that grew too long would look like a CORS error in the browser.
     """
     if code is None:
         refusal = guard.diagnose(policy.limits, received)
     else:
-        refusal = Refusal(code, f"{FACTS[code].title}.")
+        refusal = Refusal(code, detail or f"{FACTS[code].title}.")
     read = as_far_as_read(received)
     target = read.target if read.method else b"/"
     context = RequestContext(policy, RequestHead("GET", target, read.fields))

@@ -6,30 +6,22 @@ in one task.
 """
 
 import asyncio
-import logging
 import time
 from typing import Final
 
-from corsproxy.core.answers import Answer
-from corsproxy.core.messages import RequestHead
-from corsproxy.core.refusals import as_far_as_read, refuse_unread
 from corsproxy.core.verdicts import Code
 from corsproxy.http1.request_message import RequestMessage
-from corsproxy.http1.writer import BARE_FAULT, head_bytes
-from corsproxy.shell.feed.records import ExchangeRecord
-from corsproxy.shell.feed.watching import Observer
 from corsproxy.shell.listener.client_connection import Listener
 from corsproxy.shell.listener.exchange import Exchange
 from corsproxy.shell.listener.faults import BodyRefusedError, ClientLeftError
 from corsproxy.shell.listener.http1_exchange import Http1Exchange
 from corsproxy.shell.listener.last_decision import LastDecision
+from corsproxy.shell.listener.refused_bytes import answer_bytes
 from corsproxy.shell.listener.request_queue import Arrived, RequestQueue
 from corsproxy.shell.listener.service import Service
 from corsproxy.shell.listener.wire import Wire
 from corsproxy.shell.streams.eager_task import EagerTask
 from corsproxy.shell.upstream.bond import Bond
-
-logger = logging.getLogger("corsproxy")
 
 # Shorter heads are small enough to hold one of each client that there may be.
 _LONG_HEAD: Final = 8 * 1024
@@ -270,46 +262,7 @@ class Http1Connection(asyncio.BufferedProtocol):
         received = self.queue.reader.take_unfinished()
         if self.wire.is_gone:
             return
-        answer: Answer | None = None
-        try:
-            answer = refuse_unread(self.service.policy, received, code)
-            data = head_bytes(answer.head, 1, keep_alive=False, content=answer.body)
-        except Exception:
-            logger.exception("fault in an answer")
-            data = BARE_FAULT
-        self.wire.send(data)
-        if answer is not None:
-            duration = time.perf_counter() - self._head_began if received else 0.0
-            self._record(received, answer, len(data), duration)
+        duration = time.perf_counter() - self._head_began if received else 0.0
+        client = self.wire.client
+        self.wire.send(answer_bytes(self.service, received, client, code, duration=duration))
         self.wire.end_in_stages()
-
-    def _record(self, received: bytes, answer: Answer, sent: int, duration: float) -> None:
-        service = self.service
-        if not service.wants_records:
-            return
-        record = ExchangeRecord(
-            # Without method, target and fields: it was no request.
-            RequestHead("", b"", (), client=self.wire.client),
-            service.policy,
-            answer.verdict,
-            answer.head.status,
-            started=time.time() - duration,
-            duration_s=duration,
-            sent=sent,
-            detail=answer.detail or None,
-            response=answer.head,
-        )
-        if service.journal is not None:
-            service.journal.exchange(record)
-        if service.observer is not None:
-            request = as_far_as_read(received, self.wire.client)
-            _show(service.observer, request, answer, record)
-
-
-def _show(observer: Observer, request: RequestHead, answer: Answer, record: ExchangeRecord) -> None:
-    """Have an observer see what was no request, from its beginning to its end."""
-    began = time.perf_counter() - record.duration_s
-    watch = observer.begins(request, record.policy, answer, began)
-    if watch is not None:
-        watch.response_begins(answer.head, answer.body, None, 0.0)
-        watch.over(record)

@@ -13,10 +13,13 @@ import ssl
 from collections.abc import Callable
 
 from corsproxy.core.policy import Policy
+from corsproxy.core.refusals import as_far_as_read
+from corsproxy.core.verdicts import Code
 from corsproxy.http1.unfinished_head import HeadBudget
 from corsproxy.shell.feed.records import Journal
 from corsproxy.shell.listener.client_connection import ClientConnection
 from corsproxy.shell.listener.http1_connection import Http1Connection
+from corsproxy.shell.listener.refused_bytes import answer_bytes
 from corsproxy.shell.listener.service import Service
 from corsproxy.shell.listener.tls import ClientHandshake
 from corsproxy.shell.streams.piece import ReadBuffer
@@ -32,6 +35,7 @@ _MOST_IN_HEADS = 24 * 1024 * 1024
 _STANDING_ROOM = 4
 _LAST_WORDS_S = 1.0
 _HTTP2 = "h2"
+_SPEAKS_HTTPS = "This port speaks https: begin the address with https://."
 _LOOK_S = 0.02
 # Turns of the event loop until a request that has arrived on a new connection has been read: the
 # connection would look idle, and the request would be lost.
@@ -147,6 +151,13 @@ class ProxyServer:
     def left(self, connection: TlsConnection) -> None:
         """A handshake is over."""
         self.handshakes.discard(connection)
+
+    def answer_in_plain(self, received: bytes, client: str) -> bytes:
+        """Return what to say to a client that has sent `received` where TLS is spoken; empty
+        unless it is HTTP."""
+        if not as_far_as_read(received).method:
+            return b""
+        return answer_bytes(self.service, received, client, Code.BAD_REQUEST, _SPEAKS_HTTPS)
 
     @property
     def _most(self) -> int:

@@ -10,11 +10,6 @@ from corsproxy.shell.streams.deadline import Deadline
 from corsproxy.shell.streams.piece import ReadBuffer
 from corsproxy.shell.streams.tls import TlsConnection
 
-_SPEAKS_HTTPS: Final = b"This port speaks https: begin the address with https://\n"
-_TO_PLAIN_HTTP: Final = (
-    b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n"
-    b"Connection: close\r\n\r\n%b" % (len(_SPEAKS_HTTPS), _SPEAKS_HTTPS)
-)
 _LAST_WORDS_S: Final = 1.0
 # RFC 8446, 6.2: Chromium, Firefox and curl each have another word for it.
 _DISTRUST: Final = frozenset(
@@ -38,6 +33,11 @@ class Lobby(Protocol):
 
     def left(self, connection: TlsConnection) -> None:
         """It is over, one way or the other."""
+        ...
+
+    def answer_in_plain(self, received: bytes, client: str) -> bytes:
+        """Return what to say to a client that has sent `received` where TLS is spoken; empty
+        unless it is HTTP."""
         ...
 
 
@@ -74,7 +74,9 @@ class ClientHandshake:
     def failed(self, connection: TlsConnection, error: ssl.SSLError) -> None:
         if error.reason in _DISTRUST:
             self._distrusted()
-        connection.end_with(_TO_PLAIN_HTTP if error.reason == "HTTP_REQUEST" else b"")
+        peer = connection.get_extra_info("peername")
+        client = peer[0] if isinstance(peer, tuple) else ""
+        connection.end_with(self._lobby.answer_in_plain(connection.last_read, client))
         self._end_in(_LAST_WORDS_S, connection)
 
     def lost(self, connection: TlsConnection, error: Exception | None) -> None:

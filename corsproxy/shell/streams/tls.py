@@ -63,6 +63,7 @@ class TlsConnection(asyncio.BufferedProtocol):
 
     __slots__ = (
         "_app",
+        "_arrived",
         "_failure",
         "_handshake",
         "_has_rest",
@@ -106,6 +107,7 @@ class TlsConnection(asyncio.BufferedProtocol):
         self._app: asyncio.BufferedProtocol | None = None
         self._raw: asyncio.Transport
         self._space: memoryview
+        self._arrived = 0  # how much the last read of the handshake took
         self._failure: ssl.SSLError | None = None
         self._is_due = False  # whether the end of this turn will flush
         self._is_paused = False
@@ -194,6 +196,7 @@ class TlsConnection(asyncio.BufferedProtocol):
             # The application's, which TLS has just copied.
             self._deliver(self._space, to_the_end=to_the_end)
         else:
+            self._arrived = nbytes
             self._shake_hands(handshake)
             if self._incoming.pending:
                 self._deliver_rest(to_the_end=to_the_end)
@@ -321,6 +324,11 @@ class TlsConnection(asyncio.BufferedProtocol):
         # What has arrived and is not decrypted yet, OpenSSL throws away with the key.
         if not self._has_rest:
             self._say_end()
+
+    @property
+    def last_read(self) -> bytes:
+        """The bytes of the handshake that arrived last; to be asked for in `Handshake.failed`."""
+        return bytes(self._space[: self._arrived]) if self._arrived else b""
 
     def end_with(self, words: bytes) -> None:
         """Send `words` as they are, or the alert where there are none, and then the end."""

@@ -28,7 +28,7 @@ def test_a_refused_body_says_why() -> None:
 
 PLANT = """
 import corsproxy.cli.main
-from corsproxy.shell.listener import exchange, http1_connection, http1_exchange, last_decision
+from corsproxy.shell.listener import exchange, http1_exchange, last_decision, refused_bytes
 
 def plant(module, name):
     real = getattr(module, name)
@@ -109,7 +109,7 @@ async def test_a_fault_in_the_answer_to_a_fault_is_a_bare_500(tmp_path: Path, fi
 
 @pytest.mark.interpreted
 async def test_a_fault_about_bytes_that_are_no_request_is_a_bare_500(tmp_path: Path) -> None:
-    async with planted(tmp_path, "http1_connection.refuse_unread") as proxy:
+    async with planted(tmp_path, "refused_bytes.refuse_unread") as proxy:
         client = await proxy.connect()
         await client.send(b"GET /fault HTTP/1.1\r\nHost: localhost\r\nno colon\r\n\r\n")
         reply = await client.reply()

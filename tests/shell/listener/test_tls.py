@@ -16,6 +16,7 @@ from corsproxy.shell.streams.piece import PIECE_SIZE
 from tests.certificates import contexts
 from tests.fakes import (
     Asked,
+    Client,
     FakeResponse,
     FakeUpstream,
     Proxy,
@@ -116,13 +117,16 @@ async def test_a_handshake_sent_byte_by_byte_times_out(impatient: Proxy) -> None
     assert not impatient.server.connections
 
 
-async def test_plain_http_on_an_https_port_is_told_to_use_https(proxy: Proxy) -> None:
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "OPTIONS"])
+async def test_plain_http_on_an_https_port_is_told_so_readably(proxy: Proxy, method: str) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
-    writer.write(get())
-    answer = await reader.read()
-    assert answer.startswith(b"HTTP/1.1 400 ")
-    assert b"https://" in answer
-    writer.close()
+    client = Client(reader, writer)
+    await client.send(get("/", method=method, origin=PAGE))
+    reply = await client.reply()
+    assert (reply.status, reply.grant) == (400, PAGE)
+    assert b"This port speaks https" in reply.content
+    assert await client.rest() == b""
+    await client.close()
 
 
 @pytest.mark.parametrize("data", [b"\x00" * 100, b"SSH-2.0-x\r\n", b"\x16\x03\x01\x00\x05hello"])
