@@ -45,18 +45,11 @@ _AS_CGI: Final = bytes.maketrans(
 # RFC 9110, 7.6.1, with the fields that older peers send; Proxy-* belong to one hop (11.7).
 HOP_BY_HOP: Final = frozenset(
     {
-        b"connection",
-        b"keep-alive",
-        b"proxy-authenticate",
-        b"proxy-authentication-info",
-        b"proxy-authorization",
-        b"proxy-connection",
-        b"te",
-        b"trailer",
-        b"transfer-encoding",
+        b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authentication-info",
+        b"proxy-authorization", b"proxy-connection", b"te", b"trailer", b"transfer-encoding",
         b"upgrade",
     }
-)
+)  # fmt: skip
 
 # Fetch, "CORS-safelisted response-header name".
 CORS_SAFELISTED_RESPONSE_HEADERS: Final = frozenset(
@@ -83,29 +76,12 @@ FORBIDDEN_RESPONSE_HEADERS: Final = frozenset({b"set-cookie", b"set-cookie2"})
 # Fetch, "forbidden request-header": script can never set these.
 FORBIDDEN_REQUEST_HEADERS: Final = frozenset(
     {
-        b"accept-charset",
-        b"accept-encoding",
-        b"access-control-request-headers",
-        b"access-control-request-method",
-        b"connection",
-        b"content-length",
-        b"cookie",
-        b"cookie2",
-        b"date",
-        b"dnt",
-        b"expect",
-        b"host",
-        b"keep-alive",
-        b"origin",
-        b"referer",
-        b"set-cookie",
-        b"te",
-        b"trailer",
-        b"transfer-encoding",
-        b"upgrade",
-        b"via",
+        b"accept-charset", b"accept-encoding", b"access-control-request-headers",
+        b"access-control-request-method", b"connection", b"content-length", b"cookie", b"cookie2",
+        b"date", b"dnt", b"expect", b"host", b"keep-alive", b"origin", b"referer", b"set-cookie",
+        b"te", b"trailer", b"transfer-encoding", b"upgrade", b"via",
     }
-)
+)  # fmt: skip
 FORBIDDEN_REQUEST_HEADER_PREFIXES: Final = (b"proxy-", b"sec-")
 
 CORS_FIELD_PREFIX: Final = b"access-control-"

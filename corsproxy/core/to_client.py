@@ -30,17 +30,11 @@ from corsproxy.core.to_upstream import NOT_NOMINABLE
 # for paths of other routes (Service Workers, "Service-Worker-Allowed").
 BOUND_TO_THE_UPSTREAM: Final = frozenset(
     {
-        b"alt-svc",
-        b"clear-site-data",
-        b"expect-ct",
-        b"nel",
-        b"public-key-pins",
-        b"public-key-pins-report-only",
-        b"report-to",
-        b"service-worker-allowed",
+        b"alt-svc", b"clear-site-data", b"expect-ct", b"nel", b"public-key-pins",
+        b"public-key-pins-report-only", b"report-to", b"service-worker-allowed",
         b"strict-transport-security",
     }
-)
+)  # fmt: skip
 
 # What to do with a field line of the upstream's response.
 _PASS: Final = 0

@@ -42,19 +42,11 @@ _REWRITTEN: Final = frozenset({b"x-forwarded-for", b"x-forwarded-host", b"x-forw
 # get them, because they would contradict it.
 _OF_THE_PUBLIC_ADDRESS: Final = frozenset(
     {
-        b"forwarded",
-        b"x-forwarded-https",
-        b"x-forwarded-path",
-        b"x-forwarded-port",
-        b"x-forwarded-prefix",
-        b"x-forwarded-protocol",
-        b"x-forwarded-scheme",
-        b"x-forwarded-server",
-        b"x-forwarded-ssl",
-        b"x-forwarded-uri",
-        b"x-forwarded-url",
+        b"forwarded", b"x-forwarded-https", b"x-forwarded-path", b"x-forwarded-port",
+        b"x-forwarded-prefix", b"x-forwarded-protocol", b"x-forwarded-scheme",
+        b"x-forwarded-server", b"x-forwarded-ssl", b"x-forwarded-uri", b"x-forwarded-url",
     }
-)
+)  # fmt: skip
 
 
 def to_upstream(

@@ -23,49 +23,29 @@ class Family(NamedTuple):
 _TUS: Final = Family(
     "tus",
     (
-        "tus-resumable",
-        "upload-length",
-        "upload-metadata",
-        "upload-offset",
-        "upload-defer-length",
-        "upload-concat",
-        "x-http-method-override",
-        "content-type",
+        "tus-resumable", "upload-length", "upload-metadata", "upload-offset",
+        "upload-defer-length", "upload-concat", "x-http-method-override", "content-type",
     ),
     ("location", "tus-resumable", "upload-length", "upload-metadata", "upload-offset"),
-)
+)  # fmt: skip
 _S3: Final = Family(
     "S3",
     (
-        "authorization",
-        "amz-sdk-invocation-id",
-        "amz-sdk-request",
-        "content-md5",
-        "content-type",
-        "x-amz-checksum-algorithm",
-        "x-amz-checksum-crc32",
-        "x-amz-checksum-mode",
-        "x-amz-checksum-type",
-        "x-amz-content-sha256",
-        "x-amz-date",
-        "x-amz-sdk-checksum-algorithm",
-        "x-amz-security-token",
-        "x-amz-user-agent",
+        "authorization", "amz-sdk-invocation-id", "amz-sdk-request", "content-md5", "content-type",
+        "x-amz-checksum-algorithm", "x-amz-checksum-crc32", "x-amz-checksum-mode",
+        "x-amz-checksum-type", "x-amz-content-sha256", "x-amz-date",
+        "x-amz-sdk-checksum-algorithm", "x-amz-security-token", "x-amz-user-agent",
     ),
     ("etag", "x-amz-request-id", "x-amz-version-id"),
-)
+)  # fmt: skip
 _CONNECT: Final = Family(
     "Connect and gRPC-Web",
     (
-        "connect-protocol-version",
-        "connect-timeout-ms",
-        "content-type",
-        "grpc-timeout",
-        "x-grpc-web",
-        "x-user-agent",
+        "connect-protocol-version", "connect-timeout-ms", "content-type", "grpc-timeout",
+        "x-grpc-web", "x-user-agent",
     ),
     ("grpc-message", "grpc-status", "grpc-status-details-bin"),
-)
+)  # fmt: skip
 # Recognised by a header that no other call has.
 _FAMILIES: Final[dict[str, Family]] = {
     "tus-resumable": _TUS,

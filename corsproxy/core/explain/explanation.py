@@ -28,6 +28,7 @@ from corsproxy.core.guard import is_origin, parse_host
 from corsproxy.core.messages import ClientHead, Field, RequestHead
 from corsproxy.core.methods import FORBIDDEN_METHODS
 from corsproxy.core.origins import OriginPatternError, parse_origin, parse_origin_pattern
+from corsproxy.core.outcome.console import console_sentence
 from corsproxy.core.page_call import PageCall
 from corsproxy.core.policy import CorsRules, ListenAddress, Policy
 from corsproxy.core.request_context import RequestContext
@@ -283,31 +284,14 @@ def _with_credentials(rules: CorsRules, call: PageCall, verdict: Verdict) -> Ver
     return verdict.replace(code=code, allowed=False, at=at, subject="credentials")
 
 
-_NO_ALLOW_ORIGIN = "No 'Access-Control-Allow-Origin' header is present on the requested resource."
-_CONSOLE = {
-    "MissingAllowOriginHeader": _NO_ALLOW_ORIGIN,
-    "InvalidStatus": "It does not have HTTP ok status.",
-    "MethodDisallowedByPreflightResponse": "Method {subject} is not allowed by"
-    " Access-Control-Allow-Methods in preflight response.",
-    "HeaderDisallowedByPreflightResponse": "Request header field {subject} is not allowed by"
-    " Access-Control-Allow-Headers in preflight response.",
-    "InvalidAllowCredentials": "The value of the 'Access-Control-Allow-Credentials' header in the"
-    " response is '' which must be 'true' when the request's credentials mode is 'include'.",
-    "WildcardOriginNotAllowed": "The value of the 'Access-Control-Allow-Origin' header in the"
-    " response must not be the wildcard '*' when the request's credentials mode is 'include'.",
-}
-
-
 def _console(call: PageCall, verdict: Verdict) -> str | None:
     """Return Chromium's message without the URL at its beginning."""
     error = verdict.browser_error
     if error is None:
         return None
     # Of several headers Chromium names one.
-    subject = verdict.subject.partition(", ")[0]
-    message = _CONSOLE[error.removeprefix("Preflight")].format(subject=subject)
-    if error.startswith("Preflight"):
-        message = f"Response to preflight request doesn't pass access control check: {message}"
+    named = verdict.subject.partition(", ")[0] if "Disallowed" in error else ""
+    message = console_sentence(error, named)
     return f"… from origin '{call.origin}' has been blocked by CORS policy: {message}"
 
 

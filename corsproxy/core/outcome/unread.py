@@ -13,43 +13,19 @@ from corsproxy.core.outcome.call import Call, Mode
 
 _UNWANTED: Final = frozenset(
     {
-        b"accept-ch",
-        b"accept-ranges",
-        b"age",
-        b"allow",
-        b"alt-svc",
-        b"content-encoding",
-        b"content-security-policy",
-        b"content-security-policy-report-only",
-        b"cross-origin-embedder-policy",
-        b"cross-origin-opener-policy",
-        b"cross-origin-resource-policy",
-        b"date",
-        b"document-policy",
-        b"feature-policy",
-        b"nel",
-        b"origin-agent-cluster",
-        b"permissions-policy",
-        b"priority",
-        b"referrer-policy",
-        b"report-to",
-        b"reporting-endpoints",
-        b"server",
-        b"server-timing",
-        b"strict-transport-security",
-        b"timing-allow-origin",
-        b"vary",
-        b"via",
-        b"x-content-type-options",
-        b"x-dns-prefetch-control",
-        b"x-download-options",
-        b"x-frame-options",
-        b"x-permitted-cross-domain-policies",
-        b"x-powered-by",
+        b"accept-ch", b"accept-ranges", b"age", b"allow", b"alt-svc", b"content-encoding",
+        b"content-security-policy", b"content-security-policy-report-only",
+        b"cross-origin-embedder-policy", b"cross-origin-opener-policy",
+        b"cross-origin-resource-policy", b"date", b"document-policy", b"feature-policy", b"nel",
+        b"origin-agent-cluster", b"permissions-policy", b"priority", b"referrer-policy",
+        b"report-to", b"reporting-endpoints", b"server", b"server-timing",
+        b"strict-transport-security", b"timing-allow-origin", b"vary", b"via",
+        b"x-content-type-options", b"x-dns-prefetch-control", b"x-download-options",
+        b"x-frame-options", b"x-permitted-cross-domain-policies", b"x-powered-by",
         b"x-xss-protection",
     }
     | HOP_BY_HOP
-)
+)  # fmt: skip
 
 
 def unread_headers(call: Call, fields: Fields) -> tuple[str, ...]:

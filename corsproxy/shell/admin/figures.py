@@ -10,33 +10,21 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
-from typing import ClassVar, Final, NamedTuple, Protocol, Self, TypedDict
+from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple, Self, TypedDict
 
 from corsproxy.core.verdicts import Code, Kind
 from corsproxy.errors import UpstreamFault
 from corsproxy.shell.feed.records import ExchangeRecord
 
+if TYPE_CHECKING:
+    from corsproxy.shell.upstream.pool import PoolFigures
+
 # OpenTelemetry's HTTP conventions recommend these bounds for durations, in seconds. The lower
 # ones are added for a proxy on the same machine.
 BUCKETS = (
-    0.0005,
-    0.001,
-    0.0025,
-    0.005,
-    0.01,
-    0.025,
-    0.05,
-    0.075,
-    0.1,
-    0.25,
-    0.5,
-    0.75,
-    1.0,
-    2.5,
-    5.0,
-    7.5,
-    10.0,
-)
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0,
+    7.5, 10.0,
+)  # fmt: skip
 
 _METHODS = frozenset(
     {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE", "QUERY"}
@@ -56,27 +44,6 @@ method, the status, the outcome, and the error that cut it short."""
 
 Row = list[str | int]
 """Label values, and the count."""
-
-
-class ConnectionFigures(Protocol):
-    """The figures of the connections to one upstream."""
-
-    @property
-    def upstream(self) -> str: ...
-    @property
-    def open(self) -> int: ...
-    @property
-    def idle(self) -> int: ...
-    @property
-    def in_flight(self) -> int: ...
-    @property
-    def waiting(self) -> int: ...
-    @property
-    def connects(self) -> int: ...
-    @property
-    def failed_connects(self) -> int: ...
-    @property
-    def retries(self) -> int: ...
 
 
 class Count(StrEnum):
@@ -244,7 +211,7 @@ class Figures:
         self._work_out()
         return self._seconds[which]
 
-    def set_gauges(self, in_flight: int, clients: int, pools: Iterable[ConnectionFigures]) -> None:
+    def set_gauges(self, in_flight: int, clients: int, pools: "Iterable[PoolFigures]") -> None:
         """Record the gauges."""
         self.in_flight = in_flight
         self.clients = clients

@@ -1,7 +1,6 @@
 """Figures: counted, added up, and sent between processes."""
 
 import json
-from typing import NamedTuple
 
 import pytest
 from hypothesis import given
@@ -11,6 +10,7 @@ from corsproxy.core.outcome.outcome import Outcome, Word
 from corsproxy.core.verdicts import Code, Kind, Verdict
 from corsproxy.shell.admin.figures import BUCKETS, Count, Duration, Figures
 from corsproxy.shell.feed.records import ExchangeRecord
+from corsproxy.shell.upstream.pool import PoolFigures
 from tests import records
 
 ALLOWED = Verdict(Kind.ACTUAL, Code.ORIGIN_ALLOWED, True, "shop")
@@ -18,17 +18,7 @@ PREFLIGHT = Verdict(Kind.PREFLIGHT, Code.HEADER_NOT_ALLOWED, False, "shop", None
 DOWN = ALLOWED.replace(code=Code.UPSTREAM_UNREACHABLE)
 
 
-class Pool(NamedTuple):
-    """The connections to one upstream."""
-
-    upstream: str
-    open: int = 0
-    idle: int = 0
-    in_flight: int = 0
-    waiting: int = 0
-    connects: int = 0
-    failed_connects: int = 0
-    retries: int = 0
+UNUSED = PoolFigures("unix:/b", 0, 0, 0, 0, 0, 0, 0)
 
 
 def record(
@@ -130,15 +120,13 @@ def test_nothing_is_counted_by_what_a_client_chose() -> None:
 
 def test_pools_of_one_upstream_are_counted_together() -> None:
     figures = Figures()
-    other = Pool("unix:/b")
-    figures.set_gauges(
-        4, 5, [Pool("http://a", open=2, connects=3), Pool("http://a", open=1), other]
-    )
+    one = UNUSED._replace(upstream="http://a", open=2, connects=3)
+    figures.set_gauges(4, 5, [one, one._replace(open=1, connects=0), UNUSED])
     assert figures.in_flight == 4
     assert figures.upstreams["http://a"]["open"] == 3
     assert figures.upstreams["http://a"]["connects"] == 3
     assert figures.upstreams["unix:/b"]["open"] == 0
-    figures.set_gauges(0, 0, [other])
+    figures.set_gauges(0, 0, [UNUSED])
     assert list(figures.upstreams) == ["unix:/b"]
 
 
@@ -146,7 +134,7 @@ def everything() -> Figures:
     figures = counted(
         record(upstream_s=0.1), record(PREFLIGHT, "OPTIONS", 204), record(DOWN, status=502)
     )
-    figures.set_gauges(2, 9, [Pool("http://a", 3, 1, 2, 0, 7, 1, 1)])
+    figures.set_gauges(2, 9, [PoolFigures("http://a", 3, 1, 2, 0, 7, 1, 1)])
     return figures
 
 
