@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from corsproxy.cli.failures import Exit, Failure
+from corsproxy.cli.failures import Exit, Failure, reason_of
 from corsproxy.cli.options import PREFIX
 from corsproxy.core.source import DEFAULT_FILE
 
@@ -109,8 +109,7 @@ def ask(where: Place, method: Literal["GET", "POST"] = "GET") -> Answer:
         answer = connection.getresponse()
         line = answer.read(1024).decode("ascii", "backslashreplace").partition("\n")[0]
     except (OSError, http.client.HTTPException, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        message = f"nothing answers at {where.url}: {reason[:1].lower()}{reason[1:]}"
+        message = f"nothing answers at {where.url}: {reason_of(error)}"
         raise Failure(message, Exit.FINDINGS) from None
     finally:
         connection.close()

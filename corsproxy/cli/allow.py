@@ -6,16 +6,14 @@ from collections.abc import Sequence
 import click
 
 from corsproxy.cli.diffs import print_diff
-from corsproxy.cli.failures import Exit, Failure
-from corsproxy.cli.files import default_file, editable
+from corsproxy.cli.failures import Exit, Failure, print_problems
+from corsproxy.cli.files import default_file, editable, rewrite
 from corsproxy.cli.options import config_option, option
-from corsproxy.cli.terminal import wants_color
 from corsproxy.config.editing.edits import Edit, File, allow_all
 from corsproxy.config.editing.entries import VALUE
 from corsproxy.config.editing.splices import EditError
-from corsproxy.config.problems import ConfigError, Problem, escape, render
+from corsproxy.config.problems import ConfigError, Problem, escape
 from corsproxy.core.advice.remedies import KINDS
-from corsproxy.shell.feed.layout import known_width
 
 _KEYS = {kind: key for key, kind in KINDS.items()}
 
@@ -64,8 +62,8 @@ def command(
         return
     print_diff(name, edit.before, edit.after)
     if not dry_run:
-        _save(file, edit)
-    _print(edit.warnings)
+        rewrite(file, edit.after)
+    print_problems(edit.warnings, "stderr")
     click.echo(f"{name}: {escape(edit.summary)}" + (" (not written)" if dry_run else ""))
     if edit.untouched:
         names = ", ".join(edit.untouched)
@@ -85,11 +83,11 @@ def _edited(
     try:
         return allow_all(file, _KEYS[kind], values, route)
     except ConfigError as error:
-        _print(error.problems)
+        print_problems(error.problems, "stderr")
         help = _instead(kind, values, options, error.problems)
         raise Failure(f"{file.name} was left as it is", Exit.FINDINGS, help) from None
     except EditError as error:
-        _print(error.problems)
+        print_problems(error.problems, "stderr")
         message = f"{file.name} was left as it is: {error.reason}"
         raise Failure(message, Exit.FINDINGS, error.help) from None
 
@@ -103,20 +101,3 @@ def _instead(
         return ""
     meant = [fixes.get(value, value) for value in values]
     return f"run: {shlex.join(['corsproxy', 'allow', kind, *meant, *options])}"
-
-
-def _save(file: File, edit: Edit) -> None:
-    # Imported here: --dry-run writes nothing.
-    from corsproxy.shell.system.saving import SaveError, save
-
-    try:
-        save(file.name, edit.after, known=edit.before)
-    except SaveError as error:
-        message = f"{file.name} was left as it is: {error}"
-        raise Failure(message, Exit.FINDINGS, error.help) from None
-
-
-def _print(problems: tuple[Problem, ...]) -> None:
-    color = wants_color("stderr")
-    for problem in problems:
-        click.echo(f"{render(problem, color, known_width('stderr'))}\n", err=True, color=True)

@@ -5,18 +5,17 @@ from collections.abc import Iterator
 import click
 from click.core import ParameterSource
 
-from corsproxy.cli.failures import Exit, Failure, each_of, raise_all, summary
-from corsproxy.cli.files import default_file, editable, read_source, read_to_serve
+from corsproxy.cli.failures import Exit, each_of, print_problems, raise_all, summary
+from corsproxy.cli.files import default_file, editable, read_source, read_to_serve, rewrite
 from corsproxy.cli.options import config_option, format_option, option
-from corsproxy.cli.terminal import Stream, print_json, wants_color
+from corsproxy.cli.terminal import Stream, print_json
 from corsproxy.config.cors import EXPIRED
 from corsproxy.config.dates import day_after
-from corsproxy.config.problems import ConfigError, Problem, as_github, as_json, render
+from corsproxy.config.problems import ConfigError, Problem, as_github, as_json
 from corsproxy.config.spelling import as_value
 from corsproxy.core.origins import OriginPattern
 from corsproxy.core.policy import CorsRules, Policy
 from corsproxy.shell.feed.clock import utc_day
-from corsproxy.shell.feed.layout import known_width
 
 _DAYS = 30
 """How many days from now the last day is that is proposed."""
@@ -130,23 +129,17 @@ def _corrected(name: str, form: str, require_until: bool) -> tuple[Problem, ...]
     # Imported here: reading a file does not need the editor.
     from corsproxy.cli.diffs import print_diff
     from corsproxy.config.editing.fixes import correct
-    from corsproxy.shell.system.saving import SaveError, save
 
-    correction = correct(editable(name))
+    file = editable(name)
+    correction = correct(file)
     if correction.fixed:
         # Programs read only the problems from stdout.
         stream: Stream = "stdout" if form == "text" else "stderr"
         print_diff(name, correction.before, correction.after, stream)
-        try:
-            save(name, correction.after, known=correction.before)
-        except SaveError as error:
-            message = f"{name} was left as it is: {error}"
-            raise Failure(message, Exit.FINDINGS, error.help) from None
+        rewrite(file, correction.after)
     return _problems_in(correction.after, name, require_until)
 
 
 def _print(name: str, problems: tuple[Problem, ...]) -> None:
-    color = wants_color("stdout")
-    for problem in problems:
-        click.echo(f"{render(problem, color, known_width('stdout'))}\n", color=True)
+    print_problems(problems, "stdout")
     click.echo(f"{name}: {summary(problems)}")

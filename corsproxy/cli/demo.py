@@ -13,7 +13,7 @@ import click
 from aiohttp import web
 
 from corsproxy.cli.ending import leave
-from corsproxy.cli.failures import Exit, Failure
+from corsproxy.cli.failures import Exit, starting
 from corsproxy.cli.inspecting import inspector_address
 from corsproxy.cli.process import run
 from corsproxy.cli.terminal import wants_color
@@ -22,7 +22,6 @@ from corsproxy.demo.allowlist import DemoAllowlist
 from corsproxy.demo.observations import ExchangeObserver, Observations
 from corsproxy.demo.pages import Pages, Places
 from corsproxy.demo.shop import Shop
-from corsproxy.errors import StartError
 from corsproxy.shell.admin.inspector.assembly import Inspection, inspection
 from corsproxy.shell.admin.inspector.replay import Listener
 from corsproxy.shell.feed.ansi import Style, paint
@@ -50,10 +49,8 @@ def command() -> None:
     Open the page in a browser: it makes each call directly and through the proxy, and
     shows the results. Ctrl+C stops everything.
     """
-    try:
+    with starting():
         listeners = bind_all([*_ADDRESSES.values()], _INSPECTOR)
-    except StartError as error:
-        raise Failure(str(error), Exit.NOT_STARTED) from None
     # Faults that a page causes in the demo's servers show on the page, not in the terminal.
     logging.getLogger("aiohttp").setLevel(logging.CRITICAL)
     # The loop is not closed: after that a second signal would give a traceback.

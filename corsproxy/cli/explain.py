@@ -8,7 +8,7 @@ import click
 
 from corsproxy.cli.diffs import print_diff
 from corsproxy.cli.durations import day
-from corsproxy.cli.failures import Exit, Failure, refusing
+from corsproxy.cli.failures import Exit, Failure, refusing, starting
 from corsproxy.cli.files import default_file, editable, read, read_bytes
 from corsproxy.cli.options import config_option, environment_variable, one_of, option
 from corsproxy.cli.terminal import is_terminal, print_json, wants_color
@@ -23,7 +23,6 @@ from corsproxy.core.links import LinkMap
 from corsproxy.core.page_call import PageCall
 from corsproxy.core.policy import Policy
 from corsproxy.core.source import DEFAULT_FILE
-from corsproxy.errors import StartError
 from corsproxy.shell.feed.ansi import Style, paint
 from corsproxy.shell.feed.layout import fitted, known_width
 
@@ -271,12 +270,10 @@ def _asked(policy: Policy, call: PageCall, unsafe: bool) -> "WithoutProxy":
         click.echo(f"asking {escape(upstream)} ({method}) ...", err=True)
 
     dialogue = without_proxy(policy, call, unsafe=unsafe)
-    try:
+    with starting():
         if is_terminal("stderr"):
             return inquire(dialogue, policy.limits, tell)
         return inquire(dialogue, policy.limits)
-    except StartError as error:
-        raise Failure(str(error), Exit.NOT_STARTED) from None
 
 
 def _smallest_edit(file: File, call: PageCall) -> Way | EditError | None:

@@ -7,8 +7,9 @@ from typing import IO, Any, TypeVar
 
 import click
 
-from corsproxy.cli.terminal import wants_color
+from corsproxy.cli.terminal import Stream, wants_color
 from corsproxy.config.problems import ConfigError, Problem, as_github, escape, render
+from corsproxy.errors import StartError
 from corsproxy.shell.feed.layout import fitted, known_width
 
 Result = TypeVar("Result")
@@ -56,15 +57,18 @@ class RefusedConfig(click.ClickException):
         super().__init__(f"{file} is refused: {summary(self.problems)}")
 
     def show(self, file: IO[Any] | None = None) -> None:
-        color = wants_color("stderr")
-        for problem in self.problems:
-            click.echo(
-                f"{render(problem, color, known_width('stderr'))}\n",
-                file=file,
-                err=True,
-                color=True,
-            )
+        print_problems(self.problems, "stderr", file)
         click.echo(f"corsproxy: {escape(self.message)}", file=file, err=True)
+
+
+def print_problems(
+    problems: Iterable[Problem], stream: Stream, file: IO[Any] | None = None
+) -> None:
+    """Print problems with their carets to a stream, or to `file` in its place."""
+    color = wants_color(stream)
+    for problem in problems:
+        text = render(problem, color, known_width(stream))
+        click.echo(f"{text}\n", file=file, err=stream == "stderr", color=True)
 
 
 class Failures(click.ClickException):
@@ -91,6 +95,21 @@ def refusing(file: str, exit_code: Exit = Exit.FINDINGS) -> Iterator[None]:
 
 
 @contextmanager
+def starting() -> Iterator[None]:
+    """Make a StartError the end of the command."""
+    try:
+        yield
+    except StartError as error:
+        raise Failure(str(error), Exit.NOT_STARTED) from None
+
+
+def reason_of(error: Exception) -> str:
+    """Return what the system says of a failure, its first letter in lower case."""
+    reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return f"{reason[:1].lower()}{reason[1:]}"
+
+
+@contextmanager
 def telling(done: str) -> Iterator[None]:
     """Raise a Failure that says what was `done`, such as "x was written", if printing in the
     `with` block fails. A closed pipe stays a BrokenPipeError."""
@@ -99,8 +118,7 @@ def telling(done: str) -> Iterator[None]:
     except BrokenPipeError:
         raise
     except OSError as error:
-        reason = error.strerror or str(error)
-        message = f"{done}, but standard output cannot be: {reason[:1].lower()}{reason[1:]}"
+        message = f"{done}, but standard output cannot be: {reason_of(error)}"
         raise Failure(message, Exit.NOT_STARTED) from None
 
 

@@ -10,7 +10,7 @@ from functools import cache
 from select import select
 from typing import TYPE_CHECKING, BinaryIO
 
-from corsproxy.cli.failures import Exit, Failure
+from corsproxy.cli.failures import Exit, Failure, reason_of
 from corsproxy.cli.options import environment_variable
 from corsproxy.config.https import CertificateFault
 from corsproxy.config.problems import Problem
@@ -69,8 +69,7 @@ def opened(file: str, patience: float = _PATIENCE) -> Iterator[BinaryIO]:
                 os.set_blocking(descriptor, True)
             yield source
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        message = f"cannot read {file or repr(file)}: {reason[:1].lower()}{reason[1:]}"
+        message = f"cannot read {file or repr(file)}: {reason_of(error)}"
         raise Failure(message, Exit.USAGE) from None
 
 
@@ -88,6 +87,19 @@ def read_source(name: str) -> tuple[bytes, str]:
     if sys.stdin is None:
         raise Failure("cannot read standard input: it is closed", Exit.USAGE)
     return sys.stdin.buffer.read(MAX_BYTES + 1), "<stdin>"
+
+
+def rewrite(file: "File", after: bytes) -> None:
+    """Write the file's new content. Raises Failure if it cannot be written, or is not as it was
+    read."""
+    # Imported here: most commands only read.
+    from corsproxy.shell.system.saving import SaveError, save
+
+    try:
+        save(file.name, after, known=file.content)
+    except SaveError as error:
+        message = f"{file.name} was left as it is: {error}"
+        raise Failure(message, Exit.FINDINGS, error.help) from None
 
 
 def editable(file: str, day: str | None = None) -> "File":

@@ -16,7 +16,7 @@ from corsproxy.cli.addresses import (
     port_of_listeners,
 )
 from corsproxy.cli.durations import duration
-from corsproxy.cli.failures import Exit, Failure, telling
+from corsproxy.cli.failures import Exit, Failure, reason_of, telling
 from corsproxy.cli.flags import Flags
 from corsproxy.cli.options import config_option, option
 from corsproxy.cli.quick import OF_LISTENER, check_without_upstream, quick_of, quick_options
@@ -114,6 +114,4 @@ def _write(file: str, text: str) -> None:
             " corsproxy init -c NAME.yaml",
         ) from None
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        sentence = f"cannot write {file}: {reason[:1].lower()}{reason[1:]}"
-        raise Failure(sentence, Exit.USAGE) from None
+        raise Failure(f"cannot write {file}: {reason_of(error)}", Exit.USAGE) from None

@@ -8,7 +8,7 @@ import click
 
 from corsproxy.cli.diffs import print_diff
 from corsproxy.cli.failures import Exit, Failed, Failure, raise_all, refusing
-from corsproxy.cli.files import default_file, editable, opened
+from corsproxy.cli.files import default_file, editable, opened, rewrite
 from corsproxy.cli.options import config_option, option
 from corsproxy.cli.terminal import is_terminal
 from corsproxy.config.editing.edits import File
@@ -22,7 +22,6 @@ from corsproxy.config.learning.unused import unused
 from corsproxy.config.problems import escape
 from corsproxy.core.origins.hosts import is_public_suffix
 from corsproxy.core.policy import Policy
-from corsproxy.shell.system.saving import SaveError, save
 
 _WITHOUT_FILE = "name the file (corsproxy learn … -c FILE), or write one (corsproxy init)"
 _LONGEST_LINE = 1 << 20
@@ -86,8 +85,9 @@ def command(
             return
         proposal = propose(file, counted(policy, calls, refused=True), domains, hosts.refused)
     _print(file, proposal)
-    if write and proposal.additions:
-        _write(file, proposal)
+    if write and proposal.additions and click.confirm(f"\nWrite {file.name}?"):
+        rewrite(file, proposal.after)
+        click.echo(f"{escape(file.name)}: written")
 
 
 def _domain(text: str) -> str:
@@ -221,14 +221,3 @@ def _words(seen: Seen) -> str:
 
 def _count(preflights: int) -> str:
     return "a preflight" if preflights == 1 else f"{preflights} preflights"
-
-
-def _write(file: File, proposal: Proposal) -> None:
-    if not click.confirm(f"\nWrite {file.name}?"):
-        return
-    try:
-        save(file.name, proposal.after, known=proposal.before)
-    except SaveError as error:
-        message = f"{file.name} was left as it is: {error}"
-        raise Failure(message, Exit.FINDINGS, error.help) from None
-    click.echo(f"{escape(file.name)}: written")

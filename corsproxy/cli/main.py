@@ -19,7 +19,7 @@ import click
 
 from corsproxy import __version__
 from corsproxy.cli.commands import COMMANDS, DEFAULT_COMMAND, LASTING
-from corsproxy.cli.failures import Exit, Failure
+from corsproxy.cli.failures import Exit, Failure, reason_of
 
 
 class CommandLine(click.Group):
@@ -163,7 +163,6 @@ def _end(error: OSError) -> NoReturn:
     working directory, a descriptor."""
     from corsproxy.cli.ending import leave
 
-    reason = error.strerror or str(error)
     with suppress(OSError):
-        Failure(f"{reason[:1].lower()}{reason[1:]}", Exit.NOT_STARTED).show()
+        Failure(reason_of(error), Exit.NOT_STARTED).show()
     leave(Exit.NOT_STARTED)

@@ -28,7 +28,7 @@ from corsproxy.cli.addresses import (
 from corsproxy.cli.banner import banner
 from corsproxy.cli.durations import duration
 from corsproxy.cli.ending import leave
-from corsproxy.cli.failures import Exit, Failure, RefusedConfig, exit_of_start
+from corsproxy.cli.failures import Exit, Failure, RefusedConfig, exit_of_start, starting
 from corsproxy.cli.files import default_file, mount_warnings, read_bytes, read_to_serve, tls_fault
 from corsproxy.cli.flags import Flags
 from corsproxy.cli.inspecting import OFF_WITH_WORKERS, inspector_address, wants_inspector
@@ -162,7 +162,7 @@ def command(config: str | None, upstream: str | None, workers: int, **params: An
     config, upstream = one_of(ctx, config=config, upstream=upstream)
     quick = None if upstream is None else quick_of(upstream, params)._replace(typed=typed(ctx))
     channel = supervisors_channel()
-    try:
+    with starting():
         if channel is not None:
             leave(work(channel, flags, quick))
         raise_limit()
@@ -183,8 +183,6 @@ def command(config: str | None, upstream: str | None, workers: int, **params: An
         if params["open"]:
             _open(listeners.proxy[0].url)
         code = _run(source, listeners, flags, started, inspects=inspects)
-    except StartError as error:
-        raise Failure(str(error), Exit.NOT_STARTED) from None
     leave(code)
 
 

@@ -6,7 +6,7 @@ from functools import partial
 
 import click
 
-from corsproxy.cli.failures import Exit, Failure, each_of, raise_all, refusing
+from corsproxy.cli.failures import Exit, Failure, each_of, raise_all, refusing, starting
 from corsproxy.cli.options import format_option, option
 from corsproxy.cli.terminal import wants_color
 from corsproxy.cli.trials import Trials, judge_answers, live_plan, read_subject, run_offline
@@ -15,7 +15,6 @@ from corsproxy.config.problems import annotation, escape
 from corsproxy.config.short_upstream import full_upstream
 from corsproxy.config.upstreams import parse_upstream
 from corsproxy.core.source import Source
-from corsproxy.errors import StartError
 from corsproxy.shell.feed.ansi import Style, paint
 
 DEFAULT_TEST_FILE = "corsproxy.test.yaml"
@@ -108,10 +107,8 @@ def _trials(live: str | None, name: str) -> Trials:
     # Imported here: aiohttp takes longer to import than all the rest.
     from corsproxy.shell.deployment import judge_deployment
 
-    try:
+    with starting():
         return judge_answers(subject, plan, judge_deployment(live, plan.calls))
-    except StartError as error:
-        raise Failure(str(error), Exit.NOT_STARTED) from None
 
 
 def _text(trials: Trials) -> list[str]:

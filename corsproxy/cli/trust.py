@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from corsproxy.cli.failures import Exit, Failure
+from corsproxy.cli.failures import Exit, Failure, starting
 from corsproxy.cli.options import option
 from corsproxy.core.advice.operation import not_installed
-from corsproxy.errors import StartError
 from corsproxy.shell.certificates.directories import directories_of
 from corsproxy.shell.certificates.stores import Plan, Step, Subject, machine_of, plan
 from corsproxy.shell.system.packages import installing
@@ -70,10 +69,8 @@ def _authority(*, make: bool) -> "Authority | None":
 
     told: list[str] = []
     find = find_authority if make else known_authority
-    try:
+    with starting():
         authority = find(directories_of(os.environ), datetime.now(UTC), told)
-    except StartError as error:
-        raise Failure(str(error), Exit.NOT_STARTED) from None
     for sentence in told:
         click.echo(f"corsproxy: {sentence}", err=True)
     return authority
