@@ -98,7 +98,7 @@ def read_file(section: Section, key: str, directory: str) -> str | None:
         )
     elif "-----BEGIN" in value.text:
         mistake = BadValueError(
-            "bad-file", "a path is meant, not a certificate", "write it to a file"
+            "bad-file", "this must be a path, not a certificate", "write it to a file"
         )
     elif value.text.startswith("~"):
         help = "write it from the root, or with `${HOME}`"

@@ -104,7 +104,7 @@ def check_list(origins: OriginSet, report: Report) -> None:
         if pattern.scheme not in _USUAL_SCHEMES:
             _check_scheme(pattern, report)
         if pattern.scheme == "file":
-            help = 'if such a page is meant, know that "null" lets in every sandboxed frame, too'
+            help = 'if you mean such a page, note that "null" lets in every sandboxed frame, too'
             message = f"`{pattern}`: only some web views send it; browsers send `null` for files"
             report("warning", "file-origin", pattern.source, message, help)
         if pattern.host in ("0.0.0.0", "[::]"):  # noqa: S104
@@ -115,7 +115,7 @@ def check_list(origins: OriginSet, report: Report) -> None:
         for pattern in first.values():
             if not pattern.is_any:
                 message = f'`{pattern}` stands beside `"*"`, which allows every origin'
-                help = 'keep one: the origins that are meant, or `"*"` alone'
+                help = 'keep one: the origins that you mean, or `"*"` alone'
                 report("error", "wildcard-not-alone", pattern.source, message, help)
         return
     if origins.inexact:

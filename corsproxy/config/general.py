@@ -92,7 +92,7 @@ def read_allowed_hosts(top: Section) -> AllowedHosts:
             message = (
                 '`allowed_hosts`: "*" lets DNS rebinding make any site the same origin as this'
             )
-            findings.warning("any-host", value.node, message, "name the hosts that are meant")
+            findings.warning("any-host", value.node, message, "name the hosts")
             continue
         name = findings.parsed(parse_allowed_host, value, "allowed_hosts")
         if name is None:
@@ -119,7 +119,7 @@ def read_trusted_proxies(top: Section) -> tuple[IPv4Network | IPv6Network, ...]:
         if network is None:
             continue
         if network.prefixlen == 0:
-            message = f"`trusted_proxies`: {shown(value.text)} lets every client say who it is"
+            message = f"`trusted_proxies`: {shown(value.text)} lets every client claim any address"
             help = "name the proxies in front of this one"
             top.findings.warning("trusts-everybody", value.node, message, help)
         elif network in networks:

@@ -49,8 +49,8 @@ def _read_set(section: Section) -> tuple[Field, ...]:
             continue
         if as_cgi(name) in fields:
             message = (
-                f"`{path}`: {shown(key.text)} is set twice; names have no upper or lower case,"
-                " and `_` is `-`"
+                f"`{path}`: {shown(key.text)} is set twice; names are compared without case,"
+                " and `_` counts as `-`"
             )
             findings.error("duplicate-header", key, message, "keep one of them")
         if is_null(value_node):

@@ -102,7 +102,7 @@ def parse_allowed_host(text: str) -> str:
         host = url[1]
         help = "write the host alone"
         raise BadValueError(
-            code, "a host name is meant, not a URL", help, _without_port(host) or None
+            code, "this must be a host name, not a URL", help, _without_port(host) or None
         )
     if "/" in text:
         suggestion = text.partition("/")[0] or None

@@ -86,7 +86,7 @@ def _explain(text: str, port: int) -> tuple[str, str, str | None]:
         help = "the admin listener speaks plain http; write host and port alone"
         return "https is for `listen`", help, url[2]
     if url is not None:
-        return "an address is meant, not a URL", "write host and port alone", url[2]
+        return "this must be an address, not a URL", "write host and port alone", url[2]
     if text.startswith("unix:"):
         return "sockets are not served", "write `host:port`", None
     if text.startswith(":") and text.count(":") == 1:
@@ -134,7 +134,7 @@ def read_admin(top: Section) -> ListenAddress | None:
     if value is None or value.text == "off":
         return None
     if value.plain and value.text.lower() in _LIKE_OFF:
-        message = "`admin`: to have no admin listener, say `off`"
+        message = "`admin`: to have no admin listener, write `off`"
         fix = "off" if value.literal else None
         top.findings.error("wrong-type", value.node, message, "write `off`", fix)
         return None

@@ -140,7 +140,7 @@ def _empty_entry(findings: Findings, item: Node, path: str) -> None:
     written = isinstance(item, Scalar) and item.text
     help = "remove it, or write its value"
     if written:
-        help = 'write `"null"`, with quotes, if the text is meant'
+        help = 'write `"null"`, with quotes, if you mean the text'
     fix = '"null"' if written == "null" else None
     findings.error("missing-value", item, f"`{path}` has an empty entry", help, fix)
 

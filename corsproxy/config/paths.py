@@ -37,7 +37,7 @@ def _explain(text: str) -> tuple[str, str, str | None]:
     url = re.match(r"[A-Za-z][A-Za-z0-9+.-]*://[^/]*", text)
     if url is not None:
         help = "write the path alone; the host belongs to `upstream`"
-        return "a path is meant, not a URL", help, text[url.end() :] or "/"
+        return "this must be a path, not a URL", help, text[url.end() :] or "/"
     if "*" in text:
         help = "a path takes everything below it: write it without the wildcard"
         return "paths have no wildcards", help, text.rstrip("*").rstrip("/") or "/"

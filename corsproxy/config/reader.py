@@ -299,7 +299,7 @@ def _check_story(top: Section, routes: Iterable[Route]) -> None:
     )
     help = (
         "if an upstream makes links or redirects for the public address, write"
-        " `preserve_host: true` on its route; if not, `forwarded: auto` may stay, and"
-        " `forwarded: off` says that it is meant"
+        " `preserve_host: true` on its route; if not, write `forwarded: off` on"
+        " the routes, and this warning ends"
     )
     top.findings.warning("story-without-host", top.key("trusted_proxies"), message, help)

@@ -146,7 +146,7 @@ FACTS: dict[Code, CodeFacts] = {
     Code.TARGET_TOO_LONG: CodeFacts(414, "The request target is too long"),
     Code.FIELDS_TOO_LARGE: CodeFacts(431, "The request headers are too large"),
     Code.VERSION_NOT_SUPPORTED: CodeFacts(505, "The HTTP version is not supported"),
-    Code.LOOP: CodeFacts(508, "The request has been here before"),
+    Code.LOOP: CodeFacts(508, "The request came back to this proxy"),
     Code.HEAD_TIMEOUT: CodeFacts(408, "The request head took too long"),
     Code.BODY_TIMEOUT: CodeFacts(408, "The request body took too long"),
     Code.CONNECTIONS_FULL: CodeFacts(503, "Too many connections"),

@@ -96,9 +96,9 @@ def _reason(error: Exception) -> str:
         ):
             return "it closed the connection during the TLS handshake"
         case aiohttp.ClientConnectorError():
-            return f"it could not be connected to: {reason_of(error.os_error)}"
+            return f"the connection failed: {reason_of(error.os_error)}"
         case aiohttp.ServerDisconnectedError():
-            return "it closed the connection unanswered"
+            return "it closed the connection without answering"
         case aiohttp.ClientResponseError():
             return f"its response is not valid HTTP/1.1: {_fault_of_head(error.message)}"
         case TimeoutError():

@@ -62,7 +62,7 @@ async def greets(peer: PeerConnection) -> None:
 
 
 UNUSABLE = {
-    "it hangs up": (hangs_up, "http", "it closed the connection unanswered"),
+    "it hangs up": (hangs_up, "http", "it closed the connection without answering"),
     "no HTTP": (
         answers(b"SSH-2.0-OpenSSH\r\n\r\n"),
         "http",

@@ -73,7 +73,7 @@ class Layout:
         if isinstance(node, Scalar):
             return self._listed(node, value)
         if isinstance(node, Mapping):
-            raise EditError("a mapping stands where a list is meant")
+            raise EditError("there is a mapping where a list should be")
         if node.flow:
             slots = [self._slot(node, item, item) for item in node.items]
             return self._add_to_flow(node, slots, value, empty=not node.items)

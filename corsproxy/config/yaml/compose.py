@@ -175,7 +175,7 @@ class Composer:
             # Most aliases to nothing are wildcards without quotes.
             message = f"{shown('*' + name)} is an alias in YAML, and no anchor has that name"
             fix = quoted(f"*{name}")
-            help = f"quote it if the asterisk is meant: {shown(fix)}"
+            help = f"quote it if you mean an asterisk: {shown(fix)}"
             extent = self._extent(event)
             problem = self._source.problem("unquoted-asterisk", extent, message, help, fix)
             raise ConfigError([*self.problems, problem])
@@ -257,7 +257,7 @@ class Composer:
             found = _TAG.search(self._source.line(mark.line), mark.column - 1)
             column, text = (found.start() + 1, found[0]) if found else (mark.column, event.tag)
             message = f"{shown(text)} is a YAML tag, and tags are not supported"
-            help = "remove it; quote the value if it is meant as text, exclamation mark included"
+            help = "remove it; quote the value if you mean it as text, with the exclamation mark"
             self.problems.append(
                 self._source.at("tag", mark.line, column, len(text), message, help)
             )

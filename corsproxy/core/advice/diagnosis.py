@@ -206,8 +206,8 @@ def _blocked(ended: Ended, route: Route, call: Call, outcome: Outcome) -> Advice
     subject = f"{route.name} {error}"
     if not isinstance(route.cors, CorsRules):
         line = (
-            "The upstream answers CORS itself on this route (`cors: passthrough`), and not so that"
-            f" the page may read it: {outcome.sentence}"
+            "The upstream answers CORS itself on this route (`cors: passthrough`), and does not let"
+            f" the page read the response: {outcome.sentence}"
         )
         return Advice(Cause.BLOCKED, subject, (line,))
     if error in _CREDENTIALS:
@@ -222,7 +222,7 @@ def _credentials(ended: Ended, rules: CorsRules, call: Call, subject: str) -> Ad
         origin = (call.origin or b"").decode("latin-1")
         return Advice(Cause.BLOCKED, subject, (credentials_hint(origin),))
     remedy = credentials_remedy(ended.verdict, ended.policy, rules)
-    why = "The call carries cookies, which this route does not allow: the page gets no answer."
+    why = "The call carries cookies, which this route does not allow: the page gets no response."
     return Advice(Cause.BLOCKED, subject, (why, f"To allow them, {remedy.instruction}"), (remedy,))
 
 

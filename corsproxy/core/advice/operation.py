@@ -7,7 +7,7 @@ from typing import Final
 PRESS_A: Final = "Or press a + enter: it shows the edit, and asks before it is made."
 PRESS_A_QUICK: Final = "Or press a + enter to allow it until the proxy stops."
 NOTHING_TO_ALLOW: Final = (
-    "Nothing to allow: since the start, or the last change of the policy, no refusal was shown "
+    "Nothing to allow: since the start or the last change of the policy, nothing was refused "
     "that an entry would allow. Repeat the call, and press a again."
 )
 CACHED_PREFLIGHTS: Final = (
@@ -43,8 +43,8 @@ RENEW: Final = "renew it; it is read again without a restart"
 
 def hopeless(origin: str, *, are_more: bool) -> str:
     """Say that what was refused last has no edit; `are_more` if earlier calls have one."""
-    sentence = f"What was refused last, a call from {origin}, cannot be allowed by any entry."
-    return f"{sentence} Of what was refused before it:" if are_more else sentence
+    sentence = f"No entry can allow the call that was refused last, from {origin}."
+    return f"{sentence} Refused before it:" if are_more else sentence
 
 
 def decoder(coding: str, package: str) -> str:

@@ -309,7 +309,7 @@ def _notes(policy: Policy, call: PageCall, verdict: Verdict) -> list[str]:
         notes.append(LOCAL_NETWORK_ACCESS)
     if verdict.code is Code.PASSTHROUGH:
         notes.append(
-            "This proxy forwards the call and its preflight, whatever becomes of them:"
+            "This proxy forwards the call and its preflight, and the upstream decides:"
             " --ask-upstream asks the upstream what it grants."
         )
     if call.credentials and verdict.allowed:

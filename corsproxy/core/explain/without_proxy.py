@@ -128,7 +128,9 @@ class _Inquiry:
         call = self._call
         method = call.normalized_method
         if call.origin == self._route.upstream.origin.decode("ascii"):
-            return self._judged(True, "The page is on the upstream's own origin: no CORS there.")
+            return self._judged(
+                True, "The page has the upstream's own origin, so CORS does not apply there."
+            )
         try:
             if call.needs_preflight:
                 answer = yield self._request("OPTIONS", call.preflight_fields)
@@ -143,8 +145,8 @@ class _Inquiry:
             if method not in _SAFE_METHODS and not self._unsafe:
                 return self._judged(
                     None,
-                    f"Whether the script could read the answer stays open: {method} may change "
-                    "something there, so it was not sent. --unsafe sends it.",
+                    f"It is unknown whether the script could read the response: {method} may"
+                    " change something there, so it was not sent. --unsafe sends it.",
                 )
             answer = yield self._request(method, [])
         except UpstreamError as error:
@@ -208,8 +210,8 @@ class _Inquiry:
         """What the same answer means when the proxy passes it on with its grant."""
         if self._route.origin != "keep":
             return (
-                "On this route the upstream's answer decides through the proxy, too; but it is"
-                " asked with another Origin there (`origin`), and may answer otherwise."
+                "On this route the upstream's response decides through the proxy, too. But the"
+                " proxy sends another Origin (`origin`), and the response may differ."
             )
         effect = "it lets it through" if allowed else "the page is refused there"
         return f"On this route the same answer decides through the proxy: {effect} too."
@@ -225,7 +227,7 @@ class _Inquiry:
         if last is not None and last.what != "preflight" and last.status in (401, 403):
             notes.append(
                 f"It was asked without cookies and without the script's headers, and answered"
-                f" {last.status}: with them, its answer may be another."
+                f" {last.status}: with them, its response may differ."
             )
         if self._asked and self._route.tls != Tls():
             notes.append("It was asked with the route's `tls` settings, which no browser has.")

@@ -316,7 +316,7 @@ class Exchange:
             self._cut("client-left")
 
     def _answer_stopped(self, policy: Policy, request: RequestHead) -> None:
-        detail = "The proxy stops, and had no time left to wait for the upstream's answer."
+        detail = "The proxy is stopping and could not wait any longer for the upstream's response."
         answer = refuse(policy, request, Code.DRAINING, detail)
         self._verdict = answer.verdict
         self._detail = answer.detail

@@ -87,7 +87,7 @@ class Offer:
             if not choices:
                 self._announcer.note(NOTHING_TO_ALLOW)
             return choices[0] if choices else ()
-        self._announcer.note("Refused last; which one is to be allowed?")
+        self._announcer.note("These were refused last. Which one should be allowed?")
         for number, remedies in enumerate(choices, 1):
             asked = printable(found[remedies][:_LONGEST]) or "-"
             for line in _listed(number, _words(remedies), asked, terminal_width()):

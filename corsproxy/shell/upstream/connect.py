@@ -103,7 +103,7 @@ class Dialer:
                 raise handshake_timeout(address, timeout) from None
             within = "" if timeout is None else f" within {timeout:g} s (timeout.connect)"
             raise UpstreamError(
-                UpstreamFault.CONNECT_TIMEOUT, f"{address} could not be connected to{within}"
+                UpstreamFault.CONNECT_TIMEOUT, f"no connection to {address}{within}"
             ) from None
 
     async def _dial_tcp(
@@ -247,7 +247,7 @@ def _not_connected(whom: str, error: Exception) -> UpstreamError:
     if _is_out_of_descriptors(error):
         detail = "the proxy has too many open files to make another connection"
         return UpstreamError(UpstreamFault.NO_DESCRIPTOR, detail)
-    detail = f"{whom} could not be connected to: {reason_of(error)}"
+    detail = f"cannot connect to {whom}: {reason_of(error)}"
     return UpstreamError(UpstreamFault.UNREACHABLE, detail)
 
 

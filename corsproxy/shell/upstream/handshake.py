@@ -93,9 +93,11 @@ def handshake_error(
 
 def handshake_timeout(address: UpstreamAddress, timeout: float) -> UpstreamError:
     """Return the error if the upstream does not answer the beginning of a handshake."""
-    sentence = f"{address} accepted the connection, and did not answer TLS within {timeout:g} s"
-    fault = UpstreamFault.CONNECT_TIMEOUT
-    return UpstreamError(fault, f"{sentence} (timeout.connect)", UpstreamCause.NOT_TLS)
+    sentence = f"{address} accepted the connection but did not answer the TLS handshake"
+    within = f"within {timeout:g} s (timeout.connect)"
+    return UpstreamError(
+        UpstreamFault.CONNECT_TIMEOUT, f"{sentence} {within}", UpstreamCause.NOT_TLS
+    )
 
 
 def refused_later(error: ssl.SSLError) -> UpstreamError:

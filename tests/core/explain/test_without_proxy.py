@@ -151,7 +151,7 @@ def test_a_page_of_the_upstreams_own_needs_no_grant() -> None:
     ("origin", "status", "under", "note"),
     [
         ("https://app.test", 200, policy(), "mixed content"),
-        (PAGE, 401, policy(), "with them, its answer may be another"),
+        (PAGE, 401, policy(), "with them, its response may differ"),
         (PAGE, 200, policy(replace(route(), tls=Tls(verify=False))), "`tls` settings"),
     ],
 )
@@ -170,7 +170,7 @@ def test_an_ordinary_answer_has_no_notes() -> None:
     [
         ("keep", head(), "through the proxy: the page is refused there too"),
         ("keep", head(ANYONE), "through the proxy: it lets it through too"),
-        ("rewrite", head(ANYONE), "may answer otherwise"),
+        ("rewrite", head(ANYONE), "the response may differ"),
     ],
 )
 def test_where_the_upstream_decides_its_answer_counts_through_the_proxy(

@@ -150,13 +150,13 @@ async def test_a_long_list_fits_the_terminal(
 async def test_what_no_entry_allows_is_not_passed_over(person: Person) -> None:
     person.refused(origin="null")
     await person.press("y")
-    last = "What was refused last, a call from null, cannot be allowed by any entry."
+    last = "No entry can allow the call that was refused last, from null."
     assert person.seen == f"{last}\n"
     person.refused()
     person.refused(origin="null")
     person.seen = ""
     await person.press("n")
-    assert person.seen.startswith(f"{last} Of what was refused before it:\n")
+    assert person.seen.startswith(f"{last} Refused before it:\n")
     assert QUESTION in person.seen
     person.refused()
     person.seen = ""

@@ -70,7 +70,7 @@ def _spelt(name: str, value: str) -> str:
 
 
 _REASONS = {
-    "SecureOnly": "Secure, on a connection that is not",
+    "SecureOnly": "Secure, but the connection is not",
     "SameSiteStrict": "SameSite=Strict, and page and proxy are different sites",
     "SameSiteLax": "SameSite=Lax, and page and proxy are different sites",
     "SameSiteUnspecifiedTreatedAsLax": "no SameSite means Lax, and page and proxy are different"
