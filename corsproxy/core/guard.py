@@ -16,7 +16,7 @@ from corsproxy.core.messages import Fields
 from corsproxy.core.methods import FORBIDDEN_METHODS, FORWARDED_METHODS, KNOWN_METHODS
 from corsproxy.core.origins import parse_origin
 from corsproxy.core.policy import Limits, Policy, Route
-from corsproxy.core.routing import Target, is_ambiguous
+from corsproxy.core.routing import Target, is_ambiguous, parse_target
 from corsproxy.core.verdicts import Code
 
 # A "." or ".." segment, its dots or its separators percent-encoded or not, or several
@@ -35,6 +35,8 @@ _HOST: Final = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{0,5}
 _LONGEST_HOST: Final = 255
 # Clients choose what they send as Host, and send few that differ.
 _MOST_HOSTS: Final = 256
+_CONTROL: Final = re.compile(rb"[\x00-\x20\x7f]")
+_NO_PATH: Final = "The request target is not a path."
 _CONTENT_LENGTH: Final = re.compile(rb"[0-9]{1,18}")
 _CODINGS: Final = frozenset(
     {b"gzip", b"x-gzip", b"compress", b"x-compress", b"deflate", b"identity"}
@@ -160,18 +162,28 @@ def _unknown(method: str) -> Refusal:
 def check_target(target: Target | None, received: bytes, hosts: Sequence[bytes]) -> Refusal | None:
     """Refuse targets that could leave their route, or that name another host."""
     if target is None:
-        return Refusal(Code.BAD_TARGET, "The request target is not a path.")
+        return Refusal(Code.BAD_TARGET, _NO_PATH)
     if target.is_plain and target.authority is None:
         return None
-    # Bytes are searched with `find`, because `in` first tries whether they are a number.
-    if received.find(b"#") >= 0:
-        return Refusal(Code.BAD_TARGET, "The request target has a fragment.")
-    if not received.isascii():
-        return Refusal(Code.BAD_TARGET, "The request target has bytes that are not ASCII.")
+    misspelt = _misspelt(received)
+    if misspelt is not None:
+        return misspelt
     if _DOT_SEGMENT.search(target.path) is not None:
         return Refusal(Code.BAD_TARGET, "The request target has a dot segment.")
     if target.authority is not None and _differs(target.authority, hosts):
         return Refusal(Code.BAD_TARGET, "The request target names another host than Host.")
+    return None
+
+
+def _misspelt(target: bytes) -> Refusal | None:
+    """Refuse a target with bytes that no URL has (RFC 3986, 2)."""
+    # Bytes are searched with `find`, because `in` first tries whether they are a number.
+    if target.find(b"#") >= 0:
+        return Refusal(Code.BAD_TARGET, "The request target has a fragment.")
+    if not target.isascii():
+        return Refusal(Code.BAD_TARGET, "The request target has bytes that are not ASCII.")
+    if _CONTROL.search(target) is not None:
+        return Refusal(Code.BAD_TARGET, "The request target has a control character.")
     return None
 
 
@@ -190,7 +202,7 @@ def check_asterisk(method: str, target: bytes) -> Refusal | None:
     """Refuse the asterisk-form except with OPTIONS (RFC 9112, 3.2.4): appended to an
     upstream's base path it would name something else."""
     if target == b"*" and method != "OPTIONS":
-        return Refusal(Code.BAD_TARGET, "The request target is not a path.")
+        return Refusal(Code.BAD_TARGET, _NO_PATH)
     return None
 
 
@@ -300,4 +312,7 @@ def diagnose(limits: Limits, received: bytes) -> Refusal:
     is_whole = b"\r\n\r\n" in received
     if hosts > 1 or (not hosts and is_whole and request_line[3] == b"1.1"):
         return _not_one_host(hosts)
-    return Refusal(Code.BAD_REQUEST, "A header field of the request is not valid HTTP/1.1.")
+    if parse_target(request_line[2]) is None:
+        return Refusal(Code.BAD_TARGET, _NO_PATH)
+    malformed = Refusal(Code.BAD_REQUEST, "A header field of the request is not valid HTTP/1.1.")
+    return _misspelt(request_line[2]) or malformed

@@ -103,6 +103,24 @@ def test_diagnosis_quotes_nothing_but_a_method() -> None:
 
 
 @pytest.mark.parametrize(
+    ("target", "what"),
+    [
+        (b"x", "is not a path"),
+        (b"?x", "is not a path"),
+        (b"@a.test/x", "is not a path"),
+        (b"\\x", "is not a path"),
+        (b"a.test:80", "is not a path"),
+        (b"http://a#x", "has a fragment"),
+        (b"/\xe9", "has bytes that are not ASCII"),
+        (b"/\x7f", "has a control character"),
+    ],
+)
+def test_a_target_that_no_parser_takes_is_diagnosed(target: bytes, what: str) -> None:
+    refusal = diagnose(Limits(), b"GET %b HTTP/1.1\r\nHost: a\r\n\r\n" % target)
+    assert (refusal.code, refusal.detail) == (Code.BAD_TARGET, f"The request target {what}.")
+
+
+@pytest.mark.parametrize(
     ("received", "detail"),
     [
         (b"GET / HTTP/1.1\r\nA: b\r\n\r\n", "The request has no Host field."),
