@@ -8,20 +8,13 @@ saw, and what the allowlist says and how it can be edited.
 import json
 from collections.abc import Mapping
 from contextlib import suppress
-from importlib.resources import files
 from typing import NamedTuple, Protocol
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from corsproxy.demo.observations import Observations
-
-CONTENT_TYPES = {
-    ".html": "text/html; charset=utf-8",
-    ".css": "text/css; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".svg": "image/svg+xml",
-}
+from corsproxy.shell.admin.inspector.application import read_files
 
 
 class Places(NamedTuple):
@@ -63,16 +56,6 @@ class Allowlist(Protocol):
     def reset(self) -> None: ...
 
 
-def read_files() -> dict[str, tuple[bytes, str]]:
-    """Return every file of the pages with its Content-Type, by name."""
-    found = {}
-    for entry in files("corsproxy.demo").joinpath("web").iterdir():
-        suffix = entry.name[entry.name.rfind(".") :]
-        if suffix in CONTENT_TYPES:
-            found[entry.name] = (entry.read_bytes(), CONTENT_TYPES[suffix])
-    return found
-
-
 class Pages:
     """Serves both pages and their requests."""
 
@@ -88,7 +71,7 @@ class Pages:
         self._inspector = inspector
         self._observations = observations
         self._allowlist = allowlist
-        self._files = read_files()
+        self._files = read_files("corsproxy.demo")
         pages = (places.page, places.elsewhere)
         self._hosts = frozenset(origin.removeprefix("http://") for origin in pages)
 

@@ -10,7 +10,8 @@ from aiohttp.test_utils import TestClient
 from pytest_aiohttp.plugin import AiohttpClient
 
 from corsproxy.demo.observations import Observations
-from corsproxy.demo.pages import Pages, Places, read_files
+from corsproxy.demo.pages import Pages, Places
+from corsproxy.shell.admin.inspector.application import read_files
 
 PLACES = Places(
     page="http://localhost:1",
@@ -18,6 +19,7 @@ PLACES = Places(
     api="http://127.0.0.1:3",
     proxy="http://localhost:4",
 )
+FILES = read_files("corsproxy.demo")
 OWN = {"Host": "localhost:1", "Origin": PLACES.page}
 
 Client = TestClient[web.Request, web.Application]
@@ -49,7 +51,7 @@ async def pages(aiohttp_client: AiohttpClient, allowlist: FakeAllowlist) -> Clie
     return await aiohttp_client(Pages(PLACES, Observations(), allowlist).application())
 
 
-@pytest.mark.parametrize("name", ["", *read_files()])
+@pytest.mark.parametrize("name", ["", *FILES])
 async def test_every_file_is_served_under_the_policy(pages: Client, name: str) -> None:
     async with pages.get(f"/{name}", headers=OWN) as response:
         assert response.status == 200
@@ -60,20 +62,20 @@ async def test_every_file_is_served_under_the_policy(pages: Client, name: str) -
         assert response.headers["Cache-Control"] == "no-store"
 
 
-@pytest.mark.parametrize("name", [name for name in read_files() if name.endswith(".html")])
+@pytest.mark.parametrize("name", [name for name in FILES if name.endswith(".html")])
 def test_a_page_loads_nothing_from_elsewhere_and_holds_no_code(name: str) -> None:
-    html = read_files()[name][0].decode()
+    html = FILES[name][0].decode()
     assert not re.search(r"(?:src|href)=\"(?:https?:)?//", html)
     assert not re.search(r"<script(?![^>]*\ssrc=)|<style|\sstyle=|\son\w+=", html)
     for file in re.findall(r"(?:src|href)=\"([^\"]+)\"", html):
-        assert file in read_files()
+        assert file in FILES
 
 
-@pytest.mark.parametrize("name", [name for name in read_files() if name.endswith(".js")])
+@pytest.mark.parametrize("name", [name for name in FILES if name.endswith(".js")])
 def test_a_module_imports_only_its_neighbours(name: str) -> None:
-    text = read_files()[name][0].decode()
+    text = FILES[name][0].decode()
     for file in re.findall(r"from \"([^\"]+)\"", text):
-        assert file.removeprefix("./") in read_files()
+        assert file.removeprefix("./") in FILES
     assert "innerHTML" not in text
 
 

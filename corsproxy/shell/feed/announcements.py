@@ -93,18 +93,13 @@ class Announcer:
 
     def failed(self, file: str, reason: str) -> None:
         """The file cannot be read, or names something that cannot be used."""
-        if self.form == "json":
-            self._json("reload-failed", file=file, reason=reason)
-        else:
-            sentence = f"{file} cannot be used ({reason}): still using the previous policy"
-            self._line(sentence, Style.RED)
+        sentence = f"{file} cannot be used ({reason}): still using the previous policy"
+        self._say("reload-failed", sentence, Style.RED, file=file, reason=reason)
 
     def lame_duck(self, in_flight: int) -> None:
         """`corsproxy drain` was called: each response ends its connection from now on."""
-        if self.form == "json":
-            self._json("lame-duck", in_flight=in_flight)
-        else:
-            self._line("draining: each response ends its connection, and /readyz says 503")
+        sentence = "draining: each response ends its connection, and /readyz says 503"
+        self._say("lame-duck", sentence, in_flight=in_flight)
 
     def draining(self, in_flight: int, grace: float) -> None:
         """No new work is taken; what is in flight may finish."""
@@ -119,48 +114,33 @@ class Announcer:
 
     def stopped(self) -> None:
         """The last line of a run."""
-        if self.form == "json":
-            self._json("stopped")
-        else:
-            self._line("stopped")
+        self._say("stopped", "stopped")
 
     def worker_ended(self, worker: int, pid: int, how: str, pause: float) -> None:
         """A worker process has ended; another starts after `pause` seconds."""
-        if self.form == "json":
-            self._json("worker-ended", worker=worker, pid=pid, how=how, restart_in_s=pause)
-        else:
-            sentence = f"worker {worker} ended ({how}); another starts in {pause:g} s"
-            self._line(sentence, Style.RED)
+        sentence = f"worker {worker} ended ({how}); another starts in {pause:g} s"
+        facts: dict[str, Fact] = {"worker": worker, "pid": pid, "how": how, "restart_in_s": pause}
+        self._say("worker-ended", sentence, Style.RED, **facts)
 
     def worker_started(self, worker: int, pid: int) -> None:
         """A worker process has taken the place of one that ended."""
-        if self.form == "json":
-            self._json("worker-started", worker=worker, pid=pid)
-        else:
-            self._line(f"worker {worker} is back", Style.GREEN)
+        sentence = f"worker {worker} is back"
+        self._say("worker-started", sentence, Style.GREEN, worker=worker, pid=pid)
 
     def worker_hangs(self, worker: int, pid: int) -> None:
         """A worker process does not answer, and is killed."""
-        if self.form == "json":
-            self._json("worker-hangs", worker=worker, pid=pid)
-        else:
-            self._line(f"worker {worker} no longer answers", Style.RED)
+        sentence = f"worker {worker} no longer answers"
+        self._say("worker-hangs", sentence, Style.RED, worker=worker, pid=pid)
 
     def out_of_descriptors(self, limit: int | None) -> None:
         """Nothing more can be opened; `limit` is the maximum number of descriptors."""
-        if self.form == "json":
-            self._json("out-of-descriptors", limit=limit)
-        else:
-            most = "" if limit is None else f" (at most {limit})"
-            sentence = f"too many open files{most}: new connections are dropped"
-            self._line(sentence, Style.RED)
+        most = "" if limit is None else f" (at most {limit})"
+        sentence = f"too many open files{most}: new connections are dropped"
+        self._say("out-of-descriptors", sentence, Style.RED, limit=limit)
 
     def about_certificate(self, sentence: str) -> None:
         """Something about the certificate of the https listeners that people should know."""
-        if self.form == "json":
-            self._json("certificate", message=sentence)
-        else:
-            self._line(sentence)
+        self._say("certificate", sentence, message=sentence)
 
     def greeted(self, sentence: str, *, answers: bool) -> None:
         """Whether an upstream answers; for people only."""
@@ -187,6 +167,13 @@ class Announcer:
         self._line(f"fault: {message}", Style.RED)
         for line in trace.splitlines():
             self._write(f"{_INDENT}{escape(line)}\n")
+
+    def _say(self, event: str, sentence: str, *styles: Style, **facts: Fact) -> None:
+        """Report an event: the sentence to people, the facts to programs."""
+        if self.form == "json":
+            self._json(event, **facts)
+        else:
+            self._line(sentence, *styles)
 
     def _line(self, text: str, *styles: Style) -> None:
         time = paint(clock_time(), Style.DIM, color=self.color)

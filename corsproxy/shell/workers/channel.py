@@ -77,22 +77,32 @@ def bytes_of(text: str) -> bytes:
     return text.encode("latin-1")
 
 
-class Questions:
-    """The supervisor's end."""
+class _End:
+    """One end of the channel."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
-        self._awaited: deque[asyncio.Future[Facts]] = deque()
-        self._loop = asyncio.get_running_loop()
-        self._reading = asyncio.create_task(self._read())
-        self.heard_at = self._loop.time()
-        """When the last answer came, in the loop's time."""
 
     @classmethod
     async def connect(cls, end: socket.socket) -> Self:
         """Take ownership of one of the sockets."""
         return cls(*await asyncio.open_unix_connection(sock=end, limit=_LONGEST_MESSAGE))
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+class Questions(_End):
+    """The supervisor's end. Once it is closed, the worker drains and ends."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        super().__init__(reader, writer)
+        self._awaited: deque[asyncio.Future[Facts]] = deque()
+        self._loop = asyncio.get_running_loop()
+        self._reading = asyncio.create_task(self._read())
+        self.heard_at = self._loop.time()
+        """When the last answer came, in the loop's time."""
 
     async def ask(self, order: Order, facts: Facts | None = None) -> Facts:
         """Send a question and return its answer. Raises ConnectionError if the worker has gone.
@@ -109,10 +119,6 @@ class Questions:
     async def lost(self) -> None:
         """Wait until the worker has gone."""
         await asyncio.wait([self._reading])
-
-    def close(self) -> None:
-        """Stop asking: the worker drains and ends."""
-        self._writer.close()
 
     async def _read(self) -> None:
         try:
@@ -132,17 +138,8 @@ class Questions:
             self._writer.close()
 
 
-class Answers:
+class Answers(_End):
     """The worker's end: answer each `question` with `say`."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self._writer = writer
-
-    @classmethod
-    async def connect(cls, end: socket.socket) -> Self:
-        """Take ownership of one of the sockets."""
-        return cls(*await asyncio.open_unix_connection(sock=end, limit=_LONGEST_MESSAGE))
 
     async def question(self) -> tuple[Order, Facts] | None:
         """Wait for the next question; None if the supervisor has gone."""
@@ -158,10 +155,6 @@ class Answers:
     def say(self, facts: Facts) -> None:
         """Answer the last question."""
         self._writer.write(_line(facts))
-
-    def close(self) -> None:
-        """Close the channel."""
-        self._writer.close()
 
 
 def _line(message: object) -> bytes:

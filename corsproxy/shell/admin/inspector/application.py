@@ -60,7 +60,7 @@ class Inspector:
         self._redactor = redactor
         self._is_mended = is_mended
         self._stream = EventStream(ring, redactor, self._is_mended, self.state)
-        self._files = _read_files()
+        self._files = read_files("corsproxy.shell.admin.inspector")
 
     def add_to(self, application: web.Application) -> None:
         """Add the inspector's routes to the application."""
@@ -275,10 +275,10 @@ def _json(content: Json) -> web.Response:
     return web.Response(text=text, content_type="application/json", headers=HEADERS)
 
 
-def _read_files() -> dict[str, tuple[bytes, str]]:
-    """Return every file of the page with its Content-Type, by name."""
+def read_files(package: str) -> dict[str, tuple[bytes, str]]:
+    """Return the files of a package's pages with their Content-Types, by name."""
     found = {}
-    for entry in files("corsproxy.shell.admin.inspector").joinpath("web").iterdir():
+    for entry in files(package).joinpath("web").iterdir():
         suffix = entry.name[entry.name.rfind(".") :]
         if suffix in _CONTENT_TYPES:
             found[entry.name] = (entry.read_bytes(), _CONTENT_TYPES[suffix])
