@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from corsproxy.config.without_file import Quick, quick_policy
 from corsproxy.core.messages import ClientHead, Field, Framing, RequestHead, UpstreamHead
 from corsproxy.core.origins import OriginSet, parse_origin_pattern
 from corsproxy.core.policy import CorsRules, Listed, Policy, Route, UpstreamAddress
@@ -122,3 +123,8 @@ def said(head: UpstreamHead | None) -> tuple[object, ...] | None:
 def values(fields: Sequence[Field], name: bytes) -> list[bytes]:
     """Every value of the field `name`, in order."""
     return [value for key, value in fields if key.lower() == name.lower()]
+
+
+def policy_for_url(upstream: str, allow_origins: Sequence[str]) -> Policy:
+    """The policy of `corsproxy UPSTREAM --allow-origin …`."""
+    return quick_policy(Quick(upstream, tuple(allow_origins)))

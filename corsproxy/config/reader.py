@@ -27,14 +27,11 @@ from corsproxy.config.listeners import check_listeners, read_admin, read_inspect
 from corsproxy.config.problems import ConfigError, Problem
 from corsproxy.config.routes import Surroundings, check_reachable, read_routes
 from corsproxy.config.section import Section
-from corsproxy.config.without_file import policy_for_url
 from corsproxy.config.yaml.document import Document, read_document
 from corsproxy.config.yaml.nodes import Mapping as MappingNode
 from corsproxy.config.yaml.source_text import read_text
 from corsproxy.core.policy import CorsRules, ListenAddress, Policy, Route
 from corsproxy.core.source import Source
-
-__all__ = ["Reading", "policy_for_url", "read_admin_address", "read_policy"]
 
 _DEFAULTS = Policy((), NO_ORIGINS)
 

@@ -68,11 +68,6 @@ class Quick(NamedTuple):
         return self.origin or ("keep" if self.preserve_host else "rewrite")
 
 
-def policy_for_url(upstream: str, allow_origins: Sequence[str]) -> Policy:
-    """Return the policy of `corsproxy UPSTREAM --allow-origin …`; see `quick_policy`."""
-    return quick_policy(Quick(upstream, tuple(allow_origins)))
-
-
 def quick_policy(quick: Quick) -> Policy:
     """Return the policy without a file.
 

@@ -93,6 +93,16 @@ class Code(StrEnum):
 ORIGIN_REFUSED: Final = (Code.ORIGIN_NOT_ALLOWED, Code.ORIGIN_EXPIRED, Code.ORIGIN_FORWARDED)
 """What the allowlist says of an origin that no entry allows."""
 
+CALL_REFUSED: Final = frozenset(
+    {
+        *ORIGIN_REFUSED,
+        Code.METHOD_NOT_ALLOWED,
+        Code.HEADER_NOT_ALLOWED,
+        Code.CREDENTIALS_NOT_ALLOWED,
+    }
+)
+"""What it says of a call that an entry is missing for: the browser keeps the response."""
+
 
 class CodeFacts(NamedTuple):
     """What a code means."""

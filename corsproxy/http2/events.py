@@ -32,7 +32,6 @@ class StreamEnded(NamedTuple):
     """The response is no longer wanted: the client cancelled the request, or broke its stream."""
 
     stream: int
-    is_by_client: bool
 
 
 class WindowOpened(NamedTuple):

@@ -255,7 +255,7 @@ class Http2Protocol:
         if stream in self._streams:
             self._pass_on(frame, events)
             self._drop(stream)
-            events.append(StreamEnded(stream, is_by_client=True))
+            events.append(StreamEnded(stream))
 
     def _pass_on(self, frame: Frame, events: list[Event]) -> None:
         """Pass a frame to the streams."""
@@ -271,7 +271,7 @@ class Http2Protocol:
                 # The window overflows.
                 self._spend("resets")
                 self._drop(frame.stream)
-                events.append(StreamEnded(frame.stream, is_by_client=False))
+                events.append(StreamEnded(frame.stream))
 
     def _refuse(self, stream: int, code: ErrorCode) -> None:
         """Reset a stream that was never begun."""
@@ -283,7 +283,7 @@ class Http2Protocol:
         """Reset a stream that the client has broken."""
         self._spend("resets")
         self.reset(stream, code)
-        events.append(StreamEnded(stream, is_by_client=False))
+        events.append(StreamEnded(stream))
 
     def _forget(self, stream: int) -> None:
         self._forgotten.add(stream)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from corsproxy.config.reader import policy_for_url, read_policy
+from corsproxy.config.reader import read_policy
 from corsproxy.core.explain.explanation import Explanation
 from corsproxy.core.messages import Field
 from corsproxy.core.policy import ListenAddress, Policy
@@ -23,6 +23,7 @@ from tests.browser.proxy import RunningProxy, proxy, proxy_with_file
 from tests.browser.servers import SANDBOXED, RecordingUpstream
 from tests.browser.ways import CHANGING, Outcome, Raw, all_by_hand, explained, in_chromium
 from tests.fakes import Reply
+from tests.policies import policy_for_url
 from tests.process import finished
 
 # The installed command answers these, too: every so manieth.

@@ -5,13 +5,13 @@ import asyncio
 import pytest
 from aiohttp import web
 
-from corsproxy.config.without_file import policy_for_url
 from corsproxy.core.explain.without_proxy import WithoutProxy, without_proxy
 from corsproxy.core.page_call import PageCall
 from corsproxy.core.policy import Limits
 from corsproxy.shell.upstream.inquiry import inquire
 from tests.browser import servers
 from tests.browser.chromium import CorsFailure, OpenTab
+from tests.policies import policy_for_url
 
 Lines = tuple[tuple[str, str], ...]
 

@@ -3,9 +3,9 @@
 import pytest
 
 from corsproxy.config.problems import ConfigError, Problem
-from corsproxy.config.reader import policy_for_url
 from corsproxy.core.origins import LOOPBACK_ORIGINS
 from corsproxy.core.policy import Policy
+from tests.policies import policy_for_url
 
 API = "https://api.example.com/v2"
 

@@ -269,7 +269,7 @@ def test_stream_errors_end_only_the_stream(server: Server, sent: bytes, code: Er
     assert server.goaway is None
     assert server.take(headers(3)).requests[-1] == 3
     begun = 1 in server.requests
-    assert (StreamEnded(1, is_by_client=False) in server.events) == begun
+    assert (StreamEnded(1) in server.events) == begun
 
 
 IGNORED: dict[str, bytes] = {

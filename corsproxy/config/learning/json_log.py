@@ -5,18 +5,8 @@ import json
 from corsproxy.config.learning.hosts import Request, host_seen
 from corsproxy.config.learning.observations import Observation, observed_call, text_of
 from corsproxy.core.advice.families import is_handshake
-from corsproxy.core.verdicts import Code
+from corsproxy.core.verdicts import CALL_REFUSED, Code
 
-_REFUSED = frozenset(
-    {
-        Code.ORIGIN_NOT_ALLOWED,
-        Code.ORIGIN_EXPIRED,
-        Code.ORIGIN_FORWARDED,
-        Code.METHOD_NOT_ALLOWED,
-        Code.HEADER_NOT_ALLOWED,
-        Code.CREDENTIALS_NOT_ALLOWED,
-    }
-)
 # How every browser begins its User-Agent.
 _BROWSERS = "Mozilla/"
 _KINDS = frozenset({"preflight", "actual", "websocket"})
@@ -56,7 +46,7 @@ def _call_in(record: dict[str, object]) -> Observation | None:
     )
     if call is None:
         return None
-    refused = text_of(record.get("code")) in _REFUSED or credentials
+    refused = text_of(record.get("code")) in CALL_REFUSED or credentials
     awaits = not refused and _is_first(kind, record)
     return Observation(call, refused, text_of(record.get("ts")), awaits)
 

@@ -20,11 +20,6 @@ def last_day(pattern: OriginPattern) -> str:
     return pattern.until or FOREVER
 
 
-def covers(origins: OriginSet, pattern: OriginPattern) -> bool:
-    """Whether one entry of `origins` allows all that `pattern` allows, for now."""
-    return next(_covering(origins, pattern), None) is not None
-
-
 def covered_until(origins: OriginSet, pattern: OriginPattern) -> str | None:
     """Return the last day on which one entry of `origins` allows all that `pattern` allows, or
     FOREVER; None if none of them does. A day on which `pattern` itself is over may stand for a

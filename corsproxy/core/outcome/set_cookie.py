@@ -34,10 +34,6 @@ class CookieFate(NamedTuple):
     did not show."""
 
     @property
-    def is_stored(self) -> bool:
-        return self.reason is None and not self.deletes
-
-    @property
     def is_of_other_site(self) -> bool:
         """Whether it was rejected because page and proxy are different sites."""
         return self.reason is not None and "SameSite" in self.reason and "None" not in self.reason

@@ -11,7 +11,6 @@ class Style(StrEnum):
     RED = "31"
     GREEN = "32"
     YELLOW = "33"
-    MAGENTA = "35"
     CYAN = "36"
 
 

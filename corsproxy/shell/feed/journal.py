@@ -21,7 +21,6 @@ from corsproxy.shell.feed.records import ExchangeRecord, Journal
 
 _MAX_VALUE = 512
 _MAX_DETAIL = 512
-_MAX_PATH_TEXT = 160
 _MAX_ASKED = 64
 _MAX_LOCATION = 2048
 

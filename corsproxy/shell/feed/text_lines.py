@@ -11,7 +11,7 @@ from corsproxy.config.problems import escape
 from corsproxy.core.advice.confusions import REFERRER_POLICY_IN_SHORT, lacks_cookie
 from corsproxy.core.advice.diagnosis import Advice, Cause
 from corsproxy.core.outcome.outcome import Outcome, Word, is_lost
-from corsproxy.core.verdicts import Code, Kind
+from corsproxy.core.verdicts import CALL_REFUSED, Code, Kind
 from corsproxy.shell.feed.ansi import Style, paint
 from corsproxy.shell.feed.clock import clock_time
 from corsproxy.shell.feed.layout import INDENT, paragraph, shortened, terminal_width
@@ -30,16 +30,6 @@ _Styled = tuple[str, Style]
 _BEFORE_PATH: Final = 18
 _BEHIND_PATH: Final = 14
 
-_BY_BROWSER: Final = frozenset(
-    {
-        Code.ORIGIN_NOT_ALLOWED,
-        Code.ORIGIN_EXPIRED,
-        Code.ORIGIN_FORWARDED,
-        Code.METHOD_NOT_ALLOWED,
-        Code.HEADER_NOT_ALLOWED,
-        Code.CREDENTIALS_NOT_ALLOWED,
-    }
-)
 _CREDENTIALS: Final = ("InvalidAllowCredentials", "WildcardOriginNotAllowed")
 
 
@@ -166,7 +156,7 @@ def _words(record: ExchangeRecord) -> tuple[str, Style]:
     if verdict.kind is Kind.PREFLIGHT:
         method = printable((record.value(b"access-control-request-method") or b"")[:32])
     if not verdict.allowed:
-        word = "BLOCKED" if verdict.code in _BY_BROWSER else "REFUSED"
+        word = "BLOCKED" if verdict.code in CALL_REFUSED else "REFUSED"
         # The origin has its own place.
         subject = verdict.subject.encode("utf-8", "replace")
         named = f" {verdict.subject}" if subject not in (b"", record.origin) else ""

@@ -42,11 +42,6 @@ class Keys:
         self._loop.remove_reader(self._descriptor)
         self._answer("")
 
-    @property
-    def is_asking(self) -> bool:
-        """Whether the next line answers a question."""
-        return self._asked is not None
-
     async def answer(self) -> str:
         """Return the next line without running it as a command; "" if none will come."""
         self._answer("")

@@ -1,9 +1,9 @@
 """Allowing calls until the proxy stops."""
 
 from corsproxy.config.editing.widening import widened
-from corsproxy.config.without_file import policy_for_url
 from corsproxy.core.advice.remedies import Remedy
 from corsproxy.core.source import DEFAULT
+from tests.policies import policy_for_url
 
 
 def test_each_value_is_allowed_on_every_route() -> None:

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 
-from corsproxy.config.without_file import policy_for_url
 from corsproxy.core.advice.hints import credentials_hint, hint_for, hint_for_client
 from corsproxy.core.answers import REASON, Answer
 from corsproxy.core.decision import Forward, decide, fail
@@ -15,7 +14,7 @@ from corsproxy.core.policy import Limits, Policy, Typed
 from corsproxy.core.source import DEFAULT, Source
 from corsproxy.core.verdicts import FACTS, Code, Kind, Verdict
 from corsproxy.errors import UpstreamError, UpstreamFault
-from tests.policies import FILE, PAGE, policy, request, route, rules, upstream
+from tests.policies import FILE, PAGE, policy, policy_for_url, request, route, rules, upstream
 
 AT = Source(FILE, 4, 5)
 POLICY = policy()

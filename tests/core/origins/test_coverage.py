@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corsproxy.core.origins import OriginSet, parse_origin_pattern
-from corsproxy.core.origins.coverage import covers, widest
+from corsproxy.core.origins import OriginPattern, OriginSet, parse_origin_pattern
+from corsproxy.core.origins.coverage import covered_until, widest
 
 ENTRIES = (
     "http://localhost:*",
@@ -32,6 +32,10 @@ PAGES = (
     "null",
     "chrome-extension://abc",
 )
+
+
+def covers(origins: OriginSet, pattern: OriginPattern) -> bool:
+    return covered_until(origins, pattern) is not None
 
 
 def entries(*texts: str) -> OriginSet:

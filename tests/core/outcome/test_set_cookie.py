@@ -82,9 +82,9 @@ def test_secure_needs_https_beyond_loopback() -> None:
 
 def test_deleting_is_not_storing() -> None:
     for line in (b"a=; Max-Age=0", b"a=; Max-Age=-1", b"a=; Expires=Thu, 01 Jan 1970 00:00:00 GMT"):
-        assert not fate(SAME_SITE, line).is_stored
+        assert fate(SAME_SITE, line).deletes
     for line in (b"a=1; Max-Age=60", b"a=1; Expires=Thu, 01 Jan 2099 00:00:00 GMT"):
-        assert fate(SAME_SITE, line).is_stored
+        assert not fate(SAME_SITE, line).deletes
 
 
 def test_paths() -> None:

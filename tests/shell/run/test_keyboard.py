@@ -84,7 +84,7 @@ async def test_a_closed_terminal_stops_the_listening(terminal: Typing) -> None:
 async def test_a_question_gets_the_next_line_and_nothing_else_does(terminal: Typing) -> None:
     keys = listening(terminal)
     answer = asyncio.ensure_future(keys.answer())
-    await until(lambda: keys.is_asking)
+    await until(lambda: keys._asked is not None)
     terminal.type(b" Q \n")
     assert await answer == "q"
     assert terminal.pressed == []
@@ -98,7 +98,7 @@ async def test_a_question_at_a_closed_terminal_gets_an_empty_answer(
 ) -> None:
     keys = listening(terminal)
     first = asyncio.ensure_future(keys.answer())
-    await until(lambda: keys.is_asking)
+    await until(lambda: keys._asked is not None)
     second = asyncio.ensure_future(keys.answer())
     assert await first == ""
     terminal.close()
@@ -109,7 +109,7 @@ async def test_a_question_at_a_closed_terminal_gets_an_empty_answer(
 async def test_a_cancelled_question_loses_no_line(terminal: Typing) -> None:
     keys = listening(terminal)
     answer = asyncio.ensure_future(keys.answer())
-    await until(lambda: keys.is_asking)
+    await until(lambda: keys._asked is not None)
     answer.cancel()
     terminal.type(b"h\n")
     await until(lambda: terminal.pressed == ["h"])

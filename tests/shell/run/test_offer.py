@@ -8,14 +8,13 @@ from pathlib import Path
 import pytest
 
 from corsproxy.config.reader import read_policy
-from corsproxy.config.without_file import policy_for_url
 from corsproxy.core.advice.remedies import remedies_for
 from corsproxy.core.decision import Forward, decide
 from corsproxy.core.policy import Policy
 from corsproxy.shell.feed.announcements import Announcer
 from corsproxy.shell.feed.recent_refusals import Refusals
 from corsproxy.shell.run.offer import Offer
-from tests.policies import PAGE, preflight, request
+from tests.policies import PAGE, policy_for_url, preflight, request
 
 OTHER = "https://app.example.com"
 TEXT = f"""\

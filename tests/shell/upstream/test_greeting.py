@@ -8,11 +8,11 @@ from pathlib import Path
 
 import trustme
 
-from corsproxy.config.without_file import policy_for_url
 from corsproxy.core.policy import Policy, Tls
 from corsproxy.shell.upstream.connect import Dialer
 from corsproxy.shell.upstream.greeting import greetings
 from tests.peers import RawPeer, answers
+from tests.policies import policy_for_url
 
 
 async def said(policy: Policy) -> list[tuple[str, bool]]:

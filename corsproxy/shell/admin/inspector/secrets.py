@@ -13,9 +13,6 @@ from urllib.parse import unquote_to_bytes
 from corsproxy.core.messages import Field, Fields
 from corsproxy.shell.feed.quoting import JWT, is_secret_name
 
-MARK = re.compile(r"\[redacted:([0-9a-f]{16})\]")
-"""Stands in place of a secret."""
-
 _COOKIES = frozenset({b"cookie", b"set-cookie"})
 _CREDENTIALS = frozenset({b"authorization", b"proxy-authorization"})
 # Fields whose values are, or contain, URLs.

@@ -229,7 +229,6 @@ class EventTap:
         self._note = note
         self._clock = clock
         self._line = b""
-        self._skipping = False  # the rest of a line that is too long
         self._ended_in_return = False
         self._is_first = True
         self._reset()
