@@ -116,16 +116,10 @@ def origin_refused(context: RequestContext) -> Answer:
     return refused(context, refusal, context.rules.origins.source, vary=vary)
 
 
-def refuse(
-    policy: Policy,
-    request: RequestHead,
-    code: Code,
-    detail: str = "",
-    at: Source | None = None,
-) -> Answer:
+def refuse(policy: Policy, request: RequestHead, code: Code, detail: str = "") -> Answer:
     """Return the answer for a request that a limit or the listener's state refuses."""
     refusal = Refusal(code, detail or f"{FACTS[code].title}.")
-    return refused(RequestContext(policy, request), refusal, at)
+    return refused(RequestContext(policy, request), refusal)
 
 
 def refuse_unread(

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 Lines = list[str]
 
 
-def indented(lines: Iterable[str], by: int = 2) -> Lines:
+def indented(lines: Iterable[str]) -> Lines:
     """Indent the lines; empty ones stay empty."""
-    return [" " * by + line if line else "" for line in lines]
+    return [f"  {line}" if line else "" for line in lines]
 
 
 def block(head: str, *bodies: Iterable[str]) -> Lines:

@@ -8,7 +8,7 @@ from corsproxy.export.layout import block, comment, indented
 
 def test_blocks_are_indented_and_apart() -> None:
     assert block("a", ["b;"], [], ["c;"]) == ["a {", "  b;", "", "  c;", "}"]
-    assert indented(["a", ""], 4) == ["    a", ""]
+    assert indented(["a", ""]) == ["  a", ""]
 
 
 @given(st.text())

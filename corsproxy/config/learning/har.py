@@ -10,16 +10,10 @@ from urllib.parse import urlsplit
 
 from corsproxy.config.learning.hosts import HostSeen, Request, host_seen
 from corsproxy.config.learning.observations import Observation, observed_call, text_of
-from corsproxy.core.verdicts import Code
+from corsproxy.core.verdicts import CALL_REFUSED, Code
 
 _REASON = "corsproxy-reason"
-_ALLOWLIST = (
-    Code.ORIGIN_NOT_ALLOWED,
-    Code.ORIGIN_EXPIRED,
-    Code.METHOD_NOT_ALLOWED,
-    Code.HEADER_NOT_ALLOWED,
-    Code.CREDENTIALS_NOT_ALLOWED,
-)
+_ALLOWLIST = CALL_REFUSED - {Code.ORIGIN_FORWARDED}
 
 
 class NotHarError(ValueError):

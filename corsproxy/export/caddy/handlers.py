@@ -44,7 +44,7 @@ def _grants(plan: Plan) -> Lines:
     for cors in plan.cors:
         name = cors.id
         lines.append(f"@granted_{name} vars {{cp_grant}} {name}-granted")
-        lines += [f"header @granted_{name} {field} {_written(given, cors)}"
+        lines += [f"header @granted_{name} {field} {_written(given)}"
                   for field, given in steps.actual_grant(cors.rules)]  # fmt: skip
         if not cors.is_any:
             lines.append(f"@varying_{name} vars {{cp_grant}} {name}-granted {name}-refused")
@@ -52,7 +52,7 @@ def _grants(plan: Plan) -> Lines:
     return lines
 
 
-def _written(given: Value, cors: Cors) -> str:
+def _written(given: Value) -> str:
     if given is Echo.ORIGIN:
         return ORIGIN
     return "*" if given is Echo.PRESENT else value(str(given))
@@ -61,7 +61,7 @@ def _written(given: Value, cors: Cors) -> str:
 def _preflight(cors: Cors) -> Lines:
     rules, name = cors.rules, cors.id
     step = next(step for step in steps.steps(rules) if step.status == 204 and not step.fits)
-    body = [f"header {field} {_written(given, cors)}"
+    body = [f"header {field} {_written(given)}"
             for field, given in step.fields if given not in (Echo.NAMES, Echo.LISTED)]  # fmt: skip
     if rules.request_headers.any:
         body += [*block(f"@{name}_asks", [f"vars {{cp_{name}_names}} yes",

@@ -122,7 +122,7 @@ def forward_location(plan: Plan, route: RoutePlan) -> Lines:
         f"proxy_send_timeout {milliseconds(route.longest_wait)};",
         *_tls(route.route),
     ]
-    ways = (_to_upstream(plan, route), _to_client(plan, route))
+    ways = (_to_upstream(route), _to_client(plan, route))
     return [comment(route.note), *block(f"location = /{route.id}", body, *ways)]
 
 
@@ -145,7 +145,7 @@ def _tls(route: Route) -> Lines:
     return lines
 
 
-def _to_upstream(plan: Plan, route: RoutePlan) -> Lines:
+def _to_upstream(route: RoutePlan) -> Lines:
     rules = route.route.request_headers
     fields = {
         "Host": "$http_host" if route.route.preserve_host else quoted(route.authority),

@@ -11,9 +11,9 @@ def timestamp(seconds: float | None = None) -> str:
     return f"{_utc(whole)}.{int((seconds - whole) * 1000):03d}Z"
 
 
-def utc_day(seconds: float | None = None) -> str:
-    """Return the day in UTC of a time since the epoch, by default now, as YYYY-MM-DD."""
-    return time.strftime("%Y-%m-%d", time.gmtime(seconds))
+def utc_day() -> str:
+    """Return today in UTC, as YYYY-MM-DD."""
+    return time.strftime("%Y-%m-%d", time.gmtime())
 
 
 def clock_time(seconds: float | None = None) -> str:

@@ -37,9 +37,9 @@ def known_width(stream: Stream) -> int | None:
     return get_terminal_size((0, 0)).columns or None
 
 
-def fitted(text: str, width: int | None, indent: str = "  ") -> str:
+def fitted(text: str, width: int | None) -> str:
     """Wrap a text to `width`. A command is not broken and has its own line; continuation lines
-    are indented by `indent` beyond the line's own indentation."""
+    are indented by two more spaces."""
     if width is None or len(text) <= width:
         return text
     from textwrap import wrap
@@ -50,16 +50,16 @@ def fitted(text: str, width: int | None, indent: str = "  ") -> str:
         if len(line) <= width:
             lines.append(line)
             continue
-        own = line[: len(line) - len(line.lstrip())]
+        indent = line[: len(line) - len(line.lstrip())] + "  "
         sentence = line if found is None else found[1].rstrip()
         lines += wrap(
             sentence,
             max(width, _NARROWEST),
-            subsequent_indent=own + indent,
+            subsequent_indent=indent,
             break_long_words=False,
             break_on_hyphens=False,
         )
-        lines += [] if found is None else [f"{own}{indent}{found[2]}"]
+        lines += [] if found is None else [f"{indent}{found[2]}"]
     return "\n".join(lines)
 
 
