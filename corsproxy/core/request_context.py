@@ -59,16 +59,9 @@ class RequestContext:
     """A request and what was read in it. Immutable."""
 
     __slots__ = (
-        "found",
-        "origin",
-        "passed",
-        "passthrough",
-        "policy",
-        "request",
-        "route",
-        "rules",
+        "found", "origin", "passed", "passthrough", "policy", "request", "route", "rules",
         "target",
-    )
+    )  # fmt: skip
 
     def __init__(self, policy: Policy, request: RequestHead) -> None:
         self.policy = policy

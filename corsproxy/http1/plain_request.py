@@ -83,17 +83,9 @@ class PlainHeadReader:
     """Reads the plain heads of one connection."""
 
     __slots__ = (
-        "_before",
-        "_client",
-        "_closes",
-        "_fields",
-        "_last",
-        "_lines",
-        "_method",
-        "_section",
-        "_secure",
-        "end",
-    )
+        "_before", "_client", "_closes", "_fields", "_last", "_lines", "_method", "_section",
+        "_secure", "end",
+    )  # fmt: skip
 
     def __init__(self, client: str, secure: bool) -> None:
         """`client` and `secure` describe the connection, as in `RequestHead`."""

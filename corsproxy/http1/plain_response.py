@@ -74,16 +74,9 @@ class PlainHead:
     """What a plain head says."""
 
     __slots__ = (
-        "closes",
-        "connection",
-        "content_type",
-        "fields",
-        "keep_alive",
-        "length",
-        "reason",
-        "size",
+        "closes", "connection", "content_type", "fields", "keep_alive", "length", "reason", "size",
         "status",
-    )
+    )  # fmt: skip
 
     def __init__(self, status: int, reason: bytes) -> None:
         self.status = status

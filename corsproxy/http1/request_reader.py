@@ -83,16 +83,8 @@ class RequestReader:
     """Reads the requests of one connection."""
 
     __slots__ = (
-        "_client",
-        "_decoder",
-        "_plain",
-        "_secure",
-        "_unfinished",
-        "end",
-        "left",
-        "size",
-        "state",
-    )
+        "_client", "_decoder", "_plain", "_secure", "_unfinished", "end", "left", "size", "state",
+    )  # fmt: skip
 
     def __init__(self, limits: Limits, budget: HeadBudget) -> None:
         """`budget` is shared by all connections."""

@@ -64,24 +64,10 @@ class ResponseParser:
     """
 
     __slots__ = (
-        "_answers_head",
-        "_chunks",
-        "_head",
-        "_interim",
-        "_left",
-        "_limit",
-        "_plain_heads",
-        "_put",
-        "_state",
-        "_upgrade",
-        "complete",
-        "event_stream",
-        "head",
-        "keep_alive",
-        "persistent",
-        "switched",
-        "untouched",
-    )
+        "_answers_head", "_chunks", "_head", "_interim", "_left", "_limit", "_plain_heads", "_put",
+        "_state", "_upgrade", "complete", "event_stream", "head", "keep_alive", "persistent",
+        "switched", "untouched",
+    )  # fmt: skip
 
     def __init__(
         self,

@@ -43,16 +43,9 @@ class Call:
     """A call that a page's script, or an element of the page, makes."""
 
     __slots__ = (
-        "asked_headers",
-        "asked_method",
-        "credentials",
-        "is_cross_origin",
-        "mode",
-        "origin",
-        "own",
-        "referer",
-        "site",
-    )
+        "asked_headers", "asked_method", "credentials", "is_cross_origin", "mode", "origin", "own",
+        "referer", "site",
+    )  # fmt: skip
 
     def __init__(
         self,

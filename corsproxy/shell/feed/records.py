@@ -27,23 +27,10 @@ class ExchangeRecord:
     """
 
     __slots__ = (
-        "detail",
-        "duration_s",
-        "error",
-        "forward",
-        "outcome",
-        "outlook",
-        "policy",
-        "received",
-        "request",
-        "response",
-        "sent",
-        "started",
-        "status",
-        "upstream_head",
-        "upstream_s",
+        "detail", "duration_s", "error", "forward", "outcome", "outlook", "policy", "received",
+        "request", "response", "sent", "started", "status", "upstream_head", "upstream_s",
         "verdict",
-    )
+    )  # fmt: skip
 
     def __init__(
         self,

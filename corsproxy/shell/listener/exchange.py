@@ -46,22 +46,9 @@ class Exchange:
     """An exchange in progress."""
 
     __slots__ = (
-        "_client",
-        "_detail",
-        "_error",
-        "_forwarded",
-        "_head",
-        "_last",
-        "_service",
-        "_started",
-        "_status",
-        "_stopped",
-        "_upstream_head",
-        "_upstream_s",
-        "_verdict",
-        "_watch",
-        "tunnel",
-    )
+        "_client", "_detail", "_error", "_forwarded", "_head", "_last", "_service", "_started",
+        "_status", "_stopped", "_upstream_head", "_upstream_s", "_verdict", "_watch", "tunnel",
+    )  # fmt: skip
 
     def __init__(
         self, client: ClientExchange, service: Service, last: LastDecision | None = None

@@ -31,21 +31,9 @@ class Http1Connection(asyncio.BufferedProtocol):
     """One client connection, for as many exchanges as it lasts; a `ClientConnection`."""
 
     __slots__ = (
-        "_decisions",
-        "_exchange",
-        "_head_began",
-        "_held",
-        "_is_last",
-        "_limits",
-        "_running",
-        "_server",
-        "_task",
-        "bond",
-        "is_full",
-        "queue",
-        "service",
-        "wire",
-    )
+        "_decisions", "_exchange", "_head_began", "_held", "_is_last", "_limits", "_running",
+        "_server", "_task", "bond", "is_full", "queue", "service", "wire",
+    )  # fmt: skip
 
     def __init__(self, server: Listener, service: Service) -> None:
         limits = service.policy.limits

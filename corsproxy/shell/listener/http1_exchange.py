@@ -64,19 +64,9 @@ class Http1Exchange(ClientExchange):
     """The client's side of one exchange."""
 
     __slots__ = (
-        "_awaits_continue",
-        "_body",
-        "_framing",
-        "_is_cut",
-        "_message",
-        "_queue",
-        "_sent",
-        "_service",
-        "_tunnel",
-        "_wire",
-        "content",
-        "keep_alive",
-    )
+        "_awaits_continue", "_body", "_framing", "_is_cut", "_message", "_queue", "_sent",
+        "_service", "_tunnel", "_wire", "content", "keep_alive",
+    )  # fmt: skip
 
     def __init__(
         self,

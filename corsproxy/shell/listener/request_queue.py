@@ -51,15 +51,8 @@ class RequestQueue:
     """One client connection as a queue of requests."""
 
     __slots__ = (
-        "_arriving",
-        "_behind",
-        "_head_begun",
-        "_wire",
-        "filled",
-        "reader",
-        "tunnel",
-        "waiting",
-    )
+        "_arriving", "_behind", "_head_begun", "_wire", "filled", "reader", "tunnel", "waiting",
+    )  # fmt: skip
 
     def __init__(
         self, wire: Wire, limits: Limits, budget: HeadBudget, head_begun: Callable[[], None]

@@ -54,20 +54,9 @@ class Wire:
     """One client connection, below its messages; a `Tap`."""
 
     __slots__ = (
-        "_descriptor",
-        "_held_by",
-        "_loop",
-        "_overdue",
-        "_writable",
-        "_writing",
-        "client",
-        "ended_by",
-        "is_writing_paused",
-        "reading",
-        "secure",
-        "state",
-        "transport",
-    )
+        "_descriptor", "_held_by", "_loop", "_overdue", "_writable", "_writing", "client",
+        "ended_by", "is_writing_paused", "reading", "secure", "state", "transport",
+    )  # fmt: skip
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, limits: Limits, overdue: Callable[[], None]

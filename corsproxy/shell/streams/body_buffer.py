@@ -34,18 +34,9 @@ class BodyBuffer:
     """A sequence of bytes that ends properly or with a failure."""
 
     __slots__ = (
-        "_has_lent",
-        "_holds",
-        "_is_busy",
-        "_pieces",
-        "_size",
-        "_tap",
-        "changed",
-        "failure",
-        "has_ended",
-        "most",
-        "received",
-    )
+        "_has_lent", "_holds", "_is_busy", "_pieces", "_size", "_tap", "changed", "failure",
+        "has_ended", "most", "received",
+    )  # fmt: skip
 
     def __init__(self, tap: Tap | None) -> None:
         self._tap = tap

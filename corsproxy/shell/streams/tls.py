@@ -62,26 +62,10 @@ class TlsConnection(asyncio.BufferedProtocol):
     """One TLS connection, from its first byte to its last."""
 
     __slots__ = (
-        "_app",
-        "_arrived",
-        "_failure",
-        "_handshake",
-        "_has_rest",
-        "_incoming",
-        "_is_due",
-        "_is_ending",
-        "_is_paused",
-        "_loop",
-        "_outgoing",
-        "_peer_ended",
-        "_raw",
-        "_read",
-        "_said_end",
-        "_space",
-        "_stage",
-        "_tls",
-        "_unsent",
-    )
+        "_app", "_arrived", "_failure", "_handshake", "_has_rest", "_incoming", "_is_due",
+        "_is_ending", "_is_paused", "_loop", "_outgoing", "_peer_ended", "_raw", "_read",
+        "_said_end", "_space", "_stage", "_tls", "_unsent",
+    )  # fmt: skip
 
     def __init__(
         self,

@@ -40,17 +40,9 @@ class FrameTracker:
     """
 
     __slots__ = (
-        "_closes",
-        "_excess",
-        "_header",
-        "_least",
-        "_left",
-        "_masked",
-        "_most",
-        "at_boundary",
-        "closed",
-        "lost",
-    )
+        "_closes", "_excess", "_header", "_least", "_left", "_masked", "_most", "at_boundary",
+        "closed", "lost",
+    )  # fmt: skip
 
     def __init__(self, *, masked: bool) -> None:
         """`masked` for what a client sends."""

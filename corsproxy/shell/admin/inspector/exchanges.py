@@ -108,32 +108,11 @@ class Exchange(Watch):
     """One request and its response, as far as they have come."""
 
     __slots__ = (
-        "_answer_body",
-        "_answer_piece",
-        "_request_body",
-        "_started",
-        "answered_at",
-        "client_head",
-        "clock",
-        "detail",
-        "ended",
-        "error",
-        "generation",
-        "head_bytes",
-        "headed",
-        "is_over",
-        "message_bytes",
-        "messages",
-        "outcome",
-        "replay_of",
-        "request",
-        "row",
-        "sent",
-        "status",
-        "upstream",
-        "upstream_head",
-        "verdict",
-    )
+        "_answer_body", "_answer_piece", "_request_body", "_started", "answered_at", "client_head",
+        "clock", "detail", "ended", "error", "generation", "head_bytes", "headed", "is_over",
+        "message_bytes", "messages", "outcome", "replay_of", "request", "row", "sent", "status",
+        "upstream", "upstream_head", "verdict",
+    )  # fmt: skip
 
     def __init__(self, request: RequestHead, started: float, clock: float) -> None:
         """`started` is in seconds since the epoch, 0.0 if it is to be worked out; `clock` is the
