@@ -15,10 +15,11 @@ to the client's.
 Limits of aiohttp's public API, and what aiohttp does by itself:
 
 * Field values that are not UTF-8: the invalid bytes become U+FFFD.
-* Requests that aiohttp's parser refuses, `OPTIONS *` among them: its own 400 has no grant, so a
-  page cannot read it, and there is no record of it.
-* Mounted in another application: content that a client has compressed arrives decoded, without
-  its Content-Encoding. `web.run_app(app, auto_decompress=False)` leaves it as it is.
+* Requests that aiohttp refuses by itself with 400, and `OPTIONS *` and CONNECT with 404: its
+  response has no grant, so a page cannot read it, and there is no record of it.
+* Mounted in another application, that one's limits on the size of heads apply as well, and content
+  that a client has compressed arrives decoded, without its Content-Encoding.
+  `web.run_app(app, auto_decompress=False, max_field_size=32768)` changes both.
 * WebSocket extensions: none are negotiated. Messages arrive whole, up to 4 MiB; a larger one ends
   the WebSocket with 1009. If an upstream chooses none of the subprotocols that a page offers,
   aiohttp logs a warning.

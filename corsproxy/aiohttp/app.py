@@ -14,7 +14,7 @@ from corsproxy.aiohttp.policies import Policies, policies_of
 from corsproxy.aiohttp.responses import Plain
 from corsproxy.config.changes import Change
 from corsproxy.config.problems import Problem, render
-from corsproxy.core.policy import Policy
+from corsproxy.core.policy import Limits, Policy
 from corsproxy.shell.feed.clock import utc_day
 from corsproxy.shell.feed.records import ExchangeRecord
 from corsproxy.shell.listener.exchange import Exchange
@@ -29,6 +29,7 @@ OnRecord = Callable[[ExchangeRecord], object]
 
 _TAIL: Final = "/{path:.*}"
 _LOOK_S: Final = 0.25
+_SPARE: Final = 4096
 
 logger = logging.getLogger("corsproxy")
 
@@ -53,8 +54,7 @@ def proxy_app(
     """
     policies = policies_of(upstream, config, keys)
     proxy = _Proxy(policies, on_record)
-    # Encoded content passes as it is, unless the application is mounted in one that decodes it.
-    app = web.Application(handler_args={"auto_decompress": False})
+    app = web.Application(handler_args=_reading(policies.at("").limits))
     for path in ("", _TAIL):
         app.router.add_route("*", path, proxy.handle, expect_handler=leave_it_waiting)
     app.on_response_prepare.append(_leave_out)
@@ -63,6 +63,17 @@ def proxy_app(
     if config is not None and reload:
         app.cleanup_ctx.append(_Watching(os.fspath(config), policies).life)
     return app
+
+
+def _reading(limits: Limits) -> dict[str, Any]:
+    """Return how aiohttp is to read requests, unless the application is mounted in another one:
+    content as it is encoded, and more of a head than the core lets pass, because aiohttp's own
+    refusals have no grant."""
+    return {
+        "auto_decompress": False,
+        "max_line_size": limits.target + _SPARE,
+        "max_field_size": limits.field + _SPARE,
+    }
 
 
 async def _leave_out(_: web.Request, response: web.StreamResponse) -> None:

@@ -4,7 +4,7 @@ import asyncio
 from contextlib import suppress
 from typing import Final
 
-from aiohttp import HttpVersion11, web
+from aiohttp import HttpVersion10, HttpVersion11, web
 
 from corsproxy.aiohttp.responses import can_open_websocket, plain_response
 from corsproxy.aiohttp.websocket import WebSocketStream
@@ -127,7 +127,10 @@ class AiohttpExchange(ClientExchange):
 
     def __init__(self, request: web.Request, bond: Bond, write_timeout: float) -> None:
         head = head_of(request)
-        super().__init__(head, bond, None if is_decoded(request) else request.content_length)
+        length = None if is_decoded(request) else request.content_length
+        # aiohttp takes others for HTTP, too, and would answer in kind.
+        is_http1 = request.version in (HttpVersion10, HttpVersion11)
+        super().__init__(head, bond, length, None if is_http1 else Code.VERSION_NOT_SUPPORTED)
         self.response: web.StreamResponse | None = None
         """The response that the handler returns."""
         self._request: Final = request

@@ -40,11 +40,20 @@ class ServerCommand(click.Command):
             raise
 
 
+def _file_name(ctx: click.Context, param: click.Parameter, name: str | None) -> str | None:
+    """A click callback. An empty name, as of an unset variable in a script, must not mean the
+    default file. Raises click.BadParameter."""
+    if name == "":
+        raise click.BadParameter("the name is empty", ctx, param)
+    return name
+
+
 config_option = option(
     "-c",
     "--config",
     "config",
     type=click.Path(),
+    callback=_file_name,
     metavar="FILE",
     help="The allowlist file; ./corsproxy.yaml by default.",
 )

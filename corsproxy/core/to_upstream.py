@@ -83,9 +83,10 @@ def to_upstream(
         fields += ((b"Connection", b"Upgrade"), (b"Upgrade", upgrade))
     framing = Framing.NONE
     if b"content-length" in found:
-        length = found[b"content-length"][0]
-        framing = Framing.LENGTH if int(length) else Framing.NONE
-        fields.append((b"Content-Length", length))
+        # Written anew: some servers read leading zeros as octal.
+        length = int(found[b"content-length"][0])
+        framing = Framing.LENGTH if length else Framing.NONE
+        fields.append((b"Content-Length", b"%d" % length))
     elif b"transfer-encoding" in found:
         framing = Framing.CHUNKED
         fields.append((b"Transfer-Encoding", b"chunked"))

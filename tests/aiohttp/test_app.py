@@ -17,9 +17,9 @@ from corsproxy.config.reader import read_policy
 from corsproxy.shell.feed.records import ExchangeRecord
 from corsproxy.shell.upstream.connect import Dialer
 from corsproxy.shell.upstream.pool import UpstreamPools
-from tests.aiohttp.embedded import EVIL, PAGE, ask, running
+from tests.aiohttp.embedded import EVIL, PAGE, ask, connect, running
 from tests.fakes import Client, Reply, get, post, serving
-from tests.peers import until
+from tests.peers import RawPeer, answers, until
 
 
 async def echo(request: web.Request) -> web.Response:
@@ -119,6 +119,7 @@ CASES = {
     "content": post(b"content", "/echo"),
     "chunked content": get("/echo", "Transfer-Encoding: chunked", method="POST")
     + b"4\r\nfour\r\n0\r\n\r\n",
+    "a length with zeros": get("/echo", "Content-Length: 004", method="POST") + b"four",
     "HEAD": get("/echo", origin=PAGE, method="HEAD"),
     "DELETE": get("/echo", method="DELETE"),
     "OPTIONS that is no preflight": get("/echo", method="OPTIONS"),
@@ -192,6 +193,34 @@ async def outcome(port: int | None, data: bytes) -> object:
         return seen(await ask(port, data, method))
     except Exception as error:  # noqa: BLE001 - of the two, the kind is compared
         return type(error).__name__
+
+
+@pytest.mark.parametrize(
+    ("request_head", "status"),
+    [
+        (get("/", f"X-Long: {'x' * 20_000}"), 200),
+        (get("/", f"X-Long: {'x' * 33_000}"), 431),
+        (get(f"/{'x' * 9000}"), 414),
+    ],
+    ids=["field", "field over the limit", "target over the limit"],
+)
+async def test_sizes_of_heads_have_the_same_limits(request_head: bytes, status: int) -> None:
+    async with RawPeer(answers(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")) as server:
+        app = proxy_app(f"http://127.0.0.1:{server.port}", allow_origins=[PAGE])
+        async with running(app) as proxy:
+            reply = await ask(proxy.port, request_head)
+            assert (reply.status, reply.grant) == (status, PAGE)
+
+
+@pytest.mark.parametrize("version", ["HTTP/2.0", "HTTP/0.9"])
+async def test_other_versions_are_refused(version: str) -> None:
+    async with upstream() as server:
+        app = proxy_app(f"http://localhost:{server.port}", allow_origins=[PAGE])
+        async with running(app) as proxy:
+            client = await connect(proxy.port)
+            await client.send(get("/").replace(b"HTTP/1.1", version.encode()))
+            assert b" 505 " in await client.head()
+            await client.close()
 
 
 async def test_the_same_cases_come_out_as_through_the_listener(

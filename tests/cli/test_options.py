@@ -53,6 +53,12 @@ def test_typed_arguments_override_variables(
     assert result.output == f"{expected}\n"
 
 
+def test_an_empty_file_name_is_not_the_default_file() -> None:
+    result = CliRunner().invoke(named, ["-c", ""])
+    assert (result.exit_code, "the name is empty" in result.output) == (2, True)
+    assert CliRunner(env={"CORSPROXY_CONFIG": ""}).invoke(named).output == "(None, None)\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "variables"),
     [
