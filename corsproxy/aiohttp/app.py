@@ -44,10 +44,12 @@ def proxy_app(
 ) -> web.Application:
     """Return an application that proxies to `upstream`, or as the file `config` says.
 
-    `keys` are those of a route; those of `cors:` may be given flat or as `cors={…}`. Of a file's
-    top level, `limits`, `allowed_hosts`, `trusted_proxies` and `via` apply. The file is read once,
-    or with `reload` whenever it changes. `on_record` gets the record of each exchange, outcome
-    included.
+    `keys` are those of a route; those of `cors:` may be given flat or as `cors={…}`. Their texts
+    are taken as they are: a `$` begins no variable.
+
+    Of a file's top level, `limits`, `allowed_hosts`, `trusted_proxies` and `via` apply. The file
+    is read once, or with `reload` whenever it changes. `on_record` gets the record of each
+    exchange, outcome included.
 
     Raises `corsproxy.ConfigError` for a configuration that is refused, OSError for a file that
     cannot be read, and TypeError unless either a URL or `config` is given.

@@ -38,7 +38,19 @@ def text_of(upstream: str, keys: Mapping[str, Any]) -> str:
             raise TypeError(f"{', '.join(flat)}: give either cors or its keys")
         route["cors"] = {**cors, **flat}
     # JSON is YAML, too.
-    return json.dumps({"routes": [route]}, indent=2, default=list)
+    return json.dumps({"routes": [_literal(route)]}, indent=2, default=list)
+
+
+def _literal(value: Any) -> Any:
+    """Return the value as it is to be written for its texts to be taken as they are: what looks
+    like an environment variable in a program's argument, such as a password, is none."""
+    if isinstance(value, str):
+        return value.replace("$", "$$")
+    if isinstance(value, Mapping):
+        return {key: _literal(each) for key, each in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_literal(each) for each in value]
+    return value
 
 
 def mounted(policy: Policy, prefix: bytes) -> Policy:

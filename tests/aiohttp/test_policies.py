@@ -43,6 +43,15 @@ def test_the_package_itself_does_not_load_aiohttp() -> None:
     subprocess.run((sys.executable, "-c", look), check=True)
 
 
+@pytest.mark.parametrize("value", ["a$b", "${HOME}", "$$", "${X:-y}"])
+async def test_a_dollar_sign_in_an_argument_is_one(value: str) -> None:
+    async with upstream() as server:
+        url, rules = f"http://localhost:{server.port}", {"set": {"X-Key": value}}
+        async with running(proxy_app(url, allow_origins=(PAGE,), request_headers=rules)) as proxy:
+            told = json.loads((await ask(proxy.port, get("/echo"))).content)
+    assert ["X-Key", value] in told["fields"]
+
+
 async def test_only_top_level_keys_about_requests_apply(tmp_path: Path) -> None:
     config = tmp_path / "corsproxy.yaml"
     records: list[ExchangeRecord] = []
