@@ -412,3 +412,9 @@ def get(target: str = "/", *lines: str, method: str = "GET", origin: str | None 
 
 def post(content: bytes, target: str = "/", *lines: str) -> bytes:
     return get(target, f"Content-Length: {len(content)}", *lines, method="POST") + content
+
+
+async def told(asked: Asked) -> FakeResponse:
+    """Answer with what was asked."""
+    await asked.content()
+    return FakeResponse(repr((asked.request.target, asked.request.fields)).encode())

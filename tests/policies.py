@@ -125,6 +125,10 @@ def values(fields: Sequence[Field], name: bytes) -> list[bytes]:
     return [value for key, value in fields if key.lower() == name.lower()]
 
 
+def grants(fields: Sequence[Field]) -> list[bytes]:
+    return [name for name, _ in fields if name.lower().startswith(b"access-control-")]
+
+
 def policy_for_url(upstream: str, allow_origins: Sequence[str]) -> Policy:
     """The policy of `corsproxy UPSTREAM --allow-origin …`."""
     return quick_policy(Quick(upstream, tuple(allow_origins)))

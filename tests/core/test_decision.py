@@ -16,6 +16,7 @@ from corsproxy.core.verdicts import Code, Kind
 from corsproxy.errors import UpstreamError, UpstreamFault
 from tests.policies import (
     PAGE,
+    grants,
     listed,
     policy,
     preflight,
@@ -48,11 +49,6 @@ def forwarded(decision: object) -> Forward:
 def completed(head: object) -> ClientHead:
     assert isinstance(head, ClientHead)
     return head
-
-
-def grants(fields: object) -> list[bytes]:
-    assert isinstance(fields, list | tuple)
-    return [name for name, _ in fields if name.lower().startswith(b"access-control-")]
 
 
 # Preflights

@@ -12,7 +12,7 @@ from corsproxy.core.decision import Forward, decide
 from corsproxy.core.messages import RequestHead
 from corsproxy.core.refusals import refuse, refuse_unread
 from corsproxy.core.verdicts import Code
-from tests.policies import PAGE, policy, request, request_with, values
+from tests.policies import PAGE, grants, policy, request, request_with, values
 
 ALLOW_ORIGIN = b"Access-Control-Allow-Origin"
 
@@ -24,11 +24,6 @@ def answered(decision: object) -> Answer:
 
 def assert_forwarded(decision: object) -> None:
     assert isinstance(decision, Forward)
-
-
-def grants(fields: object) -> list[bytes]:
-    assert isinstance(fields, list | tuple)
-    return [name for name, _ in fields if name.lower().startswith(b"access-control-")]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """A file with a hard text in every place that takes one."""
 
 import json
+from typing import Any
 
 from tests.export.policies import VALUES
 
@@ -29,3 +30,10 @@ def file_with(values: tuple[str, ...]) -> str:
         ],
     }
     return json.dumps(content, ensure_ascii=False).replace("$", "$$")
+
+
+def shape(found: Any) -> Any:
+    """The types of all that a configuration is made of: a value that breaks out changes them."""
+    if isinstance(found, dict):
+        return {key: shape(each) for key, each in found.items()}
+    return [shape(each) for each in found] if isinstance(found, list) else type(found)

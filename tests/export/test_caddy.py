@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from corsproxy.export.caddy.text import map_block, placed, token, value
-from tests.export.injection import PLAIN, file_with
+from tests.export.injection import PLAIN, file_with, shape
 from tests.export.policies import VALUES
 from tests.export.reading import GOOD, exported, losses
 from tests.export.running import program
@@ -40,13 +40,7 @@ def test_a_text_is_one_token() -> None:
 def test_caddy_takes_every_value_as_one(tmp_path: Path) -> None:
     plain, hard = (adapted(tmp_path, exported("caddy", file_with(values)).text)
                    for values in (PLAIN, VALUES))  # fmt: skip
-    assert _shape(hard) == _shape(plain)
-
-
-def _shape(found: Any) -> Any:
-    if isinstance(found, dict):
-        return {key: _shape(each) for key, each in found.items()}
-    return [_shape(each) for each in found] if isinstance(found, list) else type(found)
+    assert shape(hard) == shape(plain)
 
 
 def test_an_https_listener_has_its_files() -> None:

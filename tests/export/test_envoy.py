@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from corsproxy.export.envoy.routes import formatted
-from tests.export.injection import PLAIN, file_with
+from tests.export.injection import PLAIN, file_with, shape
 from tests.export.policies import VALUES
 from tests.export.reading import GOOD, exported, losses
 
@@ -28,17 +28,11 @@ def test_percent_signs_are_escaped() -> None:
 
 def test_values_cannot_break_out() -> None:
     plain, hard = (loaded(file_with(values)) for values in (PLAIN, VALUES))
-    assert _shape(hard) == _shape(plain)
+    assert shape(hard) == shape(plain)
     (first, *_) = [route for route in routes_of(hard) if "route" in route]
     fields = [field["header"] for field in first["request_headers_to_add"]]
     values = [field["value"] for field in fields if field["key"][2:3].isdigit()]
     assert values == [formatted(value) for value in VALUES]
-
-
-def _shape(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _shape(each) for key, each in value.items()}
-    return [_shape(each) for each in value] if isinstance(value, list) else type(value)
 
 
 def test_its_cors_filter_is_not_used() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import yaml
 
 from corsproxy.export.traefik.rules import text
-from tests.export.injection import PLAIN, file_with
+from tests.export.injection import PLAIN, file_with, shape
 from tests.export.policies import VALUES
 from tests.export.reading import GOOD, exported, losses
 
@@ -24,16 +24,10 @@ def test_the_static_document_names_the_dynamic_one() -> None:
 
 def test_values_cannot_break_out_and_are_not_templates() -> None:
     plain, hard = (documents(file_with(values))[1] for values in (PLAIN, VALUES))
-    assert _shape(hard) == _shape(plain)
+    assert shape(hard) == shape(plain)
     assert "{{" not in exported("traefik", file_with(VALUES)).text
     fields = hard["http"]["middlewares"]["r1-fields"]["headers"]["customRequestHeaders"]
     assert [fields[f"X-{number}"] for number in range(len(VALUES))] == list(VALUES)
-
-
-def _shape(found: Any) -> Any:
-    if isinstance(found, dict):
-        return {key: _shape(each) for key, each in found.items()}
-    return [_shape(each) for each in found] if isinstance(found, list) else type(found)
 
 
 def test_a_backtick_ends_no_text_of_a_rule() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from corsproxy.http1.head_parser import MalformedHeadError, parse_head
 from corsproxy.http1.plain_request import PlainHeadReader
 from corsproxy.http1.request_message import RequestMessage
-from tests.fakes import Asked, FakeResponse, FakeUpstream, get, serving
+from tests.fakes import FakeUpstream, get, serving, told
 from tests.policies import PAGE, policy, rules
 
 END = b"\r\n\r\n"
@@ -307,12 +307,6 @@ def test_what_has_content_or_is_long_is_not_remembered() -> None:
 
 
 # On connections.
-
-
-async def told(asked: Asked) -> FakeResponse:
-    """Answer with what was asked."""
-    await asked.content()
-    return FakeResponse(repr((asked.request.target, asked.request.fields)).encode())
 
 
 def heads(target: str) -> list[bytes]:

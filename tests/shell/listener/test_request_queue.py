@@ -17,17 +17,12 @@ from tests.fakes import (
     post,
     replying,
     serving,
+    told,
 )
 from tests.peers import until
 from tests.policies import PAGE, policy
 
 HEAD = b"GET / HTTP/1.1\r\nHost: localhost\r\nOrigin: http://localhost:5173\r\n"
-
-
-async def told(asked: Asked) -> FakeResponse:
-    """Answer with what was asked."""
-    await asked.content()
-    return FakeResponse(repr((asked.request.target, asked.request.fields)).encode())
 
 
 @pytest.mark.parametrize(

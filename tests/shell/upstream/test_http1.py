@@ -677,7 +677,10 @@ async def test_no_timeout_waits(pools: UpstreamPools) -> None:
 # Leaving.
 
 
-async def test_cancelling_the_request_drops_the_connection(pools: UpstreamPools) -> None:
+@pytest.mark.parametrize("uploads", [False, True])
+async def test_cancelling_the_request_drops_the_connection(
+    pools: UpstreamPools, uploads: bool
+) -> None:
     asked, left = asyncio.Event(), asyncio.Event()
 
     async def script(peer: PeerConnection) -> None:
@@ -687,7 +690,8 @@ async def test_cancelling_the_request_drops_the_connection(pools: UpstreamPools)
         left.set()
 
     async with RawPeer(script) as peer:
-        asking = asyncio.ensure_future(ask(pools, make_route(peer.port)))
+        upload = (make_upload(9), Body(b"half")) if uploads else ()
+        asking = asyncio.ensure_future(ask(pools, make_route(peer.port), *upload))
         await asked.wait()
         asking.cancel()
         async with asyncio.timeout(20):
@@ -695,24 +699,6 @@ async def test_cancelling_the_request_drops_the_connection(pools: UpstreamPools)
         with pytest.raises(asyncio.CancelledError):
             await asking
         assert pools.figures()[0].in_flight == 0
-
-
-async def test_cancelling_an_upload_drops_the_connection(pools: UpstreamPools) -> None:
-    asked, left = asyncio.Event(), asyncio.Event()
-
-    async def script(peer: PeerConnection) -> None:
-        await peer.head()
-        asked.set()
-        await peer.closed()
-        left.set()
-
-    async with RawPeer(script) as peer:
-        route = make_route(peer.port)
-        asking = asyncio.ensure_future(ask(pools, route, make_upload(9), Body(b"half")))
-        await asked.wait()
-        asking.cancel()
-        async with asyncio.timeout(20):
-            await left.wait()
 
 
 async def test_aborting_a_response_drops_the_connection(pools: UpstreamPools) -> None:
