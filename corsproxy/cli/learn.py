@@ -15,7 +15,7 @@ from corsproxy.config.editing.edits import File
 from corsproxy.config.learning.har import NotHarError, read_har
 from corsproxy.config.learning.hosts import Hosts, Request
 from corsproxy.config.learning.json_log import read_log_line, request_in
-from corsproxy.config.learning.observations import Observation, Seen, counted
+from corsproxy.config.learning.observations import Observation, Seen, refused_calls
 from corsproxy.config.learning.proposal import Proposal, propose
 from corsproxy.config.learning.unfollowed import with_unfollowed
 from corsproxy.config.learning.unused import unused
@@ -83,7 +83,7 @@ def command(
         if want_unused:
             _print_unused(policy, calls, hosts)
             return
-        proposal = propose(file, counted(policy, calls, refused=True), domains, hosts.refused)
+        proposal = propose(file, refused_calls(policy, calls), domains, hosts.refused)
     _print(file, proposal)
     if write and proposal.additions and click.confirm(f"\nWrite {file.name}?"):
         rewrite(file, proposal.after)

@@ -61,10 +61,8 @@ def observed_call(
     return PageCall(page, target, verb, known, credentials)
 
 
-def counted(
-    policy: Policy, observations: Iterable[Observation], *, refused: bool
-) -> dict[PageCall, Seen]:
-    """Return each kind of call that was refused, or that was not, with how often it was seen.
+def refused_calls(policy: Policy, observations: Iterable[Observation]) -> dict[PageCall, Seen]:
+    """Return each kind of call that was refused, with how often it was seen.
 
     A call counts as refused, too, where its client cannot read what it needs of the answer. Calls
     of one route are of one kind: their target is the route's path.
@@ -74,7 +72,7 @@ def counted(
         route = find_route(policy, each.call.target.encode("utf-8", "replace"))
         if route is None:
             continue
-        if (each.refused or bool(unreadable(route.cors, each.call))) is not refused:
+        if not each.refused and not unreadable(route.cors, each.call):
             continue
         call = each.call._replace(target=route.path.decode("ascii"))
         if call in found or len(found) < MOST_KINDS:

@@ -5,8 +5,8 @@ import pytest
 from corsproxy.config.learning.observations import (
     Observation,
     Seen,
-    counted,
     observed_call,
+    refused_calls,
     text_of,
 )
 from corsproxy.config.reader import read_policy
@@ -25,7 +25,7 @@ def test_calls_of_one_route_are_counted_together() -> None:
     calls = [PageCall(PAGE, target) for target in ("/a/1", "/a/2", "/b", "/elsewhere")]
     observations = [Observation(call, True, f"t{i}") for i, call in enumerate(calls)]
     observations.append(Observation(calls[0], False, "t9"))
-    assert counted(POLICY, observations, refused=True) == {
+    assert refused_calls(POLICY, observations) == {
         PageCall(PAGE, "/a"): Seen(2, "t1"),
         PageCall(PAGE, "/b"): Seen(1, "t2"),
     }
@@ -35,8 +35,7 @@ def test_an_answer_that_its_client_cannot_read_counts_as_refused() -> None:
     creates = PageCall(PAGE, "/a", "POST", ("tus-resumable", "upload-length"))
     sends = PageCall(PAGE, "/b", "PATCH", ("tus-resumable", "upload-offset"))
     observations = [Observation(call, False, "t") for call in (creates, sends)]
-    assert list(counted(POLICY, observations, refused=True)) == [sends]
-    assert list(counted(POLICY, observations, refused=False)) == [creates]
+    assert list(refused_calls(POLICY, observations)) == [sends]
 
 
 @pytest.mark.parametrize(

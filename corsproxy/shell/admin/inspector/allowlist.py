@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from corsproxy.config.editing.diffs import diff
-from corsproxy.config.learning.observations import counted
+from corsproxy.config.learning.observations import refused_calls
 from corsproxy.config.learning.proposal import propose
 from corsproxy.config.problems import ConfigError
 from corsproxy.core.advice.remedies import KEYS, KINDS
@@ -49,7 +49,7 @@ def allowlist(
 
 def learnt(policy: Policy, usage: Usage, file: str) -> Json:
     """Return what `corsproxy learn` would propose for the refused calls. Blocks."""
-    refused = counted(policy, list(usage.observations), refused=True)
+    refused = refused_calls(policy, list(usage.observations))
     try:
         found = propose(current_file(file), refused, ())
     except (ConfigError, OSError):
