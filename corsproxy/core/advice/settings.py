@@ -56,7 +56,8 @@ def setting(
         flags, key = ["--https"] * https, f"listen: {scheme}://localhost:8010"
     if not is_quick(policy):
         return f"{_in_file(policy, route, key, https=https, upstream=upstream)}."
-    return restart(policy, *flags, upstream=upstream)
+    without = "--https" if https is False else ""
+    return restart(policy, *flags, upstream=upstream, without=without)
 
 
 def _in_file(
@@ -69,12 +70,20 @@ def _in_file(
     return key_of_route(policy, route, key) or ""
 
 
-def restart(policy: Policy, *flags: str, upstream: str | None = None, is_shown: bool = True) -> str:
-    """Return how to restart the proxy, which has no file, with more flags: the whole command,
-    or only the new flags where the others may not be shown."""
+def restart(
+    policy: Policy,
+    *flags: str,
+    upstream: str | None = None,
+    without: str = "",
+    is_shown: bool = True,
+) -> str:
+    """Return how to restart the proxy, which has no file, with more flags, and without one: the
+    whole command, or only the difference where the other flags may not be shown."""
     if policy.typed is None or not is_shown:
-        return f"start corsproxy with {shlex.join([*([upstream] if upstream else []), *flags])}"
-    words = ["corsproxy", upstream or str(policy.routes[0].upstream), *policy.typed.flags, *flags]
+        more = shlex.join([*([upstream] if upstream else []), *flags])
+        return f"start corsproxy with {more}" if more else f"start corsproxy without {without}"
+    kept = [each for each in policy.typed.flags if each != without]
+    words = ["corsproxy", upstream or str(policy.routes[0].upstream), *kept, *flags]
     return f"start it with: {shlex.join(words)}"
 
 

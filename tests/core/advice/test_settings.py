@@ -1,6 +1,7 @@
 """One command without a file, one key with it."""
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from corsproxy.config.reader import read_policy
 from corsproxy.config.without_file import Quick, quick_policy
 from corsproxy.core.advice.settings import is_quick, key_of_route, setting
+from corsproxy.core.policy import Typed
 
 QUICK = quick_policy(Quick("3000"))
 FILE = read_policy("upstream: http://localhost:3000\n", "corsproxy.yaml", {}, "/").policy
@@ -35,6 +37,21 @@ def test_where_a_key_is_written() -> None:
     assert key_of_route(FILE, FILE.routes[0], "origin: remove") == (
         f"write `routes: [{route}]` in place of `upstream` (corsproxy.yaml:1:11)"
     )
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        (
+            Typed(("--https", "-p", "9000")),
+            "start it with: corsproxy http://localhost:3000 -p 9000",
+        ),
+        (None, "start corsproxy without --https"),
+    ],
+)
+def test_a_proxy_on_https_is_taken_off_it(typed: Typed | None, said: str) -> None:
+    policy = replace(QUICK, typed=typed)
+    assert setting(policy, policy.routes[0], https=False) == said
 
 
 ROUTES = "routes:\n- {path: /shop, upstream: http://localhost:3000}\n"
