@@ -18,8 +18,8 @@ from corsproxy.core.advice.remedies import KINDS
 _KEYS = {kind: key for key, kind in KINDS.items()}
 
 _WITHOUT_FILE = (
-    "name the file (corsproxy allow … -c FILE), or write one (corsproxy init); where the proxy "
-    "runs without a file, start it with --allow-origin ORIGIN"
+    "name the file (corsproxy allow … -c FILE), or write one (corsproxy init); a proxy without a "
+    "file takes another origin as --allow-origin ORIGIN, and allows every method and header"
 )
 
 
@@ -56,6 +56,7 @@ def command(
     name = config or default_file(_WITHOUT_FILE)
     file = editable(name)
     options = [*(["-c", config] if config else []), *(["--route", route] if route else [])]
+    options += ["--dry-run"] * dry_run
     edit = _edited(file, kind, values, route, options)
     if not edit.changed:
         click.echo(escape(edit.summary))

@@ -76,10 +76,11 @@ class Deployment:
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             # A password in the URL is not for a log.
             shown = re.sub("//[^/]*@", "//", self._url)
-            raise StartError(f"cannot ask {shown}: {_reason(error)}") from None
+            reason = _reason(error, is_tls=self._url.startswith("https:"))
+            raise StartError(f"cannot ask {shown}: {reason}") from None
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, *, is_tls: bool) -> str:
     """Say why there is no response, as `explain --ask-upstream` does."""
     match error:
         case aiohttp.ClientConnectorDNSError():
@@ -94,7 +95,8 @@ def _reason(error: Exception) -> str:
         case aiohttp.ClientConnectorError(
             os_error=ConnectionResetError() | ConnectionAbortedError() | BrokenPipeError()
         ):
-            return "it closed the connection during the TLS handshake"
+            during = " during the TLS handshake" if is_tls else ""
+            return f"it closed the connection{during}"
         case aiohttp.ClientConnectorError():
             return f"the connection failed: {reason_of(error.os_error)}"
         case aiohttp.ServerDisconnectedError():

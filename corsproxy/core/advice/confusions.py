@@ -55,7 +55,8 @@ def about_missing_cookie(
     if not rules.credentials:
         place = f" ({rules.credentials_source})" if rules.credentials_source.line else ""
         return (
-            f"It came without a cookie, and may not have one: allow_credentials is not true{place}."
+            "It came without a cookie. If the page sends cookies, the browser keeps the response"
+            f" from it: allow_credentials is not true{place}."
         )
     sites = [value for name, value in fields if name.lower() == b"sec-fetch-site"]
     if sites == [b"cross-site"] and tuple(differing) == ("scheme",):

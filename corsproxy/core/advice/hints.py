@@ -13,6 +13,7 @@ from corsproxy.core.advice.upstream_causes import ADVICE
 from corsproxy.core.methods import KNOWN_METHODS, NORMALIZED_METHODS
 from corsproxy.core.origins import near_misses, parse_origin
 from corsproxy.core.policy import CorsRules, Policy
+from corsproxy.core.source import DEFAULT_FILE
 from corsproxy.core.verdicts import ORIGIN_REFUSED, Code, Verdict
 from corsproxy.errors import UpstreamCause
 
@@ -117,7 +118,7 @@ def _hint_for(
         flag = (remedy.at.name, remedy.value)
         sentences.append(restart(policy, *flag, is_shown=is_shown))
     elif remedy is not None and not remedy.in_file and is_quick(policy):
-        where = file_to_write(policy, is_shown=is_shown)
+        where = file_to_write(policy, is_shown=is_shown, then=remedy.command_in(DEFAULT_FILE))
         sentences.append(f'add "{remedy.value}" to `{remedy.key}` {where}')
     elif remedy is not None:
         sentences.append(sentence_of(remedies))

@@ -115,13 +115,15 @@ class Remedy(NamedTuple):
     def command(self) -> str | None:
         """The command that makes the change, for a POSIX shell in the directory in which the
         proxy was started; None without a file."""
-        if not self.in_file:
-            return None
+        return self.command_in(self.at.name) if self.in_file else None
+
+    def command_in(self, file: str) -> str:
+        """Return the command that makes the change in `file`."""
         words = ["corsproxy", "allow", KINDS[self.key]]
         value = [] if self.key == "allow_credentials" else self.values
         options = []
-        if self.at.name != DEFAULT_FILE:
-            options += ["-c", self.at.name]
+        if file != DEFAULT_FILE:
+            options += ["-c", file]
         if self.route is not None:
             options += ["--route", self.route]
         # A token may begin with a hyphen, and would be taken for an option.

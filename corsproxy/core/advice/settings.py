@@ -87,14 +87,17 @@ def restart(
     return f"start it with: {shlex.join(words)}"
 
 
-def file_to_write(policy: Policy, *, is_shown: bool = True) -> str:
-    """Return the file for a key that has no flag: the command that writes one."""
+def file_to_write(policy: Policy, *, is_shown: bool = True, then: str = "") -> str:
+    """Return the file for a key that has no flag: the command that writes one. `then` is a
+    command that adds the key's value to it."""
     if policy.typed is None or not is_shown:
-        return "in the file that corsproxy init writes, with the same flags"
+        added = f", then run: {then}" if then else ""
+        return f"in the file that corsproxy init writes, with the same flags{added}"
     words = ["corsproxy", "init", str(policy.routes[0].upstream), *policy.typed.for_init]
+    run = f"{shlex.join(words)} && {then}" if then else shlex.join(words)
     return (
         "in the file that this command writes, and start the proxy with that file alone;"
-        f" run: {shlex.join(words)}"
+        f" run: {run}"
     )
 
 

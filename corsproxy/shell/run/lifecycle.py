@@ -309,7 +309,7 @@ class Run:
 
     def _reload(self) -> None:
         if self._reloader is None:
-            self._announcer.note("There is no file to reload: the upstream came from a flag.")
+            self._announcer.note("There is no file to reload: the command line names the upstream.")
             return
         self._spawn(self._reloader.check(forced=True))
 

@@ -51,7 +51,7 @@ async def greetings(policy: Policy, dialer: Dialer) -> AsyncIterator[tuple[str, 
             yield _silence(policy, route, error), False
         else:
             milliseconds = (time.perf_counter() - begun) * 1000
-            yield f"{route.upstream} answers ({milliseconds:.0f} ms)", True
+            yield f"{route.upstream} accepts connections ({milliseconds:.0f} ms)", True
 
 
 def _silence(policy: Policy, route: Route, error: UpstreamError) -> str:
@@ -59,5 +59,7 @@ def _silence(policy: Policy, route: Route, error: UpstreamError) -> str:
     code = Code(error.fault)
     verdict = Verdict(Kind.NO_ORIGIN, code, True, route.name, route.source, cause=error.cause)
     hint = hint_for(verdict, policy)
-    detail = f"{route.upstream} does not answer: {error.detail}"
+    detail = error.detail
+    if str(route.upstream) not in detail:
+        detail = f"{route.upstream} does not answer: {detail}"
     return detail if hint is None else f"{detail.rstrip('.')}. {hint}"

@@ -46,7 +46,8 @@ WITH = replace(WITHOUT, credentials=True)
 
 def test_credentials_that_are_not_allowed_are_the_cause() -> None:
     assert about_missing_cookie(WITHOUT, []) == (
-        "It came without a cookie, and may not have one: allow_credentials is not true"
+        "It came without a cookie. If the page sends cookies, the browser keeps the response from"
+        " it: allow_credentials is not true"
         " (corsproxy.yaml:4:3)."
     )
 

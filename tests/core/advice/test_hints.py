@@ -187,7 +187,7 @@ def test_what_is_copied_has_no_full_stop_behind_it() -> None:
     host = hint_for(refused(Code.HOST_NOT_ALLOWED, "a.test", DEFAULT, "/"), WITHOUT_FILE)
     assert host is not None
     assert host.startswith('Add "a.test" to `allowed_hosts` in the file')
-    assert host.endswith(f"run: corsproxy init {UPSTREAM}")
+    assert host.endswith(f"run: corsproxy init {UPSTREAM} && corsproxy allow host a.test")
 
 
 @pytest.mark.parametrize("code", Code)

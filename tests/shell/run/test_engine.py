@@ -197,7 +197,7 @@ async def test_a_call_that_lacks_a_cookie_is_explained_once() -> None:
         await engine.finish_drain()
     first, second = lines
     assert "no cookie\n" in first
-    assert "It came without a cookie, and may not have one" in first
+    assert "It came without a cookie. If the page sends cookies" in first
     assert second.endswith("no cookie (×2)\n")
 
 
