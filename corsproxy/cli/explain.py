@@ -12,12 +12,13 @@ from corsproxy.cli.failures import Exit, Failure, refusing, starting
 from corsproxy.cli.files import default_file, editable, read, read_bytes
 from corsproxy.cli.options import config_option, environment_variable, one_of, option
 from corsproxy.cli.terminal import is_terminal, print_json, wants_color
-from corsproxy.cli.upstream import policy_for
+from corsproxy.cli.upstream import policy_of
 from corsproxy.config.editing.calls import Way, allow_call
 from corsproxy.config.editing.diffs import diff
 from corsproxy.config.editing.edits import File
 from corsproxy.config.editing.splices import EditError
 from corsproxy.config.problems import ConfigError, escape
+from corsproxy.config.without_file import Quick
 from corsproxy.core.explain.explanation import Explanation, explain
 from corsproxy.core.links import LinkMap
 from corsproxy.core.page_call import PageCall
@@ -124,7 +125,7 @@ def command(
     file = None if upstream is not None else _file(config, at)
     if file is None and os.path.exists(DEFAULT_FILE):
         click.echo(f"{DEFAULT_FILE} is not read: the command line names an upstream.", err=True)
-    policy = policy_for(upstream or "", ()) if file is None else _file_policy(file)
+    policy = policy_of(Quick(upstream or "")) if file is None else _file_policy(file)
     call = PageCall(origin, path, method, headers, credentials)
     try:
         explanation = explain(policy, call)

@@ -1,17 +1,10 @@
 """The policy of a command line with an upstream and no file."""
 
-from collections.abc import Sequence
-
 import click
 
 from corsproxy.config.problems import ConfigError
 from corsproxy.config.without_file import Quick, quick_policy
 from corsproxy.core.policy import Policy
-
-
-def policy_for(upstream: str, allow_origins: Sequence[str]) -> Policy:
-    """Return the policy of `corsproxy UPSTREAM --allow-origin …`; see `policy_of`."""
-    return policy_of(Quick(upstream, tuple(allow_origins)))
 
 
 def policy_of(quick: Quick) -> Policy:

@@ -29,10 +29,9 @@ def check_version(top: Section) -> None:
     """Report a `version` that is not 1, the only one there is."""
     value = top.value("version", "write 1, or remove the key")
     if value is not None and value.text != "1":
-        message = f"`version`: {shown(value.text)} is not known"
+        message = f"{shown(value.text)} is not known"
         help = "this corsproxy reads version 1; the key may be left out"
-        fix = "1" if value.literal else None
-        top.findings.error("unknown-version", value.node, message, help, fix)
+        top.refuse("version", value, message, help, "1", code="unknown-version")
 
 
 def read_limits(top: Section) -> Limits:
@@ -140,9 +139,8 @@ def read_via(top: Section) -> str | None:
         return None
     if value.text.lower() in ("off", "no", "none", "false", "on", "yes", "true"):
         likely = "true" if value.text.lower() in ("on", "yes", "true") else "false"
-        fix = likely if value.literal else None
-        message = f"`via`: {shown(value.text)} is not true or false"
-        top.findings.error("wrong-type", value.node, message, f"write `{likely}`", fix)
+        message = f"{shown(value.text)} is not true or false"
+        top.refuse("via", value, message, f"write `{likely}`", likely)
         return _VIA
     if len(value.text) <= 64 and is_token(value.text.encode("utf-8", "replace")):
         return value.text

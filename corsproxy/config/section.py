@@ -163,7 +163,7 @@ class Section:
         message = f"{shown(value.text)} is not true or false"
         if not value.plain and word == likely:
             message, help = f"{shown(value.text)} is a text, not a boolean", "remove the quotes"
-        self._refuse(key, value, message, help, likely)
+        self.refuse(key, value, message, help, likely)
         return default
 
     def choice(
@@ -183,7 +183,7 @@ class Section:
         likely = word if word in choices else (also or {}).get(word)
         message = f"{shown(value.text)} is not one of {', '.join(choices)}"
         help = f"write `{likely}`" if likely else "write one of them"
-        self._refuse(key, value, message, help, likely)
+        self.refuse(key, value, message, help, likely)
         return default
 
     def duration(self, key: str, default: float, *, zero: bool = True) -> float:
@@ -201,7 +201,7 @@ class Section:
         if (seconds > 0 or (zero and seconds == 0)) and seconds <= _LONGEST_TIME:
             return seconds
         help = "write more than 0, and at most 365d" if not zero else "write at most 365d"
-        self._refuse(key, value, f"{shown(value.text)} is out of range", help, code="out-of-range")
+        self.refuse(key, value, f"{shown(value.text)} is out of range", help, code="out-of-range")
         return default
 
     def duration_or_none(self, key: str, default: float | None) -> float | None:
@@ -238,7 +238,7 @@ class Section:
             message = f"{shown(value.text)} is not a whole number"
             if likely == value.text:
                 message, help = f"{shown(value.text)} is a text, not a number", "remove the quotes"
-            self._refuse(key, value, message, help, likely)
+            self.refuse(key, value, message, help, likely)
             return default
         number = int(value.text)
         return number if self._in_range(key, value, number) else default
@@ -286,10 +286,10 @@ class Section:
         if 0 < number <= _LARGEST_NUMBER:
             return True
         message = f"{shown(value.text)} is out of range"
-        self._refuse(key, value, message, "write 1 or more", code="out-of-range")
+        self.refuse(key, value, message, "write 1 or more", code="out-of-range")
         return False
 
-    def _refuse(
+    def refuse(
         self,
         key: str,
         value: Value,

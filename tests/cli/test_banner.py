@@ -6,10 +6,9 @@ from collections.abc import Iterator
 import pytest
 
 from corsproxy.cli.banner import LOOPBACK_PAGES, banner
-from corsproxy.cli.upstream import policy_for
 from corsproxy.core.policy import ListenAddress, ListenerTls, Policy, UpstreamAddress
 from corsproxy.shell.system.binding import Bound, Listeners, bind_all
-from tests.policies import FILE, policy, route, rules
+from tests.policies import FILE, policy, policy_for_url, route, rules
 
 
 @pytest.fixture
@@ -24,7 +23,7 @@ def lines(policy: Policy, listeners: Listeners, file: str | None = FILE) -> list
 
 
 def test_one_upstream_without_a_file(listeners: Listeners) -> None:
-    found = lines(policy_for("https://api.example.com", ()), listeners, file=None)
+    found = lines(policy_for_url("https://api.example.com", ()), listeners, file=None)
     url, admin = listeners.proxy[0].url, listeners.admin
     assert admin is not None
     assert found[3:] == [
@@ -38,7 +37,7 @@ def test_one_upstream_without_a_file(listeners: Listeners) -> None:
 
 
 def test_it_fits_the_terminal(listeners: Listeners) -> None:
-    policy = policy_for("https://api.example.com", ["https://app.example.com"])
+    policy = policy_for_url("https://api.example.com", ["https://app.example.com"])
     text = banner(policy, listeners, file=None, keys=True, width=80)
     assert all(len(line) <= 80 for line in text.splitlines())
     assert "their user's cookies" in text
@@ -62,7 +61,7 @@ def test_metrics_are_only_listed_if_available(listeners: Listeners) -> None:
 
 
 def test_an_origin_of_a_flag_is_named_too(listeners: Listeners) -> None:
-    found = lines(policy_for("https://api.example.com", ["https://a.example"]), listeners, None)
+    found = lines(policy_for_url("https://api.example.com", ["https://a.example"]), listeners, None)
     assert "any port, https://a.example  (" in found[4]
 
 
