@@ -162,13 +162,16 @@ def _read_lines(source: IO[bytes], first: bytes, name: str) -> Iterator[Request]
 
 
 def _noted(requests: Iterable[Request], names: Sequence[str]) -> Iterator[Request]:
-    """Pass the requests on, and print a note if there are none."""
-    is_empty = True
+    """Pass the requests on, and print a note if there are none, or none from a page."""
+    note = "no requests in {}"
     for each in requests:
-        is_empty = False
+        if each.call is not None:
+            note = ""
+        elif note:
+            note = "no request in {} names its page's origin (Playwright's HAR files never do)"
         yield each
-    if is_empty:
-        click.echo(f"corsproxy: no requests in {escape(', '.join(names))}", err=True)
+    if note:
+        click.echo(f"corsproxy: {note.format(escape(', '.join(names)))}", err=True)
 
 
 def _print_unused(policy: Policy, calls: Iterable[Observation], hosts: Hosts) -> None:

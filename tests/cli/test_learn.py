@@ -84,6 +84,17 @@ async def test_without_refusals_nothing_is_proposed(tmp_path: Path) -> None:
     assert err == "corsproxy: no requests in log\n"
 
 
+async def test_requests_without_origins_teach_nothing_and_that_is_said(tmp_path: Path) -> None:
+    """Playwright's HAR of calls that were blocked: no Origin, no preflights."""
+    (tmp_path / "corsproxy.yaml").write_text(FILE.format(port=1))
+    request = {"method": "GET", "url": "http://localhost:8010/a", "headers": []}
+    entry = {"request": request, "response": {"status": -1, "headers": []}}
+    (tmp_path / "a.har").write_text(json.dumps({"log": {"entries": [entry]}}))
+    code, _, err = await finished("learn", "a.har", cwd=tmp_path)
+    assert code == 0
+    assert err.startswith("corsproxy: no request in a.har names its page's origin")
+
+
 REFUSED = {
     "event": "request",
     "kind": "actual",
