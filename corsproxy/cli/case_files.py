@@ -4,7 +4,7 @@ import os
 
 import click
 
-from corsproxy.cli.failures import Exit, Failure, RefusedConfig
+from corsproxy.cli.failures import Exit, Failure, RefusedConfig, reason_of
 from corsproxy.cli.files import read_bytes
 from corsproxy.config.editing.cases import case_text, known_case, new_file, with_case
 from corsproxy.config.editing.edits import File
@@ -37,9 +37,10 @@ def save_case(name: str, file: File, explanation: Explanation, at: str | None) -
                 new.write(new_file(config, case))
     except ConfigError as error:
         raise RefusedConfig(name, error.problems, Exit.USAGE) from None
-    except (EditError, SaveError, OSError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise Failure(f"{name} was left as it is: {reason}", Exit.USAGE) from None
+    except (EditError, SaveError) as error:
+        raise Failure(f"{name} was left as it is: {error}", Exit.USAGE) from None
+    except OSError as error:
+        raise Failure(f"cannot write {name}: {reason_of(error)}", Exit.USAGE) from None
     click.echo(f"\n{escape(name)}: {done}", err=True)
 
 

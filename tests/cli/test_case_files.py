@@ -51,6 +51,13 @@ async def test_a_case_is_saved_once_and_contradicts_no_other(directory: Path) ->
     assert len((directory / "t.yaml").read_text().splitlines()) == 3
 
 
+async def test_a_file_that_cannot_be_written_is_named(directory: Path) -> None:
+    arguments = ("explain", "--save-case", "nowhere/t.yaml", "--origin", PAGE, "/a")
+    code, _, err = await finished(*arguments, cwd=directory)
+    assert code == 2
+    assert err.endswith("corsproxy: cannot write nowhere/t.yaml: no such file or directory\n")
+
+
 async def test_a_case_is_not_added_to_a_broken_file(directory: Path) -> None:
     (directory / "t.yaml").write_text("cases: [")
     arguments = ("explain", "--save-case", "t.yaml", "--origin", PAGE, "/a")
