@@ -26,7 +26,7 @@ ALWAYS = (
     "unlisted_origins: forward is block here; preflights of origins without a rule get 500",
     "pages of this host are not recognized as such: they need an entry",
     "Vary is up to the controller; without it a cache may mix up the responses to two origins",
-    "the upstream sees the page's Origin; cookies, Location and Link are not mapped",
+    "the upstream sees the page's Origin, and no Via; cookies, Location and Link are not mapped",
     "names in allowed_hosts are the hostnames of the routes; localhost and addresses are not",
     "paths are matched as the controller normalises them; ambiguous ones are not refused",
     "timeouts, limits and TLS to the upstream are the controller's (BackendTLSPolicy)",

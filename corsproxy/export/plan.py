@@ -208,6 +208,11 @@ class Plan:
         return any(route.path == "/" for route in self.routes)
 
     @property
+    def via(self) -> str | None:
+        """What the engine adds to Via; None if nothing."""
+        return None if self.policy.via is None else f"1.1 {self.policy.via}"
+
+    @property
     def removed_from_responses(self) -> tuple[str, ...]:
         """Fields that bind browsers to the upstream's own host, or to this one."""
         names = {name.decode("ascii") for name in BOUND_TO_THE_UPSTREAM}

@@ -30,6 +30,15 @@ def test_a_file_without_an_exportable_listener_is_an_error(engine: str) -> None:
         exported(engine, f"listen: https://localhost:8443\n{GOOD}")
 
 
+@pytest.mark.parametrize("engine", [each for each in ENGINES if each != "gateway-api"])
+def test_requests_carry_the_name_in_via(engine: str) -> None:
+    assert "1.1 corsproxy" in exported(engine, GOOD).text
+    named = exported(engine, f"via: edge\n{GOOD}").text
+    assert "1.1 edge" in named
+    assert "1.1 corsproxy" not in named
+    assert "1.1 " not in exported(engine, f"via: false\n{GOOD}").text.partition("\n\n")[2]
+
+
 PAGES = Path(__file__).parents[2] / "docs" / "export"
 
 

@@ -173,8 +173,8 @@ def _up(plan: Plan, route: RoutePlan, *, rewrites: bool) -> Lines:
         lines.append("header_up X-Forwarded-For {http.request.remote.host}")
     else:
         removed.append("X-Forwarded-For")
-    if plan.policy.via is not None:
-        lines.append("header_up +Via `1.1 corsproxy`")
+    if plan.via is not None:
+        lines.append(f"header_up +Via {value(plan.via)}")
     lines += [f"header_up -{name}" for name in removed]
     lines += [f"header_up -{name.decode('ascii')}" for name in sorted(rules.remove)
               if is_usable(name, b"")]  # fmt: skip

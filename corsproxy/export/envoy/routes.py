@@ -319,8 +319,8 @@ def _added_on_the_way(plan: Plan, route: RoutePlan, *, vouched: bool) -> list[No
     if route.forwards_host:
         found.append(_field("x-forwarded-host", "%REQ(:authority)%"))
         found.append(_field("x-forwarded-proto", "%DYNAMIC_METADATA(corsproxy:scheme)%"))
-    if plan.policy.via is not None:
-        added = _field("via", "1.1 corsproxy")
+    if plan.via is not None:
+        added = _field("via", formatted(plan.via))
         found.append({**added, "append_action": "APPEND_IF_EXISTS_OR_ADD"})
     return [*found, *_ruled(route.route.request_headers.set)]
 

@@ -92,8 +92,8 @@ def _to_upstream(plan: Plan, route: RoutePlan) -> Lines:
     lines += [f"http-request del-header {_like(name)} -m reg" for name in names]
     lines += [f"http-request set-header {quoted(as_text(name))} {formatted(as_text(value))}"
               for name, value in rules.set]  # fmt: skip
-    if plan.policy.via is not None:
-        lines.append("http-request add-header Via '1.1 corsproxy'")
+    if plan.via is not None:
+        lines.append(f"http-request add-header Via {formatted(plan.via)}")
     return lines
 
 

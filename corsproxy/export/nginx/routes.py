@@ -67,11 +67,10 @@ def upstream_maps(plan: Plan) -> Lines:
 
 
 def _via(plan: Plan) -> Lines:
-    if plan.policy.via is None:
+    if plan.via is None:
         return map_block("$http_via", "$cp_via", "$http_via", [])
-    return map_block(
-        "$http_via", "$cp_via", '"$http_via, 1.1 corsproxy"', [('""', '"1.1 corsproxy"')]
-    )
+    own = quoted(plan.via)
+    return map_block("$http_via", "$cp_via", f'"$http_via, {own[1:]}', [('""', own)])
 
 
 def _variable(name: str) -> str:

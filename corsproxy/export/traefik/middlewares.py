@@ -89,8 +89,8 @@ def _of_route(plan: Plan, route: RoutePlan) -> dict[str, object]:
                     if is_usable(value)}  # fmt: skip
     if route.forwards_host:
         del to_upstream["X-Forwarded-Host"], to_upstream["X-Forwarded-Proto"]
-    if plan.policy.via is not None:
-        to_upstream["Via"] = "1.1 corsproxy"
+    if plan.via is not None:
+        to_upstream["Via"] = plan.via
     to_upstream["X-Replaced-Path"] = ""
     stripped = [*plan.removed_from_responses, *(planned.GRANT_FIELDS if route.cors else ())]
     to_client = dict.fromkeys(map(str.title, stripped), "")
