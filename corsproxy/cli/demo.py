@@ -68,7 +68,7 @@ async def _run(listeners: Listeners) -> None:
     places = Places(**{name: each.url for name, each in bound.items()})
     observations = Observations()
     pools = UpstreamPools()
-    allowlist = DemoAllowlist(places)
+    allowlist = DemoAllowlist(places.api, places.page, places.elsewhere)
     server = ProxyServer(allowlist.policy, pools, ExchangeObserver(observations))
 
     inspected = _inspection(server, listeners, bound["proxy"])

@@ -11,7 +11,6 @@ from corsproxy.config.editing.edits import File, allow
 from corsproxy.core.explain.explanation import explain
 from corsproxy.core.page_call import PageCall
 from corsproxy.core.policy import Policy
-from corsproxy.demo.pages import Places
 from corsproxy.shell.feed.clock import utc_day
 
 NAME = "corsproxy.yaml"
@@ -30,21 +29,22 @@ cors:
 """
 
 
-def refused_calls(places: Places) -> dict[str, PageCall]:
-    """Return the calls that the text refuses, by the page's ids for them."""
+def refused_calls(page: str, elsewhere: str) -> dict[str, PageCall]:
+    """Return the calls of two pages that the text refuses, by the first one's ids for them."""
     return {
-        "method": PageCall(places.page, "/api/cart/1", "DELETE"),
-        "header": PageCall(places.page, "/api/products", headers=("x-debug",)),
-        "origin": PageCall(places.elsewhere, "/api/products"),
+        "method": PageCall(page, "/api/cart/1", "DELETE"),
+        "header": PageCall(page, "/api/products", headers=("x-debug",)),
+        "origin": PageCall(elsewhere, "/api/products"),
     }
 
 
 class DemoAllowlist:
     """The text in force."""
 
-    def __init__(self, places: Places) -> None:
-        self._original = TEXT.format(api=places.api, page=places.page).encode()
-        self._calls = refused_calls(places)
+    def __init__(self, api: str, page: str, elsewhere: str) -> None:
+        """The origins of the API, of the page that the text names, and of another page."""
+        self._original = TEXT.format(api=api, page=page).encode()
+        self._calls = refused_calls(page, elsewhere)
         self._followers: list[Callable[[Policy], None]] = []
         self._file = File(self._original, NAME, {}, "/", utc_day())
         self.policy = self._file.reading.policy

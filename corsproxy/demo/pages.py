@@ -6,13 +6,13 @@ saw, and what the allowlist says and how it can be edited.
 """
 
 import json
-from collections.abc import Mapping
 from contextlib import suppress
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from corsproxy.demo.allowlist import DemoAllowlist
 from corsproxy.demo.observations import Observations
 from corsproxy.shell.admin.inspector.application import read_files
 
@@ -44,18 +44,6 @@ class Places(NamedTuple):
         )
 
 
-class Allowlist(Protocol):
-    """The proxy's allowlist, as far as the page may see and edit it."""
-
-    def as_json(self) -> Mapping[str, object]: ...
-
-    def allow(self, call: str) -> None:
-        """Make the edit that allows `call`. Raises KeyError if there is no such call."""
-        ...
-
-    def reset(self) -> None: ...
-
-
 class Pages:
     """Serves both pages and their requests."""
 
@@ -63,7 +51,7 @@ class Pages:
         self,
         places: Places,
         observations: Observations,
-        allowlist: Allowlist,
+        allowlist: DemoAllowlist,
         inspector: str | None = None,
     ) -> None:
         """`inspector` is the URL that opens the proxy's inspector."""
@@ -136,7 +124,7 @@ class Pages:
         return response
 
 
-def _edit(allowlist: Allowlist, body: bytes) -> None:
+def _edit(allowlist: DemoAllowlist, body: bytes) -> None:
     try:
         command = json.loads(body)
         if command.get("reset"):

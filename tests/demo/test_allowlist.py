@@ -5,20 +5,15 @@ import pytest
 from corsproxy.core.explain.explanation import explain
 from corsproxy.core.policy import Policy
 from corsproxy.demo.allowlist import DemoAllowlist, refused_calls
-from corsproxy.demo.pages import Places
 
-PLACES = Places(
-    page="http://localhost:40001",
-    elsewhere="http://localhost:40002",
-    api="http://127.0.0.1:40003",
-    proxy="http://localhost:40004",
-)
-CALLS = refused_calls(PLACES)
+API = "http://127.0.0.1:40003"
+PAGES = ("http://localhost:40001", "http://localhost:40002")
+CALLS = refused_calls(*PAGES)
 
 
 @pytest.fixture
 def allowlist() -> DemoAllowlist:
-    return DemoAllowlist(PLACES)
+    return DemoAllowlist(API, *PAGES)
 
 
 def refused(policy: Policy) -> set[str]:

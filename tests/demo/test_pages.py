@@ -2,13 +2,13 @@
 
 import json
 import re
-from collections.abc import Mapping
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp.plugin import AiohttpClient
 
+from corsproxy.demo.allowlist import DemoAllowlist
 from corsproxy.demo.observations import Observations
 from corsproxy.demo.pages import Pages, Places
 from corsproxy.shell.admin.inspector.application import read_files
@@ -25,29 +25,13 @@ OWN = {"Host": "localhost:1", "Origin": PLACES.page}
 Client = TestClient[web.Request, web.Application]
 
 
-class FakeAllowlist:
-    def __init__(self) -> None:
-        self.calls: list[str] = []
-
-    def as_json(self) -> Mapping[str, object]:
-        return {"calls": self.calls}
-
-    def allow(self, call: str) -> None:
-        if call != "method":
-            raise KeyError(call)
-        self.calls.append(call)
-
-    def reset(self) -> None:
-        self.calls.append("reset")
+@pytest.fixture
+def allowlist() -> DemoAllowlist:
+    return DemoAllowlist(PLACES.api, PLACES.page, PLACES.elsewhere)
 
 
 @pytest.fixture
-def allowlist() -> FakeAllowlist:
-    return FakeAllowlist()
-
-
-@pytest.fixture
-async def pages(aiohttp_client: AiohttpClient, allowlist: FakeAllowlist) -> Client:
+async def pages(aiohttp_client: AiohttpClient, allowlist: DemoAllowlist) -> Client:
     return await aiohttp_client(Pages(PLACES, Observations(), allowlist).application())
 
 
@@ -97,22 +81,21 @@ async def test_a_page_learns_where_the_parts_are(pages: Client) -> None:
         assert await response.json() == {**PLACES._asdict(), "inspector": None}
 
 
-async def test_the_page_edits_the_allowlist(pages: Client, allowlist: FakeAllowlist) -> None:
-    for command in ({"allow": "method"}, {"reset": True}):
+async def test_the_page_edits_the_allowlist(pages: Client) -> None:
+    for command, edited in (({"allow": "method"}, True), ({"reset": True}, False)):
         async with pages.post("/policy", data=json.dumps(command), headers=OWN) as response:
-            assert response.status == 200
-    assert allowlist.calls == ["method", "reset"]
+            assert (await response.json())["edited"] == edited
 
 
 @pytest.mark.parametrize("origin", [PLACES.elsewhere, PLACES.api, "null", None])
 async def test_no_other_page_edits_it(
-    pages: Client, allowlist: FakeAllowlist, origin: str | None
+    pages: Client, allowlist: DemoAllowlist, origin: str | None
 ) -> None:
     headers = {"Host": "localhost:1"} if origin is None else {**OWN, "Origin": origin}
-    async with pages.post("/policy", data=b'{"reset": true}', headers=headers) as response:
+    async with pages.post("/policy", data=b'{"allow": "method"}', headers=headers) as response:
         assert response.status == 403
         assert "Access-Control-Allow-Origin" not in response.headers
-    assert allowlist.calls == []
+    assert not allowlist.as_json()["edited"]
 
 
 @pytest.mark.parametrize(
@@ -124,9 +107,11 @@ async def test_an_invalid_edit_is_refused(pages: Client, body: bytes) -> None:
         assert response.status == 422
 
 
-async def test_observations_come_as_events(aiohttp_client: AiohttpClient) -> None:
+async def test_observations_come_as_events(
+    aiohttp_client: AiohttpClient, allowlist: DemoAllowlist
+) -> None:
     observations = Observations()
-    pages = await aiohttp_client(Pages(PLACES, observations, FakeAllowlist()).application())
+    pages = await aiohttp_client(Pages(PLACES, observations, allowlist).application())
     observations.add("api", {"status": 200})
     async with pages.get("/observed", headers=OWN) as response:
         assert response.content_type == "text/event-stream"
