@@ -9,7 +9,7 @@ from corsproxy.cli.failures import Exit, each_of, print_problems, raise_all, sum
 from corsproxy.cli.files import default_file, editable, read_source, read_to_serve, rewrite
 from corsproxy.cli.options import config_option, format_option, option
 from corsproxy.cli.terminal import Stream, print_json
-from corsproxy.config.cors import EXPIRED
+from corsproxy.config.contradictions import EXPIRED
 from corsproxy.config.dates import day_after
 from corsproxy.config.problems import ConfigError, Problem, as_github, as_json
 from corsproxy.config.spelling import as_value

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from corsproxy.config.problems import Severity
 from corsproxy.core.origins import OriginPattern, OriginSet, PatternKind
-from corsproxy.core.origins.coverage import last_day, lasting
+from corsproxy.core.origins.coverage import covering, last_day, lasting
 from corsproxy.core.policy import CorsRules
 from corsproxy.core.source import Source
 
@@ -24,6 +24,10 @@ _SAMPLE_PORTS = ("", ":1", ":49151")
 # "" is that of "*" and "null".
 _USUAL_SCHEMES = frozenset({"http", "https", ""})
 _LIKE_A_USUAL_SCHEME = 0.75
+
+
+EXPIRED = "origin-expired"
+"""The code of the warning about an entry whose last day is over."""
 
 
 class Report(Protocol):
@@ -60,7 +64,7 @@ def _with_credentials(rules: CorsRules, pattern: OriginPattern, report: Report) 
         help = "name the origins, or a domain of your own after the `*`"
         message = (
             f"with `allow_credentials: true`, `{pattern}` would let anyone with a name under "
-            f"{pattern.host} act as the user"
+            f".{pattern.host} act as the user"
         )
         report("error", "public-suffix-with-credentials", at, message, help)
     elif pattern.is_insecure:
@@ -84,12 +88,49 @@ def _without_credentials(pattern: OriginPattern, report: Report) -> None:
         report("warning", "null-origin", pattern.source, message, help)
     elif pattern.kind is PatternKind.SUBDOMAINS and pattern.over_public_suffix:
         help = "name the origins, or a domain of your own after the `*`"
-        message = f"`{pattern}`: anyone can get a name under {pattern.host}"
+        message = f"`{pattern}`: anyone can get a name under .{pattern.host}"
         report("warning", "public-suffix", pattern.source, message, help)
 
 
-def check_list(origins: OriginSet, report: Report) -> None:
-    """Report entries that another entry makes superfluous, and hosts that are likely mistakes."""
+def _refused_with_credentials(pattern: OriginPattern) -> bool:
+    return pattern.is_any or pattern.is_null or pattern.over_public_suffix
+
+
+def _is_too_wide(pattern: OriginPattern, credentials: bool) -> bool:
+    """Whether `check_rules` asks for a narrower entry in its place, so that those that it
+    covers have to stay."""
+    return pattern.over_public_suffix and (credentials or pattern.kind is PatternKind.SUBDOMAINS)
+
+
+def check_expired(origins: OriginSet, report: Report, credentials: bool) -> None:
+    """Report entries whose last day is over, and by which others their origins are still
+    allowed. `credentials` is whether the list is used with them."""
+    if not origins.expired:
+        return
+    valid = OriginSet(
+        each for each in origins if not (credentials and _refused_with_credentials(each))
+    )
+    for pattern in origins.expired:
+        message = f"`{pattern}` expired after {pattern.until}"
+        found = next(covering(valid, pattern), None)
+        if found is None:
+            message += ": it is refused"
+            help = "give it a later `until`, or remove the entry"
+        else:
+            line = found.source.line
+            message += f", but `{found}` on line {line} still allows it"
+            other = f"narrow the one on line {line}"
+            if found.text == pattern.text:
+                other = f"remove the one on line {line} as well"
+            help = f"remove this entry; to refuse `{pattern}`, {other}"
+        report("warning", EXPIRED, pattern.source, message, help)
+
+
+def check_list(origins: OriginSet, report: Report, credentials: bool = False) -> None:
+    """Report entries that another entry makes superfluous, and hosts that are likely mistakes.
+
+    `credentials` is whether the list is used with them: no entry that they refuse makes
+    another one superfluous."""
     first = {pattern.text: pattern for pattern in reversed(lasting(origins).patterns)}
     for pattern in origins:
         kept = first[pattern.text]
@@ -116,10 +157,12 @@ def check_list(origins: OriginSet, report: Report) -> None:
             if not pattern.is_any:
                 message = f'`{pattern}` stands beside `"*"`, which allows every origin'
                 help = 'keep one: the origins that you mean, or `"*"` alone'
+                if credentials:
+                    help = 'keep the origins that you mean, and remove `"*"`'
                 report("error", "wildcard-not-alone", pattern.source, message, help)
         return
     if origins.inexact:
-        _check_subsumed(list(first.values()), report)
+        _check_subsumed(list(first.values()), report, credentials)
     _check_loopback_names(list(first.values()), report)
 
 
@@ -137,8 +180,12 @@ def _check_scheme(pattern: OriginPattern, report: Report) -> None:
         report("warning", "scheme-typo", pattern.source, message, help)
 
 
-def _check_subsumed(patterns: list[OriginPattern], report: Report) -> None:
-    wildcards = [pattern for pattern in patterns if not (pattern.is_exact or pattern.is_null)]
+def _check_subsumed(patterns: list[OriginPattern], report: Report, credentials: bool) -> None:
+    wildcards = [
+        pattern
+        for pattern in patterns
+        if not (pattern.is_exact or pattern.is_null or _is_too_wide(pattern, credentials))
+    ]
     if not wildcards:
         return
     wider = OriginSet(wildcards)
@@ -147,7 +194,7 @@ def _check_subsumed(patterns: list[OriginPattern], report: Report) -> None:
             found = wider.match(pattern.text.encode("ascii"))
         elif len(wildcards) <= _COMPARED:
             others = OriginSet(other for other in wildcards if other is not pattern)
-            found = _covering(pattern, others)
+            found = _sampled(pattern, others)
         else:
             found = None
         if found is not None and last_day(found) >= last_day(pattern):
@@ -155,7 +202,7 @@ def _check_subsumed(patterns: list[OriginPattern], report: Report) -> None:
             report("warning", "subsumed-entry", pattern.source, message, "remove it")
 
 
-def _covering(pattern: OriginPattern, others: OriginSet) -> OriginPattern | None:
+def _sampled(pattern: OriginPattern, others: OriginSet) -> OriginPattern | None:
     """Return the entry that allows everything that `pattern` allows, judged by samples."""
     covering = {others.match(sample.encode("ascii")) for sample in _samples(pattern)}
     return covering.pop() if len(covering) == 1 else None

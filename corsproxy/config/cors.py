@@ -97,11 +97,8 @@ def _not_rules(findings: Findings, value: Value, path: str) -> None:
     findings.error("wrong-type", value.node, message, help, fix)
 
 
-EXPIRED = "origin-expired"
-"""The code of the warning about an entry whose last day is over."""
-
 EXPIRES = "origin-expires"
-"""The code of the warning about one whose last day is near."""
+"""The code of the warning about an entry whose last day is near."""
 
 
 class _Terms(NamedTuple):
@@ -184,14 +181,11 @@ class _Rules:
         return value
 
     def _is_over(self, pattern: OriginPattern, until: str) -> bool:
-        """Whether the entry's last day is over. Warns of it, and some days before."""
+        """Whether the entry's last day is over. Warns some days before; for the warning
+        afterwards see `check_expired`."""
         day = self._findings.day
         left = -1 if day is None else days_left(until, day)
-        if left < 0 and day is not None:
-            message = f"`{pattern}` expired after {until}: it is refused"
-            help = "give it a later `until`, or remove the entry"
-            self._findings.at("warning", EXPIRED, pattern.source, message, help)
-        elif 0 <= left <= WARNING_DAYS:
+        if 0 <= left <= WARNING_DAYS:
             message = f"`{pattern}` expires at the end of {until} (UTC), {_in_days(left)}"
             help = "give it a later `until` if it is still needed"
             self._findings.at("warning", EXPIRES, pattern.source, message, help)

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from corsproxy.config.connections import TlsCheck
-from corsproxy.config.contradictions import check_list, check_rules
+from corsproxy.config.contradictions import check_expired, check_list, check_rules
 from corsproxy.config.cookie_sites import routes_sharing_cookies, routes_sharing_origin
 from corsproxy.config.cors import NO_ORIGINS, Passthrough, read_cors, rules_without_origins
 from corsproxy.config.findings import Findings
@@ -244,12 +244,15 @@ def _check_rules(around: Surroundings) -> None:
     report = around.findings.at
     listed: set[int] = set()
     judged: set[tuple[int, bool]] = set()
-    for rules in (around.cors, *around.used):
-        if not isinstance(rules, CorsRules):
-            continue
+    found = [rules for rules in (around.cors, *around.used) if isinstance(rules, CorsRules)]
+    credentialed = {id(rules.origins) for rules in found if rules.credentials}
+    for rules in found:
         if id(rules.origins) not in listed:
             listed.add(id(rules.origins))
-            check_list(rules.origins, report)
+            credentials = id(rules.origins) in credentialed
+            check_list(rules.origins, report, credentials)
+            if around.findings.day is not None:
+                check_expired(rules.origins, report, credentials)
         if (id(rules.origins), rules.credentials) not in judged:
             judged.add((id(rules.origins), rules.credentials))
             check_rules(rules, report)

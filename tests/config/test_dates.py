@@ -4,7 +4,7 @@ import pytest
 
 from corsproxy.config.dates import day_after, days_left, parse_day
 from corsproxy.config.mistakes import BadValueError
-from corsproxy.config.problems import Problem
+from corsproxy.config.problems import ConfigError, Problem
 from corsproxy.config.reader import read_policy
 from corsproxy.core.answers import Answer
 from corsproxy.core.decision import Forward, decide
@@ -76,6 +76,61 @@ def test_a_warning_starts_a_week_before(day: str, code: str | None, words: str) 
     for warning in warnings:
         assert words in warning.message
         assert (warning.severity, warning.source.line) == ("warning", 5)
+
+
+EXPIRED_OTHER = FILE.replace(f"origin: {DEMO}", 'origin: "https://*.example.com"')
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "help"),
+    [
+        (FILE, "it is refused", "give it a later `until`, or remove the entry"),
+        (
+            FILE + "    - https://pr-*.example.com\n",
+            "but `https://pr-*.example.com` on line 6 still allows it",
+            f"remove this entry; to refuse `{DEMO}`, narrow the one on line 6",
+        ),
+        (
+            FILE + f"    - {DEMO}\n",
+            f"but `{DEMO}` on line 6 still allows it",
+            f"remove this entry; to refuse `{DEMO}`, remove the one on line 6 as well",
+        ),
+        (
+            FILE.replace("http://localhost:5173", '"*"'),
+            "but `*` on line 4 still allows it",
+            f"remove this entry; to refuse `{DEMO}`, narrow the one on line 4",
+        ),
+        (
+            EXPIRED_OTHER + '    - "https://*.com:*"\n',
+            "but `https://*.com:*` on line 6 still allows it",
+            "remove this entry; to refuse `https://*.example.com`, narrow the one on line 6",
+        ),
+        (EXPIRED_OTHER + f"    - {DEMO}\n", "it is refused", "give it a later"),
+        (
+            FILE + "    - {origin: https://pr-*.example.com, until: 2026-12-31}\n",
+            "it is refused",
+            "give it a later",
+        ),
+    ],
+)  # fmt: skip
+def test_the_warning_of_an_expired_entry_names_the_one_that_still_allows_it(
+    text: str, words: str, help: str
+) -> None:
+    _, warnings = policy_on("2027-01-01", text)
+    found = next(each for each in warnings if each.code == "origin-expired")
+    assert words in found.message
+    assert help in found.help
+
+
+def test_no_refused_entry_is_named_as_the_one_that_still_allows_an_expired_one() -> None:
+    text = FILE + '    - "https://*.com"\n  allow_credentials: true\n'
+    with pytest.raises(ConfigError) as refused:
+        policy_on("2027-01-01", text)
+    assert [each.code for each in refused.value.problems] == [
+        "origin-expired",
+        "public-suffix-with-credentials",
+    ]
+    assert "it is refused" in refused.value.problems[0].message
 
 
 @pytest.mark.parametrize("text", ["2027-02-29", "2027-1-1", "20270101", "2027-W01-1", "soon", ""])

@@ -31,7 +31,20 @@ def covered_until(origins: OriginSet, pattern: OriginPattern) -> str | None:
             return None
         if last_day(found) >= last_day(pattern):
             return last_day(found)
-    return max(map(last_day, _covering(origins, pattern)), default=None)
+    return max(map(last_day, covering(origins, pattern)), default=None)
+
+
+def covering(origins: OriginSet, pattern: OriginPattern) -> Iterator[OriginPattern]:
+    """Yield the entries that each allow all that `pattern` allows."""
+    if origins.any is not None:
+        yield origins.any
+    elif pattern.is_exact or pattern.is_null:
+        found = origins.match(pattern.text.encode("ascii"))
+        if found is not None:
+            yield found
+            yield from (each for each in origins.covering_host(pattern.host) if _at(each, pattern))
+    elif not pattern.is_any:
+        yield from origins.including(pattern)
 
 
 def lasting(origins: OriginSet) -> OriginSet:
@@ -49,22 +62,9 @@ def widest(patterns: Iterable[OriginPattern]) -> Iterator[OriginPattern]:
     for pattern in listed:
         if not any(
             wide.text != pattern.text and last_day(wide) >= last_day(pattern)
-            for wide in _covering(wildcards, pattern)
+            for wide in covering(wildcards, pattern)
         ):
             yield pattern
-
-
-def _covering(origins: OriginSet, pattern: OriginPattern) -> Iterator[OriginPattern]:
-    """Yield the entries that each allow all that `pattern` allows."""
-    if origins.any is not None:
-        yield origins.any
-    elif pattern.is_exact or pattern.is_null:
-        found = origins.match(pattern.text.encode("ascii"))
-        if found is not None:
-            yield found
-            yield from (each for each in origins.covering_host(pattern.host) if _at(each, pattern))
-    elif not pattern.is_any:
-        yield from origins.including(pattern)
 
 
 def _at(wide: OriginPattern, narrow: OriginPattern) -> bool:

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from corsproxy.config.changes import Change, changes
-from corsproxy.config.cors import EXPIRED, EXPIRES
+from corsproxy.config.contradictions import EXPIRED
+from corsproxy.config.cors import EXPIRES
 from corsproxy.config.problems import ConfigError, Problem
 from corsproxy.config.reader import Reading
 from corsproxy.config.yaml.source_text import MAX_BYTES
