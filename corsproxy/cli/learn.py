@@ -95,7 +95,7 @@ def _domain(text: str) -> str:
     if "/" in domain or ":" in domain or not domain:
         raise click.UsageError(f"--origin-suffix {text!r}: write a domain, such as example.com.")
     if is_public_suffix(domain):
-        sentence = f"--origin-suffix {text!r}: anyone can get a name under {domain}."
+        sentence = f"--origin-suffix {text!r}: anyone can get a name under .{domain}."
         raise click.UsageError(f"{sentence} Write a domain of your own.")
     return domain
 

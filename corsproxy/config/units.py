@@ -46,7 +46,7 @@ def parse_duration(text: str) -> float:
             parts = [(number, unit) for number, unit in _PART.findall(text)]
             if all(_NUMBER.fullmatch(number) and len(number) <= _LONGEST for number, _ in parts):
                 return float(sum(float(number) * _UNITS[unit] for number, unit in parts))
-    help = "write a number of seconds, or one with a unit: `250ms`, `5s`, `10m`, `1h`"
+    help = "write a number of seconds, or one with a unit: `250ms`, `5s`, `10m`, `1h`, `1d`"
     suggestion = _repair_duration(text)
     raise BadValueError("bad-duration", "this is not a valid duration", help, suggestion)
 

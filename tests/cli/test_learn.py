@@ -50,7 +50,7 @@ async def test_the_proposal_lets_the_same_session_through(tmp_path: Path) -> Non
     [
         (("missing",), "cannot read missing"),
         (("/dev/zero",), "/dev/zero is not a log of JSON lines"),
-        (("log", "--origin-suffix", "com"), "anyone can get a name under com"),
+        (("log", "--origin-suffix", "com"), "anyone can get a name under .com"),
         (("log", "--origin-suffix", "https://a.example"), "write a domain"),
         (("log", "--write"), "no terminal"),
         (("broken.har",), "neither a log of JSON lines nor a HAR file"),

@@ -108,7 +108,15 @@ def test_empty_lists_are_empty() -> None:
 
 @pytest.mark.parametrize(
     ("value", "seconds"),
-    [("0", 0), ("600", 600), ("10m", 600), ("24h", 86400), ("none", None), ('"600"', 600)],
+    [
+        ("0", 0),
+        ("600", 600),
+        ("10m", 600),
+        ("24h", 86400),
+        ("1d", 86400),
+        ("none", None),
+        ('"600"', 600),
+    ],
 )
 def test_ages_are_whole_seconds(value: str, seconds: int | None) -> None:
     assert rules_in(route_of(f"cors: {{max_age: {value}}}")).max_age == seconds

@@ -1,5 +1,9 @@
 """Durations and sizes."""
 
+import json
+import re
+from importlib.resources import files
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -70,3 +74,12 @@ def test_every_text_is_a_unit_or_refused_with_one(text: str) -> None:
         except BadValueError as mistake:
             if mistake.suggestion is not None:
                 parse(mistake.suggestion)
+
+
+def test_the_help_for_a_duration_and_the_schema_show_every_unit() -> None:
+    with pytest.raises(BadValueError) as refused:
+        parse_duration("soon")
+    schema = json.loads((files("corsproxy.config") / "schema.json").read_text("utf-8"))
+    for words in (refused.value.help, schema["definitions"]["duration"]["description"]):
+        for unit in ("ms", "s", "m", "h", "d"):
+            assert re.search(rf"\b[0-9]+{unit}\b", words), (unit, words)
