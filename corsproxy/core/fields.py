@@ -54,15 +54,10 @@ HOP_BY_HOP: Final = frozenset(
 # Fetch, "CORS-safelisted response-header name".
 CORS_SAFELISTED_RESPONSE_HEADERS: Final = frozenset(
     {
-        b"cache-control",
-        b"content-language",
-        b"content-length",
-        b"content-type",
-        b"expires",
-        b"last-modified",
-        b"pragma",
+        b"cache-control", b"content-language", b"content-length", b"content-type", b"expires",
+        b"last-modified", b"pragma",
     }
-)
+)  # fmt: skip
 
 # Fetch, "CORS-safelisted request-header": the names that may appear in
 # Access-Control-Request-Headers only because of their value.

@@ -22,22 +22,12 @@ from corsproxy.core.verdicts import FACTS, Code, Kind
 # After these, the connection is closed: what follows may not be a request.
 _CLOSING: Final = frozenset(
     {
-        Code.BAD_REQUEST,
-        Code.BAD_FRAMING,
-        Code.TRANSFER_CODING,
-        Code.METHOD_NOT_IMPLEMENTED,
-        Code.METHOD_REFUSED,
-        Code.TARGET_TOO_LONG,
-        Code.FIELDS_TOO_LARGE,
-        Code.BODY_TOO_LARGE,
-        Code.VERSION_NOT_SUPPORTED,
-        Code.HEAD_TIMEOUT,
-        Code.BODY_TIMEOUT,
-        Code.CONNECTIONS_FULL,
-        Code.DRAINING,
-        Code.INTERNAL,
+        Code.BAD_REQUEST, Code.BAD_FRAMING, Code.TRANSFER_CODING, Code.METHOD_NOT_IMPLEMENTED,
+        Code.METHOD_REFUSED, Code.TARGET_TOO_LONG, Code.FIELDS_TOO_LARGE, Code.BODY_TOO_LARGE,
+        Code.VERSION_NOT_SUPPORTED, Code.HEAD_TIMEOUT, Code.BODY_TIMEOUT, Code.CONNECTIONS_FULL,
+        Code.DRAINING, Code.INTERNAL,
     }
-)
+)  # fmt: skip
 ALLOW: Final[tuple[Field, ...]] = ((b"Allow", b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),)
 """What this proxy forwards (RFC 9110, 10.2.1)."""
 

@@ -26,14 +26,9 @@ from corsproxy.core.routing import Target, find_route, parse_target, upstream_ta
 # where a message ends.
 NOT_NOMINABLE: Final = frozenset(
     {
-        b"authorization",
-        b"close",
-        b"content-length",
-        b"cookie",
-        b"keep-alive",
-        b"upgrade",
+        b"authorization", b"close", b"content-length", b"cookie", b"keep-alive", b"upgrade",
     }
-)
+)  # fmt: skip
 _KEEP_ALIVE: Final = [b"keep-alive"]
 _VIA: Final[tuple[Field, ...]] = ((b"via", b"Via"),)
 _IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})

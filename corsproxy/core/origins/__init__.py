@@ -13,27 +13,12 @@ from corsproxy.core.origins.origin import MAX_LENGTH, Origin, parse_origin
 from corsproxy.core.origins.pattern import OriginPattern, OriginPatternError, PatternKind
 
 LOOPBACK_ORIGINS: tuple[str, ...] = (
-    "http://localhost:*",
-    "https://localhost:*",
-    "http://*.localhost:*",
-    "https://*.localhost:*",
-    "http://127.0.0.1:*",
-    "https://127.0.0.1:*",
-    "http://[::1]:*",
-    "https://[::1]:*",
-)
+    "http://localhost:*", "https://localhost:*", "http://*.localhost:*", "https://*.localhost:*",
+    "http://127.0.0.1:*", "https://127.0.0.1:*", "http://[::1]:*", "https://[::1]:*",
+)  # fmt: skip
 """The entries of the policy without a file: pages that this machine serves."""
 
 __all__ = [
-    "LOOPBACK_ORIGINS",
-    "MAX_LENGTH",
-    "NearMiss",
-    "Origin",
-    "OriginPattern",
-    "OriginPatternError",
-    "OriginSet",
-    "PatternKind",
-    "near_misses",
-    "parse_origin",
-    "parse_origin_pattern",
-]
+    "LOOPBACK_ORIGINS", "MAX_LENGTH", "NearMiss", "Origin", "OriginPattern", "OriginPatternError",
+    "OriginSet", "PatternKind", "near_misses", "parse_origin", "parse_origin_pattern",
+]  # fmt: skip

@@ -17,17 +17,11 @@ from corsproxy.core.request_context import is_own
 _READ: Final = managed_names(
     frozenset(
         {
-            b"access-control-request-headers",
-            b"access-control-request-method",
-            b"cookie",
-            b"origin",
-            b"referer",
-            b"sec-fetch-mode",
-            b"sec-fetch-site",
-            b"sec-websocket-key",
+            b"access-control-request-headers", b"access-control-request-method", b"cookie",
+            b"origin", b"referer", b"sec-fetch-mode", b"sec-fetch-site", b"sec-websocket-key",
         }
     )
-)
+)  # fmt: skip
 
 
 class Mode(StrEnum):
