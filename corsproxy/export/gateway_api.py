@@ -29,7 +29,9 @@ ALWAYS = (
     "the upstream sees the page's Origin, and no Via; cookies, Location and Link are not mapped",
     "names in allowed_hosts are the hostnames of the routes; localhost and addresses are not",
     "paths are matched as the controller normalises them; ambiguous ones are not refused",
-    "timeouts, limits and TLS to the upstream are the controller's (BackendTLSPolicy)",
+    ("timeouts, limits, X-Forwarded-* and TLS to the upstream are the controller's"
+    " (BackendTLSPolicy)"),
+    "the upstream's Strict-Transport-Security, Alt-Svc, Clear-Site-Data and the like are passed on",
 )  # fmt: skip
 
 _API = "gateway.networking.k8s.io/v1"
@@ -169,6 +171,10 @@ def _headers(route: RoutePlan, *, strips: bool) -> list[Node]:
     found = []
     if request:
         found.append({"type": "RequestHeaderModifier", "requestHeaderModifier": request})
+    if route.sandboxes:
+        # Beside the upstream's own policy, not in its place.
+        added = {"name": "Content-Security-Policy", "value": planned.SANDBOX}
+        response = {**response, "add": [added]}
     if response:
         found.append({"type": "ResponseHeaderModifier", "responseHeaderModifier": response})
     return found
@@ -217,6 +223,9 @@ def _losses(plan: Plan, route: RoutePlan) -> list[Loss]:
     if not _is_reachable(route):
         place = plan.places.in_route(route.route, "upstream")
         found.append(Loss(place, "upstream: a Unix socket cannot be reached: 500"))
+    if route.sandboxes:
+        place = plan.places.in_route(route.route, "documents")
+        found.append(Loss(place, "documents: sandbox also applies to fetched responses"))
     if route.cors is None:
         return found
     rules = route.cors.rules

@@ -37,6 +37,22 @@ def test_the_filter_comes_first() -> None:
     assert filters[0]["cors"]["allowOrigins"] == ["https://app.example.com"]
 
 
+def test_pages_are_sandboxed_beside_the_upstreams_own_policy() -> None:
+    content = """\
+routes:
+  - {path: /, upstream: "http://a.test", documents: sandbox, cors: {allow_origins: [https://a.example]}}
+"""
+    _, route, _ = manifests(content)
+    forwarding = [rule for rule in route["spec"]["rules"] if "backendRefs" in rule]
+    for rule in forwarding:
+        (modifier,) = [each["responseHeaderModifier"] for each in rule["filters"]
+                       if each["type"] == "ResponseHeaderModifier"]  # fmt: skip
+        added = {"name": "Content-Security-Policy", "value": "sandbox allow-scripts allow-forms"}
+        assert modifier["add"] == [added]
+    assert forwarding
+    assert any("documents: sandbox" in each for each in losses("gateway-api", content))
+
+
 def test_values_cannot_break_out() -> None:
     plain, hard = (manifests(file_with(values)) for values in (PLAIN, VALUES))
     assert [each["kind"] for each in hard] == [each["kind"] for each in plain]
