@@ -29,7 +29,7 @@ ALWAYS = (
     "the upstream sees the page's Origin, and no Via; cookies, Location and Link are not mapped",
     "names in allowed_hosts are the hostnames of the routes; localhost and addresses are not",
     "paths are matched as the controller normalises them; ambiguous ones are not refused",
-    ("timeouts, limits, X-Forwarded-* and TLS to the upstream are the controller's"
+    ("timeouts, limits, HTTP/2, X-Forwarded-* and TLS to the upstream are the controller's"
     " (BackendTLSPolicy)"),
     "the upstream's Strict-Transport-Security, Alt-Svc, Clear-Site-Data and the like are passed on",
 )  # fmt: skip

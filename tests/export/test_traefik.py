@@ -55,3 +55,6 @@ def test_an_https_listener_has_its_files() -> None:
     static, dynamic = documents(content)
     assert static["entryPoints"]["web1"]["http"]["tls"] == {}
     assert dynamic["tls"]["certificates"] == [{"certFile": "/dir/c.pem", "keyFile": "/dir/k.pem"}]
+    assert dynamic["tls"]["options"]["default"]["alpnProtocols"] == ["h2", "http/1.1"]
+    _, without = documents(f"{content}http2: false\n")
+    assert without["tls"]["options"]["default"]["alpnProtocols"] == ["http/1.1"]

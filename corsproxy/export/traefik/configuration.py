@@ -59,8 +59,10 @@ def write(plan: Plan) -> tuple[Lines, list[Loss]]:
     tls = plan.policy.listener_tls
     if "https" in plan.schemes and tls is not None:
         files = {"certFile": tls.cert_file, "keyFile": tls.key_file}
+        protocols = ["h2", "http/1.1"] if plan.policy.http2 else ["http/1.1"]
         dynamic["tls"] = {"certificates": [files],
-                          "stores": {"default": {"defaultCertificate": files}}}  # fmt: skip
+                          "stores": {"default": {"defaultCertificate": files}},
+                          "options": {"default": {"alpnProtocols": protocols}}}  # fmt: skip
     lines = [
         comment("The static configuration: `traefik --configFile=static.yml`."),
         *dump(static),
