@@ -115,6 +115,8 @@ def read_headers(texts: Sequence[str], problems: list[Problem]) -> tuple[Field, 
             refused = ("bad-header", "there is no colon", "write it as 'NAME: VALUE'")
         elif refused is None and not is_field_value(content):
             refused = ("bad-header-value", f"the value of {name} has a control character", "")
+        elif refused is None and as_cgi(name.encode("ascii")) in fields:
+            refused = ("duplicate-header", f"{name} is set twice", "keep one of them")
         if refused is not None:
             code, message, help = refused
             problems.append(Problem("error", code, message, _HEADER, help=help))

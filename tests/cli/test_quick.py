@@ -34,12 +34,15 @@ async def test_with_a_file_they_name_the_key(
         ("Host: x", "preserve_host"),
         ("Access-Control-Allow-Origin: *", "by this proxy alone"),
         ("X-Key: a\x01", "control character"),
+        # As in a file: CGI cannot tell them apart.
+        ("x_first: 2", "x_first is set twice"),
     ],
 )
 async def test_a_header_that_cannot_be_set_is_refused(
     tmp_path: Path, header: str, words: str
 ) -> None:
-    code, _, err = await finished("https://api.example.com", "--header", header, cwd=tmp_path)
+    headers = ("--header", "X-First: 1", "--header", header)
+    code, _, err = await finished("https://api.example.com", *headers, cwd=tmp_path)
     assert (code, words in err) == (2, True), err
 
 
