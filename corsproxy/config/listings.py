@@ -148,7 +148,6 @@ def _empty_entry(findings: Findings, item: Node, path: str) -> None:
 def _pair(findings: Findings, item: Mapping, path: str, with_terms: bool) -> None:
     """A mapping where a text was meant: mostly a text with a space after its colon.
     `with_terms` says that a mapping with other keys is allowed."""
-    message = f"`{path}`: an entry is a mapping, not a text"
     help = "write the entry as one text"
     fix = None
     extent = Extent(item.start, item.end)
@@ -166,4 +165,7 @@ def _pair(findings: Findings, item: Mapping, path: str, with_terms: bool) -> Non
             extent = Extent(item.start, value.end)
     if fix is not None:
         help = f"write `{fix}`"
-    findings.error("wrong-type", extent, message, help, fix)
+    what = "a mapping, not a text"
+    if with_terms and (fix is None or fix.startswith("{")):
+        what = "a mapping without `origin`"
+    findings.error("wrong-type", extent, f"`{path}`: this entry is {what}", help, fix)

@@ -5,6 +5,7 @@ import pytest
 from corsproxy.config.findings import Findings
 from corsproxy.config.listings import read_listing
 from corsproxy.config.problems import Problem
+from tests.config.broken_files import problems_of
 from tests.config.trees import child, document_of
 
 
@@ -57,3 +58,21 @@ def test_entries_without_problems_are_kept() -> None:
     values, problems = listed("[one, null, two]")
     assert values == ["one", "two"]
     assert len(problems) == 1
+
+
+@pytest.mark.parametrize(
+    ("key", "entry", "message"),
+    [
+        ("origins", "{http://a.test: 2099-01-31}", "this entry is a mapping without `origin`"),
+        ("origins", "{a: b, c: d}", "this entry is a mapping without `origin`"),
+        ("origins", "http://a.test:", "this entry is a mapping, not a text"),
+        ("origins", "localhost: 3000", "this entry is a mapping, not a text"),
+        ("methods", "{a: b, c: d}", "this entry is a mapping, not a text"),
+    ],
+)
+def test_an_entry_that_may_be_a_mapping_is_told_what_it_lacks(
+    key: str, entry: str, message: str
+) -> None:
+    text = f"upstream: http://a\ncors:\n  allow_{key}:\n    - {entry}\n"
+    messages = [problem.message for problem in problems_of(text)]
+    assert f"`cors.allow_{key}`: {message}" in messages

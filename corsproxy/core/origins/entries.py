@@ -16,6 +16,7 @@ from corsproxy.core.origins.pattern import OriginPattern, OriginPatternError
 from corsproxy.core.origins.repair import (
     INVISIBLE,
     PUNCTUATION,
+    TYPOGRAPHIC_QUOTES,
     Parts,
     looks_like_regex,
     repair,
@@ -30,6 +31,8 @@ _MESSAGES: Final = {
     "several-origins": "one entry names one origin: write each as an entry of its own",
     "whitespace": "an origin cannot contain white space or control characters: remove them",
     "punctuation": "an entry is the origin alone: remove the quotes or commas around it",
+    "typographic-quotes": "typographic quotes are a part of the text: remove them, or write "
+    "straight quotes",
     "regex": "entries are not regular expressions: write https://*.example.com for "
     "subdomains, https://pr-*.example.com for part of a name, http://localhost:* for any port",
     "missing-scheme": "an origin starts with its scheme: write http:// or https:// before "
@@ -72,6 +75,10 @@ _MESSAGES: Final = {
     "host": "hosts consist of letters, digits, hyphens, underscores and dots: correct it",
 }  # fmt: skip
 
+_LEADING_DOT: Final = (
+    "a host cannot start with a dot: write *. before the domain for its subdomains"
+)
+
 
 def parse_origin_pattern(text: str, source: Source = DEFAULT) -> OriginPattern:
     """The entry that `text` is; `source` is where it is written.
@@ -99,7 +106,10 @@ def parse_origin_pattern(text: str, source: Source = DEFAULT) -> OriginPattern:
         or _refused_wildcard(parts)
         or _refused_host(parts)
     )
-    raise OriginPatternError(reason, _MESSAGES[reason], repair(text))
+    message = _MESSAGES[reason]
+    if reason == "empty-label" and parts.host.startswith("."):
+        message = _LEADING_DOT
+    raise OriginPatternError(reason, message, repair(text))
 
 
 def _refused_as_text(text: str) -> str | None:
@@ -115,7 +125,10 @@ def _refused_as_text(text: str) -> str | None:
 def _refused_form(text: str) -> str | None:
     if re.search(r"[\s\x00-\x1f\x7f]", text):
         return "whitespace"
-    if text != text.strip(PUNCTUATION):
+    bare = text.strip(PUNCTUATION)
+    if bare != bare.strip(TYPOGRAPHIC_QUOTES):
+        return "typographic-quotes"
+    if text != bare:
         return "punctuation"
     if text.lower() == "null":
         return "upper-case"

@@ -21,6 +21,11 @@ from corsproxy.core.origins.origin import DEFAULT_PORTS
 PUNCTUATION = ",;\"'`<>"
 """What surrounds an origin that was copied together with it."""
 
+TYPOGRAPHIC_QUOTES = (
+    "\u201c\u201d\u201e\u201f\u2018\u2019\u201a\u201b\u00ab\u00bb\u2039\u203a\u00b4\u2032\u2033"
+)
+"""What word processors and chats make of straight quotes. To YAML, they are letters."""
+
 INVISIBLE = re.compile(
     r"[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
     r"\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e0fff]"
@@ -31,6 +36,8 @@ in a browser: its URL parser drops some of them and refuses the others."""
 _SCHEME = re.compile(r"([^:/?#@\[\]]*)://(.*)", re.DOTALL)
 _MANGLED_SCHEME = re.compile(r"(https?)(?::/?|/{1,2})(?=[^/])(.*)", re.DOTALL | re.IGNORECASE)
 _REGEX_CLASS = re.compile(r"(?:\\[dwS]|\[[^\]:]*\])[*+]")
+# An IPv6 address has its bracket at the start of the host, and no hyphen.
+_IS_REGEX = re.compile(r"[\\^$(){}|]|https\?|\[\^?[A-Za-z0-9]-[A-Za-z0-9]|(?<=[\w-])\[[^\]:]*\]")
 _REGEX_ANY = re.compile(r"\.[*+]\??")
 
 
@@ -79,7 +86,7 @@ def _split_port(authority: str) -> tuple[str, str | None]:
 
 def repair(text: str) -> str | None:
     """An acceptable entry that `text` may have been meant to be, or None."""
-    text = INVISIBLE.sub("", text).strip().strip(PUNCTUATION)
+    text = INVISIBLE.sub("", text).strip().strip(PUNCTUATION + TYPOGRAPHIC_QUOTES)
     if "://" in text:
         text = re.sub(r"[\s\x00-\x1f\x7f]", "", text)
     if text.lower() == "null":
@@ -116,7 +123,11 @@ def _repair_host(host: str) -> str:
     if host.startswith("[") or ":" in host:
         address = canonical_ipv6(re.sub(r"%.*", "", host.strip("[]")))
         return f"[{address}]" if address else host
+    is_suffix = host.startswith(".")
     host = re.sub(r"\.{2,}", ".", to_punycode(host).strip("."))
+    if is_suffix and host and "*" not in host and not ends_in_number(host):
+        # In other products' lists: a domain's subdomains. Not where anyone can have one.
+        return f".{host}" if is_public_suffix(host) else f"*.{host}"
     if "*" in host:
         return _repair_wildcard(host)
     if ends_in_number(host) and "." in host:
@@ -138,7 +149,7 @@ def _repair_wildcard(host: str) -> str:
 def looks_like_regex(text: str) -> bool:
     after_scheme = text.partition("://")[2]
     return (
-        re.search(r"[\\^$(){}|]|https\?|\[\^?[a-z]-[a-z]", text) is not None
+        _IS_REGEX.search(text) is not None
         or re.match(r"\.[*+]", after_scheme) is not None
         or ".+" in after_scheme
     )
