@@ -51,9 +51,9 @@ def command(
     FILE is ./corsproxy.yaml by default; - is standard input. The exit code is 0 if the files
     can be served, 1 if not, or if the last day of an entry is over.
 
-    With --fix, unquoted asterisks are quoted, origins are written as browsers send them, keys
-    as the schema spells them, and duplicate entries are removed. Everything else is only
-    reported.
+    With --fix, asterisks that lack nothing but quotes get them, origins are written as browsers
+    send them, keys as the schema spells them, and duplicate entries are removed. Everything else
+    is only reported, such as a missing scheme.
     """
     if config and ctx.get_parameter_source("config") is ParameterSource.COMMANDLINE:
         file = (*file, config)
