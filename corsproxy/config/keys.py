@@ -11,6 +11,7 @@ from dataclasses import fields
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
+from corsproxy.config.yaml.nodes import Mapping, Node, Scalar, is_null
 from corsproxy.core.policy import Limits, Timeouts, Tls
 
 Place = Literal[
@@ -66,6 +67,13 @@ _UNDER: dict[Place, str] = {
     "limits": "under `limits:`",
     "log": "under `log:`",
 }
+
+_MAPPINGS = frozenset(
+    {"limits", "log", "tls", "timeout", "request_headers", "response_headers", "set"}
+)
+_LISTS_OF_MAPPINGS = frozenset({"routes", "cases"})
+# A mapping, or a word.
+_EITHER = frozenset({"cors", "expect"})
 
 # By letters and digits in lower case, from gateways, middlewares and dev servers; see `suggest`.
 _CALLED: dict[Place, dict[str, str]] = {
@@ -186,11 +194,21 @@ _ADVICE = {
     "loglevel": "write `log: {requests: all}`, `denied` or `none`",
     "workers": "remove it, and start with `corsproxy --workers 4`",
     "enabled": "remove the whole block to switch it off",
+    "corsproxy": "remove it: what stands below it belongs at the top level",
 }
 _WITHOUT = {key: advice for keys, advice in _ADVICE.items() for key in keys.split()}
 
 _LONGEST_TYPED = 32
 """Beyond this, a key is no typing error, and comparing it costs too much."""
+
+
+def can_hold(key: str, value: Node) -> bool:
+    """Whether `value` may be what a known key is meant to have, judged by its kind alone."""
+    if isinstance(value, Mapping):
+        return key in _MAPPINGS or key in _EITHER
+    if isinstance(value, Scalar):
+        return is_null(value) or (key not in _MAPPINGS and key not in _LISTS_OF_MAPPINGS)
+    return key not in _MAPPINGS
 
 
 class Suggestion(NamedTuple):
@@ -256,6 +274,8 @@ def is_spelling_of(key: str, own: str) -> bool:
 
 def _letters(key: str) -> str:
     letters = re.sub(r"[^a-z0-9]", "", key.lower())
+    if letters == "corsproxy":
+        return letters
     for prefix in ("accesscontrol", "cors"):
         if letters != prefix:
             letters = letters.removeprefix(prefix)

@@ -11,7 +11,7 @@ from collections.abc import Sequence as ValueSequence
 from typing import TypeVar
 
 from corsproxy.config.findings import Findings, Parsed, Value
-from corsproxy.config.keys import KEYS, KEYS_AT, AnyPlace, Suggestion, suggest
+from corsproxy.config.keys import KEYS, KEYS_AT, AnyPlace, Suggestion, can_hold, suggest
 from corsproxy.config.listings import Listing, ReadMapping, read_listing
 from corsproxy.config.mistakes import BadValueError
 from corsproxy.config.spelling import as_value, shown, with_space
@@ -69,11 +69,16 @@ class Section:
             suggestion = suggest(place, key.text)
         if place == "top" and suggestion.key is None and "upstream" in self._written:
             suggestion = Suggestion(self.in_route(key.text) or suggestion.help)
-        if suggestion.key is not None:
-            self.meant[suggestion.key] = entry
+        help, fix = suggestion
+        if fix is not None:
+            self.meant[fix] = entry
+            if not can_hold(fix, entry.value):
+                help += f" Its value cannot be {kind_of(entry.value)}"
+                fix = None
+            elif fix in self._written:
+                fix = None
         message = f"unknown key {shown(key.text)}{where}"
-        fix = None if suggestion.key in self._written else suggestion.key
-        self.findings.error("unknown-key", key, message, suggestion.help, fix)
+        self.findings.error("unknown-key", key, message, help, fix)
 
     def in_route(self, key: str) -> str | None:
         """Return the route to write in place of a short form that has no room for its key."""
@@ -111,8 +116,12 @@ class Section:
 
     def _entry(self, key: str) -> Entry | None:
         """Return what is to be read under a key: a misspelled one is read as what was meant, so
-        that what is wrong below it is found at once."""
-        return self._entries.get(key) or self.meant.get(key)
+        that what is wrong below it is found at once. Not if its value cannot be that: then the
+        guess is likely wrong, and has been reported."""
+        meant = self.meant.get(key)
+        if meant is not None and not can_hold(key, meant.value):
+            meant = None
+        return self._entries.get(key) or meant
 
     def get(self, key: str, hint: str = "write one, or remove the key") -> Node | None:
         """Return the key's value; None where the key is missing or has none."""

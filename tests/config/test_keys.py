@@ -57,6 +57,8 @@ def test_the_key_that_was_meant_is_suggested(place: Place, key: str, expected: s
         ("tls", "insecure", "write `verify: false`"),
         ("headers", "X-Api-Key", "`set: {X-Api-Key: …}`"),
         ("log", "zzz", "format, requests"),
+        ("top", "corsproxy", "remove it: what stands below it belongs at the top level"),
+        ("top", "cors_proxy", "remove it: what stands below it belongs at the top level"),
         ("top", "x" * 50, "the keys at the top level are"),
     ],
 )

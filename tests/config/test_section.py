@@ -79,3 +79,24 @@ def test_many_unknown_keys_get_no_guesses() -> None:
     assert len(problems) == 300
     assert problems[0].help
     assert not problems[-1].help
+
+
+@pytest.mark.parametrize(
+    ("text", "help", "fix"),
+    [
+        ("origins: [a]\n", "did you mean `allow_origins`?", "allow_origins"),
+        (
+            "origins: {a: b}\n",
+            "did you mean `allow_origins`? Its value cannot be a mapping",
+            None,
+        ),
+        ("origin: a\n", "did you mean `allow_origins`?", "allow_origins"),
+    ],
+)
+def test_a_guess_says_whether_the_value_fits(text: str, help: str, fix: str | None) -> None:
+    section = section_of(text)
+    (problem,) = section.findings.problems
+    assert (problem.help, problem.fix) == (help, fix)
+    key = next(iter(section.meant))
+    assert not section.lacks(key)
+    assert (section.get(key) is None) is (fix is None)
