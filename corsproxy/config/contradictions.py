@@ -119,7 +119,7 @@ def check_expired(origins: OriginSet, report: Report, credentials: bool) -> None
         else:
             line = found.source.line
             message += f", but `{found}` on line {line} still allows it"
-            other = f"narrow the one on line {line}"
+            other = f"narrow `{found}`"
             if found.text == pattern.text:
                 other = f"remove the one on line {line} as well"
             help = f"remove this entry; to refuse `{pattern}`, {other}"

@@ -88,7 +88,7 @@ EXPIRED_OTHER = FILE.replace(f"origin: {DEMO}", 'origin: "https://*.example.com"
         (
             FILE + "    - https://pr-*.example.com\n",
             "but `https://pr-*.example.com` on line 6 still allows it",
-            f"remove this entry; to refuse `{DEMO}`, narrow the one on line 6",
+            f"remove this entry; to refuse `{DEMO}`, narrow `https://pr-*.example.com`",
         ),
         (
             FILE + f"    - {DEMO}\n",
@@ -98,12 +98,12 @@ EXPIRED_OTHER = FILE.replace(f"origin: {DEMO}", 'origin: "https://*.example.com"
         (
             FILE.replace("http://localhost:5173", '"*"'),
             "but `*` on line 4 still allows it",
-            f"remove this entry; to refuse `{DEMO}`, narrow the one on line 4",
+            f"remove this entry; to refuse `{DEMO}`, narrow `*`",
         ),
         (
             EXPIRED_OTHER + '    - "https://*.com:*"\n',
             "but `https://*.com:*` on line 6 still allows it",
-            "remove this entry; to refuse `https://*.example.com`, narrow the one on line 6",
+            "remove this entry; to refuse `https://*.example.com`, narrow `https://*.com:*`",
         ),
         (EXPIRED_OTHER + f"    - {DEMO}\n", "it is refused", "give it a later"),
         (

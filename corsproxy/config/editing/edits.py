@@ -146,10 +146,10 @@ def _allow(file: File, key: RemedyKey, entry: NewEntry, route: str | None) -> Ed
     lists = Allowlists(document, before.policy)
     place = lists.place(key, route)
     written = place.node is not None or lists.inherited(key) is not None
-    _check_not_expired(entry, place.rules)
     by = entry.allowed_by(place.rules, written=written)
     if by is not None:
         return _already(file, entry, by)
+    _check_not_expired(entry, place.rules)
     intended = _intended(before.policy, place, entry)
     splices = _splices(document, lists, place, entry)
     edit = _checked(file, before, splices, intended)

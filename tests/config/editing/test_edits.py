@@ -488,6 +488,15 @@ def test_an_expired_entry_is_not_listed_a_second_time() -> None:
         allow(dated("2027-02-01"), "allow_origins", "https://a.example")
 
 
+def test_an_expired_entry_that_another_one_covers_is_allowed_already() -> None:
+    text = DATED.replace("a.example", "ab.shop.example")
+    text = text.replace("routes:", '    - "https://a*.shop.example"\nroutes:')
+    file = File(text.encode(), "corsproxy.yaml", {}, "/etc", "2027-02-01")
+    edit = allow(file, "allow_origins", "https://ab.shop.example")
+    assert edit.file.content == file.content
+    assert "allowed already (by https://a*.shop.example, corsproxy.yaml:4:" in edit.summary
+
+
 @pytest.mark.parametrize("day", ["2027-01-01", "2027-02-01"])
 def test_the_entries_that_a_route_takes_over_keep_their_last_day(day: str) -> None:
     after = allow(dated(day), "allow_origins", NEW, "/a").after.decode()
