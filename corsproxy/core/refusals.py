@@ -80,7 +80,8 @@ def refused(
         refusal.detail,
         hint_for_client(verdict, context.policy, context.rules),
         head_only=context.request.method == "HEAD",
-        close=code in _CLOSING,
+        # What follows bytes that were no request may be no request either.
+        close=code in _CLOSING or verdict.kind is Kind.UNREADABLE,
         extra=ALLOW if code is Code.METHOD_REFUSED else (),
         vary=vary,
     )
